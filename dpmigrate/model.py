@@ -1,0 +1,158 @@
+"""The few data types that every part of dpmigrate speaks.
+
+They mirror ``scan --format json`` one to one (schema 1). They know no LibCST node, no rule
+and no output format, so that importing them costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Tri = bool | None
+"""Three-valued truth: True, False, or None for "cannot be known"."""
+
+Certainty = Literal["definite", "possible"]
+Severity = Literal["error", "warning", "info"]
+Impact = Literal["privacy", "utility", "reproducibility", "api", "none"]
+Applicability = Literal["safe", "unsafe"]
+
+
+def both(*values: Tri) -> Tri:
+    """Kleene conjunction: False if any is False, else None if any is None, else True."""
+    if any(v is False for v in values):
+        return False
+    return None if any(v is None for v in values) else True
+
+
+def either(*values: Tri) -> Tri:
+    """Kleene disjunction: True if any is True, else None if any is None, else False."""
+    if any(v is True for v in values):
+        return True
+    return None if any(v is None for v in values) else False
+
+
+def negated(value: Tri) -> Tri:
+    """Kleene negation."""
+    return None if value is None else not value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line in a file, with a few words on what is there.
+
+    ``path`` is POSIX, relative to the current folder; ``line`` is 1-based and counts inside
+    ``cell`` (0-based) where the file is a notebook.
+    """
+
+    path: str
+    line: int
+    text: str = ""
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of text, 1-based in lines and columns as editors show, end column exclusive."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryManagerUse:
+    """The batch memory manager that a run's optimizer or loader reaches."""
+
+    path: str
+    line: int
+    kind: Literal["BatchMemoryManager", "wrap_data_loader", "signal_skip_step"]
+    certainty: Certainty
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpacusVersions:
+    """The Opacus versions that a run can meet: a PEP 440 specifier, or None for nothing known."""
+
+    spec: str | None = None
+    sources: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One private training run, as reported (the RUN object of the JSON schema)."""
+
+    path: str
+    line: int
+    cell: int | None
+    call: Literal["make_private", "make_private_with_epsilon", "manual"]
+    mode: tuple[str, ...]
+    mode_certainty: Certainty
+    mode_because: tuple[Place, ...] = ()
+    batch_memory_manager: MemoryManagerUse | None = None
+    zero_grad_set_to_none: Tri = None
+    criterion_passed: Tri = None
+    unpack: tuple[int, ...] = ()
+    loss: Literal["returned-criterion", "two-pass", "other", "mixed", "unknown"] = "unknown"
+    noise_generator: Literal["none", "seeded", "unseeded", "entropy", "unknown"] = "none"
+    loader_generator: Literal["none", "seeded", "unseeded", "entropy", "unknown"] = "none"
+    global_seed: Tri = None
+    opacus: OpacusVersions = OpacusVersions()
+
+
+@dataclass(frozen=True, slots=True)
+class FixOffer:
+    """What ``dpmigrate fix`` would do about a finding."""
+
+    applicability: Applicability
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One advisory that applies to one place (the FINDING object of the JSON schema)."""
+
+    rule: str
+    name: str
+    span: Span
+    severity: Severity
+    impact: Impact
+    certainty: Certainty
+    message: str
+    because: tuple[Place, ...] = ()
+    run: int | None = None
+    fix: FixOffer | None = None
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        """Order of findings in every report: path, cell, line, column, rule."""
+        s = self.span
+        return (s.path, -1 if s.cell is None else s.cell, s.line, s.column, self.rule, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnalysed:
+    """A file that should have been analysed and could not be."""
+
+    path: str
+    line: int
+    reason: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """Everything that one scan found; what each report format is given."""
+
+    root: str
+    files_seen: int
+    files_analysed: int
+    not_analysed: tuple[NotAnalysed, ...] = ()
+    runs: tuple[Run, ...] = ()
+    findings: tuple[Finding, ...] = field(default=())
+    lines: dict[tuple[str, int | None], tuple[str, ...]] = field(default_factory=dict)
+    """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""
