@@ -1,0 +1,1 @@
+"""Tests of dpmigrate; a package so that suites can share the modules beside this file."""
