@@ -1,0 +1,203 @@
+"""The oracle: clipped gradient sums by plain autograd, one backward pass per example.
+
+No Opacus code takes part, so that it can judge Opacus. The definition is that of DP-SGD (Abadi et
+al., 2016, https://arxiv.org/abs/1607.00133, algorithm 1): with g_i the gradient of example i alone,
+the clipped sum is the sum of g_i * min(1, C / (|g_i| + 1e-6)). The 1e-6 is Opacus's own, kept so that
+results compare to rounding. Sums and norms accumulate in float64 whatever the model's dtype.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dpmigrate.runtime.batches import batch_size, inputs_and_target, split_batch
+
+__all__ = [
+    "CLIPPING_EPSILON",
+    "LossFunction",
+    "OracleResult",
+    "batch_size",
+    "clip",
+    "clipped_sum",
+    "each_gradient",
+    "loss_per_example",
+    "per_sample_gradients",
+    "split_batch",
+    "trainable",
+]
+
+CLIPPING_EPSILON = 1e-6
+"""Added to every norm before dividing, as all Opacus releases do."""
+
+LossFunction = Callable[[nn.Module, Any], Tensor]
+"""``loss(model, batch) -> Tensor[B]``, one loss per example."""
+
+
+@dataclass(frozen=True)
+class OracleResult:
+    """What DP-SGD promises to add noise to, for one batch.
+
+    ``clipped_sum``: float64, by parameter name; ``norms``: float64 ``[B]``, before clipping.
+    """
+
+    clipped_sum: dict[str, Tensor]
+    norms: Tensor
+    max_grad_norm: float
+
+    def flat(self) -> Tensor:
+        """The clipped sum as one float64 vector ``[P]``, parameters in the model's order."""
+        return torch.cat([t.reshape(-1) for t in self.clipped_sum.values()])
+
+
+def trainable(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters that require a gradient, by name; a tied parameter appears once, under its first name."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def per_sample_gradients(losses: Tensor, params: Sequence[Tensor] | Mapping[str, Tensor]) -> Tensor:
+    """Gradients of each example's loss, ``[B, P]`` float64, from the graph that made ``losses``.
+
+    ``losses`` is ``[B]``; one ``autograd.grad`` per example, the graph is kept. Parameters that a
+    loss does not reach give zeros. Raises ValueError where ``losses`` is not a vector.
+
+    On a graph made through a wrapped model call its ``disable_hooks()`` first: Opacus's backward
+    hooks would otherwise run here as well.
+    """
+    if losses.dim() != 1:
+        raise ValueError(f"one loss per example is needed, shape (B,), not {tuple(losses.shape)}")
+    tensors = list(params.values()) if isinstance(params, Mapping) else list(params)
+    rows = [_flat_gradient(losses[i], tensors, keep=True) for i in range(losses.shape[0])]
+    if not rows:
+        return torch.zeros(0, sum(p.numel() for p in tensors), dtype=torch.float64)
+    return torch.stack(rows)
+
+
+def clip(per_sample: Tensor, max_grad_norm: float) -> tuple[Tensor, Tensor]:
+    """Clip ``[B, P]`` gradients to ``max_grad_norm`` and sum: ``(sum [P], norms [B])``, float64."""
+    rows = per_sample.double()
+    norms = rows.norm(dim=1)
+    return clipping_factor(norms, max_grad_norm) @ rows, norms
+
+
+def clipping_factor(norms: Tensor, max_grad_norm: float) -> Tensor:
+    """``min(1, C / (norm + 1e-6))`` for every norm."""
+    return (max_grad_norm / (norms + CLIPPING_EPSILON)).clamp(max=1.0)
+
+
+def clipped_sum(
+    model: nn.Module,
+    criterion: Callable[..., Tensor] | None,
+    batch: Any,
+    *,
+    max_grad_norm: float,
+    loss: LossFunction | None = None,
+    params: Sequence[str] | None = None,
+    loss_reduction: str = "mean",
+) -> OracleResult:
+    """The clipped gradient sum of ``batch``, each example sent through ``model`` alone.
+
+    ``criterion(output, target)`` by default (see :func:`loss_per_example`); ``loss(model, batch)``
+    replaces it. ``params`` names the parameters to look at; all trainable ones when None. The model
+    is used as it stands (its mode is not changed, nor are ``.grad`` fields).
+    Raises ValueError for an unknown parameter name or where an example yields no loss that depends
+    on a parameter.
+    """
+    chosen = _choose(trainable(model), params)
+    tensors = list(chosen.values())
+    if not tensors:
+        raise ValueError("the model has no trainable parameter")
+    total = torch.zeros(sum(p.numel() for p in tensors), dtype=torch.float64)
+    norms = []
+    for row in each_gradient(model, criterion, batch, tensors, loss=loss, loss_reduction=loss_reduction):
+        norm = row.norm()
+        norms.append(norm)
+        total += row * clipping_factor(norm, max_grad_norm)
+    parts = torch.split(total, [p.numel() for p in tensors])
+    return OracleResult(
+        clipped_sum={name: part.view(p.shape) for (name, p), part in zip(chosen.items(), parts, strict=True)},
+        norms=torch.stack(norms) if norms else torch.zeros(0, dtype=torch.float64),
+        max_grad_norm=max_grad_norm,
+    )
+
+
+def each_gradient(
+    model: nn.Module,
+    criterion: Callable[..., Tensor] | None,
+    batch: Any,
+    params: Sequence[Tensor],
+    *,
+    loss: LossFunction | None = None,
+    loss_reduction: str = "mean",
+) -> Iterator[Tensor]:
+    """The gradient of every example in turn, ``[P]`` float64, each from a forward pass of its own."""
+    evaluate = loss if loss is not None else loss_per_example(criterion, loss_reduction)
+    with torch.enable_grad():
+        for example in split_batch(batch):
+            value = evaluate(model, example)
+            yield _flat_gradient(value.sum(), params, keep=False)
+
+
+def loss_per_example(criterion: Callable[..., Tensor] | None, loss_reduction: str = "mean") -> LossFunction:
+    """``criterion(output, target)`` turned into a function that returns one loss per example.
+
+    A criterion with a ``reduction`` is evaluated by a copy whose reduction is "none" (so that class
+    weights stay weights), and what is left beyond the batch dimension is reduced as
+    ``loss_reduction`` says, by the criterion itself where it can (so that ``ignore_index`` counts
+    valid positions only). A criterion without one is called on each example alone.
+    """
+    if criterion is None:
+        raise TypeError("a criterion or loss=function(model, batch) is needed")
+    whole = _copy_with_reduction(criterion, loss_reduction)
+    bare = _copy_with_reduction(criterion, "none")
+
+    def losses(model: nn.Module, batch: Any) -> Tensor:
+        inputs, target = inputs_and_target(batch)
+        output = model(*inputs)
+        count = batch_size(batch)
+        values = bare(output, target)
+        if values.dim() == 1 and values.shape[0] == count:
+            return values
+        if count == 1:
+            single = whole(output, target)
+            if single.numel() > 1:
+                single = single.mean() if loss_reduction == "mean" else single.sum()
+            return single.reshape(1)
+        rows = [losses(model, example) for example in split_batch(batch)]
+        return torch.cat(rows) if rows else values.reshape(-1)[:0]
+
+    return losses
+
+
+def _copy_with_reduction(criterion: Callable[..., Tensor], reduction: str) -> Callable[..., Tensor]:
+    if not isinstance(criterion, nn.Module) or not isinstance(getattr(criterion, "reduction", None), str):
+        return criterion
+    twin = copy.deepcopy(criterion)
+    twin.reduction = reduction  # type: ignore[assignment]
+    return twin
+
+
+def _choose(params: dict[str, Tensor], names: Sequence[str] | None) -> dict[str, Tensor]:
+    if names is None:
+        return params
+    missing = [name for name in names if name not in params]
+    if missing:
+        raise ValueError(f"not a trainable parameter of the model: {', '.join(missing)}")
+    return {name: params[name] for name in names}
+
+
+def _flat_gradient(value: Tensor, params: Sequence[Tensor], *, keep: bool) -> Tensor:
+    if not value.requires_grad:
+        raise ValueError("the loss does not depend on any trainable parameter")
+    grads = torch.autograd.grad(value, params, retain_graph=keep, allow_unused=True)
+    return torch.cat(
+        [
+            (torch.zeros_like(p) if g is None else g).detach().reshape(-1).double().cpu()
+            for g, p in zip(grads, params, strict=True)
+        ]
+    )

@@ -1,0 +1,148 @@
+"""Make the ghost clipping core of an affected Opacus right, in place, for this process.
+
+    from dpmigrate.runtime import patch_opacus
+    print(patch_opacus())
+
+Features are probed, not version strings: the commits between the new API and the upstream fix call
+themselves 1.5.2. Nothing is changed where nothing is wrong, and nothing at all where a probe meets
+an Opacus that it does not know.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from dpmigrate.runtime.patch_parts import PARTS, Part, Replacement, UnknownOpacus
+
+__all__ = [
+    "PartReport",
+    "PatchReport",
+    "UnknownOpacus",
+    "part_names",
+    "patch_opacus",
+    "patched_opacus",
+    "probe_opacus",
+    "unpatch_opacus",
+]
+
+State = Literal["patched", "already-patched", "right", "wrong", "absent"]
+
+_lock = threading.RLock()
+_applied: dict[str, list[Replacement]] = {}
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """What became of one part; ``why`` names the fault where there is (or was) one."""
+
+    name: str
+    state: State
+    why: str
+
+
+@dataclass(frozen=True)
+class PatchReport:
+    """What :func:`patch_opacus` found and did, part by part."""
+
+    opacus: str
+    parts: tuple[PartReport, ...]
+
+    @property
+    def patched(self) -> tuple[str, ...]:
+        """Names of the parts that this process now runs repaired (by this call or an earlier one)."""
+        return tuple(p.name for p in self.parts if p.state in ("patched", "already-patched"))
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """Names of the parts that are wrong and were only looked at (see :func:`probe_opacus`)."""
+        return tuple(p.name for p in self.parts if p.state == "wrong")
+
+    def __str__(self) -> str:
+        lines = [f"Opacus {self.opacus}:" + ("" if self.patched or self.wrong else " nothing to repair")]
+        for part in self.parts:
+            if part.state in ("patched", "already-patched", "wrong"):
+                lines.append(f"  {part.name}: {part.state} ({part.why})")
+        return "\n".join(lines)
+
+
+def part_names() -> tuple[str, ...]:
+    """Names of all parts, in the order in which they are applied."""
+    return tuple(part.name for part in PARTS)
+
+
+def patch_opacus(parts: Iterable[str] | None = None) -> PatchReport:
+    """Repair what is wrong in the imported Opacus, and say what that was.
+
+    ``parts`` limits the repair to some of :func:`part_names`; all of them when None. Idempotent;
+    every class attribute is put back by :func:`unpatch_opacus`. It may be called before or after the
+    user's code imports names from Opacus or builds its objects; only "engine-max-grad-norm" acts on
+    ``make_private`` calls made afterwards.
+
+    Raises ValueError for an unknown part, ImportError without Opacus, and :class:`UnknownOpacus`
+    (with nothing changed) where a probe meets behaviour of no known release.
+    """
+    return _visit(_selected(parts), repair=True)
+
+
+def probe_opacus(parts: Iterable[str] | None = None) -> PatchReport:
+    """Look only: which parts of the imported Opacus are wrong. Changes nothing; raises as above."""
+    return _visit(_selected(parts), repair=False)
+
+
+def unpatch_opacus() -> tuple[str, ...]:
+    """Take every repair back, newest first; returns the names of the parts that were repaired."""
+    with _lock:
+        names = tuple(_applied)
+        for name in reversed(names):
+            for replacement in reversed(_applied.pop(name)):
+                replacement.undo()
+        return names
+
+
+@contextmanager
+def patched_opacus(parts: Iterable[str] | None = None) -> Iterator[PatchReport]:
+    """Repaired inside the ``with`` block only; parts that were repaired before stay so afterwards."""
+    with _lock:
+        before = set(_applied)
+        report = patch_opacus(parts)
+    try:
+        yield report
+    finally:
+        with _lock:
+            for name in [n for n in reversed(_applied) if n not in before]:
+                for replacement in reversed(_applied.pop(name)):
+                    replacement.undo()
+
+
+def _selected(names: Iterable[str] | None) -> list[Part]:
+    if names is None:
+        return list(PARTS)
+    wanted = [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in wanted if name not in part_names()]
+    if unknown:
+        raise ValueError(f"unknown part {', '.join(unknown)}; known: {', '.join(part_names())}")
+    return [part for part in PARTS if part.name in wanted]
+
+
+def _visit(parts: list[Part], *, repair: bool) -> PatchReport:
+    import opacus
+
+    with _lock:
+        # all probes run before the first repair, so that an unknown Opacus is left untouched
+        verdicts = {part.name: part.probe() for part in parts if part.name not in _applied}
+        reports = []
+        for part in parts:
+            if part.name in _applied:
+                reports.append(PartReport(part.name, "already-patched", part.fault))
+            elif verdicts[part.name] != "wrong":
+                reports.append(PartReport(part.name, verdicts[part.name], ""))
+            elif repair:
+                _applied[part.name] = part.repair()
+                reports.append(PartReport(part.name, "patched", part.fault))
+            else:
+                reports.append(PartReport(part.name, "wrong", part.fault))
+        return PatchReport(str(opacus.__version__), tuple(reports))

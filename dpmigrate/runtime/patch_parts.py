@@ -1,0 +1,306 @@
+"""The parts of Opacus's ghost clipping core that :mod:`dpmigrate.runtime.patch` can make right.
+
+Every part has a probe, which runs the code in question on a few numbers and says whether it is
+right, wrong in the known way, absent, or unknown; and a repair, which replaces attributes of
+Opacus's own classes (never names in the user's modules, so that it does not matter when those were
+imported). Each repair returns what is needed to take it back.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+Verdict = Literal["right", "wrong", "absent"]
+
+
+class UnknownOpacus(RuntimeError):  # noqa: N818 - the agreed name
+    """This Opacus is neither right nor wrong in a way that dpmigrate knows; nothing was changed."""
+
+
+@dataclass
+class Replacement:
+    """One attribute (or dictionary entry) that a repair has replaced."""
+
+    owner: Any
+    name: Any
+    original: Any
+    current: Any
+    switch: list[bool]
+
+    def undo(self) -> None:
+        """Put the original back; where someone has wrapped ours since, let ours call the original."""
+        self.switch[0] = False
+        if isinstance(self.owner, dict):
+            if self.owner.get(self.name) is self.current:
+                self.owner[self.name] = self.original
+        elif vars(self.owner).get(self.name) is self.current:
+            setattr(self.owner, self.name, self.original)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A repairable part: its name, the fault in one sentence, its probe and its repair."""
+
+    name: str
+    fault: str
+    probe: Callable[[], Verdict]
+    repair: Callable[[], list[Replacement]]
+
+
+def _replace(owner: Any, name: Any, make: Callable[[Any, list[bool]], Any]) -> Replacement:
+    original = owner[name] if isinstance(owner, dict) else vars(owner)[name]
+    switch = [True]
+    current = make(original, switch)
+    if isinstance(owner, dict):
+        owner[name] = current
+    else:
+        setattr(owner, name, current)
+    return Replacement(owner, name, original, current, switch)
+
+
+# accumulate ---------------------------------------------------------------------------------------
+
+
+def _ghost_optimizer_class() -> type:
+    """Opacus's ghost optimizer; the distributed one inherits its ``accumulate``.
+
+    (The FSDP optimizer of 1.6.0 overrides it, keeps its sums apart from the parameters and clones.)
+    """
+    try:
+        from opacus.optimizers import DPOptimizerFastGradientClipping
+    except ImportError as error:
+        raise UnknownOpacus(f"this Opacus has no ghost clipping optimizer ({error})") from error
+    cls: type = DPOptimizerFastGradientClipping
+    return cls
+
+
+def _probe_accumulate() -> Verdict:
+    cls = _ghost_optimizer_class()
+    param = nn.Parameter(torch.zeros(2))
+    param.summed_grad = None  # type: ignore[attr-defined]
+    stub = SimpleNamespace(params=[param])
+    try:
+        accumulate: Callable[[Any], None] = vars(cls)["accumulate"]
+        param.grad = torch.tensor([1.0, 2.0])
+        accumulate(stub)
+        first = param.summed_grad  # type: ignore[attr-defined]
+        aliased = isinstance(first, Tensor) and first.data_ptr() == param.grad.data_ptr()
+        param.grad = torch.tensor([3.0, 5.0])
+        accumulate(stub)
+        total = param.summed_grad  # type: ignore[attr-defined]
+    except Exception as error:
+        raise UnknownOpacus(f"{cls.__name__}.accumulate cannot be probed: {error}") from error
+    if not isinstance(total, Tensor) or total.tolist() != [4.0, 7.0]:
+        raise UnknownOpacus(f"{cls.__name__}.accumulate does not add up gradients as any known release does")
+    return "wrong" if aliased else "right"
+
+
+def _repair_accumulate() -> list[Replacement]:
+    def make(original: Callable[[Any], None], switch: list[bool]) -> Callable[[Any], None]:
+        @functools.wraps(original)
+        def accumulate(self: Any) -> None:
+            if not switch[0]:
+                return original(self)
+            for p in self.params:
+                if p.summed_grad is None:
+                    p.summed_grad = p.grad.detach().clone()
+                else:
+                    p.summed_grad.add_(p.grad.detach())
+            return None
+
+        return accumulate
+
+    return [_replace(_ghost_optimizer_class(), "accumulate", make)]
+
+
+# linear-bias-norm ---------------------------------------------------------------------------------
+
+
+def _norm_samplers() -> dict[type, Any]:
+    try:
+        from opacus.grad_sample import grad_sample_module_fast_gradient_clipping as module
+    except ImportError as error:
+        raise UnknownOpacus(f"this Opacus has no ghost clipping module ({error})") from error
+    samplers = getattr(module.GradSampleModuleFastGradientClipping, "NORM_SAMPLERS", None)
+    if not isinstance(samplers, dict) or nn.Linear not in samplers:
+        raise UnknownOpacus("this Opacus registers no norm sampler for nn.Linear")
+    return samplers
+
+
+def _probe_linear_bias() -> Verdict:
+    sampler = _norm_samplers()[nn.Linear]
+    layer = nn.Linear(1, 2)
+    backprops = torch.tensor([[[1.0, 2.0], [2.0, -1.0]]])
+    try:
+        norm = sampler(layer, [torch.ones(1, 2, 1)], backprops)[layer.bias]
+    except Exception as error:
+        raise UnknownOpacus(f"the norm sampler of nn.Linear cannot be probed: {error}") from error
+    true_norm = 10.0**0.5
+    known_fault = 50.0**0.5
+    if norm.shape == (1,) and abs(norm.item() - true_norm) < 1e-4:
+        return "right"
+    if norm.shape == (1,) and abs(norm.item() - known_fault) < 1e-4:
+        return "wrong"
+    raise UnknownOpacus("the norm sampler of nn.Linear does not compute what any known release does")
+
+
+def _repair_linear_bias() -> list[Replacement]:
+    def make(original: Callable[..., dict[Any, Tensor]], switch: list[bool]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def norms(layer: nn.Linear, activations: list[Tensor], backprops: Tensor) -> dict[Any, Tensor]:
+            result = original(layer, activations, backprops)
+            if switch[0] and backprops.dim() == 3 and layer.bias is not None and layer.bias.requires_grad:
+                result[layer.bias] = backprops.sum(dim=1).norm(2, dim=-1)
+            return result
+
+        return norms
+
+    return [_replace(_norm_samplers(), nn.Linear, make)]
+
+
+# engine-max-grad-norm -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Neither warnings nor the global random stream are touched by what runs inside."""
+    import warnings
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _probe_engine() -> Verdict:
+    import inspect
+
+    from opacus import PrivacyEngine
+    from torch.utils.data import DataLoader, TensorDataset
+
+    parameters = inspect.signature(PrivacyEngine.make_private).parameters
+    extra = {} if "criterion" in parameters else {"clipping": "ghost"}
+    with _quietly():
+        model = nn.Linear(1, 1)
+        try:
+            wrapped = PrivacyEngine(accountant="rdp").make_private(
+                module=model,
+                optimizer=torch.optim.SGD(model.parameters(), lr=0.0),
+                data_loader=DataLoader(TensorDataset(torch.zeros(2, 1)), batch_size=2),
+                noise_multiplier=1.0,
+                max_grad_norm=0.5,
+                poisson_sampling=False,
+                grad_sample_mode="ghost",
+                **({"criterion": nn.MSELoss()} if "criterion" in parameters else extra),
+            )[0]
+        except Exception as error:
+            raise UnknownOpacus(f"make_private in ghost mode cannot be probed: {error}") from error
+    clips_at = getattr(wrapped, "max_grad_norm", None)
+    if clips_at == 0.5:
+        return "right"
+    if clips_at == 1:
+        return "wrong"
+    raise UnknownOpacus(f"make_private in ghost mode clips at {clips_at!r} where 0.5 was asked for")
+
+
+def _repair_engine() -> list[Replacement]:
+    from opacus import PrivacyEngine
+    from opacus.grad_sample.grad_sample_module_fast_gradient_clipping import (
+        GradSampleModuleFastGradientClipping,
+    )
+
+    def make(original: Callable[..., Any], switch: list[bool]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def make_private(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(self, *args, **kwargs)
+            if switch[0] and isinstance(result[0], GradSampleModuleFastGradientClipping):
+                result[0].max_grad_norm = kwargs["max_grad_norm"]
+            return result
+
+        return make_private
+
+    return [_replace(PrivacyEngine, "make_private", make)]
+
+
+# adaptive-criterion -------------------------------------------------------------------------------
+
+
+def _adaptive_criterion_class() -> Any:
+    """The criterion wrapper of ghost adaptive clipping, or None where this Opacus has none."""
+    try:
+        from opacus.utils.adaptive_clipping import adaptive_clipping_utils as module
+    except ImportError:
+        return None
+    return getattr(module, "DPLossFastGradientAdaptiveClipping", None)
+
+
+def _probe_adaptive() -> Verdict:
+    cls = _adaptive_criterion_class()
+    if cls is None:
+        return "absent"
+    stub = SimpleNamespace(loss_reduction="mean", max_grad_norm=1.0)
+    try:
+        wrapped = cls(stub, stub, nn.MSELoss())
+        losses = wrapped(torch.zeros(2), torch.ones(2)).loss_per_sample
+    except Exception as error:
+        raise UnknownOpacus(f"{cls.__name__} cannot be probed: {error}") from error
+    if losses.shape == (2,):
+        return "right"
+    if losses.dim() == 0:
+        return "wrong"
+    raise UnknownOpacus(f"{cls.__name__} makes losses of shape {tuple(losses.shape)} from two examples")
+
+
+def _repair_adaptive() -> list[Replacement]:
+    def make(original: Callable[..., Any], switch: list[bool]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not switch[0]:
+                return original(self, *args, **kwargs)
+            before = self.criterion.reduction
+            self.criterion.reduction = "none"
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                self.criterion.reduction = before
+
+        return call
+
+    return [_replace(_adaptive_criterion_class(), "__call__", make)]
+
+
+PARTS: tuple[Part, ...] = (
+    Part(
+        "accumulate",
+        "accumulate() keeps p.grad itself as the running sum, which a later zero_grad() clears: "
+        "under the batch memory manager only the last physical batch counts, twice",
+        _probe_accumulate,
+        _repair_accumulate,
+    ),
+    Part(
+        "linear-bias-norm",
+        "the norm of a Linear bias with 3-d activations is not the gradient's norm, "
+        "so that examples are clipped at the wrong bound",
+        _probe_linear_bias,
+        _repair_linear_bias,
+    ),
+    Part(
+        "engine-max-grad-norm",
+        "make_private does not hand max_grad_norm to the model, which clips at 1 whatever was asked for",
+        _probe_engine,
+        _repair_engine,
+    ),
+    Part(
+        "adaptive-criterion",
+        "ghost adaptive clipping reduces the loss before clipping, so that nothing is clipped",
+        _probe_adaptive,
+        _repair_adaptive,
+    ),
+)
