@@ -1,0 +1,177 @@
+"""Version specifiers in the three dialects of dependency files, read into `VersionSet`s.
+
+PEP 440 (``>=1.5,<1.5.3``), Poetry (``^1.3.0``, ``~1.5``, ``1.5.*``) and conda (``=1.5``, ``1.5.*|1.4.1``).
+Each is split into clauses that keep their place in the text, for `edit` rewrites single clauses.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from .releases import (
+    FAULTY_GIT,
+    NEWER,
+    RELEASES,
+    UNKNOWN_GIT,
+    VersionSet,
+    everything,
+    nothing,
+)
+
+Dialect = Literal["pep440", "poetry", "conda"]
+
+_CLAUSE = re.compile(r"(?P<op>===|==|~=|!=|<=|>=|<|>|=|\^|~)?\s*(?P<version>[^\s,|=<>!~^]+)")
+_NEWEST = Version(RELEASES[-1])
+_LATER = tuple(Version(v) for v in ("1.6.1", "1.7.0", "2.0.0", "99.0.0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One comparison of a specifier: ``op`` and ``version`` as written, offsets into the specifier."""
+
+    op: str
+    version: str
+    start: int
+    end: int
+    dialect: Dialect
+
+    def pep440(self) -> str:
+        """The clause as PEP 440 writes it. Raises ValueError when it is no legal clause."""
+        version, op = self.version, self.op
+        if version == "*":
+            return ""
+        if self.dialect == "poetry":
+            if op == "^":
+                return _capped(version, _caret_cap(version))
+            if op == "~":
+                return _capped(version, _tilde_cap(version))
+            op = {"": "==", "=": "=="}.get(op, op)
+        elif self.dialect == "conda":
+            exact = op == "=="
+            if op in ("", "=") and not version.endswith("*"):
+                # `opacus=1.5` is a prefix match; `opacus 1.5.2` inside quotes is as `opacus==1.5.2`.
+                version, exact = (f"{version}.*", False) if op == "=" else (version, True)
+            if op in ("", "=", "=="):
+                op = "=="
+            if version.endswith("*") and not exact:
+                version = version[:-1].rstrip(".") + ".*"
+                # conda writes `>=1.5.*` for `>=1.5`, which PEP 440 does not allow.
+                version = version if op in ("==", "!=") else version[:-2]
+        elif op in ("", "="):
+            if op == "=":
+                raise ValueError(f"'=' is no version operator: {version!r}")
+            op = "=="
+        return op + version
+
+
+def clauses(text: str, dialect: Dialect = "pep440") -> list[Clause]:
+    """The comma-separated (in Poetry also space-separated) clauses of one alternative.
+
+    Raises ValueError when something in the text is no clause.
+    """
+    found: list[Clause] = []
+    position = 0
+    for match in _CLAUSE.finditer(text):
+        if text[position : match.start()].strip(" \t,\r\n\\"):
+            break
+        found.append(
+            Clause(match["op"] or "", match["version"], match.start(), match.end(), dialect),
+        )
+        position = match.end()
+    if text[position:].strip(" \t,\r\n\\"):
+        raise ValueError(f"not a version specifier: {text.strip()!r}")
+    return found
+
+
+@lru_cache(maxsize=1024)
+def parse_specifier(text: str, dialect: Dialect = "pep440") -> VersionSet:
+    """The versions that a specifier admits. Raises ValueError when it is none.
+
+    Besides the dialect's own syntax: alternatives joined by ``||`` (``|`` in conda), a bare version, and
+    ``git+<ref>`` as `VersionSet.spec` writes it.
+    """
+    result = nothing()
+    separator = r"\|\|?" if dialect == "conda" else r"\|\|"
+    for alternative in re.split(separator, text):
+        part = alternative.strip()
+        if part.startswith("git+"):
+            result |= _git_member(part[4:].strip())
+        elif part in ("", "*"):
+            result |= everything()
+        else:
+            result |= _admitted(",".join(c.pep440() for c in clauses(part, dialect)))
+    return result
+
+
+def admits(text: str, version: str, dialect: Dialect = "pep440") -> bool:
+    """Whether a specifier admits ``version``, be it a known release or not."""
+    if text.strip() in ("", "*"):
+        return True
+    spec = ",".join(c.pep440() for c in clauses(text, dialect))
+    return _specifier_set(spec).contains(Version(version), prereleases=True)
+
+
+def _git_member(ref: str) -> VersionSet:
+    from .faulty_commits import classify_commit
+
+    if ref == "unknown commit":
+        return UNKNOWN_GIT
+    return FAULTY_GIT if ref == "faulty commit" else classify_commit(ref)
+
+
+def _specifier_set(spec: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(spec)
+    except InvalidSpecifier as error:
+        raise ValueError(f"not a version specifier: {spec!r}") from error
+
+
+def _admitted(spec: str) -> VersionSet:
+    specifiers = _specifier_set(spec)
+    members = [r for r in RELEASES if specifiers.contains(r, prereleases=True)]
+    if any(specifiers.contains(v, prereleases=True) for v in _later_versions(specifiers)):
+        members.append(NEWER)
+    return VersionSet.of(members)
+
+
+def _later_versions(specifiers: SpecifierSet) -> set[Version]:
+    """Versions after the newest release that tell whether some such version is admitted."""
+    later = set(_LATER)
+    for specifier in specifiers:
+        try:
+            named = Version(specifier.version.removesuffix(".*"))
+        except InvalidVersion:  # `===anything` is legal
+            continue
+        if named > _NEWEST:
+            later |= {named, Version(f"{named.base_version}.1")}
+    return later
+
+
+def _numbers(version: str) -> list[int]:
+    try:
+        return list(Version(version.removesuffix(".*").removesuffix(".x")).release)
+    except InvalidVersion as error:
+        raise ValueError(f"not a version: {version!r}") from error
+
+
+def _capped(version: str, cap: list[int]) -> str:
+    return f">={version.removesuffix('.*')},<{'.'.join(map(str, cap))}"
+
+
+def _caret_cap(version: str) -> list[int]:
+    """Poetry's caret: up to the next change of the leftmost part that is not zero."""
+    numbers = _numbers(version)
+    at = next((i for i, n in enumerate(numbers) if n), len(numbers) - 1)
+    return [*numbers[:at], numbers[at] + 1]
+
+
+def _tilde_cap(version: str) -> list[int]:
+    """Poetry's tilde: the last part may change, the minor version at most."""
+    numbers = _numbers(version)
+    return [numbers[0] + 1] if len(numbers) == 1 else [numbers[0], numbers[1] + 1]
