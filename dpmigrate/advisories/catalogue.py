@@ -1,0 +1,192 @@
+"""The advisories of ``rules/``: one Markdown file each, with TOML front matter between ``+++`` lines.
+
+They are data. ``explain``, the reports, the README's table and the matching all read them from here;
+they are parsed once, when first asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast, get_args
+
+from dpmigrate.model import Impact, Severity
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_FENCE = "+++"
+_HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ID = re.compile(r"DPM\d{3}")
+
+
+class CatalogueError(Exception):
+    """A rule file that does not have the form it must have; the message names the file."""
+
+
+class UnknownRuleError(LookupError):
+    """A selector that stands for no rule; the message says so and names the nearest one."""
+
+    def __str__(self) -> str:
+        """The sentence alone (a KeyError-like quoting would get in the way)."""
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class FixPolicy:
+    """What an advisory says of its fix: how far it can be trusted, and what it does."""
+
+    applicability: str
+    """``safe``, ``unsafe`` or ``none``."""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """One rule, as written in its file."""
+
+    id: str
+    name: str
+    summary: str
+    severity: Severity
+    impact: Impact
+    affected: str
+    """PEP 440 specifier of the Opacus releases that have the fault; empty for all."""
+    fix: FixPolicy
+    references: tuple[str, ...]
+    match: Mapping[str, Any]
+    """The front matter's ``[match]`` table, as it stands; the matching gives it its meaning."""
+    body: str
+    """The Markdown below the front matter."""
+    path: Path
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Front matter beyond the fields above."""
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """The body by its second-level headings, in the order of the file."""
+        parts = _HEADING.split(self.body)
+        return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
+
+
+def folder() -> Path:
+    """Where the rules are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for candidate in (package / "rules", package.parent / "rules"):
+        if candidate.is_dir():
+            return candidate
+    raise CatalogueError(f"The advisories are missing: there is no folder {package / 'rules'}.")
+
+
+@cache
+def advisories() -> tuple[Advisory, ...]:
+    """Every advisory, sorted by id. Raises CatalogueError for a broken or doubled one."""
+    found = sorted((load(path) for path in folder().glob("DPM*.md")), key=lambda a: a.id)
+    for first, second in pairwise(found):
+        if first.id == second.id:
+            raise CatalogueError(f"{first.path.name} and {second.path.name} both say they are {first.id}.")
+    return tuple(found)
+
+
+def advisory(rule: str) -> Advisory:
+    """The advisory with the id `rule`. Raises UnknownRuleError."""
+    for candidate in advisories():
+        if candidate.id == rule:
+            return candidate
+    raise _unknown(rule)
+
+
+def select(selectors: Sequence[str]) -> tuple[Advisory, ...]:
+    """The advisories that any of `selectors` stands for, sorted by id.
+
+    A selector is an id (``DPM101``), a prefix (``DPM1``) or a name; letter case does not matter.
+    Raises UnknownRuleError for one that stands for none.
+    """
+    chosen: set[str] = set()
+    for selector in selectors:
+        word = selector.strip().lower()
+        matching = {
+            a.id
+            for a in advisories()
+            if a.name == word or (word.startswith("dpm") and a.id.lower().startswith(word))
+        }
+        if not matching:
+            raise _unknown(selector)
+        chosen |= matching
+    return tuple(a for a in advisories() if a.id in chosen)
+
+
+def load(path: Path) -> Advisory:
+    """Read one rule file. Raises CatalogueError, naming the file and what is wrong with it."""
+    text = path.read_text(encoding="utf-8")
+    opening, _, rest = text.partition("\n")
+    front, fence, body = rest.partition(f"\n{_FENCE}\n")
+    if opening.strip() != _FENCE or not fence:
+        raise CatalogueError(f"{path.name}: there is no front matter between two '{_FENCE}' lines.")
+    try:
+        table = tomllib.loads(front)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError(f"{path.name}: the front matter is not TOML: {error}.") from error
+    return _from_table(path, table, body.lstrip("\n"))
+
+
+def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
+    """An Advisory of front matter and prose, every field of the right type."""
+
+    def text(source: dict[str, Any], key: str, default: str | None = None) -> str:
+        value = source.pop(key, default)
+        if not isinstance(value, str):
+            raise CatalogueError(f"{path.name}: '{key}' must be a string.")
+        return value
+
+    severity, impact = text(table, "severity"), text(table, "impact")
+    if severity not in get_args(Severity):
+        raise CatalogueError(f"{path.name}: '{severity}' is no severity.")
+    if impact not in get_args(Impact):
+        raise CatalogueError(f"{path.name}: '{impact}' is no impact.")
+    fix = dict(table.pop("fix", {"applicability": "none"}))
+    policy = FixPolicy(applicability=text(fix, "applicability"), summary=text(fix, "summary", ""))
+    if policy.applicability not in ("safe", "unsafe", "none"):
+        raise CatalogueError(f"{path.name}: '{policy.applicability}' is no applicability of a fix.")
+    references = table.pop("references", [])
+    if not isinstance(references, list) or not all(isinstance(item, str) for item in references):
+        raise CatalogueError(f"{path.name}: 'references' must be a list of strings.")
+    match = table.pop("match", {})
+    rule, name = text(table, "id"), text(table, "name")
+    if not _ID.fullmatch(rule) or not _NAME.fullmatch(name) or path.stem != f"{rule}-{name}":
+        raise CatalogueError(f"{path.name}: the file must be called <id>-<name>.md, here {rule}-{name}.md.")
+    return Advisory(
+        id=rule,
+        name=name,
+        summary=text(table, "summary"),
+        severity=cast(Severity, severity),
+        impact=cast(Impact, impact),
+        affected=text(table, "affected", ""),
+        fix=policy,
+        references=tuple(references),
+        match=MappingProxyType(match),
+        body=body,
+        path=path,
+        extra=MappingProxyType(table),
+    )
+
+
+def _unknown(selector: str) -> UnknownRuleError:
+    """The exception for a selector that stands for nothing."""
+    from difflib import get_close_matches
+
+    names = [word for a in advisories() for word in (a.id, a.name)]
+    near = get_close_matches(selector, names, n=1, cutoff=0.6) or get_close_matches(
+        selector.upper(), names, n=1, cutoff=0.6
+    )
+    hint = f" Did you mean {near[0]!r}?" if near else " `dpmigrate explain` lists the rules."
+    return UnknownRuleError(f"{selector!r} is no rule.{hint}")

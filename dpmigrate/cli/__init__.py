@@ -1,0 +1,133 @@
+"""The command line: parses arguments, calls the library, prints, exits.
+
+Only click is imported before a command is known, and each command imports what it needs, so that
+``--version`` and a scan that finds nothing to parse stay quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import IO, NoReturn
+
+import click
+
+from dpmigrate import __version__
+
+ISSUES = "the issue tracker of dpmigrate"
+
+COMMANDS = {
+    "scan": "Find faulty ghost clipping without running the code.",
+    "fix": "Rewrite it to the corrected API; prints a diff unless --apply is given.",
+    "verify": "Prove on real batches that clipping is right (needs dpmigrate[verify]).",
+    "explain": "Print an advisory, or the list of them.",
+}
+"""Each command's one-line help; command NAME is ``dpmigrate.cli.NAME:NAME``."""
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of `cmd_name`; None when there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"dpmigrate.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown name is answered with the nearest known one."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from dpmigrate.cli.options import did_you_mean
+
+            ctx.fail(f"There is no command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 nothing to report, 1 something to report, 2 wrong usage or an internal error.",
+)
+@click.version_option(__version__, prog_name="dpmigrate", message="%(prog)s %(version)s")
+def group() -> None:
+    """Find, fix and verify faulty ghost clipping in Opacus training code."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; never raises.
+
+    `arguments` defaults to ``sys.argv[1:]``. Every error is one sentence on standard error; with
+    ``DPMIGRATE_DEBUG=1`` the traceback of an internal error is shown as well.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        _never_refuse_a_character(stream)
+    try:
+        status = group.main(
+            list(sys.argv[1:] if arguments is None else arguments),
+            prog_name="dpmigrate",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _wrong_usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return 130
+    except BrokenPipeError:
+        from dpmigrate.cli.output import ignore_closed_pipe
+
+        ignore_closed_pipe()
+        return 0
+    except Exception as error:
+        return _internal_error(error)
+    return status if isinstance(status, int) else 0
+
+
+def main() -> NoReturn:
+    """Entry point of the ``dpmigrate`` script."""
+    sys.exit(run())
+
+
+def _wrong_usage(error: click.ClickException) -> int:
+    """One sentence on standard error, and where the command's options are listed."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    see = f" See: {context.command_path} --help" if context is not None else ""
+    click.echo(f"dpmigrate: {error.format_message()}{see}", err=True)
+    return 2
+
+
+def _never_refuse_a_character(stream: IO[str]) -> None:
+    """Let a terminal that cannot show a character see its escape, where Python would raise."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def _internal_error(error: Exception) -> int:
+    """Say in one sentence that dpmigrate itself failed, and how to report it."""
+    if os.environ.get("DPMIGRATE_DEBUG", "0") not in ("", "0"):
+        import traceback
+
+        traceback.print_exc()
+    detail = " ".join(str(error).split()) or "no message"
+    click.echo(
+        f"dpmigrate: internal error: {type(error).__name__}: {detail}. Please report it to {ISSUES} "
+        "with the command you ran and what DPMIGRATE_DEBUG=1 prints.",
+        err=True,
+    )
+    return 2

@@ -1,0 +1,94 @@
+"""Options that several commands share, and what is made of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The sentence that names what `word` may be a slip of, or nothing. Starts with a space."""
+    from difflib import get_close_matches
+
+    by_lower = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def split_selectors(values: Sequence[str]) -> tuple[str, ...]:
+    """``("DPM1,dpm201", "ghost-..")`` as single words, in the order given, without blanks."""
+    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def rule_ids(selectors: Sequence[str], option: str) -> tuple[str, ...]:
+    """The ids that `selectors` (id, prefix or name of a rule) stand for, sorted.
+
+    The rules are read only where there is a selector. Raises click.UsageError, naming `option`,
+    for one that stands for no rule.
+    """
+    if not selectors:
+        return ()
+    from dpmigrate.advisories.catalogue import UnknownRuleError, select
+
+    try:
+        return tuple(advisory.id for advisory in select(selectors))
+    except UnknownRuleError as error:
+        raise click.UsageError(f"{option}: {error}") from error
+
+
+def opacus_specifier(value: str | None) -> str | None:
+    """`value` as a PEP 440 specifier; a bare version means exactly that one.
+
+    Raises click.UsageError for anything else.
+    """
+    if value is None or not value.strip():
+        return None
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    text = value.strip()
+    if text[0].isdigit():
+        text = f"=={text}"
+    try:
+        return str(SpecifierSet(text))
+    except InvalidSpecifier as error:
+        raise click.UsageError(
+            f"--opacus: {value!r} is not a version or a version specifier such as '>=1.5,<1.5.3'."
+        ) from error
+
+
+def _stacked(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several decorators as one; the first stands at the top in ``--help``."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+paths_argument: Callable[[Command], Command] = click.argument("paths", nargs=-1, metavar="[PATH]...")
+
+rule_options: Callable[[Command], Command] = _stacked(
+    click.option(
+        "--select",
+        multiple=True,
+        metavar="RULE,..",
+        help="Only these rules: an id (DPM101), a prefix (DPM1) or a name. May be repeated.",
+    ),
+    click.option("--ignore", multiple=True, metavar="RULE,..", help="Not these rules. May be repeated."),
+    click.option(
+        "--opacus",
+        metavar="SPEC",
+        help="The Opacus versions to assume (1.5.2, '>=1.5,<1.5.3'), whatever the project's pins say.",
+    ),
+)
+"""``--select``, ``--ignore`` and ``--opacus``, shared by scan and fix."""
+
+output_option: Callable[[Command], Command] = click.option(
+    "--output", "-o", metavar="FILE", help="Write the report to FILE (replaced in one step)."
+)

@@ -1,0 +1,68 @@
+"""Where a result goes: standard output, or a file that is replaced in one step."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+
+def emit(text: str, output: str | None = None) -> None:
+    """Write `text` to the file `output`, or to standard output.
+
+    A reader that has gone away (``| head``) is no error: the exit status stays the command's own.
+    Raises click.ClickException when the file cannot be written.
+    """
+    if output is not None:
+        _replace(Path(output), text.encode("utf-8", "backslashreplace"))
+        return
+    try:
+        click.echo(text, nl=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        ignore_closed_pipe()
+
+
+def ignore_closed_pipe() -> None:
+    """Send what is left of standard output nowhere; Python would raise once more at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write `data` beside `path` and rename, so that no reader ever sees half a report."""
+    import tempfile
+
+    try:
+        if path.exists() and not path.is_file():
+            # A device such as /dev/stdout, or a named pipe: nothing to rename onto.
+            path.write_bytes(data)
+            return
+        target = path.resolve()
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(mode)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise click.ClickException(f"The report could not be written to {path}: {reason}.") from error
+
+
+def _umask() -> int:
+    """The process's file mode mask (it can only be read by setting it)."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

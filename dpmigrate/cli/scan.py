@@ -1,0 +1,101 @@
+"""``dpmigrate scan``: find faulty ghost clipping without running the code."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dpmigrate.cli.errors import as_usage_errors
+from dpmigrate.cli.options import (
+    opacus_specifier,
+    output_option,
+    paths_argument,
+    rule_ids,
+    rule_options,
+    split_selectors,
+)
+from dpmigrate.cli.output import emit
+from dpmigrate.report import FORMATS, render
+from dpmigrate.report.style import Style, style_for
+
+if TYPE_CHECKING:
+    from dpmigrate.model import ScanResult
+
+
+@click.command(
+    short_help="Find faulty ghost clipping without running the code.",
+    epilog="Exit status: 0 no warning and no error, 1 at least one or a file that could not be analysed, "
+    "2 wrong usage or an internal error.",
+)
+@paths_argument
+@click.option(
+    "--format", "format_", type=click.Choice(list(FORMATS)), default="text", help="Form of the report."
+)
+@output_option
+@rule_options
+@click.option(
+    "--min-certainty",
+    type=click.Choice(["definite", "possible"]),
+    help="Report only what is at least this certain.  [default: possible]",
+)
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even when there is something to report.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Processes to use.")
+@click.option("--show-runs", is_flag=True, help="List the private training runs too (text only).")
+def scan(
+    paths: tuple[str, ...],
+    format_: str,
+    output: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    opacus: str | None,
+    min_certainty: str | None,
+    exit_zero: bool,
+    jobs: int | None,
+    show_runs: bool,
+) -> int:
+    """Find faulty ghost clipping in the Opacus training code under PATH (default: this folder).
+
+    The code is never imported or run. PATH limits what is reported; the analysis reads the whole project
+    around it. "-" reads one Python file from standard input. Options may also stand in [tool.dpmigrate]
+    of the nearest pyproject.toml.
+    """
+    if "-" in paths and len(paths) > 1:
+        raise click.UsageError("'-' (standard input) cannot be combined with other paths.")
+    cwd = Path.cwd()
+    with as_usage_errors():
+        from dpmigrate.workspace.config import load_config
+
+        config = load_config(cwd)
+        chosen = rule_ids(split_selectors(select or config.select), "--select")
+        ignored = rule_ids(split_selectors(ignore or config.ignore), "--ignore")
+        versions = opacus_specifier(opacus or config.opacus)
+        certainty = min_certainty or config.min_certainty or "possible"
+
+        from dpmigrate import api
+
+        result = api.scan(
+            paths or (".",),
+            select=chosen,
+            ignore=ignored,
+            opacus=versions,
+            min_certainty=certainty,
+            jobs=jobs or config.jobs,
+            stdin=sys.stdin.buffer.read() if paths == ("-",) else None,
+            cwd=cwd,
+        )
+    style = Style() if output is not None else style_for(sys.stdout)
+    emit(render(format_, result, replace(style, runs=show_runs)), output)
+    return 0 if exit_zero else exit_status(result, certainty)
+
+
+def exit_status(result: ScanResult, min_certainty: str) -> int:
+    """1 when `result` holds a warning or an error at or above `min_certainty`, or a file not analysed."""
+    counts = any(
+        finding.severity != "info" and (finding.certainty == "definite" or min_certainty == "possible")
+        for finding in result.findings
+    )
+    return 1 if counts or result.not_analysed else 0

@@ -1,0 +1,29 @@
+"""Report formats: one module each, loaded when it is asked for.
+
+A format is a module with ``render(result: ScanResult, style: Style) -> str``; its entry in `FORMATS` is
+all that ``--format`` needs. A format knows no rule: what it prints comes from the findings.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from dpmigrate.model import ScanResult
+    from dpmigrate.report.style import Style
+
+FORMATS = {
+    "text": "dpmigrate.report.text",
+    "json": "dpmigrate.report.json_",
+}
+"""What ``--format`` takes, and the module that renders it."""
+
+
+def render(name: str, result: ScanResult, style: Style) -> str:
+    """`result` in the format `name`, ending with a newline unless it is empty.
+
+    `style` says whether the text may have colour and how wide it may be; formats for machines take
+    no notice of it. Raises KeyError for a name that is not in `FORMATS`.
+    """
+    return cast(str, import_module(FORMATS[name]).render(result, style))

@@ -1,0 +1,109 @@
+"""Columns of a terminal: how wide text is, how it is wrapped, how it is made harmless."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+
+TAB = 4
+"""Columns that a tab moves on to the next multiple of, in code frames."""
+
+
+def clean(text: str) -> str:
+    """`text` with control characters made visible, so that a file cannot drive the terminal."""
+    return "".join(_visible(ch) for ch in text)
+
+
+def cell_width(ch: str) -> int:
+    """Columns that one character takes: 0 for combining marks, 2 for wide ones."""
+    if ch < "\x7f":
+        return 1
+    if unicodedata.combining(ch) or unicodedata.category(ch) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(ch) in "WF" else 1
+
+
+def width_of(text: str) -> int:
+    """Columns that `text` takes (no tabs or control characters in it)."""
+    return sum(cell_width(ch) for ch in text)
+
+
+def expand(line: str) -> tuple[str, list[int]]:
+    """`line` as it is shown, and the column (from 0) at which each of its characters begins.
+
+    Tabs become spaces, control characters become visible; the list has one more entry, the width.
+    """
+    shown: list[str] = []
+    begins: list[int] = []
+    column = 0
+    for ch in line:
+        begins.append(column)
+        piece = " " * (TAB - column % TAB) if ch == "\t" else _visible(ch)
+        shown.append(piece)
+        column += width_of(piece)
+    begins.append(column)
+    return "".join(shown), begins
+
+
+def window(text: str, start: int, columns: int) -> tuple[str, int]:
+    """At most `columns` columns of `text` around column `start`, and how far it was shifted left.
+
+    What is left out on either side is marked by an ellipsis.
+    """
+    if width_of(text) <= columns:
+        return text, 0
+    skip = 0 if start < columns * 2 // 3 else start - columns // 3
+    piece: list[str] = []
+    column = 0
+    used = 0
+    shift = 0
+    for ch in text:
+        wide = cell_width(ch)
+        if column >= skip:
+            if not piece and skip:
+                piece.append("…")
+                used, shift = 1, column - 1
+            if used + wide > columns - 1:
+                piece.append("…")
+                break
+            piece.append(ch)
+            used += wide
+        column += wide
+    return "".join(piece), shift
+
+
+def wrap(text: str, width: int | None, first: str = "", rest: str | None = None) -> str:
+    """`text` after `first`, wrapped at `width` with `rest` before each further line; None: one line."""
+    indent = first if rest is None else rest
+    if width is None:
+        return first + text
+    return (
+        "\n".join(
+            textwrap.wrap(
+                text,
+                width=max(width, len(indent) + 20),
+                initial_indent=first,
+                subsequent_indent=indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+        or first
+    )
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _visible(ch: str) -> str:
+    """A character as it may be printed: controls and bidirectional overrides as symbols or escapes."""
+    code = ord(ch)
+    if code < 0x20 and ch != "\t":
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if 0x80 <= code < 0xA0 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069:
+        return f"\\u{code:04x}"
+    return ch

@@ -1,0 +1,189 @@
+"""``--format text``: findings with code frames, reasons and fixes, and a closing summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from dpmigrate.model import Finding, NotAnalysed, Place, Run, ScanResult
+from dpmigrate.report.frame import frame, source_line
+from dpmigrate.report.layout import clean, plural, wrap
+from dpmigrate.report.style import Style
+
+COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+IN_FULL = 3
+"""Findings of one rule in one file that get a frame; further ones take a line each."""
+
+
+def render(result: ScanResult, style: Style) -> str:
+    """`result` for people; see the module. Without a width no line is wrapped, so that it can be searched."""
+    return (
+        "\n".join([*_findings(result, style), *_not_analysed(result, style), *_summary(result, style)]) + "\n"
+    )
+
+
+def where(path: str, cell: int | None, line: int, column: int | None = None) -> str:
+    """A place as people read it: ``train.py:51:5``, or ``train.ipynb cell 3 line 2:5``.
+
+    Cells are counted from 1 here, all kinds of cells together, as notebook editors number them.
+    """
+    point = str(line) if column is None else f"{line}:{column}"
+    return clean(f"{path}:{point}" if cell is None else f"{path} cell {cell + 1} line {point}")
+
+
+def _findings(result: ScanResult, style: Style) -> Iterator[str]:
+    """Every finding, a blank line after each."""
+    shown: Counter[tuple[str, str]] = Counter()
+    explained: dict[tuple[str, tuple[Place, ...]], str] = {}
+    for finding in sorted(result.findings, key=lambda f: f.sort_key):
+        yield _headline(finding, style)
+        kind = (finding.rule, finding.span.path)
+        shown[kind] += 1
+        if shown[kind] <= IN_FULL:
+            yield from frame(finding.span, result.lines, style, COLOURS[finding.severity])
+            place = where(finding.span.path, finding.span.cell, finding.span.line, finding.span.column)
+            earlier = explained.setdefault((finding.rule, finding.because), place)
+            if finding.because and earlier != place:
+                yield f"  {style.paint('because', 'cyan')} of the same as at {earlier}"
+            else:
+                yield from _because(finding, result, style)
+            yield from _fix(finding, style)
+        yield ""
+
+
+def _headline(finding: Finding, style: Style) -> str:
+    """``train.py:51:5: DPM101 [error] message``, wrapped to the width there is."""
+    span = finding.span
+    place = where(span.path, span.cell, span.line, span.column)
+    level = finding.severity + (", possible" if finding.certainty == "possible" else "")
+    plain = f"{place}: {finding.rule} [{level}] "
+    text = wrap(clean(finding.message), style.width, plain, "    ")
+    painted = (
+        f"{style.paint(place, 'bold')}: "
+        f"{style.paint(f'{finding.rule} [{level}]', COLOURS[finding.severity])} "
+    )
+    # The width is that of the plain text, so colour goes on after the wrapping.
+    return painted + text[len(plain) :] if text.startswith(plain) else text
+
+
+def _because(finding: Finding, result: ScanResult, style: Style) -> Iterator[str]:
+    """The reasons, each with its place and, where it is known and says more, the line there."""
+    label = "because"
+    for reason in finding.because:
+        place = where(reason.path, reason.cell, reason.line)
+        said = clean(reason.text)
+        head = f"  {label:7} "
+        text = wrap(f"{place}: {said}" if said else place, style.width, head, " " * 12)
+        yield head.replace(label, style.paint(label, "cyan") if label else label) + text[len(head) :]
+        code = source_line(reason.path, reason.cell, reason.line, result.lines)
+        if code and code not in said and not _on_frame(finding, reason):
+            yield f"{' ' * 12}{style.paint('|', 'blue')} {_cut(code, style, 14)}"
+        label = ""
+
+
+def _on_frame(finding: Finding, reason: Place) -> bool:
+    """Is the reason's line the very one under the carets?"""
+    span = finding.span
+    return (reason.path, reason.cell, reason.line) == (span.path, span.cell, span.line)
+
+
+def _fix(finding: Finding, style: Style) -> Iterator[str]:
+    """The fix on offer."""
+    if finding.fix is not None:
+        head = f"  fix [{finding.fix.applicability}]: "
+        text = wrap(clean(finding.fix.summary), style.width, head, " " * 12)
+        yield style.paint(head.rstrip(), "green") + text[len(head.rstrip()) :]
+
+
+def _cut(code: str, style: Style, taken: int) -> str:
+    """`code` cut to what is left of the line."""
+    room = None if style.width is None else max(20, style.width - taken)
+    return code if room is None or len(code) <= room else code[: room - 1] + "…"
+
+
+def _not_analysed(result: ScanResult, style: Style) -> Iterator[str]:
+    """Files that could not be analysed, but for those that a finding has named already."""
+    named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == "DPM000"}
+    rest = [item for item in result.not_analysed if (item.path, item.cell) not in named]
+    for item in sorted(rest, key=_not_analysed_key):
+        place = where(item.path, item.cell, item.line)
+        yield f"{style.paint(place, 'bold')}: {style.paint('not analysed', 'yellow')}: {clean(item.reason)}"
+    if rest:
+        yield ""
+
+
+def _not_analysed_key(item: NotAnalysed) -> tuple[str, int, int]:
+    return (item.path, -1 if item.cell is None else item.cell, item.line)
+
+
+def _summary(result: ScanResult, style: Style) -> Iterator[str]:
+    """Files, private training runs by mode, findings by rule, and what to do next."""
+    failed = len({item.path for item in result.not_analysed})
+    files = f"{plural(result.files_seen, 'file')} seen, {result.files_analysed:,} analysed"
+    yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
+    yield from _runs(result, style)
+    if not result.findings:
+        yield style.paint("No findings", "green")
+        return
+    levels = Counter(f.severity for f in result.findings)
+    parts = [
+        style.paint(
+            plural(levels[level], level) if level != "info" else f"{levels[level]:,} info", COLOURS[level]
+        )
+        for level in ("error", "warning", "info")
+        if levels[level]
+    ]
+    yield f"{plural(len(result.findings), 'finding')}: {', '.join(parts)}"
+    rules = Counter((f.rule, f.name) for f in result.findings)
+    broad = max(len(name) for _, name in rules)
+    for (rule, name), number in sorted(rules.items()):
+        yield f"  {rule}  {name:{broad}}  {number:>4,}"
+    yield from _next_steps(result, min(rules)[0])
+
+
+def _runs(result: ScanResult, style: Style) -> Iterator[str]:
+    """How many private training runs there are in each mode, and each of them if asked for."""
+    if not result.runs:
+        yield "No private training run"
+        return
+    modes = Counter(_mode(run) for run in result.runs)
+    managed = Counter(_mode(run) for run in result.runs if run.batch_memory_manager is not None)
+    parts = []
+    for mode, number in sorted(modes.items()):
+        with_manager = f" ({managed[mode]:,} with a batch memory manager)" if managed[mode] else ""
+        parts.append(f"{number:,} {mode}{with_manager}")
+    yield wrap(
+        f"{plural(len(result.runs), 'private training run')}: {', '.join(parts)}", style.width, "", "  "
+    )
+    if style.runs:
+        for run in result.runs:
+            yield f"  {where(run.path, run.cell, run.line)}  {_describe(run)}"
+
+
+def _mode(run: Run) -> str:
+    """The clipping mode in words: ``ghost``, ``hooks``, ``ghost or hooks``, ``unknown``."""
+    known = sorted(mode for mode in run.mode if mode != "?")
+    return " or ".join(
+        [clean(mode) for mode in known] + (["unknown"] if "?" in run.mode or not known else [])
+    )
+
+
+def _describe(run: Run) -> str:
+    """One private training run in a line."""
+    parts = [run.call, _mode(run)]
+    manager = run.batch_memory_manager
+    if manager is not None:
+        maybe = "perhaps " if manager.certainty == "possible" else ""
+        parts.append(f"{maybe}{manager.kind} at {where(manager.path, manager.cell, manager.line)}")
+    parts.append(f"Opacus {run.opacus.spec}" if run.opacus.spec is not None else "any Opacus")
+    return ", ".join(parts)
+
+
+def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
+    """The commands that go on from here."""
+    offers = Counter(f.fix.applicability for f in result.findings if f.fix is not None)
+    if offers["safe"]:
+        yield f"{plural(offers['safe'], 'safe fix').replace('fixs', 'fixes')}: dpmigrate fix, then --apply"
+    if offers["unsafe"]:
+        yield f"{plural(offers['unsafe'], 'unsafe fix').replace('fixs', 'fixes')}: dpmigrate fix --unsafe"
+    yield f"Why, with measured figures: dpmigrate explain {rule}"
