@@ -1,0 +1,180 @@
+"""From the PATHs of the command line to the files of the whole project.
+
+PATH limits what is reported and written (:meth:`Workspace.is_target`); the analysis reads the
+whole project (:attr:`Workspace.files`). Listing is lazy: a run that needs only the named files
+never walks the project.
+"""
+
+# Run once for every file of a project, where pathlib is several times slower.
+# ruff: noqa: PTH100, PTH112, PTH113, PTH116, PTH118, PTH120, PTH123
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from dpmigrate.model import NotAnalysed
+from dpmigrate.workspace.errors import UsageError
+from dpmigrate.workspace.ignores import Ignores
+from dpmigrate.workspace.listing import list_folder, list_tree, under
+from dpmigrate.workspace.names import named_kind
+
+_PROJECT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+class Workspace:
+    """The files of one scan or fix. All paths are absolute, links resolved, sorted.
+
+    ``roots`` holds one project root per group of PATHs; ``root`` is the only one, or the folder
+    that all of them share. ``not_analysed`` lists PATHs that exist but hold no readable file.
+    """
+
+    def __init__(
+        self,
+        cwd: str,
+        roots: Sequence[str],
+        target_files: Sequence[str],
+        target_folders: Sequence[str],
+        not_analysed: Sequence[NotAnalysed],
+        excluded: Ignores | None,
+    ) -> None:
+        self.cwd = cwd
+        self.roots = tuple(roots)
+        self.target_files = tuple(target_files)
+        self.target_folders = tuple(target_folders)
+        self.not_analysed = tuple(not_analysed)
+        self._excluded = excluded
+        self._named = frozenset(target_files)
+        self._inside = tuple(folder.rstrip("/") + "/" for folder in target_folders)
+
+    @property
+    def root(self) -> Path:
+        """The project root; for PATHs of several projects the folder that holds them all."""
+        return Path(os.path.commonpath(self.roots))
+
+    @cached_property
+    def _listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        sources: set[str] = set()
+        dependencies: set[str] = set()
+        for root in self.roots:
+            more = list_tree(root, self._excluded)
+            sources |= more[0]
+            dependencies |= more[1]
+        for folder in self.target_folders:
+            if folder not in self.roots and not under(sources, folder) and not under(dependencies, folder):
+                more = list_folder(folder)
+                sources |= more[0]
+                dependencies |= more[1]
+        for path in self.target_files:
+            source, dependency = named_kind(path)
+            if source:
+                sources.add(path)
+            if dependency:
+                dependencies.add(path)
+        return tuple(sorted(sources)), tuple(sorted(dependencies))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every Python source and notebook of the project, and those given by name."""
+        return self._listed[0]
+
+    @property
+    def dependency_files(self) -> tuple[str, ...]:
+        """Every file of the project whose name is that of a dependency file or a lock."""
+        return self._listed[1]
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """The files among :attr:`files` that may be reported and written."""
+        if not self.target_folders:
+            return tuple(sorted(p for p in self._named if named_kind(p)[0]))
+        return tuple(p for p in self.files if self.is_target(p))
+
+    def is_target(self, path: str | Path) -> bool:
+        """Whether an absolute path lies inside the PATHs that the user gave."""
+        text = str(path)
+        return text in self._named or text.startswith(self._inside)
+
+    def display(self, path: str | Path) -> str:
+        """The path as reports show it: POSIX, relative to the current folder."""
+        return display_path(str(path), self.cwd)
+
+
+def display_path(path: str, cwd: str) -> str:
+    """``path`` relative to ``cwd`` with forward slashes; absolute on another drive."""
+    prefix = cwd.rstrip(os.sep) + os.sep
+    if path.startswith(prefix):
+        relative = path[len(prefix) :]
+    else:
+        try:
+            relative = os.path.relpath(path, cwd)
+        except ValueError:
+            relative = path
+    return relative.replace(os.sep, "/")
+
+
+def discover(
+    paths: Sequence[str | Path],
+    cwd: str | Path,
+    exclude: Sequence[str] = (),
+    exclude_base: str | Path | None = None,
+) -> Workspace:
+    """The workspace of the given PATHs (``cwd`` when there are none).
+
+    ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default
+    ``cwd``). Raises :class:`UsageError` for a PATH that does not exist.
+    """
+    here = os.path.realpath(cwd)
+    files: dict[str, None] = {}
+    folders: dict[str, None] = {}
+    roots: dict[str, None] = {}
+    refused: list[NotAnalysed] = []
+    for given in paths or (here,):
+        path = os.path.abspath(os.path.join(here, given))
+        shown = display_path(path, here)
+        try:
+            mode = os.lstat(path).st_mode
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{given}: no such file or folder") from error
+        real = os.path.realpath(path)
+        try:
+            kind = os.stat(real).st_mode
+        except OSError:
+            refused.append(NotAnalysed(shown, 1, "dangling link"))
+            roots.setdefault(project_root(os.path.dirname(path)))
+            continue
+        if stat.S_ISDIR(kind):
+            folders.setdefault(real)
+            roots.setdefault(project_root(real))
+            continue
+        parent = os.path.realpath(os.path.dirname(path))
+        root = project_root(parent)
+        roots.setdefault(root)
+        if not stat.S_ISREG(kind):
+            refused.append(NotAnalysed(shown, 1, "not a regular file"))
+        elif stat.S_ISLNK(mode) and not real.startswith(root.rstrip("/") + "/"):
+            refused.append(NotAnalysed(shown, 1, "link out of the project"))
+        else:
+            files.setdefault(real)
+    base = os.path.realpath(exclude_base if exclude_base is not None else here)
+    excluded = Ignores(base.rstrip("/") + "/", exclude) if exclude else None
+    return Workspace(here, tuple(roots), tuple(files), tuple(folders), refused, excluded)
+
+
+def project_root(folder: str) -> str:
+    """The nearest folder at or above ``folder`` that holds .git, else a project file, else itself."""
+    marked = None
+    current = os.path.realpath(folder)
+    start = current
+    while True:
+        if os.path.lexists(current + "/.git"):
+            return current
+        if marked is None and any(os.path.isfile(current + "/" + name) for name in _PROJECT_MARKS):
+            marked = current
+        parent = os.path.dirname(current)
+        if parent == current:
+            return marked or start
+        current = parent

@@ -1,0 +1,180 @@
+"""IPython's line and cell magics, replaced line for line by Python so that a cell parses.
+
+``!cmd``, ``%magic`` and ``obj?`` become a ``pass`` statement, ``x = !cmd`` becomes an assignment
+of an undefined name, and a cell magic whose body is not Python becomes one ``pass`` per line.
+Each replaced line carries a comment with the number of its original text, so that the original
+comes back wherever an edit moved the line. Rules as in IPython.core.inputtransformer2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dpmigrate.workspace.errors import NotLossless
+
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+"""One physical line with its end, as Python's tokenizer counts lines."""
+
+_PYTHON_CELL_MAGICS = frozenset(
+    ["capture", "debug", "memit", "mprun", "notify", "prun", "px", "scalene", "snakeviz", "time", "timeit"]
+)
+_CANDIDATE = re.compile(r"^[ \t]*[%!?/,;]|=[ \t]*[%!]|\?[ \t]*\r?$", re.MULTILINE)
+_WHOLE = re.compile(r"[ \t]*[%!?/,;]|[ \t]*%{0,2}[\w.*]+(?:\[[\w'\"]+\])?\?{1,2}[ \t]*$")
+_ASSIGNED = re.compile(r"([ \t]*[^\W\d][\w.,\[\]'\" \t]*[ \t]*=[ \t]*)([%!].*)$")
+_AUTOMAGIC = re.compile(
+    r"[ \t]*(?:(?:pip3?|conda|mamba|uv)[ \t]+[a-z]"
+    r"|(?:cd|ls|pwd|cat|mkdir|rm|cp|mv|clear|load_ext|matplotlib)(?:[ \t]+[^\s=(.,:\[]|[ \t]*$))"
+)
+_TOKEN = re.compile(r"""("{3}|'{3}|["'])|(#)|([\[({])|[\])}]""")
+_STRING_END = {quote: re.compile(r"\\.|" + quote) for quote in ('"', "'", '"""', "'''")}
+
+
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """A replaced line: ``text`` is the original, with its indentation when ``whole``."""
+
+    cell: int
+    line: int
+    text: str
+    whole: bool
+
+
+class Magics:
+    """The originals of the lines replaced in one notebook.
+
+    ``tag`` is the comment that marks a replaced line; it must occur nowhere in the notebook.
+    """
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self.kept: list[Magic] = []
+        self._reference = re.compile(
+            rf"^([ \t]*)([^\r\n]*?)(?:pass|ipython_magic)[ \t]*#[ \t]*{re.escape(tag)} (\d+)[ \t]*(?=\r?$)",
+            re.MULTILINE,
+        )
+
+    def neutralise(self, cell: int, lines: Sequence[str]) -> list[str]:
+        """The same number of lines with magics replaced; ``lines`` are the cell's, with their ends."""
+        replaced = list(lines)
+        first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+        while first < len(lines) and lines[first].startswith("%%"):
+            name = re.match(r"%%\s*([\w.]*)", lines[first])
+            if name is None or name[1] not in _PYTHON_CELL_MAGICS:
+                return replaced[:first] + self.hide(cell, lines[first:], first)
+            replaced[first] = self._pass(cell, first, lines[first])
+            first += 1
+        if _CANDIDATE.search("".join(lines[first:])):
+            replaced[first:] = self._line_magics(cell, lines[first:], first)
+        return replaced
+
+    def hide(self, cell: int, lines: Sequence[str], first: int = 0) -> list[str]:
+        """One ``pass`` statement for every line that is not blank; ``first`` is the first one's index."""
+        return [
+            self._pass(cell, first + i, line, whole=True) if line.strip() else line
+            for i, line in enumerate(lines)
+        ]
+
+    def hide_automagic(self, cell: int, lines: Sequence[str]) -> list[str] | None:
+        """Lines such as ``pip install x`` or ``cd data`` replaced; None when there is no such line."""
+        found = [bool(_AUTOMAGIC.match(line.rstrip("\r\n"))) for line in lines]
+        if not any(found):
+            return None
+        return [self._pass(cell, i, line) if found[i] else line for i, line in enumerate(lines)]
+
+    def restore(self, python: str, edits: Mapping[tuple[int, int], str]) -> str:
+        """``python`` with every original back in place.
+
+        ``edits`` maps (cell, 1-based line) of a replaced line to the text that stands there
+        instead of the original. Raises :class:`NotLossless` when a replaced line is missing.
+        """
+        seen: set[int] = set()
+
+        def original(match: re.Match[str]) -> str:
+            number = int(match[3])
+            seen.add(number)
+            magic = self.kept[number]
+            text = edits.get((magic.cell, magic.line), magic.text)
+            return text if magic.whole else match[1] + match[2] + text
+
+        restored = self._reference.sub(original, python)
+        if len(seen) != len(self.kept):
+            raise NotLossless("an IPython magic was lost by the edit")
+        return restored
+
+    def _keep(self, cell: int, index: int, text: str, whole: bool) -> str:
+        self.kept.append(Magic(cell, index + 1, text, whole))
+        return f"# {self._tag} {len(self.kept) - 1}"
+
+    def _pass(self, cell: int, index: int, line: str, whole: bool = False) -> str:
+        body = line.rstrip("\r\n")
+        indent = "" if whole else _indent(body)
+        return f"{indent}pass  {self._keep(cell, index, body[len(indent) :], whole)}{line[len(body) :]}"
+
+    def _line_magics(self, cell: int, lines: Sequence[str], first: int) -> list[str]:
+        replaced: list[str] = []
+        statement = _StatementStart()
+        continued = False
+        indent = ""
+        for index, line in enumerate(lines, first):
+            body = line.rstrip("\r\n")
+            end = line[len(body) :]
+            if continued:
+                replaced.append(f"{indent}pass  {self._keep(cell, index, body, whole=True)}{end}")
+            elif statement.here and _WHOLE.match(body):
+                indent = _indent(body)
+                replaced.append(self._pass(cell, index, line))
+            elif statement.here and (assigned := _ASSIGNED.match(body)) is not None:
+                indent = _indent(body)
+                reference = self._keep(cell, index, assigned[2], whole=False)
+                replaced.append(f"{assigned[1]}ipython_magic  {reference}{end}")
+            else:
+                statement.feed(body)
+                replaced.append(line)
+                continue
+            continued = body.endswith("\\")
+        return replaced
+
+
+class _StatementStart:
+    """Whether the next line begins a statement: outside strings, brackets and continuations."""
+
+    def __init__(self) -> None:
+        self._quote = ""
+        self._depth = 0
+        self._continued = False
+
+    @property
+    def here(self) -> bool:
+        return not (self._quote or self._depth or self._continued)
+
+    def feed(self, body: str) -> None:
+        """Take in one physical line, without its end."""
+        position = 0
+        backslash = body.endswith("\\")
+        while True:
+            if self._quote:
+                ends = _STRING_END[self._quote].finditer(body, position)
+                closing = next((m for m in ends if m[0] == self._quote), None)
+                if closing is None:
+                    break
+                position, self._quote = closing.end(), ""
+            token = _TOKEN.search(body, position)
+            if token is None:
+                break
+            position = token.end()
+            if token[1]:
+                self._quote = token[1]
+            elif token[2]:
+                backslash = False
+                break
+            else:
+                self._depth = max(0, self._depth + (1 if token[3] else -1))
+        if len(self._quote) == 1 and not backslash:
+            self._quote = ""  # an unterminated string ends with its line
+        self._continued = backslash and not self._quote
+
+
+def _indent(body: str) -> str:
+    return body[: len(body) - len(body.lstrip(" \t"))]

@@ -1,0 +1,64 @@
+"""Which file names matter: Python sources, dependency files, and folders that never do."""
+
+from __future__ import annotations
+
+import re
+
+SOURCE_SUFFIXES = (".py", ".ipynb")
+
+_DEPENDENCY = re.compile(
+    r"""(?:^|/)(?:
+        [^/]*(?:require|constraint)[^/]*\.(?:txt|in)
+      | [^/]*requirements?[^/]*/[^/]+\.(?:txt|in)
+      | pyproject\.toml | setup\.cfg | setup\.py
+      | Pipfile | Pipfile\.lock
+      | (?:[^/]*environment[^/]*|env|conda[^/]*)\.ya?ml
+      | poetry\.lock | uv\.lock | pdm\.lock | pylock(?:\.[^/.]+)?\.toml
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+_DEPENDENCY_SUFFIXES = (".txt", ".in", ".toml", ".cfg", ".yml", ".yaml", ".lock")
+
+SKIPPED_FOLDERS = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        ".venv",
+        ".tox",
+        ".nox",
+        "__pycache__",
+        ".ipynb_checkpoints",
+        "node_modules",
+        "site-packages",
+    }
+)
+
+SKIPPED_PART = re.compile("(?:^|/)(?:" + "|".join(re.escape(name) for name in sorted(SKIPPED_FOLDERS)) + ")/")
+"""A folder of :data:`SKIPPED_FOLDERS` anywhere in a POSIX path."""
+
+
+def is_source(path: str) -> bool:
+    """Whether a path found in a folder is Python source or a notebook (stubs are not)."""
+    return path.endswith(SOURCE_SUFFIXES)
+
+
+def is_dependency_file(path: str) -> bool:
+    """Whether a POSIX path, relative or absolute, has the name of a dependency file or a lock."""
+    return _DEPENDENCY.search(path) is not None
+
+
+def named_kind(path: str) -> tuple[bool, bool]:
+    """(source, dependency file) for a file that the user gave by name.
+
+    A name says what the user wants, so a script without a suffix is Python and any text or
+    TOML file is taken for a dependency file.
+    """
+    dependency = is_dependency_file(path) or path.lower().endswith(_DEPENDENCY_SUFFIXES)
+    if is_source(path):
+        return True, dependency
+    if dependency or path.endswith(".pyi"):
+        return False, dependency
+    base = path.rsplit("/", 1)[-1]
+    return "." not in base.lstrip(".") or base.endswith(".pyw"), False

@@ -1,0 +1,188 @@
+"""A notebook as one Python text, and back.
+
+Every code cell becomes a marker statement (a string expression, which no codemod drops) on a
+line of its own, followed by the cell's lines one to one. A cell that is not Python even then is
+hidden line for line and reported, and the rest of the notebook is analysed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dpmigrate.workspace.errors import NotLossless
+from dpmigrate.workspace.magics import LINE, Magics
+from dpmigrate.workspace.notebook_json import NotebookText, read_notebook
+
+_INSTALL = re.compile(
+    r"\b(?:pip[\d.]*|conda|mamba|micromamba|uv|poetry|pdm|pipenv)\b[^\n#]*?\b(?:install|add|update|upgrade)\b"
+)
+_MARKER_LINE = re.compile(r'^"([^"\r\n]+) (\d+)"[ \t]*;?[ \t]*(?:\r\n|\r|\n|$)', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenCell:
+    """A code cell that is no Python: its index, the 1-based line in it, and why."""
+
+    cell: int
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstallLine:
+    """A command in a notebook that installs packages.
+
+    ``text`` is the command as it stands, with newlines where it is continued over several
+    lines; ``line`` is the 1-based line in the cell where it begins.
+    """
+
+    cell: int
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook and the Python text made of it."""
+
+    text: NotebookText
+    python: str
+    broken: tuple[BrokenCell, ...]
+    _marker: str
+    _magics: Magics
+    _starts: tuple[int, ...]
+    """1-based line of the marker of each code cell in :attr:`python`."""
+
+    def locate(self, line: int) -> tuple[int, int]:
+        """(cell, line in the cell) of a 1-based line of :attr:`python`."""
+        if not self._starts:
+            return 0, 1
+        place = max(0, bisect_right(self._starts, line) - 1)
+        return self.text.cells[place].index, max(1, line - self._starts[place])
+
+    def line_of(self, cell: int, line: int) -> int:
+        """The 1-based line of :attr:`python` for a line of a cell; the inverse of :meth:`locate`."""
+        place = next(i for i, c in enumerate(self.text.cells) if c.index == cell)
+        return self._starts[place] + line
+
+    def lines(self, cell: int) -> tuple[str, ...]:
+        """The original lines of a code cell, without their ends."""
+        text = next((c.text for c in self.text.cells if c.index == cell), "")
+        return tuple(line.rstrip("\r\n") for line in LINE.findall(text))
+
+    def install_lines(self) -> tuple[InstallLine, ...]:
+        """Commands that install packages, from ``!``, ``%`` and shell cells, in order."""
+        groups: list[list[tuple[int, int, str]]] = []
+        kept = sorted(self._magics.kept, key=lambda m: (m.cell, m.line))
+        for magic in kept:
+            last = groups[-1][-1] if groups else None
+            if last and last[:2] == (magic.cell, magic.line - 1) and last[2].endswith("\\"):
+                groups[-1].append((magic.cell, magic.line, magic.text))
+            else:
+                groups.append([(magic.cell, magic.line, magic.text)])
+        commands = [InstallLine(g[0][0], g[0][1], "\n".join(text for _, _, text in g)) for g in groups]
+        return tuple(c for c in commands if _INSTALL.search(c.text.replace("\\\n", " ")))
+
+    def magic_lines(self) -> tuple[tuple[int, int, str], ...]:
+        """(cell, line, original text) of every line that was replaced."""
+        return tuple((m.cell, m.line, m.text) for m in self._magics.kept)
+
+    def rebuild(self, python: str, installs: Mapping[tuple[int, int], str]) -> str:
+        """The JSON text of the notebook after edits to :attr:`python`.
+
+        ``installs`` maps (cell, line) of an :class:`InstallLine` to its new text, of as many
+        lines. Raises :class:`NotLossless` when a marker or a magic is gone.
+        """
+        edits = {
+            (cell, line + i): part
+            for (cell, line), text in installs.items()
+            for i, part in enumerate(text.split("\n"))
+        }
+        if python == self.python and not edits:
+            return self.text.json_text
+        restored = self._magics.restore(python, edits)
+        found = [m for m in _MARKER_LINE.finditer(restored) if m[1] == self._marker]
+        cells = self.text.cells
+        if [int(m[2]) for m in found] != [c.index for c in cells]:
+            raise NotLossless("a cell boundary was lost by the edit")
+        if found and restored[: found[0].start()].strip():
+            raise NotLossless("the edit put code before the first cell")
+        ends = [m.start() for m in found[1:]] + [len(restored)]
+        texts = {}
+        for cell, match, end in zip(cells, found, ends, strict=True):
+            body = restored[match.end() : end]
+            if not cell.text.endswith(("\n", "\r")):
+                body = (
+                    body.removesuffix("\n").removesuffix("\r")
+                    if body.endswith("\r\n")
+                    else body.removesuffix("\n")
+                )
+            texts[cell.index] = body
+        return self.text.replaced(texts)
+
+
+def load_notebook(json_text: str) -> Notebook:
+    """Make one Python text of a notebook. Raises :class:`Unreadable`."""
+    text = read_notebook(json_text)
+    everything = "\n".join(cell.text for cell in text.cells)
+    marker = _unused("dpmigrate: cell", everything)
+    magics = Magics(_unused("dpmigrate-magic", everything))
+    parts: list[str] = []
+    starts: list[int] = []
+    broken: list[BrokenCell] = []
+    line = 1
+    for cell in text.cells:
+        lines = LINE.findall(cell.text)
+        body, fault = _python(magics, cell.index, lines)
+        if fault is not None:
+            broken.append(fault)
+        if body and not body[-1].endswith(("\n", "\r")):
+            body[-1] += "\n"
+        starts.append(line)
+        parts.append(f'"{marker} {cell.index}"\n')
+        parts += body
+        line += 1 + len(body)
+    return Notebook(text, "".join(parts), tuple(broken), marker, magics, tuple(starts))
+
+
+def _python(magics: Magics, cell: int, lines: list[str]) -> tuple[list[str], BrokenCell | None]:
+    """The cell's lines as Python, and what is wrong with it when it had to be hidden."""
+    before = len(magics.kept)
+    body = magics.neutralise(cell, lines)
+    fault = _fault(cell, body)
+    if fault is None:
+        return body, None
+    del magics.kept[before:]
+    retried = magics.hide_automagic(cell, lines)
+    if retried is not None:
+        again = magics.neutralise(cell, retried)
+        if _fault(cell, again) is None:
+            return again, None
+    del magics.kept[before:]
+    return magics.hide(cell, lines), fault
+
+
+def _fault(cell: int, lines: list[str]) -> BrokenCell | None:
+    """Why the lines are no Python, or None."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse("".join(lines))
+    except SyntaxError as error:
+        return BrokenCell(cell, max(1, error.lineno or 1), f"syntax error: {error.msg}")
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = "too deeply nested" if not isinstance(error, ValueError) else str(error)
+        return BrokenCell(cell, 1, f"syntax error: {reason}")
+    return None
+
+
+def _unused(word: str, text: str) -> str:
+    """``word``, lengthened until the text does not contain it."""
+    while word in text:
+        word += "'"
+    return word
