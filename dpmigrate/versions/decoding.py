@@ -1,0 +1,62 @@
+"""Bytes of a dependency file to text and back, byte for byte."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+NEEDLES: tuple[bytes, ...] = tuple(
+    name.encode(encoding)
+    for name in ("opacus", "Opacus", "OPACUS")
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+)
+"""Byte strings, one of which is in every dependency file that names Opacus (PowerShell writes UTF-16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text of a file without its byte order mark, line ends as they are."""
+
+    text: str
+    encoding: str
+    bom: bytes = b""
+
+    def encode(self, text: str) -> bytes:
+        """``text`` as bytes in the file's own encoding. Raises UnicodeEncodeError."""
+        return self.bom + text.encode(self.encoding, self.errors)
+
+    @property
+    def errors(self) -> str:
+        """The error handler: bytes that are not UTF-8 survive in comments and other lines."""
+        return "surrogateescape" if self.encoding == "utf-8" else "strict"
+
+
+def decode(data: bytes) -> Decoded:
+    """Read UTF-8 (with stray bytes kept), or UTF-16 with or without a byte order mark.
+
+    Raises UnicodeDecodeError for broken UTF-16.
+    """
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            decoded = Decoded("", encoding, bom)
+            break
+    else:
+        head = data[:200]
+        if len(head) >= 4 and not head[1::2].strip(b"\0") and head[0::2].strip(b"\0"):
+            decoded = Decoded("", "utf-16-le")
+        else:
+            decoded = Decoded("", "utf-8")
+    text = data[len(decoded.bom) :].decode(decoded.encoding, decoded.errors)
+    return Decoded(text, decoded.encoding, decoded.bom)
+
+
+def mentions_opacus(data: bytes) -> bool:
+    """Whether the bytes name Opacus, without case, in UTF-8 or UTF-16."""
+    lowered = data.lower()
+    return any(needle in lowered for needle in NEEDLES[:3])

@@ -1,0 +1,47 @@
+"""One module for each format; `parse_file` chooses by the file's name.
+
+Every parser is ``parse(path, text) -> Parsed``: it reads, never resolves, never raises for what a file
+holds. Offsets are into ``text``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+
+from dpmigrate.model import NotAnalysed
+
+from ..decoding import decode, mentions_opacus
+from ..pin import Parsed
+
+_MODULES = (
+    (re.compile(r"(?:^|/)pyproject\.toml$", re.I), "pyproject"),
+    (re.compile(r"(?:^|/)setup\.cfg$", re.I), "setup_cfg"),
+    (re.compile(r"(?:^|/)setup\.py$", re.I), "setup_py"),
+    (re.compile(r"(?:^|/)Pipfile$", re.I), "pipfile"),
+    (re.compile(r"(?:\.lock|/pylock[^/]*\.toml|^pylock[^/]*\.toml|conda-lock\.ya?ml)$", re.I), "locks"),
+    (re.compile(r"\.ya?ml$", re.I), "conda_environment"),
+    (re.compile(r"\.(?:txt|in|pip)$", re.I), "requirements"),
+)
+
+
+def parser_for(path: str) -> Callable[[str, str], Parsed] | None:
+    """The parser for a POSIX path, by its name; None where no format is known."""
+    for pattern, module in _MODULES:
+        if pattern.search(path):
+            parse: Callable[[str, str], Parsed] = import_module(f"{__name__}.{module}").parse
+            return parse
+    return None
+
+
+def parse_file(path: str, data: bytes) -> Parsed:
+    """Read one dependency file. Files that do not name Opacus are not parsed and yield nothing."""
+    parse = parser_for(path)
+    if parse is None or not mentions_opacus(data):
+        return Parsed()
+    try:
+        text = decode(data).text
+    except UnicodeDecodeError as error:
+        return Parsed(problems=(NotAnalysed(path, 1, f"not valid {error.encoding} text"),))
+    return parse(path, text)

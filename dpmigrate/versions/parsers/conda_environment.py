@@ -1,0 +1,161 @@
+"""conda's environment.yml: ``- opacus=1.5`` and the ``- pip:`` list inside it.
+
+Read by lines and indentation: of YAML, such files use block lists of plain or quoted strings only.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dpmigrate.model import NotAnalysed
+
+from ..pin import Include, Parsed, Pin, line_at, parse_requirement, versions_of_url
+from ..releases import VersionSet
+from ..specifiers import Dialect, parse_specifier
+
+_TOP_LEVEL = re.compile(r"(?P<key>[A-Za-z_][\w-]*)\s*:")
+_ITEM = re.compile(r"(?P<indent>\s*)-\s+(?P<rest>.*)$")
+_QUOTED = re.compile(r"(?P<quote>[\"'])(?P<content>.*?)(?P=quote)\s*(?:#.*)?$")
+_COMMENT = re.compile(r"\s#.*$")
+_MATCH_SPEC = re.compile(
+    r"\s*(?:[\w./:-]+::)?opacus(?![\w.-])\s*"
+    r"(?:\[version=(?P<q>['\"]?)(?P<bracket>[^'\"\]]+)(?P=q)\]|(?P<spec>[^\[]*?))\s*$",
+    re.I,
+)
+_WITH_BUILD = re.compile(
+    r"(?P<spec>==?\s*[^\s=<>!~,|]+)(?:=[^\s=,|]+)$|(?P<plain>\d[^\s,|<>=!]*)(?:\s+\S+)?$"
+)
+_INCLUDE = re.compile(r"\s*(?:(?:-r|-c)\s*|--(?:requirement|constraint)[=\s]\s*)(?P<path>[^\s#]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A list item: its string, the string's offset, and whether it stands in the pip list."""
+
+    content: str
+    start: int
+    pip: bool
+
+
+def parse(path: str, text: str) -> Parsed:
+    """The pins of a conda environment file. Other YAML has no ``dependencies:`` list and yields nothing."""
+    pins: list[Pin] = []
+    includes: list[Include] = []
+    problems: list[NotAnalysed] = []
+    for item in _items(text):
+        if item.pip and (include := _INCLUDE.match(item.content)):
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), include["path"]))
+            includes.append(Include(path, target))
+        elif re.search(r"\bopacus\b", item.content, re.I):
+            try:
+                pin = _pip_pin(path, text, item) if item.pip else _conda_pin(path, text, item)
+            except ValueError as error:
+                problems.append(NotAnalysed(path, line_at(text, item.start), str(error)))
+                continue
+            if pin is not None:
+                pins.append(pin)
+    return Parsed(tuple(pins), tuple(includes), tuple(problems))
+
+
+def _pip_pin(path: str, text: str, item: _Item) -> Pin | None:
+    requirement = parse_requirement(item.content)
+    if requirement is None:
+        url = re.match(r"(?:-e\s+)?(?P<url>git\+\S+)", item.content.strip())
+        if url and re.search(r"egg=opacus\b|/opacus(?:\.git)?(?:[@#]|$)", url["url"], re.I):
+            versions, git = versions_of_url(url["url"])
+            return _pin(path, text, item, versions, "", None, "pep440", "", git or "")
+        if re.match(r"opacus\s*[\[=<>!~@;(]", item.content.strip(), re.I):
+            raise ValueError(f"not a requirement: {item.content.strip()}")
+        return None
+    if requirement.url is not None:
+        versions, git = versions_of_url(requirement.url)
+        marker, url_or_ref = requirement.marker, requirement.url if git is None else git
+        return _pin(path, text, item, versions, "", None, "pep440", marker, url_or_ref)
+    span = (item.start + requirement.start, item.start + requirement.end)
+    versions = parse_specifier(requirement.specifier)
+    return _pin(path, text, item, versions, requirement.specifier, span, "pep440", requirement.marker, None)
+
+
+def conda_specifier(content: str) -> tuple[str, str, int, int] | None:
+    """Read a conda match spec on Opacus: ``conda-forge::opacus=1.5.2=build``, ``opacus[version='>=1.5']``.
+
+    Returns what it says of the version, the whole text after the name as written, and that text's
+    offsets; None where the spec is of something else.
+    """
+    match = _MATCH_SPEC.match(content)
+    if match is None:
+        return None
+    group = "bracket" if match["bracket"] is not None else "spec"
+    written = match[group].strip()
+    build = _WITH_BUILD.fullmatch(written)
+    wanted = (build["spec"] or build["plain"]) if build else written
+    start = match.start(group)
+    return wanted, written, start, start + len(match[group].rstrip())
+
+
+def _conda_pin(path: str, text: str, item: _Item) -> Pin | None:
+    found = conda_specifier(item.content)
+    if found is None:
+        return None
+    wanted, specifier, first, last = found
+    span = (item.start + first, item.start + last)
+    return _pin(path, text, item, parse_specifier(wanted, "conda"), specifier, span, "conda", "", None)
+
+
+def _pin(
+    path: str,
+    text: str,
+    item: _Item,
+    versions: VersionSet,
+    specifier: str,
+    span: tuple[int, int] | None,
+    dialect: Dialect,
+    marker: str,
+    git: str | None,
+) -> Pin:
+    return Pin(
+        path=path,
+        line=line_at(text, item.start),
+        text=item.content.strip(),
+        kind="conda",
+        environment=path,
+        versions=versions,
+        specifier=specifier,
+        span=span,
+        dialect=dialect,
+        variant=f"; {marker}" if marker else "",
+        marker=marker,
+        git=git,
+    )
+
+
+def _items(text: str) -> Iterator[_Item]:
+    """The items of the ``dependencies`` list and of the ``pip`` list inside it."""
+    inside, pip_indent = False, -1
+    position = 0
+    for raw in text.splitlines(keepends=True):
+        start, position = position, position + len(raw)
+        line = raw.rstrip("\r\n")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if top := _TOP_LEVEL.match(line):
+            inside, pip_indent = top["key"] == "dependencies", -1
+            continue
+        item = _ITEM.match(line)
+        if not inside or item is None:
+            continue
+        indent = len(item["indent"])
+        if pip_indent >= 0 and indent <= pip_indent:
+            pip_indent = -1
+        if re.match(r"pip\s*:", item["rest"]):
+            pip_indent = indent
+            continue
+        quoted = _QUOTED.match(item["rest"])
+        offset = start + item.start("rest")
+        if quoted:
+            yield _Item(quoted["content"], offset + quoted.start("content"), pip_indent >= 0)
+        else:
+            yield _Item(_COMMENT.sub("", item["rest"]).rstrip(), offset, pip_indent >= 0)

@@ -1,0 +1,131 @@
+"""Lock files: poetry.lock, uv.lock, pdm.lock, pylock.toml, Pipfile.lock and conda-lock.yml.
+
+They are long and written by programs in one fixed shape, so the entry for Opacus is found by its lines;
+nothing else of them is read. A lock is never edited.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from dpmigrate.model import NotAnalysed
+
+from ..pin import Parsed, Pin, line_at, owner_of, versions_of_git
+from ..releases import NEWER, RELEASES, UNKNOWN_GIT, VersionSet
+from .pipfile import pipenv_environment
+from .pyproject import project_environment
+
+_PACKAGE = re.compile(r"^\[\[packages?\]\][ \t]*\r?$", re.M)
+_NAME = re.compile(r"^name\s*=\s*[\"']opacus[\"']", re.M | re.I)
+_VERSION = re.compile(r"^version\s*=\s*[\"'](?P<version>[^\"']+)[\"']", re.M)
+_GIT_URL = re.compile(r"\bgit\s*=\s*\"(?P<url>[^\"?#]+)(?:[^\"#]*)(?:#(?P<commit>[0-9a-f]{7,40}))?\"")
+_POETRY_GIT = re.compile(
+    r"^\[package\.source\]\s*type\s*=\s*\"git\"\s*url\s*=\s*\"(?P<url>[^\"]+)\".*?"
+    r"^resolved_reference\s*=\s*\"(?P<commit>[0-9a-f]+)\"",
+    re.M | re.S,
+)
+_PDM_GIT = re.compile(
+    r"^git\s*=\s*\"(?P<url>[^\"]+)\".*?^revision\s*=\s*\"(?P<commit>[0-9a-f]+)\"", re.M | re.S
+)
+_PYLOCK_GIT = re.compile(r"commit-id\s*=\s*\"(?P<commit>[0-9a-f]+)\"")
+_PIPFILE_ENTRY = re.compile(
+    r"^(?P<indent>[ \t]*)\"opacus\"\s*:\s*\{(?P<body>.*?)^(?P=indent)\}", re.M | re.S | re.I
+)
+_JSON_VERSION = re.compile(r"\"version\"\s*:\s*\"==(?P<version>[^\"]+)\"")
+_JSON_GIT = re.compile(r"\"git\"\s*:\s*\"(?P<url>[^\"]+)\"")
+_JSON_REF = re.compile(r"\"ref\"\s*:\s*\"(?P<commit>[^\"]+)\"")
+_CONDA_ENTRY = re.compile(
+    r"^(?:- |  )name:\s*opacus\s*\r?\n(?:^ +.*\r?\n)*?^ +version:\s*(?P<version>\S+)", re.M | re.I
+)
+
+_TOOLS = {"poetry.lock": "poetry", "uv.lock": "uv", "pdm.lock": "pdm", "pipfile.lock": "pipenv"}
+
+
+def parse(path: str, text: str) -> Parsed:
+    """The pins of a lock file: one for each locked version of Opacus."""
+    name = posixpath.basename(path).lower()
+    if re.search(r"^(?:<{7}|>{7}) ", text, re.M):
+        line = line_at(text, next(re.finditer(r"^<{7}|^>{7}", text, re.M)).start())
+        return Parsed(problems=(NotAnalysed(path, line, "unresolved merge conflict"),))
+    environment = pipenv_environment(path) if name == "pipfile.lock" else project_environment(path)
+    tool = _TOOLS.get(name, "conda-lock" if name.startswith("conda-lock") else "pylock")
+    if name == "pipfile.lock":
+        found = _pipfile_lock(text)
+    elif tool == "conda-lock":
+        environment = posixpath.join(posixpath.dirname(path), "environment.yml")
+        found = ((m.start(), m["version"].strip("'\""), None, None) for m in _CONDA_ENTRY.finditer(text))
+    else:
+        found = _toml_lock(text)
+    pins = []
+    for start, version, git_url, commit in found:
+        if git_url is not None:
+            versions, git = versions_of_git(owner_of(git_url), commit)
+        else:
+            versions, git = _locked(version), None
+        pins.append(
+            Pin(
+                path=path,
+                line=line_at(text, start),
+                text=f"opacus {version or commit or ''} (locked)".replace("  ", " "),
+                kind="lock",
+                environment=environment,
+                versions=versions,
+                specifier=f"=={version}" if git is None else "",
+                git=git,
+                tool=tool,
+            )
+        )
+    return Parsed(tuple(pins))
+
+
+_Found = tuple[int, str, str | None, str | None]
+"""Offset, version, git URL, git commit."""
+
+
+def _locked(version: str) -> VersionSet:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        locked = Version(version)
+    except InvalidVersion:
+        return UNKNOWN_GIT
+    for release in RELEASES:
+        if Version(release) == locked:
+            return VersionSet.of([release])
+    return VersionSet.of([NEWER]) if locked > Version(RELEASES[-1]) else UNKNOWN_GIT
+
+
+def _toml_lock(text: str) -> Iterator[_Found]:
+    starts = [match.start() for match in _PACKAGE.finditer(text)]
+    for name in _NAME.finditer(text):
+        begin = max((s for s in starts if s < name.start()), default=None)
+        if begin is None:
+            continue
+        end = min((s for s in starts if s > name.start()), default=len(text))
+        block = text[begin:end]
+        version = _VERSION.search(block)
+        for pattern in (_POETRY_GIT, _PDM_GIT, _GIT_URL):
+            if git := pattern.search(block):
+                commit = git["commit"] or None
+                yield name.start(), version["version"] if version else "", git["url"], commit
+                break
+        else:
+            if commit_id := _PYLOCK_GIT.search(block):
+                url = re.search(r"\burl\s*=\s*\"([^\"]+)\"", block)
+                number = version["version"] if version else ""
+                yield name.start(), number, url[1] if url else "", commit_id["commit"]
+            elif version:
+                yield name.start(), version["version"], None, None
+
+
+def _pipfile_lock(text: str) -> Iterator[_Found]:
+    for entry in _PIPFILE_ENTRY.finditer(text):
+        start = entry.start("indent") + len(entry["indent"])
+        version = _JSON_VERSION.search(entry["body"])
+        if git := _JSON_GIT.search(entry["body"]):
+            ref = _JSON_REF.search(entry["body"])
+            yield start, version["version"] if version else "", git["url"], ref["commit"] if ref else None
+        elif version:
+            yield start, version["version"], None, None

@@ -1,0 +1,93 @@
+"""setup.cfg: ``install_requires`` and ``[options.extras_require]``, as setuptools reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dpmigrate.model import NotAnalysed
+
+from ..pin import Parsed, Pin, line_at, parse_requirement, versions_of_url
+from ..specifiers import parse_specifier
+from .pyproject import project_environment
+
+_SECTION = re.compile(r"\[([^\]]+)\]")
+_OPTION = re.compile(r"(?P<key>[^\s=:\[#;][^=:]*?)\s*[=:](?P<value>.*)$")
+_INLINE_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_NAMES_OPACUS = re.compile(r"\s*opacus\b(?![.-])", re.I)
+
+
+def parse(path: str, text: str) -> Parsed:
+    """The pins of a setup.cfg."""
+    pins: list[Pin] = []
+    problems: list[NotAnalysed] = []
+    for variant, piece, start in _requirements(text):
+        if not _NAMES_OPACUS.match(piece):
+            continue
+        line = line_at(text, start)
+        requirement = parse_requirement(piece)
+        try:
+            if requirement is None:
+                raise ValueError(f"not a requirement: {piece.strip()}")
+            git: str | None = None
+            span: tuple[int, int] | None = None
+            if requirement.url is not None:
+                versions, git = versions_of_url(requirement.url)
+                git = git if git is not None else requirement.url
+            else:
+                versions = parse_specifier(requirement.specifier)
+                span = (start + requirement.start, start + requirement.end)
+        except ValueError as error:
+            problems.append(NotAnalysed(path, line, str(error)))
+            continue
+        marker = requirement.marker
+        pins.append(
+            Pin(
+                path=path,
+                line=line,
+                text=piece.strip(),
+                kind="setup.cfg",
+                environment=project_environment(path),
+                versions=versions,
+                specifier=requirement.specifier,
+                span=span,
+                variant=f"{variant}; {marker}" if marker else variant,
+                marker=marker,
+                git=git,
+            )
+        )
+    return Parsed(tuple(pins), (), tuple(problems))
+
+
+def _requirements(text: str) -> Iterator[tuple[str, str, int]]:
+    """(variant, requirement without its comment, offset) for every line that lists one."""
+    section, variant, inside = "", "", False
+    position = 0
+    for raw in text.splitlines(keepends=True):
+        start, position = position, position + len(raw)
+        line = raw.rstrip("\r\n")
+        if not line.strip() or line.lstrip().startswith(("#", ";")):
+            continue
+        if line[0] in " \t":
+            if inside:
+                yield variant, _INLINE_COMMENT.sub("", line), start
+            continue
+        inside = False
+        if header := _SECTION.match(line):
+            section = header[1].strip()
+        elif option := _OPTION.match(line):
+            key = option["key"].strip()
+            if section == "options" and key == "install_requires":
+                inside, variant = True, ""
+            elif section == "options.extras_require":
+                inside, variant = True, f"extra {key}"
+            if inside and option["value"].strip():
+                yield from _on_one_line(variant, line, start, option.start("value"))
+
+
+def _on_one_line(variant: str, line: str, start: int, offset: int) -> Iterator[tuple[str, str, int]]:
+    """A value beside its key is one list parted by semicolons (so it has no markers)."""
+    value = _INLINE_COMMENT.sub("", line[offset:])
+    for piece in value.split(";"):
+        yield variant, piece, start + offset
+        offset += len(piece) + 1

@@ -1,0 +1,148 @@
+"""setup.py: string literals that reach ``install_requires`` and its kin. Nothing is executed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from dpmigrate.model import NotAnalysed
+
+from ..pin import Parsed, Pin, parse_requirement, versions_of_url
+from ..specifiers import parse_specifier
+from .pyproject import project_environment
+
+_KEYWORDS = ("install_requires", "extras_require", "tests_require", "setup_requires")
+_PLAIN = re.compile(r"""[rRuU]?(?P<quotes>\"{3}|'{3}|"|')""")
+
+
+def parse(path: str, text: str) -> Parsed:
+    """The pins of a setup.py. A file that is not Python, or too deeply nested, is a problem."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        return Parsed(problems=(NotAnalysed(path, error.lineno or 1, f"syntax error: {error.msg}"),))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Parsed(problems=(NotAnalysed(path, 1, f"cannot be parsed: {error}"),))
+    pins: list[Pin] = []
+    problems: list[NotAnalysed] = []
+    seen: set[tuple[int, int]] = set()
+    starts = _line_starts(text)
+    for variant, node in _literals(tree):
+        where = (node.lineno, node.col_offset)
+        value = str(node.value)
+        if where in seen or not re.match(r"\s*opacus\b(?![.-])", value, re.I):
+            continue
+        seen.add(where)
+        requirement = parse_requirement(value)
+        try:
+            if requirement is None:
+                raise ValueError(f"not a requirement: {value.strip()}")
+            git: str | None = None
+            if requirement.url is not None:
+                versions, git = versions_of_url(requirement.url)
+                git = git if git is not None else requirement.url
+            else:
+                versions = parse_specifier(requirement.specifier)
+        except ValueError as error:
+            problems.append(NotAnalysed(path, node.lineno, str(error)))
+            continue
+        content = _content_offset(text, starts, node, value)
+        span = None
+        if content is not None and requirement.url is None:
+            span = (content + requirement.start, content + requirement.end)
+        marker = requirement.marker
+        pins.append(
+            Pin(
+                path=path,
+                line=node.lineno,
+                text=value.strip(),
+                kind="setup.py",
+                environment=project_environment(path),
+                versions=versions,
+                specifier=requirement.specifier,
+                span=span,
+                variant=f"{variant}; {marker}" if marker else variant,
+                marker=marker,
+                git=git,
+            )
+        )
+    return Parsed(tuple(pins), (), tuple(problems))
+
+
+def _literals(tree: ast.Module) -> Iterator[tuple[str, ast.Constant]]:
+    """(variant, literal) for every string that can reach a ``*_requires`` keyword of a call."""
+    named = _assignments(tree)
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call):
+            for keyword in call.keywords:
+                if keyword.arg in _KEYWORDS:
+                    yield from _strings(keyword.value, named, "", frozenset())
+
+
+def _assignments(tree: ast.Module) -> dict[str, list[tuple[str, ast.expr]]]:
+    """Name -> (variant, value) for every value put into it: assigned, added, appended or by subscript."""
+    named: dict[str, list[tuple[str, ast.expr]]] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    match target:
+                        case ast.Name(id=name):
+                            named.setdefault(name, []).append(("", value))
+                        case ast.Subscript(value=ast.Name(id=name), slice=key):
+                            named.setdefault(name, []).append((_extra(key), value))
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                named.setdefault(name, []).append(("", value))
+            case ast.AugAssign(target=ast.Name(id=name), value=value):
+                named.setdefault(name, []).append(("", value))
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="append" | "extend" | "update"), args=args
+            ):
+                named.setdefault(name, []).extend(("", argument) for argument in args)
+    return named
+
+
+def _strings(
+    node: ast.expr, named: dict[str, list[tuple[str, ast.expr]]], variant: str, entered: frozenset[str]
+) -> Iterator[tuple[str, ast.Constant]]:
+    match node:
+        case ast.Constant(value=str()):
+            yield variant, node
+        case ast.Name(id=name) if name not in entered:
+            for inner, value in named.get(name, ()):
+                yield from _strings(value, named, variant or inner, entered | {name})
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                inner = _extra(key) if key is not None else ""
+                yield from _strings(value, named, variant or inner, entered)
+        case ast.Call(func=function, args=args, keywords=keywords):
+            for argument in (function, *args, *(k.value for k in keywords)):
+                yield from _strings(argument, named, variant, entered)
+        case ast.Compare():
+            return
+        case _:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    yield from _strings(child, named, variant, entered)
+
+
+def _extra(key: ast.expr) -> str:
+    return f"extra {ast.unparse(key)}"
+
+
+def _line_starts(text: str) -> list[int]:
+    """Offsets of the lines as the parser counts them."""
+    starts = [0]
+    starts += [match.end() for match in re.finditer(r"\r\n|\r|\n", text)]
+    return starts
+
+
+def _content_offset(text: str, starts: list[int], node: ast.Constant, value: str) -> int | None:
+    """Where the content of a literal begins; None where it is not one plain string without escapes."""
+    line = starts[node.lineno - 1]
+    column = len(text[line:].encode("utf-8", "surrogateescape")[: node.col_offset].decode("utf-8", "replace"))
+    opening = _PLAIN.match(text, line + column)
+    if opening is None or not text.startswith(value + opening["quotes"], opening.end()):
+        return None
+    return opening.end()

@@ -1,0 +1,162 @@
+"""What every parser yields: one `Pin` for each place where a file says which Opacus it wants."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from dpmigrate.model import NotAnalysed, Place
+
+from .faulty_commits import UPSTREAM_OWNERS, classify_commit
+from .releases import RELEASES, UNKNOWN_GIT, VersionSet, everything
+from .specifiers import Dialect
+
+Kind = Literal[
+    "requirements",
+    "constraints",
+    "pyproject",
+    "poetry",
+    "setup.cfg",
+    "setup.py",
+    "pipfile",
+    "conda",
+    "lock",
+    "notebook",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One declaration of Opacus.
+
+    ``versions`` is what it admits. ``environment`` is shared by the pins that are installed together, and
+    ``variant`` names an extra, a group or a marker inside it. ``specifier`` is the version text as
+    written, in ``dialect``; ``span`` are its offsets in the decoded file (in the cell's source for a
+    notebook; an empty span stands where a specifier would go; None where there is nothing to edit).
+    ``git`` is the ref of a git or URL requirement ("" for the default branch). ``tool`` is the program
+    that wrote a lock or a compiled requirements file. ``shell_word`` are the
+    offsets of a whole unquoted word of a notebook install: a ``<`` or ``>`` put there needs quotes.
+    """
+
+    path: str
+    line: int
+    text: str
+    kind: Kind
+    environment: str
+    versions: VersionSet
+    specifier: str = ""
+    span: tuple[int, int] | None = None
+    dialect: Dialect = "pep440"
+    cell: int | None = None
+    variant: str = ""
+    marker: str = ""
+    has_hash: bool = False
+    git: str | None = None
+    tool: str | None = None
+    shell_word: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the pin stands, as reports show it."""
+        return Place(self.path, self.line, self.text, self.cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """``-r`` or ``-c`` in a requirements file: the pins of ``path`` belong to ``environment`` too."""
+
+    environment: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What one dependency file holds."""
+
+    pins: tuple[Pin, ...] = ()
+    includes: tuple[Include, ...] = ()
+    problems: tuple[NotAnalysed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A PEP 508 requirement on Opacus; ``start`` and ``end`` enclose its specifier in the given text."""
+
+    specifier: str
+    start: int
+    end: int
+    marker: str
+    url: str | None
+
+
+_REQUIREMENT = re.compile(
+    r"""\s*opacus (?![\w.-]) \s* (?:\[[^\]]*\])?
+    (?: \s*@\s*(?P<url>[^\s;]+)
+      | \s*\((?P<inner>[^)]*)\)
+      | (?P<spec>(?:\s*[=<>!~]=?=?\s*[^\s,;=<>!~]+\s*,?)*) )
+    \s* (?: ;\s*(?P<marker>.*?) )? \s*$""",
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_WHEEL_OR_SDIST = re.compile(r"/opacus-(\d[^-/]*?)(?:-[^/]*\.whl|\.tar\.gz|\.zip)(?:[#?]|$)", re.IGNORECASE)
+_GITHUB = re.compile(
+    r"github\.com[/:](?P<owner>[^/]+)/(?P<repo>[^/@#?]+?)(?:\.git)?"
+    r"(?:/?@(?P<ref>[^#?]+)|/(?:archive|zipball|tarball)/(?P<archive>[^#?]+?)(?:\.zip|\.tar\.gz)?)?/?(?:[#?]|$)",
+    re.IGNORECASE,
+)
+_OTHER_REF = re.compile(r"/[^@]*@(?P<ref>[^#?@]+)(?:[#?]|$)")
+
+
+def is_opacus(name: str) -> bool:
+    """Whether a distribution name is Opacus's (names compare without case)."""
+    return name.strip().lower() == "opacus"
+
+
+def parse_requirement(text: str) -> Requirement | None:
+    """Read ``opacus[extra]>=1.5; marker`` or ``opacus @ url``; None where the text is something else."""
+    match = _REQUIREMENT.match(text)
+    if match is None:
+        return None
+    group = "inner" if match["inner"] is not None else "spec"
+    if match["url"] is not None:
+        return Requirement("", match.end("url"), match.end("url"), match["marker"] or "", match["url"])
+    written = match[group]
+    start = match.start(group) + len(written) - len(written.lstrip())
+    specifier = written.strip()
+    if not specifier:
+        start = match.start(group)
+    return Requirement(specifier, start, start + len(specifier), match["marker"] or "", None)
+
+
+def versions_of_url(url: str) -> tuple[VersionSet, str | None]:
+    """What a git, archive, wheel or local URL installs, and its git ref (None: not from git).
+
+    A wheel or sdist names its version; a tag or known commit is what it is; a conda build folder, which
+    ``pip freeze`` writes, holds some release; the rest is unknown.
+    """
+    if release := _WHEEL_OR_SDIST.search(url):
+        number = release[1]
+        return (VersionSet.of([number]) if number in RELEASES else UNKNOWN_GIT), None
+    if "feedstock_root" in url or "/croot/" in url:
+        return everything(), None
+    if github := _GITHUB.search(url):
+        return versions_of_git(github["owner"], github["ref"] or github["archive"])
+    other = _OTHER_REF.search(url.split("://", 1)[-1])
+    return versions_of_git(None, other["ref"] if other else None)
+
+
+def versions_of_git(owner: str | None, ref: str | None) -> tuple[VersionSet, str]:
+    """What a git ref installs, and the ref ("" for the default branch)."""
+    upstream = (owner or "").lower() in UPSTREAM_OWNERS
+    return classify_commit(ref, upstream=upstream), ref or ""
+
+
+def owner_of(url: str) -> str | None:
+    """The owner in a GitHub URL, None for any other."""
+    match = _GITHUB.search(url)
+    return match["owner"] if match else None
+
+
+def line_at(text: str, offset: int) -> int:
+    """The 1-based line that holds ``offset``."""
+    return text.count("\n", 0, offset) + 1

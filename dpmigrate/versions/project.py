@@ -1,0 +1,219 @@
+"""Which Opacus versions govern a source file: all declarations of a project, joined.
+
+The nearest folder with declarations governs, a notebook's own installs come first. Within an environment
+(a requirements file with what it includes, a project's metadata with its lock) the pins intersect; the
+environments unite, for nobody knows which one a reader installs.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dpmigrate.model import NotAnalysed, Place
+
+from .parsers import parse_file
+from .parsers.notebook import parse_cells
+from .pin import Include, Pin
+from .releases import VersionSet, everything, nothing
+
+_FOLDERS_OF_PINS = frozenset(
+    {
+        "requirements",
+        "requirement",
+        "reqs",
+        "deps",
+        "dependencies",
+        "constraints",
+        "env",
+        "envs",
+        "environment",
+        "environments",
+        "conda",
+        "docker",
+    }
+)
+"""Folders that hold their parent's dependency files, not code with dependencies of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What governs one source file. Without pins, ``versions`` is everything."""
+
+    versions: VersionSet
+    pins: tuple[Pin, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where it is declared, for reports."""
+        return tuple(dict.fromkeys(pin.place for pin in self.pins))
+
+
+class Declarations:
+    """Every pin of a project. ``pins`` are in the order of path, cell and line, each place once."""
+
+    def __init__(self, pins: Iterable[Pin] = (), includes: Iterable[Include] = ()) -> None:
+        own = tuple(pins)
+        self.pins: tuple[Pin, ...] = tuple(
+            sorted(
+                {(p.path, p.cell, p.line, p.text): p for p in reversed(own)}.values(),
+                key=lambda p: (p.path, -1 if p.cell is None else p.cell, p.line, p.text),
+            )
+        )
+        self._notebooks: dict[str, list[Pin]] = {}
+        self._folders: dict[str, list[Pin]] = {}
+        for pin in _with_included(own, tuple(includes)):
+            if pin.kind == "notebook":
+                self._notebooks.setdefault(pin.path, []).append(pin)
+            else:
+                self._folders.setdefault(_governed_folder(pin.environment), []).append(pin)
+        self._declared: dict[str, Declared] = {}
+
+    def declared_for(self, path: str) -> Declared:
+        """What governs the source file at a POSIX ``path`` (spelt like the dependency files' paths)."""
+        if path in self._notebooks:
+            pins = self._notebooks[path]
+            return Declared(_after_installs(pins), tuple(pins))
+        folder = posixpath.dirname(posixpath.normpath(path))
+        while True:
+            if folder in self._folders:
+                return self._governing(folder)
+            parent = posixpath.dirname(folder)
+            if parent == folder or posixpath.basename(folder) == "..":
+                return Declared(everything())
+            folder = parent
+
+    def _governing(self, folder: str) -> Declared:
+        if folder not in self._declared:
+            pins = self._folders[folder]
+            environments: dict[str, list[Pin]] = {}
+            for pin in pins:
+                environments.setdefault(pin.environment, []).append(pin)
+            versions = nothing()
+            for members in environments.values():
+                versions |= environment_versions(members)
+            unique = {(p.path, p.line, p.text): p for p in reversed(pins)}
+            ordered = sorted(unique.values(), key=lambda p: (p.path, p.line, p.text))
+            self._declared[folder] = Declared(versions, tuple(ordered))
+        return self._declared[folder]
+
+
+def environment_versions(pins: Sequence[Pin]) -> VersionSet:
+    """What one environment admits: its pins intersected.
+
+    Extras, groups and markers are installed together with the plain pins or not at all, so they only count
+    where there is no plain pin, and then unite. A lock (the union of its entries, and of several locks)
+    narrows all that. A git ref is taken whatever the specifiers beside it say.
+    """
+    locks = [pin for pin in pins if pin.kind == "lock"]
+    others = [pin for pin in pins if pin.kind != "lock"]
+    versions = _plain_and_variants(others)
+    if locks:
+        locked = nothing()
+        for pin in locks:
+            locked |= pin.versions
+        versions = locked if locked.has_git or versions.has_git else versions & locked
+    return versions
+
+
+def _plain_and_variants(pins: Sequence[Pin]) -> VersionSet:
+    plain = [pin for pin in pins if not pin.variant]
+    if plain or not pins:
+        return _intersection(plain)
+    variants: dict[str, list[Pin]] = {}
+    for pin in pins:
+        variants.setdefault(pin.variant, []).append(pin)
+    versions = nothing()
+    for members in variants.values():
+        versions |= _intersection(members)
+    return versions
+
+
+def _intersection(pins: Sequence[Pin]) -> VersionSet:
+    from_git = [pin for pin in pins if pin.versions.has_git]
+    versions = from_git[0].versions if from_git else everything()
+    for pin in from_git or pins:
+        versions &= pin.versions
+    return versions
+
+
+def _after_installs(pins: Sequence[Pin]) -> VersionSet:
+    """What is installed after a notebook's commands, in order: pip keeps what already satisfies."""
+    versions = everything()
+    for pin in pins:
+        kept = versions & pin.versions
+        versions = kept if kept and pin.tool != "--upgrade" else pin.versions
+    return versions
+
+
+def _governed_folder(environment: str) -> str:
+    folder, project, _ = environment.rpartition("#")
+    if not project:
+        folder = posixpath.dirname(environment)
+    while posixpath.basename(folder).lower() in _FOLDERS_OF_PINS:
+        folder = posixpath.dirname(folder)
+    return folder
+
+
+def _with_included(pins: tuple[Pin, ...], includes: tuple[Include, ...]) -> list[Pin]:
+    """The pins, those of included files under the environments of the files that include them.
+
+    A file that another one includes is no environment of its own.
+    """
+    by_path: dict[str, list[Pin]] = {}
+    for pin in pins:
+        by_path.setdefault(pin.path, []).append(pin)
+    targets: dict[str, list[str]] = {}
+    for include in includes:
+        targets.setdefault(include.environment, []).append(include.path)
+    environment_of_path = {path: members[0].environment for path, members in by_path.items()}
+    included: set[str] = set()
+    extra: list[Pin] = []
+    for environment in targets:
+        reached: set[str] = set()
+        waiting = list(targets[environment])
+        while waiting:
+            path = waiting.pop()
+            if path in reached:
+                continue
+            reached.add(path)
+            own = environment_of_path.get(path)
+            waiting += targets.get(own or _stem(path), ())
+            if own != environment:
+                extra += [replace(pin, environment=environment) for pin in by_path.get(path, ())]
+                included.add(path)
+    roots = [pin for pin in pins if pin.path not in included]
+    return roots + [pin for pin in extra if not _is_included(pin.environment, included)]
+
+
+def _is_included(environment: str, included: set[str]) -> bool:
+    return any(_stem(path) == environment for path in included)
+
+
+def _stem(path: str) -> str:
+    return path.removesuffix(".txt").removesuffix(".in")
+
+
+def load_declarations(
+    dependency_files: Iterable[tuple[str, bytes]],
+    notebooks: Iterable[tuple[str, Sequence[tuple[int, str]]]] = (),
+) -> tuple[Declarations, list[NotAnalysed]]:
+    """Read every dependency file (POSIX path, bytes) and the code cells of every notebook.
+
+    A notebook is (POSIX path, [(0-based cell index, source as in the file, magics included)]). Files that
+    cannot be read come back as problems, only where they name Opacus.
+    """
+    pins: list[Pin] = []
+    includes: list[Include] = []
+    problems: list[NotAnalysed] = []
+    for path, data in dependency_files:
+        parsed = parse_file(path, data)
+        pins += parsed.pins
+        includes += parsed.includes
+        problems += parsed.problems
+    for path, cells in notebooks:
+        parsed = parse_cells(path, cells)
+        pins += parsed.pins
+        problems += parsed.problems
+    return Declarations(pins, includes), problems
