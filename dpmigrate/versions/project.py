@@ -43,6 +43,21 @@ class Declared:
 
     versions: VersionSet
     pins: tuple[Pin, ...] = ()
+    environments: tuple[tuple[Pin, ...], ...] = ()
+
+    def admitting(self, affected: VersionSet) -> tuple[Pin, ...]:
+        """The pins to change so that no environment admits an ``affected`` version, locks among them.
+
+        A pin that admits one is left out where another pin of its environment forbids it.
+        """
+        found: dict[tuple[str, int | None, int, str], Pin] = {}
+        for pins in self.environments:
+            if environment_versions(pins) & affected:
+                plain = [pin for pin in pins if not pin.variant] or list(pins)
+                for pin in (*plain, *(pin for pin in pins if pin.kind == "lock")):
+                    if pin.versions & affected:
+                        found[pin.path, pin.cell, pin.line, pin.text] = pin
+        return tuple(sorted(found.values(), key=_order))
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -55,12 +70,7 @@ class Declarations:
 
     def __init__(self, pins: Iterable[Pin] = (), includes: Iterable[Include] = ()) -> None:
         own = tuple(pins)
-        self.pins: tuple[Pin, ...] = tuple(
-            sorted(
-                {(p.path, p.cell, p.line, p.text): p for p in reversed(own)}.values(),
-                key=lambda p: (p.path, -1 if p.cell is None else p.cell, p.line, p.text),
-            )
-        )
+        self.pins: tuple[Pin, ...] = _each_place_once(own)
         self._notebooks: dict[str, list[Pin]] = {}
         self._folders: dict[str, list[Pin]] = {}
         for pin in _with_included(own, tuple(includes)):
@@ -74,7 +84,7 @@ class Declarations:
         """What governs the source file at a POSIX ``path`` (spelt like the dependency files' paths)."""
         if path in self._notebooks:
             pins = self._notebooks[path]
-            return Declared(_after_installs(pins), tuple(pins))
+            return Declared(environment_versions(pins), tuple(pins), (tuple(pins),))
         folder = posixpath.dirname(posixpath.normpath(path))
         while True:
             if folder in self._folders:
@@ -93,10 +103,18 @@ class Declarations:
             versions = nothing()
             for members in environments.values():
                 versions |= environment_versions(members)
-            unique = {(p.path, p.line, p.text): p for p in reversed(pins)}
-            ordered = sorted(unique.values(), key=lambda p: (p.path, p.line, p.text))
-            self._declared[folder] = Declared(versions, tuple(ordered))
+            groups = tuple(tuple(members) for members in environments.values())
+            self._declared[folder] = Declared(versions, _each_place_once(pins), groups)
         return self._declared[folder]
+
+
+def _order(pin: Pin) -> tuple[str, int, int, str]:
+    return (pin.path, -1 if pin.cell is None else pin.cell, pin.line, pin.text)
+
+
+def _each_place_once(pins: Iterable[Pin]) -> tuple[Pin, ...]:
+    unique = {_order(pin): pin for pin in pins}
+    return tuple(sorted(unique.values(), key=_order))
 
 
 def environment_versions(pins: Sequence[Pin]) -> VersionSet:
@@ -104,8 +122,11 @@ def environment_versions(pins: Sequence[Pin]) -> VersionSet:
 
     Extras, groups and markers are installed together with the plain pins or not at all, so they only count
     where there is no plain pin, and then unite. A lock (the union of its entries, and of several locks)
-    narrows all that. A git ref is taken whatever the specifiers beside it say.
+    narrows all that; one that contradicts the pins is stale and does not count. A git ref is taken
+    whatever the specifiers beside it say. The installs of a notebook follow one another.
     """
+    if pins and pins[0].kind == "notebook":
+        return _after_installs(pins)
     locks = [pin for pin in pins if pin.kind == "lock"]
     others = [pin for pin in pins if pin.kind != "lock"]
     versions = _plain_and_variants(others)
@@ -113,7 +134,7 @@ def environment_versions(pins: Sequence[Pin]) -> VersionSet:
         locked = nothing()
         for pin in locks:
             locked |= pin.versions
-        versions = locked if locked.has_git or versions.has_git else versions & locked
+        versions = locked if locked.has_git or versions.has_git else versions & locked or versions
     return versions
 
 

@@ -79,11 +79,11 @@ def _pip_pin(path: str, text: str, item: _Item) -> Pin | None:
     return _pin(path, text, item, versions, requirement.specifier, span, "pep440", requirement.marker, None)
 
 
-def conda_specifier(content: str) -> tuple[str, str, int, int] | None:
+def conda_specifier(content: str) -> tuple[str, int, int] | None:
     """Read a conda match spec on Opacus: ``conda-forge::opacus=1.5.2=build``, ``opacus[version='>=1.5']``.
 
-    Returns what it says of the version, the whole text after the name as written, and that text's
-    offsets; None where the spec is of something else.
+    Returns what it says of the version, and the offsets of that with the build string, which names a build
+    of that one version; None where the spec is of something else.
     """
     match = _MATCH_SPEC.match(content)
     if match is None:
@@ -93,16 +93,16 @@ def conda_specifier(content: str) -> tuple[str, str, int, int] | None:
     build = _WITH_BUILD.fullmatch(written)
     wanted = (build["spec"] or build["plain"]) if build else written
     start = match.start(group)
-    return wanted, written, start, start + len(match[group].rstrip())
+    return wanted.strip(), start, start + len(match[group].rstrip())
 
 
 def _conda_pin(path: str, text: str, item: _Item) -> Pin | None:
     found = conda_specifier(item.content)
     if found is None:
         return None
-    wanted, specifier, first, last = found
+    specifier, first, last = found
     span = (item.start + first, item.start + last)
-    return _pin(path, text, item, parse_specifier(wanted, "conda"), specifier, span, "conda", "", None)
+    return _pin(path, text, item, parse_specifier(specifier, "conda"), specifier, span, "conda", "", None)
 
 
 def _pin(

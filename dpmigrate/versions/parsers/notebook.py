@@ -138,8 +138,8 @@ def _pin(path: str, cell: int, source: str, tool: str, upgrade: bool, word: _Wor
     marker, specifier, versions = "", "", everything()
     span: tuple[int, int] | None = None
     if conda and (found := conda_specifier(content)):
-        wanted, specifier, first, last = found
-        versions, span = parse_specifier(wanted, "conda"), (word.start + first, word.start + last)
+        specifier, first, last = found
+        versions, span = parse_specifier(specifier, "conda"), (word.start + first, word.start + last)
     elif requirement := parse_requirement(content.replace("\\", " ")):
         marker, specifier = requirement.marker, requirement.specifier
         if requirement.url is not None:
