@@ -21,7 +21,8 @@ def emit(text: str, output: str | None = None) -> None:
         _replace(Path(output), text.encode("utf-8", "backslashreplace"))
         return
     try:
-        click.echo(text, nl=False)
+        # click.echo would take the colour away that FORCE_COLOR asked for.
+        sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         ignore_closed_pipe()

@@ -1,0 +1,64 @@
+# Needs Python 3.10 or later, make and git; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+JOBS ?= 2
+# Releases of Opacus that the demo runs side by side (the tests find and add to the same folder).
+RELEASES := 1.5.2 1.5.4 1.6.0
+
+.PHONY: help demo test lint format readme new-rule clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo      scan, fix and verify a real training project, and measure it before and after"
+	@echo "make test      install everything and run the whole test suite"
+	@echo "make lint      formatting, lint and types"
+	@echo "make format    put the formatting right"
+	@echo "make readme    write the rule table of README.md anew from rules/"
+	@echo "make new-rule ID=DPM305 NAME=what-it-is    skeleton of a new advisory with its fixture"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The constraints pin torch; it goes in first so that nothing later can choose another build of it.
+$(VENV)/torch: constraints.txt | $(BIN)/python
+	$(PIP) torch
+	@touch $@
+
+$(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/torch
+	$(PIP) --editable '.[verify]' scikit-learn
+	@touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/torch
+	$(PIP) --editable '.[verify,dev]'
+	@touch $@ $(VENV)/demo
+
+.opacus/%/opacus/__init__.py: | $(VENV)/torch
+	@rm -rf .opacus/$*.partial
+	$(PIP) --no-deps --target .opacus/$*.partial opacus==$*
+	@rm -rf .opacus/$* && mv .opacus/$*.partial .opacus/$*
+
+demo: $(VENV)/demo $(RELEASES:%=.opacus/%/opacus/__init__.py)
+	$(BIN)/python fixtures/digits-story/demo.py --releases .opacus
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+readme: $(VENV)/demo
+	$(BIN)/python -m dpmigrate.advisories.readme_table README.md
+
+new-rule: $(VENV)/demo
+	$(BIN)/python -m dpmigrate.advisories.new_rule "$(ID)" "$(NAME)"
+
+clean:
+	rm -rf $(VENV) .opacus .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,91 @@
+"""The command line as a whole: help, version, quick start, readers that go away."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import __version__
+from tests.cli.conftest import Run
+
+HEAVY = ("libcst", "torch", "opacus", "rich", "tomlkit", "packaging", "pathspec", "importlib.metadata")
+
+
+def child(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"dpmigrate {__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",)])
+def test_help_lists_the_commands(run: Run, arguments: tuple[str, ...]) -> None:
+    outcome = run(*arguments)
+    assert (outcome.status, outcome.err) == (0, "")
+    for command in ("scan", "fix", "verify", "explain"):
+        assert f"\n  {command} " in outcome.out
+
+
+def test_an_unknown_command_is_answered_with_the_nearest(run: Run) -> None:
+    outcome = run("scna")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert (
+        outcome.err == "dpmigrate: There is no command 'scna'. Did you mean 'scan'? See: dpmigrate --help\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["scan", "plain.py"]])
+def test_nothing_heavy_is_imported_where_it_is_not_needed(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "plain.py").write_text("import torch\n", encoding="utf-8")
+    done = child(
+        "import sys; from dpmigrate.cli import run; status = run(sys.argv[1:])\n"
+        f"print(status, sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)",
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert done.stderr == "0 []\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    code = (
+        "import sys; from dpmigrate.cli.output import emit\nsys.stdin.read(); emit('x' * 10**6); sys.exit(3)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdout.close()
+        process.stdin.close()
+        assert process.wait(timeout=60) == 3
+        assert process.stderr.read() == b""
+
+
+def test_a_character_that_the_terminal_lacks_is_escaped(tmp_path: Path) -> None:
+    code = "from dpmigrate.cli import run; from dpmigrate.cli.output import emit; run(['--version']); emit('日本\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONIOENCODING": "ascii", "PATH": "", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.endswith("\\u65e5\\u672c\n")
