@@ -6,7 +6,7 @@ never walks the project.
 """
 
 # Run once for every file of a project, where pathlib is several times slower.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH100, PTH113, PTH116, PTH118, PTH120
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ yields the file itself. Dangling links and files that git lists but that are gon
 """
 
 # Run once for every file of a project, where pathlib is several times slower.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH112, PTH116, PTH118, PTH123
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 LibCST 1.9 overflows the process's stack on about 2,000 nested brackets and on 20,000 chained
 operators. CPython's own parser refuses the first at 200 and the second by a RecursionError, is
-ten times as fast, and so goes first. Text that only LibCST knows (syntax newer than the running
-Python) passes when its brackets and operator chains are short.
+ten times as fast, and so goes first. Chains that LibCST parses but cannot render within
+Python's recursion limit are refused here too, so that no visitor meets them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,17 @@ from dpmigrate.workspace.source import Source
 if TYPE_CHECKING:
     import libcst
 
+_TOO_DEEP = "syntax error: an expression or block is too deeply nested"
 _MAX_DEPTH = 200
 _MAX_CHAIN = 1_000
+_DEEP = 100
+"""LibCST renders and visits about 300 levels within Python's default recursion limit."""
+
+_LINKS = b"+-*/%@&|^~<>.([{\"'"
+_BREAKS = b",;:="
+_CLASSES = bytes(76 if c in _LINKS else 44 for c in range(256))
+_OTHER = bytes(c for c in range(256) if c not in _LINKS + _BREAKS)
+_WORDS = (" and ", " or ", "not ", " if ", "elif ", "lambda", "await ")
 
 _TOKEN = re.compile(
     r"""(?P<skip>"{3}(?:[^"\\]|\\.|"(?!""))*"{3}|'{3}(?:[^'\\]|\\.|'(?!''))*'{3}"""
@@ -36,17 +45,21 @@ def parse(source: Source) -> libcst.Module:
     import libcst
 
     refusal = _refusal(source.python)
-    if refusal is not None and (refusal.exhausting or not _is_shallow(source.python)):
+    if refusal is not None and refusal.exhausting:
         raise Unparsable(f"syntax error: {refusal.reason}", refusal.line)
+    suspicious = _may_be_deep(source.python)
+    if (suspicious or refusal is not None) and not _is_shallow(source.python):
+        raise Unparsable(_TOO_DEEP)
     try:
         module = libcst.parse_module(source.python)
-        _ = module.code
+        if suspicious:
+            _ = module.code
     except libcst.ParserSyntaxError as error:
         if refusal is not None:
             raise Unparsable(f"syntax error: {refusal.reason}", refusal.line) from error
         raise Unparsable(f"syntax error: {error.message.splitlines()[0]}", error.raw_line) from error
     except (RecursionError, MemoryError) as error:
-        raise Unparsable("syntax error: an expression or block is too deeply nested") from error
+        raise Unparsable(_TOO_DEEP) from error
     except ValueError as error:
         raise Unparsable(f"syntax error: {error}") from error
     return module
@@ -80,10 +93,17 @@ def _refusal(text: str) -> _Refusal | None:
         reason = error.msg or "invalid syntax"
         return _Refusal(reason, max(1, error.lineno or 1), "too many nested" in reason)
     except (RecursionError, MemoryError):
-        return _Refusal("an expression or block is too deeply nested", 1, True)
+        return _Refusal(_TOO_DEEP.removeprefix("syntax error: "), 1, True)
     except ValueError as error:
         return _Refusal(str(error), 1, True)
     return None
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether some chain of operators, brackets or words could be long; often True for nothing."""
+    if b"L" * _DEEP in text.encode("utf-8", "surrogatepass").translate(_CLASSES, _OTHER):
+        return True
+    return any(text.count(word) > _DEEP for word in _WORDS)
 
 
 def _is_shallow(text: str) -> bool:

@@ -4,7 +4,7 @@ Encodings are those that Python accepts (PEP 263, BOM); newlines are never trans
 """
 
 # Run once for every file of a project, where pathlib is several times slower.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
@@ -64,6 +64,10 @@ class Source:
             return None, line, column
         cell, line = self.notebook.locate(line)
         return cell, line, column
+
+    def line_of(self, cell: int | None, line: int) -> int:
+        """The 1-based line of :attr:`python` for a line as reported."""
+        return line if self.notebook is None or cell is None else self.notebook.line_of(cell, line)
 
     def lines(self, cell: int | None = None) -> tuple[str, ...]:
         """The original lines of the file or of a code cell, without their ends."""

@@ -1,0 +1,157 @@
+"""``# dpmigrate: ignore`` comments: what they suppress, and which of them suppress nothing.
+
+``# dpmigrate: ignore[DPM101,DPM2]`` silences rules by id, prefix or name at its line, the bare
+form every rule; ``# dpmigrate: ignore-file`` (with or without rules) does so for the file. A
+comment counts for a finding when it stands on the first or last line of the finding's span, or
+at the end of the logical line that one of them belongs to.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dpmigrate.workspace.source import Source
+
+_COMMENT = re.compile(
+    r"#\s*dpmigrate:\s*(?P<kind>ignore-file|ignore)(?![\w-])(?:\s*\[(?P<rules>[^\]\r\n]*)\])?", re.IGNORECASE
+)
+_WORD = "dpmigrate:"
+_ID = re.compile(r"DPM\d*", re.IGNORECASE)
+_LAYOUT = frozenset({tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedIgnore:
+    """An ignore comment, or some of its rules, that suppressed nothing (DPM001).
+
+    ``line``, ``column`` and ``end_column`` are 1-based, end exclusive, in the text that was
+    searched. ``rules`` are the rules that matched nothing, empty for a bare comment.
+    """
+
+    line: int
+    column: int
+    end_column: int
+    rules: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Ignore:
+    line: int
+    column: int
+    end_column: int
+    whole_file: bool
+    rules: tuple[str, ...] | None
+    used: set[str] = field(default_factory=set)
+
+    def covers(self, rule: str, name: str) -> bool:
+        """Whether this comment speaks of the rule; notes that it was needed."""
+        if self.rules is None:
+            self.used.add("")
+            return True
+        spoken = [given for given in self.rules if names_rule(given, rule, name)]
+        self.used.update(spoken)
+        return bool(spoken)
+
+
+class Suppressions:
+    """The ignore comments of one file; lines are those of the text that was searched."""
+
+    def __init__(self, ignores: Iterable[_Ignore], logical: Iterable[tuple[int, int]] = ()) -> None:
+        self._by_line: dict[int, list[_Ignore]] = {}
+        self._whole_file: list[_Ignore] = []
+        for ignore in ignores:
+            if ignore.whole_file:
+                self._whole_file.append(ignore)
+            else:
+                self._by_line.setdefault(ignore.line, []).append(ignore)
+        self._logical = sorted(logical)
+        self._starts = [start for start, _ in self._logical]
+
+    def match(self, rule: str, name: str, start_line: int, end_line: int | None = None) -> bool:
+        """Whether a finding of ``rule`` over these lines is suppressed; marks the comment as used."""
+        lines = {start_line, end_line or start_line}
+        lines |= {self._logical_end(line) for line in lines}
+        speaking = [ignore for line in sorted(lines) for ignore in self._by_line.get(line, ())]
+        covered = [ignore.covers(rule, name) for ignore in (*speaking, *self._whole_file)]
+        return any(covered)
+
+    def unused(self) -> list[UnusedIgnore]:
+        """Every comment, or part of one, that no :meth:`match` needed so far, in order."""
+        found = []
+        for ignore in (*self._whole_file, *(i for ignores in self._by_line.values() for i in ignores)):
+            if ignore.rules is None:
+                left: tuple[str, ...] = ()
+                idle = not ignore.used
+            else:
+                left = tuple(given for given in ignore.rules if given not in ignore.used)
+                idle = bool(left) or not ignore.rules
+            if idle:
+                found.append(UnusedIgnore(ignore.line, ignore.column, ignore.end_column, left))
+        return sorted(found, key=lambda u: (u.line, u.column))
+
+    def _logical_end(self, line: int) -> int:
+        place = bisect_right(self._starts, line) - 1
+        if place >= 0 and line <= self._logical[place][1]:
+            return self._logical[place][1]
+        return line
+
+
+def names_rule(given: str, rule: str, name: str) -> bool:
+    """Whether ``given`` (an id, a prefix of ids, or a name) speaks of the rule."""
+    if _ID.fullmatch(given):
+        return rule.upper().startswith(given.upper())
+    return given.lower() == name.lower()
+
+
+def in_python(source: Source) -> Suppressions:
+    """The ignore comments of a Python file or notebook, in lines of ``source.python``.
+
+    Comments are told from strings by the tokenizer. In a notebook a comment on a line that
+    IPython runs (``!pip install x  # dpmigrate: ignore``) counts as well.
+    """
+    ignores: list[_Ignore] = []
+    logical: list[tuple[int, int]] = []
+    if _WORD in source.python.lower():
+        start = 0
+        for token in _tokens(source.python):
+            if token.type == tokenize.COMMENT:
+                ignores += _read(token.string, token.start[0], token.start[1])
+            elif token.type == tokenize.NEWLINE:
+                logical.append((start or token.start[0], token.start[0]))
+                start = 0
+            elif not start and token.type not in _LAYOUT:
+                start = token.start[0]
+    if source.notebook is not None:
+        for cell, line, text in source.notebook.magic_lines():
+            ignores += _read(text, source.notebook.line_of(cell, line), 0)
+    return Suppressions(ignores, logical)
+
+
+def in_text(text: str) -> Suppressions:
+    """The ignore comments of a dependency file: every comment of the form, line by line."""
+    ignores: list[_Ignore] = []
+    if _WORD in text.lower():
+        for number, line in enumerate(text.splitlines(), 1):
+            ignores += _read(line, number, 0)
+    return Suppressions(ignores)
+
+
+def _read(text: str, line: int, offset: int) -> Iterator[_Ignore]:
+    for match in _COMMENT.finditer(text):
+        given = match["rules"]
+        rules = None if given is None else tuple(r.strip() for r in given.split(",") if r.strip())
+        first, last = offset + match.start() + 1, offset + match.end() + 1
+        yield _Ignore(line, first, last, match["kind"].lower() == "ignore-file", rules)
+
+
+def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
+    """Tokens up to the first place that the tokenizer does not understand."""
+    try:
+        yield from tokenize.generate_tokens(io.StringIO(text, newline="").readline)
+    except (tokenize.TokenError, SyntaxError):
+        return

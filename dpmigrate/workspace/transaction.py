@@ -1,0 +1,182 @@
+"""Writing many files so that all change or none does.
+
+Every new content first goes to a temporary file beside its target and to the disk (fsync);
+only then are the targets replaced, one atomic rename each. A failure puts back what had been
+replaced. A process that is killed leaves every file whole, old or new.
+"""
+
+# Names of system calls, one for one: what is promised here is about them.
+# ruff: noqa: PTH101, PTH105, PTH108, PTH116, PTH118, PTH120
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dpmigrate.workspace.errors import Refused
+from dpmigrate.workspace.reading import read_bytes, reason_of
+
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    path: str
+    old: bytes
+    new: bytes
+
+
+class Transaction:
+    """The writes of one fix.
+
+    ``allowed`` tells whether a path may be written (default: any); ``display`` turns a path
+    into the one that messages show. Both get absolute paths.
+    """
+
+    def __init__(
+        self,
+        allowed: Callable[[str], bool] | None = None,
+        display: Callable[[str], str] = str,
+    ) -> None:
+        self._allowed = allowed
+        self._display = display
+        self._staged: dict[str, _Change] = {}
+        self._committed: list[_Change] = []
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that :meth:`commit` will write, or has written, sorted."""
+        return tuple(sorted({*self._staged, *(change.path for change in self._committed)}))
+
+    def stage(self, path: str | Path, old: bytes, new: bytes) -> None:
+        """Plan to replace the content ``old`` of a file by ``new``.
+
+        Raises :class:`Refused` for a link, a file outside the given paths, a read-only file or
+        folder, and a file that no longer holds ``old``. Staging a path again replaces its plan.
+        """
+        change = _Change(str(path), old, new)
+        self._check(change)
+        if old == new:
+            self._staged.pop(change.path, None)
+        else:
+            self._staged[change.path] = change
+
+    def commit(self) -> None:
+        """Write everything that is staged, or raise :class:`Refused` and leave every file as it was."""
+        changes = [self._staged[path] for path in sorted(self._staged)]
+        for change in changes:
+            self._check(change)
+        self._replace(changes)
+        self._committed += changes
+        self._staged.clear()
+
+    def rollback(self) -> None:
+        """Put back every committed file, all or none.
+
+        Raises :class:`Refused` when one of them has been changed since by somebody else.
+        """
+        changes = [_Change(c.path, c.new, c.old) for c in reversed(self._committed)]
+        for change in changes:
+            self._check(change)
+        self._replace(changes)
+        self._committed.clear()
+
+    def _check(self, change: _Change) -> None:
+        path = change.path
+        if self._allowed is not None and not self._allowed(path):
+            raise self._refused(path, "outside the given paths")
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode) or os.path.realpath(path) != path:
+                raise self._refused(path, "reached through a link")
+            if not stat.S_ISREG(mode):
+                raise self._refused(path, "not a regular file")
+            # The mode is asked as well, because to root everything is writable.
+            if not mode & _WRITABLE or not os.access(path, os.W_OK):
+                raise self._refused(path, "read-only")
+            folder = os.path.dirname(path)
+            if not os.stat(folder).st_mode & _WRITABLE or not os.access(folder, os.W_OK | os.X_OK):
+                raise self._refused(path, "its folder is read-only")
+            if read_bytes(path) != change.old:
+                raise self._refused(path, "changed on disk since it was read")
+        except OSError as error:
+            raise self._refused(path, reason_of(error)) from error
+
+    def _replace(self, changes: list[_Change]) -> None:
+        temporary: dict[str, str] = {}
+        replaced: list[_Change] = []
+        try:
+            for change in changes:
+                temporary[change.path] = _write_beside(change.path, change.new)
+            for change in changes:
+                os.replace(temporary[change.path], change.path)
+                replaced.append(change)
+                del temporary[change.path]
+            for folder in sorted({os.path.dirname(change.path) for change in changes}):
+                _sync_folder(folder)
+        except BaseException as error:
+            self._put_back(replaced)
+            if isinstance(error, OSError):
+                path = error.filename if isinstance(error.filename, str) else changes[0].path
+                target = next((p for p, t in temporary.items() if t == path), path)
+                raise self._refused(target, f"cannot be written: {error.strerror or error}") from error
+            raise
+        finally:
+            for left in temporary.values():
+                with suppress(FileNotFoundError):
+                    os.unlink(left)
+
+    def _put_back(self, replaced: list[_Change]) -> None:
+        failed = []
+        for change in reversed(replaced):
+            try:
+                os.replace(_write_beside(change.path, change.old), change.path)
+            except OSError as error:
+                failed.append(self._refused(change.path, f"cannot be put back: {error.strerror or error}"))
+        if failed:
+            raise failed[0]
+
+    def _refused(self, path: str, reason: str) -> Refused:
+        return Refused(self._display(path), reason)
+
+
+def _write_beside(path: str, data: bytes) -> str:
+    """Write ``data`` to a new file beside ``path``, on the disk, with its mode and owner; its name."""
+    folder, base = os.path.split(path)
+    name = os.path.join(folder, f".{base[:100]}.dpmigrate-{secrets.token_hex(8)}.tmp")
+    status = os.stat(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(name, flags, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if hasattr(os, "fchown"):
+            with suppress(PermissionError):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+        os.chmod(descriptor if os.chmod in os.supports_fd else name, stat.S_IMODE(status.st_mode))
+        os.fsync(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        os.unlink(name)
+        raise
+    os.close(descriptor)
+    return name
+
+
+def _sync_folder(folder: str) -> None:
+    """Bring the renames in a folder to the disk, where the system has a way to."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems have no fsync for folders; the renames stand
+        return
+    finally:
+        os.close(descriptor)
