@@ -55,10 +55,10 @@ def _insertion(pin: Pin, text: str, requirement: str, parts: re.Match[str]) -> t
             return line_start, None
         return _after_line(lines, pin.line, f"{parts['name']} = {_table(parts)}")
     if pin.kind in ("pyproject", "setup.py"):
-        return _in_array(text, line_start, line, pin, requirement)
+        return _in_array(text, line_start, line, requirement)
     if pin.kind == "conda":
         return _in_environment(lines, pin, requirement)
-    indent = line[: len(line) - len(line.lstrip())]
+    indent = _indent(line)
     if pin.kind == "setup.cfg" and not indent:
         found = re.search(r"opacus", line, re.I)
         assert found is not None
@@ -86,15 +86,20 @@ def _after_line(lines: list[str], number: int, new: str) -> tuple[int, str]:
     return end, ending + new
 
 
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
 def _ending(lines: list[str]) -> str:
     first = lines[0]
     return first[len(first.rstrip("\r\n")) :] or "\n"
 
 
-def _in_array(text: str, line_start: int, line: str, pin: Pin, requirement: str) -> tuple[int, str | None]:
+def _in_array(text: str, line_start: int, line: str, requirement: str) -> tuple[int, str | None]:
     """An element before Opacus's in a TOML array or a Python list."""
-    literal = re.search(r"(?P<quote>[\"'])\s*opacus(?![\w.-])", line, re.I)
-    if literal is None or pin.text.lower() == "opacus" and "=" in line[literal.end() : literal.end() + 3]:
+    # A quoted key of a table is no element.
+    literal = re.search(r"(?P<quote>[\"'])\s*opacus(?![\w.-]|(?P=quote)\s*=)", line, re.I)
+    if literal is None:
         return line_start, None
     quote, before = literal["quote"], line[: literal.start()]
     if before.endswith(quote) or before.rstrip().endswith(("=", "(", ":")):
@@ -110,13 +115,13 @@ def _in_array(text: str, line_start: int, line: str, pin: Pin, requirement: str)
 def _in_environment(lines: list[str], pin: Pin, requirement: str) -> tuple[int, str | None]:
     """An item of the pip list of a conda environment, which is made where there is none."""
     line = lines[pin.line - 1]
-    indent = line[: len(line) - len(line.lstrip())]
+    indent = _indent(line)
     if pin.dialect == "pep440":
         return _after_line(lines, pin.line, f"{indent}- {requirement}")
     for number, other in enumerate(lines, start=1):
         if re.match(r"\s*-\s+pip\s*:", other):
-            inner = re.match(r"\s*", lines[number])[0] if number < len(lines) else ""  # type: ignore[index]
-            own = other[: len(other) - len(other.lstrip())]
+            own = _indent(other)
+            inner = _indent(lines[number]) if number < len(lines) else ""
             return _after_line(
                 lines, number, f"{inner if len(inner) > len(own) else own + '    '}- {requirement}"
             )

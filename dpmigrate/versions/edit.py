@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from dpmigrate.model import Applicability
 
+from .decoding import decode
 from .pin import Pin
 from .releases import GIT_FAULTY
 from .specifiers import Clause, Dialect, admits, clauses, parse_specifier
@@ -100,6 +101,12 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
         pieces += (text[position : edit.start], edit.new)
         position = edit.end
     return "".join((*pieces, text[position:]))
+
+
+def rewrite(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """The bytes of a dependency file (no notebook) with the edits made; encoding, BOM, line ends stay."""
+    decoded = decode(data)
+    return decoded.encode(apply_edits(decoded.text, edits))
 
 
 def _refusal(pin: Pin, lower_bound: str) -> Refusal | None:

@@ -64,10 +64,14 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """``-r`` or ``-c`` in a requirements file: the pins of ``path`` belong to ``environment`` too."""
+    """``-r`` or ``-c`` in a requirements file: the pins of ``path`` belong to ``environment`` too.
+
+    A file of constraints installs nothing by itself, a file of requirements may.
+    """
 
     environment: str
     path: str
+    constraint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dpmigrate.model import NotAnalysed, Place
 
 from .parsers import parse_file
 from .parsers.notebook import parse_cells
+from .parsers.requirements import environment_of
 from .pin import Include, Pin
 from .releases import VersionSet, everything, nothing
 
@@ -178,42 +179,35 @@ def _governed_folder(environment: str) -> str:
 
 
 def _with_included(pins: tuple[Pin, ...], includes: tuple[Include, ...]) -> list[Pin]:
-    """The pins, those of included files under the environments of the files that include them.
+    """The pins, and those of included files once more in the environments of the files that include them.
 
-    A file that another one includes is no environment of its own.
+    A file that others use as constraints is no environment of its own.
     """
     by_path: dict[str, list[Pin]] = {}
     for pin in pins:
         by_path.setdefault(pin.path, []).append(pin)
-    targets: dict[str, list[str]] = {}
+    targets: dict[str, list[Include]] = {}
     for include in includes:
-        targets.setdefault(include.environment, []).append(include.path)
-    environment_of_path = {path: members[0].environment for path, members in by_path.items()}
-    included: set[str] = set()
+        targets.setdefault(include.environment, []).append(include)
+    only_constraints: set[str] = set()
     extra: list[Pin] = []
     for environment in targets:
-        reached: set[str] = set()
+        reached: dict[str, bool] = {}
         waiting = list(targets[environment])
         while waiting:
-            path = waiting.pop()
-            if path in reached:
-                continue
-            reached.add(path)
-            own = environment_of_path.get(path)
-            waiting += targets.get(own or _stem(path), ())
-            if own != environment:
-                extra += [replace(pin, environment=environment) for pin in by_path.get(path, ())]
-                included.add(path)
-    roots = [pin for pin in pins if pin.path not in included]
-    return roots + [pin for pin in extra if not _is_included(pin.environment, included)]
-
-
-def _is_included(environment: str, included: set[str]) -> bool:
-    return any(_stem(path) == environment for path in included)
-
-
-def _stem(path: str) -> str:
-    return path.removesuffix(".txt").removesuffix(".in")
+            include = waiting.pop()
+            if include.path not in reached:
+                reached[include.path] = include.constraint
+                waiting += targets.get(environment_of(include.path), ())
+        for path, constraint in reached.items():
+            extra += [
+                replace(p, environment=environment)
+                for p in by_path.get(path, ())
+                if p.environment != environment
+            ]
+            if constraint:
+                only_constraints.add(path)
+    return [pin for pin in pins if pin.path not in only_constraints] + extra
 
 
 def load_declarations(

@@ -5,7 +5,6 @@ Read by lines and indentation: of YAML, such files use block lists of plain or q
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dpmigrate.model import NotAnalysed
 from ..pin import Include, Parsed, Pin, line_at, parse_requirement, versions_of_url
 from ..releases import VersionSet
 from ..specifiers import Dialect, parse_specifier
+from .requirements import read_include
 
 _TOP_LEVEL = re.compile(r"(?P<key>[A-Za-z_][\w-]*)\s*:")
 _ITEM = re.compile(r"(?P<indent>\s*)-\s+(?P<rest>.*)$")
@@ -28,7 +28,6 @@ _MATCH_SPEC = re.compile(
 _WITH_BUILD = re.compile(
     r"(?P<spec>==?\s*[^\s=<>!~,|]+)(?:=[^\s=,|]+)$|(?P<plain>\d[^\s,|<>=!]*)(?:\s+\S+)?$"
 )
-_INCLUDE = re.compile(r"\s*(?:(?:-r|-c)\s*|--(?:requirement|constraint)[=\s]\s*)(?P<path>[^\s#]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,8 @@ def parse(path: str, text: str) -> Parsed:
     includes: list[Include] = []
     problems: list[NotAnalysed] = []
     for item in _items(text):
-        if item.pip and (include := _INCLUDE.match(item.content)):
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), include["path"]))
-            includes.append(Include(path, target))
+        if item.pip and (include := read_include(path, item.content, path)):
+            includes.append(include)
         elif re.search(r"\bopacus\b", item.content, re.I):
             try:
                 pin = _pip_pin(path, text, item) if item.pip else _conda_pin(path, text, item)

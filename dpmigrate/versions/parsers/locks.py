@@ -40,6 +40,8 @@ _CONDA_ENTRY = re.compile(
     r"^(?:- |  )name:\s*opacus\s*\r?\n(?:^ +.*\r?\n)*?^ +version:\s*(?P<version>\S+)", re.M | re.I
 )
 
+_UV_MEMBER = re.compile(r"^source = \{ (?:editable|virtual) = \"(?P<folder>[^\"]+)\" \}", re.M)
+
 _TOOLS = {"poetry.lock": "poetry", "uv.lock": "uv", "pdm.lock": "pdm", "pipfile.lock": "pipenv"}
 
 
@@ -58,25 +60,32 @@ def parse(path: str, text: str) -> Parsed:
         found = ((m.start(), m["version"].strip("'\""), None, None) for m in _CONDA_ENTRY.finditer(text))
     else:
         found = _toml_lock(text)
+    environments = [environment]
+    if tool == "uv":
+        # One lock at the root of a workspace holds for every member.
+        root = posixpath.dirname(path)
+        members = (posixpath.normpath(posixpath.join(root, m["folder"])) for m in _UV_MEMBER.finditer(text))
+        environments += [f"{member}#project" for member in members if member != (root or ".")]
     pins = []
     for start, version, git_url, commit in found:
         if git_url is not None:
             versions, git = versions_of_git(owner_of(git_url), commit)
         else:
             versions, git = _locked(version), None
-        pins.append(
+        pins += [
             Pin(
                 path=path,
                 line=line_at(text, start),
                 text=f"opacus {version or commit or ''} (locked)".replace("  ", " "),
                 kind="lock",
-                environment=environment,
+                environment=each,
                 versions=versions,
                 specifier=f"=={version}" if git is None else "",
                 git=git,
                 tool=tool,
             )
-        )
+            for each in environments
+        ]
     return Parsed(tuple(pins))
 
 

@@ -1,4 +1,4 @@
-"""pyproject.toml: PEP 621, dependency groups, Poetry, PDM, Hatch and uv."""
+"""pyproject.toml: PEP 621, dependency groups, Poetry, PDM, Hatch, uv and pixi."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from dpmigrate.model import NotAnalysed
 
 from ..pin import Kind, Parsed, Pin, line_at, parse_requirement, versions_of_url
-from ..specifiers import parse_specifier
+from ..specifiers import Dialect, parse_specifier
 from .toml_tables import entries, entry_pin
 from .toml_text import Key, TomlError, TomlString, toml_strings
 
@@ -38,10 +38,10 @@ def parse(path: str, text: str) -> Parsed:
             continue
         if pin is not None:
             pins.append(pin)
-    for table, kind, variant in _tables(strings):
+    for table, kind, variant, dialect in _tables(strings):
         for entry in entries(strings, table):
             try:
-                pin = entry_pin(path, text, entry, kind, project_environment(path), variant, "poetry")
+                pin = entry_pin(path, text, entry, kind, project_environment(path), variant, dialect)
             except ValueError as error:
                 problems.append(NotAnalysed(path, line_at(text, entry.first.start), str(error)))
                 continue
@@ -107,14 +107,16 @@ def _requirement_variants(keys: tuple[Key, ...]) -> str | None:
     return None
 
 
-def _tables(strings: list[TomlString]) -> Iterator[tuple[tuple[Key, ...], Kind, str]]:
-    """Name-to-constraint tables in the file, with the kind and the variant of their pins."""
-    yield ("tool", "poetry", "dependencies"), "poetry", ""
-    yield ("tool", "poetry", "dev-dependencies"), "poetry", "group dev"
+def _tables(strings: list[TomlString]) -> Iterator[tuple[tuple[Key, ...], Kind, str, Dialect]]:
+    """Name-to-constraint tables in the file, with kind, variant and dialect of their pins."""
+    yield ("tool", "poetry", "dependencies"), "poetry", "", "poetry"
+    yield ("tool", "poetry", "dev-dependencies"), "poetry", "group dev", "poetry"
     groups = {s.keys[3] for s in strings if s.keys[:3] == ("tool", "poetry", "group") and len(s.keys) > 4}
     for group in sorted(map(str, groups)):
-        yield ("tool", "poetry", "group", group, "dependencies"), "poetry", f"group {group}"
-    yield ("tool", "uv", "sources"), "pyproject", ""
+        yield ("tool", "poetry", "group", group, "dependencies"), "poetry", f"group {group}", "poetry"
+    yield ("tool", "uv", "sources"), "pyproject", "", "pep440"
+    yield ("tool", "pixi", "dependencies"), "pyproject", "", "conda"
+    yield ("tool", "pixi", "pypi-dependencies"), "pyproject", "", "pep440"
 
 
 def _included(strings: list[TomlString], pins: list[Pin]) -> Iterator[Pin]:

@@ -15,7 +15,9 @@ from ..specifiers import Dialect, parse_specifier
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _OPTION_VALUE = re.compile(r"\s--?(?:hash|config-settings|global-option|install-option)\b.*$", re.DOTALL)
-_INCLUDE = re.compile(r"\s*(?:(?:-r|-c)\s*|--(?:requirement|constraint)[=\s]\s*)(?P<path>[^\s#]+)")
+_INCLUDE = re.compile(
+    r"\s*(?:-(?P<short>[rc])\s*|--(?P<long>requirement|constraint)[=\s]\s*)(?P<path>[^\s#]+)"
+)
 _EDITABLE = re.compile(r"\s*(?:-e|--editable[=\s])?\s*(?P<url>(?:git\+|https?://|file:|\.{0,2}/)\S+)")
 _NAMES_OPACUS = re.compile(r"\bopacus\b", re.I)
 _EGG = re.compile(r"[#&]egg=(?P<name>[A-Za-z0-9._-]+)", re.I)
@@ -44,9 +46,8 @@ def parse(path: str, text: str) -> Parsed:
     problems: list[NotAnalysed] = []
     environment = environment_of(path)
     for line in _logical_lines(text):
-        if include := _INCLUDE.match(line.text):
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), include["path"]))
-            includes.append(Include(environment, target))
+        if include := read_include(path, line.text, environment):
+            includes.append(include)
         elif _NAMES_OPACUS.search(line.text):
             try:
                 pin = _pin(path, text, line, "lock" if tool else kind, environment, tool)
@@ -56,6 +57,15 @@ def parse(path: str, text: str) -> Parsed:
             if pin is not None:
                 pins.append(pin)
     return Parsed(tuple(pins), tuple(includes), tuple(problems))
+
+
+def read_include(path: str, line: str, environment: str) -> Include | None:
+    """The ``-r`` or ``-c`` on a line of the file at ``path``; None where it has neither."""
+    match = _INCLUDE.match(line)
+    if match is None:
+        return None
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), match["path"]))
+    return Include(environment, target, "c" in (match["short"], (match["long"] or "")[:1]))
 
 
 def environment_of(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 
 from dpmigrate.model import NotAnalysed
@@ -19,7 +20,10 @@ _PLAIN = re.compile(r"""[rRuU]?(?P<quotes>\"{3}|'{3}|"|')""")
 def parse(path: str, text: str) -> Parsed:
     """The pins of a setup.py. A file that is not Python, or too deeply nested, is a problem."""
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes in a file that is not ours to judge
+            tree = ast.parse(text)
+        literals = list(_literals(tree))
     except SyntaxError as error:
         return Parsed(problems=(NotAnalysed(path, error.lineno or 1, f"syntax error: {error.msg}"),))
     except (ValueError, RecursionError, MemoryError) as error:
@@ -28,7 +32,7 @@ def parse(path: str, text: str) -> Parsed:
     problems: list[NotAnalysed] = []
     seen: set[tuple[int, int]] = set()
     starts = _line_starts(text)
-    for variant, node in _literals(tree):
+    for variant, node in literals:
         where = (node.lineno, node.col_offset)
         value = str(node.value)
         if where in seen or not re.match(r"\s*opacus\b(?![.-])", value, re.I):

@@ -53,7 +53,7 @@ def entry_pin(
     Raises ValueError for a version that is no specifier.
     """
     fields = entry.fields
-    marker = fields["markers"].value if "markers" in fields else ""
+    marker = "; ".join(fields[name].value for name in ("markers", "marker", "python") if name in fields)
     git: str | None = None
     specifier, span = "", None
     anchor = entry.first
