@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dpmigrate.runtime.diagnose import Diagnosis, diagnose_losses
     from dpmigrate.runtime.oracle import (
         OracleResult,
         batch_size,
@@ -17,38 +18,55 @@ if TYPE_CHECKING:
         per_sample_gradients,
         split_batch,
     )
+    from dpmigrate.runtime.parity import assert_clipping, check_clipping
     from dpmigrate.runtime.patch import (
         PatchReport,
         UnknownOpacus,
         patch_opacus,
         patched_opacus,
+        probe_opacus,
         unpatch_opacus,
     )
+    from dpmigrate.runtime.report_types import Check, ClippingReport
 
 _HOMES = {
+    "Check": "report_types",
+    "ClippingReport": "report_types",
+    "Diagnosis": "diagnose",
     "OracleResult": "oracle",
-    "batch_size": "oracle",
-    "clip": "oracle",
-    "clipped_sum": "oracle",
-    "per_sample_gradients": "oracle",
-    "split_batch": "oracle",
     "PatchReport": "patch",
     "UnknownOpacus": "patch",
+    "assert_clipping": "parity",
+    "batch_size": "oracle",
+    "check_clipping": "parity",
+    "clip": "oracle",
+    "clipped_sum": "oracle",
+    "diagnose_losses": "diagnose",
     "patch_opacus": "patch",
     "patched_opacus": "patch",
+    "per_sample_gradients": "oracle",
+    "probe_opacus": "patch",
+    "split_batch": "oracle",
     "unpatch_opacus": "patch",
 }
 
 __all__ = [
+    "Check",
+    "ClippingReport",
+    "Diagnosis",
     "OracleResult",
     "PatchReport",
     "UnknownOpacus",
+    "assert_clipping",
     "batch_size",
+    "check_clipping",
     "clip",
     "clipped_sum",
+    "diagnose_losses",
     "patch_opacus",
     "patched_opacus",
     "per_sample_gradients",
+    "probe_opacus",
     "split_batch",
     "unpatch_opacus",
 ]

@@ -1,0 +1,395 @@
+"""All checks of one mode: parity by physical batches, sensitivity, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dpmigrate.runtime import noise as noise_of
+from dpmigrate.runtime import sensitivity as sensitivity_of
+from dpmigrate.runtime.batches import batch_size, inputs_and_target, take
+from dpmigrate.runtime.diagnose import Diagnosis, diagnose
+from dpmigrate.runtime.messages import (
+    error_line,
+    layer_errors,
+    norm_errors,
+    physical,
+    worst_examples,
+    worst_layers,
+)
+from dpmigrate.runtime.model_copy import copy_criterion, isolated
+from dpmigrate.runtime.report_types import CHECK_NAMES, UNSUPPORTED, Check, CheckName, Measurement
+from dpmigrate.runtime.session import Recipe, Session, StepResult
+from dpmigrate.runtime.truth import Truth
+
+PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
+NOISE = ("noise-std", "noise-fresh", "reproducible")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all modes share: the copied model and batch, the truth about them, and what to check."""
+
+    model: nn.Module
+    batch: Any
+    truth: Truth
+    max_grad_norm: float
+    given_bound: bool
+    physical_batches: tuple[int, ...]
+    limit: float
+    noise_multiplier: float
+    noise_generator: torch.Generator | None
+    seed: int
+    names: frozenset[CheckName]
+
+
+@dataclass
+class EngineChecks:
+    """The checks of one mode; :meth:`run` gives them, :attr:`measurements` the figures behind."""
+
+    setting: Setting
+    recipe: Recipe
+    index: int
+    measurements: list[Measurement] = field(default_factory=list)
+    _fault: Diagnosis | None = None
+
+    def run(self) -> Iterator[Check]:
+        """Every selected check. What Opacus raises becomes an "unsupported" outcome, not an exception."""
+        try:
+            yield from self._judge()
+        except Exception as error:
+            # whatever Opacus (or the user's loop under it) raises is loud for the user as well
+            yield from self._unsupported(error)
+
+    def _judge(self) -> Iterator[Check]:
+        session = self._session()
+        handed = getattr(session.model, "max_grad_norm", self.setting.max_grad_norm)
+        if self.recipe.ghost and handed != self.setting.max_grad_norm:
+            yield from self._bound_ignored(session, float(handed))
+            session.set_max_grad_norm(self.setting.max_grad_norm)
+        if self.setting.names & set(PARITY):
+            for count, indices, max_physical in self._splits():
+                yield from self._parity(session, count, indices, max_physical)
+        if "sensitivity" in self.setting.names:
+            yield from self._sensitivity(session)
+        if self.setting.names & set(NOISE):
+            yield from self._noise()
+
+    def _session(self, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> Session:
+        return Session(
+            self.recipe,
+            self.setting.model,
+            expected_batch_size=self.setting.truth.size,
+            max_grad_norm=self.setting.max_grad_norm,
+            noise_multiplier=noise_multiplier,
+            noise_generator=generator,
+        )
+
+    def _check(self, name: CheckName, passed: bool | None, detail: str, **figures: Any) -> Check:
+        return Check(name, passed, engine=self.index, detail=f"{self.recipe.mode}, {detail}", **figures)
+
+    def _unsupported(self, error: Exception) -> Iterator[Check]:
+        why = f"{UNSUPPORTED}{self.recipe.mode}: {error_line(error)}"
+        for name in CHECK_NAMES:
+            if name in self.setting.names:
+                yield Check(name, None, engine=self.index, detail=why)
+
+    # parity ---------------------------------------------------------------------------------------
+
+    def _splits(self) -> Iterator[tuple[int, list[int], int | None]]:
+        """``(k, examples, largest physical batch)``: for k above one, an even and an uneven partition."""
+        size = self.setting.truth.size
+        for k in self.setting.physical_batches:
+            if k == 1:
+                yield 1, list(range(size)), None
+                continue
+            if k > size:
+                continue
+            even = size // k * k
+            uneven = size if size % k else size - 1
+            for count in dict.fromkeys((even, uneven)):
+                if count > 0:
+                    yield k, list(range(count)), -(-count // k)
+
+    def _parity(
+        self, session: Session, k: int, indices: list[int], max_physical: int | None
+    ) -> Iterator[Check]:
+        setting = self.setting
+        truth = setting.truth
+        expected = truth.clipped_sum(setting.max_grad_norm, indices)
+        lr = self._learning_rate(session, expected)
+        result = session.run(take(setting.batch, indices), max_physical, lr=lr)
+        where = physical(result.sizes)
+        if result.steps != 1:
+            yield self._check(
+                "parity-clipped-sum",
+                False,
+                f"{where}: the DP optimizer made {result.steps} steps where one was due",
+            )
+            return
+        names = self._names(result)
+        wanted = truth.by_name(expected)
+        target = sensitivity_of.flatten(session, wanted, names)
+        seen = sensitivity_of.flatten(session, result.clipped_sum, names)
+        error = _relative(seen, target)
+        errors = layer_errors(result.clipped_sum, wanted)
+        true_norms = truth.norms[indices]
+        if "parity-clipped-sum" in setting.names:
+            passed = error <= setting.limit
+            detail = f"{where}: relative L2 error of the clipped sum"
+            if not passed:
+                self._fault = self._diagnose(result, names, indices)
+                detail += f"; {self._fault.text}; {worst_layers(errors, setting.limit)}"
+            yield self._check(
+                "parity-clipped-sum",
+                passed,
+                detail,
+                value=error,
+                limit=setting.limit,
+                rule=self._fault.rule if self._fault and not passed else None,
+            )
+        if "parity-norms" in setting.names and result.norms is not None:
+            yield self._norms(result, true_norms, indices, where)
+        if "parity-step" in setting.names:
+            yield self._step(session, result, target, names, lr, where)
+        self.measurements.append(
+            Measurement(
+                self.index,
+                self.recipe.mode,
+                k,
+                error,
+                tuple(result.norms.tolist()) if result.norms is not None else (),
+                tuple(true_norms.tolist()),
+                errors,
+            )
+        )
+
+    def _norms(self, result: StepResult, true: Tensor, indices: Sequence[int], where: str) -> Check:
+        setting = self.setting
+        assert result.norms is not None
+        if result.norms.shape != true.shape:
+            return self._check(
+                "parity-norms",
+                False,
+                f"{where}: {result.norms.numel()} norms for {true.numel()} examples",
+            )
+        value = float(norm_errors(result.norms, true, setting.max_grad_norm).max())
+        passed = value <= setting.limit
+        detail = f"{where}: largest error of a per-sample norm"
+        if not passed:
+            layers = {
+                name: float(norm_errors(seen, setting.truth.parameter_norms[name][indices], 1e-30).max())
+                for name, seen in result.parameter_norms.items()
+                if name in setting.truth.parameter_norms
+            }
+            detail += "; " + worst_examples(result.norms, true, setting.max_grad_norm, setting.limit)
+            detail += f"; norms {worst_layers(layers, setting.limit)}"
+        return self._check("parity-norms", passed, detail, value=value, limit=setting.limit)
+
+    def _step(
+        self, session: Session, result: StepResult, target: Tensor, names: list[str], lr: float, where: str
+    ) -> Check:
+        scale = session.expected_batch_size if self.recipe.loss_reduction == "mean" else 1
+        change = sensitivity_of.flatten(session, result.change, names)
+        value = _relative(change, target * (-lr / scale))
+        passed = value <= self.setting.limit
+        detail = f"{where}: relative L2 error of the parameters' change in one logical step"
+        if not passed and self._fault is not None:
+            detail += f"; {self._fault.text}"
+        return self._check(
+            "parity-step",
+            passed,
+            detail,
+            value=value,
+            limit=self.setting.limit,
+            rule=self._fault.rule if self._fault and not passed else None,
+        )
+
+    def _learning_rate(self, session: Session, expected: Tensor) -> float:
+        """As large a step as the parameters themselves, so that rounding does not hide in their digits."""
+        scale = session.expected_batch_size if self.recipe.loss_reduction == "mean" else 1
+        step = float(expected.norm()) / scale
+        size = float(torch.stack([p.double().norm() for p in session.start.values()]).norm())
+        return size / step if step > 0 and size > 0 else 1.0
+
+    def _names(self, result: StepResult) -> list[str]:
+        """The oracle's parameters, then any that received noise although the oracle has them frozen."""
+        return list(self.setting.truth.lengths) + [
+            name for name in result.clipped_sum if name not in self.setting.truth.lengths
+        ]
+
+    def _diagnose(self, result: StepResult, names: list[str], indices: Sequence[int]) -> Diagnosis:
+        truth = self.setting.truth
+        late = [name for name in names if name not in truth.lengths]
+        if late:
+            return Diagnosis(None, f"{', '.join(late)} was frozen at make_private and trains now")
+        rows = torch.stack([row for i, row in enumerate(truth.rows()) if i in set(indices)])
+        seen = torch.cat(
+            [result.clipped_sum[n].reshape(-1) for n in truth.lengths if n in result.clipped_sum]
+        )
+        if seen.numel() != rows.shape[1]:
+            return Diagnosis(None, "some parameters received no gradient")
+        found = diagnose(
+            seen,
+            rows,
+            self.setting.max_grad_norm,
+            losses_shape=self._losses_shape(take(self.setting.batch, list(indices))),
+            sizes=result.sizes,
+            norms_seen=result.norms,
+        )
+        return found if found is not None else Diagnosis(None, "just above rounding")
+
+    def _losses_shape(self, batch: Any) -> tuple[int, ...] | None:
+        """Shape of what the loop sends backward in ghost mode; None where only the caller's loop knows."""
+        if not self.recipe.ghost or self.recipe.train_step is not None:
+            return None
+        with torch.no_grad():
+            if self.recipe.loss is not None:
+                return tuple(self.recipe.loss(self.setting.model, batch).shape)
+            inputs, target = inputs_and_target(batch)
+            criterion: Callable[..., Any] = copy_criterion(self.recipe.criterion, "none")
+            return tuple(criterion(self.setting.model(*inputs), target).shape)
+
+    def _bound_ignored(self, session: Session, handed: float) -> Iterator[Check]:
+        """``make_private`` did not hand max_grad_norm on: measure the harm at the bound asked for."""
+        setting = self.setting
+        text = f"make_private leaves the model clipping at {handed:g}"
+        if not setting.given_bound:
+            yield self._check(
+                "parity-clipped-sum",
+                None,
+                f"{text} whatever max_grad_norm says (DPM102); not judged, since no max_grad_norm was given: "
+                "what follows has the bound set by hand",
+            )
+            return
+        result = session.run(setting.batch)
+        names = self._names(result)
+        target = setting.truth.clipped_sum(setting.max_grad_norm)
+        error = _relative(sensitivity_of.flatten(session, result.clipped_sum, names), target)
+        yield self._check(
+            "parity-clipped-sum",
+            error <= setting.limit,
+            f"{physical(result.sizes)}: {text} where max_grad_norm is {setting.max_grad_norm:g}; "
+            "what follows has the bound set by hand",
+            value=error,
+            limit=setting.limit,
+            rule="DPM102",
+        )
+
+    # sensitivity ----------------------------------------------------------------------------------
+
+    def _sensitivity(self, session: Session) -> Iterator[Check]:
+        setting = self.setting
+        size = batch_size(setting.batch)
+        k = min(max(setting.physical_batches), size)
+        max_physical = None if k == 1 else -(-size // k)
+        result = session.run(setting.batch, max_physical)
+        names = self._names(result)
+        base = sensitivity_of.flatten(session, result.clipped_sum, names)
+        where = physical(result.sizes)
+        for kind, measure, allowed in (
+            ("leaving out", sensitivity_of.removed_one, 1.0),
+            ("replacing", sensitivity_of.replaced_one, 2.0),
+        ):
+            worst = measure(session, setting.batch, base, names, max_physical, setting.truth.norms)
+            if worst.example is None:
+                continue
+            value = worst.value / setting.max_grad_norm
+            limit = allowed * (1 + sensitivity_of.SLACK)
+            passed = value <= limit
+            detail = f"{where}: {kind} one example (of {worst.tried} tried) moves the sum by this many C"
+            if not passed:
+                detail += f", example {worst.example}"
+                detail += f"; {self._fault.text}" if self._fault else ""
+            yield self._check(
+                "sensitivity",
+                passed,
+                detail,
+                value=value,
+                limit=limit,
+                rule=self._fault.rule if self._fault and not passed else None,
+            )
+
+    # noise ----------------------------------------------------------------------------------------
+
+    def _noise(self) -> Iterator[Check]:
+        setting = self.setting
+        if setting.noise_multiplier <= 0 or self.recipe.built_by == "adaptive":
+            why = (
+                "noise_multiplier is 0"
+                if setting.noise_multiplier <= 0
+                else "adaptive clipping adjusts its own noise"
+            )
+            for name in CHECK_NAMES:
+                if name in NOISE and name in setting.names:
+                    yield self._check(name, None, why)
+            return
+
+        def make() -> Session:
+            given = setting.noise_generator
+            generator = noise_of.copy_generator(given) if given is not None else None
+            session = self._session(setting.noise_multiplier, generator)
+            session.set_max_grad_norm(setting.max_grad_norm)
+            return session
+
+        size = batch_size(setting.batch)
+        small = take(setting.batch, range(min(size, 8)))
+        if "noise-std" in setting.names:
+            yield self._noise_std(make, small)
+        if "noise-fresh" in setting.names:
+            yield self._noise_fresh(make, small)
+        if "reproducible" in setting.names:
+            yield self._reproducible(make)
+
+    def _noise_std(self, make: noise_of.MakeSession, batch: Any) -> Check:
+        setting = self.setting
+        std = setting.noise_multiplier * setting.max_grad_norm
+        ratio, band, draws = noise_of.noise_ratio(make(), batch, std)
+        passed = abs(ratio - 1) <= band
+        return self._check(
+            "noise-std",
+            passed,
+            f"standard deviation of {draws} draws is {ratio:.4f} sigma*C: its distance from 1"
+            if draws
+            else "the DP optimizer never stepped: no noise was added",
+            value=abs(ratio - 1),
+            limit=band,
+        )
+
+    def _noise_fresh(self, make: noise_of.MakeSession, batch: Any) -> Check:
+        given = self.setting.noise_generator
+        if given is not None and noise_of.is_public_stream(given):
+            return self._check(
+                "noise-fresh",
+                False,
+                "noise_generator was never seeded: its stream is public, the same in every process",
+                rule="DPM201",
+            )
+        if given is not None:
+            return self._check("noise-fresh", None, "the noise generator is seeded on purpose")
+        with isolated(self.setting.seed):
+            first = noise_of.unseeded_noise(make, batch)
+            second = noise_of.unseeded_noise(make, batch)
+        public = noise_of.public_noise(first, self.setting.noise_multiplier * self.setting.max_grad_norm)
+        if noise_of.same_noise(first, public):
+            return self._check("noise-fresh", False, "the noise is that of a bare torch.Generator()")
+        fresh = bool(first) and not noise_of.same_noise(first, second)
+        return self._check("noise-fresh", fresh, "two unseeded runs draw different noise")
+
+    def _reproducible(self, make: noise_of.MakeSession) -> Check:
+        with isolated(self.setting.seed, dropout=True):
+            first = noise_of.seeded_step(make, self.setting.batch, self.setting.seed)
+            second = noise_of.seeded_step(make, self.setting.batch, self.setting.seed)
+        return self._check(
+            "reproducible",
+            noise_of.same_step(first, second),
+            "two runs with one seed are equal to the last bit",
+        )
+
+
+def _relative(seen: Tensor, target: Tensor) -> float:
+    return float((seen - target).norm() / target.norm().clamp_min(1e-300))

@@ -1,0 +1,145 @@
+"""The truth about one batch: every example's gradient, kept or recomputed, and the bound to test at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dpmigrate.runtime.batches import batch_size, split_batch
+from dpmigrate.runtime.oracle import (
+    LossFunction,
+    clipping_factor,
+    each_gradient,
+    loss_per_example,
+    trainable,
+)
+
+KEEP_AT_MOST = 2**26
+"""Gradients are kept while examples times parameters stay below this (256 MB in float32)."""
+
+
+class Truth:
+    """Per-example gradients of a batch by plain autograd, with their norms (float64)."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        criterion: Callable[..., Tensor] | None,
+        batch: Any,
+        *,
+        loss: LossFunction | None = None,
+        loss_reduction: str = "mean",
+    ) -> None:
+        """Runs the oracle once. Raises what the model, the loss or the batch raise."""
+        self.model = model
+        self.batch = batch
+        self.size = batch_size(batch)
+        self._criterion = criterion
+        self._loss = loss
+        self._reduction = loss_reduction
+        self.params = trainable(model)
+        if not self.params:
+            raise ValueError("the model has no trainable parameter")
+        self.lengths = {name: p.numel() for name, p in self.params.items()}
+        self.width = sum(self.lengths.values())
+        self._kept: list[Tensor] | None = [] if self.size * self.width <= KEEP_AT_MOST else None
+        dtype = next(iter(self.params.values())).dtype
+        per_parameter = []
+        for row in self._compute():
+            per_parameter.append(
+                torch.stack([part.norm() for part in torch.split(row, list(self.lengths.values()))])
+            )
+            if self._kept is not None:
+                self._kept.append(row.to(dtype))
+        table = torch.stack(per_parameter) if per_parameter else torch.zeros(0, len(self.lengths))
+        self.norms: Tensor = table.double().norm(dim=1)
+        self.parameter_norms = dict(zip(self.lengths, table.unbind(dim=1), strict=True))
+
+    def _compute(self) -> Iterator[Tensor]:
+        return each_gradient(
+            self.model,
+            self._criterion,
+            self.batch,
+            list(self.params.values()),
+            loss=self._loss,
+            loss_reduction=self._reduction,
+        )
+
+    def rows(self) -> Iterator[Tensor]:
+        """Each example's gradient, ``[P]`` float64, in batch order."""
+        if self._kept is None:
+            yield from self._compute()
+        else:
+            for row in self._kept:
+                yield row.double()
+
+    def weighted_sums(self, weights: Tensor) -> Tensor:
+        """``weights [n, B]`` times the gradients ``[B, P]``, one pass over them: ``[n, P]`` float64."""
+        total = torch.zeros(weights.shape[0], self.width, dtype=torch.float64)
+        for i, row in enumerate(self.rows()):
+            for j in range(weights.shape[0]):
+                if weights[j, i] != 0:
+                    total[j] += row * weights[j, i]
+        return total
+
+    def factors(self, max_grad_norm: float) -> Tensor:
+        """The clipping factor of every example, ``[B]``."""
+        return clipping_factor(self.norms, max_grad_norm)
+
+    def clipped_sum(self, max_grad_norm: float, indices: Sequence[int] | None = None) -> Tensor:
+        """The clipped sum over ``indices`` (all when None), ``[P]`` float64."""
+        weights = self.factors(max_grad_norm)
+        if indices is not None:
+            chosen = torch.zeros_like(weights)
+            chosen[list(indices)] = 1.0
+            weights = weights * chosen
+        return self.weighted_sums(weights.unsqueeze(0))[0]
+
+    def by_name(self, flat: Tensor) -> dict[str, Tensor]:
+        """A flat vector ``[P]`` by parameter name."""
+        parts = torch.split(flat, list(self.lengths.values()))
+        return {
+            name: part.view(self.params[name].shape) for name, part in zip(self.lengths, parts, strict=True)
+        }
+
+    def nonfinite_examples(self) -> list[int]:
+        """Examples whose gradient holds NaN or infinity."""
+        return [i for i, norm in enumerate(self.norms.tolist()) if norm != norm or norm in (float("inf"),)]
+
+    def mixing_error(self) -> float | None:
+        """How much an example's loss changes with the company it keeps, relative to the largest loss.
+
+        None where the loss of the whole batch does not come as one value per example.
+        """
+        evaluate = self._loss
+        if evaluate is None:
+            evaluate = loss_per_example(self._criterion, self._reduction)
+        with torch.no_grad():
+            together = evaluate(self.model, self.batch).detach().double()
+            if together.dim() != 1 or together.shape[0] != self.size:
+                return None
+            alone = torch.stack(
+                [evaluate(self.model, example).detach().double().sum() for example in split_batch(self.batch)]
+            )
+        return float((together - alone).abs().max() / alone.abs().max().clamp_min(1e-30))
+
+
+def median_bound(norms: Tensor) -> float:
+    """A bound C that clips half of the examples and leaves half: between the two middle norms.
+
+    With everything clipped, faults of scale hide; with nothing clipped, a missing clipping does.
+    Where the norms are (nearly) equal, or there is one only, it is half of the middle norm, so that
+    something is clipped. Raises ValueError where every norm is zero.
+    """
+    ordered = norms.sort().values
+    if ordered.numel() == 0 or ordered[-1] <= 0:
+        raise ValueError("every per-sample gradient is zero: there is nothing to clip")
+    middle = ordered.numel() // 2
+    lower, upper = float(ordered[max(middle - 1, 0)]), float(ordered[middle])
+    bound = (lower + upper) / 2
+    if bound <= 0 or float(ordered[-1]) < bound * 1.001:
+        bound = float(ordered[-1]) / 2
+    return bound
