@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from dpmigrate.workspace.config import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,6 +43,21 @@ def rule_ids(selectors: Sequence[str], option: str) -> tuple[str, ...]:
         return tuple(advisory.id for advisory in select(selectors))
     except UnknownRuleError as error:
         raise click.UsageError(f"{option}: {error}") from error
+
+
+def configuration(paths: Sequence[str], cwd: Path) -> Config:
+    """``[tool.dpmigrate]`` of the pyproject.toml nearest to what all of `paths` have in common.
+
+    Raises ConfigError, which names the file, for one that cannot be read or says something unknown.
+    """
+    from dpmigrate.workspace.config import load_config
+
+    named = [os.path.join(cwd, path) for path in paths if path != "-"]  # noqa: PTH118
+    try:
+        start = os.path.commonpath(named) if named else str(cwd)
+    except ValueError:  # several drives have nothing in common
+        start = str(cwd)
+    return load_config(start, cwd)
 
 
 def opacus_specifier(value: str | None) -> str | None:

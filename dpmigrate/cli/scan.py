@@ -11,6 +11,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import (
+    configuration,
     opacus_specifier,
     output_option,
     paths_argument,
@@ -67,9 +68,7 @@ def scan(
         raise click.UsageError("'-' (standard input) cannot be combined with other paths.")
     cwd = Path.cwd()
     with as_usage_errors():
-        from dpmigrate.workspace.config import load_config
-
-        config = load_config(cwd)
+        config = configuration(paths, cwd)
         chosen = rule_ids(split_selectors(select or config.select), "--select")
         ignored = rule_ids(split_selectors(ignore or config.ignore), "--ignore")
         versions = opacus_specifier(opacus or config.opacus)

@@ -77,7 +77,10 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 
 def test_a_character_that_the_terminal_lacks_is_escaped(tmp_path: Path) -> None:
-    code = "from dpmigrate.cli import run; from dpmigrate.cli.output import emit; run(['--version']); emit('日本\\n')"
+    code = (
+        "from dpmigrate.cli import run; from dpmigrate.cli.output import emit\n"
+        "run(['--version']); emit('日本\\n')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

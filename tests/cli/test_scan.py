@@ -169,3 +169,44 @@ def test_output_into_a_folder_that_is_not_there_is_status_2(run: Run, api: FakeA
         outcome.err
         == "dpmigrate: The report could not be written to nowhere/report.txt: No such file or directory.\n"
     )
+
+
+CONFIGURED = """\
+[tool.dpmigrate]
+opacus = ">=1.5,<1.5.3"
+min-certainty = "definite"
+jobs = 2
+"""
+
+
+def test_options_may_stand_in_pyproject(run: Run, api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(CONFIGURED, encoding="utf-8")
+    api.answer = scanned(finding(certainty="possible"))
+    assert run("scan").status == 0
+    assert api.calls[0]["opacus"] == "<1.5.3,>=1.5"
+    assert api.calls[0]["min_certainty"] == "definite"
+    assert api.calls[0]["jobs"] == 2
+
+
+def test_the_command_line_overrides_pyproject(run: Run, api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(CONFIGURED, encoding="utf-8")
+    api.answer = scanned(finding(certainty="possible"))
+    assert run("scan", "--min-certainty", "possible", "--opacus", "1.6", "--jobs", "1").status == 1
+    assert (api.calls[0]["opacus"], api.calls[0]["jobs"]) == ("==1.6", 1)
+
+
+def test_the_pyproject_nearest_to_the_paths_counts(run: Run, api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(CONFIGURED, encoding="utf-8")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text("[tool.dpmigrate]\njobs = 3\n", encoding="utf-8")
+    for paths in (["inner/a.py"], ["inner/a.py", "inner/sub/b.py"], ["inner/a.py", "b.py"]):
+        run("scan", *paths)
+    assert [call["jobs"] for call in api.calls] == [3, 3, 2]
+
+
+def test_a_wrong_pyproject_is_status_2(run: Run, api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.dpmigrate]\njob = 2\n", encoding="utf-8")
+    outcome = run("scan")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "pyproject.toml: [tool.dpmigrate] job: unknown key; did you mean 'jobs'?" in outcome.err
