@@ -1,0 +1,452 @@
+"""Calls: arguments, functions of the project entered with their caller's values, methods, constructors."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import libcst as cst
+
+from dpmigrate.analysis.binding import entries_of, get_attribute
+from dpmigrate.analysis.classes import (
+    external_base,
+    external_names,
+    find_member,
+    has_unknown_base,
+    is_enum,
+    is_record,
+    record_fields,
+)
+from dpmigrate.analysis.core import MAX_CALL_DEPTH, Frame, Interpreter, expression
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Absent,
+    Atom,
+    Bound,
+    Class,
+    Const,
+    Entry,
+    External,
+    Function,
+    Module,
+    Obj,
+    Params,
+    Partial,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+    join_all,
+    merge,
+    of,
+)
+
+
+def gather(ip: Interpreter, node: cst.Call) -> CallInfo:
+    """Evaluate a call's arguments, stars included."""
+    info = CallInfo(node)
+    for arg in node.args:
+        value = ip.evaluate(arg.value)
+        if arg.star == "**":
+            _spread_keywords(ip, info, value)
+        elif arg.star == "*":
+            sequence = value.only
+            if isinstance(sequence, Seq) and sequence.items is not None:
+                info.positional.extend(sequence.items)
+            else:
+                info.unknown_positional = True
+        elif arg.keyword is not None:
+            info.keywords[arg.keyword.value] = value
+        else:
+            info.positional.append(value)
+    return info
+
+
+def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:
+    found: dict[str, list[Value]] = {}
+    lacking: dict[str, None] = {}
+    for e in value.entries:
+        if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
+            known, more = entries_of(ip, e.atom)
+            for name, held in known.items():
+                found.setdefault(name, []).append(held.guarded(e.guard))
+            info.unknown_keywords = info.unknown_keywords or more
+            for other in found:
+                if other not in known:
+                    lacking[other] = None
+        elif not (isinstance(e.atom, Const) and e.atom.value is None):
+            info.unknown_keywords = True
+    many = len(value.entries) > 1
+    for name, values in found.items():
+        if many and (len(values) < len(value.entries)):
+            values.append(of(Absent()))
+        info.keywords[name] = join_all(values)
+
+
+@expression(cst.Call)
+def _call(ip: Interpreter, node: cst.Call) -> Value:
+    if isinstance(node.func, cst.Attribute):
+        receiver = ip.evaluate(node.func.value)
+        info = gather(ip, node)
+        info.name = node.func.attr.value
+        return call_attribute(ip, receiver, info.name, info)
+    callee = ip.evaluate(node.func)
+    info = gather(ip, node)
+    return call_value(ip, callee, info)
+
+
+def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: object) -> Value:
+    """Call every alternative callee under its own assumptions and join the results."""
+    parts: list[Value] = []
+    live = ip.feasible(value).entries
+    for e in live:
+        saved = ip.path
+        if not ip.assume(e.guard):
+            continue
+        try:
+            result = call_one(e)  # type: ignore[operator]
+        finally:
+            ip.path = saved
+        parts.append(result.guarded(e.guard) if len(live) > 1 else result)
+    return join_all(parts) if parts else ip.unknown(info.node, "a call of something unknown")
+
+
+def call_value(ip: Interpreter, callee: Value, info: CallInfo) -> Value:
+    """Call whatever a value may be."""
+    return _each(ip, callee, info, lambda e: call_atom(ip, e, info))
+
+
+def call_atom(ip: Interpreter, e: Entry, info: CallInfo) -> Value:
+    """Call one alternative."""
+    atom = e.atom
+    if isinstance(atom, Function):
+        return enter_function(ip, atom, info)
+    if isinstance(atom, Class):
+        return instantiate(ip, atom, info)
+    if isinstance(atom, Bound):
+        if atom.function is not None:
+            return enter_function(ip, atom.function, info, receiver=atom.receiver)
+        return call_attribute(ip, of(atom.receiver), atom.name, info)
+    if isinstance(atom, External):
+        return call_external(ip, atom, info)
+    if isinstance(atom, Partial):
+        merged = CallInfo(
+            info.node,
+            [*atom.positional, *info.positional],
+            {**dict(atom.keywords), **info.keywords},
+            info.unknown_positional,
+            info.unknown_keywords,
+        )
+        return call_value(ip, atom.function, merged)
+    if isinstance(atom, Obj):
+        if atom.kind == "instance":
+            return call_method(ip, atom, "__call__", info, fallback="forward")
+        handler = registry.METHODS.get((atom.kind, "__call__"))
+        if handler is not None:
+            return handler(ip, info, e)
+    if isinstance(atom, Const):
+        return NOTHING
+    return unknown_call(ip, atom, info)
+
+
+def call_external(ip: Interpreter, atom: External, info: CallInfo) -> Value:
+    """Call a library name."""
+    info.name = atom.name
+    handler = registry.function_for(atom.name)
+    if handler is not None:
+        return handler(ip, info)
+    return unknown_call(ip, atom, info)
+
+
+def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
+    """A call into code that cannot be followed: what goes in may come out, and may be used there."""
+    arguments = join_all(info.everything())
+    tensors = [a for a in arguments.atoms if isinstance(a, Tensor)]
+    held = frozenset(a for a in arguments.atoms if isinstance(a, (Obj, Params)))
+    escape = registry.FUNCTIONS.get("<escape>")
+    if held and escape is not None:
+        escape(ip, CallInfo(info.node, [arguments], name=info.name))
+    if tensors:
+        sources = frozenset().union(*(t.sources for t in tensors))
+        return of(Tensor(sources, callee, (), next((t.coefficient for t in tensors if t.coefficient), None)))
+    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held)
+
+
+# -- methods ----------------------------------------------------------------------------------
+
+
+def call_attribute(ip: Interpreter, receiver: Value, name: str, info: CallInfo) -> Value:
+    """``receiver.name(...)``."""
+    return _each(ip, receiver, info, lambda e: _call_on(ip, e, name, info))
+
+
+def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
+    atom = e.atom
+    info.name = name
+    if isinstance(atom, (Module, Class)):
+        return call_value(ip, get_attribute(ip, Value((e,)), name, info.node), info)
+    if isinstance(atom, External):
+        return call_external(ip, External(registry.canonical(f"{atom.name}.{name}")), info)
+    if isinstance(atom, Obj) and atom.kind == "super":
+        return _call_super(ip, atom, name, info)
+    if isinstance(atom, Obj):
+        return call_method(ip, atom, name, info)
+    kind = {Tensor: "tensor", Params: "params", Unknown: "unknown", Seq: "sequence", Const: "constant"}.get(
+        type(atom)
+    )
+    if kind is not None:
+        handler = registry.METHODS.get((kind, name)) or registry.METHODS.get((kind, "*"))
+        if handler is not None:
+            return handler(ip, info, e)
+    if isinstance(atom, Const) and atom.value is None:
+        return NOTHING
+    return unknown_call(ip, atom, info)
+
+
+def call_method(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fallback: str | None = None) -> Value:
+    """Call a method of an object: its own attribute, its class's method, or the library's."""
+    stored = ip.read(atom, name)
+    if stored:
+        return call_value(ip, stored, info)
+    if atom.kind == "instance":
+        return _call_on_instance(ip, atom, name, info, fallback)
+    handler = registry.method_for(atom, name)
+    if handler is not None:
+        return handler(ip, info, Entry(atom))
+    if atom.kind == "package":
+        return call_value(ip, get_attribute(ip, of(atom), name, info.node), info)
+    return unknown_call(ip, atom, _with_receiver(info, atom))
+
+
+def _with_receiver(info: CallInfo, atom: Atom) -> CallInfo:
+    return CallInfo(info.node, [of(atom), *info.positional], info.keywords, name=info.name)
+
+
+def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fallback: str | None) -> Value:
+    cls: Class = atom.data
+    base = external_base(ip, cls)
+    member = find_member(ip, cls, name)
+    if member is not None:
+        parts = []
+        for e in member.entries:
+            if isinstance(e.atom, Function):
+                static = "staticmethod" in e.atom.decorators
+                receiver = cls if "classmethod" in e.atom.decorators else atom
+                parts.append(enter_function(ip, e.atom, info, receiver=None if static else receiver))
+            else:
+                parts.append(call_atom(ip, e, info))
+        return join_all(parts)
+    if base is not None:
+        handler = registry.method_for(Obj(base, atom.key), name)
+        if handler is not None:
+            return handler(ip, info, Entry(Obj(base, atom.key, atom.module, atom.node, atom)))
+    if fallback is not None and find_member(ip, cls, fallback) is not None:
+        return call_method(ip, atom, fallback, info)
+    if has_unknown_base(cls):
+        generic = registry.METHODS.get(("unknown", name))
+        if generic is not None:
+            return generic(ip, info, Entry(atom))
+    return unknown_call(ip, atom, _with_receiver(info, atom))
+
+
+def _call_super(ip: Interpreter, atom: Obj, name: str, info: CallInfo) -> Value:
+    receiver, defining = atom.data
+    if not isinstance(receiver, Obj) or not isinstance(receiver.data, Class):
+        return unknown_call(ip, atom, info)
+    member = find_member(ip, receiver.data, name, after=defining)
+    if member is not None:
+        return join_all(
+            enter_function(ip, e.atom, info, receiver=receiver)
+            for e in member.entries
+            if isinstance(e.atom, Function)
+        )
+    base = external_base(ip, receiver.data)
+    if base is not None:
+        stand_in = Obj(base, receiver.key, receiver.module, receiver.node, receiver)
+        if name == "__init__":
+            initialise = registry.METHODS.get((base, "__init__"))
+            return initialise(ip, info, Entry(stand_in)) if initialise else NONE
+        handler = registry.method_for(stand_in, name)
+        if handler is not None:
+            return handler(ip, info, Entry(stand_in))
+    return unknown_call(ip, atom, _with_receiver(info, receiver)) if name != "__init__" else NONE
+
+
+# -- constructors -----------------------------------------------------------------------------
+
+
+def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
+    """``Class(...)``."""
+    if is_enum(cls):
+        return _enum_by_value(ip, cls, info)
+    made = Obj("instance", (id(info.node), ip.context, cls.key), ip.module, info.node, cls)
+    initialiser = find_member(ip, cls, "__init__")
+    base = external_base(ip, cls)
+    if initialiser is not None:
+        for e in initialiser.entries:
+            if isinstance(e.atom, Function):
+                enter_function(ip, e.atom, info, receiver=made)
+    elif is_record(cls):
+        fill_record(ip, cls, made, info)
+    elif base is not None:
+        handler = registry.METHODS.get((base, "__init__"))
+        if handler is not None:
+            handler(ip, info, Entry(Obj(base, made.key, made.module, made.node, made)))
+    post = find_member(ip, cls, "__post_init__")
+    if post is not None and isinstance(post.only, Function):
+        enter_function(ip, post.only, CallInfo(info.node), receiver=made)
+    return of(made)
+
+
+def _enum_by_value(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
+    wanted = info.argument(0, "value")
+    parts = []
+    for slot in ip.store.keys(("class", cls.key)):
+        if not isinstance(slot, str) or slot.startswith("_"):
+            continue
+        held = ip.read(("class", cls.key), slot)
+        if held is None or any(isinstance(a, Function) for a in held.atoms):
+            continue
+        member = Obj("enum", (cls.key, slot), cls.module, cls.node, (cls, slot, held))
+        for e in wanted.entries:
+            if e.atom == held.only or isinstance(e.atom, Unknown):
+                parts.append(Entry(member, e.guard, held.entries[0].because if held.entries else ()))
+    return merge(parts) if parts else ip.unknown(info.node, "an enum member")
+
+
+def fill_record(ip: Interpreter, cls: Class, made: Obj, info: CallInfo) -> None:
+    """Set the fields of a dataclass-like object from its constructor's arguments and defaults."""
+    fields = record_fields(cls)
+    for position, name in enumerate(fields):
+        value = info.argument(position, name)
+        if not value or any(isinstance(a, Absent) for a in value.atoms):
+            default = find_member(ip, cls, name)
+            rest = value.select(lambda a: not isinstance(a, Absent))
+            if default is not None:
+                value = join_all([rest, default])
+            elif info.unknown_keywords or info.unknown_positional or not rest:
+                value = join_all([rest, of(Unknown((made.key, ".", name), f"field {name}"))])
+        ip.store.set(made, name, value)
+    for name, value in info.keywords.items():
+        if name not in fields:
+            ip.store.set(made, name, value)
+
+
+# -- entering functions -----------------------------------------------------------------------
+
+
+def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None = None) -> Value:
+    """Execute a function of the project with these arguments; what it returns."""
+    active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
+    if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
+        return unknown_call(ip, fn, info)
+    ip.entered.add(id(fn.node))
+    with ip.inside(id(info.node)):
+        owner: Hashable = ("frame", fn.key, ip.context)
+        frame = Frame(
+            owner,
+            fn.module,
+            closure=fn.closure,
+            function=fn,
+            defining=fn.owner if fn.owner is not None else (fn.closure.defining if fn.closure else None),
+            receiver=receiver if receiver is not None else (fn.closure.receiver if fn.closure else None),
+            depth=ip.store.depth,
+            entry_path=ip.path,
+        )
+        saved_path = ip.path
+        ip.store.push()
+        ip.frames.append(frame)
+        try:
+            bind_parameters(ip, fn, info, receiver)
+            result = _run_body(ip, fn, frame)
+        finally:
+            ip.frames.pop()
+            ip.store.pop()
+            ip.path = saved_path
+        if frame.exits:
+            ip.store.join(frame.exits)
+            shared = frame.exits[0][1]
+            for _, beyond in frame.exits[1:]:
+                shared &= beyond
+            ip.assume(shared)
+    return result
+
+
+def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
+    if isinstance(fn.node, cst.Lambda):
+        result = ip.evaluate(fn.node.body)
+        frame.exits.append((ip.store.snapshot(frame.depth), ip.path - frame.entry_path))
+        return result
+    if ip.execute(fn.node.body):
+        beyond = ip.path - frame.entry_path
+        frame.returns.append(NONE.guarded(beyond))
+        frame.exits.append((ip.store.snapshot(frame.depth), beyond))
+    if frame.yields:
+        element = join_all(frame.yields)
+        if "contextmanager" in fn.decorators or "asynccontextmanager" in fn.decorators:
+            return of(Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, element))
+        return of(Seq(None, element, False))
+    if not frame.returns:
+        return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
+    return join_all(frame.returns)
+
+
+def bind_parameters(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None) -> None:
+    """Give the parameters their values, as Python binds them."""
+    params = fn.node.params
+    owner = ip.frame.owner
+    positional = [*params.posonly_params, *params.params]
+    given = list(info.positional)
+    if receiver is not None:
+        given.insert(0, of(receiver))
+    keywords = dict(info.keywords)
+    for index, param in enumerate(positional):
+        name = param.name.value
+        if index < len(given):
+            ip.store.set(owner, name, given[index])
+        else:
+            ip.store.set(owner, name, _by_keyword(ip, fn, param, keywords, info, info.unknown_positional))
+    for param in params.kwonly_params:
+        ip.store.set(owner, param.name.value, _by_keyword(ip, fn, param, keywords, info, False))
+    if isinstance(params.star_arg, cst.Param):
+        rest = given[len(positional) :]
+        seq = Seq(None, join_all(rest)) if info.unknown_positional else Seq(tuple(rest))
+        ip.store.set(owner, params.star_arg.name.value, of(seq))
+    if params.star_kwarg is not None:
+        made = Obj("dict", (id(fn.node), ip.context, "**"), fn.module, fn.node)
+        for name, value in keywords.items():
+            ip.store.set(made, ("key", name), value)
+        if info.unknown_keywords:
+            ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "unknown keyword arguments")))
+        ip.store.set(owner, params.star_kwarg.name.value, of(made))
+
+
+def _by_keyword(
+    ip: Interpreter, fn: Function, param: cst.Param, keywords: dict[str, Value], info: CallInfo, maybe: bool
+) -> Value:
+    name = param.name.value
+    value = keywords.pop(name, NOTHING)
+    absent = not value or any(isinstance(a, Absent) for a in value.atoms)
+    kept = value.select(lambda a: not isinstance(a, Absent))
+    if not absent:
+        return kept
+    parts = [kept]
+    default = ip.store.get(("defaults", fn.key), name)
+    if default is not None:
+        parts.append(default.because(ip.origin(param, "parameter default")))
+    if default is None or maybe or (info.unknown_keywords and not value):
+        parts.append(of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
+    return join_all(parts)
+
+
+__all__ = [
+    "call_attribute",
+    "call_value",
+    "enter_function",
+    "external_names",
+    "gather",
+    "instantiate",
+    "unknown_call",
+]

@@ -1,0 +1,131 @@
+"""Classes of the project: members, inheritance, enums, and what library class they descend from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Bound,
+    Class,
+    Entry,
+    External,
+    Function,
+    Obj,
+    Unknown,
+    Value,
+    merge,
+    of,
+)
+
+BASE_KINDS: dict[str, str] = {}
+"""Library classes by name: the kind of object that an instance of a subclass also is."""
+
+
+def linear(cls: Class, limit: int = 12) -> Iterator[Class]:
+    """The class and its project ancestors, nearest first."""
+    seen: dict[Class, None] = {}
+    queue = [cls]
+    while queue and len(seen) < limit:
+        current = queue.pop(0)
+        if current in seen:
+            continue
+        seen[current] = None
+        yield current
+        for base in current.bases:
+            queue.extend(a for a in base.atoms if isinstance(a, Class))
+
+
+def external_names(cls: Class) -> list[str]:
+    """The library classes among its ancestors, nearest first."""
+    return [a.name for c in linear(cls) for base in c.bases for a in base.atoms if isinstance(a, External)]
+
+
+def external_base(ip: Interpreter, cls: Class) -> str | None:
+    """The kind of library object that an instance is, if it descends from one that is known."""
+    for name in external_names(cls):
+        kind = BASE_KINDS.get(name)
+        if kind is not None:
+            return kind
+    return None
+
+
+def has_unknown_base(cls: Class) -> bool:
+    """Whether some ancestor cannot be seen (a library class or an unresolved name)."""
+    return any(
+        not isinstance(a, Class) and not (isinstance(a, External) and a.name == "builtins.object")
+        for c in linear(cls)
+        for base in c.bases
+        for a in base.atoms
+    )
+
+
+def is_enum(cls: Class) -> bool:
+    """Whether it is an enumeration."""
+    return any(n.rpartition(".")[2] in ("Enum", "StrEnum", "IntEnum") for n in external_names(cls))
+
+
+def is_record(cls: Class) -> bool:
+    """Whether its constructor takes its annotated fields (dataclass, pydantic, NamedTuple, attrs)."""
+    marks = {
+        "dataclass",
+        "define",
+        "frozen",
+        "attrs",
+        "s",
+        "dataclasses",
+        "pydantic_dataclass",
+        "configclass",
+    }
+    if any(d.rpartition(".")[2] in marks for c in linear(cls) for d in c.decorators):
+        return True
+    names = {"BaseModel", "BaseSettings", "NamedTuple", "TypedDict", "Struct", "PretrainedConfig"}
+    return any(n.rpartition(".")[2] in names for n in external_names(cls))
+
+
+def record_fields(cls: Class) -> list[str]:
+    """The constructor's fields in order, inherited ones first."""
+    fields: dict[str, None] = {}
+    for c in reversed(list(linear(cls))):
+        fields.update(dict.fromkeys(c.fields))
+    return list(fields)
+
+
+def find_member(ip: Interpreter, cls: Class, name: str, after: Class | None = None) -> Value | None:
+    """A class attribute or method through inheritance (``after`` a class, for ``super()``)."""
+    skipping = after is not None
+    for current in linear(cls):
+        if skipping:
+            skipping = current != after
+            continue
+        found = ip.read(("class", current.key), name)
+        if found:
+            return found
+    return None
+
+
+def class_attribute(ip: Interpreter, cls: Class, name: str, node: cst.CSTNode) -> Value:
+    """``Class.name``: an enum member, a method, or a plain attribute."""
+    found = find_member(ip, cls, name)
+    if found is None:
+        if name == "__name__":
+            return of(Unknown(("classname", cls.key)))
+        for base in external_names(cls):
+            full = registry.canonical(f"{base}.{name}")
+            if registry.function_for(full) is not None:
+                return of(External(full))
+        return of(Unknown((cls.key, ".", name), f"attribute {name}"))
+    if is_enum(cls):
+        member = Obj("enum", (cls.key, name), cls.module, cls.node, (cls, name, found))
+        return of(member)
+    parts = []
+    for e in found.entries:
+        if isinstance(e.atom, Function) and "classmethod" in e.atom.decorators:
+            parts.append(Entry(Bound(cls, name, e.atom), e.guard, e.because))
+        else:
+            parts.append(e)
+    return merge(parts) if parts else NOTHING

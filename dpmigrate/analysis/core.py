@@ -1,0 +1,284 @@
+"""The interpreter: frames, the path condition, bounds, and dispatch to the handlers of each node.
+
+The handlers live in ``statements``, ``expressions``, ``calls`` and ``classes``, and register
+themselves here; what library names mean lives in ``library``. Values that hit a bound become
+Unknown, never wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from dpmigrate.analysis.modules import ModuleInfo, Modules
+from dpmigrate.analysis.store import Delta, Store
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import (
+    ALWAYS,
+    Atom,
+    Class,
+    Function,
+    Guard,
+    Obj,
+    Origin,
+    Unknown,
+    Value,
+    contradict,
+    of,
+    shorten,
+)
+
+MAX_CALL_DEPTH = 14
+MAX_STEPS = 60_000
+"""Statements executed from one root before calls are no longer entered."""
+MAX_UNROLL = 8
+
+
+class Exhausted(Exception):
+    """A root used up its budget."""
+
+
+@dataclass(slots=True)
+class LoopControl:
+    """Where ``break`` and ``continue`` of the innermost loop leave their changes."""
+
+    depth: int
+    breaks: list[tuple[Delta, Guard]] = field(default_factory=list)
+    continues: list[tuple[Delta, Guard]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One activation of a module, class body, function or comprehension."""
+
+    owner: Hashable
+    module: ModuleInfo
+    closure: Frame | None = None
+    function: Function | None = None
+    defining: Class | None = None
+    """The class whose method this is, or whose body is being executed."""
+    receiver: Atom | None = None
+    is_class_body: bool = False
+    depth: int = 0
+    entry_path: Guard = ALWAYS
+    returns: list[Value] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+    exits: list[tuple[Delta, Guard]] = field(default_factory=list)
+    loops: list[LoopControl] = field(default_factory=list)
+    foreign: dict[str, str] = field(default_factory=dict)
+    """Names declared ``global`` or ``nonlocal`` here."""
+
+
+Handler = Callable[["Interpreter", Any], Value]
+StatementHandler = Callable[["Interpreter", Any], bool]
+
+EXPRESSIONS: dict[type[cst.CSTNode], Handler] = {}
+STATEMENTS: dict[type[cst.CSTNode], StatementHandler] = {}
+
+
+def expression(*kinds: type[cst.CSTNode]) -> Callable[[Handler], Handler]:
+    """Register the evaluation of some expression nodes."""
+
+    def register(handler: Handler) -> Handler:
+        EXPRESSIONS.update(dict.fromkeys(kinds, handler))
+        return handler
+
+    return register
+
+
+def statement(*kinds: type[cst.CSTNode]) -> Callable[[StatementHandler], StatementHandler]:
+    """Register the execution of some statement nodes; handlers say whether control goes on."""
+
+    def register(handler: StatementHandler) -> StatementHandler:
+        STATEMENTS.update(dict.fromkeys(kinds, handler))
+        return handler
+
+    return register
+
+
+class Interpreter:
+    """The state of one analysis of one project."""
+
+    def __init__(self, modules: Modules) -> None:
+        self.modules = modules
+        self.store = Store()
+        self.path: Guard = ALWAYS
+        self.frames: list[Frame] = []
+        self.loops: list[Hashable] = []
+        self.conditional = 0
+        self.runs: dict[Hashable, TrainingRun] = {}
+        self.executed: dict[str, bool] = {}
+        self.entered: set[int] = set()
+        """ids of function nodes that some call entered."""
+        self.made: list[Function] = []
+        """Every function that was defined, to enter those that nothing calls."""
+        self.classes: list[Class] = []
+        self.tested: dict[Hashable, set[str]] = {}
+        """Constants that the program compares an unknown value with."""
+        self.seeds: list[Any] = []
+        self.notes: dict[Hashable, Any] = {}
+        """What library handlers remember (by their own keys)."""
+        self.entry_paths: set[str] = set()
+        self.steps = 0
+        self.exhausted = False
+        self.roots_exhausted: list[str] = []
+        self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
+        self._calls: list[Hashable] = []
+
+    # -- where we are ---------------------------------------------------------------------
+
+    @property
+    def frame(self) -> Frame:
+        """The innermost frame."""
+        return self.frames[-1]
+
+    @property
+    def module(self) -> ModuleInfo:
+        """The module whose code is being executed."""
+        return self.frames[-1].module
+
+    @property
+    def context(self) -> int:
+        """A number for the current chain of calls and unrolled iterations."""
+        key = tuple(self._calls)
+        return self._contexts.setdefault(key, len(self._contexts))
+
+    @contextmanager
+    def inside(self, *keys: Hashable) -> Iterator[None]:
+        """Execute in a longer calling context."""
+        self._calls.extend(keys)
+        try:
+            yield
+        finally:
+            del self._calls[len(self._calls) - len(keys) :]
+
+    def origin(self, node: cst.CSTNode, text: str = "") -> Origin:
+        """A place in the current module."""
+        return Origin(self.module, node, text)
+
+    # -- values ---------------------------------------------------------------------------
+
+    def evaluate(self, node: cst.CSTNode) -> Value:
+        """The value of an expression under the current path condition."""
+        handler = EXPRESSIONS.get(type(node))
+        if handler is None:
+            return self.unknown(node, "expression")
+        return handler(self, node)
+
+    def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:
+        """A fresh unknown, the same one whenever this node is evaluated in this context."""
+        return of(Unknown(("node", id(node), self.context), reason, parts))
+
+    def new(self, kind: str, node: cst.CSTNode, data: Any = None, extra: Hashable = None) -> Obj:
+        """An object allocated at a node in the current context."""
+        return Obj(kind, (id(node), self.context, extra), self.module, node, data)
+
+    def feasible(self, value: Value) -> Value:
+        """The part of a value that agrees with the path condition."""
+        if not self.path or not any(e.guard for e in value.entries):
+            return value
+        kept = tuple(e for e in value.entries if not contradict(e.guard, self.path))
+        return value if len(kept) == len(value.entries) else Value(kept)
+
+    def read(self, owner: Hashable, name: Hashable) -> Value | None:
+        """A slot of the store, seen under the path condition."""
+        value = self.store.get(owner, name)
+        return None if value is None else self.feasible(value)
+
+    # -- statements -----------------------------------------------------------------------
+
+    def execute(self, node: cst.CSTNode) -> bool:
+        """Run a statement; says whether control goes on behind it."""
+        self.steps += 1
+        if self.steps > MAX_STEPS and not self.exhausted:
+            self.exhausted = True
+        if self.steps > 3 * MAX_STEPS:
+            raise Exhausted
+        handler = STATEMENTS.get(type(node))
+        return True if handler is None else handler(self, node)
+
+    def execute_all(self, nodes: Any) -> bool:
+        """Run statements in order until one does not go on."""
+        return all(self.execute(node) for node in nodes)
+
+    def assume(self, guard: Guard) -> bool:
+        """Extend the path condition; False when that makes the path impossible."""
+        if not guard:
+            return True
+        if contradict(self.path, guard):
+            return False
+        self.path = shorten(self.path | guard)
+        return True
+
+    def alternatives(self, branches: list[tuple[Guard, Callable[[], bool]]]) -> bool:
+        """Run alternative continuations from the same state and join what they leave.
+
+        Each branch is a guard and an action that says whether control goes on. A branch whose
+        guard contradicts the path is not run. Returns whether control goes on at all.
+        """
+        before = self.path
+        survivors: list[tuple[Delta, Guard, Guard]] = []
+        for guard, action in branches:
+            self.path = before
+            if not self.assume(guard):
+                continue
+            self.store.push()
+            try:
+                alive = action()
+            finally:
+                delta = self.store.pop()
+            if alive:
+                survivors.append((delta, guard, self.path))
+        self.path = before
+        if not survivors:
+            return False
+        if len(survivors) == 1:
+            self.path = survivors[0][2]
+        self.store.join([(delta, guard if len(survivors) > 1 else ALWAYS) for delta, guard, _ in survivors])
+        return True
+
+    # -- modules --------------------------------------------------------------------------
+
+    def run_module(self, info: ModuleInfo) -> Hashable:
+        """Execute a module's top level once, in the outermost layer; the owner of its names."""
+        owner = ("module", info.key)
+        if info.key in self.executed:
+            return owner
+        self.executed[info.key] = True
+        with self.apart():
+            self.frames.append(Frame(owner, info, depth=1))
+            self.execute_all(info.tree.body)
+        return owner
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Execute outside the current function, path and layers (imports, roots)."""
+        saved = (self.store.layers, self.path, self.frames, self.loops, self.conditional, self._calls)
+        self.store.layers = self.store.layers[:1]
+        self.path, self.frames, self.loops, self.conditional, self._calls = ALWAYS, [], [], 0, []
+        try:
+            yield
+        finally:
+            self.store.layers, self.path, self.frames, self.loops, self.conditional, self._calls = saved
+
+    # -- runs -----------------------------------------------------------------------------
+
+    def happen(
+        self, run: TrainingRun, kind: Any, node: cst.CSTNode, guard: Guard = ALWAYS, **detail: Any
+    ) -> None:
+        """Record an event of a run at a node, under the path condition and ``guard``."""
+        if contradict(guard, self.path):
+            return
+        run.add(
+            kind,
+            self.origin(node),
+            guard | self.path,
+            self.context,
+            tuple(self.loops),
+            self.conditional > 0,
+            **detail,
+        )

@@ -1,0 +1,107 @@
+"""What happens to gradients: backward passes, steps, and what first touches them after a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import (
+    ALWAYS,
+    Atom,
+    Const,
+    External,
+    Guard,
+    Obj,
+    Tensor,
+    Unknown,
+    Value,
+    const,
+)
+
+
+def runs_of_raw(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
+    """The runs made so far from an object that was handed to ``make_private``."""
+    for run in ip.runs.values():
+        if atom in run.raw_models or atom in run.raw_optimizers or atom in run.raw_loaders:
+            yield run
+
+
+def _slot(run: TrainingRun) -> tuple[str, int]:
+    return ("gradients", id(run))
+
+
+def step_taken(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard = ALWAYS) -> None:
+    """The DP optimizer stepped."""
+    ip.happen(run, "step", node, guard, raw=False)
+    ip.store.set(_slot(run), "state", const("stepped"))
+
+
+def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: str, guard: Guard = ALWAYS) -> None:
+    """Something touched the run's gradients: "none", "inplace", "backward" or "unknown"."""
+    if how != "backward":
+        ip.happen(run, "zero-grad", node, guard, how=how)
+    state = ip.read(_slot(run), "state")
+    if state is not None and Const("stepped") in state.atoms:
+        ip.happen(run, "first-touch", node, guard, how=how)
+    ip.store.set(_slot(run), "state", const("touched"))
+
+
+def record_backward(
+    ip: Interpreter, losses: Value, node: cst.CSTNode, via: str, retained: bool = False
+) -> None:
+    """A backward pass over a value: which runs' gradients it makes, from a loss made by what."""
+    for e in losses.entries:
+        if not isinstance(e.atom, Tensor):
+            continue
+        t = e.atom
+        for run, loss in _runs_behind(ip, t):
+            ip.happen(
+                run,
+                "backward",
+                node,
+                e.guard,
+                loss=loss,
+                maker=t.maker,
+                steps=t.steps,
+                via=via,
+                retained=retained,
+                reduction=t.reduction,
+            )
+            touch(ip, run, node, "backward", e.guard)
+
+
+def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, str]]:
+    maker = t.maker
+    if isinstance(maker, Obj) and maker.kind == "dp-criterion":
+        return [(maker.data, "returned-criterion")]
+    if isinstance(t.coefficient, Obj):
+        return [(t.coefficient.data, "two-pass")]
+    found: dict[int, tuple[TrainingRun, str]] = {}
+    for source in t.sources:
+        if isinstance(source, Obj) and source.kind == "dp-model":
+            runs = [source.data]
+        else:
+            runs = list(runs_of_raw(ip, source))
+        for run in runs:
+            found[id(run)] = (run, _kind_of_loss(maker))
+    for run in ip.runs.values():
+        if maker is not None and maker in run.argument("criterion").atoms and id(run) not in found:
+            found[id(run)] = (run, "other")
+    return list(found.values())
+
+
+def _kind_of_loss(maker: Atom | None) -> str:
+    """Whether a loss of the model is surely made by something else than the wrapped criterion."""
+    if isinstance(maker, Obj) and maker.kind in ("criterion", "instance", "model", "dp-model"):
+        return "other"
+    if isinstance(maker, External) and not maker.name.startswith("builtins."):
+        return "other"
+    if maker is None or isinstance(maker, (Unknown, External)):
+        return "unknown"
+    return "unknown"
+
+
+__all__ = ["record_backward", "runs_of_raw", "step_taken", "touch"]

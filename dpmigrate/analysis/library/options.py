@@ -1,0 +1,323 @@
+"""Command-line options and annotated parameters: values that somebody sets from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from dpmigrate.analysis.calls import instantiate
+from dpmigrate.analysis.classes import (
+    BASE_KINDS,
+    class_attribute,
+    external_base,
+    find_member,
+    is_enum,
+    is_record,
+    record_fields,
+)
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.python import open_value
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Class,
+    Const,
+    Entry,
+    External,
+    Function,
+    Obj,
+    Seq,
+    Unknown,
+    Value,
+    const,
+    join_all,
+    of,
+)
+
+# -- argparse ---------------------------------------------------------------------------------
+
+
+@function("argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser", "tap.Tap")
+@function("jsonargparse.ArgumentParser", "absl.flags.FlagValues")
+def _parser(ip: Interpreter, info: CallInfo) -> Value:
+    return of(ip.new("parser", info.node))
+
+
+@method("parser", "add_argument_group", "add_mutually_exclusive_group", "add_parser", "add_subparsers")
+def _group(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(e.atom)
+
+
+@method("parser", "add_argument")
+def _add_argument(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    dest = _destination(info)
+    if dest is None:
+        return NONE
+    origin = ip.origin(info.node, "argparse default")
+    symbol = ("option", _key(e), dest)
+    action = info.argument(None, "action").only
+    default = info.argument(None, "default")
+    word = action.value if isinstance(action, Const) else None
+    if word in ("store_true", "store_false") or (
+        isinstance(action, External) and "BooleanOptional" in action.name
+    ):
+        value = open_value(ip, symbol, default or const(word == "store_false"), [True, False], origin)
+    else:
+        value = open_value(ip, symbol, default or NONE, _choices(info.argument(None, "choices")), origin)
+    ip.store.set(e.atom, dest, value)
+    return of(ip.new("action", info.node))
+
+
+def _key(e: Entry) -> Any:
+    return e.atom.key if isinstance(e.atom, Obj) else None
+
+
+def _destination(info: CallInfo) -> str | None:
+    given = info.argument(None, "dest").only
+    if isinstance(given, Const):
+        return str(given.value)
+    names = [
+        v.only.value for v in info.positional if isinstance(v.only, Const) and isinstance(v.only.value, str)
+    ]
+    chosen = next((n for n in names if n.startswith("--")), names[0] if names else None)
+    return chosen.lstrip("-").replace("-", "_") if chosen else None
+
+
+def _choices(value: Value) -> list[Any] | None:
+    atom = value.only
+    if isinstance(atom, Seq) and atom.items is not None:
+        found = [v.only.value for v in atom.items if isinstance(v.only, Const)]
+        return found if len(found) == len(atom.items) else None
+    return None
+
+
+@method("parser", "set_defaults")
+def _set_defaults(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    for name, value in info.keywords.items():
+        ip.store.set(e.atom, name, join_all([value, ip.read(e.atom, name) or NOTHING]))
+    return NONE
+
+
+@method("parser", "parse_args", "parse_known_args")
+def _parse(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    made = Obj("namespace", ("arguments", _key(e)), ip.module, info.node)
+    for slot in ip.store.keys(e.atom):
+        held = ip.read(e.atom, slot)
+        if held:
+            ip.store.set(made, slot, held)
+    if info.name == "parse_known_args":
+        return of(Seq((of(made), ip.unknown(info.node, "the rest of the arguments"))))
+    return of(made)
+
+
+@function(
+    "transformers.HfArgumentParser",
+    "transformers.hf_argparser.HfArgumentParser",
+    "simple_parsing.ArgumentParser",
+)
+def _dataclass_parser(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("dataclass-parser", info.node)
+    ip.store.set(made, "<classes>", info.argument(0, "dataclass_types"))
+    return of(made)
+
+
+@method(
+    "dataclass-parser", "parse_args_into_dataclasses", "parse_json_file", "parse_dict", "parse_yaml_file", "*"
+)
+def _parse_dataclasses(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    given = ip.read(e.atom, "<classes>") or NOTHING
+    atom = given.only
+    classes = list(atom.items) if isinstance(atom, Seq) and atom.items is not None else [given]
+    made = []
+    for value in classes:
+        only = value.only
+        made.append(
+            set_from_outside(ip, only, info.node)
+            if isinstance(only, Class)
+            else ip.unknown(info.node, "options")
+        )
+    return of(Seq(tuple(made)))
+
+
+def set_from_outside(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
+    """An instance whose fields somebody else set: each its default or anything."""
+    made = Obj("instance", ("outside", cls.key), cls.module, cls.node, cls)
+    for name in record_fields(cls):
+        default = find_member(ip, cls, name) or NOTHING
+        flag = any(isinstance(c, bool) for c in default.constants())
+        because = default.entries[0].because if default.entries else ()
+        origin = because[-1] if because else ip.origin(node, "a field")
+        value = open_value(ip, (made.key, ".", name), default, [True, False] if flag else None, origin)
+        ip.store.set(made, name, value)
+    return of(made)
+
+
+# -- parameters of functions that nothing in the project calls --------------------------------
+
+_LIBRARY_KINDS = {
+    "torch.Generator": "generator-parameter",
+    "torch.utils.data.DataLoader": "loader",
+    "torch.nn.Module": "model",
+    "torch.optim.Optimizer": "optimizer",
+}
+
+
+def outside_parameter(ip: Interpreter, fn: Function, param: cst.Param, default: Value | None) -> Value:
+    """What a parameter can be when the function is entered from outside the project."""
+    name = param.name.value
+    symbol = ("param", fn.key, name)
+    origin = ip.origin(param, "parameter default" if default is not None else "parameter")
+    clicked = ip.store.get(("options", fn.key), name)
+    if clicked is not None:
+        return clicked
+    annotated = _from_annotation(ip, fn, param)
+    if annotated is not None:
+        return annotated if default is None or default.only == Const(None) else join_all([annotated, default])
+    if default is not None and any(isinstance(c, bool) for c in default.constants()):
+        return open_value(ip, symbol, default, [True, False], origin)
+    return open_value(ip, symbol, default or NOTHING, None, origin)
+
+
+def _from_annotation(ip: Interpreter, fn: Function, param: cst.Param) -> Value | None:
+    if param.annotation is None:
+        return None
+    return _of_type(ip, fn, param, param.annotation.annotation)
+
+
+def _of_type(ip: Interpreter, fn: Function, param: cst.Param, node: cst.BaseExpression) -> Value | None:
+    symbol = ("param", fn.key, param.name.value)
+    origin = ip.origin(param, "annotated parameter")
+    if isinstance(node, cst.SimpleString):
+        try:
+            node = cst.parse_expression(str(node.evaluated_value))
+        except cst.ParserSyntaxError:
+            return None
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
+        return _of_type(ip, fn, param, node.left) or _of_type(ip, fn, param, node.right)
+    if isinstance(node, cst.Subscript):
+        base = (
+            node.value.attr.value
+            if isinstance(node.value, cst.Attribute)
+            else getattr(node.value, "value", "")
+        )
+        inner = [s.slice.value for s in node.slice if isinstance(s.slice, cst.Index)]
+        if base in ("Optional", "Annotated", "Final") and inner:
+            return _of_type(ip, fn, param, inner[0])
+        if base == "Literal":
+            constants = [v.only.value for v in map(ip.evaluate, inner) if isinstance(v.only, Const)]
+            return open_value(ip, symbol, NOTHING, constants, origin)
+        return None
+    if not isinstance(node, (cst.Name, cst.Attribute)):
+        return None
+    atom = ip.evaluate(node).only
+    if isinstance(atom, External):
+        return _library_parameter(atom, symbol, ip, param, fn)
+    if isinstance(atom, Class):
+        return _project_parameter(ip, atom, param)
+    return None
+
+
+def _library_parameter(
+    atom: External, symbol: Any, ip: Interpreter, param: cst.Param, fn: Function
+) -> Value | None:
+    if atom.name == "builtins.bool":
+        return open_value(ip, symbol, NOTHING, [True, False], ip.origin(param, "a bool parameter"))
+    kind = BASE_KINDS.get(atom.name) or _LIBRARY_KINDS.get(atom.name)
+    if kind in ("engine", "adaptive-engine", "model", "optimizer", "loader", "dataset"):
+        return of(Obj(kind, symbol, ip.module, param))
+    return None
+
+
+def _project_parameter(ip: Interpreter, cls: Class, param: cst.Param) -> Value | None:
+    if is_enum(cls):
+        members = [
+            class_attribute(ip, cls, slot, param)
+            for slot in ip.store.keys(("class", cls.key))
+            if isinstance(slot, str) and not slot.startswith("_")
+        ]
+        return join_all(m.select(lambda a: isinstance(a, Obj)) for m in members) or None
+    if is_record(cls) and find_member(ip, cls, "__init__") is None:
+        return set_from_outside(ip, cls, param)
+    if external_base(ip, cls) is not None or find_member(ip, cls, "__init__") is not None:
+        key = ("outside instance", cls.key)
+        known = ip.notes.get(key)
+        if known is None:
+            ip.notes[key] = known = of(
+                Unknown(("instance", cls.key), f"an instance of {cls.node.name.value}")
+            )
+            ip.notes[key] = known = instantiate(
+                ip, cls, CallInfo(param, unknown_positional=True, unknown_keywords=True)
+            )
+        found: Value = known
+        return found
+    return None
+
+
+# -- click and typer --------------------------------------------------------------------------
+
+
+@function("click.option", "rich_click.option", "asyncclick.option", "click.argument")
+def _click_option(ip: Interpreter, info: CallInfo) -> Value:
+    dest = _click_destination(info)
+    origin = ip.origin(info.node, "click default")
+    default = info.argument(None, "default") or NONE
+    choices: list[Any] | None = None
+    kind = info.argument(None, "type").only
+    if isinstance(kind, Obj) and kind.kind == "click-choice":
+        choices = kind.data
+    flag = info.argument(None, "is_flag").only == Const(True) or (dest or "").count("/") > 0
+    if flag or any(isinstance(c, bool) for c in default.constants()):
+        default, choices = (default if default != NONE else const(False)), [True, False]
+    value = open_value(ip, ("click", id(info.node)), default, choices, origin)
+    ip.notes.setdefault(("click options", ip.module.key), []).append(
+        ((dest or "").split("/")[0], value, info.node)
+    )
+    return ip.unknown(info.node, "a decorator")
+
+
+def _click_destination(info: CallInfo) -> str | None:
+    names = [
+        v.only.value for v in info.positional if isinstance(v.only, Const) and isinstance(v.only.value, str)
+    ]
+    plain = [n for n in names if not n.startswith("-")]
+    if plain:
+        return plain[0]
+    long = [n for n in names if n.startswith("--")]
+    return long[0].lstrip("-").replace("-", "_") if long else None
+
+
+@function("click.Choice")
+def _click_choice(ip: Interpreter, info: CallInfo) -> Value:
+    return of(ip.new("click-choice", info.node, _choices(info.argument(0, "choices"))))
+
+
+@function("typer.Option", "typer.Argument")
+def _typer_option(ip: Interpreter, info: CallInfo) -> Value:
+    return open_value(
+        ip,
+        ("typer", id(info.node)),
+        info.argument(0, "default") or NONE,
+        None,
+        ip.origin(info.node, "typer default"),
+    )
+
+
+# -- absl flags -------------------------------------------------------------------------------
+
+
+@registry.prefix("absl.flags.DEFINE_")
+def _define_flag(ip: Interpreter, info: CallInfo) -> Value:
+    name = info.argument(0, "name").only
+    default = info.argument(1, "default") or NONE
+    choices = _choices(info.argument(2, "enum_values")) if info.name.endswith("enum") else None
+    if info.name.endswith("bool") or info.name.endswith("boolean"):
+        choices = [True, False]
+    text = name.value if isinstance(name, Const) else id(info.node)
+    value = open_value(ip, ("flag", text), default, choices, ip.origin(info.node, "flag default"))
+    ip.store.set(("flags",), text, value)
+    made = ip.new("namespace", info.node)
+    ip.store.set(made, "value", value)
+    return of(made)

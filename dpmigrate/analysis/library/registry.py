@@ -1,0 +1,154 @@
+"""Where the meaning of library names is registered, and how it is looked up.
+
+Tables, not code paths: ``functions`` by canonical qualified name (classes are functions that
+make objects), ``methods`` and ``attributes`` by kind of object. A new library is a new module
+that fills these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import libcst as cst
+
+from dpmigrate.analysis.values import ALWAYS, NOTHING, Absent, Entry, Guard, Obj, Value
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.core import Interpreter
+
+
+@dataclass(slots=True)
+class CallInfo:
+    """A call with its arguments evaluated."""
+
+    node: cst.CSTNode
+    positional: list[Value] = field(default_factory=list)
+    keywords: dict[str, Value] = field(default_factory=dict)
+    unknown_positional: bool = False
+    """``*args`` of unknown length follow."""
+    unknown_keywords: bool = False
+    """``**kwargs`` with unknown keys are among the keywords."""
+    guard: Guard = ALWAYS
+    """The assumptions under which the callee is this one."""
+    name: str = ""
+
+    def argument(self, position: int | None, name: str) -> Value:
+        """An argument by position or keyword; empty when it is not given."""
+        if name in self.keywords:
+            return self.keywords[name]
+        if position is not None and position < len(self.positional):
+            return self.positional[position]
+        return NOTHING
+
+    def given(self, position: int | None, name: str) -> bool | None:
+        """Whether an argument is given; None when only on some paths."""
+        value = self.argument(position, name)
+        if not value:
+            return None if self.unknown_keywords else False
+        absent = [isinstance(a, Absent) for a in value.atoms]
+        return None if any(absent) and not all(absent) else not all(absent)
+
+    def everything(self) -> list[Value]:
+        """All arguments."""
+        return [*self.positional, *self.keywords.values()]
+
+
+FunctionHandler = Callable[["Interpreter", CallInfo], Value]
+MethodHandler = Callable[["Interpreter", CallInfo, Entry], Value]
+AttributeHandler = Callable[["Interpreter", Entry, cst.CSTNode], Value]
+AssignHandler = Callable[["Interpreter", Entry, Value, cst.CSTNode], None]
+
+FUNCTIONS: dict[str, FunctionHandler] = {}
+METHODS: dict[tuple[str, str], MethodHandler] = {}
+ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}
+ITERATION: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
+ENTERING: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
+PREFIXES: list[tuple[str, FunctionHandler]] = []
+"""Handlers for whole families of names (``torch.nn.``), tried after exact names."""
+CANONICAL: dict[str, Callable[[str], str]] = {}
+"""By top-level package: how its many import paths reduce to one name."""
+
+
+def function(*names: str) -> Callable[[FunctionHandler], FunctionHandler]:
+    """Register what calling some library names does."""
+
+    def register(handler: FunctionHandler) -> FunctionHandler:
+        FUNCTIONS.update(dict.fromkeys(names, handler))
+        return handler
+
+    return register
+
+
+def prefix(*names: str) -> Callable[[FunctionHandler], FunctionHandler]:
+    """Register what calling any name below some packages does."""
+
+    def register(handler: FunctionHandler) -> FunctionHandler:
+        PREFIXES.extend((n, handler) for n in names)
+        PREFIXES.sort(key=lambda item: -len(item[0]))
+        return handler
+
+    return register
+
+
+def method(kinds: str | tuple[str, ...], *names: str) -> Callable[[MethodHandler], MethodHandler]:
+    """Register methods of some kinds of object; "*" stands for every other method."""
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
+
+    def register(handler: MethodHandler) -> MethodHandler:
+        METHODS.update({(k, n): handler for k in kinds for n in names})
+        return handler
+
+    return register
+
+
+def attribute(kinds: str | tuple[str, ...], *names: str) -> Callable[[AttributeHandler], AttributeHandler]:
+    """Register attributes of some kinds of object."""
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
+
+    def register(handler: AttributeHandler) -> AttributeHandler:
+        ATTRIBUTES.update({(k, n): handler for k in kinds for n in names})
+        return handler
+
+    return register
+
+
+def canonical(name: str) -> str:
+    """One name for a library object, whichever path it was imported by."""
+    rule = CANONICAL.get(name.partition(".")[0])
+    return rule(name) if rule else name
+
+
+def function_for(name: str) -> FunctionHandler | None:
+    """What calling a library name does, if it is known."""
+    found = FUNCTIONS.get(name)
+    if found is not None:
+        return found
+    for start, handler in PREFIXES:
+        if name.startswith(start):
+            return handler
+    return None
+
+
+def method_for(receiver: Obj, name: str) -> MethodHandler | None:
+    """What a method of an object does, if it is known."""
+    return METHODS.get((receiver.kind, name)) or METHODS.get((receiver.kind, "*"))
+
+
+__all__: list[Any] = [
+    "ATTRIBUTES",
+    "CANONICAL",
+    "ENTERING",
+    "FUNCTIONS",
+    "ITERATION",
+    "METHODS",
+    "CallInfo",
+    "attribute",
+    "canonical",
+    "function",
+    "function_for",
+    "method",
+    "method_for",
+    "prefix",
+]

@@ -1,0 +1,172 @@
+"""The project's modules: found by dotted name as an importer would see them, parsed on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.model import Place, Span
+
+if TYPE_CHECKING:
+    from dpmigrate.workspace.source import Source
+
+
+class ModuleInfo:
+    """One module of the project: its text, its tree, and positions when somebody asks.
+
+    ``key`` is its path below the project's root, by which imports find it; ``path`` is how
+    reports show it; ``library_path`` is its dotted name inside Opacus where the file is Opacus's
+    own source or a fork of it (its tests use the library like anyone else).
+    """
+
+    def __init__(self, key: str, source: Source, tree: cst.Module, library_path: str | None = None) -> None:
+        self.key = key
+        self.path = source.path
+        self.source = source
+        self.tree = tree
+        self.library_path = library_path
+        self.is_package = key.endswith("__init__.py")
+
+    def __repr__(self) -> str:
+        return f"ModuleInfo({self.key!r})"
+
+    @cached_property
+    def _positions(self) -> dict[cst.CSTNode, object]:
+        from libcst.metadata import MetadataWrapper, PositionProvider
+
+        wrapper = MetadataWrapper(self.tree, unsafe_skip_copy=True)
+        return dict(wrapper.resolve(PositionProvider))
+
+    def span(self, node: cst.CSTNode) -> Span:
+        """Where a node stands, as editors count (in its cell, in a notebook)."""
+        found = self._positions[node]
+        start, end = found.start, found.end  # type: ignore[attr-defined]
+        cell, line, column = self.source.locate(start.line, start.column + 1)
+        end_cell, end_line, end_column = self.source.locate(end.line, end.column + 1)
+        if end_cell != cell:
+            end_line, end_column = line, column + 1
+        return Span(self.path, line, column, end_line, end_column, cell)
+
+    def line(self, node: cst.CSTNode) -> int:
+        """The 1-based line of a node in ``source.python`` (not in its cell)."""
+        return int(self._positions[node].start.line)  # type: ignore[attr-defined]
+
+    def end_line(self, node: cst.CSTNode) -> int:
+        """The 1-based last line of a node in ``source.python``."""
+        return int(self._positions[node].end.line)  # type: ignore[attr-defined]
+
+    def place(self, node: cst.CSTNode, text: str = "") -> Place:
+        """A node's line, with a few words on it."""
+        span = self.span(node)
+        return Place(self.path, span.line, text, span.cell)
+
+
+class Modules:
+    """Every file of the project by the names under which it can be imported."""
+
+    def __init__(self, paths: Iterable[str], load: Callable[[str, str | None], ModuleInfo | None]) -> None:
+        self._load = load
+        self._loaded: dict[str, ModuleInfo | None] = {}
+        self._by_suffix: dict[tuple[str, ...], list[str]] = {}
+        keys = [p for p in paths if p.endswith(".py")]
+        self._libraries = _library_folders(keys)
+        for path in keys:
+            parts = PurePosixPath(path).with_suffix("").parts
+            if parts[-1] == "__init__":
+                parts = parts[:-1]
+            for start in range(len(parts)):
+                self._by_suffix.setdefault(parts[start:], []).append(path)
+
+    def get(self, path: str) -> ModuleInfo | None:
+        """The module at a path, parsed at most once; None when it cannot be."""
+        if path not in self._loaded:
+            self._loaded[path] = self._load(path, self.library_path(path))
+        return self._loaded[path]
+
+    def library_path(self, key: str) -> str | None:
+        """The dotted name inside Opacus of a file of Opacus's own source or of a fork; else None."""
+        parts = PurePosixPath(key).with_suffix("").parts
+        for folder in self._libraries:
+            if parts[: len(folder)] == folder and "tests" not in parts[len(folder) :]:
+                inside = [p for p in parts[len(folder) :] if p != "__init__"]
+                return ".".join(["opacus", *inside])
+        return None
+
+    def loaded(self) -> list[ModuleInfo]:
+        """Every module that was parsed so far."""
+        return [m for m in self._loaded.values() if m is not None]
+
+    def path_of(self, dotted: str, importer: str, level: int = 0) -> str | None:
+        """The file that ``import dotted`` means in ``importer``; None when it is no file of ours.
+
+        ``level`` counts the dots of a relative import. Among several files with a fitting path
+        the one nearest to the importer wins, as the importer's own folder and its parents are
+        what ``sys.path`` usually holds.
+        """
+        parts = tuple(p for p in dotted.split(".") if p)
+        folder = PurePosixPath(importer).parent.parts
+        if level:
+            if level - 1 > len(folder):
+                return None
+            base = folder[: len(folder) - (level - 1)]
+            return self._exact(base + parts)
+        if not parts:
+            return None
+        candidates = self._by_suffix.get(parts, ())
+        if not candidates:
+            return None
+        for up in range(len(folder), -1, -1):
+            for between in ((), ("src",), ("lib",)):
+                found = self._exact(folder[:up] + between + parts)
+                if found is not None and found in candidates:
+                    return found
+        if len(parts) > 1 or len(candidates) == 1:
+            return max(candidates, key=lambda c: (_shared(PurePosixPath(c).parts, folder), -len(c), c))
+        return None
+
+    def _exact(self, parts: tuple[str, ...]) -> str | None:
+        if not parts:
+            return None
+        for path in self._by_suffix.get(parts, ()):
+            own = PurePosixPath(path).with_suffix("").parts
+            if own == parts or own == (*parts, "__init__"):
+                return path
+        return None
+
+    def is_package_folder(self, dotted: str, importer: str, level: int = 0) -> bool:
+        """Whether the name is a folder with modules in it, with or without ``__init__``."""
+        parts = tuple(p for p in dotted.split(".") if p)
+        folder = PurePosixPath(importer).parent.parts
+        if level:
+            if level - 1 > len(folder):
+                return False
+            prefix = folder[: len(folder) - (level - 1)] + parts
+            return any(k[: len(prefix)] == prefix and len(k) > len(prefix) for k in self._by_suffix)
+        return (
+            any(k[: len(parts)] == parts and len(k) > len(parts) for k in self._by_suffix) if parts else False
+        )
+
+
+def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:
+    """The folders that hold Opacus itself or a fork: an engine beside per-sample gradients."""
+    known = set(keys)
+    found = []
+    for key in known:
+        if PurePosixPath(key).name == "privacy_engine.py":
+            folder = PurePosixPath(key).parent
+            if str(folder / "grad_sample" / "__init__.py") in known:
+                found.append(folder.parts)
+    return sorted(found)
+
+
+def _shared(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    count = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        count += 1
+    return count

@@ -1,0 +1,400 @@
+"""What a test tells: the assumptions and the narrower values of both of its branches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.values import (
+    ALWAYS,
+    Absent,
+    Atom,
+    Bound,
+    Class,
+    Const,
+    Entry,
+    External,
+    Function,
+    Guard,
+    Literal,
+    Module,
+    Obj,
+    Seq,
+    Test,
+    Unknown,
+    Value,
+    clash,
+    contradict,
+    shorten,
+)
+
+
+@dataclass(slots=True)
+class Branch:
+    """One outcome of a test: possible or not, and what holds there."""
+
+    possible: bool = True
+    guard: Guard = ALWAYS
+    rebinds: list[tuple[cst.BaseExpression, Value]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Both outcomes of a test."""
+
+    true: Branch
+    false: Branch
+
+    @property
+    def telling(self) -> bool:
+        """Whether the test says anything at all about values or assumptions."""
+        return any(not b.possible or b.guard or b.rebinds for b in (self.true, self.false))
+
+
+def _undecided() -> Outcome:
+    return Outcome(Branch(), Branch())
+
+
+def truth_of(atom: Atom) -> bool | None:
+    """Python's truth of an atom; None where it cannot be told."""
+    if isinstance(atom, Const):
+        return bool(atom.value)
+    if isinstance(atom, Absent):
+        return False
+    if isinstance(atom, (Function, Class, Bound, Module, External)):
+        return True
+    if isinstance(atom, Seq):
+        return None if atom.items is None else bool(atom.items)
+    if isinstance(atom, Obj):
+        return None if atom.kind in ("dict", "loader", "dataset") else True
+    return None
+
+
+def split(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tuple[Value, Value]:
+    """The parts of a value for which a test holds, and for which it does not."""
+    yes: list[Entry] = []
+    no: list[Entry] = []
+    for e in value.entries:
+        known = decide(e.atom)
+        if known is None and isinstance(e.atom, Unknown):
+            for target, holds in ((yes, True), (no, False)):
+                literal = Literal(e.atom.symbol, test, holds)
+                if any(clash(literal, lit) for lit in e.guard):
+                    continue
+                atom: Atom = e.atom
+                if holds and test[0] == "eq":
+                    atom = test[1] if isinstance(test[1], Atom) else Const(test[1])
+                target.append(Entry(atom, shorten(e.guard | {literal}), e.because))
+            continue
+        if known is not False:
+            yes.append(e)
+        if known is not True:
+            no.append(e)
+    return Value(tuple(yes)), Value(tuple(no))
+
+
+def common_guard(value: Value) -> Guard:
+    """The assumptions that every alternative of a value shares."""
+    guards = [e.guard for e in value.entries]
+    if not guards:
+        return ALWAYS
+    shared = guards[0]
+    for g in guards[1:]:
+        shared &= g
+    return shared
+
+
+def outcome_of_split(ip: Interpreter, node: cst.BaseExpression, yes: Value, no: Value) -> Outcome:
+    """Both branches of a test on the value of an expression."""
+
+    def branch(part: Value, other: Value) -> Branch:
+        if not part:
+            return Branch(possible=False)
+        rebinds = [] if not other and not _refined(part) else [(node, part)]
+        guard = common_guard(part)
+        return Branch(not contradict(guard, ip.path), guard - ip.path, rebinds)
+
+    if not yes and not no:
+        return _undecided()
+    return Outcome(branch(yes, no), branch(no, yes))
+
+
+def _refined(value: Value) -> bool:
+    return any(e.guard for e in value.entries)
+
+
+def narrow(ip: Interpreter, test: cst.BaseExpression) -> Outcome:
+    """Evaluate a test (for its effects, too) and say what its branches know."""
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        inner = narrow(ip, test.expression)
+        return Outcome(inner.false, inner.true)
+    if isinstance(test, cst.BooleanOperation):
+        return _narrow_boolean(ip, test)
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        return _narrow_comparison(ip, test)
+    if isinstance(test, cst.Call):
+        special = _narrow_call(ip, test)
+        if special is not None:
+            return special
+    if isinstance(test, cst.NamedExpr):
+        value = ip.evaluate(test)
+        yes, no = split(value, ("truth",), truth_of)
+        return outcome_of_split(ip, test.target, yes, no)
+    value = ip.evaluate(test)
+    yes, no = split(value, ("truth",), truth_of)
+    return outcome_of_split(ip, test, yes, no)
+
+
+def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
+    first = narrow(ip, test.left)
+    is_and = isinstance(test.operator, cst.And)
+    goes_on, stops = (first.true, first.false) if is_and else (first.false, first.true)
+    if not goes_on.possible:
+        dead = Branch(possible=False)
+        return Outcome(dead, stops) if is_and else Outcome(stops, dead)
+    saved = ip.path
+    ip.store.push()
+    try:
+        enter(ip, goes_on)
+        second = narrow(ip, test.right)
+    finally:
+        ip.path = saved
+        ip.store.pop()
+    last_goes, last_stops = (second.true, second.false) if is_and else (second.false, second.true)
+    both = Branch(
+        goes_on.possible and last_goes.possible,
+        shorten(goes_on.guard | last_goes.guard),
+        [*goes_on.rebinds, *last_goes.rebinds],
+    )
+    if not stops.possible:
+        other = Branch(last_stops.possible, shorten(goes_on.guard | last_stops.guard), last_stops.rebinds)
+    elif not last_stops.possible:
+        other = stops
+    else:
+        other = Branch(True, stops.guard & last_stops.guard)
+    return Outcome(both, other) if is_and else Outcome(other, both)
+
+
+def _narrow_comparison(ip: Interpreter, test: cst.Comparison) -> Outcome:
+    left, target = test.left, test.comparisons[0]
+    operator, right = target.operator, target.comparator
+    negative = isinstance(operator, (cst.NotEqual, cst.IsNot, cst.NotIn))
+    if isinstance(operator, (cst.In, cst.NotIn)):
+        outcome = _narrow_membership(ip, left, right)
+    elif isinstance(operator, (cst.Equal, cst.NotEqual, cst.Is, cst.IsNot)):
+        outcome = _narrow_equality(ip, left, right)
+    else:
+        ip.evaluate(left)
+        ip.evaluate(right)
+        return _undecided()
+    return Outcome(outcome.false, outcome.true) if negative else outcome
+
+
+def _remember_tested(ip: Interpreter, value: Value, constant: object) -> None:
+    if isinstance(constant, str):
+        for atom in value.atoms:
+            if isinstance(atom, Unknown):
+                ip.tested.setdefault(atom.symbol, set()).add(constant)
+
+
+def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
+    length = _length_of(ip, left)
+    a, b = ip.evaluate(left), ip.evaluate(right)
+    for node, value, other in ((left, a, b), (right, b, a)):
+        atom = other.only
+        if isinstance(atom, Const):
+            constant = atom.value
+            if length is not None and node is left and isinstance(constant, int):
+                return _narrow_length(ip, length, constant)
+            _remember_tested(ip, value, constant)
+            yes, no = split(value, ("eq", constant), lambda x, c=constant: _equals(x, c))  # type: ignore[misc]
+            return outcome_of_split(ip, node, yes, no)
+        if isinstance(atom, (Class, External, Function)) or (isinstance(atom, Obj) and atom.kind == "enum"):
+            same = atom
+            yes, no = split(value, ("eq", same), lambda x, s=same: _same(x, s))  # type: ignore[misc]
+            return outcome_of_split(ip, node, yes, no)
+    return _undecided()
+
+
+def _equals(atom: Atom, constant: object) -> bool | None:
+    if isinstance(atom, Const):
+        if isinstance(atom.value, bool) != isinstance(constant, bool) or isinstance(
+            constant, str
+        ) != isinstance(atom.value, str):
+            return False
+        return bool(atom.value == constant)
+    if isinstance(atom, Obj) and atom.kind == "enum" and constant is not None:
+        return None
+    if isinstance(atom, Unknown):
+        return None
+    if isinstance(atom, (Obj, Function, Class, External, Module, Seq, Bound)):
+        return False
+    return None
+
+
+def _same(atom: Atom, other: Atom) -> bool | None:
+    if isinstance(atom, Unknown):
+        return None
+    return atom == other
+
+
+def _length_of(ip: Interpreter, node: cst.BaseExpression) -> cst.BaseExpression | None:
+    if (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Name)
+        and node.func.value == "len"
+        and len(node.args) == 1
+    ):
+        return node.args[0].value
+    return None
+
+
+def _narrow_length(ip: Interpreter, node: cst.BaseExpression, wanted: int) -> Outcome:
+    value = ip.evaluate(node)
+
+    def decide(atom: Atom) -> bool | None:
+        if isinstance(atom, Seq) and atom.items is not None:
+            return len(atom.items) == wanted
+        if isinstance(atom, Obj) and atom.kind == "private-result":
+            ip.happen(atom.data, "result-use", node, length=wanted)
+            return bool(atom.data.ghost) == (wanted == 4) if atom.data.ghost is not None else None
+        return None
+
+    yes, no = split(value, ("len", wanted), decide)
+    return outcome_of_split(ip, node, yes, no)
+
+
+def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
+    item, container = ip.evaluate(left), ip.evaluate(right)
+    held = container.only
+    if (
+        isinstance(held, Seq)
+        and held.items is not None
+        and all(isinstance(v.only, Const) for v in held.items)
+    ):
+        choices = [v.constant for v in held.items]
+        for c in choices:
+            _remember_tested(ip, item, c)
+        if len(choices) == 1:
+            only = choices[0]
+            yes, no = split(item, ("eq", only), lambda x: _equals(x, only))
+        else:
+            yes, no = _split_choices(item, choices)
+        return outcome_of_split(ip, left, yes, no)
+    needle = item.only
+    if isinstance(needle, Const) and isinstance(needle.value, str):
+        text = needle.value
+        _remember_tested(ip, container, text)
+
+        def decide(atom: Atom) -> bool | None:
+            if isinstance(atom, Const) and isinstance(atom.value, str):
+                return text in atom.value
+            if isinstance(atom, Obj) and atom.kind == "dict":
+                present = ip.store.get(atom, ("key", text))
+                if present is None:
+                    return None if ip.store.get(atom, "rest") else False
+                return None if any(isinstance(a, Absent) for a in present.atoms) else True
+            return None
+
+        yes, no = split(container, ("has", text), decide)
+        return outcome_of_split(ip, right, yes, no)
+    return _undecided()
+
+
+def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
+    """Split on membership in several constants: an unknown can be any one of them."""
+    yes: list[Entry] = []
+    no: list[Entry] = []
+    for e in item.entries:
+        if isinstance(e.atom, Unknown):
+            for c in choices:
+                literal = Literal(e.atom.symbol, ("eq", c), True)
+                if not any(clash(literal, lit) for lit in e.guard):
+                    yes.append(Entry(Const(c), shorten(e.guard | {literal}), e.because))
+            rest = frozenset(Literal(e.atom.symbol, ("eq", c), False) for c in choices[:4])
+            if not contradict(rest, e.guard):
+                no.append(Entry(e.atom, shorten(e.guard | rest), e.because))
+            continue
+        known = [_equals(e.atom, c) for c in choices]
+        if any(k is not False for k in known):
+            yes.append(e)
+        if not any(k is True for k in known):
+            no.append(e)
+    return Value(tuple(yes)), Value(tuple(no))
+
+
+def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
+    """``x.startswith("ghost")``, ``isinstance(x, C)``, ``hasattr``, ``callable``."""
+    if (
+        isinstance(test.func, cst.Attribute)
+        and test.func.attr.value in ("startswith", "endswith")
+        and len(test.args) == 1
+    ):
+        value, prefix = ip.evaluate(test.func.value), ip.evaluate(test.args[0].value)
+        atom = prefix.only
+        if isinstance(atom, Const) and isinstance(atom.value, str):
+            text, method = atom.value, test.func.attr.value
+            _remember_tested(ip, value, text)
+            yes, no = split(
+                value,
+                (method, text),
+                lambda x: (
+                    bool(getattr(x.value, method)(text))
+                    if isinstance(x, Const) and isinstance(x.value, str)
+                    else None
+                ),
+            )
+            return outcome_of_split(ip, test.func.value, yes, no)
+    if isinstance(test.func, cst.Name) and test.func.value == "isinstance" and len(test.args) == 2:
+        value, kind = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value)
+        names = _type_names(kind)
+        if names is not None:
+            yes, no = split(value, ("isinstance", tuple(sorted(names))), lambda x: _is_instance(x, names))
+            return outcome_of_split(ip, test.args[0].value, yes, no)
+    return None
+
+
+_BUILTIN_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "tuple": tuple, "list": list}
+
+
+def _type_names(kind: Value) -> frozenset[str] | None:
+    names = set()
+    for atom in kind.atoms:
+        if isinstance(atom, External):
+            names.add(atom.name)
+        elif isinstance(atom, Seq) and atom.items is not None:
+            inner = _type_names(atom.each())
+            if inner is None:
+                return None
+            names |= inner
+        else:
+            return None
+    return frozenset(names)
+
+
+def _is_instance(atom: Atom, names: frozenset[str]) -> bool | None:
+    plain = {n.removeprefix("builtins.") for n in names}
+    if isinstance(atom, Const):
+        if not plain <= set(_BUILTIN_TYPES):
+            return False if atom.value is None else None
+        return isinstance(atom.value, tuple(_BUILTIN_TYPES[n] for n in plain))
+    if isinstance(atom, Obj) and atom.kind == "private-result" and plain <= {"tuple", "list"}:
+        return "tuple" in plain
+    if isinstance(atom, Seq) and plain <= set(_BUILTIN_TYPES):
+        return ("list" if atom.mutable else "tuple") in plain
+    return None
+
+
+def enter(ip: Interpreter, branch: Branch) -> bool:
+    """Take a branch: extend the path and write the narrower values; False if impossible."""
+    from dpmigrate.analysis.binding import assign_target
+
+    if not branch.possible or not ip.assume(branch.guard):
+        return False
+    for node, value in branch.rebinds:
+        if isinstance(node, (cst.Name, cst.Attribute)):
+            assign_target(ip, node, value, narrowing=True)
+    return True

@@ -1,0 +1,339 @@
+"""Which modules, functions and methods are entered, in what order: from files to TrainingRuns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from dpmigrate.analysis import calls, expressions, statements
+from dpmigrate.analysis.calls import enter_function, instantiate
+from dpmigrate.analysis.classes import is_enum, is_record, linear
+from dpmigrate.analysis.core import Exhausted, Frame, Interpreter
+from dpmigrate.analysis.library import frameworks, opacus, options, python, seeds, torch
+from dpmigrate.analysis.library.options import outside_parameter
+from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.modules import ModuleInfo, Modules
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Class, Const, Function, Obj, Seq, Value, join_all
+
+_LOADED = (calls, expressions, statements, frameworks, opacus, options, python, seeds, torch)
+"""Importing these registers their handlers."""
+
+TELLING = (b"opacus", b"make_private")
+"""Bytes of the files where an analysis begins."""
+
+
+@dataclass(slots=True)
+class Program:
+    """Everything that the analysis of one project found out."""
+
+    runs: list[TrainingRun] = field(default_factory=list)
+    interpreter: Interpreter | None = None
+    modules: list[ModuleInfo] = field(default_factory=list)
+    exhausted: list[str] = field(default_factory=list)
+
+
+def analyse(
+    keys: Sequence[str],
+    seeds: Sequence[str],
+    load: Callable[[str, str | None], ModuleInfo | None],
+    importers: Callable[[Iterable[str]], list[str]],
+) -> Program:
+    """Analyse a project.
+
+    ``keys`` are the paths of all its files below the root, ``seeds`` those with telling bytes,
+    ``load`` parses one (None when it cannot be), ``importers`` finds the files whose text
+    imports one of some module names.
+    """
+    modules = Modules(keys, load)
+    entries = [s for s in seeds if modules.library_path(s) is None]
+    entries += [
+        k for k in _callers(entries, importers) if modules.library_path(k) is None and k not in entries
+    ]
+    ip = _interpret(modules, entries)
+    if _tests_unknown_modes(ip):
+        tested = ip.tested
+        ip = _interpret(modules, entries, tested)
+    return Program(list(ip.runs.values()), ip, modules.loaded(), ip.roots_exhausted)
+
+
+def _tests_unknown_modes(ip: Interpreter) -> bool:
+    """Whether some mode that is unknown is compared with a ghost mode elsewhere in the program."""
+    unknown = any(run.mode == "?" for run in ip.runs.values())
+    return unknown and any("ghost" in c for constants in ip.tested.values() for c in constants)
+
+
+def _callers(seeds: Sequence[str], importers: Callable[[Iterable[str]], list[str]]) -> list[str]:
+    """Modules that import the seeds, directly or through others: they call with the real arguments."""
+    found: dict[str, None] = {}
+    frontier: list[str] = list(seeds)
+    for _ in range(3):
+        names = {n for n in map(_module_name, frontier) if n}
+        more = [k for k in importers(names) if k not in found and k not in seeds] if names else []
+        if not more or len(found) > 150:
+            break
+        found.update(dict.fromkeys(more))
+        frontier = more
+    return list(found)
+
+
+def _module_name(key: str) -> str:
+    parts = re.split(r"[/\\]", key.removesuffix(".py"))
+    if key.endswith(".ipynb"):
+        return ""
+    return parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
+
+
+def _interpret(
+    modules: Modules, entries: Sequence[str], tested: dict[object, set[str]] | None = None
+) -> Interpreter:
+    ip = Interpreter(modules)
+    ip.tested = dict(tested or {})
+    infos = [info for info in (modules.get(k) for k in entries) if info is not None]
+    ip.entry_paths = {info.key for info in infos}
+    for info in _mains_first(infos):
+        _root(ip, info.key, lambda info=info: ip.run_module(info))  # type: ignore[misc]
+    wanted = {info.key for info in infos}
+    for _ in range(2):
+        _enter_uncalled(ip, wanted)
+    return ip
+
+
+def _mains_first(infos: list[ModuleInfo]) -> list[ModuleInfo]:
+    """Scripts before the modules that they import, so that functions are met with real arguments."""
+
+    def rank(info: ModuleInfo) -> tuple[int, str]:
+        text = info.source.data
+        return (0 if b"__main__" in text or info.key.endswith(".ipynb") else 1, info.key)
+
+    return sorted(infos, key=rank)
+
+
+def _root(ip: Interpreter, name: str, action: Callable[[], object]) -> None:
+    ip.steps, ip.exhausted = 0, False
+    try:
+        action()
+    except (Exhausted, RecursionError):
+        ip.exhausted = True
+    if ip.exhausted:
+        ip.roots_exhausted.append(name)
+
+
+# -- what nothing calls -----------------------------------------------------------------------
+
+
+def _enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
+    """Enter functions and methods of the entry modules that no call reached."""
+    done = 0
+    while done < len(ip.made):
+        fn = ip.made[done]
+        done += 1
+        if (
+            id(fn.node) in ip.entered
+            or fn.module.key not in wanted
+            or not isinstance(fn.node, cst.FunctionDef)
+        ):
+            continue
+        if fn.owner is None and not _is_overload(fn) and _worth_entering(ip, fn):
+            _root(ip, f"{fn.module.key}:{fn.node.name.value}", lambda fn=fn: _enter_alone(ip, fn))  # type: ignore[misc]
+    for cls in list(ip.classes):
+        if cls.module.key in wanted and not is_enum(cls):
+            _enter_class(ip, cls)
+
+
+_TELLING_NAMES = frozenset(
+    ["make_private", "make_private_with_epsilon", "backward", "step", "zero_grad", "BatchMemoryManager", "wrap_data_loader", "manual_seed", "double_backward", "get_coeff", "get_clipping_coef", "wrap_model", "signal_skip_step", "PrivacyEngine", "seed_everything", "GradSampleModuleFastGradientClipping", "DPOptimizerFastGradientClipping", "DPLossFastGradientClipping"]
+)
+
+
+def _worth_entering(ip: Interpreter, fn: Function) -> bool:
+    """Whether a function, or a nested one, mentions anything that an analysis is about.
+
+    What it merely calls may matter as well: names that are project functions worth entering count.
+    """
+    return bool(_mentions(ip, fn.node) & (_TELLING_NAMES | _telling_functions(ip)))
+
+
+def _mentions(ip: Interpreter, node: cst.CSTNode) -> frozenset[str]:
+    memo = ip.notes.setdefault("mentions", {})
+    found: frozenset[str] | None = memo.get(id(node))
+    if found is None:
+        names: set[str] = set()
+        stack: list[cst.CSTNode] = [node]
+        while stack:
+            current = stack.pop()
+            if isinstance(current, cst.Name):
+                names.add(current.value)
+            stack.extend(current.children)
+        found = memo[id(node)] = frozenset(names)
+    return found
+
+
+def _telling_functions(ip: Interpreter) -> frozenset[str]:
+    """Names of project functions and classes that lead to something telling."""
+    key = ("telling functions", len(ip.made))
+    known: frozenset[str] | None = ip.notes.get(key)
+    if known is None:
+        bodies = {
+            fn.node.name.value: _mentions(ip, fn.node)
+            for fn in ip.made
+            if isinstance(fn.node, cst.FunctionDef)
+        }
+        owners = {fn.owner.node.name.value: fn.owner for fn in ip.made if fn.owner is not None}
+        telling: set[str] = set()
+        for _ in range(4):
+            reach = _TELLING_NAMES | telling
+            more = {name for name, names in bodies.items() if names & reach}
+            more |= {name for name, cls in owners.items() if _mentions(ip, cls.node) & reach}
+            more -= {"forward", "__init__", "__call__"}
+            if more <= telling:
+                break
+            telling |= more
+        known = ip.notes[key] = frozenset(telling)
+    return known
+
+
+def _is_overload(fn: Function) -> bool:
+    return any(d in ("overload", "abstractmethod") for d in fn.decorators)
+
+
+def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> None:
+    """Enter a function as somebody outside the project would: defaults, annotations, unknowns."""
+    assert isinstance(fn.node, cst.FunctionDef)
+    with ip.apart():
+        ip.frames.append(fn.closure or Frame(("module", fn.module.key), fn.module))
+        for arguments in _parametrized(ip, fn):
+            params = fn.node.params
+            plain = [*params.posonly_params, *params.params]
+            keywords: dict[str, Value] = {}
+            for index, param in enumerate((*plain, *params.kwonly_params)):
+                name = param.name.value
+                if index == 0 and receiver is not None and "staticmethod" not in fn.decorators:
+                    continue
+                default = ip.store.get(("defaults", fn.key), name)
+                keywords[name] = arguments.get(name) or outside_parameter(ip, fn, param, default)
+            enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+
+
+def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:
+    """The arguments that ``pytest.mark.parametrize`` or click give a function, one set per call."""
+    assert isinstance(fn.node, cst.FunctionDef)
+    out: list[dict[str, Value]] = [{}]
+    clicked = {
+        name: value
+        for name, value, node in ip.notes.get(("click options", fn.module.key), ())
+        if any(node is d.decorator for d in fn.node.decorators)
+    }
+    for decorator in fn.node.decorators:
+        call = decorator.decorator
+        if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
+            continue
+        if call.func.attr.value != "parametrize" or len(call.args) < 2:
+            continue
+        names, rows = ip.evaluate(call.args[0].value).only, ip.evaluate(call.args[1].value).only
+        if not isinstance(rows, Seq) or rows.items is None:
+            continue
+        columns = _column_names(names)
+        expanded = []
+        for before in out[:6]:
+            for row in rows.items[:6]:
+                expanded.append({**before, **_row(columns, row)})
+        out = expanded or out
+    return [{**clicked, **row} for row in out]
+
+
+def _column_names(names: object) -> list[str]:
+    if isinstance(names, Const) and isinstance(names.value, str):
+        return [n.strip() for n in names.value.split(",")]
+    if isinstance(names, Seq) and names.items is not None:
+        return [str(v.only.value) for v in names.items if isinstance(v.only, Const)]
+    return []
+
+
+def _row(columns: list[str], row: Value) -> dict[str, Value]:
+    if len(columns) == 1:
+        return {columns[0]: row}
+    atom = row.only
+    if isinstance(atom, Seq) and atom.items is not None:
+        return dict(zip(columns, atom.items, strict=False))
+    return {}
+
+
+def _enter_class(ip: Interpreter, cls: Class) -> None:
+    """Make an instance as an outsider would, and enter the methods that no call reached on it."""
+    methods = _methods(ip, cls)
+    fresh = [m for m in methods if id(m.node) not in ip.entered or m.owner is not cls]
+    fresh = [m for m in fresh if not _is_overload(m) and _worth_entering(ip, m)]
+    if not fresh or (cls.key in ip.notes.setdefault("entered classes", set()) and not _stores_runs(ip, cls)):
+        return
+    ip.notes["entered classes"].add(cls.key)
+    made: list[Obj] = []
+
+    def make() -> None:
+        with ip.apart():
+            ip.frames.append(Frame(("module", cls.module.key), cls.module))
+            initialiser = next((m for m in methods if m.node.name.value == "__init__"), None)  # type: ignore[union-attr]
+            keywords: dict[str, Value] = {}
+            if initialiser is not None:
+                assert isinstance(initialiser.node, cst.FunctionDef)
+                params = initialiser.node.params
+                for param in (*params.params[1:], *params.kwonly_params):
+                    default = ip.store.get(("defaults", initialiser.key), param.name.value)
+                    keywords[param.name.value] = outside_parameter(ip, initialiser, param, default)
+            elif is_record(cls):
+                made.extend(
+                    a for a in options.set_from_outside(ip, cls, cls.node).atoms if isinstance(a, Obj)
+                )
+                return
+            made.extend(
+                a for a in instantiate(ip, cls, CallInfo(cls.node, [], keywords)).atoms if isinstance(a, Obj)
+            )
+
+    known = ip.notes.setdefault("outside instances", {})
+    if cls.key in known:
+        made.append(known[cls.key])
+    else:
+        _root(ip, f"{cls.module.key}:{cls.node.name.value}", make)
+        if made:
+            known[cls.key] = made[0]
+    for method in fresh:
+        if method.node.name.value == "__init__" or not made:  # type: ignore[union-attr]
+            continue
+        name = f"{cls.module.key}:{cls.node.name.value}.{method.node.name.value}"  # type: ignore[union-attr]
+        _root(ip, name, lambda m=method: _enter_method(ip, m, made[0]))  # type: ignore[misc]
+
+
+def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
+    """Enter a method; what it leaves on the instance is joined with what was there before."""
+    before = {slot: ip.store.get(receiver, slot) for slot in ip.store.keys(receiver)}
+    _enter_alone(ip, method, receiver)
+    for slot, old in before.items():
+        new = ip.store.get(receiver, slot)
+        if old is not None and new is not None and new != old:
+            ip.store.set(receiver, slot, join_all([new, old.select(lambda a: a != Const(None))]))
+
+
+def _stores_runs(ip: Interpreter, cls: Class) -> bool:
+    return cls.key in ip.notes.get("outside instances", {})
+
+
+def _methods(ip: Interpreter, cls: Class) -> list[Function]:
+    """The class's methods, inherited ones included, each name once, in order of definition."""
+    found: dict[str, Function] = {}
+    for current in linear(cls):
+        for slot in ip.store.keys(("class", current.key)):
+            value = ip.store.get(("class", current.key), slot)
+            for atom in value.atoms if value is not None else ():
+                if (
+                    isinstance(atom, Function)
+                    and isinstance(atom.node, cst.FunctionDef)
+                    and isinstance(slot, str)
+                ):
+                    found.setdefault(slot, atom)
+    return list(found.values())
+
+
+__all__ = ["TELLING", "Program", "analyse"]

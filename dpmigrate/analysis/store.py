@@ -1,0 +1,84 @@
+"""Variables, attributes and dict entries, kept as layers so that a branch costs what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+
+from dpmigrate.analysis.values import NOTHING, Absent, Entry, Guard, Value, join_guarded
+
+Slot = tuple[Hashable, Hashable]
+"""(owner, name): owner is a frame, a module, a class or an object."""
+Delta = dict[Slot, Value]
+
+ABSENT = Value((Entry(Absent()),))
+
+
+class Store:
+    """A mapping from slots to values with nested, joinable layers of changes."""
+
+    def __init__(self) -> None:
+        self.layers: list[Delta] = [{}]
+        self.names: dict[Hashable, dict[Hashable, None]] = {}
+
+    def get(self, owner: Hashable, name: Hashable) -> Value | None:
+        """What the slot holds, or None when nothing was ever written there."""
+        slot = (owner, name)
+        for layer in reversed(self.layers):
+            found = layer.get(slot)
+            if found is not None:
+                return found
+        return None
+
+    def set(self, owner: Hashable, name: Hashable, value: Value) -> None:
+        """Strong update."""
+        self.layers[-1][owner, name] = value
+        self.names.setdefault(owner, {})[name] = None
+
+    def keys(self, owner: Hashable) -> Iterator[Hashable]:
+        """Every name that was ever written on an owner, in order."""
+        return iter(tuple(self.names.get(owner, ())))
+
+    @property
+    def depth(self) -> int:
+        """The number of layers."""
+        return len(self.layers)
+
+    def push(self) -> None:
+        """Begin a layer: later changes go there."""
+        self.layers.append({})
+
+    def pop(self) -> Delta:
+        """End the newest layer and hand its changes out."""
+        return self.layers.pop()
+
+    def snapshot(self, depth: int) -> Delta:
+        """All changes since the layers numbered ``depth``, as one."""
+        merged: Delta = {}
+        for layer in self.layers[depth:]:
+            merged.update(layer)
+        return merged
+
+    def apply(self, delta: Delta) -> None:
+        """Write a layer's changes into the current one."""
+        self.layers[-1].update(delta)
+
+    def join(self, deltas: Iterable[tuple[Delta, Guard]]) -> bool:
+        """Write the join of several alternative futures; says whether anything changed."""
+        branches = list(deltas)
+        if len(branches) == 1:
+            changed = any(self.get(*slot) != value for slot, value in branches[0][0].items())
+            self.apply(branches[0][0])
+            return changed
+        slots: dict[Slot, None] = {}
+        for delta, _ in branches:
+            slots.update(dict.fromkeys(delta))
+        changed = False
+        for slot in slots:
+            before = self.get(*slot)
+            absent = ABSENT if isinstance(slot[1], tuple) else NOTHING
+            base = absent if before is None else before
+            value = join_guarded((delta.get(slot, base), guard) for delta, guard in branches)
+            if value != before:
+                changed = True
+                self.layers[-1][slot] = value
+        return changed

@@ -1,0 +1,383 @@
+"""Abstract values: what a variable can hold, under which assumptions, and why.
+
+A value is a set of atoms. Each atom carries a guard, a conjunction of literals about symbols
+(an unknown parameter, a command-line option), so that two values that depend on the same
+option stay correlated: ``mode`` is "ghost" exactly where ``criterion`` is the wrapped one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from dpmigrate.analysis.modules import ModuleInfo
+
+MAX_ATOMS = 24
+MAX_GUARD = 8
+
+Symbol = Hashable
+Test = tuple[Any, ...]
+"""("eq", constant) | ("truth",) | ("has", constant) | ("is", constant)"""
+
+
+class Literal(NamedTuple):
+    """One assumption: that ``test`` on ``symbol`` holds, or does not."""
+
+    symbol: Symbol
+    test: Test
+    holds: bool
+
+
+Guard = frozenset[Literal]
+ALWAYS: Guard = frozenset()
+
+
+def _apply(test: Test, constant: Any) -> bool | None:
+    """Truth of a test on a known constant; None where it cannot be told."""
+    kind = test[0]
+    if kind == "truth":
+        return bool(constant)
+    if kind == "eq":
+        return bool(type(constant) is type(test[1]) and constant == test[1])
+    if kind == "has":
+        try:
+            return test[1] in constant
+        except TypeError:
+            return None
+    return None
+
+
+def clash(a: Literal, b: Literal) -> bool:
+    """Whether two literals cannot both hold."""
+    if a.symbol != b.symbol:
+        return False
+    if a.test == b.test:
+        return a.holds != b.holds
+    for known, other in ((a, b), (b, a)):
+        if known.test[0] == "eq" and known.holds:
+            truth = _apply(other.test, known.test[1])
+            if truth is not None and truth != other.holds:
+                return True
+    return False
+
+
+def contradict(a: Guard, b: Guard) -> bool:
+    """Whether no execution satisfies both guards, as far as can be told."""
+    if not a or not b:
+        return False
+    return any(clash(x, y) for x in a for y in b)
+
+
+def entails(known: Guard, literal: Literal) -> bool:
+    """Whether ``literal`` follows from the assumptions in ``known``."""
+    if literal in known:
+        return True
+    opposite = Literal(literal.symbol, literal.test, not literal.holds)
+    return any(clash(k, opposite) for k in known)
+
+
+def shorten(guard: Guard) -> Guard:
+    """Drop literals beyond the bound: a weaker guard is sound, it only correlates less."""
+    if len(guard) <= MAX_GUARD:
+        return guard
+    return frozenset(sorted(guard, key=repr)[:MAX_GUARD])
+
+
+class Atom:
+    """One thing a variable can hold. Equality and hash are identity of the thing described."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const(Atom):
+    """A literal constant."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Const) and type(self.value) is type(other.value) and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Absent(Atom):
+    """A dict entry that is not there on some path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Atom):
+    """Something that cannot be known; equal symbols are the same unknown thing."""
+
+    symbol: Symbol
+    reason: str = field(default="", compare=False)
+    parts: frozenset[Atom] = field(default=frozenset(), compare=False)
+    """Objects that went into it (arguments of an unknown call), for what escapes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seq(Atom):
+    """A tuple or list: exact items, or (``items`` None) any number of ``element``."""
+
+    items: tuple[Value, ...] | None
+    element: Value | None = None
+    mutable: bool = False
+
+    def each(self) -> Value:
+        """The join of all items."""
+        if self.items is None:
+            return self.element or NOTHING
+        return join_all(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Atom):
+    """A function or lambda of the project, with the frame that it closes over."""
+
+    module: ModuleInfo = field(compare=False)
+    node: cst.FunctionDef | cst.Lambda = field(compare=False)
+    key: Hashable
+    closure: Any = field(compare=False, default=None)
+    owner: Class | None = field(compare=False, default=None)
+    decorators: tuple[str, ...] = field(compare=False, default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Class(Atom):
+    """A class of the project; ``bases`` as evaluated at its definition."""
+
+    module: ModuleInfo = field(compare=False)
+    node: cst.ClassDef = field(compare=False)
+    key: Hashable
+    bases: tuple[Value, ...] = field(compare=False, default=())
+    fields: tuple[str, ...] = field(compare=False, default=())
+    """Annotated names in order: the constructor's parameters of a dataclass or model."""
+    decorators: tuple[str, ...] = field(compare=False, default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Atom):
+    """A method together with its receiver; ``name`` when the receiver is a library object."""
+
+    receiver: Atom
+    name: str
+    function: Function | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partial(Atom):
+    """``functools.partial`` of a value, with the arguments already given."""
+
+    function: Value
+    positional: tuple[Value, ...]
+    keywords: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Module(Atom):
+    """A module of the project."""
+
+    info: ModuleInfo
+
+
+@dataclass(frozen=True, slots=True)
+class External(Atom):
+    """A name of a library, by its canonical qualified name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obj(Atom):
+    """An object, identified by where it was made (allocation site and calling context)."""
+
+    kind: str
+    key: Hashable
+    module: ModuleInfo | None = field(compare=False, default=None)
+    node: cst.CSTNode | None = field(compare=False, default=None)
+    data: Any = field(compare=False, default=None)
+    """What the kind needs to know: the class of an instance, the run of a DP object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor(Atom):
+    """A value computed from model outputs: which models, and what made it last.
+
+    ``maker`` is the callable that produced it (criterion, functional, model) and ``steps`` the
+    operations applied since ("mean", "mul", ".loss"), both in the order of the program.
+    """
+
+    sources: frozenset[Atom]
+    maker: Atom | None = None
+    steps: tuple[str, ...] = ()
+    coefficient: Atom | None = None
+    """The DP model whose clipping coefficients were multiplied in."""
+    reduction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Params(Atom):
+    """The parameters of models (``model.parameters()``), or one of them."""
+
+    models: frozenset[Atom]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported(Atom):
+    """What an import statement binds, resolved when it is first read."""
+
+    dotted: str
+    name: str | None
+    importer: ModuleInfo
+    level: int = 0
+
+
+class Origin(NamedTuple):
+    """Where a value came from."""
+
+    module: ModuleInfo
+    node: cst.CSTNode
+    text: str
+
+
+class Entry(NamedTuple):
+    """One atom of a value, the assumptions under which it is the one, and why."""
+
+    atom: Atom
+    guard: Guard = ALWAYS
+    because: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an expression can evaluate to."""
+
+    entries: tuple[Entry, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(e.atom for e in self.entries))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value) and {e.atom: e.guard for e in self.entries} == {
+            e.atom: e.guard for e in other.entries
+        }
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The atoms alone."""
+        return tuple(e.atom for e in self.entries)
+
+    @property
+    def only(self) -> Atom | None:
+        """The single atom that it must be, if it is just one."""
+        return self.entries[0].atom if len(self.entries) == 1 else None
+
+    @property
+    def constant(self) -> Any:
+        """The Python constant that it must be; raises LookupError when it is not one."""
+        atom = self.only
+        if isinstance(atom, Const):
+            return atom.value
+        raise LookupError
+
+    def constants(self) -> list[Any]:
+        """All constants among the atoms."""
+        return [a.value for a in self.atoms if isinstance(a, Const)]
+
+    def select(self, keep: Callable[[Atom], bool]) -> Value:
+        """The part of it whose atoms satisfy a predicate."""
+        return Value(tuple(e for e in self.entries if keep(e.atom)))
+
+    def map(self, change: Callable[[Atom], Atom]) -> Value:
+        """Every atom replaced, guards and reasons kept."""
+        return merge(Entry(change(e.atom), e.guard, e.because) for e in self.entries)
+
+    def guarded(self, guard: Guard) -> Value:
+        """The same under more assumptions; entries that contradict them are dropped."""
+        if not guard:
+            return self
+        return Value(
+            tuple(
+                Entry(e.atom, shorten(e.guard | guard), e.because)
+                for e in self.entries
+                if not contradict(e.guard, guard)
+            )
+        )
+
+    def because(self, origin: Origin) -> Value:
+        """The same with one more reason (the newest reason last, a few are kept)."""
+        return Value(
+            tuple(
+                e if origin in e.because else Entry(e.atom, e.guard, (*e.because[-3:], origin))
+                for e in self.entries
+            )
+        )
+
+
+NOTHING = Value()
+NONE = Value((Entry(Const(None)),))
+
+
+def merge(entries: Iterable[Entry]) -> Value:
+    """One value out of entries: an atom that is there twice keeps what both guards say."""
+    seen: dict[Atom, Entry] = {}
+    for e in entries:
+        old = seen.get(e.atom)
+        if old is None:
+            seen[e.atom] = e
+        elif old.guard != e.guard:
+            seen[e.atom] = Entry(e.atom, _weaken(old.guard, e.guard), old.because or e.because)
+    if len(seen) > MAX_ATOMS:
+        parts = frozenset(a for a in seen if isinstance(a, Obj))
+        return Value((Entry(Unknown(("many", hash(parts)), "too many possible values", parts)),))
+    return Value(tuple(seen.values()))
+
+
+def _weaken(a: Guard, b: Guard) -> Guard:
+    return a & b
+
+
+def join_all(values: Iterable[Value]) -> Value:
+    """Any of the values."""
+    return merge(e for v in values for e in v.entries)
+
+
+def join_guarded(parts: Iterable[tuple[Value | None, Guard]]) -> Value:
+    """Join the values of a variable at the end of several branches.
+
+    An atom that every branch agrees on gets no new assumption; the others get their branch's.
+    """
+    branches = list(parts)
+    counts: dict[tuple[Atom, Guard], int] = {}
+    for value, _ in branches:
+        for e in (value or NOTHING).entries:
+            counts[e.atom, e.guard] = counts.get((e.atom, e.guard), 0) + 1
+    entries = []
+    for value, guard in branches:
+        for e in (value or NOTHING).entries:
+            if counts[e.atom, e.guard] == len(branches) or not guard:
+                entries.append(e)
+            elif not contradict(e.guard, guard):
+                entries.append(Entry(e.atom, shorten(e.guard | guard), e.because))
+    return merge(entries)
+
+
+def of(atom: Atom, *because: Origin, guard: Guard = ALWAYS) -> Value:
+    """A value that is just one atom."""
+    return Value((Entry(atom, guard, because),))
+
+
+def const(value: Any, *because: Origin) -> Value:
+    """A value that is one constant."""
+    return of(Const(value), *because)

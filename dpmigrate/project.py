@@ -1,0 +1,149 @@
+"""One project as scan and fix see it: its files, what was analysed of them, and its Opacus pins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dpmigrate.model import NotAnalysed
+from dpmigrate.workspace.discover import Workspace
+from dpmigrate.workspace.errors import Unreadable
+from dpmigrate.workspace.reading import telling
+from dpmigrate.workspace.source import Source, load
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.program import Program
+    from dpmigrate.versions.project import Declarations
+
+TELLING = (b"opacus", b"make_private", b"dpmigrate: ignore")
+"""Bytes of the files where an analysis can begin (or an ignore comment may be unused)."""
+
+
+@dataclass(slots=True)
+class Project:
+    """What one scan knows. Paths in ``sources`` and ``dependencies`` are as reports show them."""
+
+    workspace: Workspace
+    seen: int = 0
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Every source file that was read because it is telling or was imported by one that is."""
+    dependencies: dict[str, bytes] = field(default_factory=dict)
+    """Dependency files that name Opacus."""
+    not_analysed: list[NotAnalysed] = field(default_factory=list)
+    program: Program | None = None
+    declarations: Declarations | None = None
+    modules: dict[str, ModuleInfo] = field(default_factory=dict)
+    """Every parsed module by the path that reports show."""
+
+    @property
+    def analysed(self) -> int:
+        """The number of source files that were parsed."""
+        return len(self.modules)
+
+
+def open_project(workspace: Workspace, stdin: bytes | None = None) -> Project:
+    """Read the workspace, analyse what matters in it, and read its dependency files.
+
+    Nothing is parsed, and LibCST is not imported, where no file has telling bytes.
+    """
+    project = Project(workspace)
+    project.not_analysed += workspace.not_analysed
+    files = () if stdin is not None else workspace.files
+    found = telling(files, TELLING, workspace.display)
+    project.seen = found.seen + (stdin is not None)
+    project.not_analysed += [
+        n for n in found.not_analysed if workspace.is_target(workspace.cwd + "/" + n.path)
+    ]
+    seeds = dict(found.data)
+    if stdin is not None and any(t in stdin for t in TELLING):
+        seeds["-"] = stdin
+    if seeds:
+        _analyse(project, list(files), seeds)
+    _declare(project)
+    return project
+
+
+def _analyse(project: Project, files: list[str], seeds: dict[str, bytes]) -> None:
+    from dpmigrate.analysis.program import analyse
+
+    workspace = project.workspace
+    root = str(workspace.root).rstrip("/") + "/"
+    absolute = {_key(path, root): path for path in (*files, *(["-"] if "-" in seeds else []))}
+    reader = _Reader(project, absolute, seeds)
+
+    def importers(names: Iterable[str]) -> list[str]:
+        wanted = "|".join(sorted(map(re.escape, names)))
+        pattern = re.compile(rb"^\s*(?:from|import)\b[^\n]*\b(?:" + wanted.encode() + rb")\b", re.MULTILINE)
+        seen = telling([p for p in files if p not in seeds], (b"import",), workspace.display)
+        return [_key(path, root) for path, data in seen.data.items() if pattern.search(data)]
+
+    keys = [_key(p, root) for p in seeds]
+    starts = [k for k, p in zip(keys, seeds, strict=True) if any(t in seeds[p] for t in TELLING[:2])]
+    project.program = analyse(tuple(absolute), starts, reader, importers)
+    project.modules = {m.path: m for m in project.program.modules}
+
+
+def _key(path: str, root: str) -> str:
+    return path.removeprefix(root)
+
+
+class _Reader:
+    """Loads and parses files by their key; what cannot be is noted once."""
+
+    def __init__(self, project: Project, absolute: dict[str, str], data: dict[str, bytes]) -> None:
+        self.project, self.absolute, self.data = project, absolute, data
+        self.libraries: dict[str, str | None] = {}
+
+    def __call__(self, key: str, library_path: str | None = None) -> ModuleInfo | None:
+        from dpmigrate.analysis.modules import ModuleInfo
+        from dpmigrate.workspace.parse import parse
+        from dpmigrate.workspace.source import from_stdin
+
+        path = self.absolute[key]
+        workspace = self.project.workspace
+        try:
+            data = self.data.get(path)
+            source = from_stdin(self.data["-"]) if path == "-" else load(path, workspace.cwd, data)
+            if not source.is_python:
+                return None
+            self.project.sources[source.path] = source
+            for broken in source.broken_cells:
+                self._note(path, source.path, broken.line, broken.reason, broken.cell)
+            return ModuleInfo(key, source, parse(source), library_path)
+        except Unreadable as error:
+            self._note(path, workspace.display(path) if path != "-" else "-", error.line or 1, error.reason)
+        return None
+
+    def _note(self, path: str, shown: str, line: int, reason: str, cell: int | None = None) -> None:
+        if path == "-" or self.project.workspace.is_target(path):
+            self.project.not_analysed.append(NotAnalysed(shown, line, reason, cell))
+
+
+def _declare(project: Project) -> None:
+    """Read the dependency files; only worth it where something private was found."""
+    from dpmigrate.versions.project import load_declarations
+
+    workspace = project.workspace
+    if project.program is None or not project.program.runs:
+        return
+    found = telling(workspace.dependency_files, (b"opacus", b"Opacus", b"OPACUS"), workspace.display)
+    project.dependencies = {workspace.display(p): d for p, d in found.data.items()}
+    notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
+    project.declarations, problems = load_declarations(tuple(project.dependencies.items()), notebooks)
+    project.not_analysed += problems
+
+
+def _cells(source: Source) -> Sequence[tuple[int, str]]:
+    lines: dict[int, list[str]] = {}
+    for install in source.install_lines():
+        lines.setdefault(install.cell, []).append(install.text)
+    return [(cell, "\n".join(texts)) for cell, texts in lines.items()]
+
+
+def absolute_path(workspace: Workspace, shown: str) -> str:
+    """The absolute path of a file as reports show it."""
+    return str(Path(workspace.cwd, shown))
