@@ -10,7 +10,7 @@ import re
 
 from .edit import Edit, Refusal
 from .parsers import parser_for
-from .pin import Pin
+from .pin import Pin, lines_of
 
 _SPLIT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?(?P<specifier>.*)$")
 
@@ -47,7 +47,7 @@ def plan_add(path: str, text: str, requirement: str) -> Edit | Refusal | None:
 
 def _insertion(pin: Pin, text: str, requirement: str, parts: re.Match[str]) -> tuple[int, str | None]:
     """Where to insert what beside a pin; None for what when its form has no place for a neighbour."""
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     line_start = sum(map(len, lines[: pin.line - 1]))
     line = lines[pin.line - 1]
     if pin.kind in ("poetry", "pipfile"):

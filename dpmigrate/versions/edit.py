@@ -7,6 +7,7 @@ hashed lines and git refs are never edited; a `Refusal` names what to run or do 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,6 +31,9 @@ _LOCK_COMMANDS = {
     "conda-lock": "conda-lock lock --update opacus",
     "pip-compile": "pip-compile --upgrade-package opacus",
 }
+
+
+_NAME = re.compile(r"(?:[\w./-]+::)?opacus(?:\[[\w, .-]*\])?", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +215,6 @@ def _with_lower_bound(specifier: str, parts: list[Clause], bound: str) -> str:
 
 
 def _name_of(pin: Pin) -> str:
-    """The name and extras of a shell word, without its specifier."""
-    text = pin.text
-    for index, character in enumerate(text):
-        if character in "=<>!~\\ \"'":
-            return text[:index]
-    return text
+    """The channel, name and extras of a shell word, without its specifier and quotes."""
+    named = _NAME.search(pin.text)
+    return named[0] if named else "opacus"

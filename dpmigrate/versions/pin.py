@@ -108,12 +108,9 @@ _GITHUB = re.compile(
     r"(?:/?@(?P<ref>[^#?]+)|/(?:archive|zipball|tarball)/(?P<archive>[^#?]+?)(?:\.zip|\.tar\.gz)?)?/?(?:[#?]|$)",
     re.IGNORECASE,
 )
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _OTHER_REF = re.compile(r"/[^@]*@(?P<ref>[^#?@]+)(?:[#?]|$)")
-
-
-def is_opacus(name: str) -> bool:
-    """Whether a distribution name is Opacus's (names compare without case)."""
-    return name.strip().lower() == "opacus"
 
 
 def parse_requirement(text: str) -> Requirement | None:
@@ -163,4 +160,9 @@ def owner_of(url: str) -> str | None:
 
 def line_at(text: str, offset: int) -> int:
     """The 1-based line that holds ``offset``."""
-    return text.count("\n", 0, offset) + 1
+    return len(_LINE_END.findall(text, 0, offset)) + 1
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends, cut only where editors cut: not at form feeds and their like."""
+    return _LINE.findall(text)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Include, Parsed, Pin, line_at, parse_requirement, versions_of_url
+from ..pin import Include, Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
 from ..releases import VersionSet
 from ..specifiers import Dialect, parse_specifier
 from .requirements import read_include
@@ -134,7 +134,7 @@ def _items(text: str) -> Iterator[_Item]:
     """The items of the ``dependencies`` list and of the ``pip`` list inside it."""
     inside, pip_indent = False, -1
     position = 0
-    for raw in text.splitlines(keepends=True):
+    for raw in lines_of(text):
         start, position = position, position + len(raw)
         line = raw.rstrip("\r\n")
         if not line.strip() or line.lstrip().startswith("#"):

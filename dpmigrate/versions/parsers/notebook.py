@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, parse_requirement, versions_of_url
+from ..pin import Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
 from ..releases import everything
 from ..specifiers import Dialect, parse_specifier
 from .conda_environment import conda_specifier
@@ -76,7 +76,7 @@ def _commands(source: str) -> Iterator[tuple[str, int]]:
 def _joined_lines(source: str) -> Iterator[tuple[int, str]]:
     """Lines with backslash continuations joined, the marks turned into spaces."""
     position, pending, pending_start = 0, "", 0
-    for raw in source.splitlines(keepends=True):
+    for raw in lines_of(source):
         if not pending:
             pending_start = position
         position += len(raw)
@@ -94,7 +94,11 @@ def _installed(command: str, offset: int) -> Iterator[tuple[str, bool, _Word]]:
     """(tool, whether it upgrades, word) for every word that an install command installs."""
     words: list[_Word] = []
     simple: list[list[_Word]] = [words]
+    position = 0
     for match in _WORD.finditer(command):
+        if command[position : match.start()].strip():
+            return  # a quote without its partner, which no shell takes
+        position = match.end()
         if match[0] in ("&&", "||", ";", "&", "|"):
             words = []
             simple.append(words)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Include, Kind, Parsed, Pin, line_at, parse_requirement, versions_of_url
+from ..pin import Include, Kind, Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
 from ..releases import VersionSet
 from ..specifiers import Dialect, parse_specifier
 
@@ -134,7 +134,7 @@ def _logical_lines(text: str) -> Iterator[_Line]:
     """Lines with comments blanked out, joined where they end in a backslash. Lengths are kept."""
     position = 0
     pending, pending_start = "", 0
-    for raw in text.splitlines(keepends=True):
+    for raw in lines_of(text):
         bare = raw.rstrip("\r\n")
         ending = raw[len(bare) :]
         code = _COMMENT.sub("", bare)

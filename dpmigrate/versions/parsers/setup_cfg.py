@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, parse_requirement, versions_of_url
+from ..pin import Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
 from ..specifiers import parse_specifier
 from .pyproject import project_environment
 
@@ -63,7 +63,7 @@ def _requirements(text: str) -> Iterator[tuple[str, str, int]]:
     """(variant, requirement without its comment, offset) for every line that lists one."""
     section, variant, inside = "", "", False
     position = 0
-    for raw in text.splitlines(keepends=True):
+    for raw in lines_of(text):
         start, position = position, position + len(raw)
         line = raw.rstrip("\r\n")
         if not line.strip() or line.lstrip().startswith(("#", ";")):

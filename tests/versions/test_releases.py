@@ -1,0 +1,134 @@
+"""Sets of versions: construction, operations, and specifiers there and back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpmigrate.versions.releases import (
+    BEFORE_WRAPPED_CRITERION,
+    GIT_FAULTY,
+    GIT_UNKNOWN,
+    MEMBERS,
+    MEMORY_MANAGER_FAULT,
+    NEWER,
+    RELEASES,
+    WRAPPED_CRITERION,
+    VersionSet,
+    between,
+    everything,
+    from_spec,
+    nothing,
+    universe,
+)
+
+version_sets = st.sets(st.sampled_from(MEMBERS)).map(VersionSet.of)
+index_sets = st.sets(st.sampled_from([*RELEASES, NEWER])).map(VersionSet.of)
+
+
+def test_everything_has_no_specifier() -> None:
+    assert everything().spec() is None
+    assert universe().spec() is None
+    assert from_spec("") == from_spec("*") == from_spec(">=0.1") == everything()
+
+
+def test_a_plain_install_never_gives_a_commit() -> None:
+    assert GIT_FAULTY not in everything()
+    assert NEWER in everything()
+    assert universe() - everything() == VersionSet.of([GIT_FAULTY, GIT_UNKNOWN])
+
+
+def test_the_empty_set_is_false_and_still_has_a_specifier() -> None:
+    assert not nothing()
+    assert from_spec(nothing().spec() or "") == nothing()
+    assert (nothing().oldest, nothing().newest) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        (">=1.5,<1.5.3", ">=1.5,<1.5.3"),
+        ("==1.5.2", "==1.5.2"),
+        ("1.5.2", "==1.5.2"),
+        ("==v1.4.1", "==1.4.1"),
+        ("===1.5.2", "==1.5.2"),
+        ("~=1.5.1", ">=1.5.1,<1.6.0"),
+        ("~=1.5", ">=1.5"),
+        ("==1.5.*", ">=1.5,<1.6.0"),
+        ("!=1.5.2", "<1.5.2 || >=1.5.3"),
+        ("<=1.6.0", "<=1.6.0"),
+        (">=1.5.4,<=1.6.0", ">=1.5.4,<=1.6.0"),
+        (">1.6.0", ">1.6.0"),
+        ("==1.7.3", ">1.6.0"),
+        ("==1.7.*", ">1.6.0"),
+        ("<0.9", "<0"),
+        ("==1.4.0 || ==1.5.2", "==1.4.0 || ==1.5.2"),
+        ("git+main", "git+main"),
+        ("git+unknown commit", "git+unknown commit"),
+        ("git+faulty commit", "git+faulty commit"),
+        ("git+36f7a34c", "git+36f7a34c"),
+        ("git+v1.5.2", "==1.5.2"),
+    ],
+)
+def test_from_spec_and_spec(text: str, rendered: str) -> None:
+    assert from_spec(text).spec() == rendered
+
+
+@pytest.mark.parametrize("text", ["=1.5", "about 1.5", ">=", "^1.5", "1.5 beta or so", ">=1.5.*", "==1.5.2;"])
+def test_what_is_no_specifier_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"version|operator"):
+        from_spec(text)
+
+
+def test_an_unknown_member_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        VersionSet.of(["1.5.9"])
+    with pytest.raises(ValueError, match="not in"):
+        between("1.5.9")
+
+
+def test_between_agrees_with_from_spec() -> None:
+    assert between("1.5", "1.5.3") == from_spec(">=1.5,<1.5.3")
+    assert between("1.5.3") == from_spec(">=1.5.3")
+    assert between(None, "1.5") == from_spec("<1.5")
+    assert between(None) == everything()
+
+
+def test_the_faulty_window_has_the_new_api_and_the_old_fault() -> None:
+    window = from_spec("git+36f7a34c")
+    assert window <= WRAPPED_CRITERION
+    assert window <= MEMORY_MANAGER_FAULT
+    assert not window & BEFORE_WRAPPED_CRITERION
+    assert MEMORY_MANAGER_FAULT & everything() == from_spec(">=1.5,<1.5.3")
+
+
+def test_refs_name_git_members_but_make_no_difference() -> None:
+    named, nameless = from_spec("git+main"), VersionSet.of([GIT_UNKNOWN])
+    assert named == nameless
+    assert hash(named) == hash(nameless)
+    assert (named | from_spec("==1.5.2")).spec() == "==1.5.2 || git+main"
+    assert (named & everything()).spec() == "<0"
+
+
+def test_ends_of_a_set() -> None:
+    assert (from_spec("~=1.5.1").oldest, from_spec("~=1.5.1").newest) == ("1.5.1", "1.5.4")
+    assert from_spec(">=1.5").newest == NEWER
+    assert from_spec("git+main").newest is None
+
+
+@given(index_sets)
+def test_spec_is_read_back(versions: VersionSet) -> None:
+    assert from_spec(versions.spec() or "") == versions
+
+
+@given(version_sets, version_sets)
+def test_operations_are_those_of_sets(a: VersionSet, b: VersionSet) -> None:
+    assert set(a & b) == set(a) & set(b)
+    assert set(a | b) == set(a) | set(b)
+    assert set(a - b) == set(a) - set(b)
+    assert (a <= b) == (set(a) <= set(b))
+    assert (a >= b) == (set(a) >= set(b))
+    assert bool(a) == bool(set(a))
+    assert len(a) == len(set(a))
+    assert all(member in a for member in a)

@@ -1,0 +1,65 @@
+"""Poetry's and conda's dialects of version specifiers."""
+
+from __future__ import annotations
+
+import pytest
+
+from dpmigrate.versions.specifiers import Dialect, admits, parse_specifier
+
+
+@pytest.mark.parametrize(
+    ("text", "pep440"),
+    [
+        ("*", ""),
+        ("^1.3.0", ">=1.3.0,<2"),
+        ("^1", ">=1,<2"),
+        ("^0.13.0", ">=0.13.0,<0.14"),
+        ("^0.0.3", ">=0.0.3,<0.0.4"),
+        ("^0", "<1"),
+        ("~1.5", ">=1.5,<1.6"),
+        ("~1.5.2", ">=1.5.2,<1.6"),
+        ("~1", ">=1,<2"),
+        ("1.5.2", "==1.5.2"),
+        ("=1.5.2", "==1.5.2"),
+        ("1.5.*", "==1.5.*"),
+        (">=1.3 <1.5.4", ">=1.3,<1.5.4"),
+        (">=1.3,<1.5.4", ">=1.3,<1.5.4"),
+        ("^1.4 || 0.15.0", "==0.15.0||>=1.4,<2"),
+    ],
+)
+def test_poetry(text: str, pep440: str) -> None:
+    assert parse_specifier(text, "poetry") == parse_specifier(pep440)
+
+
+@pytest.mark.parametrize(
+    ("text", "pep440"),
+    [
+        ("", ""),
+        ("=1.5", "==1.5.*"),
+        ("=1.5.2", "==1.5.2"),
+        ("==1.5.2", "==1.5.2"),
+        ("==1.5", "==1.5"),
+        ("1.5.2", "==1.5.2"),
+        ("1.5*", "==1.5.*"),
+        ("1.5.*", "==1.5.*"),
+        (">=1.5.*", ">=1.5"),
+        (">=1.4,<1.5.3", ">=1.4,<1.5.3"),
+        ("1.4.1|1.5.2", "==1.4.1||==1.5.2"),
+    ],
+)
+def test_conda(text: str, pep440: str) -> None:
+    assert parse_specifier(text, "conda") == parse_specifier(pep440)
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"), [("^x", "poetry"), ("~", "poetry"), ("=py_0", "conda"), ("=1.5", "pep440")]
+)
+def test_what_is_no_specifier_is_an_error(text: str, dialect: Dialect) -> None:
+    with pytest.raises(ValueError, match=r"version|operator"):
+        parse_specifier(text, dialect)
+
+
+def test_admits_versions_that_are_no_release_yet() -> None:
+    assert admits("<2", "1.9.1")
+    assert not admits("^1.5", "2.0", "poetry")
+    assert admits("*", "3.0")
