@@ -1,0 +1,129 @@
+"""``dpmigrate verify``: prove on real batches that clipping is right."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from dpmigrate.cli.output import emit
+from dpmigrate.report.style import Style, style_for
+from dpmigrate.runtime.run.request import MODES, Request, Target
+
+
+@click.command(
+    short_help="Prove on real batches that clipping is right.",
+    epilog="Exit status: 0 every check that ran holds, 1 some check does not, 2 the script could not be run "
+    "to the point of a verdict.",
+)
+@click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
+@click.option(
+    "--factory",
+    metavar="MODULE:FUNCTION",
+    help="Check what this function returns: (model, criterion, batch).",
+)
+@click.option(
+    "--steps", type=click.IntRange(min=1), default=3, show_default=True, help="Logical steps to look at."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the runs.")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", help="Form of the report."
+)
+@click.option("--output", "-o", metavar="FILE", help="Write the report to FILE (replaced in one step).")
+@click.option("--html", metavar="FILE", help="Also write the report as one self-contained page.")
+@click.option(
+    "--compare",
+    metavar="MODES",
+    help=f"Time the script under several modes side by side, separated by commas: {', '.join(MODES)}.",
+)
+@click.option("--engines", type=click.IntRange(min=1), metavar="N", help="Private training runs to wait for.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600,
+    show_default=True,
+    help="Seconds for each run of the script.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [-- SCRIPT ARGS...]")
+def verify(
+    module: str | None,
+    factory: str | None,
+    steps: int,
+    seed: int,
+    format_: str,
+    output: str | None,
+    html: str | None,
+    compare: str | None,
+    engines: int | None,
+    timeout: float,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run a training SCRIPT or notebook, unchanged, and prove that its clipping is right.
+
+    The script runs a few logical steps in both clipping modes, seeded alike, and is then stopped. What
+    receives the noise is compared with a per-example autograd oracle, and the noise itself is checked.
+    Script output goes to standard error.
+    """
+    kind, target, rest = _target(module, factory, arguments)
+    request = Request(
+        kind,
+        target,
+        rest,
+        steps,
+        seed,
+        compare=_modes(compare),
+        engines=engines,
+        timeout=timeout,
+        progress=sys.stderr.isatty(),
+    )
+    from dpmigrate.runtime.run.api import run_request
+    from dpmigrate.runtime.run.text import render_text
+
+    outcome = run_request(request)
+    if not outcome.report_dict:
+        if outcome.text:
+            click.echo(f"No verdict: {outcome.text}", err=True)
+        return outcome.exit_status
+    if html is not None:
+        from dpmigrate.runtime.run.html import render_html
+
+        emit(render_html(outcome.report_dict), html)
+    if format_ == "json":
+        emit(json.dumps(outcome.report_dict, indent=1) + "\n", output)
+    else:
+        style = Style() if output is not None else style_for(sys.stdout)
+        emit(render_text(outcome.report_dict, style), output)
+    return outcome.exit_status
+
+
+def _target(
+    module: str | None, factory: str | None, arguments: tuple[str, ...]
+) -> tuple[Target, str, tuple[str, ...]]:
+    """What to run and the arguments that it gets. Raises click.UsageError."""
+    if module is not None and factory is not None:
+        raise click.UsageError("-m and --factory exclude each other.")
+    if module is not None:
+        return "module", module, arguments
+    if factory is not None:
+        if ":" not in factory:
+            raise click.UsageError("--factory needs MODULE:FUNCTION.")
+        if arguments:
+            raise click.UsageError("--factory takes no script.")
+        return "factory", factory, ()
+    if not arguments:
+        raise click.UsageError("Give the SCRIPT that trains, -m MODULE or --factory MODULE:FUNCTION.")
+    return "script", arguments[0], arguments[1:]
+
+
+def _modes(value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    modes = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+    unknown = [mode for mode in modes if mode not in MODES]
+    if unknown or not modes:
+        known = ", ".join(MODES)
+        raise click.UsageError(
+            f"--compare: {', '.join(unknown) or 'nothing'} is no mode; the modes are {known}."
+        )
+    return modes

@@ -1,0 +1,98 @@
+"""Verification for programs: starts the process that imports torch, and reads its report.
+
+Importable without torch or Opacus; ``dpmigrate verify`` and ``dpmigrate fix --verify`` use it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dpmigrate.runtime.run.request import Request
+
+
+@dataclass(frozen=True)
+class VerifyOutcome:
+    """``exit_status``: 0 passed, 1 failed, 2 no verdict. ``report_dict``: the JSON report, empty without
+    a verdict. ``text``: the report for people, or the one sentence that says why there is none."""
+
+    exit_status: int
+    report_dict: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check that ran holds."""
+        return self.exit_status == 0
+
+
+def verify_script(
+    script: str | os.PathLike[str], args: Sequence[str] = (), steps: int = 3, seed: int = 0
+) -> VerifyOutcome:
+    """Run a training script or notebook under the shim and judge its clipping and its noise."""
+    return run_request(Request("script", os.fspath(script), tuple(args), steps, seed))
+
+
+def run_request(request: Request) -> VerifyOutcome:
+    """Carry out any request; the script's own output goes to standard error."""
+    from dpmigrate.runtime.run.text import render_text
+
+    problem = _missing(request)
+    if problem:
+        return VerifyOutcome(2, text=problem)
+    with tempfile.TemporaryDirectory(prefix="dpmigrate-") as folder:
+        asked, answer = Path(folder, "request.json"), Path(folder, "result.json")
+        request.write(asked)
+        status = _child(asked, answer)
+        if not answer.exists():
+            return VerifyOutcome(
+                2, text=f"the verifying process ended without a result (exit status {status})."
+            )
+        result = json.loads(answer.read_text(encoding="utf-8"))
+    if "no_verdict" in result:
+        return VerifyOutcome(2, text=str(result["no_verdict"]))
+    report = result["report"]
+    return VerifyOutcome(0 if report["passed"] else 1, report, render_text(report))
+
+
+def _missing(request: Request) -> str:
+    """Why the request cannot even be started; empty when it can."""
+    if request.kind != "script":
+        return ""
+    path = Path(request.target)
+    if not path.exists():
+        return f"there is no script {request.target!r}."
+    if path.is_dir():
+        return f"{request.target!r} is a folder; give the script that trains, or -m MODULE."
+    if path.suffix not in (".py", ".ipynb"):
+        return f"{request.target!r} is neither a Python script (.py) nor a notebook (.ipynb)."
+    return ""
+
+
+def _child(asked: Path, answer: Path) -> int:
+    environment = {"PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"} | dict(os.environ)
+    command = [sys.executable, str(Path(__file__).with_name("child.py")), str(asked), str(answer)]
+    sys.stdout.flush()
+    # The child's standard output is the script's: it must not mix with the report.
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=_stderr())
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=10)
+        raise
+
+
+def _stderr() -> int | None:
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):
+        return 2

@@ -1,0 +1,139 @@
+"""Watching backward passes: which losses reach a private model, and what the oracle says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dpmigrate.runtime.run import swap
+from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
+from dpmigrate.runtime.run.graph import NoOracle, depends_on, flat_gradients, flatten, judge, output_gradients
+from dpmigrate.runtime.run.records import Backward
+from dpmigrate.runtime.run.state import Watch
+
+Used = list[tuple[Tensor, Tensor, int]]
+"""(output, dL/d(output), batch dimension) for every model output that a loss depends on."""
+
+
+class BackwardWatcher:
+    """Stands around ``torch.autograd.backward``, Opacus's wrapped losses and its norms."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def norms_asked(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Around ``get_norm_sample``: the last backward pass is being clipped by these norms."""
+        norms = original(wrapper, *args, **kwargs)
+        engine = self.watch.engine_of(self.watch.modules.get(id(wrapper)))
+        if engine is not None and engine.backwards:
+            last = engine.backwards[-1]
+            last.coefficient, last.cleared = True, False
+            last.ghost_norms = flatten([norms])
+            each = [getattr(p, "_norm_sample", None) for p in engine.params]
+            if all(isinstance(t, Tensor) for t in each):
+                last.ghost_param_norms = torch.stack([flatten([t]) for t in each if t is not None])
+        return norms
+
+    def wrapped(self, original: Any, loss: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Around ``backward()`` of Opacus's wrapped loss."""
+        watch, outer = self.watch, self.watch.wrapped_loss
+        watch.wrapped_loss = loss
+        try:
+            result = original(loss, *args, **kwargs)
+        finally:
+            watch.wrapped_loss = outer
+        engine = watch.engines.get(id(getattr(loss, "optimizer", None)))
+        if watch.settings.oracle and engine is not None and engine.backwards:
+            engine.backwards[-1].after = flat_gradients(engine.params)
+        return result
+
+    def any(self, original: Any, /, tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        """Around ``torch.autograd.backward``, which every ``Tensor.backward`` calls."""
+        watch = self.watch
+        watched = [e for e in watch.engines.values() if self._concerns(e)]
+        if watch.busy or not watched:
+            return original(tensors, *args, **kwargs)
+        losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+        given = args[0] if args else kwargs.get("grad_tensors")
+        seeds = [given] if isinstance(given, Tensor) or given is None else list(given)
+        seeds += [None] * (len(losses) - len(seeds))
+        touched = []
+        for engine in watched:
+            used = self._judge(engine, losses, seeds)
+            if used is not None:
+                touched.append((engine, used))
+        swapped = [(e, u) for e, u in touched if u and e.record.mode == swap.SWAPPED]
+        if swapped:
+            kwargs["retain_graph"] = True
+        result = original(tensors, *args, **kwargs)
+        for engine, used in swapped:
+            swap.second_pass(watch, original, engine, used)
+        for engine, _ in touched:
+            if engine.module is not None:
+                engine.module.forwards.clear()
+        return result
+
+    def _concerns(self, engine: LiveEngine) -> bool:
+        if engine.module is None or not engine.module.hooks_on:
+            return False
+        return self.watch.settings.oracle or engine.record.mode == swap.SWAPPED
+
+    def _judge(self, engine: LiveEngine, losses: list[Tensor], seeds: list[Tensor | None]) -> Used | None:
+        """Note a backward pass where the losses reach the engine; the outputs used, None if untouched."""
+        private = engine.module
+        assert private is not None
+        if not all(isinstance(t, Tensor) and t.requires_grad for t in losses):
+            return None
+        used: Used = []
+        with self._hooks_off(private):
+            if not depends_on(losses, seeds, engine.params):
+                return None
+            try:
+                used = output_gradients(losses, seeds, private.forwards)
+                entry = self._judged(engine, losses, seeds, used)
+            except (NoOracle, RuntimeError) as error:
+                entry = Backward(reason=" ".join(str(error).split()))
+        per_example = getattr(self.watch.wrapped_loss, "loss_per_sample", None)
+        if isinstance(per_example, Tensor):
+            entry.loss_shape = tuple(per_example.shape)
+        engine.backwards.append(entry)
+        return used
+
+    def _judged(
+        self, engine: LiveEngine, losses: list[Tensor], seeds: list[Tensor | None], used: Used
+    ) -> Backward:
+        if not self.watch.settings.oracle:
+            return Backward(reason="not asked for")
+        norm = engine.optimizer.max_grad_norm
+        if isinstance(norm, (list, tuple)):
+            raise NoOracle("clipping is per layer")
+        if not used:
+            raise NoOracle("the loss does not pass through an output of the private model's forward()")
+        return judge(
+            losses,
+            seeds,
+            used,
+            engine.params,
+            max_grad_norm=float(norm),
+            mean=engine.averages,
+            keep_rows=engine.record.adaptive,
+        )
+
+    @contextmanager
+    def _hooks_off(self, private: PrivateModule) -> Iterator[None]:
+        """Our own passes over the script's graph must not be seen by Opacus, nor by ourselves."""
+        wrapper = private.wrapper
+        switch = getattr(wrapper, "hooks_enabled", None)
+        self.watch.busy = True
+        try:
+            if switch is not None:
+                wrapper.hooks_enabled = False
+            yield
+        finally:
+            self.watch.busy = False
+            if switch is not None:
+                wrapper.hooks_enabled = switch

@@ -1,0 +1,71 @@
+"""The process that imports torch and Opacus: plans the runs of the script and writes the report.
+
+Started by path (``python .../child.py REQUEST RESULT``) so that the user's own folder is nowhere on
+``sys.path`` before the script is. The result is JSON: ``{"report": ...}`` or ``{"no_verdict": ...}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+
+def main(arguments: list[str]) -> int:
+    """Verify what the request file asks for; always leaves a result file."""
+    _own_package_importable()
+    request_path, result_path = Path(arguments[0]), Path(arguments[1])
+    result = _result(request_path)
+    partial = result_path.with_suffix(".partial")
+    partial.write_text(json.dumps(result), encoding="utf-8")
+    partial.replace(result_path)
+    return 0
+
+
+def _result(request_path: Path) -> dict[str, object]:
+    for module, package in (("torch", "torch"), ("opacus", "Opacus")):
+        try:
+            __import__(module)
+        except ImportError as error:
+            if error.name is not None and error.name.split(".")[0] != module:
+                return {"no_verdict": f"{package} cannot be imported: {error}."}
+            return {"no_verdict": f"{package} is not installed here; verify needs both: dpmigrate[verify]."}
+    from dpmigrate.runtime.run.plan import NoVerdict
+    from dpmigrate.runtime.run.request import Request
+
+    request = Request.read(request_path)
+    # No TemporaryDirectory: its finalizer would run in every forked run of the script as well.
+    folder = Path(tempfile.mkdtemp(prefix="dpmigrate-"))
+    try:
+        if request.kind == "factory":
+            from dpmigrate.runtime.run.factory import verify_factory
+
+            return {"report": verify_factory(request)}
+        if request.compare:
+            from dpmigrate.runtime.run.modes import compare_modes
+
+            return {"report": compare_modes(request, folder)}
+        from dpmigrate.runtime.run.verify import verify
+
+        return {"report": verify(request, folder)}
+    except NoVerdict as reason:
+        return {"no_verdict": str(reason)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_package_importable() -> None:
+    """Make ``dpmigrate`` importable without putting anything before the user's own packages."""
+    here = Path(__file__).resolve()
+    sys.path[:] = [p for p in sys.path if Path(p or os.curdir).resolve() != here.parent]
+    try:
+        import dpmigrate  # noqa: F401
+    except ImportError:
+        sys.path.append(str(here.parents[3]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""The private training runs that are alive in this process, and what has been seen of each."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dpmigrate.runtime.run.graph import Forward, flatten
+from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, PhysicalBatch
+
+LINEAR_OPTIMIZERS = ("SGD",)
+"""Optimizers whose step is linear in the gradient, so that rounding stays rounding."""
+
+STARTED_IN = Path.cwd()
+"""The folder that paths are shown relative to; the script may change its own."""
+
+_LIBRARY = tuple(
+    os.sep + part
+    for part in (
+        f"opacus{os.sep}",
+        f"torch{os.sep}",
+        f"dpmigrate{os.sep}runtime{os.sep}",
+        "contextlib.py",
+    )
+)
+
+
+@dataclass
+class Place:
+    """Where user code made an engine."""
+
+    path: str
+    line: int
+
+
+@dataclass
+class PrivateModule:
+    """A wrapped model: Opacus's wrapper or hooks object, and the calls seen since the last use."""
+
+    wrapper: Any
+    forwards: list[Forward] = field(default_factory=list)
+
+    @property
+    def ghost(self) -> bool:
+        """Whether this wrapper clips by norms alone."""
+        return hasattr(self.wrapper, "get_norm_sample")
+
+    @property
+    def hooks_on(self) -> bool:
+        """Whether Opacus's hooks would run in a backward pass now (always, where it has no switch)."""
+        return bool(getattr(self.wrapper, "hooks_enabled", True))
+
+    def parameters(self) -> list[nn.Parameter]:
+        """All parameters of the user's model."""
+        return list(self.wrapper._module.parameters())
+
+
+@dataclass
+class LiveEngine:
+    """One DP optimizer with its module, what is pending for it, and the record that it fills."""
+
+    optimizer: Any
+    record: EngineRecord
+    module: PrivateModule | None
+    backwards: list[Backward] = field(default_factory=list)
+    physical: list[PhysicalBatch] = field(default_factory=list)
+    current: LogicalStep | None = None
+    noise: list[Tensor] = field(default_factory=list)
+    open: PhysicalBatch | None = None
+    depth: int = 0
+    started: float = field(default_factory=time.perf_counter)
+    digest: int = 0
+
+    @property
+    def params(self) -> list[nn.Parameter]:
+        """The parameters that this engine trains, in the optimizer's order."""
+        return list(self.optimizer.params)
+
+    @property
+    def averages(self) -> bool:
+        """Whether the loss is a mean over the batch (and per-example gradients are B times its parts)."""
+        return getattr(self.optimizer, "loss_reduction", "mean") == "mean"
+
+    def flat_parameters(self) -> Tensor:
+        """All trained parameters as one float64 vector."""
+        return flatten(self.params)
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that is neither Opacus's, nor torch's, nor ours."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if not any(part in path for part in _LIBRARY) and not path.startswith("<frozen"):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def place_of(frame: FrameType | None) -> Place:
+    """Path (POSIX, relative to the current folder where it lies below it) and line of a frame."""
+    if frame is None:
+        return Place("?", 0)
+    return Place(shown_path(frame.f_code.co_filename), frame.f_lineno)
+
+
+def shown_path(path: str) -> str:
+    """``path`` as reports show it: POSIX, relative to the folder of the call where it lies below it."""
+    real = Path(path)
+    try:
+        return (STARTED_IN / real).resolve().relative_to(STARTED_IN.resolve()).as_posix()
+    except (ValueError, OSError):
+        return real.as_posix()
+
+
+def generator_kind(generator: torch.Generator | None) -> str:
+    """ "none", "bare" (never seeded: its stream is the same, public one everywhere) or "seeded"."""
+    if generator is None:
+        return "none"
+    if not isinstance(generator, torch.Generator):
+        return "other"
+    fresh = torch.Generator(device=generator.device)
+    return "bare" if generator.initial_seed() == fresh.initial_seed() else "seeded"
+
+
+def names_of(module: PrivateModule | None, params: list[nn.Parameter]) -> list[str]:
+    """The name of each parameter in the user's model; its number where it is not found."""
+    known = {}
+    if module is not None:
+        known = {id(p): name for name, p in module.wrapper._module.named_parameters()}
+    return [known.get(id(p), f"parameter {i}") for i, p in enumerate(params)]

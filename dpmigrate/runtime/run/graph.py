@@ -1,0 +1,156 @@
+"""The oracle on the script's own graph: per-example gradients of whatever went backward.
+
+The loss is a function of the private model's outputs. With g = dL/d(output), the number
+``sum(output[i] * g[i])`` has the gradient that example i contributes to dL/d(parameter); times B
+where the loss is a mean, it is the per-example gradient of DP-SGD. No knowledge of the criterion is
+needed, the dropout masks are those of the script, and no Opacus hook takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dpmigrate.runtime.oracle import clip, per_sample_gradients
+from dpmigrate.runtime.run.records import Backward
+
+ROWS_AT_ONCE = 2**25
+"""Numbers of per-example gradients that are held at once (float64: 256 MB)."""
+
+
+class NoOracle(Exception):  # noqa: N818 - an outcome with a reason, not a failure
+    """The graph does not allow per-example gradients; the message says why."""
+
+
+@dataclass
+class Forward:
+    """One call of a private model in training mode: its output tensors and its batch size."""
+
+    outputs: list[Tensor]
+    count: int
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """Every tensor in nested tuples, lists, mappings and dataclasses."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        return [t for v in value.values() for t in tensors_in(v)]
+    if isinstance(value, (list, tuple)):
+        return [t for v in value for t in tensors_in(v)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [t for f in fields(value) for t in tensors_in(getattr(value, f.name, None))]
+    return []
+
+
+def depends_on(losses: Sequence[Tensor], seeds: Sequence[Tensor | None], params: Sequence[Tensor]) -> bool:
+    """Whether any of the losses reaches any of the parameters."""
+    grads = torch.autograd.grad(
+        list(losses), list(params), _seeds(losses, seeds), retain_graph=True, allow_unused=True
+    )
+    return any(g is not None for g in grads)
+
+
+def output_gradients(
+    losses: Sequence[Tensor], seeds: Sequence[Tensor | None], forwards: Sequence[Forward]
+) -> list[tuple[Tensor, Tensor, int]]:
+    """(output, dL/d(output), batch dimension) for every output that the losses depend on.
+
+    Raises NoOracle where an output has no dimension of the batch's size, or two calls of the model
+    had batches of different sizes.
+    """
+    outputs = [(o, f.count) for f in forwards for o in f.outputs if o.requires_grad and o.dim() > 0]
+    if not outputs:
+        return []
+    grads = torch.autograd.grad(
+        list(losses), [o for o, _ in outputs], _seeds(losses, seeds), retain_graph=True, allow_unused=True
+    )
+    used = [(o, g, n) for (o, n), g in zip(outputs, grads, strict=True) if g is not None]
+    if len({n for _, _, n in used}) > 1:
+        raise NoOracle("one loss joins batches of different sizes")
+    return [(o, g, _batch_dimension(o, n)) for o, g, n in used]
+
+
+def judge(
+    losses: Sequence[Tensor],
+    seeds: Sequence[Tensor | None],
+    used: Sequence[tuple[Tensor, Tensor, int]],
+    params: Sequence[Tensor],
+    *,
+    max_grad_norm: float,
+    mean: bool,
+    keep_rows: bool = False,
+) -> Backward:
+    """Per-example norms and the clipped sum at ``max_grad_norm`` for one backward pass.
+
+    ``used`` comes from :func:`output_gradients`; ``mean`` says that the loss averages over the batch;
+    ``keep_rows`` keeps all per-example gradients where they fit, so that they can be clipped again.
+    """
+    count = used[0][0].shape[used[0][2]]
+    scale = float(count) if mean else 1.0
+    pseudo = sum(_per_example(o * g, d) for o, g, d in used) * scale
+    assert isinstance(pseudo, Tensor)
+    sizes = [p.numel() for p in params]
+    width = max(1, ROWS_AT_ONCE // max(1, sum(sizes)))
+    expected = torch.zeros(sum(sizes), dtype=torch.float64)
+    raw = torch.zeros_like(expected)
+    norms, param_norms, kept = [], [], None
+    for start in range(0, count, width):
+        rows = per_sample_gradients(pseudo[start : start + width], list(params))
+        part, part_norms = clip(rows, max_grad_norm)
+        expected += part
+        raw += rows.sum(0)
+        norms.append(part_norms)
+        kept = rows if keep_rows and len(rows) == count else None
+        param_norms.append(torch.stack([r.norm(dim=1) for r in torch.split(rows, sizes, dim=1)]))
+    whole = _flat_gradient(losses, seeds, params) * scale
+    size = max(float(whole.norm()), float(raw.norm()), 1e-30)
+    return Backward(
+        count=count,
+        norms=torch.cat(norms) if norms else torch.zeros(0, dtype=torch.float64),
+        param_norms=torch.cat(param_norms, dim=1) if param_norms else torch.zeros(len(sizes), 0),
+        expected=expected,
+        rows=kept,
+        direct=float((whole - raw).norm()) / size,
+    )
+
+
+def flat_gradients(params: Sequence[Tensor]) -> Tensor:
+    """``p.grad`` of all parameters as one float64 vector on the CPU; missing ones are zeros."""
+    return flatten([p.grad if p.grad is not None else torch.zeros_like(p) for p in params])
+
+
+def flatten(tensors: Sequence[Tensor]) -> Tensor:
+    """One float64 vector on the CPU that shares no memory with the tensors."""
+    if not tensors:
+        return torch.zeros(0, dtype=torch.float64)
+    return torch.cat([t.detach().reshape(-1).to("cpu", torch.float64) for t in tensors])
+
+
+def _flat_gradient(
+    losses: Sequence[Tensor], seeds: Sequence[Tensor | None], params: Sequence[Tensor]
+) -> Tensor:
+    grads = torch.autograd.grad(
+        list(losses), list(params), _seeds(losses, seeds), retain_graph=True, allow_unused=True
+    )
+    return flatten([torch.zeros_like(p) if g is None else g for g, p in zip(grads, params, strict=True)])
+
+
+def _seeds(losses: Sequence[Tensor], seeds: Sequence[Tensor | None]) -> list[Tensor]:
+    return [torch.ones_like(loss) if seed is None else seed for loss, seed in zip(losses, seeds, strict=True)]
+
+
+def _per_example(value: Tensor, dimension: int) -> Tensor:
+    moved = value.movedim(dimension, 0)
+    return moved.reshape(moved.shape[0], -1).sum(1)
+
+
+def _batch_dimension(output: Tensor, count: int) -> int:
+    for dimension in range(min(2, output.dim())):
+        if output.shape[dimension] == count:
+            return dimension
+    raise NoOracle(f"an output of shape {tuple(output.shape)} has no dimension of the batch's size {count}")

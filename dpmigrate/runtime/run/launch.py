@@ -1,0 +1,187 @@
+"""Running the user's script in this process, under the shim, and writing down what came of it."""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import builtins
+import os
+import random
+import runpy
+import signal
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dpmigrate.runtime.run.engines import STARTED_IN, shown_path
+from dpmigrate.runtime.run.records import RunRecord
+from dpmigrate.runtime.run.request import Request
+from dpmigrate.runtime.run.shim import Shim
+from dpmigrate.runtime.run.state import Settings, StopTraining, Watch
+
+GPU_WORDS = (
+    "torch not compiled with cuda",
+    "no cuda gpus are available",
+    "found no nvidia driver",
+    "cuda driver version is insufficient",
+    "attempting to deserialize object on a cuda device",
+    "invalid device ordinal",
+    "expected one of cpu, cuda",
+    "nccl",
+)
+
+
+def run_script(
+    request: Request,
+    settings: Settings,
+    seed: int | None,
+    out: Path,
+    prepare: Callable[[Watch], None] | None = None,
+) -> int:
+    """Run the script in this process and save a RunRecord to ``out``; returns the exit status to use.
+
+    ``seed``: given to torch, random and NumPy first (plus the rank, as independent processes would
+    have); None gives each fresh entropy. Never raises.
+    """
+    saved: list[RunRecord] = []
+
+    def done(record: RunRecord) -> None:
+        if not saved:
+            _complete(record, seed)
+            record.save(out)
+            saved.append(record)
+
+    watch = Watch(settings, done)
+    status = 0
+    try:
+        Shim(watch).install()
+        if prepare is not None:
+            prepare(watch)
+        _seed(seed)
+        _execute(request)
+        watch.record.outcome = watch.record.outcome if saved else "ended"
+    except StopTraining:
+        pass
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+        watch.record.outcome, watch.record.exit_code = "exited", status
+        watch.record.error = (
+            "" if isinstance(leaving.code, int) or leaving.code is None else str(leaving.code)
+        )
+    except BaseException as error:
+        status = 1
+        text = " ".join(str(error).split())
+        watch.record.outcome = "raised"
+        watch.record.error = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        watch.record.error += _where(error)
+        watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
+        if not saved:
+            traceback.print_exc()
+    done(watch.record)
+    # The script's own atexit functions belong to it; what they raise is printed by Python.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    return status
+
+
+def python_of(path: str) -> str:
+    """The Python text of a script or notebook (cells in order, magics dropped)."""
+    from dpmigrate.workspace.source import load
+
+    return load(path, Path.cwd()).python
+
+
+def _execute(request: Request) -> None:
+    if request.kind == "module":
+        sys.argv = [request.target, *request.args]
+        sys.path.insert(0, str(Path.cwd()))
+        runpy.run_module(request.target, run_name="__main__", alter_sys=True)
+        return
+    path = Path(request.target)
+    sys.argv = [request.target, *request.args]
+    sys.path.insert(0, str(path.resolve().parent))
+    notebook = path.suffix == ".ipynb"
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
+    sys.modules["__main__"] = main
+    if notebook:
+        main.__dict__["display"] = print
+        code = _notebook_code(path)
+    else:
+        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    exec(code, main.__dict__)
+
+
+def _notebook_code(path: Path) -> types.CodeType:
+    tree = ast.parse(python_of(str(path)), str(path))
+    return compile(tree, str(path), "exec", dont_inherit=True)
+
+
+def _seed(seed: int | None) -> None:
+    numpy: Any = sys.modules.get("numpy")
+    if seed is None:
+        # A fork shares its parent's generators; a process of its own would not.
+        torch.seed()
+        random.seed()
+        if numpy is not None:
+            numpy.random.seed()
+        return
+    seed += int(os.environ.get("RANK", "0"))
+    torch.manual_seed(seed)
+    random.seed(seed)
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)
+
+
+def _complete(record: RunRecord, seed: int | None) -> None:
+    record.seeds_itself = seed is not None and torch.initial_seed() != seed + int(os.environ.get("RANK", "0"))
+    record.files = _project_files()
+    record.rank = int(os.environ.get("RANK", "0"))
+    record.world = int(os.environ.get("WORLD_SIZE", "1"))
+    try:
+        import resource
+    except ImportError:
+        return
+    record.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _project_files() -> list[str]:
+    """Python files of the user's project that this process loaded: below the folder, not installed."""
+    here = STARTED_IN.resolve()
+    found = set()
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if not path or not isinstance(path, str):
+            continue
+        real = Path(path).resolve()
+        if "site-packages" in real.parts or "dist-packages" in real.parts or not real.is_file():
+            continue
+        if here in real.parents and not {"opacus", "dpmigrate"} & set(real.parts[len(here.parts) : -1]):
+            found.add(shown_path(str(real)))
+    return sorted(found)
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line of the traceback that lies in the user's code."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        path = frame.f_code.co_filename
+        if not any(
+            word in path for word in ("/opacus/", "/torch/", "site-packages", "/dpmigrate/", "<frozen")
+        ):
+            return f" ({shown_path(path)}:{line})"
+    return ""
+
+
+def leave_quietly(seconds: float) -> None:
+    """End the process by SIGALRM ``seconds`` from now: a script that swallows the stop must end too."""
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(int(seconds))

@@ -1,0 +1,141 @@
+"""Forked runs of the script: torch and Opacus are imported once, each run starts from there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from dpmigrate.runtime.run.launch import run_script
+from dpmigrate.runtime.run.records import RunRecord
+from dpmigrate.runtime.run.request import Request
+from dpmigrate.runtime.run.state import Settings, Watch
+
+AFTER_STOP = 20.0
+"""Seconds that a script gets for its own clean-up once it was stopped."""
+
+
+class NoVerdict(Exception):  # noqa: N818 - an outcome of the command, told to the user in one sentence
+    """The script could not be run to the point of a verdict."""
+
+
+class Runner:
+    """Runs the script as often as asked, one run after the other, each in a process of its own."""
+
+    def __init__(self, request: Request, folder: Path) -> None:
+        self.request = request
+        self.folder = folder
+        self.threads = torch.get_num_threads()
+        self.count = 0
+        # A fork after the thread pool was used would hang in it; the runs get their threads back.
+        torch.set_num_threads(1)
+
+    def run(
+        self,
+        settings: Settings,
+        *,
+        seed: int | None,
+        loud: bool = False,
+        label: str = "",
+        prepare: Callable[[Watch], None] | None = None,
+    ) -> RunRecord:
+        """One run; ``loud`` lets the script's output through to standard error.
+
+        Raises NoVerdict when the process dies without a record or outlives the time limit.
+        """
+        self.count += 1
+        self.say(label)
+        out = self.folder / f"run-{self.count}-rank-{os.environ.get('RANK', '0')}.pt"
+        log = self.folder / f"run-{self.count}.log"
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process = os.fork()
+        if process == 0:
+            self._child(settings, seed, out, log, loud, prepare)
+        status = self._wait(process, out)
+        self.say("")
+        if not out.exists():
+            raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
+        return RunRecord.load(out)
+
+    def say(self, label: str) -> None:
+        """One line of progress on a terminal."""
+        if self.request.progress:
+            sys.stderr.write("\r\x1b[K" + (f"dpmigrate verify: {label} ..." if label else ""))
+            sys.stderr.flush()
+
+    def _child(
+        self,
+        settings: Settings,
+        seed: int | None,
+        out: Path,
+        log: Path,
+        loud: bool,
+        prepare: Callable[[Watch], None] | None,
+    ) -> None:
+        status = 1
+        try:
+            os.setpgid(0, 0)
+            # Each run meets its peers anew, in a part of the launcher's store that no run has used.
+            if "TORCHELASTIC_RESTART_COUNT" in os.environ:
+                os.environ["TORCHELASTIC_RESTART_COUNT"] = str(1000 + self.count)
+            sink = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(sink, 0)
+            if not loud:
+                target = os.open(log, os.O_WRONLY | os.O_CREAT)
+                os.dup2(target, 2)
+            os.dup2(2, 1)
+            torch.set_num_threads(self.threads)
+            status = run_script(self.request, settings, seed, out, prepare)
+        except BaseException:
+            # Nothing above can be told in a forked process: the fault is ours, and must be seen.
+            traceback.print_exc()
+            status = 70
+        finally:
+            os._exit(status & 0xFF)
+
+    def _wait(self, process: int, out: Path) -> int:
+        """The child's wait status; raises NoVerdict beyond the time limit."""
+        deadline = time.monotonic() + self.request.timeout
+        stopped: float | None = None
+        pause = 0.002
+        try:
+            while True:
+                done, status = os.waitpid(process, os.WNOHANG)
+                if done:
+                    return status
+                now = time.monotonic()
+                if stopped is None and out.exists():
+                    stopped = now
+                if stopped is not None and now - stopped > AFTER_STOP:
+                    return self._kill(process)
+                if now > deadline:
+                    self._kill(process)
+                    raise NoVerdict(
+                        f"the script took longer than {self.request.timeout:g} seconds (see --timeout)"
+                    )
+                time.sleep(pause)
+                pause = min(pause * 1.5, 0.05)
+        except KeyboardInterrupt:
+            self._kill(process)
+            raise
+
+    @staticmethod
+    def _kill(process: int) -> int:
+        try:
+            os.killpg(process, signal.SIGKILL)
+        except ProcessLookupError:
+            os.kill(process, signal.SIGKILL)
+        return os.waitpid(process, 0)[1]
+
+
+def _death(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"killed by signal {os.WTERMSIG(status)}"
+    return f"exit status {os.WEXITSTATUS(status)}"

@@ -1,0 +1,134 @@
+"""What one run of the script leaves behind: engines, logical steps, physical batches, backward passes.
+
+Vectors are flat over ``optimizer.params`` in their order; sums and norms are float64 on the CPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Backward:
+    """One backward pass through a private model with its hooks on, judged by the oracle.
+
+    ``loss_shape``: shape of the per-example loss inside Opacus's wrapped loss, None for a plain
+    tensor. ``count``: examples B. ``norms [B]``, ``param_norms [parameters, B]`` and ``expected [P]``
+    (the clipped sum at the optimizer's max grad norm) are the oracle's, None when ``reason`` says why
+    not. ``ghost_norms`` and ``ghost_param_norms`` are what Opacus clipped by. ``rows``: per-example
+    gradients, kept only until the step where C may still move. ``direct``: size of the part of the
+    gradient that does not pass through the model's output, relative to the whole.
+    ``after [P]``: ``p.grad`` right after a wrapped loss went backward.
+    """
+
+    count: int = 0
+    loss_shape: tuple[int, ...] | None = None
+    norms: Tensor | None = None
+    param_norms: Tensor | None = None
+    expected: Tensor | None = None
+    ghost_norms: Tensor | None = None
+    ghost_param_norms: Tensor | None = None
+    rows: Tensor | None = None
+    direct: float = 0.0
+    after: Tensor | None = None
+    coefficient: bool = False
+    cleared: bool = False
+    reason: str = ""
+
+
+@dataclass
+class PhysicalBatch:
+    """What happened up to one ``optimizer.step()`` call; ``received [P]`` is ``p.grad`` as the
+    optimizer accumulates it (None in hooks mode)."""
+
+    backwards: list[Backward] = field(default_factory=list)
+    received: Tensor | None = None
+
+
+@dataclass
+class LogicalStep:
+    """One release: ``value [P]`` receives the noise, ``handed [P]`` reaches the inner optimizer.
+
+    ``noise_digest`` and ``noise_std`` describe the noise drawn (its sample standard deviation over
+    ``noise_count`` numbers); ``sigma`` is noise multiplier times max grad norm, as the optimizer
+    had them. ``module_norm`` is the norm that the ghost module clips at; ``scale`` is what the optimizer
+    multiplies the noised sum by.
+    """
+
+    physical: list[PhysicalBatch]
+    value: Tensor | None = None
+    max_grad_norm: float | None = None
+    module_norm: float | None = None
+    sigma: float = 0.0
+    noise_digest: str = ""
+    noise_std: float = 0.0
+    noise_count: int = 0
+    handed: Tensor | None = None
+    before: Tensor | None = None
+    after: Tensor | None = None
+    batch_digest: str = ""
+    seconds: float = 0.0
+    scale: float | None = None
+
+
+@dataclass
+class EngineRecord:
+    """One private training run of the script: where it was made, how, and its logical steps."""
+
+    path: str
+    line: int
+    cell: int | None
+    mode: str
+    manual: bool
+    generator: str
+    names: list[str]
+    sizes: list[int]
+    shapes: list[tuple[int, ...]]
+    dtype: str
+    optimizer: str
+    linear_optimizer: bool
+    wrapped_api: bool
+    asked_norm: float | None = None
+    adaptive: bool = False
+    steps: list[LogicalStep] = field(default_factory=list)
+    raw_steps: int = 0
+
+    def layer(self, index: int) -> str:
+        """Name of a parameter by its place in ``optimizer.params``."""
+        return self.names[index]
+
+
+@dataclass
+class RunRecord:
+    """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised"."""
+
+    outcome: str = "ended"
+    error: str = ""
+    gpu: bool = False
+    exit_code: int = 0
+    engines: list[EngineRecord] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    seeds_itself: bool = False
+    positions: list[list[int]] = field(default_factory=list)
+    rank: int = 0
+    world: int = 1
+    peak_bytes: int = 0
+    removal: Any = None
+
+    def save(self, path: Path) -> None:
+        """Store by torch.save; the file appears whole or not at all."""
+        partial = path.with_suffix(".partial")
+        torch.save(self, partial)
+        partial.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> RunRecord:
+        """What :meth:`save` stored (our own file, hence the pickled classes are trusted)."""
+        record = torch.load(path, weights_only=False)
+        assert isinstance(record, RunRecord)
+        return record

@@ -1,0 +1,44 @@
+"""What is to be verified, as the parent process hands it to the one that imports torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+Target = Literal["script", "module", "factory"]
+
+MODES = ("hooks", "ghost", "ew", "functorch")
+"""The clipping modes that ``--compare`` can put side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of ``dpmigrate verify``.
+
+    ``target`` is a path, a dotted module name or ``module:function``, as ``kind`` says; ``steps``
+    counts logical steps; ``timeout`` is in seconds and bounds each run of the script.
+    ``engines`` is the number of private training runs to wait for, None to count them in the text.
+    """
+
+    kind: Target
+    target: str
+    args: tuple[str, ...] = ()
+    steps: int = 3
+    seed: int = 0
+    compare: tuple[str, ...] = ()
+    engines: int | None = None
+    timeout: float = 600.0
+    progress: bool = False
+
+    def write(self, path: Path) -> None:
+        """Store as JSON."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Request:
+        """What :meth:`write` stored."""
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["args"], data["compare"] = tuple(data["args"]), tuple(data["compare"])
+        return cls(**data)

@@ -1,0 +1,117 @@
+"""The shim: watches Opacus inside the user's process, without a line of user code.
+
+Installed before the script starts, it replaces methods on Opacus's classes (and
+``torch.autograd.backward``) by ones that call the original and write down what passed. It asks for
+features, never for version strings: the commit before the upstream fix calls itself 1.5.2.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from dpmigrate.runtime.run import swap
+from dpmigrate.runtime.run.backward import BackwardWatcher
+from dpmigrate.runtime.run.engines import PrivateModule
+from dpmigrate.runtime.run.graph import Forward, tensors_in
+from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
+from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.state import Watch
+
+LOSS_MODULES = (
+    "opacus.utils.fast_gradient_clipping_utils",
+    "opacus.utils.adaptive_clipping.adaptive_clipping_utils",
+)
+"""Where Opacus's wrapped losses live, in the releases that have them."""
+
+
+class Shim:
+    """Patches Opacus and torch in this process; there is no way back but the process's end."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.backward = BackwardWatcher(watch)
+        self.optimizer = OptimizerWatcher(watch, self._patch_optimizers)
+
+    def install(self) -> None:
+        """Put every wrapper in place."""
+        import opacus  # noqa: F401 - loads the classes that are patched
+        from opacus.grad_sample import gsm_base
+        from opacus.optimizers import DPOptimizer
+
+        # Releases with wrap_model=False have hooks objects that are no modules.
+        base = getattr(gsm_base, "AbstractGradSampleHooks", gsm_base.AbstractGradSampleModule)
+        for cls in family(base):
+            if cls in (base, gsm_base.AbstractGradSampleModule):
+                wrap(cls, "__init__", self._new_module)
+            wrap(cls, "get_norm_sample", self.backward.norms_asked)
+            wrap(cls, "zero_grad", self._zero_grad_module)
+        self._patch_optimizers(DPOptimizer)
+        self._patch_losses()
+        for name, module in list(sys.modules.items()):
+            if name.startswith("opacus.optimizers"):
+                wrap(module, "_generate_noise", self.optimizer.noise)
+        wrap(torch.autograd, "backward", self.backward.any)
+        swap.install(self.watch)
+
+    def _patch_optimizers(self, base: type) -> None:
+        watcher = self.optimizer
+        for cls in family(base):
+            wrap(cls, "__init__", watcher.created)
+            wrap(cls, "step", watcher.step)
+            wrap(cls, "pre_step", watcher.pre_step)
+            wrap(cls, "accumulate", watcher.accumulate)
+            wrap(cls, "add_noise", watcher.add_noise)
+            wrap(cls, "zero_grad", watcher.zero_grad)
+
+    def _patch_losses(self) -> None:
+        for name in LOSS_MODULES:
+            try:
+                module = import_module(name)
+            except ImportError:
+                continue
+            for value in list(vars(module).values()):
+                if isinstance(value, type) and hasattr(value, "backward") and "Tensor" in value.__name__:
+                    wrap(value, "backward", self.backward.wrapped)
+
+    def _new_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> None:
+        original(wrapper, *args, **kwargs)
+        if id(wrapper) in self.watch.modules:
+            return
+        private = PrivateModule(wrapper)
+        self.watch.modules[id(wrapper)] = private
+        ids = {id(p) for p in private.parameters()}
+        for engine in self.watch.engines.values():
+            if engine.module is None and ids & {id(p) for p in engine.params}:
+                engine.module = private
+
+        def seen(_module: Any, inputs: Any, keywords: Any, output: Any) -> None:
+            self._forward(private, (inputs, keywords), output)
+
+        wrapper._module.register_forward_hook(seen, with_kwargs=True)
+
+    def _forward(self, private: PrivateModule, inputs: Any, output: Any) -> None:
+        if self.watch.busy or not private.wrapper._module.training or not torch.is_grad_enabled():
+            return
+        given = tensors_in(inputs)
+        engine = self.watch.engine_of(private)
+        if engine is not None:
+            for tensor in given:
+                flat = tensor.detach().to("cpu").contiguous().view(-1)
+                engine.digest = zlib.crc32(flat.view(torch.uint8).numpy().data, engine.digest)
+        if not self.watch.settings.oracle and self.watch.settings.mode is None:
+            return
+        dimension = 0 if getattr(private.wrapper, "batch_first", True) else 1
+        sizes = [t.shape[dimension] for t in given if t.dim() > dimension]
+        outputs = [t for t in tensors_in(output) if t.requires_grad]
+        if outputs:
+            count = sizes[0] if sizes else outputs[0].shape[0] if outputs[0].dim() else 1
+            private.forwards.append(Forward(outputs, count))
+
+    def _zero_grad_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
+        gradients_cleared(self.watch.engine_of(self.watch.modules.get(id(wrapper))))
+        return original(wrapper, *args, **kwargs)

@@ -1,0 +1,169 @@
+"""Running a script in a clipping mode that it was not written for.
+
+A script written for ghost clipping expects four results of ``make_private`` and runs under hooks
+with the criterion as it gave it; a script written for hooks runs under ghost clipping with the two
+backward passes made for it. The script cannot tell.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from dpmigrate.runtime.run.engines import LiveEngine, Place, place_of, user_frame
+from dpmigrate.runtime.run.patching import family, wrap
+
+if TYPE_CHECKING:
+    from dpmigrate.runtime.run.state import Watch
+
+
+SWAPPED = "swapped"
+"""The mode of an engine whose script is written for hooks and which clips as ghost mode does."""
+
+
+@dataclass
+class Call:
+    """The ``make_private*`` call that is running."""
+
+    place: Place
+    mode: str
+    adaptive: bool
+
+
+_CALLS: list[Call] = []
+
+
+def current_call() -> Call | None:
+    """The ``make_private*`` call that user code is in, if any."""
+    return _CALLS[-1] if _CALLS else None
+
+
+def wrapped_api() -> bool:
+    """Whether this Opacus returns a wrapped criterion in ghost mode (1.5.3 and later)."""
+    from opacus import PrivacyEngine
+
+    return "criterion" in inspect.signature(PrivacyEngine.make_private).parameters
+
+
+def install(watch: Watch) -> None:
+    """Watch ``make_private*`` of every engine class; give the mode that the watch's settings ask for."""
+    from opacus import PrivacyEngine
+
+    ghost_needs_clipping = not wrapped_api()
+
+    def make_private(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("grad_sample_mode"):
+            kwargs["grad_sample_mode"] = "hooks"
+        asked = kwargs["grad_sample_mode"]
+        adaptive = "Adaptive" in type(engine).__name__ or kwargs.get("clipping") == "adaptive"
+        wanted = watch.settings.mode
+        with _call(asked, adaptive):
+            if wanted is None or wanted == asked or adaptive:
+                return original(engine, *args, **kwargs)
+            if "ghost" in asked:
+                return _ghost_script(original, engine, wanted, args, kwargs)
+            return _hooks_script(original, engine, wanted, args, kwargs, ghost_needs_clipping)
+
+    def with_epsilon(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:
+        adaptive = "Adaptive" in type(engine).__name__ or kwargs.get("clipping") == "adaptive"
+        with _call(kwargs.get("grad_sample_mode", "hooks"), adaptive):
+            return original(engine, *args, **kwargs)
+
+    for cls in family(PrivacyEngine):
+        wrap(cls, "make_private", make_private)
+        wrap(cls, "make_private_with_epsilon", with_epsilon)
+
+
+@contextmanager
+def _call(mode: str, adaptive: bool) -> Iterator[None]:
+    outer = current_call()
+    place = outer.place if outer is not None else place_of(user_frame())
+    _CALLS.append(Call(place, mode, adaptive))
+    try:
+        yield
+    finally:
+        _CALLS.pop()
+
+
+def _ghost_script(original: Any, engine: Any, mode: str, args: Any, kwargs: Any) -> Any:
+    """A ghost script under another mode: as many results as it expects, the criterion as it gave it."""
+    kwargs = {**kwargs, "grad_sample_mode": mode}
+    if kwargs.get("clipping") == "ghost":
+        kwargs["clipping"] = "flat"
+    criterion = kwargs.get("criterion")
+    if criterion is None:
+        criterion = torch.nn.CrossEntropyLoss(reduction=kwargs.get("loss_reduction", "mean"))
+    results = original(engine, *args, **kwargs)
+    if not wrapped_api():
+        return results
+    return results[0], results[1], UnwrappedCriterion(criterion), results[2]
+
+
+def _hooks_script(original: Any, engine: Any, mode: str, args: Any, kwargs: Any, clipping: bool) -> Any:
+    """A hooks script under another mode: three results; ghost's second pass is added at backward."""
+    kwargs = {**kwargs, "grad_sample_mode": mode}
+    if mode != "ghost":
+        return original(engine, *args, **kwargs)
+    if kwargs.get("clipping", "flat") != "flat":
+        raise NotImplementedError(f"ghost clipping has no clipping={kwargs['clipping']!r}")
+    if clipping:
+        kwargs["clipping"] = "ghost"
+    else:
+        # Any criterion will do: the script's own loss goes backward.
+        kwargs["criterion"] = torch.nn.CrossEntropyLoss(reduction=kwargs.get("loss_reduction", "mean"))
+    _CALLS[-1].mode = SWAPPED
+    results = original(engine, *args, **kwargs)
+    # Before 1.5.3 the engine forgets to hand it on; the script under test never relied on that.
+    results[0].max_grad_norm = kwargs["max_grad_norm"]
+    return results[0], results[1], results[-1]
+
+
+class UnwrappedCriterion:
+    """The user's criterion in a run under hooks: takes ghost mode's ``shape=`` and ignores it."""
+
+    def __init__(self, criterion: Any) -> None:
+        self.criterion = criterion
+
+    def __call__(self, *args: Any, shape: Any = None, **kwargs: Any) -> Any:
+        """The criterion's own value."""
+        return self.criterion(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.criterion, name)
+
+
+def second_pass(
+    watch: Watch,
+    backward: Any,
+    engine: LiveEngine,
+    used: Sequence[tuple[Tensor, Tensor, int]],
+) -> None:
+    """Ghost clipping's second backward pass for a script whose loss knows nothing of it.
+
+    The first pass left the norms; each example's output gradient is scaled by its coefficient and
+    goes backward with the hooks off, as Opacus's own wrapped loss does.
+    """
+    assert engine.module is not None
+    wrapper = engine.module.wrapper
+    engine.optimizer.zero_grad()
+    coefficient = getattr(wrapper, "get_clipping_coef", None) or wrapper.get_coeff
+    factors = coefficient().detach()
+    seeds = []
+    for _, gradient, dimension in used:
+        shape = [1] * gradient.dim()
+        shape[dimension] = -1
+        scale = gradient.shape[dimension] if engine.averages else 1
+        seeds.append(gradient * (factors * scale).to(gradient.dtype).view(shape))
+    wrapper.disable_hooks()
+    watch.busy = True
+    try:
+        backward([o for o, _, _ in used], seeds, inputs=engine.params)
+    finally:
+        watch.busy = False
+        wrapper.enable_hooks()

@@ -1,0 +1,78 @@
+"""The report for people: one table a script, checks grouped by engine."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from dpmigrate.report.style import Style
+
+_VERDICT = {True: ("pass", "green"), False: ("FAIL", "red"), None: ("n/a", "dim")}
+
+
+def render_text(report: dict[str, Any], style: Style | None = None) -> str:
+    """The report as text; ``style`` says whether colour may be used and how wide a line may be."""
+    style = style or Style()
+    width = min(style.width or 110, 120)
+    lines = [_head(report), ""]
+    for index, engine in enumerate(report["engines"]):
+        lines.append(style.paint(_engine(engine), "bold"))
+        checks = [c for c in report["checks"] if c["engine"] == index]
+        if not checks:
+            lines.append("  no logical step was seen")
+        for check in checks:
+            lines += _check(check, style, width)
+        lines.append("")
+    if report.get("compare"):
+        lines += [*_modes(report["compare"]), ""]
+    lines.append(_verdict(report, style))
+    return "\n".join(lines) + "\n"
+
+
+def _head(report: dict[str, Any]) -> str:
+    batches = ", ".join(str(n) for n in report["physical_batches"])
+    return (
+        f"Opacus {report['opacus']}, torch {report['torch']}, {report['dtype']}; "
+        f"{report['logical_steps']} logical step{'s' * (report['logical_steps'] != 1)}"
+        + (f" of {batches} physical batch{'es' * (batches != '1')}" if batches else "")
+    )
+
+
+def _engine(engine: dict[str, Any]) -> str:
+    if engine.get("path") is None:
+        return f"{engine['mode']}"
+    cell = f", cell {engine['cell']}" if engine.get("cell") is not None else ""
+    return f"{engine['path']}:{engine['line']}{cell} ({engine['mode']})"
+
+
+def _check(check: dict[str, Any], style: Style, width: int) -> list[str]:
+    word, colour = _VERDICT[check["passed"]]
+    figure = "" if check["value"] is None else f"{check['value']:.1e}"
+    if check["value"] is not None and check["limit"] is not None:
+        figure += f" {'>' if check['value'] > check['limit'] else '<='} {check['limit']:.1e}"
+    rule = f"{check['rule']} " if check["rule"] else ""
+    head = f"  {style.paint(f'{word:4}', colour)}  {check['name']:18}  {figure:20}  "
+    indent = len(f"  {word:4}  {check['name']:18}  {figure:20}  ")
+    body = textwrap.wrap(rule + check["detail"], max(30, width - indent)) or [""]
+    return [(head + body[0]).rstrip(), *(" " * indent + line for line in body[1:])]
+
+
+def _modes(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [f"  {'mode':10}  {'seconds/step':>12}  {'peak memory':>12}  {'against the oracle':>18}"]
+    for row in rows:
+        if row.get("error"):
+            lines.append(f"  {row['mode']:10}  {row['error']}")
+            continue
+        parity = "n/a" if row["relative_error"] is None else f"{row['relative_error']:.1e}"
+        memory = "n/a" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f} MiB"
+        lines.append(f"  {row['mode']:10}  {row['seconds_per_step']:12.4f}  {memory:>12}  {parity:>18}")
+    return lines
+
+
+def _verdict(report: dict[str, Any], style: Style) -> str:
+    if report["passed"]:
+        return style.paint("passed", "green") + ": every check that ran holds"
+    failed = [c for c in report["checks"] if c["passed"] is False]
+    rules = sorted({c["rule"] for c in failed if c["rule"]})
+    names = f" ({', '.join(rules)})" if rules else ""
+    return style.paint("FAILED", "red") + f": {len(failed)} check{'s' * (len(failed) != 1)} failed{names}"

@@ -1,0 +1,310 @@
+"""From records to checks: what each run of the script proves about each of its engines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
+from dpmigrate.runtime.run.naming import expected_sum, fault, judged, relative, unclipped
+from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
+
+LIMITS = {"float32": 1e-5, "float64": 1e-12}
+"""Relative L2 limits by dtype; a true fault measures 1e-2 and more."""
+
+LOW_PRECISION = 2e-2
+"""The limit for half precision, whose rounding is some 4e-3."""
+
+
+def limit_for(engine: EngineRecord) -> float:
+    """The parity limit for an engine's dtype."""
+    limit = LIMITS.get(engine.dtype, LOW_PRECISION)
+    if engine.adaptive and engine.steps:
+        # Adaptive clipping divides by the bare norm, the oracle by the norm plus 1e-6.
+        norms = [
+            b.norms for s in engine.steps for p in s.physical for b in p.backwards if b.norms is not None
+        ]
+        least = min((float(n.min()) for n in norms if len(n)), default=1.0)
+        limit = max(limit, 2e-6 / max(least, 1e-6))
+    return limit
+
+
+def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
+    """The clipped sum, the norms and the handed gradient against the oracle on the script's own graph."""
+    if not engine.steps:
+        if engine.raw_steps:
+            return [_raw(engine, index)]
+        return []
+    limit = limit_for(engine)
+    checks = [_clipped_sum(engine, index, limit)]
+    if "ghost" in engine.mode:
+        checks.append(_norms(engine, index, limit))
+    return checks
+
+
+def against_other_mode(
+    engine: EngineRecord, other: EngineRecord, index: int, mode: str, own_is_right: bool
+) -> list[Check]:
+    """The clipped sums and the parameter changes of two runs on the same batches."""
+    limit = limit_for(engine)
+    pairs = list(zip(engine.steps, other.steps, strict=False))
+    names = f"{mode} against {engine.mode}"
+    if not pairs:
+        reason = f"{names}: the run under {mode} made no logical step"
+        return [Check("parity-step", None, engine=index, detail=reason)]
+    different = next((i for i, (a, b) in enumerate(pairs) if a.batch_digest != b.batch_digest), None)
+    if different is not None:
+        pairs = pairs[:different]
+        if not pairs:
+            reason = f"{names}: the two runs drew different batches although seeded alike"
+            return [Check("parity-step", None, engine=index, detail=reason)]
+    sums = max(_distance(a.value, b.value, a) for a, b in pairs)
+    steps = max(_step_distance(engine, a, b) for a, b in pairs)
+    kind = "parameter change" if engine.linear_optimizer else "gradient handed to the optimizer"
+    checks = []
+    for name, value, what in (
+        ("parity-clipped-sum", sums, "clipped sum"),
+        ("parity-step", steps, kind),
+    ):
+        passed: bool | None = value <= limit
+        detail = f"{names}: {what} over {len(pairs)} logical step{'s' * (len(pairs) > 1)}"
+        if not passed and own_is_right:
+            passed = None
+            detail += _why_modes_differ(engine, other, mode)
+        checks.append(Check(name, passed, value, limit, engine=index, detail=detail))  # type: ignore[arg-type]
+    return checks
+
+
+def step_against_oracle(engine: EngineRecord, index: int) -> list[Check]:
+    """``parity-step`` where no other mode can run the script: what was handed on, over the oracle's sum."""
+    limit = limit_for(engine)
+    size = sum(engine.sizes)
+    worst = None
+    for step in engine.steps:
+        if judged(step) or step.handed is None or step.scale is None:
+            continue
+        wanted = expected_sum(step.physical, size) * step.scale
+        worst = max(worst or 0.0, relative(step.handed, wanted, step.scale * (step.max_grad_norm or 1.0)))
+    if worst is None:
+        return []
+    detail = "gradient handed to the optimizer, against the oracle"
+    return [Check("parity-step", worst <= limit, worst, limit, engine=index, detail=detail)]
+
+
+def noise_checks(first: RunRecord, again: RunRecord, fresh: Sequence[RunRecord]) -> list[Check]:
+    """``noise-std``, ``reproducible`` and ``noise-fresh`` of every engine that made a step."""
+    checks = []
+    for index, engine in enumerate(first.engines):
+        if not engine.steps:
+            continue
+        checks.append(_noise_std(engine, index))
+        twin = again.engines[index] if index < len(again.engines) else None
+        checks.append(_reproducible(engine, twin, index))
+        free = [r.engines[index] for r in fresh if index < len(r.engines) and r.engines[index].steps]
+        checks.append(_noise_fresh(engine, free, index, any(r.seeds_itself for r in (first, again))))
+    return checks
+
+
+def measurements(record: RunRecord) -> list[Measurement]:
+    """The figures that reports draw: norms, and errors by parameter, of every engine's first step."""
+    found = []
+    for index, engine in enumerate(record.engines):
+        step = next((s for s in engine.steps if not judged(s) and s.value is not None), None)
+        if step is None or step.value is None:
+            continue
+        expected = expected_sum(step.physical, sum(engine.sizes))
+        backwards = [b for p in step.physical for b in p.backwards]
+        size = max(float(expected.norm()), 1e-30)
+        errors = {
+            engine.layer(i): float((v - e).norm()) / size
+            for i, (v, e) in enumerate(
+                zip(torch.split(step.value, engine.sizes), torch.split(expected, engine.sizes), strict=True)
+            )
+        }
+        found.append(
+            Measurement(
+                engine=index,
+                mode=engine.mode,
+                physical_batches=len(step.physical),
+                relative_error=relative(step.value, expected, step.max_grad_norm or 1.0),
+                norms=tuple(_joined([b.ghost_norms for b in backwards])),
+                oracle_norms=tuple(_joined([b.norms for b in backwards])),
+                layer_errors=errors,
+            )
+        )
+    return found
+
+
+def step_errors(engine: EngineRecord) -> list[float | None]:
+    """Relative error of the clipped sum against the oracle, by logical step; None where it has none."""
+    size = sum(engine.sizes)
+    return [
+        None
+        if judged(s) or s.value is None
+        else relative(s.value, expected_sum(s.physical, size), s.max_grad_norm or 1.0)
+        for s in engine.steps
+    ]
+
+
+def _clipped_sum(engine: EngineRecord, index: int, limit: float) -> Check:
+    errors = step_errors(engine)
+    known = [e for e in errors if e is not None]
+    if any(not math.isfinite(e) for e in known):
+        return Check(
+            "parity-clipped-sum", False, None, limit, None, index, "NaN or infinity in the gradients"
+        )
+    bad = next((i for i, e in enumerate(errors) if e is not None and e > limit), None)
+    if bad is not None:
+        rule, sentence = fault(engine, engine.steps[bad], limit)
+        return Check("parity-clipped-sum", False, max(known), limit, rule, index, sentence)
+    loose = next((s for s in engine.steps if judged(s) and unclipped(engine, s) is not None), None)
+    if loose is not None:
+        rule, sentence = fault(engine, loose, limit)
+        return Check("parity-clipped-sum", False, None, limit, rule, index, sentence)
+    if not known:
+        reason = judged(engine.steps[0]) or "no backward pass was seen"
+        return Check("parity-clipped-sum", None, None, limit, None, index, f"no oracle: {reason}")
+    plural = "s" if len(known) > 1 else ""
+    detail = f"{engine.mode} against the oracle: clipped sum over {len(known)} logical step{plural}"
+    return Check("parity-clipped-sum", True, max(known), limit, None, index, detail)
+
+
+def _norms(engine: EngineRecord, index: int, limit: float) -> Check:
+    worst, count = 0.0, 0
+    for step in engine.steps:
+        for backward in (b for p in step.physical for b in p.backwards):
+            ours, theirs = backward.norms, backward.ghost_norms
+            if ours is None or theirs is None or not len(ours):
+                continue
+            if ours.shape != theirs.shape:
+                detail = f"{len(theirs)} ghost norms for {len(ours)} examples"
+                return Check("parity-norms", False, None, limit, None, index, detail)
+            count += len(ours)
+            worst = max(worst, relative(theirs, ours))
+    if not count:
+        return Check("parity-norms", None, None, limit, None, index, "no ghost norm was asked for")
+    detail = f"per-sample gradient norms of {count} examples, ghost against the oracle"
+    rule = None
+    if not worst <= limit:
+        for step in engine.steps:
+            if not judged(step):
+                rule, sentence = fault(engine, step, limit)
+                detail = sentence
+                break
+    return Check("parity-norms", worst <= limit, worst, limit, rule, index, detail)
+
+
+def _raw(engine: EngineRecord, index: int) -> Check:
+    detail = (
+        f"the torch optimizer given to make_private was stepped {engine.raw_steps} times, the private one "
+        "never: no clipping and no noise"
+    )
+    return Check("noise-std", False, None, None, None, index, detail)
+
+
+def _step_distance(engine: EngineRecord, a: LogicalStep, b: LogicalStep) -> float:
+    if not engine.linear_optimizer:
+        return _distance(a.handed, b.handed, a)
+    if a.before is None or a.after is None or b.before is None or b.after is None:
+        return math.nan
+    change = b.after - b.before
+    # A change is the difference of two stored parameters: it cannot be known better than their rounding.
+    rounding = 4 * torch.finfo(getattr(torch, engine.dtype)).eps * float(b.before.norm())
+    return max(0.0, float((a.after - a.before - change).norm()) - rounding) / max(float(change.norm()), 1e-30)
+
+
+def _distance(a: Tensor | None, b: Tensor | None, step: LogicalStep) -> float:
+    if a is None or b is None:
+        return math.nan
+    return relative(a, b, step.max_grad_norm or 1.0)
+
+
+def _why_modes_differ(engine: EngineRecord, other: EngineRecord, mode: str) -> str:
+    if "ghost" in engine.mode:
+        return (
+            "; the oracle agrees with this script. Under hooks its loss is not the mean of per-example "
+            "losses (class weights or ignore_index do that)"
+        )
+    return f"; the oracle agrees with this script as it is, but under {mode} this Opacus would differ"
+
+
+def _noise_std(engine: EngineRecord, index: int) -> Check:
+    drawn = [
+        (s.noise_std / s.sigma, s.noise_count) for s in engine.steps if s.sigma > 0 and s.noise_count > 1
+    ]
+    if not drawn:
+        why = (
+            "noise multiplier 0" if all(s.sigma == 0 for s in engine.steps) else "this process draws no noise"
+        )
+        return Check("noise-std", None, engine=index, detail=why)
+    total = sum(n for _, n in drawn)
+    ratio = math.sqrt(sum(r * r * n for r, n in drawn) / total)
+    limit = 5 / math.sqrt(2 * total)
+    detail = f"noise std over sigma*C is {ratio:.4f} for {total} draws"
+    return Check("noise-std", abs(ratio - 1) <= limit, abs(ratio - 1), limit, None, index, detail)
+
+
+def _reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) -> Check:
+    if twin is None or len(twin.steps) != len(engine.steps):
+        return Check(
+            "reproducible", False, None, 0.0, None, index, "two runs with one seed made different steps"
+        )
+    pairs = list(zip(engine.steps, twin.steps, strict=True))
+    batches = all(a.batch_digest == b.batch_digest for a, b in pairs)
+    noise = all(a.noise_digest == b.noise_digest for a, b in pairs)
+    same = all(
+        a.after is not None and b.after is not None and torch.equal(a.after, b.after) for a, b in pairs
+    )
+    if batches and not noise and engine.generator != "none":
+        detail = (
+            "the noise generator takes entropy of its own, as production privacy wants; batches are equal"
+        )
+        return Check("reproducible", None, engine=index, detail=detail)
+    worst = max(
+        (
+            float((a.after - b.after).abs().max())
+            for a, b in pairs
+            if a.after is not None and b.after is not None
+        ),
+        default=math.nan,
+    )
+    what = "batches" if not batches else "noise" if not noise else "parameters"
+    detail = (
+        "two runs with one seed are bit-equal"
+        if same and noise
+        else f"two runs with one seed differ in {what}"
+    )
+    return Check("reproducible", same and noise, worst, 0.0, None, index, detail)
+
+
+def _noise_fresh(engine: EngineRecord, free: list[EngineRecord], index: int, seeds_itself: bool) -> Check:
+    if not any(s.noise_count for s in engine.steps):
+        return Check("noise-fresh", None, engine=index, detail="no noise is drawn")
+    if len(free) < 2:
+        return Check("noise-fresh", None, engine=index, detail="an unseeded run made no step")
+    first, second = free[0].steps[0], free[1].steps[0]
+    if first.noise_digest != second.noise_digest:
+        return Check("noise-fresh", True, engine=index, detail="two unseeded runs draw different noise")
+    if engine.generator == "bare":
+        detail = (
+            "unseeded-noise-generator: a bare torch.Generator() draws the same, public noise in every run; "
+            "anyone can subtract it"
+        )
+        return Check("noise-fresh", False, None, None, "DPM201", index, detail)
+    if engine.generator != "none" or seeds_itself:
+        who = "its noise generator" if engine.generator != "none" else "the global generator"
+        detail = f"the script seeds {who} on purpose: equal noise in every run, fit for experiments only"
+        return Check("noise-fresh", None, engine=index, detail=detail)
+    return Check("noise-fresh", False, None, None, None, index, "two unseeded runs draw the same noise")
+
+
+def _joined(parts: list[Tensor | None]) -> list[float]:
+    return [float(v) for part in parts if part is not None for v in part]
+
+
+def unsupported(reason: str, index: int) -> Check:
+    """A comparison that this Opacus cannot make, as a check that does not apply."""
+    return Check("parity-step", None, engine=index, detail=f"{UNSUPPORTED}{reason}")

@@ -1,0 +1,157 @@
+"""One verification: the runs of the script that it takes, and the report made of them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
+from dpmigrate.runtime.run import verdicts
+from dpmigrate.runtime.run.engines import shown_path
+from dpmigrate.runtime.run.expected import expected_engines
+from dpmigrate.runtime.run.plan import NoVerdict, Runner
+from dpmigrate.runtime.run.records import EngineRecord, RunRecord
+from dpmigrate.runtime.run.request import Request
+from dpmigrate.runtime.run.state import Settings
+
+NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
+
+
+def verify(request: Request, folder: Path) -> dict[str, Any]:
+    """The report of one script, as JSON-ready data. Raises NoVerdict with one sentence."""
+    runner = Runner(request, folder)
+    engines = request.engines or expected_engines(request)
+    steps = request.steps
+    own = runner.run(
+        Settings(steps, oracle=True, engines=engines),
+        seed=request.seed,
+        loud=True,
+        label="the script as it is, noise off, against the oracle",
+    )
+    require_steps(own)
+    checks = [c for i, e in enumerate(own.engines) for c in verdicts.against_oracle(e, i)]
+    checks += _other_mode(runner, own, checks, engines)
+    checks += _noise(runner, own, engines)
+    return report(request, own, checks)
+
+
+def require_steps(record: RunRecord) -> None:
+    """Raise NoVerdict unless the run reached a logical step and did not fail by itself."""
+    steps = sum(len(e.steps) + e.raw_steps for e in record.engines)
+    if record.gpu:
+        raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
+    if record.outcome == "raised":
+        raise NoVerdict(f"the script raised {record.error}")
+    if steps:
+        return
+    if record.outcome == "exited":
+        said = f": {record.error}" if record.error else ""
+        raise NoVerdict(
+            f"the script exited with status {record.exit_code} before its first private step{said}"
+        )
+    if not record.engines:
+        raise NoVerdict(NO_RUN)
+    first = record.engines[0]
+    raise NoVerdict(f"the script ended without one private step (engine made at {first.path}:{first.line})")
+
+
+def _other_mode(runner: Runner, own: RunRecord, checks: list[Check], engines: int) -> list[Check]:
+    """Run the script under the other mode from the same parameters at every step, and compare."""
+    found: list[Check] = []
+    partners = {i: _partner(e) for i, e in enumerate(own.engines) if e.steps}
+    replay = [[s.after for s in e.steps if s.after is not None] for e in own.engines]
+    for mode in sorted({m for m in partners.values() if m}):
+        settings = Settings(runner.request.steps, mode=mode, replay=replay, engines=engines)
+        other = runner.run(settings, seed=runner.request.seed, label=f"the same script under {mode}")
+        for index, engine in enumerate(own.engines):
+            if partners.get(index) != mode:
+                continue
+            right = not any(c.passed is False for c in checks if c.engine == index)
+            if other.outcome == "raised" or index >= len(other.engines):
+                found.append(verdicts.unsupported(f"under {mode} the script raises {other.error}", index))
+                found += verdicts.step_against_oracle(engine, index)
+            else:
+                found += verdicts.against_other_mode(engine, other.engines[index], index, mode, right)
+    for index, partner in partners.items():
+        if partner is None and own.world == 1:
+            found += verdicts.step_against_oracle(own.engines[index], index)
+    return found
+
+
+def _partner(engine: EngineRecord) -> str | None:
+    """The mode to compare with; None where the script cannot run in another one."""
+    if engine.manual or engine.adaptive:
+        return None
+    if "ghost" in engine.mode:
+        # Loops of the API before the wrapped criterion ask the model for coefficients that hooks lack.
+        return "hooks" if engine.wrapped_api else None
+    return "ghost"
+
+
+def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
+    request = runner.request
+    noisy = Settings(request.steps, quiet=False, measure_noise=True, engines=engines)
+    once = Settings(1, quiet=False, measure_noise=True, keep_vectors=False, engines=engines)
+    first = runner.run(noisy, seed=request.seed, label="with noise")
+    again = runner.run(noisy, seed=request.seed, label="with noise, the same seed again")
+    fresh = [runner.run(once, seed=None, label=f"with noise, unseeded ({i} of 2)") for i in (1, 2)]
+    return verdicts.noise_checks(first, again, fresh)
+
+
+def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, Any]:
+    """The JSON report; what stands beyond the contract's fields is under ``evidence``."""
+    import opacus
+
+    if not any(c.passed is not None for c in checks):
+        raise NoVerdict(
+            "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
+        )
+    batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
+    # An engine's checks stand together, in the order of the contract's names.
+    order = {name: i for i, name in enumerate(("parity-clipped-sum", "parity-norms", "parity-step"))}
+    checks = sorted(checks, key=lambda c: (c.engine, order.get(c.name, 9)))
+    body = ClippingReport(
+        opacus=str(opacus.__version__),
+        torch=torch.__version__.split("+")[0],
+        dtype=own.engines[0].dtype if own.engines else "float32",
+        logical_steps=max((len(e.steps) for e in own.engines), default=0),
+        physical_batches=tuple(batches),
+        engines=tuple(Engine(e.path, e.line, e.mode) for e in own.engines),
+        files=tuple(_digests(request, own)),
+        checks=tuple(checks),
+        max_grad_norm=_common([s.max_grad_norm for e in own.engines for s in e.steps]),
+        measurements=tuple(verdicts.measurements(own)),
+    ).to_dict()
+    for engine, record in zip(body["engines"], own.engines, strict=True):
+        engine["cell"], engine["line"] = _cell(record)
+        engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
+    body["evidence"] = {
+        "step_errors": [verdicts.step_errors(e) for e in own.engines],
+        "target": request.target,
+        "arguments": list(request.args),
+        "seed": request.seed,
+    }
+    return body
+
+
+def _digests(request: Request, own: RunRecord) -> list[tuple[str, str]]:
+    paths = list(own.files)
+    if request.kind == "script":
+        paths = [shown_path(request.target), *(p for p in paths if p != shown_path(request.target))]
+    return [(p, hashlib.sha256(Path(p).read_bytes()).hexdigest()) for p in paths if Path(p).is_file()]
+
+
+def _cell(record: EngineRecord) -> tuple[int | None, int]:
+    if not record.path.endswith(".ipynb"):
+        return None, record.line
+    from dpmigrate.workspace.source import load
+
+    cell, line, _ = load(record.path, Path.cwd()).locate(record.line, 1)
+    return cell, line
+
+
+def _common(values: list[float | None]) -> float | None:
+    return values[0] if values and len(set(values)) == 1 else None
