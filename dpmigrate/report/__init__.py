@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FORMATS = {
     "text": "dpmigrate.report.text",
     "json": "dpmigrate.report.json_",
+    "sarif": "dpmigrate.report.sarif",
+    "github": "dpmigrate.report.github",
 }
 """What ``--format`` takes, and the module that renders it."""
 

@@ -1,0 +1,61 @@
+"""``--format github``: workflow commands, which show as annotations on a pull request's lines."""
+
+from __future__ import annotations
+
+from dpmigrate.model import Finding, NotAnalysed, ScanResult, Severity
+from dpmigrate.report.style import Style
+from dpmigrate.report.text import where
+
+COMMANDS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "notice"}
+
+
+def render(result: ScanResult, style: Style) -> str:
+    """One command a line; nothing when there is nothing to report. Nothing depends on `style`.
+
+    Columns are left out where a finding spans several lines, since GitHub refuses them there. A place in a
+    notebook is put into the message: the lines of the file itself are lines of JSON.
+    """
+    lines = [_annotation(finding) for finding in sorted(result.findings, key=lambda f: f.sort_key)]
+    named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == "DPM000"}
+    lines += [_failure(item) for item in result.not_analysed if (item.path, item.cell) not in named]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _annotation(finding: Finding) -> str:
+    span = finding.span
+    properties: dict[str, object] = {"file": span.path}
+    message = finding.message
+    if span.cell is None:
+        properties |= {"line": span.line, "endLine": span.end_line}
+        if span.end_line == span.line:
+            properties |= {"col": span.column, "endColumn": span.end_column}
+    else:
+        message = f"{where(span.path, span.cell, span.line)}: {message}"
+    properties["title"] = f"{finding.rule} {finding.name}"
+    parts = [message if finding.certainty == "definite" else f"{message} (possible)"]
+    parts += [f"because {where(p.path, p.cell, p.line)}: {p.text}" for p in finding.because]
+    if finding.fix is not None:
+        parts.append(f"fix [{finding.fix.applicability}]: {finding.fix.summary}")
+    return _command(COMMANDS[finding.severity], properties, "\n".join(parts))
+
+
+def _failure(item: NotAnalysed) -> str:
+    properties: dict[str, object] = {"file": item.path}
+    if item.cell is None:
+        properties["line"] = max(1, item.line)
+    properties["title"] = "not analysed"
+    return _command("warning", properties, item.reason)
+
+
+def _command(name: str, properties: dict[str, object], message: str) -> str:
+    """``::name key=value,..::message`` with what has a meaning there escaped."""
+    listed = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items())
+    return f"::{name} {listed}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

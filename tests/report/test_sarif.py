@@ -1,0 +1,93 @@
+"""``--format sarif``: a log that code scanning and editors accept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from dpmigrate.advisories.catalogue import advisories
+from dpmigrate.model import ScanResult, Span
+from dpmigrate.report import render
+from dpmigrate.report.style import Style
+
+
+def run_of(result: ScanResult) -> Any:
+    log = json.loads(render("sarif", result, Style(colour=True, width=40)))
+    assert log["version"] == "2.1.0"
+    assert len(log["runs"]) == 1
+    return log["runs"][0]
+
+
+def test_no_finding_is_a_run_without_results(empty: ScanResult) -> None:
+    run = run_of(empty)
+    assert run["results"] == []
+    assert run["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
+
+
+def test_every_advisory_is_a_rule_with_its_prose(empty: ScanResult) -> None:
+    rules = run_of(empty)["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == [item.id for item in advisories()]
+    for rule, item in zip(rules, advisories(), strict=True):
+        assert rule["shortDescription"]["text"] == item.summary
+        assert rule["help"]["markdown"] == item.body
+        assert rule["defaultConfiguration"]["level"] in ("error", "warning", "note")
+
+
+def test_a_result_refers_to_its_rule_by_number(result: ScanResult) -> None:
+    run = run_of(result)
+    for answer in run["results"]:
+        assert run["tool"]["driver"]["rules"][answer["ruleIndex"]]["id"] == answer["ruleId"]
+
+
+def test_a_result_has_its_region_and_its_reasons(result: ScanResult) -> None:
+    answer = next(item for item in run_of(result)["results"] if item["ruleId"] == "DPM101")
+    assert answer["level"] == "error"
+    assert answer["locations"] == [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "train.py", "uriBaseId": "SRCROOT"},
+                "region": {"startLine": 5, "startColumn": 7, "endLine": 6, "endColumn": 40},
+            }
+        }
+    ]
+    assert [
+        (place["physicalLocation"]["region"]["startLine"], place["message"]["text"])
+        for place in answer["relatedLocations"]
+    ] == [(2, "args.mode may be 'ghost'"), (4, "opacus==1.5.2")]
+    assert answer["properties"]["fix"]["applicability"] == "safe"
+
+
+def test_a_place_in_a_notebook_is_its_cell(result: ScanResult) -> None:
+    answer = next(item for item in run_of(result)["results"] if item["ruleId"] == "DPM203")
+    assert answer["message"]["text"] == "study.ipynb cell 3 line 1: no seed at all"
+    location = answer["locations"][0]
+    assert "region" not in location["physicalLocation"]
+    assert location["logicalLocations"][0]["name"] == "cell 3"
+
+
+def test_a_file_not_analysed_is_a_notification(result: ScanResult) -> None:
+    (invocation,) = run_of(result)["invocations"]
+    assert invocation["executionSuccessful"] is False
+    (notification,) = invocation["toolExecutionNotifications"]
+    assert notification["message"]["text"] == "not analysed: syntax error: invalid syntax"
+
+
+def test_fingerprints_outlive_line_numbers_and_tell_equal_lines_apart(result: ScanResult) -> None:
+    finding = result.findings[0]
+
+    def prints(*numbers: int) -> list[str]:
+        code = tuple("loss.backward()" if i + 1 in numbers else "" for i in range(20))
+        found = tuple(replace(finding, span=Span("train.py", n, 1, n, 5)) for n in numbers)
+        run = run_of(replace(result, findings=found, lines={("train.py", None): code}))
+        return [answer["partialFingerprints"]["dpmigrate/v1"] for answer in run["results"]]
+
+    assert prints(3, 7) == prints(5, 11)
+    assert len(set(prints(3, 7))) == 2
+
+
+def test_a_path_is_a_uri(result: ScanResult) -> None:
+    odd = replace(result.findings[0], span=Span("my code/日\udcff#.py", 1, 1, 1, 2))
+    (answer,) = run_of(replace(result, findings=(odd,)))["results"]
+    uri = answer["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "my%20code/%E6%97%A5%FF%23.py"
