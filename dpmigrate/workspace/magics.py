@@ -8,11 +8,11 @@ comes back wherever an edit moved the line. Rules as in IPython.core.inputtransf
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from dpmigrate.workspace.errors import NotLossless
 
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 """One physical line with its end, as Python's tokenizer counts lines."""
@@ -23,6 +23,7 @@ _PYTHON_CELL_MAGICS = frozenset(
 _CANDIDATE = re.compile(r"^[ \t]*[%!?/,;]|=[ \t]*[%!]|\?[ \t]*\r?$", re.MULTILINE)
 _WHOLE = re.compile(r"[ \t]*[%!?/,;]|[ \t]*%{0,2}[\w.*]+(?:\[[\w'\"]+\])?\?{1,2}[ \t]*$")
 _ASSIGNED = re.compile(r"([ \t]*[^\W\d][\w.,\[\]'\" \t]*[ \t]*=[ \t]*)([%!].*)$")
+_TIMED = re.compile(r"([ \t]*)(%(?:time|timeit|prun|memit)[ \t]+)([^-\s].*)$")
 _AUTOMAGIC = re.compile(
     r"[ \t]*(?:(?:pip3?|conda|mamba|uv)[ \t]+[a-z]"
     r"|(?:cd|ls|pwd|cat|mkdir|rm|cp|mv|clear|load_ext|matplotlib)(?:[ \t]+[^\s=(.,:\[]|[ \t]*$))"
@@ -33,12 +34,16 @@ _STRING_END = {quote: re.compile(r"\\.|" + quote) for quote in ('"', "'", '"""',
 
 @dataclass(frozen=True, slots=True)
 class Magic:
-    """A replaced line: ``text`` is the original, with its indentation when ``whole``."""
+    """A replaced line: ``text`` is the original, with its indentation when ``whole``.
+
+    When ``before``, the text (such as ``%time``) stood before a statement that is kept.
+    """
 
     cell: int
     line: int
     text: str
-    whole: bool
+    whole: bool = False
+    before: bool = False
 
 
 class Magics:
@@ -50,8 +55,12 @@ class Magics:
     def __init__(self, tag: str) -> None:
         self._tag = tag
         self.kept: list[Magic] = []
+        self.hidden: set[int] = set()
+        """Cells of which nothing is left as Python."""
+        reference = rf"#[ \t]*{re.escape(tag)}"
         self._reference = re.compile(
-            rf"^([ \t]*)([^\r\n]*?)(?:pass|ipython_magic)[ \t]*#[ \t]*{re.escape(tag)} (\d+)[ \t]*(?=\r?$)",
+            rf"^([ \t]*)([^\r\n]*?)(?:(?:pass|ipython_magic)[ \t]*{reference}|[ \t]*{reference}-before) (\d+)"
+            r"[ \t]*(?=[\r\n]|\Z)",
             re.MULTILINE,
         )
 
@@ -71,6 +80,7 @@ class Magics:
 
     def hide(self, cell: int, lines: Sequence[str], first: int = 0) -> list[str]:
         """One ``pass`` statement for every line that is not blank; ``first`` is the first one's index."""
+        self.hidden.add(cell)
         return [
             self._pass(cell, first + i, line, whole=True) if line.strip() else line
             for i, line in enumerate(lines)
@@ -83,29 +93,44 @@ class Magics:
             return None
         return [self._pass(cell, i, line) if found[i] else line for i, line in enumerate(lines)]
 
+    def forget(self, cell: int, count: int) -> None:
+        """Take back what was kept of ``cell``, so that ``count`` originals are left."""
+        del self.kept[count:]
+        self.hidden.discard(cell)
+
+    def is_replaced(self, line: str) -> bool:
+        """Whether a line of the Python text stands for an original."""
+        return self._reference.match(line) is not None
+
+    def numbers(self, python: str) -> list[int]:
+        """The numbers of the originals that a Python text stands for, in order."""
+        return [int(match[3]) for match in self._reference.finditer(python)]
+
+    def without_numbers(self, python: str) -> str:
+        """``python`` with the originals' numbers left out, for comparison."""
+        return self._reference.sub(lambda m: m[0][: m.start(3) - m.start()], python)
+
     def restore(self, python: str, edits: Mapping[tuple[int, int], str]) -> str:
         """``python`` with every original back in place.
 
         ``edits`` maps (cell, 1-based line) of a replaced line to the text that stands there
-        instead of the original. Raises :class:`NotLossless` when a replaced line is missing.
+        instead of the original.
         """
-        seen: set[int] = set()
 
         def original(match: re.Match[str]) -> str:
-            number = int(match[3])
-            seen.add(number)
-            magic = self.kept[number]
+            magic = self.kept[int(match[3])]
             text = edits.get((magic.cell, magic.line), magic.text)
-            return text if magic.whole else match[1] + match[2] + text
+            if magic.whole:
+                return text
+            if magic.before:
+                return match[1] + text + match[2]
+            return match[1] + match[2] + text
 
-        restored = self._reference.sub(original, python)
-        if len(seen) != len(self.kept):
-            raise NotLossless("an IPython magic was lost by the edit")
-        return restored
+        return self._reference.sub(original, python)
 
-    def _keep(self, cell: int, index: int, text: str, whole: bool) -> str:
-        self.kept.append(Magic(cell, index + 1, text, whole))
-        return f"# {self._tag} {len(self.kept) - 1}"
+    def _keep(self, cell: int, index: int, text: str, whole: bool = False, before: bool = False) -> str:
+        self.kept.append(Magic(cell, index + 1, text, whole, before))
+        return f"# {self._tag}{'-before' if before else ''} {len(self.kept) - 1}"
 
     def _pass(self, cell: int, index: int, line: str, whole: bool = False) -> str:
         body = line.rstrip("\r\n")
@@ -122,12 +147,16 @@ class Magics:
             end = line[len(body) :]
             if continued:
                 replaced.append(f"{indent}pass  {self._keep(cell, index, body, whole=True)}{end}")
+            elif statement.here and (timed := _TIMED.match(body)) and _is_statement(timed[3]):
+                reference = self._keep(cell, index, timed[2], before=True)
+                replaced.append(f"{timed[1]}{timed[3]}  {reference}{end}")
+                continue
             elif statement.here and _WHOLE.match(body):
                 indent = _indent(body)
                 replaced.append(self._pass(cell, index, line))
             elif statement.here and (assigned := _ASSIGNED.match(body)) is not None:
                 indent = _indent(body)
-                reference = self._keep(cell, index, assigned[2], whole=False)
+                reference = self._keep(cell, index, assigned[2])
                 replaced.append(f"{assigned[1]}ipython_magic  {reference}{end}")
             else:
                 statement.feed(body)
@@ -174,6 +203,17 @@ class _StatementStart:
         if len(self._quote) == 1 and not backslash:
             self._quote = ""  # an unterminated string ends with its line
         self._continued = backslash and not self._quote
+
+
+def _is_statement(text: str) -> bool:
+    """Whether the text is Python by itself."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _indent(body: str) -> str:

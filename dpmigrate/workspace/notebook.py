@@ -105,25 +105,83 @@ class Notebook:
         }
         if python == self.python and not edits:
             return self.text.json_text
-        restored = self._magics.restore(python, edits)
-        found = [m for m in _MARKER_LINE.finditer(restored) if m[1] == self._marker]
-        cells = self.text.cells
-        if [int(m[2]) for m in found] != [c.index for c in cells]:
-            raise NotLossless("a cell boundary was lost by the edit")
-        if found and restored[: found[0].start()].strip():
-            raise NotLossless("the edit put code before the first cell")
-        ends = [m.start() for m in found[1:]] + [len(restored)]
+        bodies = self._bodies(python)
+        numbers = [n for body in bodies.values() for n in self._magics.numbers(body)]
+        if sorted(numbers) != list(range(len(self._magics.kept))):
+            raise NotLossless("an IPython magic was lost by the edit")
         texts = {}
-        for cell, match, end in zip(cells, found, ends, strict=True):
-            body = restored[match.end() : end]
+        for cell in self.text.cells:
+            body = bodies[cell.index]
+            texts[cell.index] = self._magics.restore(body, edits)
             if not cell.text.endswith(("\n", "\r")):
-                body = (
-                    body.removesuffix("\n").removesuffix("\r")
-                    if body.endswith("\r\n")
-                    else body.removesuffix("\n")
-                )
-            texts[cell.index] = body
-        return self.text.replaced(texts)
+                texts[cell.index] = _without_last_newline(texts[cell.index])
+        rebuilt = self.text.replaced(texts)
+        self._check(rebuilt, bodies)
+        return rebuilt
+
+    def _bodies(self, python: str) -> dict[int, str]:
+        """The Python text of every cell after an edit.
+
+        Code that the edit put before the first cell, into a cell that holds no Python, or above
+        the magics that begin a cell (an install, ``%%time``) moves to where it can run.
+        """
+        found = [m for m in _MARKER_LINE.finditer(python) if m[1] == self._marker]
+        if [int(m[2]) for m in found] != [cell.index for cell in self.text.cells]:
+            raise NotLossless("a cell boundary was lost by the edit")
+        carried = LINE.findall(python[: found[0].start()]) if found else []
+        ends = [m.start() for m in found[1:]] + [len(python)]
+        before = LINE.findall(self.python)
+        bodies: dict[int, str] = {}
+        for place, (match, end) in enumerate(zip(found, ends, strict=True)):
+            cell = self.text.cells[place].index
+            lines = LINE.findall(python[match.end() : end])
+            if cell in self._magics.hidden:
+                own = [line for line in lines if not line.strip() or self._magics.is_replaced(line)]
+                carried += [line for line in lines if line.strip() and not self._magics.is_replaced(line)]
+                bodies[cell] = "".join(own)
+                continue
+            last = self._starts[place + 1] - 1 if place + 1 < len(self._starts) else len(before)
+            head = self._head(before[self._starts[place] : last])
+            bodies[cell] = "".join(_below(head, carried, lines))
+            carried = []
+        if "".join(carried).strip():
+            raise NotLossless("the edit put code where no cell can hold it")
+        return bodies
+
+    def _head(self, lines: list[str]) -> list[str]:
+        """The lines of a cell up to the last of the magics that it begins with."""
+        end = 0
+        for index, line in enumerate(lines):
+            if self._magics.is_replaced(line) and line.lstrip().startswith("pass"):
+                end = index + 1
+            elif line.strip() and not line.lstrip().startswith("#"):
+                break
+        return lines[:end]
+
+    def _check(self, rebuilt: str, bodies: Mapping[int, str]) -> None:
+        """Read the result again: it must be the very text that the edit asked for."""
+        again = load_notebook(rebuilt)
+        lines = LINE.findall(again.python)
+        starts = (*again._starts, len(lines) + 1)
+        for place, cell in enumerate(again.text.cells):
+            got = "".join(lines[starts[place] : starts[place + 1] - 1])
+            expected = bodies[cell.index]
+            if again._magics.without_numbers(got).rstrip("\r\n") != self._magics.without_numbers(
+                expected
+            ).rstrip("\r\n"):
+                raise NotLossless(f"the edit does not survive in cell {cell.index} of the notebook")
+
+
+def _without_last_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\r\n") else text.removesuffix("\n")
+
+
+def _below(head: list[str], carried: list[str], lines: list[str]) -> list[str]:
+    """A cell's lines with ``carried``, and what an edit put above ``head``, moved below it."""
+    for index in range(len(lines) - len(head) + 1):
+        if lines[index : index + len(head)] == head:
+            return [*head, *carried, *lines[:index], *lines[index + len(head) :]]
+    return [*carried, *lines]
 
 
 def load_notebook(json_text: str) -> Notebook:
@@ -157,13 +215,13 @@ def _python(magics: Magics, cell: int, lines: list[str]) -> tuple[list[str], Bro
     fault = _fault(cell, body)
     if fault is None:
         return body, None
-    del magics.kept[before:]
+    magics.forget(cell, before)
     retried = magics.hide_automagic(cell, lines)
     if retried is not None:
         again = magics.neutralise(cell, retried)
         if _fault(cell, again) is None:
             return again, None
-    del magics.kept[before:]
+    magics.forget(cell, before)
     return magics.hide(cell, lines), fault
 
 

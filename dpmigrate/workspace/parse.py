@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TOO_DEEP = "syntax error: an expression or block is too deeply nested"
 _MAX_DEPTH = 200
-_MAX_CHAIN = 1_000
+_MAX_CHAIN = 600
 _DEEP = 100
 """LibCST renders and visits about 300 levels within Python's default recursion limit."""
 
@@ -113,6 +113,7 @@ def _is_shallow(text: str) -> bool:
         kind = token.lastgroup
         if kind == "open":
             depth += 1
+            chain += 1
         elif kind == "close":
             depth -= 1
         elif kind == "end":

@@ -1,0 +1,208 @@
+"""All files of a fix are written or none, and every file is whole at every moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dpmigrate.workspace import transaction as module
+from dpmigrate.workspace.errors import Refused
+from dpmigrate.workspace.transaction import Transaction
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path.resolve()
+
+
+def files(folder: Path, count: int = 3) -> list[Path]:
+    paths = [folder / f"{index}.py" for index in range(count)]
+    for path in paths:
+        path.write_bytes(b"old")
+    return paths
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_nothing_staged_writes_nothing(folder: Path) -> None:
+    (path,) = files(folder, 1)
+    before = path.stat().st_mtime_ns
+    transaction = Transaction()
+    transaction.stage(path, b"old", b"old")
+    transaction.commit()
+    assert (transaction.paths, path.stat().st_mtime_ns) == ((), before)
+
+
+def test_every_file_is_written_and_keeps_its_mode(folder: Path) -> None:
+    paths = files(folder)
+    paths[0].chmod(0o751)
+    transaction = Transaction()
+    for path in paths:
+        transaction.stage(path, b"old", b"new " + path.name.encode())
+    transaction.commit()
+    assert contents(folder) == {f"{i}.py": f"new {i}.py".encode() for i in range(3)}
+    assert stat.S_IMODE(paths[0].stat().st_mode) == 0o751
+
+
+def test_rollback_puts_everything_back(folder: Path) -> None:
+    paths = files(folder)
+    transaction = Transaction()
+    for path in paths:
+        transaction.stage(path, b"old", b"new")
+    transaction.commit()
+    transaction.rollback()
+    assert set(contents(folder).values()) == {b"old"}
+    assert len(contents(folder)) == 3
+
+
+def test_rollback_does_not_overwrite_what_somebody_else_wrote(folder: Path) -> None:
+    paths = files(folder, 2)
+    transaction = Transaction()
+    for path in paths:
+        transaction.stage(path, b"old", b"new")
+    transaction.commit()
+    paths[0].write_bytes(b"theirs")
+    with pytest.raises(Refused, match="changed on disk"):
+        transaction.rollback()
+    assert contents(folder) == {"0.py": b"theirs", "1.py": b"new"}
+
+
+def test_a_file_that_changed_since_it_was_read_is_refused(folder: Path) -> None:
+    paths = files(folder)
+    transaction = Transaction(display=lambda path: Path(path).name)
+    for path in paths:
+        transaction.stage(path, b"old", b"new")
+    paths[2].write_bytes(b"theirs")
+    with pytest.raises(Refused) as caught:
+        transaction.commit()
+    assert (caught.value.path, caught.value.reason) == ("2.py", "changed on disk since it was read")
+    assert contents(folder) == {"0.py": b"old", "1.py": b"old", "2.py": b"theirs"}
+
+
+def test_what_must_not_be_written_is_refused(folder: Path) -> None:
+    (path,) = files(folder, 1)
+    (folder / "link.py").symlink_to(path)
+    (folder / "sub").mkdir()
+    (folder / "way").symlink_to(folder / "sub")
+    (folder / "sub" / "x.py").write_bytes(b"old")
+    transaction = Transaction(allowed=lambda name: not name.endswith("0.py"))
+    for target, reason in [
+        (path, "outside the given paths"),
+        (folder / "link.py", "link"),
+        (folder / "way" / "x.py", "link"),
+        (folder / "sub", "not a regular file"),
+        (folder / "gone.py", "no such file"),
+    ]:
+        with pytest.raises(Refused, match=reason):
+            transaction.stage(target, b"old", b"new")
+    transaction.commit()
+    assert path.read_bytes() == b"old"
+
+
+def test_a_read_only_file_or_folder_refuses_everything(folder: Path) -> None:
+    paths = files(folder, 2)
+    transaction = Transaction()
+    for path in paths:
+        transaction.stage(path, b"old", b"new")
+    paths[1].chmod(0o444)
+    with pytest.raises(Refused, match=r"1\.py: read-only"):
+        transaction.commit()
+    paths[1].chmod(0o644)
+    folder.chmod(0o555)
+    with pytest.raises(Refused, match="its folder is read-only"):
+        transaction.commit()
+    folder.chmod(0o755)
+    assert set(contents(folder).values()) == {b"old"}
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, 4, 5, 6])
+def test_a_failure_at_any_step_leaves_everything_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    paths = files(folder)
+    transaction = Transaction()
+    for path in paths:
+        transaction.stage(path, b"old", b"new")
+    calls = 0
+
+    def counted(real: object) -> object:
+        def call(*arguments: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == failing:
+                raise OSError(28, "No space left on device")
+            return real(*arguments)  # type: ignore[operator]
+
+        return call
+
+    monkeypatch.setattr(os, "replace", counted(os.replace))
+    monkeypatch.setattr(module, "_write_beside", counted(module._write_beside))
+    with pytest.raises(Refused, match="(?i)no space left"):
+        transaction.commit()
+    assert contents(folder) == {f"{i}.py": b"old" for i in range(3)}
+
+
+def test_an_interrupt_leaves_everything_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = files(folder)
+    transaction = Transaction()
+    for path in paths:
+        transaction.stage(path, b"old", b"new")
+    real = os.replace
+
+    def interrupted(source: str, target: str) -> None:
+        if target.endswith("1.py") and Path(source).read_bytes() == b"new":
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        transaction.commit()
+    assert contents(folder) == {f"{i}.py": b"old" for i in range(3)}
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from dpmigrate.workspace.transaction import Transaction
+paths = sorted(Path(sys.argv[1]).glob("*.py"))
+texts = [b"old " * 2000, b"new " * 2500]
+print("ready", flush=True)
+while True:
+    transaction = Transaction()
+    for path in paths:
+        transaction.stage(path, texts[0], texts[1])
+    transaction.commit()
+    texts.reverse()
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_every_file_whole(folder: Path) -> None:
+    paths = files(folder, 200)
+    whole = {b"old " * 2000, b"new " * 2500}
+    mixed = 0
+    rng = random.Random(0)
+    for _ in range(200):
+        for path in paths:
+            path.write_bytes(b"old " * 2000)
+        child = subprocess.Popen([sys.executable, "-c", _CHILD, str(folder)], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.25))
+        child.send_signal(signal.SIGKILL)
+        child.wait(timeout=30)
+        child.stdout.close()
+        found = {path.read_bytes() for path in paths}
+        assert found <= whole
+        mixed += len(found) == 2
+    assert mixed > 0, "no kill fell between two renames, so the test showed nothing"
