@@ -43,7 +43,7 @@ demo: $(VENV)/demo $(RELEASES:%=.opacus/%/opacus/__init__.py)
 	$(BIN)/python fixtures/digits-story/demo.py --releases .opacus
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .

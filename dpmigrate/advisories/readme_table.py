@@ -1,4 +1,7 @@
-"""The README's rule table, written from ``rules/``: ``python -m dpmigrate.advisories.readme_table README.md``."""
+"""The rule table of README.md, written from ``rules/``.
+
+Run as ``python -m dpmigrate.advisories.readme_table README.md``.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ are cleared by `zero_grad()`.
 ## Example
 
 ```python
-with BatchMemoryManager(data_loader=loader, max_physical_batch_size=32, optimizer=optimizer) as physical_loader:
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=32, optimizer=opt) as physical:
     pass
 ```
 """
