@@ -1,0 +1,142 @@
+"""``dpmigrate fix``: rewrite faulty ghost clipping to the corrected API."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dpmigrate.cli.errors import as_usage_errors
+from dpmigrate.cli.options import (
+    configuration,
+    opacus_specifier,
+    paths_argument,
+    rule_ids,
+    rule_options,
+    split_selectors,
+)
+from dpmigrate.cli.output import emit
+
+if TYPE_CHECKING:
+    from dpmigrate.fixing import FixResult
+
+STRATEGIES = ("upgrade", "set-to-none", "patch", "hooks")
+
+
+@click.command(
+    short_help="Rewrite it to the corrected API.",
+    epilog="Exit status: 0 nothing to change (or, with --apply, every fix applied), 1 a diff was printed or "
+    "a fix could not be applied, 2 wrong usage or an internal error.",
+)
+@paths_argument
+@click.option("--apply", is_flag=True, help="Write the changes; without it only the diff is printed.")
+@click.option("--unsafe", is_flag=True, help="Also the fixes that change noise, sampling or behaviour.")
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    help="What to do about ghost clipping under a memory manager.  [default: upgrade]",
+)
+@rule_options
+@click.option("--seed", metavar="EXPR", help="Python expression to seed generators with, such as args.seed.")
+@click.option(
+    "--opacus-lower-bound",
+    "lower_bound",
+    metavar="VERSION",
+    help="The least Opacus that pins are raised to.  [default: 1.5.4]",
+)
+@click.option(
+    "--verify",
+    metavar="SCRIPT",
+    help="With --apply: run SCRIPT (and its arguments, in quotes) under verify; put every file back "
+    "unless it passes.",
+)
+def fix(
+    paths: tuple[str, ...],
+    apply: bool,
+    unsafe: bool,
+    strategy: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    opacus: str | None,
+    seed: str | None,
+    lower_bound: str | None,
+    verify: str | None,
+) -> int:
+    """Rewrite faulty ghost clipping under PATH (default: this folder) to the corrected API.
+
+    Prints a unified diff and writes nothing, unless --apply is given. Only files under PATH are written.
+    """
+    if verify is not None and not apply:
+        raise click.UsageError("--verify needs --apply: there is nothing new to run otherwise.")
+    if "-" in paths:
+        raise click.UsageError("fix takes files and folders; standard input is for scan.")
+    cwd = Path.cwd()
+    with as_usage_errors():
+        config = configuration(paths, cwd)
+        chosen = rule_ids(split_selectors(select or config.select), "--select")
+        ignored = rule_ids(split_selectors(ignore or config.ignore), "--ignore")
+        versions = opacus_specifier(opacus or config.opacus)
+
+        from dpmigrate import api
+
+        result = api.fix(
+            paths or (".",),
+            apply=apply,
+            unsafe=unsafe,
+            strategy=strategy or config.strategy or "upgrade",
+            select=chosen,
+            ignore=ignored,
+            opacus=versions,
+            seed=seed or config.seed,
+            lower_bound=lower_bound or config.opacus_lower_bound,
+            cwd=cwd,
+        )
+    if not apply:
+        emit(result.diff)
+        _say(result)
+        return 1 if result.diff or result.refused else 0
+    _say(result)
+    for path in result.applied:
+        click.echo(f"fixed {path}")
+    if verify is not None and result.applied:
+        return _verified(result, verify)
+    if result.applied and result.verify_hint:
+        click.echo(f"Prove it: {result.verify_hint}")
+    return 1 if result.refused else 0
+
+
+def _say(result: FixResult) -> None:
+    """What is not in the diff, on standard error: notices, refusals, and what no fix is known for."""
+    for notice in result.notices:
+        click.echo(notice, err=True)
+    for path, reason in result.refused:
+        click.echo(f"not fixed: {path}: {reason}", err=True)
+    if result.remaining:
+        from dpmigrate.report.text import where
+
+        click.echo("Left for you, since there is no automatic fix:", err=True)
+        for finding in result.remaining:
+            span = finding.span
+            place = where(span.path, span.cell, span.line, span.column)
+            click.echo(f"  {place}: {finding.rule} [{finding.severity}] {finding.message}", err=True)
+
+
+def _verified(result: FixResult, command: str) -> int:
+    """Run `command` under verify; put every file back unless it passes."""
+    from dpmigrate.runtime.run.api import verify_script
+
+    script, *arguments = shlex.split(command) or [""]
+    try:
+        outcome = verify_script(script, arguments)
+    except BaseException:
+        result.rollback()
+        raise
+    click.echo(outcome.text, err=outcome.exit_status == 2)
+    if outcome.exit_status:
+        result.rollback()
+        verdict = "It failed" if outcome.exit_status == 1 else "There is no verdict"
+        click.echo(f"{verdict}: every file is as it was before.", err=True)
+        return outcome.exit_status
+    return 1 if result.refused else 0

@@ -1,0 +1,132 @@
+"""``dpmigrate fix``: arguments in, diff and exit status out (the rewriting has tests of its own)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dpmigrate.model import Finding
+from dpmigrate.runtime.run import api as verifying
+from tests.cli.conftest import FakeApi, Run, finding
+
+DIFF = "--- train.py\n+++ train.py\n@@ -1 +1 @@\n-a\n+b\n"
+
+
+@dataclass
+class Result:
+    """What `api.fix` gives back."""
+
+    diff: str = ""
+    applied: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    remaining: tuple[Finding, ...] = ()
+    notices: tuple[str, ...] = ()
+    verify_hint: str | None = None
+    put_back: list[bool] = field(default_factory=list)
+
+    def rollback(self) -> None:
+        self.put_back.append(True)
+
+
+@pytest.fixture
+def answer(api: FakeApi) -> Callable[[Result], Result]:
+    """Let `api.fix` answer with the result given."""
+
+    def set_answer(result: Result) -> Result:
+        def fix(paths: tuple[str, ...], **options: Any) -> Result:
+            api.calls.append({"paths": paths, **options})
+            return result
+
+        api.fix = fix  # type: ignore[attr-defined]
+        return result
+
+    return set_answer
+
+
+def test_nothing_to_change_is_silent_and_status_0(run: Run, answer: Callable[[Result], Result]) -> None:
+    answer(Result())
+    assert run("fix") == (0, "", "")
+
+
+def test_a_diff_is_the_only_thing_on_standard_output(run: Run, answer: Callable[[Result], Result]) -> None:
+    answer(Result(diff=DIFF, notices=("max_grad_norm is honoured from now on",), remaining=(finding(),)))
+    outcome = run("fix")
+    assert (outcome.status, outcome.out) == (1, DIFF)
+    assert "max_grad_norm is honoured from now on\n" in outcome.err
+    assert "  train.py:1:1: DPM101 [error] ghost clipping under a batch memory manager\n" in outcome.err
+
+
+@pytest.mark.parametrize("options", [[], ["--apply"]])
+def test_a_refused_file_is_status_1(run: Run, answer: Callable[[Result], Result], options: list[str]) -> None:
+    answer(Result(refused=(("train.py", "read-only"),)))
+    outcome = run("fix", *options)
+    assert outcome.status == 1
+    assert outcome.err == "not fixed: train.py: read-only\n"
+
+
+def test_apply_says_what_it_wrote_and_how_to_prove_it(run: Run, answer: Callable[[Result], Result]) -> None:
+    answer(
+        Result(
+            diff=DIFF, applied=("train.py",), remaining=(finding(),), verify_hint="dpmigrate verify train.py"
+        )
+    )
+    outcome = run("fix", "--apply")
+    assert (outcome.status, outcome.out) == (0, "fixed train.py\nProve it: dpmigrate verify train.py\n")
+    assert "DPM101" in outcome.err
+
+
+def test_the_options_arrive(run: Run, answer: Callable[[Result], Result], api: FakeApi) -> None:
+    answer(Result())
+    run(
+        "fix",
+        "src",
+        "--unsafe",
+        "--strategy",
+        "hooks",
+        "--seed",
+        "args.seed",
+        "--opacus-lower-bound",
+        "1.6.0",
+    )
+    call = api.calls[0]
+    assert (call["paths"], call["apply"], call["unsafe"]) == (("src",), False, True)
+    assert (call["strategy"], call["seed"], call["lower_bound"]) == ("hooks", "args.seed", "1.6.0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--verify", "train.py"], "--verify needs --apply"),
+        (["-"], "standard input is for scan"),
+        (["--strategy", "none"], "'none' is not one of"),
+    ],
+)
+def test_wrong_usage_is_status_2(
+    run: Run, answer: Callable[[Result], Result], arguments: list[str], said: str
+) -> None:
+    answer(Result(diff=DIFF))
+    outcome = run("fix", *arguments)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert said in outcome.err
+
+
+@pytest.mark.parametrize("status", [0, 1, 2])
+def test_files_are_put_back_unless_verify_passes(
+    run: Run, answer: Callable[[Result], Result], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    asked: list[tuple[str, list[str]]] = []
+
+    def verify_script(script: str, arguments: list[str]) -> verifying.VerifyOutcome:
+        asked.append((script, arguments))
+        return verifying.VerifyOutcome(status, text="the report")
+
+    monkeypatch.setattr(verifying, "verify_script", verify_script)
+    result = answer(Result(diff=DIFF, applied=("train.py",)))
+    outcome = run("fix", "--apply", "--verify", "train.py --epochs 2")
+    assert outcome.status == status
+    assert asked == [("train.py", ["--epochs", "2"])]
+    assert result.put_back == ([True] if status else [])
+    assert "the report" in outcome.out + outcome.err
