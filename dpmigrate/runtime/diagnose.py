@@ -62,8 +62,8 @@ def diagnose(
     shape of the loss tensor that was back-propagated, where known; ``sizes`` the physical batches in
     order; ``norms_seen`` the per-sample norms ``[B]`` that the run computed itself.
     """
+    norms = torch.stack([row.detach().double().cpu().norm() for row in rows])
     observed, rows = _thinned(observed, rows)
-    norms = rows.norm(dim=1)
     factors = clipping_factor(norms, max_grad_norm)
     right = factors @ rows
     if not bool(torch.isfinite(observed).all()):
@@ -76,11 +76,12 @@ def diagnose(
     if observed.norm() <= 1e-6 * right.norm():
         return Diagnosis(None, "the sum is zero: the gradients were cleared between backward and step")
     return (
-        _by_physical_batch(observed, factors.unsqueeze(1) * rows, sizes, fit)
+        _wrong_norms(observed, rows, norms, norms_seen, max_grad_norm, fit)
+        or _by_physical_batch(observed, factors.unsqueeze(1) * rows, sizes, fit)
+        or _both(observed, rows, norms, norms_seen, max_grad_norm, sizes, fit)
         or _scaled(observed, right, fit)
         or _other_bound(observed, rows, norms, max_grad_norm, fit)
         or _unclipped(observed, rows, factors, fit)
-        or _wrong_norms(observed, rows, norms, norms_seen, max_grad_norm, fit)
         or _outside(observed, rows, fit)
         or _reweighted(observed, rows, factors, fit)
         or Diagnosis(None, "the sum fits none of the known faults")
@@ -121,7 +122,26 @@ def _by_physical_batch(
         return Diagnosis("DPM101", f"{text}: accumulate() keeps p.grad itself, which zero_grad() clears")
     if lost:
         return Diagnosis("DPM106", f"{text}: each backward pass throws the earlier ones away")
-    return Diagnosis("DPM101", f"{text}: the running sum shares its memory with p.grad")
+    if (weights - weights.round()).abs().max() < 0.01:
+        return Diagnosis("DPM101", f"{text}: the running sum shares its memory with p.grad")
+    return None
+
+
+def _both(
+    observed: Tensor,
+    rows: Tensor,
+    norms: Tensor,
+    seen: Tensor | None,
+    max_grad_norm: float,
+    sizes: Sequence[int] | None,
+    fit: float,
+) -> Diagnosis | None:
+    """Wrong norms, and physical batches miscounted on top of them."""
+    if seen is None or seen.shape != norms.shape or not bool(torch.isfinite(seen).all()):
+        return None
+    clipped = clipping_factor(seen.double().cpu(), max_grad_norm).unsqueeze(1) * rows
+    found = _by_physical_batch(observed, clipped, sizes, fit)
+    return None if found is None else Diagnosis(found.rule, f"{found.text}; {_norm_text(seen, norms)}")
 
 
 def _scaled(observed: Tensor, right: Tensor, fit: float) -> Diagnosis | None:
@@ -131,7 +151,8 @@ def _scaled(observed: Tensor, right: Tensor, fit: float) -> Diagnosis | None:
     return Diagnosis(
         None,
         f"the clipped sum is scaled by {scale:.3g} "
-        "(gradients changed between backward and step, or a reduction that does not match loss_reduction)",
+        "(gradients changed between backward and step, a reduction that does not match loss_reduction, "
+        "or losses by position instead of by sequence)",
     )
 
 
@@ -171,11 +192,14 @@ def _wrong_norms(
         return None
     if _distance(observed, clipping_factor(seen.double().cpu(), max_grad_norm) @ rows) > fit:
         return None
+    return Diagnosis(None, _norm_text(seen, norms))
+
+
+def _norm_text(seen: Tensor, norms: Tensor) -> str:
     ratio = seen.double().cpu() / norms.clamp_min(1e-30)
-    return Diagnosis(
-        None,
+    return (
         f"the per-sample gradient norms are wrong: {float(ratio.min()):.3g} to {float(ratio.max()):.3g} "
-        "times the true ones",
+        "times the true ones"
     )
 
 
@@ -198,6 +222,13 @@ def _reweighted(observed: Tensor, rows: Tensor, factors: Tensor, fit: float) -> 
     weights, residual = _solve(rows, observed)
     if residual > fit:
         return None
+    lost = weights.abs() < 0.01 * factors
+    if bool(lost.any()) and bool(((weights / factors)[~lost] - 1).abs().lt(0.01).all()):
+        return Diagnosis(
+            "DPM106",
+            f"{int(lost.sum())} of {lost.numel()} examples are missing from the sum: "
+            "a later backward pass threw the gradients of an earlier one away",
+        )
     worst = int((weights - factors).abs().argmax())
     return Diagnosis(
         None,

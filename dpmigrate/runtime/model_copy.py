@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -78,9 +77,6 @@ def model_dtype(model: nn.Module) -> torch.dtype:
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
 
 
-_dropout_wanted: ContextVar[bool] = ContextVar("_dropout_wanted", default=False)
-
-
 class _NoDropout(TorchFunctionMode):
     """Dropout of every kind, also where a forward calls the function, keeps everything."""
 
@@ -92,8 +88,6 @@ class _NoDropout(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if _dropout_wanted.get():
-            return func(*args, **kwargs)
         name = getattr(func, "__name__", "")
         if name in self._NAMES:
             return args[0] if args else kwargs["input"]
@@ -103,17 +97,23 @@ class _NoDropout(TorchFunctionMode):
 
 
 @contextmanager
-def isolated(seed: int, *, dropout: bool = False) -> Iterator[None]:
-    """A block with a random stream of its own, and without dropout unless asked for.
-
-    Examples sent one by one cannot meet the dropout mask that they met in the batch, so comparisons
-    are made without. The caller's global random state is put back.
-    """
+def isolated(seed: int) -> Iterator[None]:
+    """A block with gradients on and a seeded random stream of its own; the caller's is put back."""
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
-        token = _dropout_wanted.set(dropout)
-        try:
-            with _NoDropout():
-                yield
-        finally:
-            _dropout_wanted.reset(token)
+        yield
+
+
+def without_dropout(forward: Callable[[], Any]) -> AbstractContextManager[Any]:
+    """A block without dropout, where ``forward`` is seen to draw random numbers; else a plain block.
+
+    Examples sent one by one cannot meet the dropout mask that they met in the batch, so comparisons
+    are made without. The detour costs time on every torch function, hence the look first.
+    """
+    before = torch.get_rng_state()
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    with torch.no_grad():
+        forward()
+    after = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    same = torch.equal(before, torch.get_rng_state()) and all(map(torch.equal, devices, after))
+    return nullcontext() if same else _NoDropout()

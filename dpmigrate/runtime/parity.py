@@ -15,8 +15,8 @@ from torch import nn
 from dpmigrate.runtime.batches import batch_size
 from dpmigrate.runtime.engine_checks import EngineChecks, Setting
 from dpmigrate.runtime.messages import numbers
-from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
-from dpmigrate.runtime.oracle import LossFunction
+from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype, without_dropout
+from dpmigrate.runtime.oracle import LossFunction, loss_per_example
 from dpmigrate.runtime.report_types import (
     CHECK_NAMES,
     UNSUPPORTED,
@@ -100,8 +100,11 @@ def check_clipping(
     if obstacle:
         return report(_not_applicable(names, modes, UNSUPPORTED + obstacle), max_grad_norm)
     with isolated(seed):
-        truth = Truth(twin, criterion, data, loss=loss, loss_reduction=loss_reduction)
-        verdict = _input_verdict(truth, used)
+        evaluate = loss if loss is not None else loss_per_example(criterion, loss_reduction)
+        calm = without_dropout(lambda: evaluate(twin, data))
+        with calm:
+            truth = Truth(twin, criterion, data, loss=loss, loss_reduction=loss_reduction)
+            verdict = _input_verdict(truth, used)
         if verdict is not None:
             return report([verdict], max_grad_norm)
         try:
@@ -112,6 +115,7 @@ def check_clipping(
             model=twin,
             batch=data,
             truth=truth,
+            calm=calm,
             max_grad_norm=bound,
             given_bound=max_grad_norm is not None,
             physical_batches=tuple(physical_batches),

@@ -11,6 +11,7 @@ an Opacus that it does not know.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,6 +119,16 @@ def patched_opacus(parts: Iterable[str] | None = None) -> Iterator[PatchReport]:
                     replacement.undo()
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Neither warnings nor the global random stream are touched by what runs inside."""
+    import torch
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _selected(names: Iterable[str] | None) -> list[Part]:
     if names is None:
         return list(PARTS)
@@ -133,7 +144,8 @@ def _visit(parts: list[Part], *, repair: bool) -> PatchReport:
 
     with _lock:
         # all probes run before the first repair, so that an unknown Opacus is left untouched
-        verdicts = {part.name: part.probe() for part in parts if part.name not in _applied}
+        with _quietly():
+            verdicts = {part.name: part.probe() for part in parts if part.name not in _applied}
         reports = []
         for part in parts:
             if part.name in _applied:

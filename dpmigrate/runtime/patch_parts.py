@@ -9,14 +9,15 @@ imported). Each repair returns what is needed to take it back.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+
+from dpmigrate.runtime.features import wraps_criterion
 
 Verdict = Literal["right", "wrong", "absent"]
 
@@ -169,39 +170,25 @@ def _repair_linear_bias() -> list[Replacement]:
 # engine-max-grad-norm -----------------------------------------------------------------------------
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Neither warnings nor the global random stream are touched by what runs inside."""
-    import warnings
-
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _probe_engine() -> Verdict:
-    import inspect
-
     from opacus import PrivacyEngine
     from torch.utils.data import DataLoader, TensorDataset
 
-    parameters = inspect.signature(PrivacyEngine.make_private).parameters
-    extra = {} if "criterion" in parameters else {"clipping": "ghost"}
-    with _quietly():
-        model = nn.Linear(1, 1)
-        try:
-            wrapped = PrivacyEngine(accountant="rdp").make_private(
-                module=model,
-                optimizer=torch.optim.SGD(model.parameters(), lr=0.0),
-                data_loader=DataLoader(TensorDataset(torch.zeros(2, 1)), batch_size=2),
-                noise_multiplier=1.0,
-                max_grad_norm=0.5,
-                poisson_sampling=False,
-                grad_sample_mode="ghost",
-                **({"criterion": nn.MSELoss()} if "criterion" in parameters else extra),
-            )[0]
-        except Exception as error:
-            raise UnknownOpacus(f"make_private in ghost mode cannot be probed: {error}") from error
+    extra: dict[str, Any] = {"criterion": nn.MSELoss()} if wraps_criterion() else {"clipping": "ghost"}
+    model = nn.Linear(1, 1)
+    try:
+        wrapped = PrivacyEngine(accountant="rdp").make_private(
+            module=model,
+            optimizer=torch.optim.SGD(model.parameters(), lr=0.0),
+            data_loader=DataLoader(TensorDataset(torch.zeros(2, 1)), batch_size=2),
+            noise_multiplier=1.0,
+            max_grad_norm=0.5,
+            poisson_sampling=False,
+            grad_sample_mode="ghost",
+            **extra,
+        )[0]
+    except Exception as error:
+        raise UnknownOpacus(f"make_private in ghost mode cannot be probed: {error}") from error
     clips_at = getattr(wrapped, "max_grad_norm", None)
     if clips_at == 0.5:
         return "right"

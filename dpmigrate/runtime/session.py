@@ -6,7 +6,6 @@ real ``BatchMemoryManager``, the two backward passes as the release at hand spel
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from dpmigrate.runtime.batches import batch_size, inputs_and_target, take
+from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.model_copy import copy_criterion, copy_model
 from dpmigrate.runtime.oracle import LossFunction
 
@@ -220,13 +220,6 @@ class Session:
         self._steps.append((clipped, noise))
 
 
-def new_api() -> bool:
-    """Whether ``make_private`` takes a criterion and returns it wrapped (1.5.3 and later)."""
-    from opacus import PrivacyEngine
-
-    return "criterion" in inspect.signature(PrivacyEngine.make_private).parameters
-
-
 def ghost_backward(model: Any, optimizer: Any, losses: Tensor, loss_reduction: str) -> None:
     """The two backward passes of ghost clipping, as the release at hand spells them."""
     try:
@@ -272,7 +265,7 @@ def _by_engine(
         options.update(
             target_unclipped_quantile=0.5, min_clipbound=max_grad_norm, max_clipbound=max_grad_norm
         )
-    if recipe.ghost and new_api():
+    if recipe.ghost and wraps_criterion():
         options["criterion"] = copy_criterion(
             recipe.criterion if recipe.criterion is not None else nn.MSELoss(), recipe.loss_reduction
         )
@@ -326,7 +319,7 @@ def _by_hand(
         generator=generator,
     )
     criterion = _criterion_of_loop(recipe)
-    if recipe.ghost and new_api() and criterion is not None:
+    if recipe.ghost and wraps_criterion() and criterion is not None:
         from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
 
         criterion = DPLossFastGradientClipping(

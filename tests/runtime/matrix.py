@@ -1,0 +1,106 @@
+"""The matrix: every model and every silent fault on every release, each release in its own process.
+
+python -m tests.runtime.matrix > tests/runtime/MATRIX.md
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.opacus_releases import CHECKOUT, KNOWN, environment
+
+
+def run_release(version: str, part: str) -> dict[str, Any]:
+    """Outcomes of ``part`` ("right" or "hazards") on one release, by case name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.runtime.matrix", "--child", part],
+        cwd=CHECKOUT,
+        env=environment(version),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"matrix on Opacus {version} failed:\n{done.stderr[-3000:]}")
+    outcomes: dict[str, Any] = json.loads(done.stdout)
+    return outcomes
+
+
+def outcome(report: Any) -> dict[str, Any]:
+    """What a test needs of a report."""
+    failing = [c for c in report.checks if c.passed is False]
+    parity = [c.value for c in report.checks if c.name == "parity-clipped-sum" and c.value is not None]
+    moves = [c.value for c in report.checks if c.name == "sensitivity" and c.value is not None]
+    if failing:
+        verdict = "caught"
+    elif report.passed and not any(c.unsupported for c in report.checks):
+        verdict = "passed"
+    else:
+        verdict = "unsupported"
+    return {
+        "verdict": verdict,
+        "rules": list(report.rules),
+        "failing": [c.name for c in failing],
+        "details": [c.detail for c in failing] or [c.detail for c in report.checks if c.unsupported][:1],
+        "error": max(parity, default=None),
+        "sensitivity": max(moves, default=None),
+    }
+
+
+def _child(part: str) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    if part == "right":
+        from tests.runtime.right_cases import RIGHT_CASES
+
+        found = {f"{case.name} {case.mode}": outcome(case.run()) for case in RIGHT_CASES}
+    else:
+        from tests.runtime.hazards import HAZARDS, TWINS
+
+        found = {case.name: outcome(case.run()) for case in (*TWINS, *HAZARDS)}
+    json.dump(found, sys.stdout)
+
+
+def _cell(result: dict[str, Any]) -> str:
+    error = "" if result["error"] is None else f"{result['error']:.1e}"
+    if result["verdict"] == "unsupported":
+        return "unsupported"
+    if result["verdict"] == "passed":
+        return error or "ok"
+    rules = ",".join(result["rules"]) or "caught"
+    move = "" if result["sensitivity"] is None else f", sens/C {result['sensitivity']:.2g}"
+    return f"**{rules}** {error}{move}".strip()
+
+
+def _table(title: str, results: dict[str, dict[str, Any]]) -> list[str]:
+    lines = [f"## {title}", "", "| case | " + " | ".join(results) + " |", "|---" * (len(results) + 1) + "|"]
+    for name in next(iter(results.values())):
+        lines.append(f"| {name} | " + " | ".join(_cell(results[v][name]) for v in results) + " |")
+    return [*lines, ""]
+
+
+def main() -> None:
+    """Print both tables as Markdown."""
+    import torch
+
+    print("# What the checks say, release by release\n")
+    print(
+        f"torch {torch.__version__.split('+')[0]} on a CPU, written by `python -m tests.runtime.matrix`. A "
+        "figure is the largest relative L2 error of the clipped sum against the oracle; sens/C the largest "
+        "move of the sum when one example is left out (limit 1) or replaced (limit 2); bold is a failing "
+        "check, by the rule that it named.\n"
+    )
+    print("\n".join(_table("Correct code", {v: run_release(v, "right") for v in KNOWN})))
+    print("\n".join(_table("Silent faults, ghost mode", {v: run_release(v, "hazards") for v in KNOWN})))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        _child(sys.argv[2])
+    else:
+        main()

@@ -1,0 +1,61 @@
+"""Every model and every silent fault on every real release: right code passes, faults are named."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.opacus_releases import KNOWN
+from tests.runtime import matrix
+
+pytest.importorskip("torch")
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+
+@cache
+def results(version: str, part: str) -> dict[str, Any]:
+    return matrix.run_release(version, part)
+
+
+@pytest.mark.xdist_group("matrix-right")
+@pytest.mark.parametrize("version", KNOWN)
+def test_right_code_passes_or_is_named_unsupported(version: str) -> None:
+    from tests.runtime.right_cases import RIGHT_CASES
+
+    found = results(version, "right")
+    for case in RIGHT_CASES:
+        result = found[f"{case.name} {case.mode}"]
+        wrong = f"{case.name} {case.mode} on {version}: {result}"
+        if version in case.unsupported:
+            assert result["verdict"] == "unsupported", wrong
+        elif version in case.faulty:
+            assert result["verdict"] == "caught", wrong
+            assert {"parity-clipped-sum", "parity-norms"} <= set(result["failing"]), wrong
+            assert result["rules"] == [], wrong
+        else:
+            assert result["verdict"] == "passed", wrong
+            assert result["error"] <= (1e-12 if "float64" in case.name else 1e-5), wrong
+
+
+@pytest.mark.xdist_group("matrix-hazards")
+@pytest.mark.parametrize("version", KNOWN)
+def test_silent_faults_are_caught_by_name_and_their_right_twins_pass(version: str) -> None:
+    from tests.runtime.hazards import HAZARDS, TWINS
+
+    found = results(version, "hazards")
+    for case in TWINS:
+        assert found[case.name]["verdict"] == "passed", f"{case.name} on {version}: {found[case.name]}"
+    for case in HAZARDS:
+        result = found[case.name]
+        wrong = f"{case.letter} {case.name} on {version}: {result}"
+        if version in case.silent:
+            assert result["verdict"] == "caught", wrong
+            assert result["rules"] == ([case.rule] if case.rule else []), wrong
+            assert any(case.says in detail for detail in result["details"]), wrong
+        elif case.right_elsewhere:
+            assert result["verdict"] in ("passed", "unsupported"), wrong
+        else:
+            assert result["verdict"] == "unsupported", wrong
