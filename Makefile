@@ -15,7 +15,7 @@ help:
 	@echo "make test      install everything and run the whole test suite"
 	@echo "make lint      formatting, lint and types"
 	@echo "make format    put the formatting right"
-	@echo "make readme    write the rule table of README.md anew from rules/"
+	@echo "make readme    write the rule table and the transcript of README.md anew"
 	@echo "make new-rule ID=DPM305 NAME=what-it-is    skeleton of a new advisory with its fixture"
 
 $(BIN)/python:
@@ -56,6 +56,7 @@ format: $(VENV)/dev
 
 readme: $(VENV)/demo
 	$(BIN)/python -m dpmigrate.advisories.readme_table README.md
+	$(BIN)/python -m tests.cli.readme README.md
 
 new-rule: $(VENV)/demo
 	$(BIN)/python -m dpmigrate.advisories.new_rule "$(ID)" "$(NAME)"

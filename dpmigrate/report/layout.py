@@ -92,9 +92,9 @@ def wrap(text: str, width: int | None, first: str = "", rest: str | None = None)
     )
 
 
-def plural(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def plural(number: int, noun: str, several: str = "") -> str:
+    """``1 file``, ``2 files``; `several` where an s does not do (``2 fixes``)."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def _visible(ch: str) -> str:

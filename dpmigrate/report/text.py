@@ -183,7 +183,7 @@ def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
     """The commands that go on from here."""
     offers = Counter(f.fix.applicability for f in result.findings if f.fix is not None)
     if offers["safe"]:
-        yield f"{plural(offers['safe'], 'safe fix').replace('fixs', 'fixes')}: dpmigrate fix, then --apply"
+        yield f"{plural(offers['safe'], 'safe fix', 'safe fixes')}: dpmigrate fix, then --apply"
     if offers["unsafe"]:
-        yield f"{plural(offers['unsafe'], 'unsafe fix').replace('fixs', 'fixes')}: dpmigrate fix --unsafe"
+        yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')}: dpmigrate fix --unsafe"
     yield f"Why, with measured figures: dpmigrate explain {rule}"

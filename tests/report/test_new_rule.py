@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.advisories import catalogue, readme_table
 from dpmigrate.advisories.catalogue import CatalogueError, advisories, load
 from dpmigrate.advisories.new_rule import create
 from tests.fixtures_support import tomllib
@@ -42,14 +41,3 @@ def test_the_skeleton_is_a_rule_and_a_fixture(tmp_path: Path) -> None:
     assert tomllib.loads(expect.read_text(encoding="utf-8"))["finding"][0]["rule"] == "DPM998"
     with pytest.raises(CatalogueError, match="is there already"):
         create("DPM998", "a-new-one", rules)
-
-
-def test_the_table_of_the_readme_is_what_the_rules_say() -> None:
-    readme = catalogue.folder().parent / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    assert readme_table.updated(text) == text, "run `make readme`"
-
-
-def test_a_text_without_the_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="there is no table between"):
-        readme_table.updated("# A project\n")
