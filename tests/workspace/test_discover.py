@@ -213,12 +213,28 @@ def test_without_a_git_program_the_folder_is_walked(root: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     "path",
-    (
-        "requirements.txt requirements-dev.txt a/dev_requirements.in constraints.txt "
-        "requirements/base.txt pyproject.toml setup.cfg setup.py Pipfile Pipfile.lock "
-        "environment.yml env.yaml environment-gpu.yaml conda.yml conda-env.yml poetry.lock "
-        "uv.lock pdm.lock pylock.toml pylock.dev.toml"
-    ).split(),
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "a/dev_requirements.in",
+        "constraints.txt",
+        "requirements/base.txt",
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+        "Pipfile",
+        "Pipfile.lock",
+        "environment.yml",
+        "env.yaml",
+        "environment-gpu.yaml",
+        "conda.yml",
+        "conda-env.yml",
+        "poetry.lock",
+        "uv.lock",
+        "pdm.lock",
+        "pylock.toml",
+        "pylock.dev.toml",
+    ],
 )
 def test_dependency_files_are_known_by_name(path: str) -> None:
     assert is_dependency_file(path)
