@@ -145,8 +145,7 @@ def test_a_page_for_a_terminal_is_wrapped_and_code_is_not(rules: Path) -> None:
     assert "Only the last physical batch counts, as the report\n" in text
     assert "```" not in text
     assert (
-        "    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=32, optimizer=optimizer)"
-        in text
+        "    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=32, optimizer=opt)" in text
     )
     assert "\n- one\n- two\n" in text
 
