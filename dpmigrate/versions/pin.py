@@ -94,14 +94,9 @@ class Requirement:
     url: str | None
 
 
-_REQUIREMENT = re.compile(
-    r"""\s*opacus (?![\w.-]) \s* (?:\[[^\]]*\])?
-    (?: \s*@\s*(?P<url>[^\s;]+)
-      | \s*\((?P<inner>[^)]*)\)
-      | (?P<spec>(?:\s*[=<>!~]=?=?\s*[^\s,;=<>!~]+\s*,?)*) )
-    \s* (?: ;\s*(?P<marker>.*?) )? \s*$""",
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
+_NAME = re.compile(r"\s*opacus(?![\w.-])\s*", re.IGNORECASE)
+_URL = re.compile(r"@\s*([^\s;]+)\s*")
+_COMPARISON = re.compile(r"(?:===?|~=|!=|<=?|>=?)\s*[^\s=<>!~]+")
 _WHEEL_OR_SDIST = re.compile(r"/opacus-(\d[^-/]*?)(?:-[^/]*\.whl|\.tar\.gz|\.zip)(?:[#?]|$)", re.IGNORECASE)
 _GITHUB = re.compile(
     r"github\.com[/:](?P<owner>[^/]+)/(?P<repo>[^/@#?]+?)(?:\.git)?"
@@ -115,18 +110,46 @@ _OTHER_REF = re.compile(r"/[^@]*@(?P<ref>[^#?@]+)(?:[#?]|$)")
 
 def parse_requirement(text: str) -> Requirement | None:
     """Read ``opacus[extra]>=1.5; marker`` or ``opacus @ url``; None where the text is something else."""
-    match = _REQUIREMENT.match(text)
-    if match is None:
+    name = _NAME.match(text)
+    if name is None:
         return None
-    group = "inner" if match["inner"] is not None else "spec"
-    if match["url"] is not None:
-        return Requirement("", match.end("url"), match.end("url"), match["marker"] or "", match["url"])
-    written = match[group]
-    start = match.start(group) + len(written) - len(written.lstrip())
-    specifier = written.strip()
-    if not specifier:
-        start = match.start(group)
-    return Requirement(specifier, start, start + len(specifier), match["marker"] or "", None)
+    position = name.end()
+    if text.startswith("[", position):
+        closing = text.find("]", position)
+        if closing < 0:
+            return None
+        position = closing + 1
+    elif position == len(text) or text[position] == ";":
+        # No space before a marker counts as part of the specifier that could stand there.
+        position = len(text[: name.end()].rstrip())
+    url = _URL.match(text, position + len(text[position:]) - len(text[position:].lstrip()))
+    if url is not None:
+        marker = _marker(text[url.end() :])
+        return None if marker is None else Requirement("", url.end(1), url.end(1), marker, url[1])
+    written = text[position:].split(";", 1)[0]
+    marker = _marker(text[position + len(written) :])
+    stripped = written.strip()
+    if marker is None or not _is_specifier(stripped):
+        return None
+    start = position + len(written) - len(written.lstrip()) if stripped else position
+    if stripped.startswith("("):
+        inner = stripped[1:-1]
+        start += 1 + len(inner) - len(inner.lstrip())
+        stripped = inner.strip()
+    return Requirement(stripped, start, start + len(stripped), marker, None)
+
+
+def _marker(rest: str) -> str | None:
+    """What follows a semicolon; None where the rest of a requirement is anything else."""
+    rest = rest.strip()
+    return rest[1:].strip() if rest.startswith(";") else "" if not rest else None
+
+
+def _is_specifier(text: str) -> bool:
+    if text.startswith("("):
+        return text.endswith(")") and _is_specifier(text[1:-1].strip())
+    pieces = [piece.strip() for piece in text.split(",")]
+    return all(_COMPARISON.fullmatch(piece) for piece in pieces if piece)
 
 
 def versions_of_url(url: str) -> tuple[VersionSet, str | None]:

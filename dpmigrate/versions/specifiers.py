@@ -27,6 +27,7 @@ from .releases import (
 Dialect = Literal["pep440", "poetry", "conda"]
 
 _CLAUSE = re.compile(r"(?P<op>===|==|~=|!=|<=|>=|<|>|=|\^|~)?\s*(?P<version>[^\s,|=<>!~^]+)")
+_LONGEST = 1000
 _NEWEST = Version(RELEASES[-1])
 _LATER = tuple(Version(v) for v in ("1.6.1", "1.7.0", "2.0.0", "99.0.0"))
 
@@ -75,6 +76,8 @@ def clauses(text: str, dialect: Dialect = "pep440") -> list[Clause]:
 
     Raises ValueError when something in the text is no clause.
     """
+    if len(text) > _LONGEST:
+        raise ValueError(f"not a version specifier: {text[:40]!r}...")
     found: list[Clause] = []
     position = 0
     for match in _CLAUSE.finditer(text):

@@ -20,11 +20,8 @@ _TOP_LEVEL = re.compile(r"(?P<key>[A-Za-z_][\w-]*)\s*:")
 _ITEM = re.compile(r"(?P<indent>\s*)-\s+(?P<rest>.*)$")
 _QUOTED = re.compile(r"(?P<quote>[\"'])(?P<content>.*?)(?P=quote)\s*(?:#.*)?$")
 _COMMENT = re.compile(r"\s#.*$")
-_MATCH_SPEC = re.compile(
-    r"\s*(?:[\w./:-]+::)?opacus(?![\w.-])\s*"
-    r"(?:\[version=(?P<q>['\"]?)(?P<bracket>[^'\"\]]+)(?P=q)\]|(?P<spec>[^\[]*?))\s*$",
-    re.I,
-)
+_MATCH_NAME = re.compile(r"\s*(?:[\w./:-]+::)?opacus(?![\w.-])\s*", re.I)
+_BRACKET = re.compile(r"\[version=(?P<quote>['\"]?)(?P<version>[^'\"\]]+)(?P=quote)\]")
 _WITH_BUILD = re.compile(
     r"(?P<spec>==?\s*[^\s=<>!~,|]+)(?:=[^\s=,|]+)$|(?P<plain>\d[^\s,|<>=!]*)(?:\s+\S+)?$"
 )
@@ -83,15 +80,19 @@ def conda_specifier(content: str) -> tuple[str, int, int] | None:
     Returns what it says of the version, and the offsets of that with the build string, which names a build
     of that one version; None where the spec is of something else.
     """
-    match = _MATCH_SPEC.match(content)
+    match = _MATCH_NAME.match(content)
     if match is None:
         return None
-    group = "bracket" if match["bracket"] is not None else "spec"
-    written = match[group].strip()
+    written, start = content[match.end() :].rstrip(), match.end()
+    if bracket := _BRACKET.fullmatch(written):
+        written, start = bracket["version"], start + bracket.start("version")
+    elif "[" in written:
+        return None
+    if not written:
+        start = len(content[:start].rstrip())
     build = _WITH_BUILD.fullmatch(written)
     wanted = (build["spec"] or build["plain"]) if build else written
-    start = match.start(group)
-    return wanted.strip(), start, start + len(match[group].rstrip())
+    return wanted.strip(), start, start + len(written)
 
 
 def _conda_pin(path: str, text: str, item: _Item) -> Pin | None:
