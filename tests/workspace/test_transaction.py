@@ -171,16 +171,21 @@ def test_an_interrupt_leaves_everything_as_it_was(folder: Path, monkeypatch: pyt
 _OLD, _NEW = b"old " * 2_000, b"new " * 2_500
 
 
-def _keep_committing(paths: list[Path], renaming: int) -> None:
-    """Rewrite all files again and again; a byte goes to ``renaming`` at the first rename of each round."""
-    real = os.replace
+def _keep_committing(paths: list[Path], told: int) -> None:
+    """Rewrite all files over and over; tell ``w`` at the first write of a round, ``r`` at the first rename."""
+    write, replace = module._write_beside, os.replace
 
-    def told(source: str, target: str) -> None:
+    def tell_write(path: str, data: bytes) -> str:
+        if path == str(paths[0]):
+            os.write(told, b"w")
+        return write(path, data)
+
+    def tell_rename(source: str, target: str) -> None:
         if target == str(paths[0]):
-            os.write(renaming, b".")
-        real(source, target)
+            os.write(told, b"r")
+        replace(source, target)
 
-    os.replace = told  # type: ignore[assignment]
+    module._write_beside, os.replace = tell_write, tell_rename  # type: ignore[assignment]
     os.fsync = lambda descriptor: None  # a killed process loses no page cache; only power loss does
     while True:
         transaction = Transaction()
@@ -196,7 +201,8 @@ def test_a_process_killed_at_200_moments_leaves_every_file_whole(folder: Path) -
     paths = files(folder, 200)
     for path in paths:
         path.write_bytes(_OLD)
-    writing = renaming = 0
+    before = [_OLD] * len(paths)
+    interrupted = mixed = 0
     rng = random.Random(0)
     for moment in range(200):
         reading, signalling = os.pipe()
@@ -207,24 +213,22 @@ def test_a_process_killed_at_200_moments_leaves_every_file_whole(folder: Path) -
             finally:
                 os._exit(1)
         os.close(signalling)
-        if moment % 2:
-            os.read(reading, 1)
-            time.sleep(rng.uniform(0.0, 0.004))
-        else:
-            time.sleep(rng.uniform(0.0, 0.06))
+        phase, longest = (b"w", 0.05) if moment % 2 else (b"r", 0.01)
+        while os.read(reading, 1) != phase:
+            pass
+        time.sleep(rng.uniform(0.0, longest))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         os.close(reading)
         assert os.WTERMSIG(status) == signal.SIGKILL
-        found = {path.read_bytes() for path in paths}
-        assert found <= {_OLD, _NEW}
+        after = [path.read_bytes() for path in paths]
+        assert set(after) <= {_OLD, _NEW}
         left = list(folder.glob(".*.tmp"))
-        renaming += len(found) == 2
-        writing += bool(left) and len(found) == 1
+        changed = sum(new != old for new, old in zip(after, before, strict=True))
+        mixed += 0 < changed < len(paths)
+        interrupted += bool(left)
+        before = after
         for temporary in left:
             temporary.unlink()
-        for path in paths:
-            if path.read_bytes() != _OLD:
-                path.write_bytes(_OLD)
-    assert writing > 20, "hardly a kill fell between the temporary files"
-    assert renaming > 20, "hardly a kill fell between two renames"
+    assert interrupted > 20, "hardly a kill fell into a commit"
+    assert mixed > 5, "hardly a kill fell between two renames"
