@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,10 +45,13 @@ class Project:
         return len(self.modules)
 
 
-def open_project(workspace: Workspace, stdin: bytes | None = None) -> Project:
+def open_project(
+    workspace: Workspace, stdin: bytes | None = None, overlay: Mapping[str, bytes] | None = None
+) -> Project:
     """Read the workspace, analyse what matters in it, and read its dependency files.
 
-    Nothing is parsed, and LibCST is not imported, where no file has telling bytes.
+    ``overlay`` holds contents, by absolute path, that stand for what is on disk: the project as
+    it would be after a fix. Nothing is parsed, and LibCST is not imported, where no file has telling bytes.
     """
     project = Project(workspace)
     project.not_analysed += workspace.not_analysed
@@ -61,19 +64,26 @@ def open_project(workspace: Workspace, stdin: bytes | None = None) -> Project:
     seeds = dict(found.data)
     if stdin is not None and any(t in stdin for t in TELLING):
         seeds["-"] = stdin
+    for path, data in (overlay or {}).items():
+        if any(t in data for t in TELLING):
+            seeds[path] = data
+        else:
+            seeds.pop(path, None)
     if seeds:
-        _analyse(project, list(files), seeds)
-    _declare(project)
+        _analyse(project, list(files), seeds, overlay or {})
+    _declare(project, overlay or {})
     return project
 
 
-def _analyse(project: Project, files: list[str], seeds: dict[str, bytes]) -> None:
+def _analyse(
+    project: Project, files: list[str], seeds: dict[str, bytes], overlay: Mapping[str, bytes]
+) -> None:
     from dpmigrate.analysis.program import analyse
 
     workspace = project.workspace
     root = str(workspace.root).rstrip("/") + "/"
     absolute = {_key(path, root): path for path in (*files, *(["-"] if "-" in seeds else []))}
-    reader = _Reader(project, absolute, seeds)
+    reader = _Reader(project, absolute, {**seeds, **overlay})
 
     def importers(names: Iterable[str]) -> list[str]:
         wanted = "|".join(sorted(map(re.escape, names)))
@@ -123,7 +133,7 @@ class _Reader:
             self.project.not_analysed.append(NotAnalysed(shown, line, reason, cell))
 
 
-def _declare(project: Project) -> None:
+def _declare(project: Project, overlay: Mapping[str, bytes]) -> None:
     """Read the dependency files; only worth it where something private was found."""
     from dpmigrate.versions.project import load_declarations
 
@@ -131,7 +141,7 @@ def _declare(project: Project) -> None:
     if project.program is None or not project.program.runs:
         return
     found = telling(workspace.dependency_files, (b"opacus", b"Opacus", b"OPACUS"), workspace.display)
-    project.dependencies = {workspace.display(p): d for p, d in found.data.items()}
+    project.dependencies = {workspace.display(p): overlay.get(p, d) for p, d in found.data.items()}
     notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
     project.declarations, problems = load_declarations(tuple(project.dependencies.items()), notebooks)
     project.not_analysed += problems
