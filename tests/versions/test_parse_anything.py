@@ -103,3 +103,16 @@ def test_the_samples_are_read(path: str) -> None:
 def test_names_of_no_format_yield_nothing() -> None:
     assert parser_for("README.md") is None
     assert parse_file("opacus.md", b"opacus==1.5.2") == Parsed()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("requirements.txt", "opacus" + " " * 20000 + "x"),
+        ("requirements.txt", "opacus>=1" + " " * 20000 + "," + " " * 20000 + "!"),
+        ("environment.yml", "dependencies:\n - opacus" + " " * 20000 + "["),
+        ("conda-lock.yml", "- name: opacus\n" + "  a: b\n" * 20000),
+    ],
+)
+def test_text_that_invites_backtracking_is_given_up_at_once(path: str, text: str) -> None:
+    assert parse_file(path, text.encode()).pins == ()

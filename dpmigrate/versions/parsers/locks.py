@@ -37,7 +37,7 @@ _JSON_VERSION = re.compile(r"\"version\"\s*:\s*\"==(?P<version>[^\"]+)\"")
 _JSON_GIT = re.compile(r"\"git\"\s*:\s*\"(?P<url>[^\"]+)\"")
 _JSON_REF = re.compile(r"\"ref\"\s*:\s*\"(?P<commit>[^\"]+)\"")
 _CONDA_ENTRY = re.compile(
-    r"^(?:- |  )name:\s*opacus\s*\r?\n(?:^ +.*\r?\n)*?^ +version:\s*(?P<version>\S+)", re.M | re.I
+    r"^(?:- |  )name:\s*opacus\s*\r?\n(?:^ .*\n)*?^ +version:\s*(?P<version>\S+)", re.M | re.I
 )
 
 _UV_MEMBER = re.compile(r"^source = \{ (?:editable|virtual) = \"(?P<folder>[^\"]+)\" \}", re.M)
