@@ -26,24 +26,21 @@ def list_tree(root: str, excluded: Ignores | None = None) -> tuple[set[str], set
     """(sources, dependency files) below ``root``, ignored files and virtual environments left out."""
     sources: set[str] = set()
     dependencies: set[str] = set()
-    for path in _paths(root):
-        source, dependency = is_source(path), is_dependency_file(path)
-        if not (source or dependency) or (excluded is not None and excluded.ignored(path)):
+    for path, real in _paths(root):
+        if excluded is not None and excluded.ignored(path):
             continue
-        real = _regular(path, root)
-        if real is None:
-            continue
-        if source:
+        if is_source(path):
             sources.add(real)
-        if dependency:
+        if is_dependency_file(path):
             dependencies.add(real)
     return sources, dependencies
 
 
 def list_folder(folder: str) -> tuple[set[str], set[str]]:
     """(sources, dependency files) below a folder that the user named although it is ignored."""
-    paths = [p for p in (_regular(path, folder) for path in _walk(folder)) if p is not None]
-    return {p for p in paths if is_source(p)}, {p for p in paths if is_dependency_file(p)}
+    found = list(_walk(folder))
+    sources = {real for path, real in found if is_source(path)}
+    return sources, {real for path, real in found if is_dependency_file(path)}
 
 
 def _regular(path: str, root: str) -> str | None:
@@ -63,8 +60,11 @@ def _regular(path: str, root: str) -> str | None:
         return None
 
 
-def _git_files(root: str) -> list[str] | None:
-    """Tracked files, and untracked ones that are not ignored; None when git cannot tell."""
+def _git_files(root: str) -> list[tuple[str, str]] | None:
+    """Tracked files, and untracked ones that are not ignored; None when git cannot tell.
+
+    Pairs of a path that may matter and the regular file it stands for, as everywhere here.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     # fsmonitor names a program of the repository's choice, which a scan must not start.
@@ -78,19 +78,21 @@ def _git_files(root: str) -> list[str] | None:
     names = os.fsdecode(result.stdout).split("\0")
     environments = tuple(name[: -len("pyvenv.cfg")] for name in names if name.endswith("/pyvenv.cfg"))
     prefix = root.rstrip("/") + "/"
-    paths = []
+    paths: list[tuple[str, str]] = []
     for name in names:
         if name.endswith("/"):
             paths += _paths(prefix + name.rstrip("/"))
-        elif name and not SKIPPED_PART.search(name) and not (environments and name.startswith(environments)):
-            paths.append(prefix + name)
+        elif not _may_matter(name) or SKIPPED_PART.search(name) or name.startswith(environments):
+            continue
+        elif (real := _regular(prefix + name, root)) is not None:
+            paths.append((prefix + name, real))
     for submodule in _submodules(root):
         if os.path.isdir(submodule):
             paths += _paths(submodule)
     return paths
 
 
-def _paths(folder: str) -> list[str]:
+def _paths(folder: str) -> list[tuple[str, str]]:
     """Paths below a folder, by git where it is a repository (git lists none of a nested one)."""
     found = _git_files(folder) if os.path.lexists(folder + "/.git") else None
     return list(_walk(folder)) if found is None else found
@@ -106,7 +108,7 @@ def _submodules(root: str) -> list[str]:
     return [f for f in folders if f.startswith(root.rstrip("/") + "/")]
 
 
-def _walk(top: str) -> Iterator[str]:
+def _walk(top: str) -> Iterator[tuple[str, str]]:
     """Files below ``top`` by a plain walk, nested ``.gitignore`` files honoured."""
     pending: list[tuple[str, Ignores | None]] = [(top, None)]
     while pending:
@@ -126,12 +128,16 @@ def _walk(top: str) -> Iterator[str]:
                 if entry.name in SKIPPED_FOLDERS or (ignores and ignores.ignored(entry.path, folder=True)):
                     continue
                 pending.append((entry.path, ignores))
-            elif _may_matter(entry.path) and not (ignores and ignores.ignored(entry.path)):
-                yield entry.path
+            elif not _may_matter(entry.name, folder) or (ignores and ignores.ignored(entry.path)):
+                continue
+            elif entry.is_file(follow_symlinks=False):
+                yield entry.path, entry.path
+            elif (real := _regular(entry.path, top)) is not None:
+                yield entry.path, real
 
 
-def _may_matter(path: str) -> bool:
-    return is_source(path) or is_dependency_file(path)
+def _may_matter(name: str, folder: str = "") -> bool:
+    return is_source(name) or is_dependency_file(f"{folder}/{name}")
 
 
 def under(paths: Iterable[str], folder: str) -> bool:

@@ -19,6 +19,7 @@ _DEPENDENCY = re.compile(
 )
 
 _DEPENDENCY_SUFFIXES = (".txt", ".in", ".toml", ".cfg", ".yml", ".yaml", ".lock")
+_POSSIBLE_ENDS = (*_DEPENDENCY_SUFFIXES, "setup.py", "pipfile")
 
 SKIPPED_FOLDERS = frozenset(
     {
@@ -46,7 +47,7 @@ def is_source(path: str) -> bool:
 
 def is_dependency_file(path: str) -> bool:
     """Whether a POSIX path, relative or absolute, has the name of a dependency file or a lock."""
-    return _DEPENDENCY.search(path) is not None
+    return path.lower().endswith(_POSSIBLE_ENDS) and _DEPENDENCY.search(path) is not None
 
 
 def named_kind(path: str) -> tuple[bool, bool]:

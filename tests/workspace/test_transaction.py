@@ -172,7 +172,7 @@ _OLD, _NEW = b"old " * 2_000, b"new " * 2_500
 
 
 def _keep_committing(paths: list[Path], told: int) -> None:
-    """Rewrite all files over and over; tell ``w`` at the first write of a round, ``r`` at the first rename."""
+    """Rewrite all files over and over; say ``w`` at the first write of a round, ``r`` at the first rename."""
     write, replace = module._write_beside, os.replace
 
     def tell_write(path: str, data: bytes) -> str:
