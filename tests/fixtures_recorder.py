@@ -1,6 +1,8 @@
-"""Run a training project on the Opacus of this process and record what receives the noise.
+"""Run training projects on the Opacus of this process and record what receives the noise.
 
-Executed in a child process by ``tests/fixtures_support.py``::
+Started by ``tests/fixtures_support.py`` as ``python -m tests.fixtures_recorder``, once for each release. It
+reads jobs from standard input, one JSON list of command-line arguments a line, and forks for each: torch and
+Opacus are imported once, and no job sees what another did to them. By hand, one job::
 
     python -m tests.fixtures_recorder --project DIR --script train.py --out record.json [options] -- ARGS
 
@@ -18,20 +20,31 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import os
 import runpy
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import opacus
 import torch
+from opacus import GradSampleModule, PrivacyEngine
+from opacus.grad_sample.gsm_base import AbstractGradSampleModule
+from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
 from torch import Tensor, nn
+from torch.utils.data import dataloader
 
 from dpmigrate.runtime.oracle import clipped_sum
 
 Loss = Callable[[nn.Module, Any], Tensor]
+
+EPSILONS: dict[tuple[str, str, float], float] = {}
+"""What the accountant has already worked out; half the time of a run in hooks mode would go into it again."""
 
 
 def cross_entropy(model: nn.Module, batch: Any) -> Tensor:
@@ -114,11 +127,6 @@ def _digest(*tensors: Tensor) -> str:
 @contextmanager
 def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
     """Put the recorder into Opacus and torch for the time of one run."""
-    from opacus import GradSampleModule, PrivacyEngine
-    from opacus.grad_sample.gsm_base import AbstractGradSampleModule
-    from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
-    from torch.utils.data import dataloader
-
     undo: list[tuple[Any, str, Any]] = []
 
     def replace(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
@@ -162,6 +170,16 @@ def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
 
         return run
 
+    def get_epsilon(original: Any) -> Any:
+        def run(self: Any, delta: float) -> float:
+            key = (type(self.accountant).__name__, repr(self.accountant.history), delta)
+            if key not in EPSILONS:
+                EPSILONS[key] = original(self, delta)
+            return EPSILONS[key]
+
+        return run
+
+    replace(PrivacyEngine, "get_epsilon", get_epsilon)
     replace(dataloader._BaseDataLoaderIter, "__next__", next_batch)
     replace(PrivacyEngine, "make_private", make_private)
     for owner in (AbstractGradSampleModule, GradSampleModule):
@@ -244,7 +262,7 @@ def record(options: argparse.Namespace, mode: str | None) -> tuple[dict[str, Any
     return outcome, recorder
 
 
-def main() -> None:
+def run_job(argv: list[str]) -> None:
     """Record one run as written, and one in hooks mode beside it when asked; write both as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--project", type=Path, required=True)
@@ -255,11 +273,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--hooks", action="store_true", help="run a second time in hooks mode and compare")
     parser.add_argument("--keep-noise", action="store_true")
+    parser.add_argument("--timeout", type=int, default=120, help="seconds of wall time")
     parser.add_argument("arguments", nargs="*")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    import opacus
-
+    options = parser.parse_args(argv)
+    signal.alarm(options.timeout)
+    os.chdir(options.project)
+    if options.seed is None:
+        torch.seed()  # what the start of a process does; a forked one has the random state of its parent
     result: dict[str, Any] = {"opacus": opacus.__version__, "hooks": None, "hooks_errors": []}
     result["run"], written = record(options, None)
     if options.hooks:
@@ -270,5 +290,28 @@ def main() -> None:
     options.out.write_text(json.dumps(result), encoding="utf-8")
 
 
+def serve() -> None:
+    """Fork for every job on standard input; answer its exit status on standard output, in order."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # imports a good part of torch, once for all jobs
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                run_job(json.loads(line))
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        _, outcome = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(outcome), flush=True)
+
+
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    if sys.argv[1:]:
+        run_job(sys.argv[1:])
+    else:
+        serve()
