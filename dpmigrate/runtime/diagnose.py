@@ -100,7 +100,8 @@ def _distance(a: Tensor, b: Tensor) -> float:
 
 def _solve(columns: Tensor, observed: Tensor) -> tuple[Tensor, float]:
     """Least-squares weights of ``columns [n, P]`` for ``observed [P]``, and the relative residual."""
-    weights = torch.linalg.lstsq(columns.T, observed.unsqueeze(1)).solution[:, 0]
+    # gelsd copes with examples whose gradient is zero, which the default driver does not
+    weights = torch.linalg.lstsq(columns.T, observed.unsqueeze(1), driver="gelsd").solution[:, 0]
     return weights, float((weights @ columns - observed).norm() / observed.norm().clamp_min(1e-300))
 
 

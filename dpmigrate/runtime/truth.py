@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dpmigrate.runtime.batches import batch_size, split_batch
+from dpmigrate.runtime.batches import batch_size, inputs_and_target, split_batch
+from dpmigrate.runtime.model_copy import copy_criterion
 from dpmigrate.runtime.oracle import (
     LossFunction,
     clipping_factor,
@@ -125,6 +126,19 @@ class Truth:
                 [evaluate(self.model, example).detach().double().sum() for example in split_batch(self.batch)]
             )
         return float((together - alone).abs().max() / alone.abs().max().clamp_min(1e-30))
+
+
+def mean_gap(model: nn.Module, criterion: Callable[..., Tensor] | None, batch: Any) -> float:
+    """How far the criterion's own mean over the batch is from the mean of the per-example losses.
+
+    Relative. Above rounding with class weights (the criterion divides by their sum) or ignored
+    targets (it divides by the others' number).
+    """
+    with torch.no_grad():
+        mean = loss_per_example(criterion)(model, batch).double().mean()
+        inputs, target = inputs_and_target(batch)
+        whole = copy_criterion(criterion, "mean")(model(*inputs), target).double().mean()
+    return float((whole - mean).abs() / mean.abs().clamp_min(1e-30))
 
 
 def median_bound(norms: Tensor) -> float:

@@ -1,0 +1,141 @@
+"""``check_clipping`` on an affected and on a right release; scenarios are in parity_scenarios.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.opacus_releases import CHECKOUT, environment
+
+pytest.importorskip("torch")
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+VERSIONS = ("1.5.2", "1.6.0")
+
+
+@cache
+def outcomes(version: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.runtime.parity_scenarios"],
+        cwd=CHECKOUT,
+        env=environment(version),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    if done.returncode:
+        return {"process": {"ok": False, "value": done.stderr[-3000:]}}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_scenario_holds(version: str) -> None:
+    failed = {name: result["value"] for name, result in outcomes(version).items() if not result["ok"]}
+    assert failed == {}, "\n".join(failed.values())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_logical_batches_are_split_evenly_and_unevenly(version: str) -> None:
+    assert outcomes(version)["splits_are_even_and_uneven"]["value"] == [
+        "one batch of 13",
+        "4 physical batches (3+3+3+3)",
+        "4 physical batches (4+3+3+3)",
+    ]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_failure_names_layers_examples_and_amounts(version: str) -> None:
+    message = outcomes(version)["a_failure_says_which_layer_and_examples"]["value"]
+    assert message.startswith(f"clipping is not right under Opacus {version} (float32):")
+    assert "norms off: l2.weight by 0.8" in message
+    assert "examples 1 (norm 1.93, true 3.6)" in message
+    assert "0.538 to 1 times the true ones" in message
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_report_has_the_keys_of_the_contract(version: str) -> None:
+    report = outcomes(version)["the_report_follows_the_contract"]["value"]
+    assert {"schema", "opacus", "torch", "dtype", "logical_steps", "physical_batches"} <= set(report)
+    assert report["opacus"] == version
+    assert [e["mode"] for e in report["engines"]] == ["hooks", "ghost"]
+    keys = {"name", "passed", "value", "limit", "rule", "engine", "detail"}
+    assert all(set(check) == keys for check in report["checks"])
+    assert report["passed"] == (version == "1.6.0")
+
+
+USES_THE_FIXTURE = """
+import torch
+from torch import nn
+
+def test_right(clipping_check):
+    report = clipping_check(
+        nn.Linear(3, 2), nn.CrossEntropyLoss(), (torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 0, 1])),
+        zero_grad="set-to-none", checks=["parity-clipped-sum"],
+    )
+    assert report.passed
+
+def test_wrong(clipping_check):
+    def step(model, optimizer, criterion, batch):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(batch[0]), batch[1]).backward()
+        optimizer.step()
+    clipping_check(
+        nn.Linear(3, 2), nn.CrossEntropyLoss(), (torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 0, 1])),
+        train_step=step, modes=["ghost"], checks=["parity-clipped-sum"],
+    )
+"""
+
+
+def test_the_fixture_passes_right_code_and_fails_wrong_code(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(USES_THE_FIXTURE)
+    done = _pytest(tmp_path, environment("1.6.0"))
+    assert "1 failed, 1 passed" in done.stdout, done.stdout
+    assert "[DPM103]" in done.stdout
+
+
+def test_without_opacus_the_fixture_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(clipping_check): pass\n")
+    (tmp_path / "opacus.py").write_text("raise ImportError('no such thing here')\n")
+    env = environment("1.6.0") | {"PYTHONPATH": f"{tmp_path}:{CHECKOUT}"}
+    done = _pytest(tmp_path, env)
+    assert "1 error" in done.stdout and "pip install 'dpmigrate[verify]'" in done.stdout, done.stdout
+
+
+def test_the_plugin_itself_imports_neither_torch_nor_opacus() -> None:
+    code = (
+        "import sys, dpmigrate.pytest_plugin, dpmigrate.runtime, dpmigrate.runtime.report_types;"
+        "print(sorted({'torch', 'opacus', 'libcst', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=CHECKOUT,
+        env=environment("1.6.0"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def _pytest(folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    # the entry point is what an installed dpmigrate has; here the plugin is named
+    return subprocess.run(
+        [*command, "-p", "dpmigrate.pytest_plugin", "--rootdir", str(folder), str(folder)],
+        cwd=folder,
+        env=env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
