@@ -44,7 +44,7 @@ def _findings(result: ScanResult, style: Style) -> Iterator[str]:
             place = where(finding.span.path, finding.span.cell, finding.span.line, finding.span.column)
             earlier = explained.setdefault((finding.rule, finding.because), place)
             if finding.because and earlier != place:
-                yield f"  {style.paint('because', 'cyan')} of the same as at {earlier}"
+                yield f"  {style.paint('because', 'cyan')} of the same reasons as at {earlier}"
             else:
                 yield from _because(finding, result, style)
             yield from _fix(finding, style)

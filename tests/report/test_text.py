@@ -118,7 +118,7 @@ def test_the_same_reasons_are_given_once(result: ScanResult) -> None:
     second = replace(first, span=Span("other.py", 1, 1, 1, 2))
     shown = text(replace(result, findings=(first, second)))
     assert shown.count("args.mode may be 'ghost'") == 1
-    assert "because of the same as at other.py:1:1" in shown
+    assert "because of the same reasons as at other.py:1:1" in shown
 
 
 def test_a_file_cannot_drive_the_terminal(result: ScanResult) -> None:
