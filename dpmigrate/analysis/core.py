@@ -21,6 +21,7 @@ from dpmigrate.analysis.values import (
     ALWAYS,
     Atom,
     Class,
+    Const,
     Function,
     Guard,
     Obj,
@@ -33,12 +34,12 @@ from dpmigrate.analysis.values import (
 )
 
 MAX_CALL_DEPTH = 14
-MAX_STEPS = 60_000
+MAX_STEPS = 25_000
 """Statements executed from one root before calls are no longer entered."""
 MAX_UNROLL = 8
 
 
-class Exhausted(Exception):
+class ExhaustedError(Exception):
     """A root used up its budget."""
 
 
@@ -111,6 +112,8 @@ class Interpreter:
         self.loops: list[Hashable] = []
         self.conditional = 0
         self.runs: dict[Hashable, TrainingRun] = {}
+        self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
+        """The runs that an object was handed to (model, optimizer, loader, criterion)."""
         self.executed: dict[str, bool] = {}
         self.entered: set[int] = set()
         """ids of function nodes that some call entered."""
@@ -120,6 +123,10 @@ class Interpreter:
         self.tested: dict[Hashable, set[str]] = {}
         """Constants that the program compares an unknown value with."""
         self.seeds: list[Any] = []
+        self.observed: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
+        """What each expression was seen to be and under which assumptions, constants left out."""
+        self.callees: dict[cst.CSTNode, dict[Function, None]] = {}
+        """The project's functions that each call was seen to enter."""
         self.notes: dict[Hashable, Any] = {}
         """What library handlers remember (by their own keys)."""
         self.entry_paths: set[str] = set()
@@ -167,7 +174,11 @@ class Interpreter:
         handler = EXPRESSIONS.get(type(node))
         if handler is None:
             return self.unknown(node, "expression")
-        return handler(self, node)
+        value = handler(self, node)
+        for e in value.entries:
+            if not isinstance(e.atom, Const):
+                self.observed.setdefault(node, {})[e.atom, e.guard | self.path] = None
+        return value
 
     def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:
         """A fresh unknown, the same one whenever this node is evaluated in this context."""
@@ -197,7 +208,7 @@ class Interpreter:
         if self.steps > MAX_STEPS and not self.exhausted:
             self.exhausted = True
         if self.steps > 3 * MAX_STEPS:
-            raise Exhausted
+            raise ExhaustedError
         handler = STATEMENTS.get(type(node))
         return True if handler is None else handler(self, node)
 
@@ -266,6 +277,11 @@ class Interpreter:
             self.store.layers, self.path, self.frames, self.loops, self.conditional, self._calls = saved
 
     # -- runs -----------------------------------------------------------------------------
+
+    def hand_over(self, run: TrainingRun, *objects: Atom) -> None:
+        """Remember that a run was made from these objects."""
+        for atom in objects:
+            self.runs_by_object.setdefault(atom, {})[id(run)] = run
 
     def happen(
         self, run: TrainingRun, kind: Any, node: cst.CSTNode, guard: Guard = ALWAYS, **detail: Any

@@ -72,6 +72,8 @@ class Modules:
         self._load = load
         self._loaded: dict[str, ModuleInfo | None] = {}
         self._by_suffix: dict[tuple[str, ...], list[str]] = {}
+        self._folders: set[tuple[str, ...]] = set()
+        """Every folder with modules below it, by each of the names that an import can give it."""
         keys = [p for p in paths if p.endswith(".py")]
         self._libraries = _library_folders(keys)
         for path in keys:
@@ -80,6 +82,8 @@ class Modules:
                 parts = parts[:-1]
             for start in range(len(parts)):
                 self._by_suffix.setdefault(parts[start:], []).append(path)
+                for end in range(start + 1, len(parts)):
+                    self._folders.add(parts[start:end])
 
     def get(self, path: str) -> ModuleInfo | None:
         """The module at a path, parsed at most once; None when it cannot be."""

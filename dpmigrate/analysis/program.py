@@ -11,13 +11,14 @@ import libcst as cst
 from dpmigrate.analysis import calls, expressions, statements
 from dpmigrate.analysis.calls import enter_function, instantiate
 from dpmigrate.analysis.classes import is_enum, is_record, linear
-from dpmigrate.analysis.core import Exhausted, Frame, Interpreter
+from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.library import frameworks, opacus, options, python, seeds, torch
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Class, Const, Function, Obj, Seq, Value, join_all
+from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Value, join_all
 
 _LOADED = (calls, expressions, statements, frameworks, opacus, options, python, seeds, torch)
 """Importing these registers their handlers."""
@@ -96,6 +97,7 @@ def _interpret(
     ip.entry_paths = {info.key for info in infos}
     for info in _mains_first(infos):
         _root(ip, info.key, lambda info=info: ip.run_module(info))  # type: ignore[misc]
+        ip.notes["module seed", info.key] = ip.store.get("<global>", "seed")
     wanted = {info.key for info in infos}
     for _ in range(2):
         _enter_uncalled(ip, wanted)
@@ -114,9 +116,10 @@ def _mains_first(infos: list[ModuleInfo]) -> list[ModuleInfo]:
 
 def _root(ip: Interpreter, name: str, action: Callable[[], object]) -> None:
     ip.steps, ip.exhausted = 0, False
+    ip.store.set("<global>", "seed", ip.notes.get(("module seed", name.partition(":")[0])) or NOTHING)
     try:
         action()
-    except (Exhausted, RecursionError):
+    except (ExhaustedError, RecursionError):
         ip.exhausted = True
     if ip.exhausted:
         ip.roots_exhausted.append(name)
@@ -127,6 +130,7 @@ def _root(ip: Interpreter, name: str, action: Callable[[], object]) -> None:
 
 def _enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     """Enter functions and methods of the entry modules that no call reached."""
+    ip.notes["telling functions"] = _telling_functions(ip)
     done = 0
     while done < len(ip.made):
         fn = ip.made[done]
@@ -154,46 +158,27 @@ def _worth_entering(ip: Interpreter, fn: Function) -> bool:
 
     What it merely calls may matter as well: names that are project functions worth entering count.
     """
-    return bool(_mentions(ip, fn.node) & (_TELLING_NAMES | _telling_functions(ip)))
+    return bool(_mentions(ip).of(fn.node) & (_TELLING_NAMES | ip.notes["telling functions"]))
 
 
-def _mentions(ip: Interpreter, node: cst.CSTNode) -> frozenset[str]:
-    memo = ip.notes.setdefault("mentions", {})
-    found: frozenset[str] | None = memo.get(id(node))
-    if found is None:
-        names: set[str] = set()
-        stack: list[cst.CSTNode] = [node]
-        while stack:
-            current = stack.pop()
-            if isinstance(current, cst.Name):
-                names.add(current.value)
-            stack.extend(current.children)
-        found = memo[id(node)] = frozenset(names)
-    return found
+def _mentions(ip: Interpreter) -> Mentions:
+    known: Mentions = ip.notes.setdefault("mentions", Mentions())
+    return known
 
 
 def _telling_functions(ip: Interpreter) -> frozenset[str]:
     """Names of project functions and classes that lead to something telling."""
-    key = ("telling functions", len(ip.made))
-    known: frozenset[str] | None = ip.notes.get(key)
-    if known is None:
-        bodies = {
-            fn.node.name.value: _mentions(ip, fn.node)
-            for fn in ip.made
-            if isinstance(fn.node, cst.FunctionDef)
-        }
-        owners = {fn.owner.node.name.value: fn.owner for fn in ip.made if fn.owner is not None}
-        telling: set[str] = set()
-        for _ in range(4):
-            reach = _TELLING_NAMES | telling
-            more = {name for name, names in bodies.items() if names & reach}
-            more |= {name for name, cls in owners.items() if _mentions(ip, cls.node) & reach}
-            more -= {"forward", "__init__", "__call__"}
-            if more <= telling:
-                break
-            telling |= more
-        known = ip.notes[key] = frozenset(telling)
-    return known
+    mentions = _mentions(ip)
+    bodies = [(f.node.name.value, mentions.of(f.node)) for f in ip.made if isinstance(f.node, cst.FunctionDef)]
+    bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
+    telling: set[str] = set()
+    for _ in range(4):
+        reach = _TELLING_NAMES | telling
+        more = {name for name, names in bodies if names & reach} - {"forward", "__init__", "__call__"}
+        if more <= telling:
+            break
+        telling |= more
+    return frozenset(telling)
 
 
 def _is_overload(fn: Function) -> bool:

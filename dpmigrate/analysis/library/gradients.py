@@ -24,9 +24,7 @@ from dpmigrate.analysis.values import (
 
 def runs_of_raw(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
     """The runs made so far from an object that was handed to ``make_private``."""
-    for run in ip.runs.values():
-        if atom in run.raw_models or atom in run.raw_optimizers or atom in run.raw_loaders:
-            yield run
+    yield from list(ip.runs_by_object.get(atom, {}).values())
 
 
 def _slot(run: TrainingRun) -> tuple[str, int]:
@@ -87,9 +85,8 @@ def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, str]]:
             runs = list(runs_of_raw(ip, source))
         for run in runs:
             found[id(run)] = (run, _kind_of_loss(maker))
-    for run in ip.runs.values():
-        if maker is not None and maker in run.argument("criterion").atoms and id(run) not in found:
-            found[id(run)] = (run, "other")
+    for run in runs_of_raw(ip, maker) if maker is not None else ():
+        found.setdefault(id(run), (run, "other"))
     return list(found.values())
 
 

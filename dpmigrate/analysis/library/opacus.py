@@ -160,6 +160,7 @@ def _run(
         old.raw_models |= _raw(ip, info.argument(None, "module"))
         old.raw_optimizers |= _objects(info.argument(None, "optimizer"))
         old.raw_loaders |= _objects(info.argument(None, "data_loader"))
+        _hand_over(ip, old)
         return old
     origin = ip.origin(info.node, f"{call}(...)")
     run = TrainingRun(
@@ -181,13 +182,19 @@ def _run(
     )
     run.seeded = seeded_here(ip)
     ip.runs[key] = run
+    _hand_over(ip, run)
     return run
+
+
+def _hand_over(ip: Interpreter, run: TrainingRun) -> None:
+    given = frozenset(a for a in run.argument("criterion").atoms if isinstance(a, Obj))
+    ip.hand_over(run, *run.raw_models, *run.raw_optimizers, *run.raw_loaders, *given)
 
 
 def seeded_here(ip: Interpreter) -> bool | None:
     """Whether a global seed of torch was set on the way here."""
     state = ip.read("<global>", "seed")
-    if state is None:
+    if not state:
         return False
     known = {a.value for a in state.atoms if isinstance(a, Const)}
     return True if known == {True} else None
@@ -532,6 +539,7 @@ def _ghost_optimizer(ip: Interpreter, info: CallInfo) -> Value:
         because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
         run = _manual(ip, info, "ghost", Entry(Const("ghost"), ALWAYS, (because,)), True)
     run.raw_optimizers |= _objects(optimizer)
+    _hand_over(ip, run)
     for name, value in info.keywords.items():
         key = "noise_generator" if name == "generator" else name
         run.arguments.setdefault(key if key not in run.arguments else f"optimizer.{name}", value)
