@@ -53,10 +53,11 @@ def run_script(
 
     def done(record: RunRecord) -> None:
         if not saved:
-            _complete(record, seed)
+            _complete(record, seed, base)
             record.save(out)
             saved.append(record)
 
+    base = peak_memory()
     watch = Watch(settings, done)
     status = 0
     try:
@@ -84,6 +85,8 @@ def run_script(
         if not saved:
             traceback.print_exc()
     done(watch.record)
+    if watch.at_end is not None:
+        watch.at_end()
     # The script's own atexit functions belong to it; what they raise is printed by Python.
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
@@ -141,16 +144,22 @@ def _seed(seed: int | None) -> None:
         numpy.random.seed(seed % 2**32)
 
 
-def _complete(record: RunRecord, seed: int | None) -> None:
+def peak_memory() -> int:
+    """The most memory that this process has held so far, in bytes; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _complete(record: RunRecord, seed: int | None, base: int) -> None:
     record.seeds_itself = seed is not None and torch.initial_seed() != seed + int(os.environ.get("RANK", "0"))
     record.files = _project_files()
     record.rank = int(os.environ.get("RANK", "0"))
     record.world = int(os.environ.get("WORLD_SIZE", "1"))
-    try:
-        import resource
-    except ImportError:
-        return
-    record.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    record.peak_bytes = max(0, peak_memory() - base)
 
 
 def _project_files() -> list[str]:

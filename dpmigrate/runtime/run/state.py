@@ -45,7 +45,8 @@ class Watch:
 
     ``on_done`` gets the record once enough was seen, before the script is stopped. ``busy`` is True
     while our own backward passes run; ``wrapped_loss`` is the Opacus loss that is going backward.
-    ``before_value`` is called with an engine and the flat value that is about to receive noise.
+    ``before_value`` is called with an engine and the flat value that is about to receive noise;
+    ``at_end`` once the script is over.
     """
 
     def __init__(self, settings: Settings, on_done: Callable[[RunRecord], None]) -> None:
@@ -58,6 +59,7 @@ class Watch:
         self.busy = False
         self.wrapped_loss: Any = None
         self.before_value: Callable[[LiveEngine, Tensor], None] | None = None
+        self.at_end: Callable[[], None] | None = None
         self._quota_met: float | None = None
 
     def engine_of(self, private: PrivateModule | None) -> LiveEngine | None:

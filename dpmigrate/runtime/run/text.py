@@ -29,6 +29,13 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def short_figure(value: float) -> str:
+    """A figure in a table: 1.23e-07, 0.0123, 1.0001, 0."""
+    if value == 0:
+        return "0"
+    return f"{value:.5g}" if 0.5 <= abs(value) < 1e4 else f"{value:.2e}"
+
+
 def _head(report: dict[str, Any]) -> str:
     batches = ", ".join(str(n) for n in report["physical_batches"])
     return (
@@ -47,9 +54,9 @@ def _engine(engine: dict[str, Any]) -> str:
 
 def _check(check: dict[str, Any], style: Style, width: int) -> list[str]:
     word, colour = _VERDICT[check["passed"]]
-    figure = "" if check["value"] is None else f"{check['value']:.1e}"
+    figure = "" if check["value"] is None else short_figure(check["value"])
     if check["value"] is not None and check["limit"] is not None:
-        figure += f" {'>' if check['value'] > check['limit'] else '<='} {check['limit']:.1e}"
+        figure += f" {'>' if check['value'] > check['limit'] else '<='} {short_figure(check['limit'])}"
     rule = f"{check['rule']} " if check["rule"] else ""
     head = f"  {style.paint(f'{word:4}', colour)}  {check['name']:18}  {figure:20}  "
     indent = len(f"  {word:4}  {check['name']:18}  {figure:20}  ")

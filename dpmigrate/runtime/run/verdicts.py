@@ -11,9 +11,13 @@ from torch import Tensor
 from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run.naming import expected_sum, fault, judged, relative, unclipped
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
+from dpmigrate.runtime.run.removal import Removal
 
 LIMITS = {"float32": 1e-5, "float64": 1e-12}
 """Relative L2 limits by dtype; a true fault measures 1e-2 and more."""
+
+SENSITIVITY_LIMIT = 1 + 1e-4
+"""How many C one example may move the value that receives the noise; the rest is rounding."""
 
 LOW_PRECISION = 2e-2
 """The limit for half precision, whose rounding is some 4e-3."""
@@ -92,6 +96,39 @@ def step_against_oracle(engine: EngineRecord, index: int) -> list[Check]:
         return []
     detail = "gradient handed to the optimizer, against the oracle"
     return [Check("parity-step", worst <= limit, worst, limit, engine=index, detail=detail)]
+
+
+def sensitivity(own: RunRecord, index: int, removals: Sequence[Removal], checks: Sequence[Check]) -> Check:
+    """How far one example can move the value that receives the noise, in units of C.
+
+    ``checks`` are those already made: a fault that they named is the fault here.
+    """
+    engine = own.engines[index]
+    removal = next((r for r in removals if r.engine == index), None)
+    if engine.adaptive:
+        why = "adaptive clipping moves C with the batch; its bound is not a fixed one"
+        return Check("sensitivity", None, engine=index, detail=why)
+    if removal is None or not removal.moves:
+        why = removal.problem if removal is not None and removal.problem else "the run made no such step"
+        return Check("sensitivity", None, engine=index, detail=why)
+    place, worst = removal.worst
+    detail = (
+        f"leaving out one example ({len(removal.moves)} of {removal.size} tried) moves what receives the "
+        f"noise by at most this many C (example {place} of the batch)"
+    )
+    if worst <= SENSITIVITY_LIMIT:
+        if worst == 0:
+            why = (
+                "leaving examples out of the last batch drawn changes nothing: it is not what was trained on"
+            )
+            return Check("sensitivity", None, 0.0, SENSITIVITY_LIMIT, None, index, why)
+        return Check("sensitivity", True, worst, SENSITIVITY_LIMIT, None, index, detail)
+    named = [c for c in checks if c.engine == index and c.passed is False]
+    if removal.random_moved and not named:
+        why = "the loop draws random numbers while it trains, which a missing example shifts for all others"
+        return Check("sensitivity", None, worst, SENSITIVITY_LIMIT, None, index, why)
+    rule = next((c.rule for c in named if c.rule), None)
+    return Check("sensitivity", False, worst, SENSITIVITY_LIMIT, rule, index, detail)
 
 
 def noise_checks(first: RunRecord, again: RunRecord, fresh: Sequence[RunRecord]) -> list[Check]:

@@ -14,8 +14,9 @@ from dpmigrate.runtime.run.engines import shown_path
 from dpmigrate.runtime.run.expected import expected_engines
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
+from dpmigrate.runtime.run.removal import Remover
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.state import Settings
+from dpmigrate.runtime.run.state import Settings, Watch
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
@@ -34,6 +35,7 @@ def verify(request: Request, folder: Path) -> dict[str, Any]:
     require_steps(own)
     checks = [c for i, e in enumerate(own.engines) for c in verdicts.against_oracle(e, i)]
     checks += _other_mode(runner, own, checks, engines)
+    checks += _sensitivity(runner, own, checks, engines)
     checks += _noise(runner, own, engines)
     return report(request, own, checks)
 
@@ -89,6 +91,25 @@ def _partner(engine: EngineRecord) -> str | None:
         # Loops of the API before the wrapped criterion ask the model for coefficients that hooks lack.
         return "hooks" if engine.wrapped_api else None
     return "ghost"
+
+
+def _sensitivity(runner: Runner, own: RunRecord, checks: list[Check], engines: int) -> list[Check]:
+    """Leave each example of one logical batch out in turn, through the script's own loop."""
+    trained = [i for i, e in enumerate(own.engines) if e.steps]
+    if own.world > 1:
+        why = "left to the oracle in a distributed run, whose processes cannot be run again one by one"
+        return [Check("sensitivity", None, engine=i, detail=why) for i in trained]
+    # The second step, where there is one: the first has no gradients of an earlier step to trip over.
+    step = min(2, *(len(own.engines[i].steps) for i in trained)) if trained else 1
+    remover: list[Remover] = []
+
+    def prepare(watch: Watch) -> None:
+        remover.append(Remover(watch, step, runner.folder))
+        remover[0].install()
+
+    settings = Settings(step, keep_vectors=False, engines=engines)
+    record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
+    return [verdicts.sensitivity(own, i, record.removal or [], checks) for i in trained]
 
 
 def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:

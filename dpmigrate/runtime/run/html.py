@@ -1,0 +1,181 @@
+"""The report as one self-contained page: no network, no other file, light and dark.
+
+Charts are inline SVG drawn here (``charts``); the page is readable without them and by keyboard.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from dpmigrate.runtime.run.charts import bars, line, scatter
+from dpmigrate.runtime.run.text import short_figure
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --page: #ffffff; --panel: #f5f7f9;
+  --rule: #d8dee4; --good: #1a7f37; --bad: #cf222e; --mark: #0969da; --grid: #e3e8ed; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa6b2; --page: #0d1117;
+  --panel: #161b22; --rule: #30363d; --good: #3fb950; --bad: #ff7b72; --mark: #79c0ff; --grid: #262d35; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; background: var(--page);
+  color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h1 code { font-size: 1.3rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
+p, figcaption { color: var(--soft); margin: .2rem 0; }
+.verdict { display: inline-block; padding: .1rem .6rem; border-radius: .4rem; font-weight: 600;
+  color: var(--page); }
+.pass { background: var(--good); } .fail { background: var(--bad); }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+th { text-align: left; color: var(--soft); font-weight: 500; }
+th, td { padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
+td.w { white-space: nowrap; } td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.t { color: var(--good); } .f { color: var(--bad); font-weight: 600; } .x { color: var(--soft); }
+.charts { margin-top: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1rem; }
+figure { margin: 0; padding: .8rem; background: var(--panel); border-radius: .5rem; min-width: 0; }
+figcaption { font-size: .85rem; } svg { width: 100%; height: auto; display: block; }
+svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
+.grid { stroke: var(--grid); } .axis { stroke: var(--rule); } .mark { fill: var(--mark); stroke: none; }
+.trace { fill: none; stroke: var(--mark); stroke-width: 2; }
+.limit { stroke: var(--bad); stroke-dasharray: 5 4; } .equal { stroke: var(--soft); stroke-dasharray: 3 3; }
+.over { fill: var(--bad); stroke: none; }
+circle { fill-opacity: .75; }
+code { font: .88rem ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+"""
+
+_WORDS = {True: ("t", "pass"), False: ("f", "FAIL"), None: ("x", "n/a")}
+
+
+def render_html(report: dict[str, Any]) -> str:
+    """A complete HTML document for a report as ``verify --format json`` prints it."""
+    target = str(report.get("evidence", {}).get("target", "training run"))
+    body = [_head(report, target)]
+    for index, engine in enumerate(report["engines"]):
+        body.append(_engine(report, index, engine))
+    if report.get("compare"):
+        body.append(_compare(report["compare"]))
+    body.append(_files(report["files"]))
+    title = f"dpmigrate verify: {escape(target)} {'passed' if report['passed'] else 'FAILED'}"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _head(report: dict[str, Any], target: str) -> str:
+    passed = report["passed"]
+    failed = [c for c in report["checks"] if c["passed"] is False]
+    rules = ", ".join(sorted({c["rule"] for c in failed if c["rule"]}))
+    said = (
+        "Every check that ran holds."
+        if passed
+        else f"{len(failed)} check{'s' * (len(failed) != 1)} failed{f' ({rules})' if rules else ''}."
+    )
+    batches = ", ".join(str(n) for n in report["physical_batches"]) or "?"
+    kind, word = ("pass", "passed") if passed else ("fail", "FAILED")
+    steps = report["logical_steps"]
+    return (
+        f'<h1><code>{escape(target)}</code> <span class="verdict {kind}">{word}</span></h1>\n'
+        f"<p>{escape(said)} Opacus {escape(report['opacus'])}, torch {escape(report['torch'])}, "
+        f"{escape(report['dtype'])}; {steps} logical step{'s' * (steps != 1)}, "
+        f"physical batches a step: {batches}.</p>"
+    )
+
+
+def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
+    place = f"{engine['path']}:{engine['line']}" if engine.get("path") else ""
+    cell = f", cell {engine['cell']}" if engine.get("cell") is not None else ""
+    checks = [c for c in report["checks"] if c["engine"] == index]
+    rows = "\n".join(_row(c) for c in checks)
+    name = f"Private run {index + 1}: <code>{escape(place)}</code>{cell} ({escape(engine['mode'])})"
+    parts = [
+        f"<section>\n<h2>{name}</h2>",
+        '<div class="wide"><table><thead><tr><th scope="col">Verdict</th><th scope="col">Check</th>'
+        '<th scope="col">Value</th><th scope="col">Limit</th><th scope="col">What</th></tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody></table></div>",
+        _charts(report, index),
+        "</section>",
+    ]
+    return "\n".join(p for p in parts if p)
+
+
+def _row(check: dict[str, Any]) -> str:
+    kind, word = _WORDS[check["passed"]]
+    rule = f"<strong>{escape(check['rule'])}</strong> " if check["rule"] else ""
+    return (
+        f'<tr><td class="{kind}">{word}</td><td class="w">{escape(check["name"])}</td>'
+        f'<td class="n">{_figure(check["value"])}</td><td class="n">{_figure(check["limit"])}</td>'
+        f"<td>{rule}{escape(check['detail'])}</td></tr>"
+    )
+
+
+def _charts(report: dict[str, Any], index: int) -> str:
+    figures = []
+    measured = next((m for m in report.get("measurements", []) if m["engine"] == index), None)
+    limit = next(
+        (c["limit"] for c in report["checks"] if c["engine"] == index and c["name"] == "parity-clipped-sum"),
+        None,
+    )
+    if measured is not None:
+        pairs = list(zip(measured["oracle_norms"], measured["norms"], strict=False))
+        if pairs:
+            figures.append(
+                scatter(
+                    pairs,
+                    "Per-sample gradient norms of one logical step",
+                    "oracle",
+                    "ghost",
+                    report["max_grad_norm"],
+                )
+            )
+        if measured["layer_errors"]:
+            figures.append(
+                bars(measured["layer_errors"], "Error of the clipped sum by parameter (relative L2)", limit)
+            )
+    errors = report.get("evidence", {}).get("step_errors", [])
+    if index < len(errors) and any(e is not None for e in errors[index]):
+        figures.append(line(errors[index], "Error of the clipped sum by logical step (relative L2)", limit))
+    return f'<div class="charts">\n{"".join(figures)}\n</div>' if figures else ""
+
+
+def _compare(rows: list[dict[str, Any]]) -> str:
+    cells = []
+    for row in rows:
+        if row.get("error"):
+            cells.append(
+                f'<tr><td>{escape(row["mode"])}</td><td colspan="3">{escape(row["error"])}</td></tr>'
+            )
+            continue
+        memory = "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f} MiB"
+        cells.append(
+            f'<tr><td>{escape(row["mode"])}</td><td class="n">{row["seconds_per_step"]:.4f}</td>'
+            f'<td class="n">{memory}</td><td class="n">{_figure(row["relative_error"])}</td></tr>'
+        )
+    return (
+        '<section>\n<h2>Modes side by side</h2>\n<table><thead><tr><th scope="col">Mode</th>'
+        '<th scope="col">Seconds a step</th><th scope="col">Peak memory</th>'
+        '<th scope="col">Against the oracle</th></tr></thead>\n<tbody>'
+        + "\n".join(cells)
+        + "</tbody></table>\n</section>"
+    )
+
+
+def _files(files: list[dict[str, str]]) -> str:
+    if not files:
+        return ""
+    rows = "\n".join(
+        f"<tr><td><code>{escape(f['path'])}</code></td><td><code>{escape(f['sha256'])}</code></td></tr>"
+        for f in files
+    )
+    return (
+        "<section>\n<h2>The evidence is for these very bytes</h2>\n"
+        '<div class="wide"><table><thead><tr><th scope="col">File</th>'
+        '<th scope="col">SHA-256</th></tr></thead>'
+        f"<tbody>\n{rows}\n</tbody></table></div>\n</section>"
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else short_figure(value)

@@ -1,0 +1,84 @@
+"""``--compare``: the script under several clipping modes, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run import verdicts
+from dpmigrate.runtime.run.expected import expected_engines
+from dpmigrate.runtime.run.naming import expected_sum, judged, relative
+from dpmigrate.runtime.run.plan import NoVerdict, Runner
+from dpmigrate.runtime.run.records import EngineRecord, RunRecord
+from dpmigrate.runtime.run.request import Request
+from dpmigrate.runtime.run.state import Settings
+from dpmigrate.runtime.run.verify import report, require_steps
+
+
+def compare_modes(request: Request, folder: Path) -> dict[str, Any]:
+    """The report with one row a mode: seconds a logical step, peak memory, distance from the oracle.
+
+    Each mode is run twice: once to be timed (nothing is recorded but the clock), once to be
+    compared. The first engine of the script is the one that counts. Raises NoVerdict.
+    """
+    runner = Runner(request, folder)
+    engines = request.engines or expected_engines(request)
+    own = runner.run(
+        Settings(request.steps, oracle=True, engines=engines),
+        seed=request.seed,
+        loud=True,
+        label="the script as it is, against the oracle",
+    )
+    require_steps(own)
+    first = own.engines[0]
+    if not first.steps:
+        raise NoVerdict("the first private run of the script made no logical step: nothing can be timed")
+    rows, checks = [], [c for i, e in enumerate(own.engines) for c in verdicts.against_oracle(e, i)]
+    for mode in request.compare:
+        row = _row(runner, own, mode, engines)
+        rows.append(row)
+        checks.append(_check(first, row))
+    body = report(request, own, checks)
+    body["compare"] = rows
+    return body
+
+
+def _row(runner: Runner, own: RunRecord, mode: str, engines: int) -> dict[str, Any]:
+    request = runner.request
+    row: dict[str, Any] = {"mode": mode, "seconds_per_step": None, "peak_bytes": None, "relative_error": None}
+    # One step more than asked for: the first pays for what is loaded on first use.
+    clock = Settings(request.steps + 1, mode=mode, keep_vectors=False, engines=engines)
+    timed = runner.run(clock, seed=request.seed, label=f"{mode}: seconds and memory")
+    if timed.outcome == "raised" or not timed.engines or not timed.engines[0].steps:
+        return row | {"error": timed.error or "no logical step"}
+    seconds = [s.seconds for s in timed.engines[0].steps]
+    row["seconds_per_step"] = median(seconds[1:] or seconds)
+    row["peak_bytes"] = timed.peak_bytes
+    replay = [[s.after for s in e.steps if s.after is not None] for e in own.engines]
+    settings = Settings(request.steps, mode=mode, replay=replay, engines=engines)
+    compared = runner.run(settings, seed=request.seed, label=f"{mode}: parity")
+    if compared.engines:
+        row["relative_error"] = _distance(own.engines[0], compared.engines[0])
+    return row
+
+
+def _distance(own: EngineRecord, other: EngineRecord) -> float | None:
+    """The largest relative error of the clipped sum over the steps whose batches are the same."""
+    size = sum(own.sizes)
+    errors = [
+        relative(b.value, expected_sum(a.physical, size), a.max_grad_norm or 1.0)
+        for a, b in zip(own.steps, other.steps, strict=False)
+        if b.value is not None and not judged(a) and a.batch_digest == b.batch_digest
+    ]
+    return max(errors, default=None)
+
+
+def _check(own: EngineRecord, row: dict[str, Any]) -> Check:
+    limit, value = verdicts.limit_for(own), row["relative_error"]
+    if value is None:
+        why = row.get("error", "no step could be compared")
+        return Check("parity-clipped-sum", None, None, limit, None, 0, f"{row['mode']}: {why}")
+    detail = f"{row['mode']} against the oracle: clipped sum on the same batches"
+    return Check("parity-clipped-sum", value <= limit, value, limit, None, 0, detail)
