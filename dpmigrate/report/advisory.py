@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dpmigrate.advisories.catalogue import Advisory
-from dpmigrate.report.layout import wrap
+from dpmigrate.report.layout import width_of, wrap
 from dpmigrate.report.style import Style
 
 _CODE = re.compile(r"`([^`]+)`")
+_STRONG = re.compile(r"(?<!\w)\*{1,2}(?=\w)([^*]*\w)\*{1,2}(?!\w)")
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 _ITEM = re.compile(r"^(\s*(?:[-*]|\d+\.)\s+)(.*)$")
 
@@ -55,22 +56,48 @@ def _prose(body: str, style: Style) -> Iterator[str]:
         yield body.rstrip()
         return
     paragraph: list[str] = []
+    table: list[str] = []
     fenced = False
     for line in [*body.splitlines(), ""]:
-        plain = fenced or line.startswith(("```", "#", "|", "    ")) or not line.strip() or _ITEM.match(line)
-        if plain and paragraph:
+        indented = line.startswith("    ") and not paragraph
+        if paragraph and (
+            fenced or line.startswith(("```", "#", "|")) or not line.strip() or _ITEM.match(line)
+        ):
             yield _paragraph(paragraph, style)
             paragraph = []
+        if table and not line.startswith("|"):
+            yield from _table(table, style)
+            table = []
         if line.startswith("```"):
             fenced = not fenced
-        elif fenced:
-            yield "    " + style.paint(line, "cyan")
+        elif fenced or indented:
+            yield "  " + style.paint(line.removeprefix("    ") if indented and not fenced else line, "cyan")
         elif line.startswith("#"):
             yield style.paint(line.lstrip("# "), "bold")
-        elif not line.strip() or line.startswith("|"):
-            yield line
-        else:
+        elif line.startswith("|"):
+            table.append(line)
+        elif line.strip():
             paragraph.append(line)
+        else:
+            yield ""
+
+
+def _table(lines: list[str], style: Style) -> Iterator[str]:
+    """A Markdown table with its columns aligned, its heading above a rule."""
+    rows = [[_plain(cell.strip()) for cell in line.strip().strip("|").split("|")] for line in lines]
+    rows = [row for row in rows if not all(set(cell) <= set("-: ") for cell in row)]
+    columns = max(map(len, rows))
+    widths = [max(width_of(row[i]) if i < len(row) else 0 for row in rows) for i in range(columns)]
+    for number, row in enumerate(rows):
+        cells = [cell + " " * (widths[i] - width_of(cell)) for i, cell in enumerate(row)]
+        yield "  " + style.paint("  ".join(cells).rstrip(), "bold" if number == 0 else "cyan")
+        if number == 0:
+            yield "  " + "  ".join("-" * width for width in widths)
+
+
+def _plain(text: str) -> str:
+    """Inline Markdown without its marks, for where nothing is painted."""
+    return _CODE.sub(r"\1", _STRONG.sub(r"\1", text))
 
 
 def _paragraph(lines: list[str], style: Style) -> str:
@@ -79,5 +106,5 @@ def _paragraph(lines: list[str], style: Style) -> str:
     first = item.group(1) if item else ""
     text = " ".join([item.group(2) if item else lines[0].strip(), *(line.strip() for line in lines[1:])])
     text = _LINK.sub(lambda m: m[2] if m[1] == m[2] else f"{m[1]} ({m[2]})", text)
-    wrapped = wrap(text.replace("**", ""), style.width, first, " " * len(first))
+    wrapped = wrap(_STRONG.sub(r"\1", text), style.width, first, " " * len(first))
     return _CODE.sub(lambda m: style.paint(m[1], "cyan"), wrapped) if style.colour else wrapped

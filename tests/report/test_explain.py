@@ -39,6 +39,12 @@ are cleared by `zero_grad()`.
 - one
 - two
 
+| physical batches | 1 | 2 |
+|---|---|---|
+| `zero_grad()` | 1.6e-7 | .92 |
+
+    0*S_1 + 2*S_2
+
 ## Example
 
 ```python
@@ -144,10 +150,18 @@ def test_a_page_for_a_terminal_is_wrapped_and_code_is_not(rules: Path) -> None:
     text = page(select(["DPM101"])[0], Style(colour=False, width=50))
     assert "Only the last physical batch counts, as the report\n" in text
     assert "```" not in text
-    assert (
-        "    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=32, optimizer=opt)" in text
-    )
+    assert "  with BatchMemoryManager(data_loader=loader, max_physical_batch_size=32, optimizer=opt)" in text
     assert "\n- one\n- two\n" in text
+    assert (
+        """
+  physical batches  1       2
+  ----------------  ------  ---
+  zero_grad()       1.6e-7  .92
+
+  0*S_1 + 2*S_2
+"""
+        in text
+    )
 
 
 def test_colour_only_where_it_is_wanted(rules: Path) -> None:
