@@ -1,0 +1,51 @@
+"""Conditions of advisories: ``and``, ``or``, ``not`` over named facts, in three-valued logic.
+
+A condition is written in the rule's file; every name in it is a fact of ``advisories.facts``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import cache
+
+from dpmigrate.model import Tri, both, either, negated
+
+
+class ConditionError(Exception):
+    """A condition that is not made of names, ``and``, ``or``, ``not`` and brackets."""
+
+
+@cache
+def _parsed(text: str) -> ast.expr:
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        raise ConditionError(f"{text!r} is not a condition: {error.msg}") from error
+
+
+def names_in(text: str) -> frozenset[str]:
+    """The facts that a condition names. Raises ConditionError."""
+    names = set()
+    for node in ast.walk(_parsed(text)):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif not isinstance(node, (ast.BoolOp, ast.UnaryOp, ast.And, ast.Or, ast.Not, ast.Load)):
+            raise ConditionError(f"{text!r}: only names, and, or, not are understood")
+    return frozenset(names)
+
+
+def holds(text: str, fact: Callable[[str], Tri]) -> Tri:
+    """Kleene truth of a condition, given the truth of each fact by name."""
+    return _evaluate(_parsed(text), fact)
+
+
+def _evaluate(node: ast.expr, fact: Callable[[str], Tri]) -> Tri:
+    if isinstance(node, ast.Name):
+        return fact(node.id)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return negated(_evaluate(node.operand, fact))
+    if isinstance(node, ast.BoolOp):
+        join = both if isinstance(node.op, ast.And) else either
+        return join(*(_evaluate(part, fact) for part in node.values))
+    raise ConditionError(f"{ast.unparse(node)!r} is not a condition")

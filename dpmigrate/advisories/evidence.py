@@ -1,0 +1,127 @@
+"""Which Opacus versions a run can meet: what the project declares, and what the code's own API proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Absent, Const
+from dpmigrate.model import Place
+from dpmigrate.versions.project import Declarations
+from dpmigrate.versions.releases import (
+    BEFORE_WRAPPED_CRITERION,
+    DOUBLE_BACKWARD,
+    GHOST_CAPABLE,
+    WRAPPED_CRITERION,
+    VersionSet,
+    everything,
+    from_spec,
+    universe,
+)
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+NON_WRAPPING = from_spec(">=1.6.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A piece of API in the code, and the versions that have it."""
+
+    versions: VersionSet
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The two sets of DESIGN, kept apart."""
+
+    declared: VersionSet
+    evidence: VersionSet
+    sources: tuple[Place, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+
+    @property
+    def together(self) -> VersionSet:
+        """What both admit; empty where code and pins disagree."""
+        return self.declared & self.evidence
+
+    @property
+    def disagree(self) -> bool:
+        """Whether the pins admit no version on which the code can run."""
+        return bool(self.declared) and not self.together
+
+    @property
+    def known(self) -> bool:
+        """Whether anything narrows the versions at all."""
+        return self.together != everything()
+
+
+def keyword_node(call: cst.CSTNode | None, name: str) -> cst.CSTNode | None:
+    """The argument of a call that is written as ``name=...``."""
+    for arg in getattr(call, "args", ()):
+        if arg.keyword is not None and arg.keyword.value == name:
+            node: cst.CSTNode = arg
+            return node
+    return None
+
+
+def given(run: TrainingRun, name: str) -> bool:
+    """Whether a keyword is certainly given (and not None) in the call."""
+    atoms = run.argument(name).atoms
+    return bool(atoms) and not any(isinstance(a, Absent) or a == Const(None) for a in atoms)
+
+
+def proofs(run: TrainingRun) -> Iterator[Proof]:
+    """The API that the run's code uses, as far as it tells versions apart."""
+    call = run.origin.node
+    module = run.module
+
+    def at_argument(name: str, versions: VersionSet, text: str) -> Proof:
+        return Proof(versions, module.place(keyword_node(call, name) or call, text))
+
+    if run.ghost:
+        yield Proof(GHOST_CAPABLE, module.place(call, f"{run.mode} mode"))
+    if not run.manual:
+        if given(run, "criterion"):
+            yield at_argument("criterion", WRAPPED_CRITERION, "criterion=")
+        for name in ("wrap_model", "rand_on_empty"):
+            if given(run, name):
+                yield at_argument(name, NON_WRAPPING, f"{name}=")
+        if run.mode in ("ghost_fsdp", "ghost_fsdp_tp"):
+            yield Proof(NON_WRAPPING, module.place(call, run.mode))
+        if run.ghost and run.argument("clipping").only == Const("ghost"):
+            yield at_argument("clipping", BEFORE_WRAPPED_CRITERION, 'clipping="ghost"')
+    for event in run.events:
+        place = event.origin.module.place
+        if event.guard and not run.guard and event.kind != "unpack":
+            continue
+        if event.kind == "unpack" and run.ghost and event.detail["count"] == 4 and event.detail["star"] is None:
+            yield Proof(WRAPPED_CRITERION, place(event.origin.node, "four results"))
+        elif event.kind == "two-pass-call":
+            yield Proof(DOUBLE_BACKWARD, place(event.origin.node, "double_backward"))
+        elif event.kind == "coefficient":
+            name = event.detail["name"]
+            versions = BEFORE_WRAPPED_CRITERION if name == "get_coeff" else WRAPPED_CRITERION
+            yield Proof(versions, place(event.origin.node, name))
+        elif event.kind == "result-use" and event.detail.get("wrapper"):
+            yield Proof(WRAPPED_CRITERION, place(event.origin.node, event.detail["wrapper"]))
+
+
+def versions_of(run: TrainingRun, declarations: Declarations | None, override: VersionSet | None) -> Versions:
+    """What the project declares for the run's file, and what the run's own code proves."""
+    found = tuple(proofs(run))
+    evidence = universe()
+    for proof in found:
+        evidence &= proof.versions
+    if override is not None:
+        return Versions(override, evidence, (), found)
+    if declarations is None:
+        return Versions(everything(), evidence, (), found)
+    declared = declarations.declared_for(run.module.path)
+    return Versions(declared.versions, evidence, declared.places, found)
+
+

@@ -1,0 +1,293 @@
+"""The named facts that conditions are made of: small questions about one subject, three-valued.
+
+A fact may leave words for the message and places for the reasons in ``subject.notes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.training import Event
+from dpmigrate.analysis.values import Const, External, Obj, Partial, Unknown, Value
+from dpmigrate.model import Tri, both, either, negated
+from dpmigrate.versions.releases import FAULTY_GIT
+
+Fact = Callable[[Subject], Tri]
+FACTS: dict[str, Fact] = {}
+
+
+def fact(made: Fact) -> Fact:
+    """Register a fact under its function's name, without the leading underscore."""
+    FACTS[made.__name__.removeprefix("_")] = made
+    return made
+
+
+# -- the run ----------------------------------------------------------------------------------
+
+
+@fact
+def _ghost(s: Subject) -> Tri:
+    return s.run.ghost
+
+
+@fact
+def _manual(s: Subject) -> Tri:
+    return s.run.manual
+
+
+@fact
+def _adaptive(s: Subject) -> Tri:
+    return s.run.adaptive
+
+
+@fact
+def _clipping_ghost(s: Subject) -> Tri:
+    return _is_constant(s.run.argument("clipping"), "ghost")
+
+
+def _is_constant(value: Value, wanted: object) -> Tri:
+    """Whether a value is a constant: None where it may be, False also where it is not given."""
+    answers: set[Tri] = {None if isinstance(a, Unknown) else a == Const(wanted) for a in value.atoms}
+    if not answers:
+        return False
+    return answers.pop() if len(answers) == 1 else None
+
+
+@fact
+def _asked_mode(s: Subject) -> Tri:
+    return s.run.asked_mode
+
+
+@fact
+def _criterion_given(s: Subject) -> Tri:
+    value = s.run.argument("criterion")
+    if not value:
+        return None if s.run.arguments.get("**") else False
+    empty = [a == Const(None) or type(a).__name__ == "Absent" for a in value.atoms]
+    return None if any(empty) and not all(empty) else not all(empty)
+
+
+@fact
+def _max_grad_norm_is_one(s: Subject) -> Tri:
+    value = s.run.argument("max_grad_norm")
+    for e in value.entries:
+        if isinstance(e.atom, Const):
+            s.notes["max_grad_norm"] = e.atom.value
+    return either(_is_constant(value, 1.0), _is_constant(value, 1))
+
+
+# -- versions ---------------------------------------------------------------------------------
+
+
+@fact
+def _git_faulty(s: Subject) -> Tri:
+    remaining = s.versions.together & FAULTY_GIT
+    return bool(remaining) and (s.versions.together <= FAULTY_GIT or None)
+
+
+# -- what happens to the gradients ------------------------------------------------------------
+
+
+@fact
+def _gradients_reset(s: Subject) -> Tri:
+    """Whether the first thing that touches the gradients after each step sets them to None."""
+    return reset_to_none(s.run.of_kind("first-touch"))
+
+
+def reset_to_none(touches: object) -> Tri:
+    """True when every first touch after a step sets the gradients to None; None if unknown."""
+    found = [(e.detail["how"], bool(e.guard)) for e in touches]  # type: ignore[attr-defined]
+    kinds = {how for how, _ in found}
+    if not kinds:
+        return None
+    if kinds == {"none"}:
+        return True
+    if "none" not in kinds and "unknown" not in kinds:
+        return False
+    sure_wrong = any(how in ("inplace", "backward") and not guarded for how, guarded in found)
+    return False if sure_wrong and "unknown" not in kinds else None
+
+
+@fact
+def _has_two_passes(s: Subject) -> Tri:
+    two = any(e.detail["loss"] == "two-pass" for e in s.run.of_kind("backward"))
+    return two or any(True for _ in s.run.of_kind("two-pass-call"))
+
+
+@fact
+def _single_physical_batch(s: Subject) -> Tri:
+    """Whether every logical batch certainly is one physical batch."""
+    maximum = s.event.detail.get("maximum") if s.event is not None else None
+    poisson = s.run.argument("poisson_sampling")
+    fixed = _is_constant(poisson, False) if poisson else False
+    answers: list[Tri] = []
+    for loader in s.run.raw_loaders:
+        size = s.ip.store.get(loader, "batch_size") or Value()
+        dataset = s.ip.store.get(loader, "dataset") or Value()
+        answers.append(either(both(fixed, _at_least(maximum, size)), _covers(maximum, dataset)))
+    return both(*answers) if answers else False
+
+
+def _at_least(maximum: Value | None, size: Value) -> Tri:
+    if maximum is None:
+        return False
+    if maximum.only is not None and maximum.only == size.only:
+        return True
+    numbers = [v.only.value for v in (maximum, size) if isinstance(v.only, Const)]
+    if len(numbers) == 2 and all(isinstance(n, (int, float)) for n in numbers):
+        return bool(numbers[0] >= numbers[1])
+    return None
+
+
+def _covers(maximum: Value | None, dataset: Value) -> Tri:
+    """Whether a maximum is the dataset's length."""
+    atom = maximum.only if maximum is not None else None
+    held = dataset.only
+    same = isinstance(atom, Unknown) and isinstance(held, Obj) and atom.symbol == ("len", held.key)
+    return True if same else False
+
+
+@fact
+def _old_coefficient(s: Subject) -> Tri:
+    """Whether the coefficient is asked for by its name before 1.5.3."""
+    return any(e.detail["name"] == "get_coeff" for e in s.run.of_kind("coefficient"))
+
+
+# -- the loss ---------------------------------------------------------------------------------
+
+
+@fact
+def _unwrapped(s: Subject) -> Tri:
+    """Whether this backward starts at a loss of the private model that the run did not wrap."""
+    event = s.event
+    if event is None or event.detail["loss"] != "other":
+        return False
+    if any(step in (".logits", ".hidden_states") for step in event.detail["steps"][:1]):
+        return False
+    if event.detail["retained"] and any(e.kind in ("coefficient", "two-pass-call") for e in s.run.events):
+        return False
+    if _has_two_passes(s):
+        return False
+    s.notes["maker"] = maker_words(event)
+    return True
+
+
+def maker_words(event: Event) -> str:
+    """What made a loss, in words."""
+    maker = event.detail["maker"]
+    steps = event.detail["steps"]
+    if isinstance(maker, External):
+        short = maker.name.replace("torch.nn.functional.", "F.").replace("torch.nn.", "nn.")
+        return f"`{short}`"
+    if isinstance(maker, Obj) and maker.kind == "criterion":
+        return f"`{str(maker.data or 'a criterion').replace('torch.nn.', 'nn.')}`"
+    if isinstance(maker, Obj) and maker.kind in ("dp-model", "model"):
+        path = "".join(step for step in steps if step.startswith("."))
+        return f"the model itself (`outputs{path}`)" if path else "the model itself"
+    if isinstance(maker, Obj) and maker.kind == "instance":
+        return f"`{maker.data.node.name.value}`"
+    return "something else"
+
+
+@fact
+def _ignores_reduction(s: Subject) -> Tri:
+    """Whether the criterion that was given does not honour ``reduction="none"``."""
+    answers = []
+    for atom in (s.value or Value()).atoms:
+        answer = negated(honours_reduction(s.ip, atom))
+        if answer is not False:
+            s.notes["criterion"] = criterion_words(atom)
+        answers.append(answer)
+    return either(*answers) if len(set(answers)) == 1 else (None if True in answers else False)
+
+
+def criterion_words(atom: object) -> str:
+    """A criterion in words."""
+    if isinstance(atom, External):
+        return f"`{atom.name.replace('torch.nn.functional.', 'F.')}` is a function"
+    if isinstance(atom, Partial):
+        return "a `functools.partial` is a function"
+    if isinstance(atom, Obj) and atom.kind == "instance":
+        return f"`{atom.data.node.name.value}` returns a mean whatever `reduction` says"
+    return "a function of the project"
+
+
+@fact
+def _criterion_is_function(s: Subject) -> Tri:
+    return all(not isinstance(a, Obj) for a in (s.value or Value()).atoms)
+
+
+@fact
+def _already_per_example(s: Subject) -> Tri:
+    return all(makes_one_loss_per_example(s.ip, a) for a in (s.value or Value()).atoms)
+
+
+# -- the result -------------------------------------------------------------------------------
+
+
+@fact
+def _takes_three(s: Subject) -> Tri:
+    return s.event is not None and s.event.detail["count"] == 3 and s.event.detail["star"] is None
+
+
+@fact
+def _takes_four(s: Subject) -> Tri:
+    return s.event is not None and s.event.detail["count"] == 4 and s.event.detail["star"] is None
+
+
+# -- randomness -------------------------------------------------------------------------------
+
+
+def generator_state(s: Subject) -> set[str]:
+    """How a generator is seeded: "unseeded", "seeded", "entropy", "unknown"."""
+    held = s.ip.store.get(s.value, "<state>") or Value()
+    return {a.value for a in held.atoms if isinstance(a, Const)}
+
+
+@fact
+def _unseeded(s: Subject) -> Tri:
+    states = generator_state(s)
+    if "unseeded" not in states:
+        return False
+    return True if states == {"unseeded"} else None
+
+
+@fact
+def _literal_seed(s: Subject) -> Tri:
+    """Whether the generator's seed is a literal of the program (not an option of its user)."""
+    if generator_state(s) != {"seeded"}:
+        return False
+    seed = s.ip.store.get(s.value, "<seed>") or Value()
+    held = s.ip.store.get(s.value, "<state>") or Value()
+    if held.entries and held.entries[0].because:
+        s.origin = held.entries[0].because[-1]
+    literal = [isinstance(e.atom, Const) and not e.guard for e in seed.entries]
+    return bool(literal) and all(literal)
+
+
+@fact
+def _noise_generator_given(s: Subject) -> Tri:
+    value = s.run.argument("noise_generator")
+    return bool(value) and value.only != Const(None)
+
+
+@fact
+def _loader_generator_given(s: Subject) -> Tri:
+    return any(bool(s.ip.store.get(loader, "generator")) for loader in s.run.raw_loaders)
+
+
+@fact
+def _global_seed(s: Subject) -> Tri:
+    return s.run.seeded
+
+
+@fact
+def _secure_mode(s: Subject) -> Tri:
+    if s.run.engine is None:
+        return None
+    value = s.ip.store.get(s.run.engine, "secure_mode")
+    return _is_constant(value, True) if value else False
+
+

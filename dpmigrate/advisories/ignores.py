@@ -1,0 +1,73 @@
+"""Ignore comments, held against findings; those that suppress nothing are findings themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpmigrate.model import Finding, Span
+from dpmigrate.project import absolute_path
+from dpmigrate.workspace.suppressions import Suppressions, in_python, in_text
+
+if TYPE_CHECKING:
+    from dpmigrate.advisories.catalogue import Advisory
+    from dpmigrate.advisories.matching import Match
+    from dpmigrate.project import Project
+    from dpmigrate.workspace.discover import Workspace
+
+MARK = b"dpmigrate: ignore"
+
+
+class Ignores:
+    """The ignore comments of every file of a project, read when first asked for."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._known: dict[str, Suppressions | None] = {}
+        for path, source in project.sources.items():
+            if MARK in source.data:
+                self._of(path)
+
+    def _of(self, path: str) -> Suppressions | None:
+        if path not in self._known:
+            source = self.project.sources.get(path)
+            found: Suppressions | None = None
+            if source is not None:
+                found = in_python(source) if MARK in source.data else None
+            elif MARK in self.project.dependencies.get(path, b""):
+                found = in_text(self.project.dependencies[path].decode(errors="replace"))
+            self._known[path] = found
+        return self._known[path]
+
+    def covers(self, match: Match, finding: Finding) -> bool:
+        """Whether a comment suppresses the finding (and so is used)."""
+        span = finding.span
+        known = self._of(span.path)
+        if known is None:
+            return False
+        source = self.project.sources.get(span.path)
+        first, last = span.line, span.end_line
+        if source is not None:
+            first, last = source.line_of(span.cell, first), source.line_of(span.cell, last)
+        return known.match(finding.rule, finding.name, first, last)
+
+    def unused(self, advisory: Advisory, workspace: Workspace) -> list[tuple[Finding, Match]]:
+        """A finding for every comment that suppressed nothing."""
+        from dpmigrate.advisories.matching import Match
+
+        out = []
+        for path, known in sorted(self._known.items()):
+            if known is None or not workspace.is_target(absolute_path(workspace, path)):
+                continue
+            source = self.project.sources.get(path)
+            for ignore in known.unused():
+                cell, line = None, ignore.line
+                if source is not None:
+                    cell, line, _ = source.locate(ignore.line, ignore.column)
+                span = Span(path, line, ignore.column, line, ignore.end_column, cell)
+                rules = ", ".join(ignore.rules) if ignore.rules else "any rule"
+                message = advisory.match["message"].format(rules=rules)
+                finding = Finding(
+                    advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
+                )
+                out.append((finding, Match(advisory, None, "definite", message)))
+        return out

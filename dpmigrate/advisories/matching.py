@@ -1,0 +1,169 @@
+"""TrainingRuns against advisories: which apply, where, how surely, and in what words."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dpmigrate.advisories import conditions
+from dpmigrate.advisories.catalogue import Advisory
+from dpmigrate.advisories.evidence import Versions, versions_of
+from dpmigrate.advisories.facts import FACTS
+from dpmigrate.advisories.subjects import SUBJECTS, Subject
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Origin
+from dpmigrate.model import Certainty, Place, Tri, both
+from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, from_spec
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.core import Interpreter
+    from dpmigrate.project import Project
+    from dpmigrate.versions.pin import Pin
+
+
+@dataclass(slots=True)
+class Match:
+    """An advisory that applies to something in a run (or to a dependency pin)."""
+
+    advisory: Advisory
+    run: TrainingRun | None
+    certainty: Certainty
+    message: str
+    because: tuple[Place, ...] = ()
+    origin: Origin | None = None
+    """Where in the code; None where it is about a pin."""
+    pin: Pin | None = None
+    severity: str | None = None
+    """Instead of the advisory's own."""
+    versions: Versions | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def match_runs(
+    project: Project, advisories: Sequence[Advisory], override: VersionSet | None = None
+) -> Iterator[Match]:
+    """Every match of every advisory on every run of a project, in no particular order."""
+    program = project.program
+    if program is None or program.interpreter is None:
+        return
+    for run in program.runs:
+        versions = versions_of(run, project.declarations, override)
+        for advisory in advisories:
+            yield from match_run(advisory, run, versions, program.interpreter)
+
+
+def match_run(advisory: Advisory, run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Match]:
+    """The matches of one advisory on one run."""
+    table = advisory.match
+    for case in table.get("case", [table] if "subject" in table else []):
+        maker = SUBJECTS[case["subject"]]
+        for subject in maker(run, versions, ip):
+            found = _judge(advisory, case, subject)
+            if found is not None:
+                yield found
+
+
+def affected_versions(advisory: Advisory, case: dict[str, Any]) -> VersionSet:
+    """The versions that have the fault: by the advisory, or by the case's own words."""
+    spec = case.get("affected", advisory.affected)
+    affected = from_spec(spec) if spec else everything()
+    return affected | FAULTY_GIT if case.get("faulty-git") else affected
+
+
+def _judge(advisory: Advisory, case: dict[str, Any], subject: Subject) -> Match | None:
+    answers: dict[str, Tri] = {}
+
+    def fact(name: str) -> Tri:
+        if name not in answers:
+            answers[name] = FACTS[name](subject)
+        return answers[name]
+
+    affected = affected_versions(advisory, case)
+    by_version = _by_version(case.get("versions", "any"), subject.versions, affected)
+    if by_version is False:
+        return None
+    truth = both(by_version, conditions.holds(case["when"], fact))
+    if truth is False:
+        return None
+    sure = truth is True and subject.run.certainty(subject.event) == "definite" and not subject.guard
+    return Match(
+        advisory,
+        subject.run,
+        "definite" if sure else "possible",
+        _message(case["message"], subject, affected),
+        tuple(_because(case, subject)),
+        subject.origin,
+        severity=case.get("severity"),
+        versions=subject.versions,
+        notes=subject.notes,
+    )
+
+
+def _by_version(how: str, versions: Versions, affected: VersionSet) -> Tri:
+    """Whether the versions that remain are affected: all, none, or some."""
+    if how == "any":
+        return True
+    remaining = versions.declared if how == "declared" else versions.together
+    if not remaining and how != "declared":
+        return None if versions.evidence & affected else False
+    if not remaining & affected:
+        return False
+    return True if remaining <= affected else None
+
+
+def _because(case: dict[str, Any], subject: Subject) -> Iterator[Place]:
+    """Why it is believed: the mode, the versions, and what the facts pointed at."""
+    run = subject.run
+    seen: set[Place] = set()
+    places: list[Place] = []
+    for origin in run.mode_because:
+        places.append(origin.module.place(origin.node, f"mode {run.mode!r}: {origin.text}"))
+    if case.get("versions", "any") != "any":
+        places.extend(subject.versions.sources[:4])
+        places.extend(p.place for p in subject.versions.proofs if case["versions"] != "declared")
+    if subject.origin.node is not run.origin.node:
+        places.append(run.module.place(run.origin.node, f"the private run ({run.call})"))
+    places.extend(subject.notes.get("places", ()))
+    here = subject.module.place(subject.origin.node)
+    for place in places:
+        if place in seen or ((place.path, place.line, place.cell) == (here.path, here.line, here.cell) and not place.text):
+            continue
+        seen.add(place)
+        yield place
+
+
+class _Words(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _message(template: str, subject: Subject, affected: VersionSet) -> str:
+    run, versions = subject.run, subject.versions
+    hit = (versions.together or versions.evidence) & affected
+    words = _Words(
+        mode=f"`{run.mode}`" if run.mode != "?" else "a mode that may be ghost",
+        call=run.call,
+        affected=_spoken(affected),
+        hit=_spoken(hit),
+        declared=str(versions.declared) if versions.declared != everything() else "any version (nothing pins it)",
+        manager=subject.event.detail.get("manager", "") if subject.event is not None else "",
+    )
+    words.update({k: v for k, v in subject.notes.items() if k != "places"})
+    return string.Formatter().vformat(template, (), words)
+
+
+def _spoken(versions: VersionSet) -> str:
+    """Versions as a sentence has them: "1.5.2", "1.5 to 1.5.2", "a commit in the faulty window"."""
+    releases = [m for m in versions if m[0].isdigit()]
+    git = any(not m[0].isdigit() for m in versions & FAULTY_GIT)
+    words = ""
+    if len(releases) == 1:
+        words = releases[0]
+    elif releases:
+        last = "later" if versions.newest not in releases else releases[-1]
+        words = f"{releases[0]} to {releases[-1]}" if last != "later" else f"{releases[0]} and later"
+    if git:
+        words = f"{words} and git commits before the fix" if words else "git commits before the fix (53b3c254)"
+    return words or "no known version"

@@ -1,0 +1,57 @@
+"""DPM901: dependency files that admit an affected Opacus version where ghost clipping is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dpmigrate.advisories.catalogue import Advisory
+from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.advisories.matching import Match, affected_versions
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.model import Place
+from dpmigrate.versions.releases import VersionSet, between
+
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+
+
+
+BEFORE_WRAPPED_RELEASES = between("1.5", "1.5.3")
+"""Code that only runs on these is reported by DPM4xx where the pins forbid them."""
+
+
+def match_pins(project: Project, advisory: Advisory, override: VersionSet | None = None) -> Iterator[Match]:
+    """The pins to change, each once, with the surest run that asks for it."""
+    program, declarations = project.program, project.declarations
+    if program is None or declarations is None or override is not None:
+        return
+    affected = affected_versions(advisory, dict(advisory.match))
+    found: dict[tuple[str, int | None, int], Match] = {}
+    for run in sorted(program.runs, key=lambda r: r.certainty() == "possible"):
+        if not run.ghost:
+            continue
+        declared = declarations.declared_for(run.module.path)
+        versions = versions_of(run, declarations, None)
+        for pin in declared.admitting(affected):
+            key = (pin.path, pin.cell, pin.line)
+            if key not in found:
+                hit = pin.versions & affected
+                message = advisory.match["message"].format(pin=pin.text.strip(), hit=hit.spec() or "every version")
+                found[key] = Match(advisory, run, run.certainty(), message, _because(run), pin=pin, versions=versions)
+        if versions.disagree and not versions.evidence & BEFORE_WRAPPED_RELEASES:
+            for pin in declared.pins:
+                key = (pin.path, pin.cell, pin.line)
+                if key not in found:
+                    message = advisory.match["disagree"].format(
+                        pin=pin.text.strip(), evidence=versions.evidence.spec() or "another version"
+                    )
+                    proofs = tuple(p.place for p in versions.proofs)
+                    found[key] = Match(advisory, run, run.certainty(), message, proofs, pin=pin, versions=versions)
+    yield from found.values()
+
+
+def _because(run: TrainingRun) -> tuple[Place, ...]:
+    return (run.module.place(run.origin.node, f"ghost clipping is used here ({run.call})"),)
+
+

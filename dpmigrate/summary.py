@@ -1,0 +1,131 @@
+"""From TrainingRuns (one per context and mode) to the Run that reports show (one per call)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.advisories.facts import reset_to_none
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Const, Obj, Value
+from dpmigrate.model import MemoryManagerUse, OpacusVersions, Place, Run, Tri
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.core import Interpreter
+    from dpmigrate.project import Project
+    from dpmigrate.versions.releases import VersionSet
+
+
+def summarise(project: Project, override: VersionSet | None) -> list[tuple[Run, list[TrainingRun]]]:
+    """Every private training run of a project, in order of place, with the records behind it."""
+    program = project.program
+    if program is None or program.interpreter is None:
+        return []
+    groups: dict[int, list[TrainingRun]] = {}
+    for run in program.runs:
+        if run.manual and run.ghost is False:
+            continue
+        groups.setdefault(id(run.origin.node), []).append(run)
+    out = [(_summary(runs, project, override, program.interpreter), runs) for runs in groups.values()]
+    return sorted(out, key=lambda pair: (pair[0].path, -1 if pair[0].cell is None else pair[0].cell, pair[0].line))
+
+
+def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | None, ip: Interpreter) -> Run:
+    first = runs[0]
+    place = first.module.place(first.origin.node)
+    modes = tuple(sorted({r.mode for r in runs}))
+    ghosts = [r for r in runs if r.ghost] or [r for r in runs if r.ghost is None] or runs
+    versions = versions_of(ghosts[0], project.declarations, override)
+    remaining = versions.together if versions.together else versions.declared
+    sources = (*versions.sources, *dict.fromkeys(p.place for p in versions.proofs))
+    return Run(
+        path=place.path,
+        line=place.line,
+        cell=place.cell,
+        call=first.call,
+        mode=modes,
+        mode_certainty="definite" if len(modes) == 1 and modes[0] != "?" else "possible",
+        mode_because=tuple(dict.fromkeys(_reasons(ghosts)))[:6],
+        batch_memory_manager=_manager(ghosts),
+        zero_grad_set_to_none=_agree(reset_to_none(r.of_kind("first-touch")) for r in ghosts),
+        criterion_passed=_agree(_given(r.argument("criterion")) for r in ghosts),
+        unpack=tuple(sorted({e.detail["count"] for r in runs for e in r.of_kind("unpack")})),
+        loss=_loss(ghosts),  # type: ignore[arg-type]
+        noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),  # type: ignore[arg-type]
+        loader_generator=_generator(ip, _loader_generators(runs, ip)),  # type: ignore[arg-type]
+        global_seed=_seeded(runs),
+        opacus=OpacusVersions(remaining.spec(), sources),
+    )
+
+
+def _reasons(runs: Iterable[TrainingRun]) -> Iterable[Place]:
+    for run in runs:
+        for origin in run.mode_because:
+            yield origin.module.place(origin.node, origin.text)
+
+
+def _manager(runs: list[TrainingRun]) -> MemoryManagerUse | None:
+    found: MemoryManagerUse | None = None
+    for run in runs:
+        for event in run.of_kind("memory-manager"):
+            place = event.origin.module.place(event.origin.node)
+            use = MemoryManagerUse(place.path, place.line, event.detail["manager"], run.certainty(event), place.cell)
+            if found is None or (found.certainty == "possible" and use.certainty == "definite"):
+                found = use
+    return found
+
+
+def _agree(answers: Iterable[Tri]) -> Tri:
+    known = set(answers)
+    return known.pop() if len(known) == 1 else None
+
+
+def _given(value: Value) -> Tri:
+    if not value:
+        return False
+    empty = [a == Const(None) or type(a).__name__ == "Absent" for a in value.atoms]
+    return None if any(empty) and not all(empty) else not all(empty)
+
+
+def _loss(runs: list[TrainingRun]) -> str:
+    kinds: set[str] = set()
+    for run in runs:
+        if any(True for _ in run.of_kind("two-pass-call")):
+            kinds.add("two-pass")
+        backwards = list(run.of_kind("backward"))
+        two_pass = any(e.detail["loss"] == "two-pass" for e in backwards)
+        for event in backwards:
+            if two_pass and event.detail["loss"] == "other" and event.detail["retained"]:
+                continue
+            kinds.add(event.detail["loss"])
+    if not kinds:
+        return "unknown"
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def _loader_generators(runs: list[TrainingRun], ip: Interpreter) -> list[Value]:
+    return [ip.store.get(loader, "generator") or Value() for run in runs for loader in run.raw_loaders]
+
+
+def _generator(ip: Interpreter, values: list[Value]) -> str:
+    states: set[Any] = set()
+    for value in values:
+        for atom in value.atoms:
+            if isinstance(atom, Obj) and atom.kind == "generator":
+                held = ip.store.get(atom, "<state>") or Value()
+                states |= {a.value if isinstance(a, Const) else "unknown" for a in held.atoms}
+            elif atom == Const(None):
+                states.add("none")
+            else:
+                states.add("unknown")
+    if not states:
+        return "none"
+    return str(states.pop()) if len(states) == 1 else "unknown"
+
+
+def _seeded(runs: list[TrainingRun]) -> Tri:
+    answers = {run.seeded for run in runs}
+    if True in answers:
+        return True
+    return None if None in answers else False
