@@ -148,10 +148,9 @@ def _declare(project: Project, overlay: Mapping[str, bytes]) -> None:
 
 
 def _cells(source: Source) -> Sequence[tuple[int, str]]:
-    lines: dict[int, list[str]] = {}
-    for install in source.install_lines():
-        lines.setdefault(install.cell, []).append(install.text)
-    return [(cell, "\n".join(texts)) for cell, texts in lines.items()]
+    """The cells that install something, whole, so that lines and offsets count inside the cell."""
+    cells = dict.fromkeys(install.cell for install in source.install_lines())
+    return [(cell, "\n".join(source.lines(cell))) for cell in cells]
 
 
 def absolute_path(workspace: Workspace, shown: str) -> str:
