@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,54 @@ def recorder(version: str) -> RecorderProcess:
     started = RecorderProcess(version)
     atexit.register(started.close)
     return started
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One half of a pair under ``fixtures/shapes``: the same names and calls, other objects.
+
+    ``opacus`` is the specifier to scan with; ``expected`` are the findings, none in the ``no`` half.
+    """
+
+    path: Path
+    opacus: str
+    expected: tuple[Expected, ...]
+
+    @property
+    def name(self) -> str:
+        """Pair and half, as in "mode-literal/yes"."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    def lay_out(self, folder: Path) -> None:
+        """Copy this half, and the modules that both halves share, into an empty project folder."""
+        for path in self.path.parent.glob("*.py"):
+            if path == self.path or path.stem not in ("yes", "no"):
+                shutil.copy(path, folder / path.name)
+
+
+@cache
+def shapes() -> tuple[Shape, ...]:
+    """Both halves of every pair, by name. Raises ValueError for a header line that cannot be read."""
+    return tuple(
+        _shape(path) for path in sorted(FIXTURES.glob("shapes/*/*.py")) if path.stem in ("yes", "no")
+    )
+
+
+def _shape(path: Path) -> Shape:
+    opacus, expected = "", []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("# "):
+            break
+        key, _, value = line[2:].partition(": ")
+        found = re.fullmatch(r"(?:(\S+\.py):)?(DPM\d{3})@(\d+) (definite|possible)", value)
+        if key == "opacus":
+            opacus = value
+        elif key == "expect" and found:
+            other, rule, number, certainty = found.groups()
+            expected.append(Expected(rule, other or path.name, int(number), certainty))
+        elif (key, value) != ("expect", "none"):
+            raise ValueError(f"{path}: cannot read the header line {line!r}")
+    return Shape(path, opacus, tuple(expected))
 
 
 def numbers(text: str) -> list[float]:
