@@ -19,6 +19,10 @@ Used = list[tuple[Tensor, Tensor, int]]
 """(output, dL/d(output), batch dimension) for every model output that a loss depends on."""
 
 
+_POSITIONS = ("grad_tensors", "retain_graph", "create_graph", "grad_variables", "inputs")
+"""The parameters of ``torch.autograd.backward`` after the first, in order."""
+
+
 class BackwardWatcher:
     """Stands around ``torch.autograd.backward``, Opacus's wrapped losses and its norms."""
 
@@ -58,7 +62,8 @@ class BackwardWatcher:
         if watch.busy or not watched:
             return original(tensors, *args, **kwargs)
         losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-        given = args[0] if args else kwargs.get("grad_tensors")
+        kwargs |= dict(zip(_POSITIONS, args, strict=False))
+        given = kwargs.get("grad_tensors")
         seeds = [given] if isinstance(given, Tensor) or given is None else list(given)
         seeds += [None] * (len(losses) - len(seeds))
         touched = []
@@ -69,7 +74,7 @@ class BackwardWatcher:
         swapped = [(e, u) for e, u in touched if u and e.record.mode == swap.SWAPPED]
         if swapped:
             kwargs["retain_graph"] = True
-        result = original(tensors, *args, **kwargs)
+        result = original(tensors, **kwargs)
         for engine, used in swapped:
             swap.second_pass(watch, original, engine, used)
         for engine, _ in touched:

@@ -19,7 +19,8 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; background: var(--page);
   color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h1 code { font-size: 1.3rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h1 code { font-size: 1.3rem; }
+h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
 p, figcaption { color: var(--soft); margin: .2rem 0; }
 .verdict { display: inline-block; padding: .1rem .6rem; border-radius: .4rem; font-weight: 600;
   color: var(--page); }
@@ -29,7 +30,8 @@ th { text-align: left; color: var(--soft); font-weight: 500; }
 th, td { padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
 td.w { white-space: nowrap; } td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .t { color: var(--good); } .f { color: var(--bad); font-weight: 600; } .x { color: var(--soft); }
-.charts { margin-top: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1rem; }
+.charts { margin-top: 1rem; display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); }
 figure { margin: 0; padding: .8rem; background: var(--panel); border-radius: .5rem; min-width: 0; }
 figcaption { font-size: .85rem; } svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }

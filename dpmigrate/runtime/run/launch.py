@@ -183,7 +183,8 @@ def _where(error: BaseException) -> str:
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         path = frame.f_code.co_filename
         if not any(
-            word in path for word in ("/opacus/", "/torch/", "site-packages", "/dpmigrate/", "<frozen")
+            word in path
+            for word in ("/opacus/", "/torch/", "site-packages", "/dpmigrate/", "<frozen", "<string>")
         ):
             return f" ({shown_path(path)}:{line})"
     return ""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass
+@dataclass(eq=False)
 class Backward:
     """One backward pass through a private model with its hooks on, judged by the oracle.
 
@@ -41,7 +41,7 @@ class Backward:
     reason: str = ""
 
 
-@dataclass
+@dataclass(eq=False)
 class PhysicalBatch:
     """What happened up to one ``optimizer.step()`` call; ``received [P]`` is ``p.grad`` as the
     optimizer accumulates it (None in hooks mode)."""
@@ -50,7 +50,7 @@ class PhysicalBatch:
     received: Tensor | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class LogicalStep:
     """One release: ``value [P]`` receives the noise, ``handed [P]`` reaches the inner optimizer.
 
@@ -76,7 +76,7 @@ class LogicalStep:
     scale: float | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class EngineRecord:
     """One private training run of the script: where it was made, how, and its logical steps."""
 
@@ -103,7 +103,7 @@ class EngineRecord:
         return self.names[index]
 
 
-@dataclass
+@dataclass(eq=False)
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised"."""
 
