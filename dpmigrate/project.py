@@ -65,6 +65,8 @@ def open_project(
     if stdin is not None and any(t in stdin for t in TELLING):
         seeds["-"] = stdin
     for path, data in (overlay or {}).items():
+        if path not in files:
+            continue
         if any(t in data for t in TELLING):
             seeds[path] = data
         else:
