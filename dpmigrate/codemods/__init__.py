@@ -1,0 +1,1 @@
+"""Rewrites of training code, one recipe per module, composed per training run and across files."""

@@ -1,0 +1,81 @@
+"""``clipping="ghost"``, which Opacus 1.5.3 removed, taken out of a call and of the dicts that feed it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Const
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import remove_argument
+from dpmigrate.codemods.program_facts import Facts
+
+
+def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun], call: cst.Call) -> None:
+    """Plan the removal; another clipping that other modes ask for stays. Raises `Withheld`."""
+    values = [a for r in runs for a in r.argument("clipping").atoms]
+    constants = {a.value for a in values if isinstance(a, Const)}
+    if "ghost" not in constants:
+        return
+    direct = next((a for a in call.args if a.keyword and a.keyword.value == "clipping"), None)
+    others = constants - {"ghost", "flat", None}
+    if direct is not None and not others:
+        edits.of(facts.module_of(call)).change(call, lambda new: remove_argument(new, "clipping"))  # type: ignore[arg-type]
+        return
+    literals = {
+        o.node
+        for r in runs
+        for e in r.argument("clipping").entries
+        if e.atom == Const("ghost")
+        for o in e.because
+        if isinstance(o.node, cst.SimpleString) and o.node.evaluated_value == "ghost"
+    }
+    if not literals:
+        raise Withheld('where clipping="ghost" comes from cannot be followed', facts.module_of(call), call)
+    for literal in literals:
+        if others or direct is not None:
+            edits.of(facts.module_of(literal)).change(literal, _flat)
+        else:
+            _drop_entry(facts, edits, literal)
+
+
+def _flat(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.SimpleString)
+    return cst.SimpleString(f"{new.prefix}{new.quote}flat{new.quote}")
+
+
+def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None:
+    own = edits.of(facts.module_of(literal))
+    parent = facts.parent(literal)
+    while isinstance(parent, cst.IfExp):
+        parent = facts.parent(parent)
+    if isinstance(parent, cst.DictElement):
+        container = facts.parent(parent)
+        assert isinstance(container, cst.Dict)
+        own.change(container, _without_key)
+    elif isinstance(parent, cst.Arg) and parent.keyword is not None and parent.keyword.value == "clipping":
+        around = facts.parent(parent)
+        assert around is not None
+        own.change(around, lambda new: remove_argument(new, "clipping"))  # type: ignore[arg-type]
+    elif isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, cst.Subscript):
+        own.remove(facts.statement(parent))
+    else:
+        own.change(literal, _flat)
+
+
+def _without_key(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.Dict)
+    kept = [e for e in new.elements if not _is_clipping(e)]
+    if kept and new.elements and _is_clipping(new.elements[-1]):
+        kept[-1] = kept[-1].with_changes(comma=new.elements[-1].comma)
+    return new.with_changes(elements=kept)
+
+
+def _is_clipping(element: cst.BaseDictElement) -> bool:
+    return (
+        isinstance(element, cst.DictElement)
+        and isinstance(element.key, cst.SimpleString)
+        and element.key.evaluated_value == "clipping"
+    )

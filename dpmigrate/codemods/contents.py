@@ -1,0 +1,66 @@
+"""From planned jobs to the new bytes of every file that they change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+
+from dpmigrate.codemods.edits import Edits, ProjectEdits
+from dpmigrate.codemods.pins import edited_dependency, edited_installs
+from dpmigrate.codemods.render import new_python
+from dpmigrate.versions.edit import Edit
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.jobs import Job
+    from dpmigrate.project import Project
+
+
+def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
+    """The new bytes by path. Raises `Withheld` and NotLossless."""
+    edits = ProjectEdits()
+    pins: dict[str, list[Edit]] = {}
+    for job in jobs:
+        edits.merge(job.edits)
+        for path, planned in job.pins.edits.items():
+            known = pins.setdefault(path, [])
+            known.extend(e for e in planned if e not in known)
+    contents: dict[str, bytes] = {}
+    notebooks = {path: planned for path, planned in pins.items() if path in project.sources}
+    for own in edits.touched():
+        source = own.module.source
+        installs = edited_installs(project, source.path, notebooks.pop(source.path, ()))
+        contents[source.path] = source.rebuild(new_python(own, _exported(project, own)), installs)
+    for path, planned in notebooks.items():
+        source = project.sources[path]
+        contents[path] = source.rebuild(source.python, edited_installs(project, path, planned))
+    for path, planned in pins.items():
+        if path not in project.sources:
+            contents[path] = edited_dependency(project.dependencies[path], planned)
+    return {path: data for path, data in contents.items() if data != _old(project, path)}
+
+
+def _old(project: Project, path: str) -> bytes:
+    return project.sources[path].data if path in project.sources else project.dependencies[path]
+
+
+def _exported(project: Project, edits: Edits) -> set[str]:
+    """The names that other modules of the project import from this one."""
+    if project.program is None or project.program.interpreter is None:
+        return set()
+    modules = project.program.interpreter.modules
+    found: set[str] = set()
+    for info in project.modules.values():
+        if info is edits.module:
+            continue
+        stack: list[cst.CSTNode] = [info.tree]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
+                dotted = get_full_name_for_node(node.module) if node.module else ""
+                if modules.path_of(dotted or "", info.key, len(node.relative)) == edits.module.key:
+                    found |= {alias.evaluated_name for alias in node.names}
+            stack.extend(c for c in node.children if isinstance(c, (cst.BaseStatement, cst.BaseSmallStatement, cst.BaseSuite)))
+    return found

@@ -1,0 +1,462 @@
+"""The criterion of an upgraded run: found or built, given to ``make_private``, and used in its wrapped form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.analysis.values import Atom, Class, Const, External, Obj
+from dpmigrate.codemods.criteria import COUNTERPARTS, honours_reduction, reduction_default
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.losses import LossSite
+from dpmigrate.codemods.nodes import add_argument, remove_argument
+from dpmigrate.codemods.places import fresh_name, route, route_out
+from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.unpack import ResultPlan
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.upgrade import Upgrade
+
+NEIGHBOURS = ("module", "optimizer")
+"""Keywords behind which ``criterion=`` reads well."""
+NAMES = ("criterion", "loss_fn", "private_criterion")
+
+
+class CriterionPlan:
+    """Where the criterion of one ``make_private`` call comes from and how its wrapped form is reached."""
+
+    def __init__(
+        self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade, sites: list[LossSite], result: ResultPlan
+    ) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.upgrade = upgrade
+        self.sites = [s for s in sites if not (isinstance(s.maker, Obj) and s.maker.kind == "dp-criterion")]
+        self.result = result
+        self.call = upgrade.call
+        self.module = upgrade.module
+        self.scope: Scope = facts.scope(upgrade.call)
+        self.routed: set[cst.CSTNode] = set()
+        self._affected: list[tuple[cst.Call, bool]] = []
+
+    def affected(self) -> list[tuple[cst.Call, bool]]:
+        """The calls whose losses the wrapped criterion will make, and whether they were one number before."""
+        return self._affected
+
+    def plan(self) -> None:
+        """Collect the edits. Raises `Withheld`."""
+        given = any(r.argument("criterion") for r in self.upgrade.ghost)
+        if not self.sites:
+            if not given:
+                text, needed = spelling(self.module.tree, "torch.nn", "CrossEntropyLoss")
+                self._give(f"{text}()", needed)
+            return
+        makers = {_key(self.facts, s) for s in self.sites}
+        if len(makers) > 1:
+            raise Withheld(
+                "the losses are made by several criteria: give make_private the one that trains",
+                self.module,
+                self.call,
+            )
+        if given:
+            self._use_returned()
+        elif isinstance(self.sites[0].maker, Obj):
+            self._own_object(self.sites[0].maker)
+        else:
+            self._functional()
+        if self.upgrade.runs[0].adaptive:
+            self._adaptive_needs_none()
+
+    # -- the project's own criterion ------------------------------------------------------
+
+    def _own_object(self, maker: Obj) -> None:
+        facts = self.facts
+        constructor = maker.node
+        if not isinstance(constructor, cst.Call) or not facts.knows(constructor):
+            raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
+        self._check(maker)
+        per_example = self._reduction_of(maker, constructor) == "none"
+        self._lift(maker, constructor, per_example)
+        binding = self._binding(constructor)
+        calls = self._calls_of(constructor)
+        self._affected = [(c, not per_example) for c in calls]
+        target = binding.targets[0].target if binding is not None and len(binding.targets) == 1 else None
+        own = self.facts.scope(constructor)
+        name = facts.code(target).strip() if isinstance(target, (cst.Name, cst.Attribute)) else ""
+        if isinstance(target, cst.Name) and not self._in_foreign_loop(constructor):
+            if own is self.scope:
+                self._move_if_late(binding)
+            elif isinstance(own, cst.FunctionDef) and self._calls_lead(own, self.scope):
+                route(facts, self.edits, own, self.scope, name, self.routed)
+            else:
+                self._rebuild(constructor, binding, name, calls)
+                return
+            self._give(name)
+            self._receive(name, own)
+        elif isinstance(target, cst.Attribute) and name.startswith("self.") and self._same_class(own, self.scope):
+            if own is self.scope:
+                self._move_if_late(binding)
+            self._give(name)
+            self._receive(name, own)
+        elif isinstance(target, cst.Name):
+            self._rebuild(constructor, binding, name, calls)
+        else:
+            raise Withheld(
+                "the criterion is not kept in a variable that make_private can be given",
+                facts.module_of(constructor),
+                constructor,
+            )
+
+    def _check(self, maker: Obj) -> None:
+        if maker.kind != "instance":
+            return
+        assert isinstance(maker.data, Class)
+        if not honours_reduction(self.facts.ip, maker.data):
+            name = maker.data.node.name.value
+            raise Withheld(
+                f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
+                "then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
+                "losses of torch.nn do",
+                maker.data.module,
+                maker.data.node,
+            )
+
+    def _reduction_of(self, maker: Obj, constructor: cst.Call) -> object:
+        for arg in constructor.args:
+            if arg.keyword is not None and arg.keyword.value == "reduction":
+                value = arg.value
+                if isinstance(value, cst.SimpleString):
+                    return value.evaluated_value
+                raise Withheld(
+                    "the reduction of the criterion is no literal", self.facts.module_of(constructor), constructor
+                )
+            if arg.keyword is not None and arg.keyword.value in ("reduce", "size_average"):
+                raise Withheld(
+                    f"{arg.keyword.value}= is deprecated in torch: write reduction= first",
+                    self.facts.module_of(constructor),
+                    constructor,
+                )
+        if maker.kind == "instance" and isinstance(maker.data, Class):
+            return reduction_default(self.facts.ip, maker.data)
+        return "mean"
+
+    @property
+    def _wanted(self) -> str:
+        """The reduction that the run's ``loss_reduction`` asks the criterion to have."""
+        values = [a for r in self.upgrade.ghost for a in r.argument("loss_reduction").atoms]
+        constants = {a.value if isinstance(a, Const) else None for a in values} or {"mean"}
+        if len(constants) != 1 or None in constants:
+            raise Withheld("loss_reduction cannot be known here", self.module, self.call)
+        return str(constants.pop())
+
+    def _lift(self, maker: Obj, constructor: cst.Call, per_example: bool) -> None:
+        wanted = self._wanted
+        own = self.edits.of(self.facts.module_of(constructor))
+        default = "mean"
+        if maker.kind == "instance" and isinstance(maker.data, Class):
+            default = reduction_default(self.facts.ip, maker.data) or "mean"
+        literal = next(
+            (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
+        )
+        if per_example and wanted == "sum":
+            raise Withheld(
+                'the run has loss_reduction="sum", for which the logged losses would change', self.module, self.call
+            )
+        if isinstance(literal, cst.SimpleString):
+            if literal.evaluated_value == wanted:
+                return
+            if wanted == default:
+                own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
+            else:
+                quote = literal.quote
+                own.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
+        elif default != wanted:
+            own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))  # type: ignore[arg-type]
+
+    def _binding(self, constructor: cst.Call) -> cst.Assign | None:
+        """The assignment that keeps the criterion, through ``.to(device)`` and the like."""
+        node: cst.CSTNode = constructor
+        parent = self.facts.parent(node)
+        while isinstance(parent, cst.Attribute):
+            call = self.facts.parent(parent)
+            if not isinstance(call, cst.Call):
+                return None
+            node, parent = call, self.facts.parent(call)
+        return parent if isinstance(parent, cst.Assign) else None
+
+    def _calls_of(self, constructor: cst.Call) -> list[cst.Call]:
+        found = []
+        for info in self.facts.ip.modules.loaded():
+            for call in self.facts.inside(info.tree, cst.Call):
+                atoms = self.facts.callee_atoms(call)
+                if any(isinstance(a, Obj) and a.node is constructor and a.kind != "dp-criterion" for a in atoms):
+                    if len({_identity(a) for a in atoms}) > 1:
+                        raise Withheld("a criterion that is used here may also be another one", info, call)
+                    found.append(call)
+        return found
+
+    def _in_foreign_loop(self, constructor: cst.Call) -> bool:
+        """Whether the call repeats while the criterion is made once: its second wrapping would fail."""
+        for node in self.facts.above(self.call):
+            if node is self.scope:
+                return False
+            if isinstance(node, (cst.For, cst.While)) and node not in set(self.facts.above(constructor)):
+                return True
+        return False
+
+    def _move_if_late(self, binding: cst.Assign | None) -> None:
+        facts = self.facts
+        assert binding is not None
+        statement, call = facts.statement(binding), facts.statement(self.call)
+        if facts.position(statement) < facts.position(call):
+            return
+        names = {n.value for n in facts.inside(binding.value, cst.Name)}
+        bound_between = {
+            n.value
+            for t in facts.own(self.scope, cst.AssignTarget)
+            if facts.position(call) <= facts.position(t) < facts.position(statement)
+            for n in facts.inside(t.target, cst.Name)
+        }
+        if names & bound_between or facts.parent(statement) is not facts.parent(call):
+            raise Withheld(
+                "the criterion is made behind make_private: make it before", facts.module_of(binding), binding
+            )
+        own = self.edits.of(facts.module_of(binding))
+        own.move_before(call, statement)
+
+    def _same_class(self, a: Scope, b: Scope) -> bool:
+        one = self.facts.class_of(a) if isinstance(a, cst.FunctionDef) else None
+        return one is not None and isinstance(b, cst.FunctionDef) and self.facts.class_of(b) is one
+
+    def _calls_lead(self, source: Scope, target: Scope, depth: int = 4) -> bool:
+        """Whether some chain of calls leads from one function to another."""
+        if target is source:
+            return True
+        return depth > 0 and any(
+            self._calls_lead(source, self.facts.scope(call), depth - 1)
+            for call, _ in self.facts.callers.get(target, ())
+        )
+
+    def _rebuild(self, constructor: cst.Call, binding: cst.Assign | None, name: str, calls: list[cst.Call]) -> None:
+        """Build the criterion where ``make_private`` is called, because its own place is not reached from there."""
+        facts = self.facts
+        loss_scopes = {facts.scope(c) for c in calls}
+        own = facts.scope(constructor)
+        if not isinstance(self.sites[0].maker, Obj) or self.sites[0].maker.kind != "criterion":
+            raise Withheld("make_private cannot be given the criterion from here", self.module, self.call)
+        class_name = str(self.sites[0].maker.data).rpartition(".")[2]
+        arguments = self._literal_arguments(constructor.args)
+        text, needed = spelling(self.module.tree, "torch.nn", class_name)
+        code = f"{text}({', '.join(arguments)})"
+        if isinstance(own, cst.FunctionDef) and loss_scopes == {own} and binding is not None and own is not self.scope:
+            self.edits.of(facts.module_of(binding)).remove(facts.statement(binding))
+            self._build(code, needed, name, {own})
+            return
+        names = {n for s in (self.scope, *loss_scopes) for n in _names(facts, s)}
+        fresh = next((n for n in (*NAMES, "private_loss") if n not in names), "private_criterion_")
+        self._affected = [(s.call, r) for s in self.sites for c, r in self._affected if c is s.call]
+        for site in self.sites:
+            self.edits.of(site.module).replace(site.call.func, fresh)
+        self._build(code, needed, fresh, {facts.scope(s.call) for s in self.sites})
+
+    # -- a functional loss ----------------------------------------------------------------
+
+    def _functional(self) -> None:
+        site = self.sites[0]
+        assert isinstance(site.maker, External)
+        short = site.maker.name.rpartition(".")[2]
+        class_name = COUNTERPARTS.get(short)
+        if class_name is None:
+            raise Withheld(
+                f"F.{short} has no module counterpart: write a criterion class that honours self.reduction",
+                site.module,
+                site.call,
+            )
+        positional, keywords, reduction = self._functional_arguments(site.call)
+        wanted = self._wanted
+        if wanted != "mean":
+            keywords.append(f'reduction="{wanted}"')
+        text, needed = spelling(self.module.tree, "torch.nn", class_name)
+        code = f"{text}({', '.join(keywords)})"
+        scopes = {self.facts.scope(s.call) for s in self.sites}
+        name = self._functional_name(scopes)
+        for each in self.sites:
+            _, _, kind = self._functional_arguments(each.call)
+            self._affected.append((each.call, kind != "none"))
+            self.edits.of(each.module).change(each.call, _becomes_call_of(name, class_name))
+        self._build(code, needed, name, scopes)
+
+    def _functional_arguments(self, call: cst.Call) -> tuple[list[cst.Arg], list[str], str]:
+        """The inputs of a functional loss, the arguments its module has instead, and its reduction."""
+        module = self.facts.module_of(call)
+        inputs: list[cst.Arg] = []
+        others: list[cst.Arg] = []
+        reduction = "mean"
+        for arg in call.args:
+            keyword = arg.keyword.value if arg.keyword is not None else None
+            if arg.star:
+                raise Withheld("the arguments of the functional loss are spread", module, call)
+            if keyword in (None, "input", "target"):
+                inputs.append(arg)
+            elif keyword == "reduction":
+                if not isinstance(arg.value, cst.SimpleString):
+                    raise Withheld("the reduction of the functional loss is no literal", module, call)
+                reduction = str(arg.value.evaluated_value)
+            elif keyword in ("reduce", "size_average"):
+                raise Withheld(f"{keyword}= is deprecated in torch: write reduction= first", module, call)
+            else:
+                others.append(arg)
+        if len(inputs) != 2:
+            raise Withheld("the functional loss is given more than input and target by position", module, call)
+        return inputs, self._literal_arguments(others), reduction
+
+    def _literal_arguments(self, args: object) -> list[str]:
+        texts = []
+        for arg in args:  # type: ignore[attr-defined]
+            keyword = arg.keyword.value if arg.keyword is not None else None
+            if keyword == "reduction":
+                continue
+            if keyword is None or any(True for _ in self.facts.inside(arg.value, cst.Name)):
+                raise Withheld(
+                    "the criterion has arguments that make_private's place may not know: build it there by hand",
+                    self.facts.module_of(arg),
+                    arg,
+                )
+            texts.append(f"{keyword}={self.facts.code(arg.value).strip()}")
+        return texts
+
+    def _functional_name(self, scopes: set[Scope]) -> str:
+        if any(s is not self.scope for s in scopes) and all(self._same_class(s, self.scope) for s in scopes):
+            owner = self.facts.class_of(self.scope)
+            assert owner is not None
+            taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
+            return "self." + next((n for n in NAMES if n not in taken), "dp_criterion")
+        taken = {n for s in (self.scope, *self.result.scopes, *scopes) for n in _names(self.facts, s)}
+        found = next((n for n in NAMES if n not in taken), None)
+        return found or fresh_name(self.facts, self.module.tree, "private_criterion")
+
+    # -- giving and receiving -------------------------------------------------------------
+
+    def _build(self, code: str, needed: str | None, name: str, loss_scopes: set[Scope]) -> None:
+        own = self.edits.of(self.module)
+        if needed is not None:
+            own.need_import(needed)
+        statement = self.facts.statement(self.call)
+        if not isinstance(statement, cst.SimpleStatementLine):
+            raise Withheld("the call stands in the head of a statement", self.module, self.call)
+        own.insert_before(statement, f"{name} = {code}")
+        self._give(name)
+        for scope in loss_scopes or {self.scope}:
+            self._receive(name, scope)
+
+    def _give(self, text: str, needed: str | None = None) -> None:
+        own = self.edits.of(self.module)
+        if needed is not None:
+            own.need_import(needed)
+        own.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))  # type: ignore[arg-type]
+
+    def _receive(self, name: str, wanted_in: Scope) -> None:
+        """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""
+        self.result.give_criterion_once(name)
+        if name.startswith("self."):
+            return
+        facts = self.facts
+        for scope in self.result.scopes:
+            if scope is wanted_in:
+                continue
+            if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
+                continue
+            if self._calls_lead(wanted_in, scope):
+                route_out(facts, self.edits, scope, wanted_in, name)
+            else:
+                route(facts, self.edits, scope, wanted_in, name, self.routed)
+
+    def _use_returned(self) -> None:
+        """The call has a criterion already, but the losses are made by something else."""
+        name = self.result.names_four
+        if name is None:
+            raise Withheld("make_private is given a criterion, but its result is not taken apart in four", self.module, self.call)
+        scopes = {self.facts.scope(s.call) for s in self.sites}
+        if name == "_":
+            name = self._functional_name(scopes)
+        self._same_as_given(self.sites[0].maker)
+        for site in self.sites:
+            reduced = True
+            if isinstance(site.maker, External):
+                inputs, _, kind = self._functional_arguments(site.call)
+                reduced = kind != "none"
+                self.edits.of(site.module).change(site.call, _becomes_call_of(name, ""))
+            else:
+                self.edits.of(site.module).replace(site.call.func, name)
+            self._affected.append((site.call, reduced))
+        for scope in scopes:
+            self._receive(name, scope)
+
+    def _same_as_given(self, maker: Atom) -> None:
+        """The criterion that was given must compute what the loop computes now."""
+        given = [a for r in self.upgrade.ghost for a in r.argument("criterion").atoms]
+        if maker in given:
+            return
+        wanted = COUNTERPARTS.get(maker.name.rpartition(".")[2]) if isinstance(maker, External) else None
+        if isinstance(maker, Obj) and maker.kind == "criterion":
+            wanted = str(maker.data).rpartition(".")[2]
+        for atom in given:
+            if not (isinstance(atom, Obj) and atom.kind == "criterion" and str(atom.data).endswith(f".{wanted}")):
+                raise Withheld(
+                    "make_private is given another criterion than the one that makes the losses", self.module, self.call
+                )
+
+    def _adaptive_needs_none(self) -> None:
+        """Opacus 1.6.0 forgets to ask the adaptive engine's criterion for one loss per example."""
+        for event in self.result.unpacks:
+            name = self.result.target
+            if name is not None:
+                self.edits.of(event.origin.module).insert_after(
+                    self.facts.statement(event.origin.node), f'{name}.criterion.reduction = "none"'
+                )
+
+
+def _key(facts: Facts, site: LossSite) -> object:
+    """What two calls must share to be made by the same criterion."""
+    if isinstance(site.maker, Obj):
+        return site.maker.node
+    if isinstance(site.maker, External):
+        extra = [
+            facts.code(a).strip().rstrip(",")
+            for a in site.call.args
+            if a.keyword is not None and a.keyword.value not in ("input", "target")
+        ]
+        return (site.maker.name, tuple(sorted(extra)))
+    return site.maker
+
+
+def _identity(atom: Atom) -> object:
+    if isinstance(atom, Obj):
+        return atom.node if atom.kind != "dp-criterion" else atom.kind
+    return type(atom)
+
+
+def _names(facts: Facts, scope: cst.CSTNode) -> set[str]:
+    return {n.value for n in facts.inside(scope, cst.Name)}
+
+
+def _becomes_call_of(name: str, class_name: str) -> object:
+    """``F.cross_entropy(a, b, reduction="none")`` becomes ``criterion(a, b)``."""
+
+    def change(new: cst.CSTNode) -> cst.CSTNode:
+        assert isinstance(new, cst.Call)
+        order = {"input": 0, "target": 1}
+        inputs = [a for a in new.args if a.keyword is None or a.keyword.value in order]
+        inputs.sort(key=lambda a: order[a.keyword.value] if a.keyword is not None else 0)
+        last = new.args[-1]
+        kept = [
+            a.with_changes(keyword=None, equal=cst.MaybeSentinel.DEFAULT) if a.keyword is not None else a
+            for a in inputs
+        ]
+        trailing = last.comma if last is not inputs[-1] else inputs[-1].comma
+        kept[-1] = kept[-1].with_changes(comma=trailing, whitespace_after_arg=last.whitespace_after_arg)
+        return new.with_changes(func=cst.parse_expression(name), args=kept)
+
+    return change

@@ -1,0 +1,52 @@
+"""Unified diffs of files, and of notebooks cell by cell, as people read them."""
+
+from __future__ import annotations
+
+import difflib
+
+from dpmigrate.versions.decoding import decode
+from dpmigrate.workspace.source import Source, load
+
+
+def diff_of(path: str, old: bytes, new: bytes) -> str:
+    """The unified diff between two contents of a file at a POSIX path."""
+    if path.endswith(".ipynb"):
+        return _notebook(path, load(path, "/", old), load(path, "/", new))
+    return _lines(path, _text(path, old), _text(path, new))
+
+
+def _text(path: str, data: bytes) -> str:
+    if path.endswith(".py"):
+        return load(path, "/", data).python
+    return decode(data).text
+
+
+def _notebook(path: str, old: Source, new: Source) -> str:
+    assert old.notebook is not None and new.notebook is not None
+    parts = []
+    for cell in old.notebook.text.cells:
+        before, after = old.lines(cell.index), new.lines(cell.index)
+        if before != after:
+            label = f"{path} (cell {cell.index})"
+            parts.append(_lines(label, "\n".join(before), "\n".join(after), whole=True))
+    return "".join(parts)
+
+
+def _lines(path: str, old: str, new: str, whole: bool = False) -> str:
+    """A diff; a last line without an end is told as diff and git tell it, except of a cell."""
+    lines = difflib.unified_diff(_split(old), _split(new), f"a/{path}", f"b/{path}")
+    return "".join(_ended(line, whole) for line in lines)
+
+
+def _split(text: str) -> list[str]:
+    lines = text.split("\n")
+    ended = [line + "\n" for line in lines[:-1]]
+    return [*ended, lines[-1]] if lines[-1] else ended
+
+
+def _ended(line: str, whole: bool) -> str:
+    if line.endswith("\n"):
+        return line
+    return line + ("\n" if whole else "\n\\ No newline at end of file\n")
+
+

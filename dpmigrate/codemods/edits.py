@@ -1,0 +1,201 @@
+"""Collected changes to the trees of a project, applied to each module in one pass.
+
+A change is bound to a node by identity, never by pattern, and gets the node as it is after the
+changes inside it, so that recipes compose whatever their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.modules import ModuleInfo
+
+Change = Callable[[cst.CSTNode], cst.CSTNode]
+
+
+class Withheld(Exception):  # noqa: N818 - the name says what happened
+    """A fix that must not be made; the text says why and what to change by hand."""
+
+    def __init__(self, reason: str, module: ModuleInfo | None = None, node: cst.CSTNode | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.module = module
+        self.node = node
+
+
+@dataclass(slots=True)
+class Edits:
+    """The changes of one module."""
+
+    module: ModuleInfo
+    changes: dict[cst.CSTNode, list[Change]] = field(default_factory=dict)
+    before: dict[cst.CSTNode, list[str]] = field(default_factory=dict)
+    """Statements, as text, to insert before a statement."""
+    after: dict[cst.CSTNode, list[str]] = field(default_factory=dict)
+    removed: dict[cst.CSTNode, None] = field(default_factory=dict)
+    """Statements (lines, or parts of a line between semicolons) that go."""
+    moved: dict[cst.CSTNode, list[cst.CSTNode]] = field(default_factory=dict)
+    """Statements that move in front of another one."""
+    imports: list[str] = field(default_factory=list)
+    """Import statements that the module needs."""
+
+    def change(self, node: cst.CSTNode, change: Change) -> None:
+        """Rewrite a node."""
+        self.changes.setdefault(node, []).append(change)
+
+    def replace(self, node: cst.CSTNode, code: str) -> None:
+        """Put another expression in a node's place, in parentheses of its own where it has any."""
+        new = cst.parse_expression(code)
+        self.change(node, lambda _: new.deep_clone())
+
+    def insert_before(self, statement: cst.CSTNode, code: str) -> None:
+        """Insert statements before a statement, once."""
+        lines = self.before.setdefault(statement, [])
+        if code not in lines:
+            lines.append(code)
+
+    def insert_after(self, statement: cst.CSTNode, code: str) -> None:
+        """Insert statements after a statement, once."""
+        lines = self.after.setdefault(statement, [])
+        if code not in lines:
+            lines.append(code)
+
+    def remove(self, statement: cst.CSTNode) -> None:
+        """Take a statement out."""
+        self.removed[statement] = None
+
+    def move_before(self, anchor: cst.CSTNode, statement: cst.CSTNode) -> None:
+        """Move a statement in front of an earlier one of the same block."""
+        self.moved.setdefault(anchor, []).append(statement)
+
+    def need_import(self, code: str) -> None:
+        """Add an import statement unless the module has it."""
+        if code not in self.imports:
+            self.imports.append(code)
+
+    def merge(self, other: Edits) -> None:
+        """Take over the changes of another fix to the same module; what both insert is inserted once."""
+        for node, changes in other.changes.items():
+            self.changes.setdefault(node, []).extend(changes)
+        for mine, theirs in ((self.before, other.before), (self.after, other.after)):
+            for node, lines in theirs.items():
+                known = mine.setdefault(node, [])
+                known.extend(line for line in lines if line not in known)
+        self.removed.update(other.removed)
+        for anchor, statements in other.moved.items():
+            self.moved.setdefault(anchor, []).extend(statements)
+        for code in other.imports:
+            self.need_import(code)
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.before or self.after or self.removed or self.moved or self.imports)
+
+
+class ProjectEdits:
+    """The changes of all modules of a project that one fix makes."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, Edits] = {}
+
+    def of(self, module: ModuleInfo) -> Edits:
+        """The changes of one module."""
+        return self.modules.setdefault(module.key, Edits(module))
+
+    def merge(self, other: ProjectEdits) -> None:
+        """Take over the changes of another fix."""
+        for theirs in other.modules.values():
+            self.of(theirs.module).merge(theirs)
+
+    def touched(self) -> list[Edits]:
+        """The modules that change, in order of their keys."""
+        return [e for _, e in sorted(self.modules.items()) if e]
+
+
+def rewrite(edits: Edits) -> cst.Module:
+    """The module's tree with the changes made. The tree of the analysis stays as it is."""
+    changed = edits.module.tree.visit(_Rewriter(edits))
+    assert isinstance(changed, cst.Module)
+    return changed
+
+
+class _Rewriter(cst.CSTTransformer):
+    def __init__(self, edits: Edits) -> None:
+        super().__init__()
+        self.edits = edits
+        self.tree = edits.module.tree
+        self.groups: dict[cst.CSTNode, list[cst.CSTNode]] = {}
+        """What became of each statement, where statements move."""
+        self.leaving = {statement for moved in edits.moved.values() for statement in moved}
+
+    def on_leave(  # type: ignore[override]
+        self, original_node: cst.CSTNode, updated_node: cst.CSTNode
+    ) -> cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNode]:
+        left = self._left(original_node, updated_node)
+        if self.leaving and isinstance(original_node, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+            self.groups[original_node] = _as_nodes(left)
+        return left
+
+    def _left(
+        self, original_node: cst.CSTNode, updated_node: cst.CSTNode
+    ) -> cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNode]:
+        edits = self.edits
+        for change in edits.changes.get(original_node, ()):
+            updated_node = change(updated_node)
+        above, below = edits.before.get(original_node), edits.after.get(original_node)
+        if original_node in edits.removed and not below:
+            return cst.RemoveFromParent()
+        if isinstance(original_node, cst.SimpleStatementLine) and not updated_node.body:  # type: ignore[attr-defined]
+            return cst.RemoveFromParent()
+        if isinstance(updated_node, cst.IndentedBlock) and not updated_node.body:
+            return updated_node.with_changes(body=[self.statement("pass")])
+        if isinstance(updated_node, (cst.IndentedBlock, cst.Module)) and self.leaving:
+            updated_node = self._move(original_node, updated_node)
+        if not above and not below:
+            return updated_node
+        new = [self.statement(code) for code in above or ()]
+        if new and isinstance(updated_node, cst.SimpleStatementLine | cst.BaseCompoundStatement):
+            lines, updated_node = _take_leading_blank(updated_node)
+            new[0] = new[0].with_changes(leading_lines=lines)
+        own = [] if original_node in edits.removed else [updated_node]
+        return cst.FlattenSentinel([*new, *own, *(self.statement(code) for code in below or ())])
+
+    def _move(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
+        """Reorder a block's statements; only blocks without insertions or removals before them."""
+        before: list[cst.CSTNode] = list(original.body)  # type: ignore[attr-defined]
+        if not any(s in self.leaving for s in before):
+            return updated
+        order = list(before)
+        for anchor, statements in self.edits.moved.items():
+            for statement in statements:
+                order.remove(statement)
+                order.insert(order.index(anchor), statement)
+        groups = self.groups
+        return updated.with_changes(body=[new for old in order for new in groups.get(old, ())])
+
+    def statement(self, code: str) -> cst.SimpleStatementLine | cst.BaseCompoundStatement:
+        """A statement in the module's own layout."""
+        return cst.parse_statement(code, config=self.tree.config_for_parsing)
+
+
+def _take_leading_blank(
+    node: cst.SimpleStatementLine | cst.BaseCompoundStatement,
+) -> tuple[Sequence[cst.EmptyLine], cst.SimpleStatementLine | cst.BaseCompoundStatement]:
+    """Blank lines above a statement go above what is inserted before it; comments stay with it."""
+    lines = list(node.leading_lines)  # type: ignore[union-attr]
+    taken = []
+    while lines and lines[0].comment is None:
+        taken.append(lines.pop(0))
+    return taken, node.with_changes(leading_lines=lines)
+
+
+def _as_nodes(
+    left: cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNode],
+) -> list[cst.CSTNode]:
+    if isinstance(left, cst.FlattenSentinel):
+        return list(left)
+    return [] if isinstance(left, cst.RemovalSentinel) else [left]

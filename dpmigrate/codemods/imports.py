@@ -1,0 +1,199 @@
+"""Imports of a module: how it spells a library name, what a fix must add, what it leaves unused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+
+
+def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]:
+    """The import statements at the top level of a module, those in ``try`` and ``if`` included."""
+    stack: list[cst.CSTNode] = list(reversed(tree.body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (cst.Import, cst.ImportFrom)):
+            yield node
+        elif not isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.BaseExpression)):
+            stack.extend(reversed(node.children))
+
+
+def bindings(tree: cst.Module) -> dict[str, str]:
+    """The dotted name behind every name that an absolute top-level import binds."""
+    found: dict[str, str] = {}
+    for statement in import_statements(tree):
+        if isinstance(statement, cst.Import):
+            for alias in statement.names:
+                dotted = get_full_name_for_node(alias.name) or ""
+                if alias.asname is not None:
+                    found[alias.evaluated_alias or ""] = dotted
+                else:
+                    found[dotted.partition(".")[0]] = dotted.partition(".")[0]
+                    if "." in dotted:
+                        found[dotted] = dotted
+        elif not statement.relative and statement.module is not None and not isinstance(statement.names, cst.ImportStar):
+            package = get_full_name_for_node(statement.module) or ""
+            for alias in statement.names:
+                found[alias.evaluated_alias or alias.evaluated_name] = f"{package}.{alias.evaluated_name}"
+    return found
+
+
+def spelling(tree: cst.Module, package: str, name: str) -> tuple[str, str | None]:
+    """How a module writes ``package.name``, and the import that it lacks for that (None: none).
+
+    The module's own style is kept: an alias of the package, the name itself, or a parent package.
+    """
+    known = bindings(tree)
+    for bound, dotted in known.items():
+        if dotted == package and "." not in bound:
+            return f"{bound}.{name}", None
+    for bound, dotted in known.items():
+        if dotted == f"{package}.{name}":
+            return bound, None
+    for bound, dotted in known.items():
+        if dotted.startswith(package + ".") and "." not in bound and dotted.rpartition(".")[0] == package:
+            if dotted.rpartition(".")[2][:1].isupper():
+                return name, f"from {package} import {name}"
+    parent, _, last = package.rpartition(".")
+    for bound, dotted in known.items():
+        if parent and dotted == parent and bound == dotted:
+            return f"{package}.{name}", None
+    return f"{last}.{name}", f"from {parent} import {last}"
+
+
+def add_imports(tree: cst.Module, statements: list[str]) -> cst.Module:
+    """The module with import statements added: a name joins an import of its package, else a new line."""
+    for code in statements:
+        new = cst.parse_statement(code, config=tree.config_for_parsing)
+        assert isinstance(new, cst.SimpleStatementLine)
+        inner = new.body[0]
+        assert isinstance(inner, cst.ImportFrom)
+        joined = _join(tree, inner)
+        tree = joined if joined is not None else _insert(tree, new)
+    return tree
+
+
+def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:
+    assert new.module is not None and not isinstance(new.names, cst.ImportStar)
+    package = get_full_name_for_node(new.module)
+    for line in tree.body:
+        if not isinstance(line, cst.SimpleStatementLine):
+            continue
+        for statement in line.body:
+            if (
+                isinstance(statement, cst.ImportFrom)
+                and not statement.relative
+                and statement.module is not None
+                and get_full_name_for_node(statement.module) == package
+                and not isinstance(statement.names, cst.ImportStar)
+            ):
+                names = list(statement.names)
+                comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+                if len(names) > 1 and isinstance(names[0].comma, cst.Comma):
+                    comma = names[0].comma
+                last = names[-1]
+                names[-1] = last.with_changes(comma=comma)
+                names.append(new.names[0].with_changes(comma=last.comma))
+                return tree.deep_replace(statement, statement.with_changes(names=names))  # type: ignore[return-value]
+    return None
+
+
+def _insert(tree: cst.Module, new: cst.SimpleStatementLine) -> cst.Module:
+    body = list(tree.body)
+    places = [i for i, line in enumerate(body) if _is_import(line)]
+    # Behind the first run of imports: later ones may follow code that they depend on.
+    place = 0
+    if places:
+        place = places[0] + 1
+        while place < len(body) and _is_import(body[place]):
+            place += 1
+    elif body and tree.get_docstring() is not None:
+        place = 1
+    body.insert(place, new)
+    return tree.with_changes(body=body)
+
+
+def _is_import(line: cst.CSTNode) -> bool:
+    return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[0], (cst.Import, cst.ImportFrom))
+
+
+def used_names(tree: cst.Module) -> set[str]:
+    """Every name that a module reads, strings such as ``__all__`` and annotations included."""
+    found: set[str] = set()
+    stack: list[cst.CSTNode] = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (cst.Import, cst.ImportFrom)):
+            continue
+        if isinstance(node, cst.Name):
+            found.add(node.value)
+        elif isinstance(node, cst.SimpleString):
+            text = node.raw_value
+            if len(text) < 200:
+                found.update(part for part in _words(text) if part.isidentifier())
+            continue
+        if isinstance(node, cst.Attribute):
+            stack.append(node.value)
+            continue
+        if isinstance(node, cst.Arg):
+            stack.append(node.value)
+            continue
+        stack.extend(node.children)
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() or c == "_" else " " for c in text).split()
+
+
+def remove_unused(tree: cst.Module, before: set[str], keep: set[str]) -> cst.Module:
+    """The module without imports of names that were read ``before`` and are read no more.
+
+    ``keep`` holds names that other modules import from this one.
+    """
+    now = used_names(tree)
+    gone = before - now - keep
+    if not gone:
+        return tree
+    changed = tree.visit(_ImportRemover(gone))
+    assert isinstance(changed, cst.Module)
+    return changed
+
+
+class _ImportRemover(cst.CSTTransformer):
+    def __init__(self, gone: set[str]) -> None:
+        super().__init__()
+        self.gone = gone
+
+    def leave_Import(
+        self, original_node: cst.Import, updated_node: cst.Import
+    ) -> cst.Import | cst.RemovalSentinel:
+        kept = [a for a in updated_node.names if not self._goes(a)]
+        return self._with(updated_node, kept)  # type: ignore[return-value]
+
+    def leave_ImportFrom(
+        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
+    ) -> cst.ImportFrom | cst.RemovalSentinel:
+        if isinstance(updated_node.names, cst.ImportStar) or get_full_name_for_node(
+            updated_node.module or cst.Name("_")
+        ) == "__future__":
+            return updated_node
+        kept = [a for a in updated_node.names if not self._goes(a)]
+        return self._with(updated_node, kept)  # type: ignore[return-value]
+
+    def _goes(self, alias: cst.ImportAlias) -> bool:
+        bound = alias.evaluated_alias or alias.evaluated_name
+        return "." not in bound and bound in self.gone
+
+    def _with(
+        self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]
+    ) -> cst.Import | cst.ImportFrom | cst.RemovalSentinel:
+        names = list(node.names)  # type: ignore[arg-type]
+        if len(kept) == len(names):
+            return node
+        if not kept:
+            return cst.RemoveFromParent()
+        if kept[-1] is not names[-1]:
+            kept[-1] = kept[-1].with_changes(comma=names[-1].comma)
+        return node.with_changes(names=kept)

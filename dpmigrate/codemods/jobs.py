@@ -1,0 +1,228 @@
+"""Fixes that are made or withheld as one: the calls that share code or pins.
+
+Raising a pin changes what every run under it meets. So the runs under one pin are upgraded
+together; one that cannot be, and that runs on the old API only, withholds them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.pins import PinPlan, plan_pins
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.versions.releases import VersionSet, from_spec
+
+if TYPE_CHECKING:
+    from dpmigrate.advisories.matching import Match
+    from dpmigrate.model import Finding
+    from dpmigrate.project import Project
+    from dpmigrate.versions.pin import Pin
+
+Found = tuple["Finding", "Match"]
+
+UPGRADE_RULES = frozenset(
+    ["DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405", "DPM901"]
+)
+"""Findings that moving a run to the API of Opacus 1.5.3 and its pin mends."""
+
+
+@dataclass(slots=True)
+class Options:
+    """What the user asked for."""
+
+    unsafe: bool = False
+    strategy: str = "upgrade"
+    seed: str | None = None
+    lower_bound: str | None = None
+    override: VersionSet | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """One fix: the findings that it mends, and, once planned, its edits or why it is withheld."""
+
+    found: list[Found] = field(default_factory=list)
+    runs: list[TrainingRun] = field(default_factory=list)
+    edits: ProjectEdits = field(default_factory=ProjectEdits)
+    pins: PinPlan = field(default_factory=PinPlan)
+    notices: list[str] = field(default_factory=list)
+    withheld: Withheld | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.edits.touched() or self.pins.edits)
+
+    @property
+    def paths(self) -> set[str]:
+        """The files that it would change."""
+        return {e.module.path for e in self.edits.touched()} | set(self.pins.edits)
+
+    @property
+    def path(self) -> str:
+        """The file that a message about this job names."""
+        if self.withheld is not None and self.withheld.module is not None:
+            return self.withheld.module.path
+        return self.found[0][0].span.path
+
+    @property
+    def reason(self) -> str:
+        """Why it is withheld, with the line."""
+        assert self.withheld is not None
+        where = ""
+        if self.withheld.module is not None and self.withheld.node is not None:
+            place = self.withheld.module.place(self.withheld.node)
+            cell = f"cell {place.cell}, " if place.cell is not None else ""
+            where = f"{cell}line {place.line}: "
+        return where + self.withheld.reason
+
+
+@dataclass(slots=True)
+class _CallGroup:
+    """All runs of one ``make_private`` call."""
+
+    runs: list[TrainingRun]
+    found: list[Found] = field(default_factory=list)
+
+    @property
+    def ghost(self) -> bool:
+        return any(r.ghost is not False for r in self.runs)
+
+
+def upgrade_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
+    """The upgrades that some findings ask for, planned."""
+    assert project.program is not None
+    groups: dict[cst.CSTNode, _CallGroup] = {}
+    for run in project.program.runs:
+        groups.setdefault(run.origin.node, _CallGroup([])).runs.append(run)
+    pins_of = {
+        node: _pins(project, g, options) for node, g in groups.items() if g.ghost
+    }
+    loose: list[Found] = []
+    for finding, match in found:
+        if finding.rule not in UPGRADE_RULES:
+            continue
+        if match.run is not None and match.run.origin.node in pins_of and match.pin is None:
+            groups[match.run.origin.node].found.append((finding, match))
+        elif match.pin is not None:
+            loose.append((finding, match))
+    jobs = []
+    for component in _components(groups, pins_of):
+        pins = list(dict.fromkeys(p for node in component for p in pins_of[node]))
+        places = {(p.path, p.cell, p.line) for p in pins}
+        own = [f for node in component for f in groups[node].found]
+        own += [f for f in loose if f[1].pin is not None and _place(f[1].pin) in places]
+        if own:
+            jobs.append(_planned(project, facts, [groups[n] for n in component], pins, own, options))
+    return jobs
+
+
+def _place(pin: Pin) -> tuple[str, int | None, int]:
+    return (pin.path, pin.cell, pin.line)
+
+
+def _pins(project: Project, group: _CallGroup, options: Options) -> list[Pin]:
+    """The pins that govern a call and must be raised for it."""
+    if project.declarations is None or options.override is not None:
+        return []
+    bound = options.lower_bound or "1.5.4"
+    declared = project.declarations.declared_for(group.runs[0].module.path)
+    return list(declared.admitting(from_spec(f"<{bound}")))
+
+
+def _components(
+    groups: dict[cst.CSTNode, _CallGroup], pins_of: dict[cst.CSTNode, list[Pin]]
+) -> list[list[cst.CSTNode]]:
+    """Calls that share a pin or a place of their training code, directly or through others."""
+    parent: dict[object, object] = {}
+
+    def find(x: object) -> object:
+        while parent.setdefault(x, x) is not x:
+            x = parent[x]
+        return x
+
+    for node, pins in pins_of.items():
+        for pin in pins:
+            parent[find(_place(pin))] = find(node)
+        for run in groups[node].runs:
+            for event in run.events:
+                if event.kind in ("backward", "two-pass-call", "unpack", "coefficient"):
+                    parent[find(event.origin.node)] = find(node)
+    found: dict[object, list[cst.CSTNode]] = {}
+    for node in pins_of:
+        found.setdefault(find(node), []).append(node)
+    return list(found.values())
+
+
+def _planned(
+    project: Project,
+    facts: Facts,
+    groups: Sequence[_CallGroup],
+    pins: Sequence[Pin],
+    own: list[Found],
+    options: Options,
+) -> Job:
+    job = Job(own, [r for g in groups for r in g.runs])
+    raises = bool(pins)
+    try:
+        for group in groups:
+            trial = ProjectEdits()
+            upgrade = Upgrade(facts, group.runs, trial)
+            needed = any(f.rule != "DPM901" and f.rule != "DPM101" for f, _ in group.found) or _old(group, project)
+            if not needed:
+                continue
+            try:
+                if not group.found and raises:
+                    raise Withheld(
+                        "runs on the old API only, and nothing is to be fixed there: raising the pin would break it",
+                        upgrade.module,
+                        upgrade.call,
+                    )
+                upgrade.plan()
+            except Withheld:
+                if raises and not _old_only(group, project):
+                    if not group.found:
+                        continue
+                raise
+            job.edits.merge(trial)
+            job.notices += upgrade.notices
+        job.pins = plan_pins(pins, options.unsafe, options.lower_bound)
+        job.notices += job.pins.notices
+        if not pins and job.edits.touched() and options.override is None:
+            job.notices.append(_undeclared(groups))
+    except Withheld as withheld:
+        job.withheld = withheld
+    return job
+
+
+def _undeclared(groups: Iterable[_CallGroup]) -> str:
+    path = next(iter(groups)).runs[0].module.path
+    return f"{path}: no dependency file admits only a fixed Opacus here: install opacus>=1.5.4"
+
+
+def _old(group: _CallGroup, project: Project) -> bool:
+    """Whether the code has to change for a new Opacus: it shows the old API, or takes three results."""
+    for run in group.runs:
+        if run.ghost is False:
+            continue
+        if any(e.kind in ("two-pass-call", "coefficient") for e in run.events) or run.argument("clipping"):
+            return True
+        if any(e.kind == "unpack" and e.detail["count"] == 3 for e in run.events):
+            return True
+    return False
+
+
+def _old_only(group: _CallGroup, project: Project) -> bool:
+    """Whether a call's code can only run on releases before the wrapped criterion."""
+    new = from_spec(">=1.5.3")
+    return any(
+        r.ghost is not False and not versions_of(r, project.declarations, None).evidence & new for r in group.runs
+    )

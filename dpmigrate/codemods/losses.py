@@ -1,0 +1,181 @@
+"""Where the losses that go backward are made: the calls of criteria behind an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import libcst as cst
+
+from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.analysis.values import Atom, Class, External, Guard, Obj
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.program_facts import Facts
+
+MAX_DEPTH = 8
+
+
+@dataclass(frozen=True, eq=False)
+class LossSite:
+    """One call that makes losses: ``criterion(model(x), y)`` or ``F.cross_entropy(...)``."""
+
+    call: cst.Call
+    module: ModuleInfo
+    maker: Atom
+
+
+def origins(facts: Facts, expression: cst.CSTNode, guard: Guard) -> list[LossSite]:
+    """The calls that make the losses an expression holds. Raises `Withheld` where that is not plain."""
+    found: dict[cst.CSTNode, LossSite] = {}
+    for site in _trace(facts, expression, guard, MAX_DEPTH):
+        found.setdefault(site.call, site)
+    return list(found.values())
+
+
+def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterator[LossSite]:
+    module = facts.module_of(node)
+    if depth == 0:
+        raise Withheld("the losses come a long way through other functions", module, node)
+    if isinstance(node, cst.Call):
+        yield from _trace_call(facts, node, guard, depth)
+    elif isinstance(node, cst.Name):
+        for value in _definitions(facts, node, guard):
+            yield from _trace(facts, value, guard, depth - 1)
+    elif isinstance(node, cst.BinaryOperation):
+        raise Withheld(
+            "terms are added to the losses, or they are scaled, before they go backward: only what the "
+            "returned criterion makes is clipped",
+            module,
+            node,
+        )
+    else:
+        raise Withheld(
+            "the loss is no call of a criterion that can be followed (the model computes it itself?): "
+            "compute it from the model's output by the criterion that make_private returns",
+            module,
+            node,
+        )
+
+
+def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Iterator[LossSite]:
+    module = facts.module_of(call)
+    makers = facts.callee_atoms(call, guard)
+    losses = [m for m in makers if _makes_losses(m)]
+    if losses:
+        if len(makers) > 1:
+            raise Withheld("the losses may be made by several criteria", module, call)
+        yield LossSite(call, module, losses[0])
+        return
+    func = call.func
+    if isinstance(func, cst.Attribute) and func.attr.value in ("mean", "sum") and not call.args:
+        yield from _trace(facts, func.value, guard, depth - 1)
+        return
+    entered = facts.functions_entered(call)
+    if entered:
+        for fn in entered:
+            if isinstance(fn.node, cst.Lambda):
+                yield from _trace(facts, fn.node.body, guard, depth - 1)
+                continue
+            for returned in facts.own(fn.node, cst.Return):
+                if returned.value is not None and facts.reached(returned.value, guard):
+                    yield from _trace(facts, returned.value, guard, depth - 1)
+        return
+    raise Withheld(
+        "the loss is made by something that is no criterion this analysis can follow", module, call
+    )
+
+
+def _makes_losses(atom: Atom) -> bool:
+    if isinstance(atom, External):
+        return atom.name.startswith("torch.nn.functional.")
+    if isinstance(atom, Obj) and atom.kind == "instance":
+        return isinstance(atom.data, Class)
+    return isinstance(atom, Obj) and atom.kind in ("criterion", "dp-criterion")
+
+
+def _definitions(facts: Facts, name: cst.Name, guard: Guard) -> list[cst.BaseExpression]:
+    """The expressions that a variable's value comes from, as seen from one use of it."""
+    scope = facts.scope(name)
+    held = set(facts.atoms(name, guard))
+    values = []
+    for assign in facts.own(scope, cst.Assign):
+        for target in assign.targets:
+            plain = isinstance(target.target, cst.Name) and target.target.value == name.value
+            if plain and held & set(facts.atoms(assign.value, guard)):
+                values.append(assign.value)
+            elif isinstance(target.target, (cst.Tuple, cst.List)):
+                values += _unpacked(facts, assign, target.target, name.value)
+    for named in facts.own(scope, cst.NamedExpr):
+        if isinstance(named.target, cst.Name) and named.target.value == name.value:
+            values.append(named.value)
+    if not values and isinstance(scope, cst.FunctionDef):
+        values = _arguments(facts, scope, name.value)
+    if not values:
+        raise Withheld(f"where {name.value} comes from cannot be followed", facts.module_of(name), name)
+    return values
+
+
+def _unpacked(
+    facts: Facts, assign: cst.Assign, target: cst.Tuple | cst.List, name: str
+) -> list[cst.BaseExpression]:
+    """What a name among several targets gets: an element of a tuple, here or returned by a function."""
+    place = next(
+        (
+            i
+            for i, e in enumerate(target.elements)
+            if isinstance(e.value, cst.Name) and e.value.value == name
+        ),
+        None,
+    )
+    if place is None or any(isinstance(e, cst.StarredElement) for e in target.elements):
+        return []
+    tuples: list[cst.CSTNode] = [assign.value]
+    if isinstance(assign.value, cst.Call):
+        tuples = [
+            r.value
+            for fn in facts.functions_entered(assign.value)
+            for r in facts.own(fn.node, cst.Return)
+            if r.value is not None
+        ]
+    return [t.elements[place].value for t in tuples if isinstance(t, cst.Tuple) and len(t.elements) > place]
+
+
+def _arguments(facts: Facts, function: cst.FunctionDef, name: str) -> list[cst.BaseExpression]:
+    """What callers give for a parameter."""
+    values = []
+    for call, _ in facts.callers.get(function, ()):
+        if isinstance(call, cst.Call) and (value := argument_for(facts, call, function, name)) is not None:
+            values.append(value)
+    return values
+
+
+def argument_for(
+    facts: Facts, call: cst.Call, function: cst.FunctionDef, name: str
+) -> cst.BaseExpression | None:
+    """The expression that a call gives for a parameter; None where it gives none."""
+    for arg in call.args:
+        if arg.keyword is not None and arg.keyword.value == name:
+            return arg.value
+    params = [p.name.value for p in (*function.params.posonly_params, *function.params.params)]
+    if name not in params:
+        return None
+    place = params.index(name)
+    if params and params[0] in ("self", "cls") and facts.class_of(function) is not None:
+        place -= 1
+    plain = [a for a in call.args if a.keyword is None]
+    if any(a.star for a in plain[: place + 1]) or not 0 <= place < len(plain):
+        return None
+    return plain[place].value
+
+
+def calls_of(facts: Facts, maker: Atom) -> list[cst.Call]:
+    """Every call of a criterion object that was seen to happen, in the order of the text."""
+    found = []
+    for info in facts.ip.modules.loaded():
+        for call in facts.inside(info.tree, cst.Call):
+            if maker in facts.callee_atoms(call):
+                found.append(call)
+    return found
+
+
+__all__ = ["LossSite", "argument_for", "calls_of", "origins"]

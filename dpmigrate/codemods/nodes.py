@@ -1,0 +1,121 @@
+"""Small changes of LibCST nodes that keep the layout of what is around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+
+def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str]) -> cst.Call:
+    """The call with ``keyword=value`` behind the last of the keywords in ``after`` that it has.
+
+    The new argument stands on a line of its own where its neighbour does, and takes over how the
+    neighbour spaces its ``=``.
+    """
+    args = list(call.args)
+    place = -1
+    for index, arg in enumerate(args):
+        if arg.keyword is not None and arg.keyword.value in after:
+            place = index
+    if place < 0:
+        place = max((i for i, a in enumerate(args) if a.star != "**"), default=len(args) - 1)
+    model = args[place] if args else None
+    new = cst.Arg(
+        value=cst.parse_expression(value),
+        keyword=cst.Name(keyword),
+        equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
+    )
+    if model is None:
+        return call.with_changes(args=[new])
+    if isinstance(model.equal, cst.AssignEqual):
+        new = new.with_changes(equal=model.equal)
+    comma = model.comma if isinstance(model.comma, cst.Comma) else None
+    if place == len(args) - 1:
+        between = _separator(call, args)
+        args[place] = model.with_changes(
+            comma=between, whitespace_after_arg=cst.SimpleWhitespace("") if comma is None else model.whitespace_after_arg
+        )
+        new = new.with_changes(
+            comma=comma if comma is not None else cst.MaybeSentinel.DEFAULT,
+            whitespace_after_arg=model.whitespace_after_arg,
+        )
+    else:
+        assert comma is not None
+        plain = _without_comment(comma)
+        new = new.with_changes(comma=plain)
+    args.insert(place + 1, new)
+    return call.with_changes(args=args)
+
+
+def _separator(call: cst.Call, args: list[cst.Arg]) -> cst.Comma:
+    """The comma that stands between this call's arguments."""
+    for arg in reversed(args[:-1]):
+        if isinstance(arg.comma, cst.Comma):
+            return _without_comment(arg.comma)
+    if isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+        return cst.Comma(whitespace_after=call.whitespace_before_args)
+    return cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+
+
+def _without_comment(comma: cst.Comma) -> cst.Comma:
+    space = comma.whitespace_after
+    if isinstance(space, cst.ParenthesizedWhitespace):
+        first = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+        return comma.with_changes(whitespace_after=space.with_changes(first_line=first, empty_lines=[]))
+    return comma
+
+
+def remove_argument(call: cst.Call, *keywords: str) -> cst.Call:
+    """The call without some keyword arguments."""
+    args = list(call.args)
+    while True:
+        place = next((i for i, a in enumerate(args) if a.keyword and a.keyword.value in keywords), None)
+        if place is None:
+            return call.with_changes(args=args)
+        args = _without(args, place)
+
+
+def _without(args: list[cst.Arg], place: int) -> list[cst.Arg]:
+    gone = args[place]
+    kept = args[:place] + args[place + 1 :]
+    if place == len(args) - 1 and kept:
+        kept[-1] = kept[-1].with_changes(comma=gone.comma, whitespace_after_arg=gone.whitespace_after_arg)
+    return kept
+
+
+def add_element(node: cst.Tuple | cst.List, place: int, value: str) -> cst.Tuple | cst.List:
+    """The tuple or list with one more element at a place, in the layout of its neighbours."""
+    elements = list(node.elements)
+    before = elements[place - 1]
+    new = cst.Element(cst.parse_expression(value), before.comma)
+    if isinstance(before.comma, cst.Comma):
+        new = new.with_changes(comma=_without_comment(before.comma))
+    elements.insert(place, new)
+    return node.with_changes(elements=elements)
+
+
+def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
+    """The function with one more parameter, behind the others; by keyword only where it must be."""
+    params = function.params
+    new = cst.Param(cst.Name(name))
+    plain = list(params.params)
+    has_default = any(p.default is not None for p in plain)
+    starred = isinstance(params.star_arg, cst.Param) or bool(params.kwonly_params)
+    if not has_default and not starred:
+        if plain and isinstance(plain[-1].comma, cst.Comma):
+            new = new.with_changes(comma=plain[-1].comma)
+            if len(plain) > 1 and isinstance(plain[-2].comma, cst.Comma):
+                plain[-1] = plain[-1].with_changes(comma=_without_comment(plain[-2].comma))
+        return function.with_changes(params=params.with_changes(params=[*plain, new]))
+    star = params.star_arg if starred else cst.ParamStar()
+    return function.with_changes(
+        params=params.with_changes(star_arg=star, kwonly_params=[*params.kwonly_params, new])
+    )
+
+
+def name_of(function: cst.BaseExpression) -> str:
+    """The last part of a dotted name; empty for anything else."""
+    if isinstance(function, cst.Name):
+        return function.value
+    return function.attr.value if isinstance(function, cst.Attribute) else ""

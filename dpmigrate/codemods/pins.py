@@ -1,0 +1,65 @@
+"""Raising the Opacus pins that govern a fixed run, as edits of dependency files and notebook cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, apply_edits, plan_raise, rewrite
+
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+    from dpmigrate.versions.pin import Pin
+
+
+@dataclass(slots=True)
+class PinPlan:
+    """What becomes of some pins: edits by path as reports show it, and what only other tools may do."""
+
+    edits: dict[str, list[Edit]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+
+def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str | None) -> PinPlan:
+    """Raise every pin. Raises `Withheld` for one that neither we nor its own tool can raise safely."""
+    plan = PinPlan()
+    for pin in pins:
+        planned = plan_raise(pin, lower_bound or DEFAULT_LOWER_BOUND)
+        if isinstance(planned, Edit):
+            if planned.applicability == "unsafe" and not unsafe:
+                raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
+            known = plan.edits.setdefault(pin.path, [])
+            if planned not in known:
+                known.append(planned)
+        elif isinstance(planned, Refusal):
+            if planned.command is None:
+                raise Withheld(f"{planned.path}:{planned.line}: {planned.reason}")
+            notice = f"{planned.path}:{planned.line}: {planned.reason}; run: {planned.command}"
+            if notice not in plan.notices:
+                plan.notices.append(notice)
+    return plan
+
+
+def edited_dependency(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """A dependency file's bytes with its pins raised."""
+    return rewrite(data, edits)
+
+
+def edited_installs(project: Project, path: str, edits: Iterable[Edit]) -> dict[tuple[int, int], str]:
+    """The new text of a notebook's install commands, by cell and line, as `Source.rebuild` wants it."""
+    source = project.sources[path]
+    by_cell: dict[int, list[Edit]] = {}
+    for edit in edits:
+        assert edit.cell is not None
+        by_cell.setdefault(edit.cell, []).append(edit)
+    found: dict[tuple[int, int], str] = {}
+    for install in source.install_lines():
+        if install.cell not in by_cell:
+            continue
+        text = apply_edits("\n".join(source.lines(install.cell)), by_cell[install.cell])
+        first = install.line - 1
+        lines = text.split("\n")[first : first + install.text.count("\n") + 1]
+        found[install.cell, install.line] = "\n".join(lines)
+    return found

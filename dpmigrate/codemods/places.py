@@ -1,0 +1,106 @@
+"""Where a criterion lives, and how it gets from one scope to another."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import add_argument, add_element, add_parameter, name_of
+from dpmigrate.codemods.program_facts import Facts, Scope
+
+MAX_ROUTE = 4
+
+
+def names_bound_in(facts: Facts, scope: cst.CSTNode) -> set[str]:
+    """Every name that a scope mentions, so that a new one can be told from them."""
+    return {n.value for n in facts.inside(scope, cst.Name)}
+
+
+def fresh_name(facts: Facts, scope: cst.CSTNode, *wanted: str) -> str:
+    """The first of some names that a scope does not mention, numbered where all are taken."""
+    taken = names_bound_in(facts, scope)
+    for name in wanted:
+        if name not in taken:
+            return name
+    number = 2
+    while f"{wanted[0]}{number}" in taken:
+        number += 1
+    return f"{wanted[0]}{number}"
+
+
+def route(
+    facts: Facts, edits: ProjectEdits, source: Scope, target: Scope, name: str, routed: set[cst.CSTNode]
+) -> None:
+    """Make the variable ``name`` of ``source`` a parameter of ``target``, passed on by every caller.
+
+    Raises `Withheld` where some caller cannot be seen or does not lead back to ``source``.
+    """
+    _route(facts, edits, source, target, name, routed, MAX_ROUTE)
+
+
+def _route(
+    facts: Facts,
+    edits: ProjectEdits,
+    source: Scope,
+    target: Scope,
+    name: str,
+    routed: set[cst.CSTNode],
+    depth: int,
+) -> None:
+    if target is source or target in routed:
+        return
+    if not isinstance(target, cst.FunctionDef) or depth == 0:
+        module = facts.module_of(target)
+        raise Withheld(f"{name} cannot be handed on to where it is needed", module, target)
+    calls = facts.callers.get(target, [])
+    owner = facts.class_of(target)
+    wanted = owner.name.value if owner is not None and target.name.value == "__init__" else target.name.value
+    if not calls or any(not isinstance(c, cst.Call) or name_of(c.func) != wanted for c, _ in calls):
+        raise Withheld(
+            f"not every caller of {target.name.value} can be seen, so that {name} cannot be handed on to it",
+            facts.module_of(target),
+            target,
+        )
+    if name in names_bound_in(facts, target) and name not in _loaded_only(facts, target, name):
+        raise Withheld(
+            f"{target.name.value} uses the name {name} for something else", facts.module_of(target), target
+        )
+    routed.add(target)
+    edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))  # type: ignore[arg-type]
+    for call, module in calls:
+        assert isinstance(call, cst.Call)
+        _route(facts, edits, source, facts.scope(call), name, routed, depth - 1)
+        edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))  # type: ignore[arg-type]
+
+
+def _loaded_only(facts: Facts, scope: cst.CSTNode, name: str) -> set[str]:
+    """The name itself when a scope never binds it."""
+    for assign in facts.own(scope, cst.AssignTarget):
+        if any(n.value == name for n in facts.inside(assign.target, cst.Name)):
+            return set()
+    return {name}
+
+
+def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:
+    """Make a function return one variable more, behind the optimizer, and its callers take it.
+
+    Only where what it returns is a plain tuple that every caller takes apart. Raises `Withheld`.
+    """
+    module = facts.module_of(inner)
+    returns = [r for r in facts.own(inner, cst.Return) if isinstance(r.value, cst.Tuple)]
+    if len(returns) != 1 or not isinstance(inner, cst.FunctionDef):
+        raise Withheld(f"{name} cannot be handed back to where it is needed", module, inner)
+    tuple_ = returns[0].value
+    assert isinstance(tuple_, cst.Tuple)
+    count = len(tuple_.elements)
+    place = min(2, count)
+    edits.of(module).change(tuple_, lambda new: add_element(new, place, name))  # type: ignore[arg-type]
+    calls = facts.callers.get(inner, [])
+    for call, where in calls:
+        assign = facts.parent(call)
+        target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+        if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) != count:
+            raise Withheld(f"{name} cannot be handed back to where it is needed", where, call)
+        if facts.scope(call) is not outer:
+            raise Withheld(f"{name} comes back through several functions", where, call)
+        edits.of(where).change(target, lambda new: add_element(new, place, name))  # type: ignore[arg-type]

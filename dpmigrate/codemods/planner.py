@@ -1,0 +1,21 @@
+"""Findings to planned jobs, by what they are about and the strategy that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dpmigrate.codemods.jobs import Found, Job, Options, upgrade_jobs
+from dpmigrate.codemods.program_facts import Facts
+
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+
+
+def plan_jobs(project: Project, matches: Sequence[Found], options: Options) -> list[Job]:
+    """Every fix that the findings of a project admit, planned or withheld."""
+    if project.program is None or project.program.interpreter is None:
+        return []
+    facts = Facts(project.program.interpreter)
+    fixable = [(f, m) for f, m in matches if f.fix is not None]
+    return upgrade_jobs(project, facts, fixable, options)

@@ -1,0 +1,182 @@
+"""What a fix asks about an analysed program: parents, scopes, callers, what expressions were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.analysis.values import (
+    ALWAYS,
+    Atom,
+    Class,
+    External,
+    Function,
+    Guard,
+    Module,
+    Obj,
+    Unknown,
+    contradict,
+)
+
+Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
+Node = TypeVar("Node", bound=cst.CSTNode)
+
+
+class Facts:
+    """Queries over what the interpreter saw. Nodes are those of ``ModuleInfo.tree``."""
+
+    def __init__(self, ip: Interpreter) -> None:
+        self.ip = ip
+        self._parents: dict[str, dict[cst.CSTNode, cst.CSTNode]] = {}
+        self._module_of: dict[cst.CSTNode, ModuleInfo] = {}
+        self.callers: dict[cst.CSTNode, list[tuple[cst.CSTNode, ModuleInfo]]] = {}
+        """Call nodes by the function node that they enter."""
+        for info in ip.modules.loaded():
+            self._index(info)
+        for call, functions in ip.callees.items():
+            module = self._module_of.get(call)
+            if module is not None:
+                for fn in functions:
+                    self.callers.setdefault(fn.node, []).append((call, module))
+
+    def _index(self, info: ModuleInfo) -> None:
+        parents: dict[cst.CSTNode, cst.CSTNode] = {}
+        stack: list[cst.CSTNode] = [info.tree]
+        while stack:
+            node = stack.pop()
+            self._module_of[node] = info
+            for child in node.children:
+                parents[child] = node
+                stack.append(child)
+        self._parents[info.key] = parents
+
+    # -- the tree -------------------------------------------------------------------------
+
+    def module_of(self, node: cst.CSTNode) -> ModuleInfo:
+        """The module that a node belongs to."""
+        return self._module_of[node]
+
+    def knows(self, node: cst.CSTNode) -> bool:
+        """Whether a node belongs to a module of the project."""
+        return node in self._module_of
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The node around a node."""
+        return self._parents[self._module_of[node].key].get(node)
+
+    def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The nodes around a node, innermost first."""
+        current = self.parent(node)
+        while current is not None:
+            yield current
+            current = self.parent(current)
+
+    def nearest(self, node: cst.CSTNode, *kinds: type[cst.CSTNode]) -> cst.CSTNode | None:
+        """The node itself, or the innermost around it, of some kinds."""
+        if isinstance(node, kinds):
+            return node
+        return next((n for n in self.above(node) if isinstance(n, kinds)), None)
+
+    def statement(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The statement (a line, or a compound statement) that holds a node."""
+        found = self.nearest(node, cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.BaseCompoundStatement)
+        assert found is not None
+        return found
+
+    def scope(self, node: cst.CSTNode) -> Scope:
+        """The function or module (or class body) whose variables a node sees first."""
+        found = next(
+            n for n in self.above(node) if isinstance(n, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.Module))
+        )
+        if isinstance(found, cst.FunctionDef) and not self._in_body(node, found):
+            return self.scope(found)
+        return found
+
+    def _in_body(self, node: cst.CSTNode, function: cst.FunctionDef) -> bool:
+        current: cst.CSTNode | None = node
+        while current is not None and current is not function:
+            if current is function.body or current is function.params:
+                return True
+            current = self.parent(current)
+        return False
+
+    def class_of(self, function: cst.CSTNode) -> cst.ClassDef | None:
+        """The class whose method a function is."""
+        found = next((n for n in self.above(function) if isinstance(n, (cst.FunctionDef, cst.ClassDef))), None)
+        return found if isinstance(found, cst.ClassDef) else None
+
+    def inside(self, root: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
+        """The nodes of a kind below a node, in the order of the text."""
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, kind):
+                yield node
+            stack.extend(reversed(node.children))
+
+    def own(self, scope: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
+        """The nodes of a kind in a scope, nested functions and classes left out."""
+        stack = list(reversed(scope.children))
+        while stack:
+            node = stack.pop()
+            if isinstance(node, kind):
+                yield node
+            if not isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+                stack.extend(reversed(node.children))
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The text of a node."""
+        return self._module_of[node].tree.code_for_node(node)
+
+    def position(self, node: cst.CSTNode) -> int:
+        """The line on which a node begins."""
+        return self._module_of[node].line(node)
+
+    # -- values ---------------------------------------------------------------------------
+
+    def atoms(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> list[Atom]:
+        """What an expression was seen to be, where that does not contradict ``guard``."""
+        seen = self.ip.observed.get(node, {})
+        return list(dict.fromkeys(a for a, g in seen if not contradict(g, guard)))
+
+    def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
+        """Whether an expression was evaluated under ``guard`` at all."""
+        return any(not contradict(g, guard) for _, g in self.ip.observed.get(node, {}))
+
+    def callee_atoms(self, call: cst.Call, guard: Guard = ALWAYS) -> list[Atom]:
+        """What the thing that is called was seen to be."""
+        entered = self.ip.callees.get(call)
+        func = call.func
+        if not isinstance(func, cst.Attribute):
+            return self.atoms(func, guard) or list(entered or ())
+        found: list[Atom] = []
+        for receiver in self.atoms(func.value, guard):
+            found.extend(self._member(receiver, func.attr.value))
+        return list(dict.fromkeys(found)) or list(entered or ())
+
+    def _member(self, receiver: Atom, name: str) -> list[Atom]:
+        from dpmigrate.analysis.library.registry import canonical
+
+        if isinstance(receiver, External):
+            return [External(canonical(f"{receiver.name}.{name}"))]
+        owner: object = None
+        if isinstance(receiver, Module):
+            owner = ("module", receiver.info.key)
+        elif isinstance(receiver, Class):
+            owner = ("class", receiver.key)
+        elif isinstance(receiver, Obj):
+            owner = receiver
+        elif isinstance(receiver, Unknown):
+            return [Unknown(("member", receiver.symbol, name))]
+        if owner is None:
+            return []
+        value = self.ip.store.get(owner, name)  # type: ignore[arg-type]
+        return list(value.atoms) if value is not None else []
+
+    def functions_entered(self, call: cst.Call) -> list[Function]:
+        """The project's functions that a call enters."""
+        return list(self.ip.callees.get(call, ()))

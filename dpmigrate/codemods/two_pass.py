@@ -1,0 +1,150 @@
+"""The two backward passes of Opacus 1.5 to 1.5.2, by hand or by ``double_backward``, become one.
+
+Since 1.5.3 the loss that the returned criterion makes does both in its ``backward()``: the pass
+for the norms, the clearing between the passes, and the pass over the rescaled losses with the
+hooks switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from dpmigrate.analysis.training import Event
+from dpmigrate.analysis.values import Tensor
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.program_facts import Facts
+
+
+def losses_of_double_backward(call: cst.Call) -> cst.BaseExpression | None:
+    """The losses given to ``double_backward(module, optimizer, loss_per_sample)``."""
+    for arg in call.args:
+        if arg.keyword is not None and arg.keyword.value in ("loss_per_sample", "first_loss_per_sample"):
+            return arg.value
+    plain = [a for a in call.args if a.keyword is None and not a.star]
+    return plain[2].value if len(plain) > 2 else None
+
+
+def replace_double_backward(edits: ProjectEdits, facts: Facts, call: cst.Call) -> None:
+    """``double_backward(model, optimizer, losses)`` becomes ``losses.backward()``."""
+
+    def change(new: cst.CSTNode) -> cst.CSTNode:
+        assert isinstance(new, cst.Call)
+        losses = losses_of_double_backward(new)
+        assert losses is not None
+        return cst.Call(func=cst.Attribute(losses, cst.Name("backward")))
+
+    edits.of(facts.module_of(call)).change(call, change)
+
+
+class TwoPassBlock:
+    """The statements of one hand-written two-pass step."""
+
+    def __init__(self, facts: Facts, events: Iterable[Event]) -> None:
+        self.facts = facts
+        events = list(events)
+        second = _one(events, lambda e: e.kind == "backward" and e.detail["loss"] == "two-pass")
+        if second is None:
+            raise Withheld("several two-pass blocks train the same objects")
+        self.second = second.origin.node
+        self.module = second.origin.module
+        scope = facts.scope(self.second)
+        line = facts.position(self.second)
+        here = [e for e in events if facts.scope(e.origin.node) is scope]
+        first = [
+            e
+            for e in here
+            if e.kind == "backward" and e.detail["loss"] != "two-pass" and facts.position(e.origin.node) < line
+        ]
+        if not first:
+            raise Withheld("the first of the two passes is not beside the second", self.module, self.second)
+        self.first = max(first, key=lambda e: facts.position(e.origin.node)).origin.node
+        begin = facts.position(self.first)
+        between = [e for e in here if e.kind == "zero-grad" and begin < facts.position(e.origin.node) < line]
+        around = [e for e in here if e.kind in ("coefficient", "hooks-switch")]
+        self.statements = {facts.statement(e.origin.node): None for e in (*between, *around)}
+        self.statements[facts.statement(self.first)] = None
+        self.statements[facts.statement(self.second)] = None
+        self._add_intermediate(scope)
+        for statement in self.statements:
+            if not isinstance(statement, cst.SimpleStatementLine):
+                raise Withheld("the two passes are not plain statements", self.module, statement)
+
+    @property
+    def losses(self) -> cst.BaseExpression:
+        """The expression of the losses in the first pass, without its mean or sum."""
+        assert isinstance(self.first, cst.Call) and isinstance(self.first.func, cst.Attribute)
+        return self._unreduced(self.first.func.value)
+
+    def _unreduced(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        while (
+            isinstance(node, cst.Call)
+            and isinstance(node.func, cst.Attribute)
+            and node.func.attr.value in ("mean", "sum")
+        ):
+            node = node.func.value
+        if isinstance(node, cst.Call) and node.args and getattr(node.func, "attr", None) is not None:
+            name = node.func.attr.value  # type: ignore[union-attr]
+            if name in ("mean", "sum") and self.facts.code(node.func.value) == "torch":  # type: ignore[union-attr]
+                node = node.args[0].value
+        if isinstance(node, cst.Name):
+            for statement in self.statements:
+                for assign in self.facts.own(statement, cst.Assign):
+                    target = assign.targets[0].target
+                    if isinstance(target, cst.Name) and target.value == node.value:
+                        return self._unreduced(assign.value)
+        return node
+
+    def _add_intermediate(self, scope: cst.CSTNode) -> None:
+        """Variables that only serve the two passes: the coefficients, the rescaled losses."""
+        changed = True
+        while changed:
+            changed = False
+            for assign in self.facts.own(scope, cst.Assign):
+                statement = self.facts.statement(assign)
+                target = assign.targets[0].target
+                if statement in self.statements or not isinstance(target, cst.Name) or len(assign.targets) > 1:
+                    continue
+                if self._serves_only_here(scope, target, assign):
+                    self.statements[statement] = None
+                    changed = True
+
+    def _serves_only_here(self, scope: cst.CSTNode, target: cst.Name, assign: cst.Assign) -> bool:
+        facts = self.facts
+        derived = [a for a in facts.atoms(assign.value) if isinstance(a, Tensor)]
+        if not any(a.coefficient is not None or a.steps[-1:] in (("mean",), ("sum",)) for a in derived):
+            return False
+        loads = [
+            n
+            for n in facts.inside(scope, cst.Name)
+            if n.value == target.value and not isinstance(facts.parent(n), cst.AssignTarget)
+        ]
+        return bool(loads) and all(facts.statement(n) in self.statements for n in loads)
+
+    def rewrite(self, edits: ProjectEdits) -> None:
+        """One ``backward()`` stands where the first pass stood; the rest goes."""
+        own = edits.of(self.module)
+        keep = self.facts.statement(self.first)
+        text = self.facts.code(self.losses).strip()
+        for statement in self.statements:
+            if statement is not keep:
+                own.remove(statement)
+
+        def change(new: cst.CSTNode) -> cst.CSTNode:
+            assert isinstance(new, cst.SimpleStatementLine)
+            call = cst.parse_expression(f"{text}.backward()")
+            lines = [line for line in new.leading_lines if line.comment is None]
+            trailing = new.trailing_whitespace.with_changes(
+                comment=None, whitespace=cst.SimpleWhitespace("")
+            )
+            return new.with_changes(
+                body=[cst.Expr(call)], leading_lines=lines, trailing_whitespace=trailing
+            )
+
+        own.change(keep, change)
+
+
+def _one(events: list[Event], wanted: object) -> Event | None:
+    found = {e.origin.node: e for e in events if wanted(e)}  # type: ignore[operator]
+    return next(iter(found.values())) if len(found) == 1 else None

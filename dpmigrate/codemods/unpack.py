@@ -1,0 +1,182 @@
+"""Three targets become four: what ghost ``make_private`` returns since Opacus 1.5.3.
+
+(model, optimizer, criterion, loader) in a ghost mode, three in every other: where a call may run
+in both, its result is kept in a variable and taken apart by mode.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.analysis.training import GHOST_MODES, Event
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import add_element
+from dpmigrate.codemods.places import fresh_name
+from dpmigrate.codemods.program_facts import Facts, Scope
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.upgrade import Upgrade
+
+
+class ResultPlan:
+    """How the result of one ``make_private`` call is taken apart, and where its criterion goes."""
+
+    def __init__(self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.upgrade = upgrade
+        events = upgrade.events()
+        self.target: str | None = None
+        """What the wrapped criterion is named where the result is taken apart."""
+        self.unpacks: list[Event] = _once(e for e in events if e.kind == "unpack")
+        self.items: list[Event] = _once(e for e in events if e.kind == "result-use")
+        if not self.unpacks and not self.items:
+            raise Withheld(
+                "what the call returns is not taken apart where it can be seen", upgrade.module, upgrade.call
+            )
+        for event in self.unpacks:
+            if event.detail["star"] is not None or event.detail["count"] not in (3, 4):
+                raise Withheld("the result is taken apart in an unusual way", event.origin.module, event.origin.node)
+        for event in self.items:
+            if not isinstance(event.detail.get("index"), int) or not isinstance(event.origin.node, cst.Subscript):
+                raise Withheld("the result is used in a way that cannot be followed", event.origin.module, event.origin.node)
+
+    @property
+    def scopes(self) -> list[Scope]:
+        """The scopes in which the result is taken apart."""
+        return list(dict.fromkeys(self.facts.scope(e.origin.node) for e in (*self.unpacks, *self.items)))
+
+    @property
+    def names_four(self) -> str | None:
+        """The third of four targets, where the code has them already."""
+        for event in self.unpacks:
+            node = self._targets(event)
+            if event.detail["count"] == 4:
+                return self.facts.code(node.elements[2].value).strip()
+        return None
+
+    def _targets(self, event: Event) -> cst.Tuple | cst.List:
+        node = event.origin.node
+        if isinstance(node, cst.Assign):
+            node = node.targets[0].target
+        if not isinstance(node, (cst.Tuple, cst.List)):
+            raise Withheld("the result is taken apart in an unusual way", event.origin.module, node)
+        return node
+
+    def give_criterion_once(self, target: str) -> None:
+        """Plan the fourth target, or rename the third of four; a second wish must be the same."""
+        if self.target is None:
+            self.target = target
+            self._give_criterion(target)
+        elif self.target != target:
+            raise Withheld(
+                "the criterion has several names", self.upgrade.module, self.upgrade.call
+            )
+
+    def _give_criterion(self, target: str) -> None:
+        for event in self.unpacks:
+            targets = self._targets(event)
+            if event.detail["count"] == 4:
+                own = self.facts.code(targets.elements[2].value).strip()
+                if own != target:
+                    self.edits.of(event.origin.module).replace(targets.elements[2].value, target)
+            elif self.upgrade.mixed:
+                self._by_mode(event, targets, target)
+            else:
+                self.edits.of(event.origin.module).change(
+                    targets,
+                    lambda new: add_element(new, 2, target),  # type: ignore[arg-type]
+                )
+        self._items(target)
+
+    def _items(self, target: str) -> None:
+        named = False
+        for event in self.items:
+            node = event.origin.node
+            assert isinstance(node, cst.Subscript)
+            own = self.edits.of(event.origin.module)
+            index = event.detail["index"]
+            text = self.facts.code(node.value).strip()
+            statement = self.facts.statement(node)
+            if index in (2, -1) and not named:
+                if self.upgrade.mixed:
+                    own.insert_before(statement, f"if len({text}) == 4:\n    {target} = {text}[2]")
+                else:
+                    own.insert_before(statement, f"{target} = {text}[2]")
+                named = True
+            if index == 2:
+                own.change(node.slice[0], _last)
+            elif index in (-2, -3):
+                own.change(node.slice[0], _first if index == -3 else _second)
+        if self.items and not self.unpacks and not named:
+            raise Withheld(
+                "only some elements of the result are taken", self.upgrade.module, self.upgrade.call
+            )
+
+    def _by_mode(self, event: Event, targets: cst.Tuple | cst.List, target: str) -> None:
+        facts = self.facts
+        assign = facts.nearest(targets, cst.Assign)
+        statement = facts.statement(targets)
+        if not isinstance(assign, cst.Assign) or len(assign.targets) > 1 or assign.targets[0].target is not targets:
+            raise Withheld("the result is taken apart in an unusual way", event.origin.module, targets)
+        own = self.edits.of(event.origin.module)
+        scope = facts.scope(targets)
+        three = facts.code(targets).strip()
+        four = _with_third(targets, target, facts)
+        if isinstance(assign.value, cst.Name):
+            held = assign.value.value
+            own.remove(statement)
+        else:
+            held = fresh_name(facts, scope, "private", "private_objects")
+            own.replace(targets, held)
+        test = self._test(scope, held)
+        own.insert_after(statement, f"if {test}:\n    {four} = {held}\nelse:\n    {three} = {held}\n")
+
+    def _test(self, scope: Scope, held: str) -> str:
+        """The condition under which there are four: the call's own mode, where it can be read again."""
+        call = self.upgrade.call
+        mode = next((a.value for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
+        modes = {r.mode for r in self.upgrade.ghost if r.mode in GHOST_MODES}
+        if mode is not None and self.facts.scope(call) is scope and modes == {"ghost"} and _readable(mode):
+            return f'{self.facts.code(mode).strip()} == {self._quoted("ghost")}'
+        return f"len({held}) == 4"
+
+    def _quoted(self, text: str) -> str:
+        quotes = [n.quote for n in self.facts.inside(self.upgrade.call, cst.SimpleString)]
+        quote = quotes[0] if quotes and quotes[0] in ("'", '"') else '"'
+        return f"{quote}{text}{quote}"
+
+
+def _readable(node: cst.BaseExpression) -> bool:
+    """Whether reading an expression again gives the same and does nothing."""
+    if isinstance(node, cst.Attribute):
+        return _readable(node.value)
+    return isinstance(node, cst.Name)
+
+
+def _with_third(targets: cst.Tuple | cst.List, target: str, facts: Facts) -> str:
+    parts = [facts.code(e.value).strip() for e in targets.elements]
+    return ", ".join([*parts[:2], target, *parts[2:]])
+
+
+def _index(new: cst.CSTNode, text: str) -> cst.CSTNode:
+    assert isinstance(new, cst.SubscriptElement)
+    return new.with_changes(slice=cst.Index(cst.parse_expression(text)))
+
+
+def _last(new: cst.CSTNode) -> cst.CSTNode:
+    return _index(new, "-1")
+
+
+def _first(new: cst.CSTNode) -> cst.CSTNode:
+    return _index(new, "0")
+
+
+def _second(new: cst.CSTNode) -> cst.CSTNode:
+    return _index(new, "1")
+
+
+def _once(events: object) -> list[Event]:
+    return list({e.origin.node: e for e in events}.values())  # type: ignore[attr-defined]

@@ -1,0 +1,155 @@
+"""The `upgrade` strategy: one ``make_private`` call and all that hangs on it, moved to Opacus 1.5.3 and later.
+
+The recipes are composed here: the call gets its criterion, its result a fourth target, the
+losses are made by the returned criterion, one ``backward()`` does what two passes did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.analysis.training import Event, TrainingRun
+from dpmigrate.analysis.values import ALWAYS, Const, Guard
+from dpmigrate.codemods.clipping_ghost import drop_clipping
+from dpmigrate.codemods.criterion import CriterionPlan
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.losses import LossSite, origins
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.two_pass import TwoPassBlock, losses_of_double_backward, replace_double_backward
+from dpmigrate.codemods.unpack import ResultPlan
+from dpmigrate.codemods.uses import Uses
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.modules import ModuleInfo
+
+
+class Upgrade:
+    """The upgrade of all runs of one ``make_private`` call. Planning raises `Withheld`."""
+
+    def __init__(self, facts: Facts, runs: Sequence[TrainingRun], edits: ProjectEdits) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.runs = tuple(runs)
+        self.ghost = tuple(r for r in runs if r.ghost is not False)
+        self.module: ModuleInfo = runs[0].module
+        node = runs[0].origin.node
+        assert isinstance(node, cst.Call)
+        self.call = node
+        self.notices: list[str] = []
+        self.mixed = any(r.ghost is not True for r in runs)
+        """Whether the same call may also run in a mode that is not ghost."""
+
+    @property
+    def guard(self) -> Guard:
+        """What is assumed wherever the run is a ghost run."""
+        guards = [r.guard for r in self.ghost]
+        shared = guards[0] if guards else ALWAYS
+        for guard in guards[1:]:
+            shared &= guard
+        return shared
+
+    def events(self) -> list[Event]:
+        """The events of all ghost runs."""
+        return [e for r in self.ghost for e in r.events]
+
+    def plan(self) -> None:
+        """Collect the edits. Raises `Withheld`; what was collected until then must not be applied."""
+        if self.runs[0].manual:
+            raise Withheld(
+                "the ghost model and optimizer are made by hand: wrap the criterion in "
+                "DPLossFastGradientClipping(model, optimizer, criterion) and call backward() on what it makes",
+                self.module,
+                self.call,
+            )
+        self._refuse_escapes()
+        blocks, calls, plain = self._backwards()
+        sites = self._sites(blocks, calls, plain)
+        result = ResultPlan(self.facts, self.edits, self)
+        criterion = CriterionPlan(self.facts, self.edits, self, sites, result)
+        drop_clipping(self.facts, self.edits, self.runs, self.call)
+        criterion.plan()
+        handled: set[cst.CSTNode] = set()
+        for block in blocks:
+            block.rewrite(self.edits)
+            handled.update(block.statements)
+        for call in calls:
+            replace_double_backward(self.edits, self.facts, call)
+            handled.add(call)
+        uses = Uses(self.facts, self.edits, self.guard, handled)
+        for call, reduced in criterion.affected():
+            uses.follow(call, reduced)
+        self._notices()
+
+    def _refuse_escapes(self) -> None:
+        for event in self.events():
+            if event.kind == "escape" and event.detail["what"] in ("dp-model", "dp-optimizer", "dp-criterion"):
+                raise Withheld(
+                    f"the private {event.detail['what'][3:]} goes into {event.detail['into'] or 'code'}, which "
+                    "cannot be followed",
+                    event.origin.module,
+                    event.origin.node,
+                )
+
+    def _backwards(self) -> tuple[list[TwoPassBlock], list[cst.Call], list[Event]]:
+        """The two-pass blocks, the calls of ``double_backward``, and single backward passes."""
+        events = self.events()
+        calls = list(dict.fromkeys(e.origin.node for e in events if e.kind == "two-pass-call"))
+        blocks: dict[cst.CSTNode, TwoPassBlock] = {}
+        inside: set[cst.CSTNode] = set()
+        for event in events:
+            if event.kind == "backward" and event.detail["loss"] == "two-pass":
+                scope = self.facts.scope(event.origin.node)
+                if scope not in blocks:
+                    own = [e for e in events if self.facts.scope(e.origin.node) is scope]
+                    blocks[scope] = TwoPassBlock(self.facts, own)
+                    inside |= {blocks[scope].first, blocks[scope].second}
+        if any(e.kind == "coefficient" for e in events) and not blocks:
+            raise Withheld("clipping coefficients are used in a way that is no two-pass step", self.module, self.call)
+        plain = [e for e in events if e.kind == "backward" and e.origin.node not in inside]
+        return list(blocks.values()), calls, plain  # type: ignore[arg-type]
+
+    def _sites(
+        self, blocks: list[TwoPassBlock], calls: list[cst.Call], plain: list[Event]
+    ) -> list[LossSite]:
+        expressions: list[cst.CSTNode] = [b.losses for b in blocks]
+        for call in calls:
+            losses = losses_of_double_backward(call)
+            if losses is None:
+                raise Withheld("double_backward is called in an unusual way", self.facts.module_of(call), call)
+            expressions.append(losses)
+        for event in plain:
+            if event.detail["loss"] == "returned-criterion":
+                continue
+            node = event.origin.node
+            if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or event.detail["via"] != "backward":
+                raise Withheld(
+                    f"the loss goes backward through {event.detail['via']}, which does no ghost clipping",
+                    event.origin.module,
+                    node,
+                )
+            expressions.append(node.func.value)
+        found: dict[cst.CSTNode, LossSite] = {}
+        for expression in expressions:
+            for site in origins(self.facts, expression, self.guard):
+                found.setdefault(site.call, site)
+        if not found and not plain:
+            raise Withheld("no training loop was seen that uses what the call returns", self.module, self.call)
+        return list(found.values())
+
+    def _notices(self) -> None:
+        norm = next((r.argument("max_grad_norm") for r in self.ghost), None)
+        constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
+        if self.runs[0].argument("clipping") and constants - {1, 1.0}:
+            text = ", ".join(str(c) for c in constants if c is not None) or "what max_grad_norm says"
+            self.notices.append(
+                f"{self.module.path}:{self.module.place(self.call).line}: gradients are now clipped at {text}; "
+                "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"
+            )
+        if any(r.argument("criterion") for r in self.ghost):
+            return
+
+
+__all__ = ["Upgrade"]

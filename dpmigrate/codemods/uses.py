@@ -1,0 +1,244 @@
+"""What is done with losses, rewritten for losses that the returned criterion makes.
+
+Those answer to ``backward()`` and ``item()`` (their mean) and to little else: on Opacus 1.5.3 and
+1.5.4 ``.mean()`` or ``float()`` of one raises. So ``losses.mean().item()`` becomes
+``losses.item()``, and what needs one number per example withholds the fix.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.values import Guard, Tensor
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.program_facts import Facts
+
+_DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda", "mean"])
+_FINE = frozenset(["item", "backward"])
+_BLIND = frozenset(["isinstance", "type", "id", "hasattr"])
+
+
+class Uses:
+    """Follows losses from the calls that make them to everything that is done with them."""
+
+    def __init__(
+        self, facts: Facts, edits: ProjectEdits, guard: Guard, handled: set[cst.CSTNode]
+    ) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.guard = guard
+        self.handled = handled
+        """Statements and calls that another recipe rewrites or removes."""
+        self._seen: set[cst.CSTNode] = set()
+
+    def follow(self, node: cst.CSTNode, reduced: bool) -> None:
+        """Rewrite what is done with the losses that an expression holds.
+
+        ``reduced`` tells whether the program already sees one number there. Raises `Withheld`.
+        """
+        if node in self._seen:
+            return
+        self._seen.add(node)
+        facts = self.facts
+        parent = facts.parent(node)
+        while isinstance(parent, (cst.Await,)):
+            parent = facts.parent(parent)
+        if any(n in self.handled for n in facts.above(node)):
+            return
+        live = facts.reached(node, self.guard)
+        if isinstance(parent, cst.Attribute) and parent.value is node:
+            self._method(node, parent, reduced, live)
+        elif isinstance(parent, cst.Assign):
+            for target in parent.targets:
+                self._target(target.target, node, reduced)
+        elif isinstance(parent, cst.AnnAssign):
+            self._target(parent.target, node, reduced)
+        elif isinstance(parent, cst.Return):
+            self._returned(node, None, reduced)
+        elif isinstance(parent, cst.Element):
+            self._element(node, parent, reduced, live)
+        elif isinstance(parent, cst.Arg):
+            self._argument(node, parent, reduced, live)
+        elif not isinstance(parent, (cst.Expr, cst.Del)):
+            self._number(node, reduced, live)
+
+    def _method(self, node: cst.CSTNode, attribute: cst.Attribute, reduced: bool, live: bool) -> None:
+        facts = self.facts
+        name = attribute.attr.value
+        around = facts.parent(attribute)
+        whole = around if isinstance(around, cst.Call) and around.func is attribute else attribute
+        if name in _FINE or name in ("shape", "size", "dtype", "device", "requires_grad"):
+            return
+        if name in ("numpy", "tolist") and reduced:
+            self._becomes_item(whole, node)
+            return
+        if name not in _DROPPED or (name == "mean" and isinstance(whole, cst.Call) and whole.args):
+            self._refuse(node, f"the losses' .{name} is used")
+        reduced = reduced or name == "mean"
+        if not live:
+            return
+        self._drop(whole, attribute)
+        self.follow(whole, reduced)
+
+    def _drop(self, whole: cst.CSTNode, attribute: cst.Attribute) -> None:
+        """``losses.mean()`` becomes ``losses``."""
+
+        def change(node: cst.CSTNode) -> cst.CSTNode:
+            func = node.func if isinstance(node, cst.Call) else node
+            assert isinstance(func, cst.Attribute)
+            return func.value
+
+        self.edits.of(self.facts.module_of(whole)).change(whole, change)
+
+    def _becomes_item(self, whole: cst.CSTNode, node: cst.CSTNode) -> None:
+        def change(new: cst.CSTNode) -> cst.CSTNode:
+            func = new.func if isinstance(new, cst.Call) else new
+            assert isinstance(func, cst.Attribute)
+            return cst.Call(func=cst.Attribute(func.value, cst.Name("item")))
+
+        self.edits.of(self.facts.module_of(whole)).change(whole, change)
+
+    def _target(self, target: cst.CSTNode, node: cst.CSTNode, reduced: bool) -> None:
+        if isinstance(target, cst.Name):
+            self._loads(target.value, node, reduced)
+        elif isinstance(target, cst.Attribute):
+            owner = self.facts.nearest(target, cst.ClassDef) or self.facts.module_of(target).tree
+            text = self.facts.code(target)
+            for attribute in self.facts.inside(owner, cst.Attribute):
+                if attribute is not target and self.facts.code(attribute).strip() == text:
+                    self.follow(attribute, reduced)
+        else:
+            self._refuse(node, "the losses are taken apart")
+
+    def _loads(self, name: str, node: cst.CSTNode, reduced: bool) -> None:
+        """Every read of a variable that was seen to hold these losses."""
+        facts = self.facts
+        held = set(facts.atoms(node))
+        scope = facts.scope(node)
+        for load in facts.inside(scope, cst.Name):
+            if load.value != name or not held & set(facts.atoms(load)):
+                continue
+            if isinstance(facts.parent(load), (cst.AssignTarget, cst.Param)):
+                continue
+            others = [a for a in facts.atoms(load, self.guard) if isinstance(a, Tensor) and a not in held]
+            if not reduced and any(a.reduction != "mean" for a in others):
+                self._refuse(load, f"{name} may also hold other losses")
+            self.follow(load, reduced)
+
+    def _returned(self, node: cst.CSTNode, place: int | None, reduced: bool) -> None:
+        facts = self.facts
+        function = facts.scope(node)
+        for call, _ in facts.callers.get(function, ()):
+            if place is None:
+                self.follow(call, reduced)
+                continue
+            assign = facts.parent(call)
+            target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+            if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) <= place:
+                if isinstance(assign, cst.Expr):
+                    continue
+                self._refuse(call, "the losses come out of a function among other things")
+            taken = target.elements[place].value
+            if isinstance(taken, cst.Name):
+                self._taken(taken, node, reduced)
+            else:
+                self._refuse(call, "the losses are taken apart")
+
+    def _taken(self, target: cst.Name, node: cst.CSTNode, reduced: bool) -> None:
+        facts = self.facts
+        held = set(facts.atoms(node))
+        for load in facts.inside(facts.scope(target), cst.Name):
+            if load is not target and load.value == target.value and held & set(facts.atoms(load)):
+                self.follow(load, reduced)
+
+    def _element(self, node: cst.CSTNode, element: cst.Element, reduced: bool, live: bool) -> None:
+        facts = self.facts
+        sequence = facts.parent(element)
+        assert sequence is not None
+        around = facts.parent(sequence)
+        if isinstance(sequence, cst.Tuple) and isinstance(around, cst.Return):
+            place = next(i for i, e in enumerate(sequence.elements) if e is element)
+            self._returned(node, place, reduced)
+        elif isinstance(sequence, cst.Tuple) and isinstance(around, cst.Assign):
+            place = next(i for i, e in enumerate(sequence.elements) if e is element)
+            for target in around.targets:
+                taken = target.target
+                if isinstance(taken, (cst.Tuple, cst.List)) and len(taken.elements) == len(sequence.elements):
+                    self._target(taken.elements[place].value, node, reduced)
+                else:
+                    self._refuse(node, "the losses are put into a tuple")
+        else:
+            self._number(node, reduced, live)
+
+    def _argument(self, node: cst.CSTNode, arg: cst.Arg, reduced: bool, live: bool) -> None:
+        facts = self.facts
+        call = facts.parent(arg)
+        if not isinstance(call, cst.Call):
+            self._number(node, reduced, live)
+            return
+        entered = facts.functions_entered(call)
+        if entered:
+            for fn in entered:
+                name = self._parameter(fn.node, call, arg)
+                if name is None:
+                    self._refuse(node, "the losses go into a function")
+                self._parameter_loads(fn.node, name, node, reduced)
+            return
+        name = name_of(call.func)
+        if name in _BLIND:
+            return
+        if name == "mean" and len(call.args) == 1:
+            if live:
+                self.edits.of(facts.module_of(call)).change(call, lambda new: new.args[0].value)  # type: ignore[attr-defined]
+                self.follow(call, True)
+            return
+        if name == "float" and reduced:
+            if live:
+                self.edits.of(facts.module_of(call)).change(call, _float_becomes_item)
+            return
+        self._number(node, reduced, live)
+
+    def _parameter(self, function: cst.CSTNode, call: cst.Call, arg: cst.Arg) -> str | None:
+        if not isinstance(function, cst.FunctionDef):
+            return None
+        if arg.keyword is not None:
+            return arg.keyword.value
+        params = [p.name.value for p in (*function.params.posonly_params, *function.params.params)]
+        if self.facts.class_of(function) is not None and params[:1] in (["self"], ["cls"]):
+            params = params[1:]
+        place = next(i for i, a in enumerate(call.args) if a is arg)
+        return params[place] if place < len(params) else None
+
+    def _parameter_loads(
+        self, function: cst.CSTNode, name: str | None, node: cst.CSTNode, reduced: bool
+    ) -> None:
+        facts = self.facts
+        held = set(facts.atoms(node))
+        assert isinstance(function, cst.FunctionDef)
+        for load in facts.inside(function.body, cst.Name):
+            if load.value == name and held & set(facts.atoms(load)):
+                self.follow(load, reduced)
+
+    def _number(self, node: cst.CSTNode, reduced: bool, live: bool) -> None:
+        """The losses enter arithmetic, a string, a list: as one number, or not at all."""
+        if not live and reduced:
+            return
+        if not reduced:
+            self._refuse(node, "one loss per example is used")
+        self.edits.of(self.facts.module_of(node)).change(
+            node,
+            lambda new: cst.Call(func=cst.Attribute(new, cst.Name("item"))),  # type: ignore[arg-type]
+        )
+
+    def _refuse(self, node: cst.CSTNode, what: str) -> None:
+        raise Withheld(
+            f"{what}, which the criterion that make_private returns does not offer: compute it apart",
+            self.facts.module_of(node),
+            node,
+        )
+
+
+def _float_becomes_item(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.Call)
+    return cst.Call(func=cst.Attribute(new.args[0].value, cst.Name("item")))
