@@ -20,7 +20,10 @@ SLACK = 1e-4
 """Rounding allowed above the bound, relative to it."""
 
 ALL_UP_TO = 64
-"""Every example is left out in batches up to this size; beyond it, this many are."""
+"""In ghost mode every example is left out in batches up to this size; beyond it, this many are."""
+
+ELSEWHERE = 16
+"""As many are left out in the other modes, which are the reference."""
 
 REPLACED = 8
 INPUT_FACTOR = 50.0
@@ -36,9 +39,15 @@ class Sensitivity:
 
 
 def removed_one(
-    session: Session, batch: Any, base: Tensor, names: Sequence[str], max_physical: int | None, norms: Tensor
+    session: Session,
+    batch: Any,
+    base: Tensor,
+    names: Sequence[str],
+    max_physical: int | None,
+    *,
+    chosen: Sequence[int],
 ) -> Sensitivity:
-    """Leave out each example in turn (see :func:`chosen`); ``base`` is the sum of the whole batch.
+    """Leave out each of the chosen examples in turn; ``base`` is the sum of the whole batch.
 
     ``value`` is the plain L2 norm of the largest move; the caller divides by C.
     """
@@ -46,18 +55,24 @@ def removed_one(
     if count < 2:
         return Sensitivity(float(base.norm()), 0, 1)
     moves = {}
-    for i in chosen(norms, ALL_UP_TO):
+    for i in chosen:
         rest = take(batch, [j for j in range(count) if j != i])
         moves[i] = float((base - flat_sum(session, rest, names, max_physical)).norm())
     return _largest(moves)
 
 
 def replaced_one(
-    session: Session, batch: Any, base: Tensor, names: Sequence[str], max_physical: int | None, norms: Tensor
+    session: Session,
+    batch: Any,
+    base: Tensor,
+    names: Sequence[str],
+    max_physical: int | None,
+    *,
+    chosen: Sequence[int],
 ) -> Sensitivity:
-    """Replace one example by others that raise its norm: inputs scaled up, a stranger's tokens and target."""
+    """Replace each chosen example by others that raise its norm (see :func:`_replacements`)."""
     moves = {}
-    for i in chosen(norms, REPLACED):
+    for i in chosen:
         distances = [
             (base - flat_sum(session, changed, names, max_physical)).norm()
             for changed in _replacements(batch, i)
@@ -68,7 +83,7 @@ def replaced_one(
     return _largest(moves)
 
 
-def chosen(norms: Tensor, most: int) -> list[int]:
+def pick(norms: Tensor, most: int) -> list[int]:
     """Up to ``most`` examples: all, or those of the largest norms and as many evenly spaced ones."""
     count = int(norms.shape[0])
     if count <= most:

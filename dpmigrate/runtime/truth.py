@@ -18,8 +18,8 @@ from dpmigrate.runtime.oracle import (
     trainable,
 )
 
-KEEP_AT_MOST = 2**26
-"""Gradients are kept while examples times parameters stay below this (256 MB in float32)."""
+KEEP_AT_MOST = 2**27
+"""Gradients are kept while examples times parameters stay below this (512 MB in float32)."""
 
 
 class Truth:
@@ -47,6 +47,7 @@ class Truth:
         self.lengths = {name: p.numel() for name, p in self.params.items()}
         self.width = sum(self.lengths.values())
         self._kept: list[Tensor] | None = [] if self.size * self.width <= KEEP_AT_MOST else None
+        self._sums: dict[tuple[float, tuple[int, ...]], Tensor] = {}
         dtype = next(iter(self.params.values())).dtype
         per_parameter = []
         for row in self._compute():
@@ -69,6 +70,12 @@ class Truth:
             loss_reduction=self._reduction,
         )
 
+    def chosen_rows(self, indices: Sequence[int]) -> Tensor:
+        """The gradients of some examples in the model's dtype, ``[n, P]``."""
+        wanted = set(indices)
+        dtype = next(iter(self.params.values())).dtype
+        return torch.stack([row.to(dtype) for i, row in enumerate(self.rows()) if i in wanted])
+
     def rows(self) -> Iterator[Tensor]:
         """Each example's gradient, ``[P]`` float64, in batch order."""
         if self._kept is None:
@@ -77,27 +84,20 @@ class Truth:
             for row in self._kept:
                 yield row.double()
 
-    def weighted_sums(self, weights: Tensor) -> Tensor:
-        """``weights [n, B]`` times the gradients ``[B, P]``, one pass over them: ``[n, P]`` float64."""
-        total = torch.zeros(weights.shape[0], self.width, dtype=torch.float64)
-        for i, row in enumerate(self.rows()):
-            for j in range(weights.shape[0]):
-                if weights[j, i] != 0:
-                    total[j] += row * weights[j, i]
-        return total
-
-    def factors(self, max_grad_norm: float) -> Tensor:
-        """The clipping factor of every example, ``[B]``."""
-        return clipping_factor(self.norms, max_grad_norm)
-
     def clipped_sum(self, max_grad_norm: float, indices: Sequence[int] | None = None) -> Tensor:
         """The clipped sum over ``indices`` (all when None), ``[P]`` float64."""
-        weights = self.factors(max_grad_norm)
-        if indices is not None:
-            chosen = torch.zeros_like(weights)
-            chosen[list(indices)] = 1.0
-            weights = weights * chosen
-        return self.weighted_sums(weights.unsqueeze(0))[0]
+        members = tuple(range(self.size) if indices is None else indices)
+        known = self._sums.get((max_grad_norm, members))
+        if known is None:
+            chosen = torch.zeros_like(self.norms)
+            chosen[list(members)] = 1.0
+            factors = clipping_factor(self.norms, max_grad_norm) * chosen
+            known = torch.zeros(self.width, dtype=torch.float64)
+            for factor, row in zip(factors.tolist(), self.rows(), strict=True):
+                if factor:
+                    known += row * factor
+            self._sums[max_grad_norm, members] = known
+        return known
 
     def by_name(self, flat: Tensor) -> dict[str, Tensor]:
         """A flat vector ``[P]`` by parameter name."""

@@ -70,7 +70,9 @@ def _cases() -> list[RightCase]:
         for dtype in (torch.float32, torch.float64):
             dtype_refused = BEFORE_160 if dtype == torch.float64 and kind in embeds else NONE
             for mode in ("hooks", "ghost"):
-                checks = [*parity, "sensitivity"] if dtype == torch.float32 else parity
+                # sensitivity is what costs time here, and a bound on it follows from parity
+                slow = dtype == torch.float32 and mode == "ghost"
+                checks = [*parity, "sensitivity"] if slow else parity
                 cases.append(
                     RightCase(
                         f"{kind.__name__} {str(dtype).removeprefix('torch.')}",

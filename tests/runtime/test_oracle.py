@@ -182,3 +182,21 @@ def test_gradients_that_are_not_kept_are_computed_again(monkeypatch: pytest.Monk
     assert streamed._kept is None
     assert torch.allclose(streamed.clipped_sum(0.7, [1, 4]), kept.clipped_sum(0.7, [1, 4]), atol=1e-6)
     assert torch.allclose(streamed.norms, kept.norms)
+
+
+def test_the_parity_limit_grows_only_where_float32_rounding_does() -> None:
+    from dpmigrate.runtime.parity import parity_limit
+
+    assert parity_limit(torch.float32, 100) == parity_limit(torch.float32, 100_000) == 1e-5
+    assert parity_limit(torch.float32, 10_000_000) == pytest.approx(1e-4)
+    assert parity_limit(torch.float64, 10_000_000) == 1e-12
+
+
+def test_examples_are_picked_by_norm_and_evenly() -> None:
+    from dpmigrate.runtime.sensitivity import pick
+
+    norms = torch.arange(100.0)
+    assert pick(norms[:8], 8) == list(range(8))
+    few = pick(norms, 8)
+    assert few == sorted(set(few)) and len(few) == 8
+    assert few[-4:] == [96, 97, 98, 99] and few[0] == 0
