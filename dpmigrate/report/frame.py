@@ -19,13 +19,11 @@ MOST = 4
 
 def frame(span: Span, lines: Lines, style: Style, paint: str) -> list[str]:
     """The frame of `span`, one string a line; nothing when its lines are not known."""
-    source = lines.get((span.path, span.cell), ())
-    if not 1 <= span.line <= len(source):
+    shown = shown_lines(span, lines)
+    if not shown:
         return []
-    last = max(span.line, min(span.end_line, len(source), span.line + MOST - 1))
-    first = max(1, span.line - BEFORE)
-    while first < span.line and not source[first - 1].strip():
-        first += 1
+    source = lines[span.path, span.cell]
+    first, last = shown.start, shown.stop - 1
     digits = len(str(last))
     gutter = " " * digits
     out = [style.paint(f" {gutter} |", "blue")]
@@ -46,6 +44,17 @@ def frame(span: Span, lines: Lines, style: Style, paint: str) -> list[str]:
     if span.end_line > last and last < len(source):
         out.append(style.paint(f" {gutter} | ...", "blue"))
     return out
+
+
+def shown_lines(span: Span, lines: Lines) -> range:
+    """The numbers of the lines that the frame of `span` shows; empty when they are not known."""
+    source = lines.get((span.path, span.cell), ())
+    if not 1 <= span.line <= len(source):
+        return range(0)
+    first = max(1, span.line - BEFORE)
+    while first < span.line and not source[first - 1].strip():
+        first += 1
+    return range(first, max(span.line, min(span.end_line, len(source), span.line + MOST - 1)) + 1)
 
 
 def source_line(path: str, cell: int | None, line: int, lines: Lines) -> str | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dpmigrate.model import Finding, NotAnalysed, Place, Run, ScanResult
-from dpmigrate.report.frame import frame, source_line
+from dpmigrate.report.frame import frame, shown_lines, source_line
 from dpmigrate.report.layout import clean, plural, wrap
 from dpmigrate.report.style import Style
 
@@ -67,24 +67,27 @@ def _headline(finding: Finding, style: Style) -> str:
 
 
 def _because(finding: Finding, result: ScanResult, style: Style) -> Iterator[str]:
-    """The reasons, each with its place and, where it is known and says more, the line there."""
-    label = "because"
+    """The reasons, each with its place and, where it is known and says more, the line there.
+
+    Several reasons at one place are one.
+    """
+    texts: dict[tuple[str, int | None, int], dict[str, None]] = {}
     for reason in finding.because:
-        place = where(reason.path, reason.cell, reason.line)
-        said = clean(reason.text)
+        texts.setdefault((reason.path, reason.cell, reason.line), {})[clean(reason.text)] = None
+    span = finding.span
+    framed = shown_lines(span, result.lines)
+    label = "because"
+    for (path, cell, line), said in texts.items():
+        place = where(path, cell, line)
+        text = "; ".join(filter(None, said))
         head = f"  {label:7} "
-        text = wrap(f"{place}: {said}" if said else place, style.width, head, " " * 12)
-        yield head.replace(label, style.paint(label, "cyan") if label else label) + text[len(head) :]
-        code = source_line(reason.path, reason.cell, reason.line, result.lines)
-        if code and code not in said and not _on_frame(finding, reason):
+        shown = wrap(f"{place}: {text}" if text else place, style.width, head, " " * 12)
+        yield head.replace(label, style.paint(label, "cyan") if label else label) + shown[len(head) :]
+        code = source_line(path, cell, line, result.lines)
+        on_frame = (path, cell) == (span.path, span.cell) and line in framed
+        if code and code.rstrip(",") not in text and not on_frame:
             yield f"{' ' * 12}{style.paint('|', 'blue')} {_cut(code, style, 14)}"
         label = ""
-
-
-def _on_frame(finding: Finding, reason: Place) -> bool:
-    """Is the reason's line the very one under the carets?"""
-    span = finding.span
-    return (reason.path, reason.cell, reason.line) == (span.path, span.cell, span.line)
 
 
 def _fix(finding: Finding, style: Style) -> Iterator[str]:
@@ -138,7 +141,8 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     broad = max(len(name) for _, name in rules)
     for (rule, name), number in sorted(rules.items()):
         yield f"  {rule}  {name:{broad}}  {number:>4,}"
-    yield from _next_steps(result, min(rules)[0])
+    worst = min(result.findings, key=lambda f: (list(COLOURS).index(f.severity), f.rule))
+    yield from _next_steps(result, worst.rule)
 
 
 def _runs(result: ScanResult, style: Style) -> Iterator[str]:

@@ -137,3 +137,21 @@ def test_an_unknown_line_has_no_frame_and_no_error(result: ScanResult) -> None:
     shown = text(replace(result, lines={}))
     assert "train.py:7:16: DPM103 [error]" in shown
     assert "^" not in shown
+
+
+def test_several_reasons_at_one_place_are_one(result: ScanResult) -> None:
+    reasons = (Place("train.py", 2, "ghost mode"), Place("train.py", 2, "a private run"))
+    shown = text(replace(result, findings=(replace(result.findings[1], because=(*reasons, reasons[0])),)))
+    assert "  because train.py:2: ghost mode; a private run\n" in shown
+    assert shown.count("parser.add_argument") == 1
+
+
+def test_a_line_of_the_frame_is_not_shown_twice(result: ScanResult) -> None:
+    reasons = (Place("train.py", 4, "in this function"),)
+    shown = text(replace(result, findings=(replace(result.findings[1], because=reasons),)))
+    assert "  because train.py:4: in this function\n  fix" in shown
+
+
+def test_the_worst_rule_is_the_one_to_read_about(result: ScanResult) -> None:
+    unused = replace(result.findings[2], rule="DPM001")
+    assert text(replace(result, findings=(unused, *result.findings[:2]))).endswith("explain DPM101\n")
