@@ -123,6 +123,8 @@ class _Fixing:
         jobs = plan_jobs(self.project, self.found.matches, self.options)
         ready: list[Job] = []
         for job in jobs:
+            for path, reason in job.left:
+                self._refuse(path, reason)
             if job.withheld is not None:
                 self._refuse(job.path, job.reason)
             elif job.changes:

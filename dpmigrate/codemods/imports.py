@@ -101,12 +101,12 @@ def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:
 
 def _insert(tree: cst.Module, new: cst.SimpleStatementLine) -> cst.Module:
     body = list(tree.body)
-    places = [i for i, line in enumerate(body) if _is_import(line)]
+    places = [i for i, line in enumerate(body) if is_import(line)]
     # Behind the first run of imports: later ones may follow code that they depend on.
     place = 0
     if places:
         place = places[0] + 1
-        while place < len(body) and _is_import(body[place]):
+        while place < len(body) and is_import(body[place]):
             place += 1
     elif body and tree.get_docstring() is not None:
         place = 1
@@ -114,7 +114,8 @@ def _insert(tree: cst.Module, new: cst.SimpleStatementLine) -> cst.Module:
     return tree.with_changes(body=body)
 
 
-def _is_import(line: cst.CSTNode) -> bool:
+def is_import(line: cst.CSTNode) -> bool:
+    """Whether a statement is an import."""
     return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[0], (cst.Import, cst.ImportFrom))
 
 

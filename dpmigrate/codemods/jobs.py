@@ -55,6 +55,8 @@ class Job:
     pins: PinPlan = field(default_factory=PinPlan)
     notices: list[str] = field(default_factory=list)
     withheld: Withheld | None = None
+    left: list[tuple[str, str]] = field(default_factory=list)
+    """(path, reason) of calls that it leaves as they are without harm to the others."""
 
     @property
     def changes(self) -> bool:
@@ -77,16 +79,21 @@ class Job:
     def reason(self) -> str:
         """Why it is withheld, with the line."""
         assert self.withheld is not None
-        where = ""
-        if self.withheld.module is not None and self.withheld.node is not None:
-            place = self.withheld.module.place(self.withheld.node)
-            cell = f"cell {place.cell}, " if place.cell is not None else ""
-            where = f"{cell}line {place.line}: "
-        return where + self.withheld.reason
+        return spoken(self.withheld)
+
+
+def spoken(withheld: Withheld) -> str:
+    """Why a fix is withheld, with the line that says so."""
+    where = ""
+    if withheld.module is not None and withheld.node is not None:
+        place = withheld.module.place(withheld.node)
+        cell = f"cell {place.cell}, " if place.cell is not None else ""
+        where = f"{cell}line {place.line}: "
+    return where + withheld.reason
 
 
 @dataclass(slots=True)
-class _CallGroup:
+class CallGroup:
     """All runs of one ``make_private`` call."""
 
     runs: list[TrainingRun]
@@ -99,21 +106,8 @@ class _CallGroup:
 
 def upgrade_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
     """The upgrades that some findings ask for, planned."""
-    assert project.program is not None
-    groups: dict[cst.CSTNode, _CallGroup] = {}
-    for run in project.program.runs:
-        groups.setdefault(run.origin.node, _CallGroup([])).runs.append(run)
-    pins_of = {
-        node: _pins(project, g, options) for node, g in groups.items() if g.ghost
-    }
-    loose: list[Found] = []
-    for finding, match in found:
-        if finding.rule not in UPGRADE_RULES:
-            continue
-        if match.run is not None and match.run.origin.node in pins_of and match.pin is None:
-            groups[match.run.origin.node].found.append((finding, match))
-        elif match.pin is not None:
-            loose.append((finding, match))
+    groups, loose = group_by_call(project, found)
+    pins_of = {node: _pins(project, g, options) for node, g in groups.items() if g.ghost}
     jobs = []
     for component in _components(groups, pins_of):
         pins = list(dict.fromkeys(p for node in component for p in pins_of[node]))
@@ -125,11 +119,30 @@ def upgrade_jobs(project: Project, facts: Facts, found: Sequence[Found], options
     return jobs
 
 
+def group_by_call(
+    project: Project, found: Sequence[Found]
+) -> tuple[dict[cst.CSTNode, CallGroup], list[Found]]:
+    """The runs and findings of every call, by its node, and the findings about pins."""
+    assert project.program is not None
+    groups: dict[cst.CSTNode, CallGroup] = {}
+    for run in project.program.runs:
+        groups.setdefault(run.origin.node, CallGroup([])).runs.append(run)
+    loose: list[Found] = []
+    for finding, match in found:
+        if finding.rule not in UPGRADE_RULES:
+            continue
+        if match.pin is not None:
+            loose.append((finding, match))
+        elif match.run is not None and groups[match.run.origin.node].ghost:
+            groups[match.run.origin.node].found.append((finding, match))
+    return groups, loose
+
+
 def _place(pin: Pin) -> tuple[str, int | None, int]:
     return (pin.path, pin.cell, pin.line)
 
 
-def _pins(project: Project, group: _CallGroup, options: Options) -> list[Pin]:
+def _pins(project: Project, group: CallGroup, options: Options) -> list[Pin]:
     """The pins that govern a call and must be raised for it."""
     if project.declarations is None or options.override is not None:
         return []
@@ -139,7 +152,7 @@ def _pins(project: Project, group: _CallGroup, options: Options) -> list[Pin]:
 
 
 def _components(
-    groups: dict[cst.CSTNode, _CallGroup], pins_of: dict[cst.CSTNode, list[Pin]]
+    groups: dict[cst.CSTNode, CallGroup], pins_of: dict[cst.CSTNode, list[Pin]]
 ) -> list[list[cst.CSTNode]]:
     """Calls that share a pin or a place of their training code, directly or through others."""
     parent: dict[object, object] = {}
@@ -165,51 +178,52 @@ def _components(
 def _planned(
     project: Project,
     facts: Facts,
-    groups: Sequence[_CallGroup],
+    groups: Sequence[CallGroup],
     pins: Sequence[Pin],
     own: list[Found],
     options: Options,
 ) -> Job:
-    job = Job(own, [r for g in groups for r in g.runs])
+    job = Job(list(own), [r for g in groups for r in g.runs])
     raises = bool(pins)
     try:
         for group in groups:
             trial = ProjectEdits()
             upgrade = Upgrade(facts, group.runs, trial)
-            needed = any(f.rule != "DPM901" and f.rule != "DPM101" for f, _ in group.found) or _old(group, project)
-            if not needed:
+            if not _needs_rewriting(group):
                 continue
             try:
-                if not group.found and raises:
-                    raise Withheld(
-                        "runs on the old API only, and nothing is to be fixed there: raising the pin would break it",
-                        upgrade.module,
-                        upgrade.call,
-                    )
                 upgrade.plan()
-            except Withheld:
-                if raises and not _old_only(group, project):
-                    if not group.found:
-                        continue
-                raise
+            except Withheld as withheld:
+                if not raises or _old_only(group, project):
+                    raise
+                # It runs nowhere now: a newer Opacus takes nothing away from it.
+                path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
+                job.left.append((path, spoken(withheld)))
+                job.found = [f for f in job.found if f not in group.found]
+                continue
             job.edits.merge(trial)
             job.notices += upgrade.notices
         job.pins = plan_pins(pins, options.unsafe, options.lower_bound)
         job.notices += job.pins.notices
         if not pins and job.edits.touched() and options.override is None:
-            job.notices.append(_undeclared(groups))
+            job.notices += _undeclared(project, groups)
     except Withheld as withheld:
         job.withheld = withheld
     return job
 
 
-def _undeclared(groups: Iterable[_CallGroup]) -> str:
+def _undeclared(project: Project, groups: Iterable[CallGroup]) -> list[str]:
+    """What to install where no dependency file says anything about Opacus."""
     path = next(iter(groups)).runs[0].module.path
-    return f"{path}: no dependency file admits only a fixed Opacus here: install opacus>=1.5.4"
+    if project.declarations is not None and project.declarations.declared_for(path).pins:
+        return []
+    return [f"{path}: no dependency file names Opacus: this code needs opacus>=1.5.3 (1.5.4 is better)"]
 
 
-def _old(group: _CallGroup, project: Project) -> bool:
-    """Whether the code has to change for a new Opacus: it shows the old API, or takes three results."""
+def _needs_rewriting(group: CallGroup) -> bool:
+    """Whether code has to change: it shows the old API, takes three results, or has a finding of its own."""
+    if any(f.rule not in ("DPM901", "DPM101") for f, _ in group.found):
+        return True
     for run in group.runs:
         if run.ghost is False:
             continue
@@ -220,7 +234,7 @@ def _old(group: _CallGroup, project: Project) -> bool:
     return False
 
 
-def _old_only(group: _CallGroup, project: Project) -> bool:
+def _old_only(group: CallGroup, project: Project) -> bool:
     """Whether a call's code can only run on releases before the wrapped criterion."""
     new = from_spec(">=1.5.3")
     return any(

@@ -95,6 +95,13 @@ def add_element(node: cst.Tuple | cst.List, place: int, value: str) -> cst.Tuple
     return node.with_changes(elements=elements)
 
 
+def remove_element(node: cst.Tuple | cst.List, place: int) -> cst.Tuple | cst.List:
+    """The tuple or list without the element at a place that is not its last."""
+    elements = list(node.elements)
+    del elements[place]
+    return node.with_changes(elements=elements)
+
+
 def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
     """The function with one more parameter, behind the others; by keyword only where it must be."""
     params = function.params

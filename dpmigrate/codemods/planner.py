@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.codemods.jobs import Found, Job, Options, upgrade_jobs
 from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.randomness import randomness_jobs
+from dpmigrate.codemods.strategies import strategy_jobs
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -16,6 +18,9 @@ def plan_jobs(project: Project, matches: Sequence[Found], options: Options) -> l
     """Every fix that the findings of a project admit, planned or withheld."""
     if project.program is None or project.program.interpreter is None:
         return []
-    facts = Facts(project.program.interpreter)
     fixable = [(f, m) for f, m in matches if f.fix is not None]
-    return upgrade_jobs(project, facts, fixable, options)
+    if not fixable:
+        return []
+    facts = Facts(project.program.interpreter)
+    make = upgrade_jobs if options.strategy == "upgrade" else strategy_jobs
+    return [*make(project, facts, fixable, options), *randomness_jobs(project, facts, fixable, options)]

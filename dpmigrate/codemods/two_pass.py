@@ -122,8 +122,11 @@ class TwoPassBlock:
         ]
         return bool(loads) and all(facts.statement(n) in self.statements for n in loads)
 
-    def rewrite(self, edits: ProjectEdits) -> None:
-        """One ``backward()`` stands where the first pass stood; the rest goes."""
+    def rewrite(self, edits: ProjectEdits, reduction: str = "") -> None:
+        """One ``backward()`` stands where the first pass stood; the rest goes.
+
+        ``reduction`` (such as ``.mean()``) is put between the losses and ``backward()``.
+        """
         own = edits.of(self.module)
         keep = self.facts.statement(self.first)
         text = self.facts.code(self.losses).strip()
@@ -133,7 +136,7 @@ class TwoPassBlock:
 
         def change(new: cst.CSTNode) -> cst.CSTNode:
             assert isinstance(new, cst.SimpleStatementLine)
-            call = cst.parse_expression(f"{text}.backward()")
+            call = cst.parse_expression(f"{text}{reduction}.backward()")
             lines = [line for line in new.leading_lines if line.comment is None]
             trailing = new.trailing_whitespace.with_changes(
                 comment=None, whitespace=cst.SimpleWhitespace("")

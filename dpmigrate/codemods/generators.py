@@ -1,0 +1,135 @@
+"""Generators that start from torch's public default seed: fresh entropy, or the project's own seed.
+
+``torch.Generator()`` always begins with the same seed. ``generator.seed()`` replaces that public
+constant by entropy of the operating system; ``generator.initial_seed()`` can be logged to repeat
+the run.
+"""
+
+from __future__ import annotations
+
+import ast
+
+import libcst as cst
+
+from dpmigrate.analysis.values import Const, Obj
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.places import fresh_name
+from dpmigrate.codemods.program_facts import Facts
+
+SEEDERS = frozenset(["manual_seed", "manual_seed_all", "seed_everything", "set_seed", "seed"])
+
+
+def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, seed: str | None) -> None:
+    """Seed the generator that is made at a node: by ``.seed()``, or by an expression. Raises `Withheld`."""
+    module = facts.module_of(constructor)
+    if not isinstance(constructor, cst.Call):
+        raise Withheld("where the generator is made cannot be seen", module, constructor)
+    if seed is not None and not visible(facts, constructor, seed):
+        raise Withheld(f"{seed} is not known where the generator is made", module, constructor)
+    statement = facts.statement(constructor)
+    if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
+        raise Withheld("the generator is made inside another statement", module, constructor)
+    own = edits.of(module)
+    seeding = "seed()" if seed is None else f"manual_seed({seed})"
+    small = statement.body[0]
+    value, targets = None, []
+    if isinstance(small, cst.Assign):
+        value, targets = small.value, [t.target for t in small.targets]
+    elif isinstance(small, cst.AnnAssign):
+        value, targets = small.value, [small.target]
+    if value is constructor and isinstance(targets[0], (cst.Name, cst.Attribute)):
+        own.insert_after(statement, f"{facts.code(targets[0]).strip()}.{seeding}")
+        return
+    if seed is not None:
+        own.change(
+            constructor,
+            lambda new: cst.Call(
+                func=cst.Attribute(new, cst.Name("manual_seed")),  # type: ignore[arg-type]
+                args=[cst.Arg(cst.parse_expression(seed))],
+            ),
+        )
+        return
+    if any(isinstance(n, (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation)) for n in facts.above(constructor)):
+        raise Withheld("the generator is made inside an expression that may run often or never", module, constructor)
+    keyword = facts.parent(constructor)
+    wanted = keyword.keyword.value if isinstance(keyword, cst.Arg) and keyword.keyword is not None else "generator"
+    name = fresh_name(facts, facts.scope(constructor), wanted, "noise_generator", "fresh_generator")
+    if name == wanted and wanted in _read_names(facts, facts.scope(constructor)):
+        name = fresh_name(facts, facts.scope(constructor), "fresh_generator")
+    own.insert_before(statement, f"{name} = {facts.code(constructor).strip()}")
+    own.insert_before(statement, f"{name}.seed()")
+    own.replace(constructor, name)
+
+
+def _read_names(facts: Facts, scope: cst.CSTNode) -> set[str]:
+    return {
+        n.value
+        for n in facts.inside(scope, cst.Name)
+        if not (isinstance(facts.parent(n), cst.Arg) and facts.parent(n).keyword is n)  # type: ignore[union-attr]
+    }
+
+
+def visible(facts: Facts, node: cst.CSTNode, expression: str) -> bool:
+    """Whether every variable of an expression is bound in the scopes around a node, before it."""
+    names = {n.id for n in ast.walk(ast.parse(expression, mode="eval")) if isinstance(n, ast.Name)}
+    bound: set[str] = set(dir(__builtins__)) if not isinstance(__builtins__, dict) else set(__builtins__)
+    line = facts.position(node)
+    scope = facts.scope(node)
+    first = True
+    while True:
+        if not isinstance(scope, cst.ClassDef):
+            bound |= _bound(facts, scope, line if first else None)
+        if isinstance(scope, cst.Module):
+            return names <= bound
+        scope, first = facts.scope(scope), False
+
+
+def _bound(facts: Facts, scope: cst.CSTNode, before: int | None) -> set[str]:
+    """The names that a scope binds, up to a line."""
+    found: set[str] = set()
+    if isinstance(scope, cst.FunctionDef):
+        found |= {p.name.value for p in facts.inside(scope.params, cst.Param)}
+    for kind in (cst.AssignTarget, cst.For, cst.With, cst.FunctionDef, cst.ClassDef, cst.Import, cst.ImportFrom):
+        for node in facts.own(scope, kind):
+            if before is not None and facts.position(node) >= before:
+                continue
+            found |= _names_of(facts, node)
+    return found
+
+
+def _names_of(facts: Facts, node: cst.CSTNode) -> set[str]:
+    if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
+        return {node.name.value}
+    if isinstance(node, (cst.Import, cst.ImportFrom)):
+        if isinstance(node.names, cst.ImportStar):
+            return set()
+        return {(a.evaluated_alias or a.evaluated_name).partition(".")[0] for a in node.names}
+    if isinstance(node, cst.With):
+        return {
+            n.value for item in node.items if item.asname for n in facts.inside(item.asname, cst.Name)
+        }
+    return {n.value for n in facts.inside(node.target, cst.Name)}  # type: ignore[attr-defined]
+
+
+def projects_seed(facts: Facts, node: cst.CSTNode) -> str | None:
+    """The expression that the project seeds torch with, where a node can read it too; None without one.
+
+    A literal is no seed to repeat: for noise it would only trade one public constant for another.
+    """
+    module = facts.module_of(node)
+    for call in facts.inside(module.tree, cst.Call):
+        if name_of(call.func) not in SEEDERS or len(call.args) != 1 or call.args[0].star:
+            continue
+        value = call.args[0].value
+        receiver = call.func.value if isinstance(call.func, cst.Attribute) else None
+        if receiver is not None and any(isinstance(a, Obj) and a.kind == "generator" for a in facts.atoms(receiver)):
+            continue
+        if not isinstance(value, (cst.Name, cst.Attribute)) or not facts.reached(value):
+            continue
+        if any(isinstance(a, Const) for a in facts.atoms(value)):
+            continue
+        text = facts.code(value).strip()
+        if visible(facts, node, text):
+            return text
+    return None

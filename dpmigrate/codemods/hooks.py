@@ -1,0 +1,116 @@
+"""The `hooks` strategy: a ghost run back to standard clipping, on every Opacus release.
+
+Mode, ``clipping="ghost"``, ``criterion=`` and the fourth target go; the loop makes one backward
+pass over the mean of the losses. It costs memory and is exact bit for bit with hooks runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from dpmigrate.analysis.training import Event, TrainingRun
+from dpmigrate.analysis.values import Const
+from dpmigrate.codemods.clipping_ghost import drop_clipping
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import remove_argument, remove_element
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.two_pass import TwoPassBlock, losses_of_double_backward
+
+
+def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) -> None:
+    """Plan it for the runs of one call. Raises `Withheld`."""
+    module, call = runs[0].module, runs[0].origin.node
+    assert isinstance(call, cst.Call)
+    if runs[0].manual:
+        raise Withheld("the ghost model and optimizer are made by hand", module, call)
+    if any(r.ghost is not True for r in runs):
+        raise Withheld("the mode is chosen when the program runs: choose hooks there", module, call)
+    drop_clipping(facts, edits, runs, call)
+    own = edits.of(module)
+    direct = next((a for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
+    if direct is not None and isinstance(direct.value, cst.SimpleString):
+        own.change(call, lambda new: remove_argument(new, "grad_sample_mode"))  # type: ignore[arg-type]
+    else:
+        for literal in _mode_literals(facts, runs):
+            edits.of(facts.module_of(literal)).change(literal, _hooks)
+    own.change(call, lambda new: remove_argument(new, "criterion"))  # type: ignore[arg-type]
+    events = [e for r in runs for e in r.events]
+    _results(facts, edits, events, runs)
+    _loop(facts, edits, events, runs)
+
+
+def _mode_literals(facts: Facts, runs: Sequence[TrainingRun]) -> list[cst.SimpleString]:
+    found = {
+        o.node
+        for r in runs
+        for o in r.mode_because
+        if isinstance(o.node, cst.SimpleString) and o.node.evaluated_value == r.mode
+    }
+    if not found:
+        raise Withheld("where the mode comes from cannot be followed", runs[0].module, runs[0].origin.node)
+    return sorted(found, key=facts.position)  # type: ignore[arg-type]
+
+
+def _hooks(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.SimpleString)
+    return new.with_changes(value=f"{new.prefix}{new.quote}hooks{new.quote}")
+
+
+def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:
+    given = [a for r in runs for a in r.argument("criterion").atoms]
+    for event in {e.origin.node: e for e in events if e.kind in ("unpack", "result-use")}.values():
+        node = event.origin.node
+        if isinstance(node, cst.Assign):
+            node = node.targets[0].target
+        if event.kind == "result-use" or event.detail["star"] is not None:
+            raise Withheld("the result is taken apart in an unusual way", event.origin.module, node)
+        if event.detail["count"] == 3:
+            continue
+        assert isinstance(node, (cst.Tuple, cst.List))
+        name = facts.code(node.elements[2].value).strip()
+        same = [
+            a
+            for load in facts.inside(facts.scope(node), cst.CSTNode)
+            if isinstance(load, (cst.Name, cst.Attribute)) and facts.code(load).strip() == name
+            for a in facts.atoms(load)
+        ]
+        if name != "_" and not set(same) & set(given):
+            raise Withheld(
+                f"{name} is only the wrapped criterion: name the plain one so first", event.origin.module, node
+            )
+        edits.of(event.origin.module).change(node, lambda new: remove_element(new, 2))  # type: ignore[arg-type]
+
+
+def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:
+    reduction = _reduction(runs)
+    done: set[cst.CSTNode] = set()
+    for event in events:
+        node = event.origin.node
+        if node in done:
+            continue
+        done.add(node)
+        if event.kind == "two-pass-call" and isinstance(node, cst.Call):
+            if losses_of_double_backward(node) is None:
+                raise Withheld("double_backward is called in an unusual way", event.origin.module, node)
+            edits.of(event.origin.module).change(node, lambda new: _backward_of(new, reduction))
+    scopes = {facts.scope(e.origin.node) for e in events if e.kind == "backward" and e.detail["loss"] == "two-pass"}
+    for scope in scopes:
+        block = TwoPassBlock(facts, [e for e in events if facts.scope(e.origin.node) is scope])
+        block.rewrite(edits, f".{reduction}()")
+
+
+def _backward_of(new: cst.CSTNode, reduction: str) -> cst.CSTNode:
+    assert isinstance(new, cst.Call)
+    losses = losses_of_double_backward(new)
+    assert losses is not None
+    mean = cst.Call(func=cst.Attribute(losses, cst.Name(reduction)))
+    return cst.Call(func=cst.Attribute(mean, cst.Name("backward")))
+
+
+def _reduction(runs: Sequence[TrainingRun]) -> str:
+    values = {a.value if isinstance(a, Const) else None for r in runs for a in r.argument("loss_reduction").atoms}
+    if values - {"mean", "sum"}:
+        raise Withheld("loss_reduction cannot be known here", runs[0].module, runs[0].origin.node)
+    return "sum" if values == {"sum"} else "mean"

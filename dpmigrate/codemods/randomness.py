@@ -1,0 +1,79 @@
+"""Jobs about randomness: bare generators, and runs that the user wants to be repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.generators import give_entropy, projects_seed
+from dpmigrate.codemods.jobs import Found, Job, Options
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.seed_generators import seed_run
+
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+
+
+def randomness_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
+    """One job for each generator, or run, that a finding is about."""
+    jobs = []
+    generators: dict[cst.CSTNode, list[Found]] = {}
+    for finding, match in found:
+        if finding.rule in ("DPM201", "DPM202") and match.origin is not None:
+            if _is_constructor(match.origin.node):
+                generators.setdefault(match.origin.node, []).append((finding, match))
+        elif finding.rule == "DPM203" and options.unsafe and match.run is not None:
+            jobs.append(_seeded(facts, (finding, match), options))
+    for node, own in generators.items():
+        jobs.append(_with_entropy(facts, node, own, options))
+    return jobs
+
+
+def _is_constructor(node: cst.CSTNode) -> bool:
+    from dpmigrate.codemods.nodes import name_of
+
+    return isinstance(node, cst.Call) and name_of(node.func) == "Generator"
+
+
+def _with_entropy(facts: Facts, node: cst.CSTNode, own: list[Found], options: Options) -> Job:
+    job = Job(own, [m.run for _, m in own if m.run is not None])
+    seed = options.seed
+    if seed is None and options.unsafe:
+        seed = projects_seed(facts, node)
+    try:
+        give_entropy(facts, job.edits, node, seed)
+    except Withheld as withheld:
+        job.withheld = withheld
+        return job
+    place = facts.module_of(node).place(node)
+    where = f"{place.path}:{place.line}"
+    if seed is not None:
+        job.notices.append(
+            f"{where}: seeded by {seed}: the run repeats, and whoever knows the seed can subtract the noise"
+        )
+    return job
+
+
+def _seeded(facts: Facts, found: Found, options: Options) -> Job:
+    finding, match = found
+    assert match.run is not None
+    job = Job([found], [match.run])
+    node = match.run.origin.node
+    seed = options.seed or projects_seed(facts, node)
+    try:
+        if seed is None:
+            raise Withheld(
+                "the project has no seed of its own to use: give one with --seed EXPR", match.run.module, node
+            )
+        seed_run(facts, job.edits, match.run, seed)
+    except Withheld as withheld:
+        job.withheld = withheld
+        return job
+    job.notices.append(
+        f"{finding.span.path}:{finding.span.line}: seeded by {seed}: the run repeats, and whoever knows the seed "
+        "can subtract the noise and knows the batches"
+    )
+    return job

@@ -1,0 +1,65 @@
+"""The `set-to-none` strategy: after each step the first thing done to the gradients makes them None.
+
+Before Opacus 1.5.3 the sum of clipped gradients is the same tensor as ``p.grad``; clearing that
+in place clears the sum as well. ``zero_grad(set_to_none=True)`` lets go of it instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import add_argument
+from dpmigrate.codemods.program_facts import Facts
+
+
+def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) -> None:
+    """Plan it for the runs of one call. Raises `Withheld`."""
+    ghost = [r for r in runs if r.ghost is not False]
+    touches = {e.origin.node: e for r in ghost for e in r.of_kind("first-touch") if e.detail["how"] != "none"}
+    if not touches:
+        raise Withheld(
+            "what first touches the gradients after a step cannot be seen", runs[0].module, runs[0].origin.node
+        )
+    needs_insertion = False
+    for node, event in touches.items():
+        if event.detail["how"] == "inplace" and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            if node.func.attr.value != "zero_grad":
+                raise Withheld("the gradients are cleared by hand", event.origin.module, node)
+            edits.of(event.origin.module).change(node, _with_none)
+        elif event.detail["how"] == "backward":
+            needs_insertion = True
+        else:
+            raise Withheld("what first touches the gradients after a step is unknown", event.origin.module, node)
+    if needs_insertion:
+        _insert(facts, edits, ghost)
+
+
+def _with_none(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.Call)
+    for index, arg in enumerate(new.args):
+        if arg.keyword is None or arg.keyword.value == "set_to_none":
+            args = list(new.args)
+            args[index] = arg.with_changes(value=cst.Name("True"))
+            return new.with_changes(args=args)
+    return add_argument(new, "set_to_none", "True", ())
+
+
+def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[TrainingRun]) -> None:
+    """A ``zero_grad(set_to_none=True)`` behind every step, where nothing clears the gradients yet."""
+    steps = {e.origin.node: e for r in ghost for e in r.of_kind("step")}
+    if not steps:
+        raise Withheld("the step of the optimizer cannot be seen", ghost[0].module, ghost[0].origin.node)
+    for node, event in steps.items():
+        statement = facts.statement(node)
+        if (
+            not isinstance(node, cst.Call)
+            or not isinstance(node.func, cst.Attribute)
+            or not isinstance(statement, cst.SimpleStatementLine)
+        ):
+            raise Withheld("the step of the optimizer is no plain statement", event.origin.module, node)
+        receiver = facts.code(node.func.value).strip()
+        edits.of(event.origin.module).insert_after(statement, f"{receiver}.zero_grad(set_to_none=True)")

@@ -1,0 +1,69 @@
+"""Jobs of the strategies that keep the Opacus release: set-to-none, hooks, patch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.hooks import back_to_hooks
+from dpmigrate.codemods.jobs import CallGroup, Found, Job, Options, group_by_call
+from dpmigrate.codemods.patch_core import REQUIREMENT, is_patched, patch_core
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.set_to_none import set_to_none
+from dpmigrate.versions.add import plan_add
+from dpmigrate.versions.decoding import decode
+from dpmigrate.versions.edit import Edit
+
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+
+MENDS = {
+    "set-to-none": frozenset({"DPM101"}),
+    "patch": frozenset({"DPM101", "DPM102"}),
+    "hooks": frozenset(
+        {"DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405"}
+    ),
+}
+"""The findings that each strategy mends; the others wait for an upgrade."""
+
+
+def strategy_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
+    """One job for each call whose findings the strategy mends, planned."""
+    mended = [(f, m) for f, m in found if f.rule in MENDS[options.strategy]]
+    groups, _ = group_by_call(project, mended)
+    return [_planned(project, facts, g, options) for g in groups.values() if g.found]
+
+
+def _planned(project: Project, facts: Facts, group: CallGroup, options: Options) -> Job:
+    job = Job(group.found, group.runs)
+    try:
+        if options.strategy == "set-to-none":
+            set_to_none(facts, job.edits, group.runs)
+        elif options.strategy == "hooks":
+            back_to_hooks(facts, job.edits, group.runs)
+        elif not is_patched(group.runs[0].module.tree):
+            patch_core(job.edits, group.runs[0].module)
+            _declare(project, job)
+    except Withheld as withheld:
+        job.withheld = withheld
+    return job
+
+
+def _declare(project: Project, job: Job) -> None:
+    """dpmigrate itself, declared beside Opacus."""
+    if project.declarations is None:
+        return
+    path = job.runs[0].module.path
+    files = dict.fromkeys(pin.path for pin in project.declarations.declared_for(path).pins if pin.kind != "lock")
+    for file in files:
+        if file not in project.dependencies:
+            job.notices.append(f"{file}: install {REQUIREMENT} beside opacus")
+            continue
+        planned = plan_add(file, decode(project.dependencies[file]).text, REQUIREMENT)
+        if isinstance(planned, Edit):
+            job.pins.edits.setdefault(file, []).append(planned)
+        elif planned is not None:
+            job.notices.append(f"{planned.path}:{planned.line}: {planned.reason}")
+    if not files:
+        job.notices.append(f"{path}: the program now needs {REQUIREMENT} at run time")
