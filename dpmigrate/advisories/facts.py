@@ -78,6 +78,12 @@ def _max_grad_norm_is_one(s: Subject) -> Tri:
     return either(_is_constant(value, 1.0), _is_constant(value, 1))
 
 
+@fact
+def _patched(s: Subject) -> Tri:
+    """Whether the program repairs Opacus's core when it runs (``dpmigrate.runtime.patch_opacus``)."""
+    return bool(s.ip.notes.get("patched"))
+
+
 # -- versions ---------------------------------------------------------------------------------
 
 

@@ -609,6 +609,12 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
+@function("dpmigrate.runtime.patch_opacus", "dpmigrate.runtime.patch.patch_opacus")
+def _patch_opacus(ip: Interpreter, info: CallInfo) -> Value:
+    ip.notes["patched"] = True
+    return ip.unknown(info.node, "a report of the patch")
+
+
 # -- what leaves the code that can be followed ------------------------------------------------
 
 HARMLESS = frozenset(
