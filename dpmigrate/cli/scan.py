@@ -85,6 +85,7 @@ def scan(
             jobs=jobs or config.jobs,
             stdin=sys.stdin.buffer.read() if paths == ("-",) else None,
             cwd=cwd,
+            exclude=config.exclude,
         )
     style = Style() if output is not None else style_for(sys.stdout)
     emit(render(format_, result, replace(style, runs=show_runs)), output)

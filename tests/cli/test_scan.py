@@ -34,6 +34,7 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
             "jobs": None,
             "stdin": None,
             "cwd": tmp_path,
+            "exclude": (),
         }
     ]
 
@@ -176,6 +177,7 @@ CONFIGURED = """\
 opacus = ">=1.5,<1.5.3"
 min-certainty = "definite"
 jobs = 2
+exclude = ["third_party/"]
 """
 
 
@@ -186,6 +188,7 @@ def test_options_may_stand_in_pyproject(run: Run, api: FakeApi, tmp_path: Path) 
     assert api.calls[0]["opacus"] == "<1.5.3,>=1.5"
     assert api.calls[0]["min_certainty"] == "definite"
     assert api.calls[0]["jobs"] == 2
+    assert api.calls[0]["exclude"] == ("third_party/",)
 
 
 def test_the_command_line_overrides_pyproject(run: Run, api: FakeApi, tmp_path: Path) -> None:
