@@ -173,12 +173,17 @@ def check_lines(checks: Iterable[Check]) -> str:
     lines = []
     for check in checks:
         verdict = {True: "ok  ", False: "FAIL", None: "-   "}[check.passed]
-        figure = "" if finite_or_none(check.value) is None else f" {check.value:.2g}"
+        figure = "" if finite_or_none(check.value) is None else f" {_short(check.value)}"
         if figure and finite_or_none(check.limit) is not None:
-            figure += f" (limit {check.limit:.2g})"
+            figure += f" (limit {_short(check.limit)})"
         rule = f" [{check.rule}]" if check.rule else ""
         lines.append(f"  {verdict} {check.name}{figure}{rule} {check.detail}".rstrip())
     return "\n".join(lines)
+
+
+def _short(value: float | None) -> str:
+    """Two digits for small figures; five near one, where sensitivities meet their limits."""
+    return f"{value:.5g}" if value is not None and 0.5 <= abs(value) < 10 else f"{value:.2g}"
 
 
 def finite_or_none(value: float | None) -> float | None:

@@ -125,7 +125,7 @@ class Session:
             for part in parts:
                 sizes.append(batch_size(part))
                 norms.append(self._loop_body(part))
-        change = {n: (p.detach() - self.start[n]).double() for n, p in self.module.named_parameters()}
+        change = {n: (p.detach() - self.start[n]).double().cpu() for n, p in self.module.named_parameters()}
         by_parameter = _concatenate(norms)
         whole = torch.stack(list(by_parameter.values())).norm(dim=0) if by_parameter else None
         clipped, noise = self._steps[-1] if self._steps else ({}, {})

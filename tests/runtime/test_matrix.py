@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import pytest
 
 from tests.opacus_releases import KNOWN
@@ -15,17 +12,11 @@ pytest.importorskip("torch")
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
 
-@cache
-def results(version: str, part: str) -> dict[str, Any]:
-    return matrix.run_release(version, part)
-
-
-@pytest.mark.xdist_group("matrix-right")
 @pytest.mark.parametrize("version", KNOWN)
 def test_right_code_passes_or_is_named_unsupported(version: str) -> None:
     from tests.runtime.right_cases import RIGHT_CASES
 
-    found = results(version, "right")
+    found = matrix.run_release(version, "right")
     for case in RIGHT_CASES:
         result = found[f"{case.name} {case.mode}"]
         wrong = f"{case.name} {case.mode} on {version}: {result}"
@@ -40,12 +31,11 @@ def test_right_code_passes_or_is_named_unsupported(version: str) -> None:
             assert result["error"] <= (1e-12 if "float64" in case.name else 1e-5), wrong
 
 
-@pytest.mark.xdist_group("matrix-hazards")
 @pytest.mark.parametrize("version", KNOWN)
 def test_silent_faults_are_caught_by_name_and_their_right_twins_pass(version: str) -> None:
     from tests.runtime.hazards import HAZARDS, TWINS
 
-    found = results(version, "hazards")
+    found = matrix.run_release(version, "hazards")
     for case in TWINS:
         assert found[case.name]["verdict"] == "passed", f"{case.name} on {version}: {found[case.name]}"
     for case in HAZARDS:

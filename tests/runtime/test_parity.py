@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,9 @@ pytest.importorskip("torch")
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
-VERSIONS = ("1.5.2", "1.6.0")
 
-
-@cache
-def outcomes(version: str) -> dict[str, Any]:
+@pytest.mark.parametrize("version", ["1.5.2", "1.6.0"])
+def test_every_scenario_holds(version: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.runtime.parity_scenarios"],
         cwd=CHECKOUT,
@@ -31,39 +28,28 @@ def outcomes(version: str) -> dict[str, Any]:
         timeout=280,
         check=False,
     )
-    if done.returncode:
-        return {"process": {"ok": False, "value": done.stderr[-3000:]}}
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_every_scenario_holds(version: str) -> None:
-    failed = {name: result["value"] for name, result in outcomes(version).items() if not result["ok"]}
+    assert done.returncode == 0, done.stderr[-3000:]
+    outcomes = json.loads(done.stdout)
+    failed = {name: result["value"] for name, result in outcomes.items() if not result["ok"]}
     assert failed == {}, "\n".join(failed.values())
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_logical_batches_are_split_evenly_and_unevenly(version: str) -> None:
-    assert outcomes(version)["splits_are_even_and_uneven"]["value"] == [
+    values = {name: result["value"] for name, result in outcomes.items()}
+    assert values["splits_are_even_and_uneven"] == [
         "one batch of 13",
         "4 physical batches (3+3+3+3)",
         "4 physical batches (4+3+3+3)",
     ]
+    _judge_message(values["a_failure_says_which_layer_and_examples"], version)
+    _judge_report(values["the_report_follows_the_contract"], version)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_failure_names_layers_examples_and_amounts(version: str) -> None:
-    message = outcomes(version)["a_failure_says_which_layer_and_examples"]["value"]
+def _judge_message(message: str, version: str) -> None:
     assert message.startswith(f"clipping is not right under Opacus {version} (float32):")
     assert "norms off: l2.weight by 0.8" in message
     assert "examples 1 (norm 1.93, true 3.6)" in message
     assert "0.538 to 1 times the true ones" in message
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_report_has_the_keys_of_the_contract(version: str) -> None:
-    report = outcomes(version)["the_report_follows_the_contract"]["value"]
+def _judge_report(report: dict[str, Any], version: str) -> None:
     assert {"schema", "opacus", "torch", "dtype", "logical_steps", "physical_batches"} <= set(report)
     assert report["opacus"] == version
     assert [e["mode"] for e in report["engines"]] == ["hooks", "ghost"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import cache
 from typing import Any
 
 import pytest
@@ -20,19 +19,8 @@ BEFORE_153 = KNOWN[:3]
 BEFORE_154 = KNOWN[:4]
 
 
-@cache
 def outcomes(version: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.runtime.patch_scenarios"],
-        cwd=CHECKOUT,
-        env=environment(version),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(_python(version, "tests.runtime.patch_scenarios"))
     return found
 
 
@@ -49,28 +37,40 @@ def wrong_parts(version: str) -> list[str]:
     return parts
 
 
-def test_a_right_release_is_left_alone() -> None:
-    assert outcomes("1.5.4")["patching_is_idempotent_and_reversible"] == []
-
-
 @pytest.mark.parametrize("version", KNOWN)
-def test_exactly_the_wrong_parts_are_found_and_repaired(version: str) -> None:
+def test_exactly_the_wrong_parts_are_repaired_and_then_match_the_oracle(version: str) -> None:
     found = outcomes(version)
     assert found["probing_changes_nothing"] == wrong_parts(version)
     assert found["patching_is_idempotent_and_reversible"] == wrong_parts(version)
-
-
-@pytest.mark.parametrize("version", KNOWN)
-def test_after_the_repair_every_loop_matches_the_oracle(version: str) -> None:
-    found = outcomes(version)
     assert set(map(tuple, found["repaired_clipping_is_right"].values())) == {()}
     before = found["unrepaired_clipping"]
     assert bool(before["memory manager"]) == bool(before["bound"]) == (version in BEFORE_153)
     assert bool(before["text"]) == (version in BEFORE_154)
     assert found["the_faulty_window_is_seen_through_its_version"] == []
+    if version in BEFORE_153:
+        assert found["adaptive_clipping"] == {"absent": True}
+    else:
+        broken = ["parity-clipped-sum"] if version == "1.6.0" else []
+        assert found["adaptive_clipping"] == {"before": broken, "after": []}
 
 
-def test_ghost_adaptive_clipping_clips_again() -> None:
-    assert outcomes("1.5.2")["adaptive_clipping"] == {"absent": True}
-    assert outcomes("1.5.4")["adaptive_clipping"] == {"before": [], "after": []}
-    assert outcomes("1.6.0")["adaptive_clipping"] == {"before": ["parity-clipped-sum"], "after": []}
+def test_two_processes_with_the_distributed_optimizer_match_the_oracle() -> None:
+    """Without the repair the same run is off by 1.01."""
+    done = _python("1.5.2", "tests.runtime.distributed_child", "repair")
+    name, error = done.split()
+    assert name == "DistributedDPOptimizerFastGradientClipping"
+    assert float(error) < 1e-5
+
+
+def _python(version: str, *module: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *module],
+        cwd=CHECKOUT,
+        env=environment(version),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
