@@ -92,6 +92,7 @@ def fix(
             seed=seed or config.seed,
             lower_bound=lower_bound or config.opacus_lower_bound,
             cwd=cwd,
+            exclude=config.exclude,
         )
     if not apply:
         emit(result.diff)
