@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from dpmigrate.runtime.run.request import Request
 @dataclass(frozen=True)
 class VerifyOutcome:
     """``exit_status``: 0 passed, 1 failed, 2 no verdict. ``report_dict``: the JSON report, empty without
-    a verdict. ``text``: the report for people, or the one sentence that says why there is none."""
+    a verdict. ``text``: the report for people, or the one sentence that says why there is none. All
+    but the status are empty on the ranks of a distributed run that leave the report to rank 0."""
 
     exit_status: int
     report_dict: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +51,7 @@ def run_request(request: Request) -> VerifyOutcome:
         return VerifyOutcome(2, text=problem)
     with tempfile.TemporaryDirectory(prefix="dpmigrate-") as folder:
         asked, answer = Path(folder, "request.json"), Path(folder, "result.json")
-        request.write(asked)
+        replace(request, session=str(os.getppid())).write(asked)
         status = _child(asked, answer)
         if not answer.exists():
             return VerifyOutcome(
@@ -59,6 +60,8 @@ def run_request(request: Request) -> VerifyOutcome:
         result = json.loads(answer.read_text(encoding="utf-8"))
     if "no_verdict" in result:
         return VerifyOutcome(2, text=str(result["no_verdict"]))
+    if "silent" in result:
+        return VerifyOutcome(0)
     report = result["report"]
     return VerifyOutcome(0 if report["passed"] else 1, report, render_text(report))
 

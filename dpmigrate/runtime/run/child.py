@@ -11,7 +11,12 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dpmigrate.runtime.run.request import Request
 
 
 def main(arguments: list[str]) -> int:
@@ -34,12 +39,15 @@ def _result(request_path: Path) -> dict[str, object]:
                 return {"no_verdict": f"{package} cannot be imported: {error}."}
             return {"no_verdict": f"{package} is not installed here; verify needs both: dpmigrate[verify]."}
     from dpmigrate.runtime.run.plan import NoVerdict
+    from dpmigrate.runtime.run.ranks import rank, shared_folder, world
     from dpmigrate.runtime.run.request import Request
 
     request = Request.read(request_path)
     # No TemporaryDirectory: its finalizer would run in every forked run of the script as well.
-    folder = Path(tempfile.mkdtemp(prefix="dpmigrate-"))
+    folder = shared_folder(request) if world() > 1 else Path(tempfile.mkdtemp(prefix="dpmigrate-"))
     try:
+        if rank() > 0:
+            return _peer(request, folder)
         if request.kind == "factory":
             from dpmigrate.runtime.run.factory import verify_factory
 
@@ -54,7 +62,33 @@ def _result(request_path: Path) -> dict[str, object]:
     except NoVerdict as reason:
         return {"no_verdict": str(reason)}
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if rank() == 0:
+            _release_peers(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _peer(request: Request, folder: Path) -> dict[str, object]:
+    """A rank above 0: make the same runs, leave the records, say nothing."""
+    from dpmigrate.runtime.run.plan import NoVerdict
+    from dpmigrate.runtime.run.ranks import await_verdict
+    from dpmigrate.runtime.run.verify import make_runs
+
+    try:
+        make_runs(request, folder)
+    except NoVerdict as reason:
+        # Rank 0 meets the same fault and reports it; this one helps to tell what differs.
+        print(f"dpmigrate verify, rank {os.environ['RANK']}: {reason}", file=sys.stderr)
+    await_verdict(folder, request.timeout)
+    return {"silent": True}
+
+
+def _release_peers(folder: Path) -> None:
+    from dpmigrate.runtime.run.ranks import VERDICT, world
+
+    if world() > 1:
+        (folder / VERDICT).touch()
+        # Time for the other ranks to see it before the folder goes.
+        time.sleep(0.5)
 
 
 def _own_package_importable() -> None:

@@ -53,7 +53,7 @@ def run_script(
 
     def done(record: RunRecord) -> None:
         if not saved:
-            _complete(record, seed, base)
+            _complete(record, base)
             record.save(out)
             saved.append(record)
 
@@ -154,8 +154,8 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _complete(record: RunRecord, seed: int | None, base: int) -> None:
-    record.seeds_itself = seed is not None and torch.initial_seed() != seed + int(os.environ.get("RANK", "0"))
+def _complete(record: RunRecord, base: int) -> None:
+    record.initial_seed = torch.initial_seed()
     record.files = _project_files()
     record.rank = int(os.environ.get("RANK", "0"))
     record.world = int(os.environ.get("WORLD_SIZE", "1"))

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from dpmigrate.runtime.run.launch import run_script
+from dpmigrate.runtime.run.ranks import meeting_place, rank, record_path
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.state import Settings, Watch
@@ -54,13 +55,14 @@ class Runner:
         """
         self.count += 1
         self.say(label)
-        out = self.folder / f"run-{self.count}-rank-{os.environ.get('RANK', '0')}.pt"
-        log = self.folder / f"run-{self.count}.log"
+        out = record_path(self.folder, self.count, rank())
+        log = out.with_suffix(".log")
         sys.stdout.flush()
         sys.stderr.flush()
+        meeting = meeting_place(self.folder, self.count, self.request.timeout)
         process = os.fork()
         if process == 0:
-            self._child(settings, seed, out, log, loud, prepare)
+            self._child(settings, seed, out, log, loud, prepare, meeting)
         status = self._wait(process, out)
         self.say("")
         if not out.exists():
@@ -81,13 +83,12 @@ class Runner:
         log: Path,
         loud: bool,
         prepare: Callable[[Watch], None] | None,
+        meeting: dict[str, str],
     ) -> None:
         status = 1
         try:
             os.setpgid(0, 0)
-            # Each run meets its peers anew, in a part of the launcher's store that no run has used.
-            if "TORCHELASTIC_RESTART_COUNT" in os.environ:
-                os.environ["TORCHELASTIC_RESTART_COUNT"] = str(1000 + self.count)
+            os.environ.update(meeting)
             sink = os.open(os.devnull, os.O_RDONLY)
             os.dup2(sink, 0)
             if not loud:

@@ -105,7 +105,8 @@ class EngineRecord:
 
 @dataclass(eq=False)
 class RunRecord:
-    """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised"."""
+    """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised".
+    ``initial_seed`` is what the global generator was seeded with last."""
 
     outcome: str = "ended"
     error: str = ""
@@ -113,7 +114,7 @@ class RunRecord:
     exit_code: int = 0
     engines: list[EngineRecord] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
-    seeds_itself: bool = False
+    initial_seed: int = 0
     positions: list[list[int]] = field(default_factory=list)
     rank: int = 0
     world: int = 1

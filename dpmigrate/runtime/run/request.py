@@ -20,6 +20,7 @@ class Request:
     ``target`` is a path, a dotted module name or ``module:function``, as ``kind`` says; ``steps``
     counts logical steps; ``timeout`` is in seconds and bounds each run of the script.
     ``engines`` is the number of private training runs to wait for, None to count them in the text.
+    ``session`` names the launcher that all ranks share.
     """
 
     kind: Target
@@ -31,6 +32,7 @@ class Request:
     engines: int | None = None
     timeout: float = 600.0
     progress: bool = False
+    session: str = ""
 
     def write(self, path: Path) -> None:
         """Store as JSON."""

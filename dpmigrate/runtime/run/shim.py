@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -42,6 +43,7 @@ class Shim:
         import opacus  # noqa: F401 - loads the classes that are patched
         from opacus.grad_sample import gsm_base
         from opacus.optimizers import DPOptimizer
+        from opacus.utils import uniform_sampler
 
         # Releases with wrap_model=False have hooks objects that are no modules.
         base = getattr(gsm_base, "AbstractGradSampleHooks", gsm_base.AbstractGradSampleModule)
@@ -55,6 +57,7 @@ class Shim:
         for name, module in list(sys.modules.items()):
             if name.startswith("opacus.optimizers"):
                 wrap(module, "_generate_noise", self.optimizer.noise)
+        wrap(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
         wrap(torch.autograd, "backward", self.backward.any)
         swap.install(self.watch)
 
@@ -111,6 +114,17 @@ class Shim:
         if outputs:
             count = sizes[0] if sizes else outputs[0].shape[0] if outputs[0].dim() else 1
             private.forwards.append(Forward(outputs, count))
+
+    def _positions(self, original: Any, sampler: Any, /) -> Iterator[Any]:
+        """Note the positions, within this rank's share of the data, of every batch drawn."""
+        order = torch.arange(sampler.total_size)
+        if sampler.shuffle:
+            generator = torch.Generator().manual_seed(sampler.shuffle_seed + sampler.epoch)
+            order = torch.randperm(sampler.total_size, generator=generator)
+        places = {int(i): n for n, i in enumerate(order[sampler.rank :: sampler.num_replicas])}
+        for batch in original(sampler):
+            self.watch.record.positions.append([places[int(i)] for i in batch])
+            yield batch
 
     def _zero_grad_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
         gradients_cleared(self.watch.engine_of(self.watch.modules.get(id(wrapper))))

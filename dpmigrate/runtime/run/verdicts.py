@@ -134,6 +134,8 @@ def sensitivity(own: RunRecord, index: int, removals: Sequence[Removal], checks:
 def noise_checks(first: RunRecord, again: RunRecord, fresh: Sequence[RunRecord]) -> list[Check]:
     """``noise-std``, ``reproducible`` and ``noise-fresh`` of every engine that made a step."""
     checks = []
+    # Unseeded runs start from fresh entropy: only the script can have given both the same seed.
+    seeds_itself = len({r.initial_seed for r in fresh}) == 1
     for index, engine in enumerate(first.engines):
         if not engine.steps:
             continue
@@ -141,7 +143,7 @@ def noise_checks(first: RunRecord, again: RunRecord, fresh: Sequence[RunRecord])
         twin = again.engines[index] if index < len(again.engines) else None
         checks.append(_reproducible(engine, twin, index))
         free = [r.engines[index] for r in fresh if index < len(r.engines) and r.engines[index].steps]
-        checks.append(_noise_fresh(engine, free, index, any(r.seeds_itself for r in (first, again))))
+        checks.append(_noise_fresh(engine, free, index, seeds_itself))
     return checks
 
 

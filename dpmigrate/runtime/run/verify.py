@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
-from dpmigrate.runtime.run import verdicts
+from dpmigrate.runtime.run import ranks, verdicts
 from dpmigrate.runtime.run.engines import shown_path
 from dpmigrate.runtime.run.expected import expected_engines
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
@@ -23,6 +23,12 @@ NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP o
 
 def verify(request: Request, folder: Path) -> dict[str, Any]:
     """The report of one script, as JSON-ready data. Raises NoVerdict with one sentence."""
+    own, checks = make_runs(request, folder)
+    return report(request, own, checks)
+
+
+def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
+    """Every run of the script that a verification takes, and the checks that they allow."""
     runner = Runner(request, folder)
     engines = request.engines or expected_engines(request)
     steps = request.steps
@@ -33,11 +39,14 @@ def verify(request: Request, folder: Path) -> dict[str, Any]:
         label="the script as it is, noise off, against the oracle",
     )
     require_steps(own)
+    others = ranks.peers(folder, runner.count, request.timeout) if own.rank == 0 else []
     checks = [c for i, e in enumerate(own.engines) for c in verdicts.against_oracle(e, i)]
+    checks += ranks.peer_checks(others)
+    checks += ranks.sampling_check(own, others)
     checks += _other_mode(runner, own, checks, engines)
     checks += _sensitivity(runner, own, checks, engines)
     checks += _noise(runner, own, engines)
-    return report(request, own, checks)
+    return own, checks
 
 
 def require_steps(record: RunRecord) -> None:

@@ -1,0 +1,124 @@
+"""Several processes under one launcher (``torchrun ... -m dpmigrate verify``): rank 0 reports.
+
+Every rank runs the script as often as the others, in the same order, and leaves its records in a
+folder that all ranks of one machine share.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.records import RunRecord
+from dpmigrate.runtime.run.request import Request
+from dpmigrate.runtime.run.verdicts import against_oracle
+
+VERDICT = "verdict"
+"""The file that rank 0 leaves once it has its verdict; the launcher ends all ranks when one ends early."""
+
+
+def rank() -> int:
+    """This process's rank; 0 without a launcher."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world() -> int:
+    """The number of processes; 1 without a launcher."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def shared_folder(request: Request) -> Path:
+    """A folder that all ranks started by one launcher name alike, created where it is missing."""
+    port = os.environ.get("MASTER_PORT", "0")
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    folder = Path(tempfile.gettempdir(), f"dpmigrate-{request.session}-{port}-{attempt}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def record_path(folder: Path, run: int, of_rank: int) -> Path:
+    """Where a rank leaves the record of its n-th run."""
+    return folder / f"run-{run}-rank-{of_rank}.pt"
+
+
+def meeting_place(folder: Path, run: int, timeout: float) -> dict[str, str]:
+    """Environment variables by which the ranks of one run find each other.
+
+    The launcher's own store still holds the addresses of the run before, so each run gets a port
+    of its own, chosen by rank 0. Empty without a launcher, or where rank 0 says nothing in time.
+    """
+    if world() < 2:
+        return {}
+    path = folder / f"port-{run}"
+    if rank() == 0:
+        with socket.socket() as free:
+            free.bind(("", 0))
+            port = free.getsockname()[1]
+        partial = path.with_suffix(".partial")
+        partial.write_text(str(port), encoding="ascii")
+        partial.replace(path)
+    deadline = time.monotonic() + timeout
+    while not path.exists():
+        if time.monotonic() > deadline:
+            return {}
+        time.sleep(0.01)
+    port_text = path.read_text(encoding="ascii")
+    return {"MASTER_PORT": port_text, "TORCHELASTIC_USE_AGENT_STORE": "False"}
+
+
+def peers(folder: Path, run: int, timeout: float) -> list[RunRecord]:
+    """The records of all other ranks for one run; those that do not appear in time are left out."""
+    found = []
+    deadline = time.monotonic() + timeout
+    for other in range(1, world()):
+        path = record_path(folder, run, other)
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if path.exists():
+            found.append(RunRecord.load(path))
+    return found
+
+
+def await_verdict(folder: Path, timeout: float) -> None:
+    """Let a rank above 0 stay until rank 0 is done with its records."""
+    deadline = time.monotonic() + timeout
+    while not (folder / VERDICT).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def peer_checks(others: Sequence[RunRecord]) -> list[Check]:
+    """What the oracle says of the other ranks' shares of each logical batch."""
+    found = []
+    for record in others:
+        for index, engine in enumerate(record.engines):
+            for check in against_oracle(engine, index):
+                detail = f"rank {record.rank}: {check.detail}"
+                found.append(
+                    Check(check.name, check.passed, check.value, check.limit, check.rule, index, detail)
+                )
+    return found
+
+
+def sampling_check(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
+    """``noise-fresh`` for the sampling: ranks that draw the same positions draw no independent batches.
+
+    Positions are counted within each rank's share of the data; Opacus's distributed Poisson sampler
+    draws the same ones on every rank that was seeded alike.
+    """
+    drawn = [r.positions for r in (own, *others) if r.positions]
+    if len(drawn) < 2:
+        return []
+    # Later batches differ anyhow: only rank 0 draws noise, from the generator that it samples with.
+    alike = all(p[0] == drawn[0][0] for p in drawn[1:])
+    detail = (
+        "all ranks draw the same positions of their shares of the data (seeded alike?): the batches are not "
+        "independent samples"
+        if alike
+        else f"{len(drawn)} ranks draw different positions of their shares of the data"
+    )
+    return [Check("noise-fresh", not alike, engine=0, detail=detail)]
