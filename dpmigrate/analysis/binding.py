@@ -22,6 +22,7 @@ from dpmigrate.analysis.values import (
     External,
     Function,
     Imported,
+    Literal,
     Module,
     Obj,
     Params,
@@ -500,11 +501,17 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
             else:
                 parts.append(found.guarded(k.guard))
         return join_all(parts)
+    symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
     for slot in ip.store.keys(atom):
         found = ip.read(atom, slot)
-        if found:
-            parts.append(found)
-    return join_all([*parts, of(Unknown((atom.key, "rest"), "an unknown key"))])
+        if not found:
+            continue
+        if len(symbols) == 1 and isinstance(slot, tuple):
+            found = found.guarded(frozenset({Literal(symbols[0], ("eq", slot[1]), True)}))
+        parts.append(found)
+    if not parts or ip.store.get(atom, "rest") or atom.kind != "dict":
+        parts.append(of(Unknown((atom.key, "rest"), "an unknown key")))
+    return join_all(parts)
 
 
 def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[str, Value], bool]:

@@ -367,12 +367,22 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             ip.store.pop()
             ip.path = saved_path
         if frame.exits:
+            if not frame.captured:
+                _forget_names(ip, owner, frame)
             ip.store.join(frame.exits)
             shared = frame.exits[0][1]
             for _, beyond in frame.exits[1:]:
                 shared &= beyond
             ip.assume(shared)
     return result
+
+
+def _forget_names(ip: Interpreter, owner: Hashable, frame: Frame) -> None:
+    """Drop a returned function's own variables, which nothing can read any more."""
+    for delta, _ in frame.exits:
+        for slot in [s for s in delta if s[0] == owner]:
+            del delta[slot]
+    ip.store.names.pop(owner, None)
 
 
 def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:

@@ -34,8 +34,10 @@ from dpmigrate.analysis.values import (
 )
 
 MAX_CALL_DEPTH = 14
-MAX_STEPS = 25_000
+MAX_STEPS = 8_000
 """Statements executed from one root before calls are no longer entered."""
+MAX_TOTAL = 250_000
+"""Statements executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
 
 
@@ -70,6 +72,8 @@ class Frame:
     yields: list[Value] = field(default_factory=list)
     exits: list[tuple[Delta, Guard]] = field(default_factory=list)
     loops: list[LoopControl] = field(default_factory=list)
+    captured: bool = False
+    """Whether something defined here may read its names after it has returned."""
     foreign: dict[str, str] = field(default_factory=dict)
     """Names declared ``global`` or ``nonlocal`` here."""
 
@@ -131,6 +135,7 @@ class Interpreter:
         """What library handlers remember (by their own keys)."""
         self.entry_paths: set[str] = set()
         self.steps = 0
+        self.total = 0
         self.exhausted = False
         self.roots_exhausted: list[str] = []
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
@@ -205,7 +210,8 @@ class Interpreter:
     def execute(self, node: cst.CSTNode) -> bool:
         """Run a statement; says whether control goes on behind it."""
         self.steps += 1
-        if self.steps > MAX_STEPS and not self.exhausted:
+        self.total += 1
+        if self.steps > MAX_STEPS or self.total > MAX_TOTAL:
             self.exhausted = True
         if self.steps > 3 * MAX_STEPS:
             raise ExhaustedError

@@ -350,6 +350,7 @@ def _yield(ip: Interpreter, node: cst.Yield) -> Value:
 
 @expression(cst.Lambda)
 def _lambda(ip: Interpreter, node: cst.Lambda) -> Value:
+    ip.frame.captured = True
     made = Function(ip.module, node, (id(node), ip.frame.owner), closure=ip.frame, owner=ip.frame.defining)
     for param in (*node.params.params, *node.params.kwonly_params):
         if param.default is not None:

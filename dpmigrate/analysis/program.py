@@ -250,9 +250,13 @@ def _row(columns: list[str], row: Value) -> dict[str, Value]:
 def _enter_class(ip: Interpreter, cls: Class) -> None:
     """Make an instance as an outsider would, and enter the methods that no call reached on it."""
     methods = _methods(ip, cls)
-    fresh = [m for m in methods if id(m.node) not in ip.entered or m.owner is not cls]
+    own_modes = _names_a_ghost_mode(cls)
+    again = cls.key in ip.notes.setdefault("entered classes", set())
+    if again and not _stores_runs(ip, cls):
+        return
+    fresh = [m for m in methods if id(m.node) not in ip.entered or (m.owner is not cls and own_modes) or again]
     fresh = [m for m in fresh if not _is_overload(m) and _worth_entering(ip, m)]
-    if not fresh or (cls.key in ip.notes.setdefault("entered classes", set()) and not _stores_runs(ip, cls)):
+    if not fresh:
         return
     ip.notes["entered classes"].add(cls.key)
     made: list[Obj] = []
@@ -302,7 +306,15 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
 
 
 def _stores_runs(ip: Interpreter, cls: Class) -> bool:
-    return cls.key in ip.notes.get("outside instances", {})
+    """Whether an instance that was entered keeps objects of a run for its other methods."""
+    made = ip.notes.get("outside instances", {}).get(cls.key)
+    held = [ip.store.get(made, slot) for slot in ip.store.keys(made)] if made is not None else []
+    return any(isinstance(a, Obj) and a.kind.startswith("dp-") for v in held if v is not None for a in v.atoms)
+
+
+def _names_a_ghost_mode(cls: Class) -> bool:
+    """Whether a class speaks of ghost mode itself, so that inherited methods may do so on it."""
+    return b"ghost" in cls.module.source.data and "ghost" in cls.module.tree.code_for_node(cls.node)
 
 
 def _methods(ip: Interpreter, cls: Class) -> list[Function]:

@@ -280,9 +280,9 @@ def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:
 
 
 def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callable[[], object]) -> bool:
-    """Execute a loop body until nothing changes (at most three times), at least once."""
+    """Execute a loop body until nothing changes (at most twice), at least once."""
     breaks = []
-    for _ in range(3):
+    for _ in range(2):
         ip.store.push()
         control = LoopControl(ip.store.depth - 1)
         saved = ip.path
@@ -408,12 +408,14 @@ def _function(ip: Interpreter, node: cst.FunctionDef) -> bool:
     for decorator in node.decorators:
         ip.evaluate(decorator.decorator)
     ip.made.append(function)
+    frame.captured = True
     assign_name(ip, node.name.value, of(function))
     return True
 
 
 @statement(cst.ClassDef)
 def _class(ip: Interpreter, node: cst.ClassDef) -> bool:
+    ip.frame.captured = True
     bases = tuple(ip.evaluate(arg.value) for arg in node.bases)
     key = (id(node), ip.frame.owner)
     fields = _fields(node)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
 MAX_ATOMS = 24
-MAX_GUARD = 8
+MAX_GUARD = 6
 
 Symbol = Hashable
 Test = tuple[Any, ...]
@@ -65,6 +66,7 @@ def clash(a: Literal, b: Literal) -> bool:
     return False
 
 
+@lru_cache(maxsize=200_000)
 def contradict(a: Guard, b: Guard) -> bool:
     """Whether no execution satisfies both guards, as far as can be told."""
     if not a or not b:
