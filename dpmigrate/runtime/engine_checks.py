@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dpmigrate.runtime import noise as noise_of
 from dpmigrate.runtime import sensitivity as sensitivity_of
 from dpmigrate.runtime.batches import batch_size, inputs_and_target, take
 from dpmigrate.runtime.diagnose import Diagnosis, diagnose
@@ -22,14 +21,15 @@ from dpmigrate.runtime.messages import (
     worst_examples,
     worst_layers,
 )
-from dpmigrate.runtime.model_copy import copy_criterion, isolated
+from dpmigrate.runtime.model_copy import copy_criterion
+from dpmigrate.runtime.noise import copy_generator
+from dpmigrate.runtime.noise_checks import noise_checks
 from dpmigrate.runtime.report_types import CHECK_NAMES, UNSUPPORTED, Check, CheckName, Measurement
 from dpmigrate.runtime.sensitivity import pick
 from dpmigrate.runtime.session import Recipe, Session, StepResult
 from dpmigrate.runtime.truth import Truth, mean_gap
 
 PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
-NOISE = ("noise-std", "noise-fresh", "reproducible")
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,16 @@ class EngineChecks:
             with self.setting.calm:
                 for check in self._without_noise():
                     found.append(check)
-            if self.setting.names & set(NOISE):
-                for check in self._noise():
-                    found.append(check)
+            for check in noise_checks(
+                self._noisy_session,
+                self.setting.batch,
+                names=self.setting.names,
+                std=self.setting.noise_multiplier * self.setting.max_grad_norm,
+                generator=self.setting.noise_generator,
+                seed=self.setting.seed,
+                adaptive=self.recipe.built_by == "adaptive",
+            ):
+                found.append(self._own(check))
         except Exception as error:
             # whatever Opacus (or the user's loop under it) raises is loud for the user as well
             found.extend(self._unsupported(error))
@@ -103,8 +110,12 @@ class EngineChecks:
             noise_generator=generator,
         )
 
+    def _own(self, check: Check) -> Check:
+        """The check as one of this engine, its mode named in the detail."""
+        return replace(check, engine=self.index, detail=f"{self.recipe.mode}, {check.detail}")
+
     def _check(self, name: CheckName, passed: bool | None, detail: str, **figures: Any) -> Check:
-        return Check(name, passed, engine=self.index, detail=f"{self.recipe.mode}, {detail}", **figures)
+        return self._own(Check(name, passed, detail=detail, **figures))
 
     def _unsupported(self, error: Exception) -> Iterator[Check]:
         why = f"{UNSUPPORTED}{self.recipe.mode}: {error_line(error)}"
@@ -357,81 +368,12 @@ class EngineChecks:
                 rule=self._fault.rule if self._fault and not passed else None,
             )
 
-    # noise ----------------------------------------------------------------------------------------
-
-    def _noise(self) -> Iterator[Check]:
-        setting = self.setting
-        if setting.noise_multiplier <= 0 or self.recipe.built_by == "adaptive":
-            why = (
-                "noise_multiplier is 0"
-                if setting.noise_multiplier <= 0
-                else "adaptive clipping adjusts its own noise"
-            )
-            for name in CHECK_NAMES:
-                if name in NOISE and name in setting.names:
-                    yield self._check(name, None, why)
-            return
-
-        def make() -> Session:
-            given = setting.noise_generator
-            generator = noise_of.copy_generator(given) if given is not None else None
-            session = self._session(setting.noise_multiplier, generator)
-            session.set_max_grad_norm(setting.max_grad_norm)
-            return session
-
-        size = batch_size(setting.batch)
-        small = take(setting.batch, range(min(size, 8)))
-        if "noise-std" in setting.names:
-            yield self._noise_std(make, small)
-        if "noise-fresh" in setting.names:
-            yield self._noise_fresh(make, small)
-        if "reproducible" in setting.names:
-            yield self._reproducible(make)
-
-    def _noise_std(self, make: noise_of.MakeSession, batch: Any) -> Check:
-        setting = self.setting
-        std = setting.noise_multiplier * setting.max_grad_norm
-        ratio, band, draws = noise_of.noise_ratio(make(), batch, std)
-        passed = abs(ratio - 1) <= band
-        return self._check(
-            "noise-std",
-            passed,
-            f"standard deviation of {draws} draws is {ratio:.4f} sigma*C: its distance from 1"
-            if draws
-            else "the DP optimizer never stepped: no noise was added",
-            value=abs(ratio - 1),
-            limit=band,
-        )
-
-    def _noise_fresh(self, make: noise_of.MakeSession, batch: Any) -> Check:
+    def _noisy_session(self) -> Session:
         given = self.setting.noise_generator
-        if given is not None and noise_of.is_public_stream(given):
-            return self._check(
-                "noise-fresh",
-                False,
-                "noise_generator was never seeded: its stream is public, the same in every process",
-                rule="DPM201",
-            )
-        if given is not None:
-            return self._check("noise-fresh", None, "the noise generator is seeded on purpose")
-        with isolated(self.setting.seed):
-            first = noise_of.unseeded_noise(make, batch)
-            second = noise_of.unseeded_noise(make, batch)
-        public = noise_of.public_noise(first, self.setting.noise_multiplier * self.setting.max_grad_norm)
-        if noise_of.same_noise(first, public):
-            return self._check("noise-fresh", False, "the noise is that of a bare torch.Generator()")
-        fresh = bool(first) and not noise_of.same_noise(first, second)
-        return self._check("noise-fresh", fresh, "two unseeded runs draw different noise")
-
-    def _reproducible(self, make: noise_of.MakeSession) -> Check:
-        with isolated(self.setting.seed):
-            first = noise_of.seeded_step(make, self.setting.batch, self.setting.seed)
-            second = noise_of.seeded_step(make, self.setting.batch, self.setting.seed)
-        return self._check(
-            "reproducible",
-            noise_of.same_step(first, second),
-            "two runs with one seed are equal to the last bit",
-        )
+        generator = copy_generator(given) if given is not None else None
+        session = self._session(self.setting.noise_multiplier, generator)
+        session.set_max_grad_norm(self.setting.max_grad_norm)
+        return session
 
 
 def _relative(seen: Tensor, target: Tensor) -> float:
