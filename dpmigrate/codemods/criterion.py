@@ -9,6 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.values import Atom, Class, Const, External, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS, honours_reduction, reduction_default
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.functional_criterion import replace_given
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite
 from dpmigrate.codemods.nodes import add_argument, remove_argument
@@ -28,18 +29,24 @@ class CriterionPlan:
     """Where the criterion of one ``make_private`` call comes from and how its wrapped form is reached."""
 
     def __init__(
-        self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade, sites: list[LossSite], result: ResultPlan
+        self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade, sites: list[LossSite], result: ResultPlan | None
     ) -> None:
         self.facts = facts
         self.edits = edits
         self.upgrade = upgrade
         self.sites = [s for s in sites if not (isinstance(s.maker, Obj) and s.maker.kind == "dp-criterion")]
-        self.result = result
+        self._result = result
         self.call = upgrade.call
         self.module = upgrade.module
         self.scope: Scope = facts.scope(upgrade.call)
         self.routed: set[cst.CSTNode] = set()
         self._affected: list[tuple[cst.Call, bool]] = []
+
+    @property
+    def result(self) -> ResultPlan:
+        """How the result of the call is taken apart; a hand-made pair has none."""
+        assert self._result is not None
+        return self._result
 
     def affected(self) -> list[tuple[cst.Call, bool]]:
         """The calls whose losses the wrapped criterion will make, and whether they were one number before."""
@@ -48,10 +55,11 @@ class CriterionPlan:
     def plan(self) -> None:
         """Collect the edits. Raises `Withheld`."""
         given = any(r.argument("criterion") for r in self.upgrade.ghost)
+        if given:
+            replace_given(self.facts, self.edits, self.upgrade)
         if not self.sites:
             if not given:
-                text, needed = spelling(self.module.tree, "torch.nn", "CrossEntropyLoss")
-                self._give(f"{text}()", needed)
+                self._give_default()
             return
         makers = {_key(self.facts, s) for s in self.sites}
         if len(makers) > 1:
@@ -69,7 +77,35 @@ class CriterionPlan:
         if self.upgrade.runs[0].adaptive:
             self._adaptive_needs_none()
 
+    def _give_default(self) -> None:
+        """The criterion that Opacus wraps when it is given none, as an object of this run alone."""
+        text, needed = spelling(self.module.tree, "torch.nn", "CrossEntropyLoss")
+        name = self.result.names_four
+        statement = self.facts.statement(self.call)
+        if name is None or name == "_" or self.result.scopes != [self.scope]:
+            self._give(f"{text}()", needed)
+            return
+        if needed is not None:
+            self.edits.of(self.module).need_import(needed)
+        self.edits.of(self.module).insert_before(statement, f"{name} = {text}()")
+        self._give(name)
+
     # -- the project's own criterion ------------------------------------------------------
+
+    def own_constructor(self) -> tuple[cst.Call, str]:
+        """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
+        makers = {_key(self.facts, s) for s in self.sites}
+        maker = self.sites[0].maker if len(makers) == 1 else None
+        if not isinstance(maker, Obj) or not isinstance(maker.node, cst.Call) or not self.facts.knows(maker.node):
+            raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
+        self._check(maker)
+        per_example = self._reduction_of(maker, maker.node) == "none"
+        self._lift(maker, maker.node, per_example)
+        binding = self._binding(maker.node)
+        if binding is None or len(binding.targets) != 1:
+            raise Withheld("the criterion is not kept in a variable", self.facts.module_of(maker.node), maker.node)
+        self._affected = [(c, not per_example) for c in self._calls_of(maker.node)]
+        return maker.node, self.facts.code(binding.targets[0].target).strip()
 
     def _own_object(self, maker: Obj) -> None:
         facts = self.facts

@@ -100,18 +100,33 @@ def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:
 
 
 def _insert(tree: cst.Module, new: cst.SimpleStatementLine) -> cst.Module:
+    """A line of its own, behind the imports of the same package where there are any.
+
+    Only the first run of imports counts: later ones may follow code that they depend on.
+    """
     body = list(tree.body)
-    places = [i for i, line in enumerate(body) if is_import(line)]
-    # Behind the first run of imports: later ones may follow code that they depend on.
-    place = 0
-    if places:
-        place = places[0] + 1
+    first = next((i for i, line in enumerate(body) if is_import(line)), None)
+    if first is None:
+        place = 1 if body and tree.get_docstring() is not None else 0
+    else:
+        place = first + 1
         while place < len(body) and is_import(body[place]):
             place += 1
-    elif body and tree.get_docstring() is not None:
-        place = 1
+        same = [i for i in range(first, place) if _package(body[i]) == _package(new)]
+        place = same[-1] + 1 if same else place
     body.insert(place, new)
     return tree.with_changes(body=body)
+
+
+def _package(line: cst.CSTNode) -> str:
+    """The top-level package that an import statement imports from; empty for a relative one."""
+    assert isinstance(line, cst.SimpleStatementLine)
+    statement = line.body[0]
+    if isinstance(statement, cst.Import):
+        return (get_full_name_for_node(statement.names[0].name) or "").partition(".")[0]
+    if isinstance(statement, cst.ImportFrom) and not statement.relative and statement.module is not None:
+        return (get_full_name_for_node(statement.module) or "").partition(".")[0]
+    return ""
 
 
 def is_import(line: cst.CSTNode) -> bool:

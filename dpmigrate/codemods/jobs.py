@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Found = tuple["Finding", "Match"]
 
 UPGRADE_RULES = frozenset(
-    ["DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405", "DPM901"]
+    ["DPM101", "DPM102", "DPM103", "DPM104", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405", "DPM901"]
 )
 """Findings that moving a run to the API of Opacus 1.5.3 and its pin mends."""
 

@@ -17,6 +17,7 @@ from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.losses import LossSite, origins
+from dpmigrate.codemods.manual_pair import wrap_criterion
 from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.codemods.two_pass import TwoPassBlock, losses_of_double_backward, replace_double_backward
 from dpmigrate.codemods.unpack import ResultPlan
@@ -57,20 +58,16 @@ class Upgrade:
 
     def plan(self) -> None:
         """Collect the edits. Raises `Withheld`; what was collected until then must not be applied."""
-        if self.runs[0].manual:
-            raise Withheld(
-                "the ghost model and optimizer are made by hand: wrap the criterion in "
-                "DPLossFastGradientClipping(model, optimizer, criterion) and call backward() on what it makes",
-                self.module,
-                self.call,
-            )
         self._refuse_escapes()
         blocks, calls, plain = self._backwards()
         sites = self._sites(blocks, calls, plain)
-        result = ResultPlan(self.facts, self.edits, self)
+        result = None if self.runs[0].manual else ResultPlan(self.facts, self.edits, self)
         criterion = CriterionPlan(self.facts, self.edits, self, sites, result)
-        drop_clipping(self.facts, self.edits, self.runs, self.call)
-        criterion.plan()
+        if result is None:
+            wrap_criterion(self.facts, self.edits, self, criterion)
+        else:
+            drop_clipping(self.facts, self.edits, self.runs, self.call)
+            criterion.plan()
         handled: set[cst.CSTNode] = set()
         for block in blocks:
             block.rewrite(self.edits)
@@ -148,8 +145,6 @@ class Upgrade:
                 f"{self.module.path}:{self.module.place(self.call).line}: gradients are now clipped at {text}; "
                 "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"
             )
-        if any(r.argument("criterion") for r in self.ghost):
-            return
 
 
 __all__ = ["Upgrade"]

@@ -1,0 +1,1 @@
+"""Tests of ``fix``: whole programs before and after."""

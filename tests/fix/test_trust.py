@@ -1,0 +1,123 @@
+"""What fix never does: write outside, through links, half, twice, or other bytes than it must."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import NEW, OLD, Folder
+
+Make = Callable[..., Folder]
+
+
+def test_text_without_findings_is_given_back(folder: Make) -> None:
+    project = folder(NEW)
+    result = project.fix()
+    assert (result.diff, result.applied, result.refused) == ("", (), ())
+    assert project.read() == NEW
+
+
+def test_nothing_is_written_without_apply(folder: Make) -> None:
+    project = folder(OLD)
+    result = project.fix(apply=False)
+    assert "-            double_backward(model, optimizer, losses)\n" in result.diff
+    assert result.applied == ()
+    assert project.read() == OLD
+
+
+def test_the_plain_case(folder: Make) -> None:
+    project = folder(OLD)
+    result = project.fix()
+    assert result.applied == ("train.py",)
+    assert project.read() == NEW
+    assert project.fix().diff == ""
+
+
+def test_rollback_puts_back(folder: Make) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": "opacus==1.5.2\n"})
+    before = project.snapshot()
+    result = project.fix()
+    assert result.applied == ("requirements.txt", "train.py")
+    result.rollback()
+    assert project.snapshot() == before
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
+def test_bytes_around_survive(folder: Make, encoding: str) -> None:
+    head = "# -*- coding: latin-1 -*-\n" if encoding == "latin-1" else ""
+    text = (head + OLD.replace("            print", "            # Größe\n            print")).replace("\n", "\r\n")
+    project = folder({"train.py": text.rstrip("\r\n").encode(encoding)})
+    assert project.fix().applied == ("train.py",)
+    expected = (head + NEW.replace("            print", "            # Größe\n            print")).replace("\n", "\r\n")
+    assert (project.path / "train.py").read_bytes() == expected.rstrip("\r\n").encode(encoding)
+
+
+def test_a_file_that_cannot_be_given_back_is_refused(folder: Make) -> None:
+    project = folder(OLD.replace("\n\ndef train", "\n\n\fdef train"))
+    before = project.snapshot()
+    result = project.fix()
+    assert [path for path, _ in result.refused] == ["train.py"]
+    assert "byte for byte" in result.refused[0][1]
+    assert project.snapshot() == before
+
+
+def test_a_read_only_file_leaves_everything_as_it_was(folder: Make) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": "opacus==1.5.2\n"})
+    (project.path / "requirements.txt").chmod(0o444)
+    before = project.snapshot()
+    result = project.fix()
+    assert result.refused == (("requirements.txt", "read-only"),)
+    assert project.snapshot() == before
+
+
+def test_file_mode_is_kept(folder: Make) -> None:
+    project = folder(OLD)
+    (project.path / "train.py").chmod(0o754)
+    project.fix()
+    assert (project.path / "train.py").stat().st_mode & 0o777 == 0o754
+
+
+def test_a_fix_that_needs_a_file_outside_is_withheld_whole(folder: Make) -> None:
+    project = folder({"src/train.py": OLD, "requirements.txt": "opacus==1.5.2\n", "setup.cfg": ""})
+    before = project.snapshot()
+    result = project.fix("src")
+    assert result.refused == (
+        ("src/train.py", "the fix also needs requirements.txt, which is outside the given paths"),
+    )
+    assert project.snapshot() == before
+    assert project.fix().applied == ("requirements.txt", "src/train.py")
+
+
+def test_nothing_is_written_through_a_link(folder: Make, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "train.py"
+    elsewhere.write_text(OLD)
+    project = folder({"setup.cfg": ""})
+    os.symlink(elsewhere, project.path / "train.py")
+    project.fix()
+    assert elsewhere.read_text() == OLD
+    assert (project.path / "train.py").is_symlink()
+
+
+@pytest.mark.parametrize("comment", ["# dpmigrate: ignore", "# dpmigrate: ignore[DPM1,DPM4]"])
+def test_ignored_lines_are_left_alone(folder: Make, comment: str) -> None:
+    lines = [
+        f"{line}  {comment}" if any(w in line for w in ("make_private", "clipping=", "BatchM", "double_backward(")) else line
+        for line in OLD.splitlines()
+    ]
+    project = folder("\n".join(lines) + "\n")
+    before = project.snapshot()
+    assert project.fix().diff == ""
+    assert project.snapshot() == before
+
+
+def test_a_file_that_is_ignored_is_left_alone(folder: Make) -> None:
+    project = folder("# dpmigrate: ignore-file\n" + OLD)
+    assert project.fix().diff == ""
+
+
+def test_a_broken_file_beside_does_not_stop_it(folder: Make) -> None:
+    project = folder({"train.py": OLD, "broken.py": "import opacus\ndef f(:\n"})
+    assert project.fix().applied == ("train.py",)
+    assert project.read() == NEW
