@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, ScanResult, Span
 from dpmigrate.project import Project, absolute_path, open_project
@@ -13,6 +13,7 @@ from dpmigrate.workspace.discover import Workspace, discover
 if TYPE_CHECKING:
     from dpmigrate.advisories.catalogue import Advisory
     from dpmigrate.advisories.matching import Match
+    from dpmigrate.fixing import FixResult
     from dpmigrate.versions.pin import Pin
 
 ON_REQUEST = "selected"
@@ -52,6 +53,16 @@ def scan(
     )
 
 
+def fix(paths: Sequence[str | Path] = (".",), **options: Any) -> FixResult:
+    """Rewrite what is at fault below some paths: see :func:`dpmigrate.fixing.fix` for the options.
+
+    Here by name only, so that a scan never imports the codemods.
+    """
+    from dpmigrate.fixing import fix as rewrite
+
+    return rewrite(paths, **options)
+
+
 class Found:
     """Findings of a project together with the matches behind them, for fix."""
 
@@ -66,10 +77,12 @@ def findings_of(
     project: Project, *, select: Collection[str] = (), ignore: Collection[str] = (), opacus: str | None = None
 ) -> Found:
     """Match every advisory on a project: runs, findings inside the given paths, what was not analysed."""
-    from dpmigrate.advisories.catalogue import advisories
-
     out = Found()
     out.not_analysed = list(project.not_analysed)
+    if project.program is None and not out.not_analysed:
+        return out
+    from dpmigrate.advisories.catalogue import advisories
+
     wanted = [
         a
         for a in advisories()
@@ -150,22 +163,26 @@ def _span_of_pin(project: Project, pin: Pin) -> Span:
     elif pin.path in project.dependencies:
         lines = project.dependencies[pin.path].decode("utf-8-sig", errors="replace").splitlines()
     line = lines[pin.line - 1] if pin.line <= len(lines) else pin.text
-    start = max(line.find(pin.text.strip()), 0) if pin.text.strip() in line else len(line) - len(line.lstrip())
+    start = (
+        max(line.find(pin.text.strip()), 0) if pin.text.strip() in line else len(line) - len(line.lstrip())
+    )
     end = start + len(pin.text.strip()) if pin.text.strip() in line else len(line.rstrip())
     return Span(pin.path, pin.line, start + 1, pin.line, end + 1, pin.cell)
 
 
 def _not_analysed(project: Project, wanted: list[Advisory], out: Found) -> None:
+    advisory = next((a for a in wanted if a.match.get("about") == "files"), None)
+    if advisory is None or not out.not_analysed:
+        return
     from dpmigrate.advisories.matching import Match
 
-    advisory = next((a for a in wanted if a.match.get("about") == "files"), None)
-    if advisory is None:
-        return
     for n in out.not_analysed:
         span = Span(n.path, n.line, 1, n.line, 1, n.cell)
         message = advisory.match["message"].format(reason=n.reason)
         match = Match(advisory, None, "definite", message)
-        finding = Finding(advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message)
+        finding = Finding(
+            advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
+        )
         out.matches.append((finding, match))
 
 
@@ -173,7 +190,9 @@ def _is_target(workspace: Workspace, shown: str) -> bool:
     return shown == "-" or workspace.is_target(absolute_path(workspace, shown))
 
 
-def _frames(project: Project, findings: list[Finding]) -> Iterator[tuple[tuple[str, int | None], tuple[str, ...]]]:
+def _frames(
+    project: Project, findings: list[Finding]
+) -> Iterator[tuple[tuple[str, int | None], tuple[str, ...]]]:
     """The lines of every file or cell that a finding or a reason names."""
     wanted = {(f.span.path, f.span.cell) for f in findings}
     wanted |= {(p.path, p.cell) for f in findings for p in f.because}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ def open_project(
 def _analyse(
     project: Project, files: list[str], seeds: dict[str, bytes], overlay: Mapping[str, bytes]
 ) -> None:
+    """Interpret what is telling. Trees are many small objects that live on: the collector only costs."""
     from dpmigrate.analysis.program import analyse
 
     workspace = project.workspace
@@ -95,7 +97,13 @@ def _analyse(
 
     keys = [_key(p, root) for p in seeds]
     starts = [k for k, p in zip(keys, seeds, strict=True) if any(t in seeds[p] for t in TELLING[:2])]
-    project.program = analyse(tuple(absolute), starts, reader, importers)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        project.program = analyse(tuple(absolute), starts, reader, importers)
+    finally:
+        if collecting:
+            gc.enable()
     project.modules = {m.path: m for m in project.program.modules}
 
 
@@ -137,12 +145,13 @@ class _Reader:
 
 def _declare(project: Project, overlay: Mapping[str, bytes]) -> None:
     """Read the dependency files; only worth it where something private was found."""
-    from dpmigrate.versions.project import load_declarations
-
     workspace = project.workspace
     if project.program is None or not project.program.runs:
         return
-    found = telling(workspace.dependency_files, (b"opacus", b"Opacus", b"OPACUS"), workspace.display)
+    from dpmigrate.versions.decoding import NEEDLES
+    from dpmigrate.versions.project import load_declarations
+
+    found = telling(workspace.dependency_files, NEEDLES, workspace.display)
     project.dependencies = {workspace.display(p): overlay.get(p, d) for p, d in found.data.items()}
     notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
     project.declarations, problems = load_declarations(tuple(project.dependencies.items()), notebooks)

@@ -28,7 +28,9 @@ def summarise(project: Project, override: VersionSet | None) -> list[tuple[Run, 
             continue
         groups.setdefault(id(run.origin.node), []).append(run)
     out = [(_summary(runs, project, override, program.interpreter), runs) for runs in groups.values()]
-    return sorted(out, key=lambda pair: (pair[0].path, -1 if pair[0].cell is None else pair[0].cell, pair[0].line))
+    return sorted(
+        out, key=lambda pair: (pair[0].path, -1 if pair[0].cell is None else pair[0].cell, pair[0].line)
+    )
 
 
 def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | None, ip: Interpreter) -> Run:
@@ -70,7 +72,9 @@ def _manager(runs: list[TrainingRun]) -> MemoryManagerUse | None:
     for run in runs:
         for event in run.of_kind("memory-manager"):
             place = event.origin.module.place(event.origin.node)
-            use = MemoryManagerUse(place.path, place.line, event.detail["manager"], run.certainty(event), place.cell)
+            use = MemoryManagerUse(
+                place.path, place.line, event.detail["manager"], run.certainty(event), place.cell
+            )
             if found is None or (found.certainty == "possible" and use.certainty == "definite"):
                 found = use
     return found

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member, linear
+from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.torch import LOSS_FUNCTIONS
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.values import Atom, Class, Const, External, Function, Obj, Partial, Value
 from dpmigrate.model import Tri
@@ -43,7 +44,11 @@ def _asks_for_none(node: cst.CSTNode) -> bool:
     stack = [node]
     while stack:
         current = stack.pop()
-        if isinstance(current, cst.Arg) and current.keyword is not None and current.keyword.value == "reduction":
+        if (
+            isinstance(current, cst.Arg)
+            and current.keyword is not None
+            and current.keyword.value == "reduction"
+        ):
             value = current.value
             return isinstance(value, cst.SimpleString) and value.evaluated_value == "none"
         stack.extend(current.children)
@@ -51,40 +56,34 @@ def _asks_for_none(node: cst.CSTNode) -> bool:
 
 
 def _class_honours(ip: Interpreter, instance: Obj, cls: Class) -> Tri:
+    """Whether the result of a project class's forward follows ``self.reduction``."""
     forward = find_member(ip, cls, "forward")
     method = forward.only if forward is not None else None
     from_library = any(BASE_KINDS.get(name) == "criterion" for name in external_names(cls))
     if not isinstance(method, Function):
         return True if from_library or method is None else None
     names = Mentions().of(method.node)
-    if "reduction" in names:
-        return not _only_fixed(method.node)
-    if "super" in names and from_library:
+    if _reads_reduction(method.node) or ("super" in names and from_library):
         return True
     if _REDUCERS & names:
         return False
     inner = _inner_criteria(ip, instance, names)
     if inner:
         return all(reduction == "none" for reduction in inner)
-    helpers = [c for c in linear(cls) if names & set(map(str, ip.store.keys(("class", c.key)))) - {"forward"}]
-    return None if helpers else (None if names & {"cross_entropy", "mse_loss", "nll_loss"} == set() else False)
+    if names & LOSS_FUNCTIONS:
+        return _asks_for_none(method.node)
+    return None
 
 
-def _only_fixed(node: cst.CSTNode) -> bool:
-    """Whether ``reduction`` only appears as a keyword with a fixed reducing constant."""
-    fixed = read = False
+def _reads_reduction(node: cst.CSTNode) -> bool:
+    """Whether an attribute ``reduction`` is read somewhere below a node."""
     stack = [node]
     while stack:
         current = stack.pop()
-        if isinstance(current, cst.Arg) and current.keyword is not None and current.keyword.value == "reduction":
-            value = current.value
-            fixed = fixed or (isinstance(value, cst.SimpleString) and value.evaluated_value != "none")
-            stack.append(value)
-            continue
         if isinstance(current, cst.Attribute) and current.attr.value == "reduction":
-            read = True
+            return True
         stack.extend(current.children)
-    return fixed and not read
+    return False
 
 
 def _inner_criteria(ip: Interpreter, instance: Obj, names: frozenset[str]) -> list[object]:

@@ -99,7 +99,12 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
         place = event.origin.module.place
         if event.guard and not run.guard and event.kind != "unpack":
             continue
-        if event.kind == "unpack" and run.ghost and event.detail["count"] == 4 and event.detail["star"] is None:
+        if (
+            event.kind == "unpack"
+            and run.ghost
+            and event.detail["count"] == 4
+            and event.detail["star"] is None
+        ):
             yield Proof(WRAPPED_CRITERION, place(event.origin.node, "four results"))
         elif event.kind == "two-pass-call":
             yield Proof(DOUBLE_BACKWARD, place(event.origin.node, "double_backward"))
@@ -123,5 +128,3 @@ def versions_of(run: TrainingRun, declarations: Declarations | None, override: V
         return Versions(everything(), evidence, (), found)
     declared = declarations.declared_for(run.module.path)
     return Versions(declared.versions, evidence, declared.places, found)
-
-

@@ -295,5 +295,3 @@ def _secure_mode(s: Subject) -> Tri:
         return None
     value = s.ip.store.get(s.run.engine, "secure_mode")
     return _is_constant(value, True) if value else False
-
-

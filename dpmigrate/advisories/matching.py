@@ -128,7 +128,9 @@ def _because(case: dict[str, Any], subject: Subject) -> Iterator[Place]:
     places.extend(subject.notes.get("places", ()))
     here = subject.module.place(subject.origin.node)
     for place in places:
-        if place in seen or ((place.path, place.line, place.cell) == (here.path, here.line, here.cell) and not place.text):
+        if place in seen or (
+            (place.path, place.line, place.cell) == (here.path, here.line, here.cell) and not place.text
+        ):
             continue
         seen.add(place)
         yield place
@@ -147,7 +149,9 @@ def _message(template: str, subject: Subject, affected: VersionSet) -> str:
         call=run.call,
         affected=_spoken(affected),
         hit=_spoken(hit),
-        declared=str(versions.declared) if versions.declared != everything() else "any version (nothing pins it)",
+        declared=str(versions.declared)
+        if versions.declared != everything()
+        else "any version (nothing pins it)",
         manager=subject.event.detail.get("manager", "") if subject.event is not None else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
@@ -165,5 +169,7 @@ def _spoken(versions: VersionSet) -> str:
         last = "later" if versions.newest not in releases else releases[-1]
         words = f"{releases[0]} to {releases[-1]}" if last != "later" else f"{releases[0]} and later"
     if git:
-        words = f"{words} and git commits before the fix" if words else "git commits before the fix (53b3c254)"
+        words = (
+            f"{words} and git commits before the fix" if words else "git commits before the fix (53b3c254)"
+        )
     return words or "no known version"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dpmigrate.project import Project
 
 
-
 BEFORE_WRAPPED_RELEASES = between("1.5", "1.5.3")
 """Code that only runs on these is reported by DPM4xx where the pins forbid them."""
 
@@ -37,8 +36,12 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
             key = (pin.path, pin.cell, pin.line)
             if key not in found:
                 hit = pin.versions & affected
-                message = advisory.match["message"].format(pin=pin.text.strip(), hit=hit.spec() or "every version")
-                found[key] = Match(advisory, run, run.certainty(), message, _because(run), pin=pin, versions=versions)
+                message = advisory.match["message"].format(
+                    pin=pin.text.strip(), hit=hit.spec() or "every version"
+                )
+                found[key] = Match(
+                    advisory, run, run.certainty(), message, _because(run), pin=pin, versions=versions
+                )
         if versions.disagree and not versions.evidence & BEFORE_WRAPPED_RELEASES:
             for pin in declared.pins:
                 key = (pin.path, pin.cell, pin.line)
@@ -47,11 +50,11 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
                         pin=pin.text.strip(), evidence=versions.evidence.spec() or "another version"
                     )
                     proofs = tuple(p.place for p in versions.proofs)
-                    found[key] = Match(advisory, run, run.certainty(), message, proofs, pin=pin, versions=versions)
+                    found[key] = Match(
+                        advisory, run, run.certainty(), message, proofs, pin=pin, versions=versions
+                    )
     yield from found.values()
 
 
 def _because(run: TrainingRun) -> tuple[Place, ...]:
     return (run.module.place(run.origin.node, f"ghost clipping is used here ({run.call})"),)
-
-

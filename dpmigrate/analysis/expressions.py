@@ -322,8 +322,11 @@ def _evaluate_keeping_effects(ip: Interpreter, branch: narrowing.Branch, node: c
         ip.path = saved
         delta = ip.store.pop()
         kept = {slot: value for slot, value in delta.items() if isinstance(slot[0], Obj)}
-        if kept:
-            ip.store.join([(kept, branch.guard), ({}, ALWAYS)])
+        fresh = {slot: value for slot, value in kept.items() if ip.store.get(*slot) is None}
+        changed = {slot: value for slot, value in kept.items() if slot not in fresh}
+        ip.store.apply(fresh)
+        if changed:
+            ip.store.join([(changed, branch.guard), ({}, ALWAYS)])
     return result[0] if result else NOTHING
 
 

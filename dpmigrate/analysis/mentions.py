@@ -12,7 +12,18 @@ from typing import Any
 
 import libcst as cst
 
-_SKIPPED = ("whitespace", "leading", "lpar", "rpar", "semicolon", "comma", "header", "footer", "trailing", "lines_after")
+_SKIPPED = (
+    "whitespace",
+    "leading",
+    "lpar",
+    "rpar",
+    "semicolon",
+    "comma",
+    "header",
+    "footer",
+    "trailing",
+    "lines_after",
+)
 _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 
 
@@ -20,7 +31,9 @@ def _fields(kind: type[Any]) -> tuple[str, ...]:
     known = _FIELDS.get(kind)
     if known is None:
         known = _FIELDS[kind] = tuple(
-            f.name for f in fields(kind) if not f.name.startswith(_SKIPPED) and f.name not in ("value_", "quote")
+            f.name
+            for f in fields(kind)
+            if not f.name.startswith(_SKIPPED) and f.name not in ("value_", "quote")
         )
     return known
 

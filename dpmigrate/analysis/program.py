@@ -99,8 +99,8 @@ def _interpret(
         _root(ip, info.key, lambda info=info: ip.run_module(info))  # type: ignore[misc]
         ip.notes["module seed", info.key] = ip.store.get("<global>", "seed")
     wanted = {info.key for info in infos}
-    for _ in range(2):
-        _enter_uncalled(ip, wanted)
+    for callees_too in (False, True):
+        _enter_uncalled(ip, wanted, callees_too)
     return ip
 
 
@@ -128,9 +128,14 @@ def _root(ip: Interpreter, name: str, action: Callable[[], object]) -> None:
 # -- what nothing calls -----------------------------------------------------------------------
 
 
-def _enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
-    """Enter functions and methods of the entry modules that no call reached."""
+def _enter_uncalled(ip: Interpreter, wanted: set[str], callees_too: bool) -> None:
+    """Enter functions and methods of the entry modules that no call reached.
+
+    Those that others mention come last (``callees_too``): by then a caller may have entered them
+    with real arguments.
+    """
     ip.notes["telling functions"] = _telling_functions(ip)
+    ip.notes["mentioned"] = frozenset() if callees_too else _mentioned_by_others(ip)
     done = 0
     while done < len(ip.made):
         fn = ip.made[done]
@@ -141,6 +146,8 @@ def _enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
             or not isinstance(fn.node, cst.FunctionDef)
         ):
             continue
+        if fn.node.name.value in ip.notes["mentioned"]:
+            continue
         if fn.owner is None and not _is_overload(fn) and _worth_entering(ip, fn):
             _root(ip, f"{fn.module.key}:{fn.node.name.value}", lambda fn=fn: _enter_alone(ip, fn))  # type: ignore[misc]
     for cls in list(ip.classes):
@@ -149,8 +156,38 @@ def _enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
 
 
 _TELLING_NAMES = frozenset(
-    ["make_private", "make_private_with_epsilon", "backward", "step", "zero_grad", "BatchMemoryManager", "wrap_data_loader", "manual_seed", "double_backward", "get_coeff", "get_clipping_coef", "wrap_model", "signal_skip_step", "PrivacyEngine", "seed_everything", "GradSampleModuleFastGradientClipping", "DPOptimizerFastGradientClipping", "DPLossFastGradientClipping"]
+    [
+        "make_private",
+        "make_private_with_epsilon",
+        "backward",
+        "step",
+        "zero_grad",
+        "BatchMemoryManager",
+        "wrap_data_loader",
+        "manual_seed",
+        "double_backward",
+        "get_coeff",
+        "get_clipping_coef",
+        "wrap_model",
+        "signal_skip_step",
+        "PrivacyEngine",
+        "seed_everything",
+        "GradSampleModuleFastGradientClipping",
+        "DPOptimizerFastGradientClipping",
+        "DPLossFastGradientClipping",
+    ]
 )
+
+
+def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
+    """Names of functions and methods that some other function's body mentions."""
+    mentions = _mentions(ip)
+    names = {f.node.name.value for f in ip.made if isinstance(f.node, cst.FunctionDef)}
+    found: set[str] = set()
+    for fn in ip.made:
+        if isinstance(fn.node, cst.FunctionDef):
+            found |= (mentions.of(fn.node.body) & names) - {fn.node.name.value}
+    return frozenset(found - {"__init__", "__call__", "forward"})
 
 
 def _worth_entering(ip: Interpreter, fn: Function) -> bool:
@@ -169,7 +206,9 @@ def _mentions(ip: Interpreter) -> Mentions:
 def _telling_functions(ip: Interpreter) -> frozenset[str]:
     """Names of project functions and classes that lead to something telling."""
     mentions = _mentions(ip)
-    bodies = [(f.node.name.value, mentions.of(f.node)) for f in ip.made if isinstance(f.node, cst.FunctionDef)]
+    bodies = [
+        (f.node.name.value, mentions.of(f.node)) for f in ip.made if isinstance(f.node, cst.FunctionDef)
+    ]
     bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
     telling: set[str] = set()
     for _ in range(4):
@@ -254,7 +293,11 @@ def _enter_class(ip: Interpreter, cls: Class) -> None:
     again = cls.key in ip.notes.setdefault("entered classes", set())
     if again and not _stores_runs(ip, cls):
         return
-    fresh = [m for m in methods if id(m.node) not in ip.entered or (m.owner is not cls and own_modes) or again]
+    fresh = [
+        m for m in methods if id(m.node) not in ip.entered or (m.owner is not cls and own_modes) or again
+    ]
+    mentioned = ip.notes["mentioned"]
+    fresh = [m for m in fresh if m.node.name.value not in mentioned]  # type: ignore[union-attr]
     fresh = [m for m in fresh if not _is_overload(m) and _worth_entering(ip, m)]
     if not fresh:
         return
@@ -309,7 +352,9 @@ def _stores_runs(ip: Interpreter, cls: Class) -> bool:
     """Whether an instance that was entered keeps objects of a run for its other methods."""
     made = ip.notes.get("outside instances", {}).get(cls.key)
     held = [ip.store.get(made, slot) for slot in ip.store.keys(made)] if made is not None else []
-    return any(isinstance(a, Obj) and a.kind.startswith("dp-") for v in held if v is not None for a in v.atoms)
+    return any(
+        isinstance(a, Obj) and a.kind.startswith("dp-") for v in held if v is not None for a in v.atoms
+    )
 
 
 def _names_a_ghost_mode(cls: Class) -> bool:

@@ -41,7 +41,37 @@ from dpmigrate.analysis.values import (
 )
 
 NAMES = frozenset(
-    ["PrivacyEngine", "PrivacyEngineAdaptiveClipping", "BatchMemoryManager", "wrap_data_loader", "wrap_model", "DPOptimizer", "DPOptimizerFastGradientClipping", "DistributedDPOptimizerFastGradientClipping", "FSDPOptimizerFastGradientClipping", "DistributedDPOptimizer", "AdaClipDPOptimizer", "get_optimizer_class", "GradSampleModule", "GradSampleModuleExpandedWeights", "GradSampleModuleFastGradientClipping", "GradSampleModuleFastGradientClippingFSDP", "GradSampleModuleFastGradientClippingTP", "GradSampleHooks", "GradSampleHooksFastGradientClipping", "DPLossFastGradientClipping", "DPTensorFastGradientClipping", "double_backward", "ModuleValidator", "DPDataLoader", "DifferentiallyPrivateDistributedDataParallel", "DPLSTM", "DPGRU", "DPRNN", "DPMultiheadAttention"]
+    [
+        "PrivacyEngine",
+        "PrivacyEngineAdaptiveClipping",
+        "BatchMemoryManager",
+        "wrap_data_loader",
+        "wrap_model",
+        "DPOptimizer",
+        "DPOptimizerFastGradientClipping",
+        "DistributedDPOptimizerFastGradientClipping",
+        "FSDPOptimizerFastGradientClipping",
+        "DistributedDPOptimizer",
+        "AdaClipDPOptimizer",
+        "get_optimizer_class",
+        "GradSampleModule",
+        "GradSampleModuleExpandedWeights",
+        "GradSampleModuleFastGradientClipping",
+        "GradSampleModuleFastGradientClippingFSDP",
+        "GradSampleModuleFastGradientClippingTP",
+        "GradSampleHooks",
+        "GradSampleHooksFastGradientClipping",
+        "DPLossFastGradientClipping",
+        "DPTensorFastGradientClipping",
+        "double_backward",
+        "ModuleValidator",
+        "DPDataLoader",
+        "DifferentiallyPrivateDistributedDataParallel",
+        "DPLSTM",
+        "DPGRU",
+        "DPRNN",
+        "DPMultiheadAttention",
+    ]
 )
 GHOST_MODULES = {
     "opacus.GradSampleModuleFastGradientClipping": "ghost",
@@ -99,9 +129,17 @@ def _make_private(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _make_private_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """An engine that came in as a bare parameter: known by the keywords that only Opacus has."""
     telling = {"module", "optimizer", "data_loader", "max_grad_norm"}
-    if not telling <= set(info.keywords) or not _speaks_opacus(ip):
+    if not telling <= set(info.keywords) or not _handed_in(e.atom) or not _speaks_opacus(ip):
         return ip.unknown(info.node, "result of make_private")
     return private_run(ip, info, None)
+
+
+def _handed_in(atom: Atom) -> bool:
+    """Whether something unknown came in as a parameter or an attribute, and is no call's result."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    return isinstance(symbol, tuple) and bool(symbol) and symbol[0] not in ("node", "name", "import", "never")
 
 
 def _speaks_opacus(ip: Interpreter) -> bool:
@@ -618,7 +656,35 @@ def _patch_opacus(ip: Interpreter, info: CallInfo) -> Value:
 # -- what leaves the code that can be followed ------------------------------------------------
 
 HARMLESS = frozenset(
-    ["print", "len", "type", "id", "str", "repr", "isinstance", "hasattr", "log", "info", "debug", "warning", "error", "format", "append", "write", "dump", "save", "tqdm", "builtins.print", "builtins.len", "builtins.type", "builtins.id", "torch.save", "set_postfix", "set_description", "Privacy"]
+    [
+        "print",
+        "len",
+        "type",
+        "id",
+        "str",
+        "repr",
+        "isinstance",
+        "hasattr",
+        "log",
+        "info",
+        "debug",
+        "warning",
+        "error",
+        "format",
+        "append",
+        "write",
+        "dump",
+        "save",
+        "tqdm",
+        "builtins.print",
+        "builtins.len",
+        "builtins.type",
+        "builtins.id",
+        "torch.save",
+        "set_postfix",
+        "set_description",
+        "Privacy",
+    ]
 )
 
 
