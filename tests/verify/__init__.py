@@ -1,0 +1,1 @@
+"""Tests of ``dpmigrate verify``: real training scripts on real Opacus releases."""

@@ -1,0 +1,175 @@
+"""What verify says where there is no verdict, and how it takes modules, notebooks, factories and ranks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dpmigrate.runtime.run.api import verify_script
+from tests.opacus_releases import environment
+from tests.verify.running import HERE, verify
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+ENGINE = """
+import opacus, torch
+from torch.utils.data import DataLoader, TensorDataset
+model = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = DataLoader(TensorDataset(torch.zeros(4, 2)), batch_size=2)
+opacus.PrivacyEngine().make_private(
+    module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+)
+"""
+
+
+def test_missing_script_needs_no_torch(tmp_path: Path) -> None:
+    outcome = verify_script(tmp_path / "nothing.py")
+    assert (outcome.exit_status, outcome.report_dict) == (2, {})
+    assert "there is no script" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (ENGINE, "ended without one private step"),
+        ("x = 1\n", "no private run was seen"),
+        (
+            "raise ValueError('the data\\nset is gone')\n",
+            "raised ValueError: the data set is gone (train.py:1)",
+        ),
+        ("import sys\nsys.exit(0)\n", "exited with status 0 before its first private step"),
+        ("import torch\ntorch.zeros(2).to('cuda')\n", "needs a GPU"),
+        ("def f(:\n", "SyntaxError"),
+        ("import os\nos._exit(3)\n", "ended without a word (exit status 3)"),
+    ],
+)
+def test_no_verdict_is_one_sentence(tmp_path: Path, source: str, sentence: str) -> None:
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+    done = verify("1.6.0", "train.py", cwd=tmp_path)
+    assert (done.status, done.report) == (2, {})
+    said = [line for line in done.stderr.splitlines() if line.startswith("No verdict: ")]
+    assert len(said) == 1
+    assert sentence in said[0]
+
+
+def test_time_limit(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    done = verify("1.6.0", "--timeout", "1", "train.py", cwd=tmp_path)
+    assert done.status == 2
+    assert "took longer than 1 seconds" in done.stderr
+
+
+def test_opacus_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "opacus"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "raise ModuleNotFoundError('No module', name='opacus')\n", encoding="utf-8"
+    )
+    (tmp_path / "train.py").write_text("x = 1\n", encoding="utf-8")
+    env = environment("1.6.0")
+    env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"
+    command = [sys.executable, "-m", "dpmigrate", "verify", "train.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "Opacus is not installed here" in done.stderr
+
+
+def test_script_output_stays_off_standard_output_and_files_are_named(tmp_path: Path) -> None:
+    source = (HERE / "train_hooks.py").read_text(encoding="utf-8")
+    (tmp_path / "train.py").write_text("print('hello from the script')\n" + source, encoding="utf-8")
+    page = tmp_path / "report.html"
+    done = verify("1.6.0", "train.py", "--html", str(page), cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    assert "hello from the script" in done.stderr
+    digest = hashlib.sha256((tmp_path / "train.py").read_bytes()).hexdigest()
+    assert {"path": "train.py", "sha256": digest} in done.report["files"]
+    line = 2 + source[: source.index("PrivacyEngine(accountant")].count("\n")
+    assert (done.report["engines"][0]["path"], done.report["engines"][0]["line"]) == ("train.py", line)
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<svg") == 2
+    assert not re.search(r"(?:src|href)=|@import|url\(", html)
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_module(tmp_path: Path) -> None:
+    package = tmp_path / "project"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "train.py").write_bytes((HERE / "train_hooks.py").read_bytes())
+    done = verify("1.6.0", "-m", "project.train", cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    assert done.report["engines"][0]["path"] == "project/train.py"
+
+
+def test_notebook_runs_in_order_without_its_magics(tmp_path: Path) -> None:
+    source = (HERE / "train_hooks.py").read_text(encoding="utf-8").split("\n\n\nif __name__")[0]
+    cells = ["%matplotlib inline\n!pip install opacus", source, "train()"]
+    notebook = {
+        "cells": [
+            {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": cell}
+            for cell in cells
+        ],
+        "metadata": {"kernelspec": {"language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (tmp_path / "train.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    done = verify("1.6.0", "train.ipynb", cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    engine = done.report["engines"][0]
+    assert (engine["path"], engine["cell"]) == ("train.ipynb", 1)
+
+
+def test_factory(tmp_path: Path) -> None:
+    (tmp_path / "built.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def build():\n"
+        "    torch.manual_seed(0)\n"
+        "    return nn.Linear(4, 3), nn.CrossEntropyLoss(), (torch.randn(8, 4), torch.randint(0, 3, (8,)))\n"
+        "def nothing():\n    return None\n",
+        encoding="utf-8",
+    )
+    right = verify("1.6.0", "--factory", "built:build", cwd=tmp_path)
+    assert (right.status, right.report["passed"]) == (0, True)
+    wrong = verify("1.6.0", "--factory", "built:nothing", cwd=tmp_path)
+    assert wrong.status == 2
+    assert "the factory must return" in wrong.stderr
+
+
+def test_modes_side_by_side() -> None:
+    done = verify("1.6.0", "train_hooks.py", "--compare", "hooks,ghost")
+    assert done.status == 0, done.stderr
+    rows = done.report["compare"]
+    assert [row["mode"] for row in rows] == ["hooks", "ghost"]
+    assert all(row["seconds_per_step"] > 0 and row["relative_error"] <= 1e-5 for row in rows)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [((), 0), (("alike",), 1)])
+def test_two_ranks(arguments: tuple[str, ...], status: int) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launcher, "-m", "dpmigrate", "verify", "--steps", "1", "--format", "json", "train_ranks.py"]
+    done = subprocess.run(
+        [*command, *(["--", *arguments] if arguments else [])],
+        cwd=HERE,
+        env=environment("1.6.0"),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    report = json.loads(done.stdout)
+    failing = [c["detail"] for c in report["checks"] if c["passed"] is False]
+    assert report["passed"] is (status == 0), failing
+    assert any(c["detail"].startswith("rank 1: ") and c["passed"] for c in report["checks"])
+    if status:
+        assert len(failing) == 1
+        assert "same positions" in failing[0]

@@ -1,0 +1,97 @@
+"""Every fault that verify promises to name fails by name, and its right twin passes, on real Opacus."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.verify.running import verify
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    ("version", "script"),
+    [
+        ("1.5", "train_old.py"),
+        ("1.5.1", "train_old.py"),
+        ("1.5.2", "train_old.py"),
+        ("1.5.3", "train_ghost.py"),
+        ("1.5.4", "train_ghost.py"),
+        ("1.6.0", "train_ghost.py"),
+    ],
+)
+def test_right_script_passes_on_every_release(version: str, script: str) -> None:
+    done = verify(version, script)
+    assert done.status == 0, done.stderr
+    assert done.report["passed"] is True
+    assert done.report["opacus"] == version
+    assert done.report["logical_steps"] == 2
+    assert max(done.report["physical_batches"]) > 1
+    ran = {c["name"] for c in done.report["checks"] if c["passed"] is True}
+    expected = {"parity-clipped-sum", "parity-norms", "parity-step", "sensitivity", "noise-std"}
+    assert ran == expected | {"noise-fresh", "reproducible"}
+    assert done.check("parity-clipped-sum")["value"] <= 1e-6
+
+
+@pytest.mark.parametrize("variant", ["workers", "double", "weights", "entropy", "seeded", "swallows"])
+def test_right_variants_raise_no_alarm(variant: str) -> None:
+    done = verify("1.6.0", "train_ghost.py", "--", variant)
+    assert done.status == 0, (done.report, done.stderr)
+    if variant == "double":
+        assert done.report["dtype"] == "float64"
+        assert done.check("parity-clipped-sum")["limit"] == 1e-12
+    if variant in ("seeded", "entropy"):
+        name = "noise-fresh" if variant == "seeded" else "reproducible"
+        assert done.check(name)["passed"] is None
+    if variant == "weights":
+        modes = [c for c in done.report["checks"] if c["detail"].startswith("hooks against ghost")]
+        assert [c["passed"] for c in modes] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("version", "script", "fault", "check", "rule"),
+    [
+        ("1.5.2", "train_old.py", "in-place", "parity-clipped-sum", "DPM101"),
+        ("1.5.2", "train_old.py", "norm", "parity-clipped-sum", "DPM102"),
+        ("1.5.4", "train_ghost.py", "unwrapped", "parity-clipped-sum", "DPM103"),
+        ("1.6.0", "train_ghost.py", "unwrapped", "parity-clipped-sum", "DPM103"),
+        ("1.6.0", "train_ghost.py", "functional", "parity-clipped-sum", "DPM104"),
+        ("1.5.3", "train_ghost.py", "column-loss", "parity-clipped-sum", "DPM105"),
+        ("1.6.0", "train_ghost.py", "column-loss", "parity-clipped-sum", "DPM105"),
+        ("1.6.0", "train_ghost.py", "penalty", "parity-clipped-sum", "DPM107"),
+        ("1.6.0", "train_ghost.py", "clip-again", "parity-clipped-sum", None),
+        ("1.6.0", "train_ghost.py", "bare-generator", "noise-fresh", "DPM201"),
+        ("1.6.0", "train_ghost.py", "raw-optimizer", "noise-std", None),
+    ],
+)
+def test_fault_fails_by_name(version: str, script: str, fault: str, check: str, rule: str | None) -> None:
+    done = verify(version, script, "--", fault)
+    assert done.status == 1, done.stderr
+    assert done.report["passed"] is False
+    assert (check, rule) in done.failing
+    others = {r for _, r in done.failing} - {rule, None}
+    assert not others
+
+
+def test_memory_manager_fault_is_seen_by_leaving_one_example_out() -> None:
+    done = verify("1.5.2", "train_old.py", "--", "in-place")
+    check = done.check("sensitivity")
+    assert check["passed"] is False
+    assert check["value"] > 1.5
+    assert check["rule"] == "DPM101"
+    assert "twice the last physical batch" in done.check("parity-clipped-sum")["detail"]
+
+
+@pytest.mark.parametrize("version", ["1.5.2", "1.6.0"])
+def test_hooks_script_agrees_with_ghost_clipping(version: str) -> None:
+    done = verify(version, "train_hooks.py")
+    assert done.status == 0, done.stderr
+    modes = [c for c in done.report["checks"] if c["detail"].startswith("ghost against hooks")]
+    assert [c["passed"] for c in modes] == [True, True]
+
+
+def test_each_of_several_engines_is_reported() -> None:
+    done = verify("1.6.0", "train_hooks.py", "--engines", "2", "--", "two")
+    assert done.status == 0, done.stderr
+    assert [e["mode"] for e in done.report["engines"]] == ["hooks", "hooks"]
+    assert {c["engine"] for c in done.report["checks"] if c["name"] == "parity-clipped-sum"} == {0, 1}
