@@ -36,6 +36,8 @@ class FixResult:
     remaining: tuple[Finding, ...] = ()
     """Findings that no automatic fix is known for."""
     notices: tuple[str, ...] = ()
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The new bytes of every file that changes, by path."""
     verify_hint: str | None = None
     """The command that proves the fixed training at run time."""
     rollback: Callable[[], None] = field(default=lambda: None, repr=False)
@@ -151,6 +153,7 @@ class _Fixing:
             tuple((path, reason) for path, reasons in sorted(self.refused.items()) for reason in reasons),
             _remaining([f for f in remaining if id(f) not in mended], self.refused),
             tuple(notices),
+            contents,
             self._hint(contents, kept),
             transaction.rollback,
         )
@@ -235,9 +238,13 @@ class _Fixing:
         overlay = {absolute_path(workspace, path): data for path, data in contents.items()}
         project = open_project(workspace, overlay=overlay)
         after = self.look(project)
-        problem = self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, contents)
+        problem = (
+            self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, contents)
+        )
         if problem is None:
-            again = [j for j in plan_jobs(project, after.matches, self.options) if j.withheld is None and j.changes]
+            again = [
+                j for j in plan_jobs(project, after.matches, self.options) if j.withheld is None and j.changes
+            ]
             touched = {path for job in again for path in job.paths}
             if touched & set(contents):
                 problem = f"a second run would change {min(touched & set(contents))} again"
@@ -268,20 +275,30 @@ class _Fixing:
 
     def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
         """The verify command for the script that leads to a fixed run."""
-        runs = [r for job in jobs for r in job.runs]
-        for run in runs:
-            paths = [run.module.path, *(p for p in contents if p.endswith(".py"))]
-            for path in paths:
-                source = self.project.sources.get(path)
-                if path.endswith(".py") and source is not None and "__main__" in source.python:
-                    return f"dpmigrate verify {path}"
-        scripts = [r.module.path for r in runs if r.module.path.endswith(".py")]
-        return f"dpmigrate verify {scripts[0]}" if scripts else None
+        changed = [p for p in sorted(contents) if p.endswith(".py")]
+        homes = [r.module.path for job in jobs for r in job.runs if r.module.path.endswith(".py")]
+        if not homes:
+            return None
+        scripts = [
+            p
+            for p, m in sorted(self.project.modules.items())
+            if p.endswith(".py") and _is_script(m.source.data)
+        ]
+        for path in (*homes, *changed, *scripts):
+            if path in scripts:
+                return f"dpmigrate verify {path}"
+        return f"dpmigrate verify {homes[0]}"
+
+
+def _is_script(data: bytes) -> bool:
+    return b"__main__" in data
 
 
 def _remaining(findings: Sequence[Finding], refused: Collection[str]) -> tuple[Finding, ...]:
     """What is left for people: warnings and errors that no fix mends."""
-    return tuple(f for f in findings if f.severity != "info" and (f.fix is None or f.span.path not in refused))
+    return tuple(
+        f for f in findings if f.severity != "info" and (f.fix is None or f.span.path not in refused)
+    )
 
 
 __all__ = ["FixResult", "fix"]

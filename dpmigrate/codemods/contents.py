@@ -62,5 +62,9 @@ def _exported(project: Project, edits: Edits) -> set[str]:
                 dotted = get_full_name_for_node(node.module) if node.module else ""
                 if modules.path_of(dotted or "", info.key, len(node.relative)) == edits.module.key:
                     found |= {alias.evaluated_name for alias in node.names}
-            stack.extend(c for c in node.children if isinstance(c, (cst.BaseStatement, cst.BaseSmallStatement, cst.BaseSuite)))
+            stack.extend(
+                c
+                for c in node.children
+                if isinstance(c, (cst.BaseStatement, cst.BaseSmallStatement, cst.BaseSuite))
+            )
     return found

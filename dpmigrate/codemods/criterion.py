@@ -1,4 +1,4 @@
-"""The criterion of an upgraded run: found or built, given to ``make_private``, and used in its wrapped form."""
+"""The criterion of an upgraded run: found or built, given to ``make_private``, used as it comes back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.values import Atom, Class, Const, External, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS, honours_reduction, reduction_default
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.edits import Change, ProjectEdits, Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite
@@ -29,7 +29,12 @@ class CriterionPlan:
     """Where the criterion of one ``make_private`` call comes from and how its wrapped form is reached."""
 
     def __init__(
-        self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade, sites: list[LossSite], result: ResultPlan | None
+        self,
+        facts: Facts,
+        edits: ProjectEdits,
+        upgrade: Upgrade,
+        sites: list[LossSite],
+        result: ResultPlan | None,
     ) -> None:
         self.facts = facts
         self.edits = edits
@@ -49,7 +54,7 @@ class CriterionPlan:
         return self._result
 
     def affected(self) -> list[tuple[cst.Call, bool]]:
-        """The calls whose losses the wrapped criterion will make, and whether they were one number before."""
+        """The calls whose losses the wrapped criterion will make; whether they were one number."""
         return self._affected
 
     def plan(self) -> None:
@@ -96,14 +101,20 @@ class CriterionPlan:
         """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
         makers = {_key(self.facts, s) for s in self.sites}
         maker = self.sites[0].maker if len(makers) == 1 else None
-        if not isinstance(maker, Obj) or not isinstance(maker.node, cst.Call) or not self.facts.knows(maker.node):
+        if (
+            not isinstance(maker, Obj)
+            or not isinstance(maker.node, cst.Call)
+            or not self.facts.knows(maker.node)
+        ):
             raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
         self._check(maker)
         per_example = self._reduction_of(maker, maker.node) == "none"
         self._lift(maker, maker.node, per_example)
         binding = self._binding(maker.node)
         if binding is None or len(binding.targets) != 1:
-            raise Withheld("the criterion is not kept in a variable", self.facts.module_of(maker.node), maker.node)
+            raise Withheld(
+                "the criterion is not kept in a variable", self.facts.module_of(maker.node), maker.node
+            )
         self._affected = [(c, not per_example) for c in self._calls_of(maker.node)]
         return maker.node, self.facts.code(binding.targets[0].target).strip()
 
@@ -131,7 +142,11 @@ class CriterionPlan:
                 return
             self._give(name)
             self._receive(name, own)
-        elif isinstance(target, cst.Attribute) and name.startswith("self.") and self._same_class(own, self.scope):
+        elif (
+            isinstance(target, cst.Attribute)
+            and name.startswith("self.")
+            and self._same_class(own, self.scope)
+        ):
             if own is self.scope:
                 self._move_if_late(binding)
             self._give(name)
@@ -166,7 +181,9 @@ class CriterionPlan:
                 if isinstance(value, cst.SimpleString):
                     return value.evaluated_value
                 raise Withheld(
-                    "the reduction of the criterion is no literal", self.facts.module_of(constructor), constructor
+                    "the reduction of the criterion is no literal",
+                    self.facts.module_of(constructor),
+                    constructor,
                 )
             if arg.keyword is not None and arg.keyword.value in ("reduce", "size_average"):
                 raise Withheld(
@@ -198,7 +215,9 @@ class CriterionPlan:
         )
         if per_example and wanted == "sum":
             raise Withheld(
-                'the run has loss_reduction="sum", for which the logged losses would change', self.module, self.call
+                'the run has loss_reduction="sum", for which the logged losses would change',
+                self.module,
+                self.call,
             )
         if isinstance(literal, cst.SimpleString):
             if literal.evaluated_value == wanted:
@@ -227,7 +246,9 @@ class CriterionPlan:
         for info in self.facts.ip.modules.loaded():
             for call in self.facts.inside(info.tree, cst.Call):
                 atoms = self.facts.callee_atoms(call)
-                if any(isinstance(a, Obj) and a.node is constructor and a.kind != "dp-criterion" for a in atoms):
+                if any(
+                    isinstance(a, Obj) and a.node is constructor and a.kind != "dp-criterion" for a in atoms
+                ):
                     if len({_identity(a) for a in atoms}) > 1:
                         raise Withheld("a criterion that is used here may also be another one", info, call)
                     found.append(call)
@@ -275,8 +296,10 @@ class CriterionPlan:
             for call, _ in self.facts.callers.get(target, ())
         )
 
-    def _rebuild(self, constructor: cst.Call, binding: cst.Assign | None, name: str, calls: list[cst.Call]) -> None:
-        """Build the criterion where ``make_private`` is called, because its own place is not reached from there."""
+    def _rebuild(
+        self, constructor: cst.Call, binding: cst.Assign | None, name: str, calls: list[cst.Call]
+    ) -> None:
+        """Build the criterion where ``make_private`` is called, which its own place does not reach."""
         facts = self.facts
         loss_scopes = {facts.scope(c) for c in calls}
         own = facts.scope(constructor)
@@ -286,7 +309,12 @@ class CriterionPlan:
         arguments = self._literal_arguments(constructor.args)
         text, needed = spelling(self.module.tree, "torch.nn", class_name)
         code = f"{text}({', '.join(arguments)})"
-        if isinstance(own, cst.FunctionDef) and loss_scopes == {own} and binding is not None and own is not self.scope:
+        if (
+            isinstance(own, cst.FunctionDef)
+            and loss_scopes == {own}
+            and binding is not None
+            and own is not self.scope
+        ):
             self.edits.of(facts.module_of(binding)).remove(facts.statement(binding))
             self._build(code, needed, name, {own})
             return
@@ -310,7 +338,7 @@ class CriterionPlan:
                 site.module,
                 site.call,
             )
-        positional, keywords, reduction = self._functional_arguments(site.call)
+        _, keywords, _ = self._functional_arguments(site.call)
         wanted = self._wanted
         if wanted != "mean":
             keywords.append(f'reduction="{wanted}"')
@@ -321,7 +349,7 @@ class CriterionPlan:
         for each in self.sites:
             _, _, kind = self._functional_arguments(each.call)
             self._affected.append((each.call, kind != "none"))
-            self.edits.of(each.module).change(each.call, _becomes_call_of(name, class_name))
+            self.edits.of(each.module).change(each.call, _becomes_call_of(name))
         self._build(code, needed, name, scopes)
 
     def _functional_arguments(self, call: cst.Call) -> tuple[list[cst.Arg], list[str], str]:
@@ -345,7 +373,9 @@ class CriterionPlan:
             else:
                 others.append(arg)
         if len(inputs) != 2:
-            raise Withheld("the functional loss is given more than input and target by position", module, call)
+            raise Withheld(
+                "the functional loss is given more than input and target by position", module, call
+            )
         return inputs, self._literal_arguments(others), reduction
 
     def _literal_arguments(self, args: object) -> list[str]:
@@ -356,7 +386,7 @@ class CriterionPlan:
                 continue
             if keyword is None or any(True for _ in self.facts.inside(arg.value, cst.Name)):
                 raise Withheld(
-                    "the criterion has arguments that make_private's place may not know: build it there by hand",
+                    "the criterion has arguments that may be unknown where make_private is called",
                     self.facts.module_of(arg),
                     arg,
                 )
@@ -413,7 +443,11 @@ class CriterionPlan:
         """The call has a criterion already, but the losses are made by something else."""
         name = self.result.names_four
         if name is None:
-            raise Withheld("make_private is given a criterion, but its result is not taken apart in four", self.module, self.call)
+            raise Withheld(
+                "make_private is given a criterion, but its result is not taken apart in four",
+                self.module,
+                self.call,
+            )
         scopes = {self.facts.scope(s.call) for s in self.sites}
         if name == "_":
             name = self._functional_name(scopes)
@@ -421,9 +455,9 @@ class CriterionPlan:
         for site in self.sites:
             reduced = True
             if isinstance(site.maker, External):
-                inputs, _, kind = self._functional_arguments(site.call)
+                _, _, kind = self._functional_arguments(site.call)
                 reduced = kind != "none"
-                self.edits.of(site.module).change(site.call, _becomes_call_of(name, ""))
+                self.edits.of(site.module).change(site.call, _becomes_call_of(name))
             else:
                 self.edits.of(site.module).replace(site.call.func, name)
             self._affected.append((site.call, reduced))
@@ -439,9 +473,13 @@ class CriterionPlan:
         if isinstance(maker, Obj) and maker.kind == "criterion":
             wanted = str(maker.data).rpartition(".")[2]
         for atom in given:
-            if not (isinstance(atom, Obj) and atom.kind == "criterion" and str(atom.data).endswith(f".{wanted}")):
+            if not (
+                isinstance(atom, Obj) and atom.kind == "criterion" and str(atom.data).endswith(f".{wanted}")
+            ):
                 raise Withheld(
-                    "make_private is given another criterion than the one that makes the losses", self.module, self.call
+                    "make_private is given another criterion than the one that makes the losses",
+                    self.module,
+                    self.call,
                 )
 
     def _adaptive_needs_none(self) -> None:
@@ -478,7 +516,7 @@ def _names(facts: Facts, scope: cst.CSTNode) -> set[str]:
     return {n.value for n in facts.inside(scope, cst.Name)}
 
 
-def _becomes_call_of(name: str, class_name: str) -> object:
+def _becomes_call_of(name: str) -> Change:
     """``F.cross_entropy(a, b, reduction="none")`` becomes ``criterion(a, b)``."""
 
     def change(new: cst.CSTNode) -> cst.CSTNode:

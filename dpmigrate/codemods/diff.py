@@ -48,5 +48,3 @@ def _ended(line: str, whole: bool) -> str:
     if line.endswith("\n"):
         return line
     return line + ("\n" if whole else "\n\\ No newline at end of file\n")
-
-

@@ -21,7 +21,9 @@ Change = Callable[[cst.CSTNode], cst.CSTNode]
 class Withheld(Exception):  # noqa: N818 - the name says what happened
     """A fix that must not be made; the text says why and what to change by hand."""
 
-    def __init__(self, reason: str, module: ModuleInfo | None = None, node: cst.CSTNode | None = None) -> None:
+    def __init__(
+        self, reason: str, module: ModuleInfo | None = None, node: cst.CSTNode | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.module = module
@@ -186,7 +188,7 @@ def _take_leading_blank(
     node: cst.SimpleStatementLine | cst.BaseCompoundStatement,
 ) -> tuple[Sequence[cst.EmptyLine], cst.SimpleStatementLine | cst.BaseCompoundStatement]:
     """Blank lines above a statement go above what is inserted before it; comments stay with it."""
-    lines = list(node.leading_lines)  # type: ignore[union-attr]
+    lines = list(node.leading_lines)
     taken = []
     while lines and lines[0].comment is None:
         taken.append(lines.pop(0))

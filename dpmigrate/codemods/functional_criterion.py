@@ -38,7 +38,11 @@ def replace_given(facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
                 own.need_import(needed)
             own.replace(argument.value, f"{text}()")
             return
-    what = atom.data.node.name.value if isinstance(atom, Obj) and isinstance(atom.data, Class) else "the criterion"
+    what = (
+        atom.data.node.name.value
+        if isinstance(atom, Obj) and isinstance(atom.data, Class)
+        else "the criterion"
+    )
     raise Withheld(
         f'{what} does not give one loss per example when its reduction is "none": give make_private a module '
         "that keeps a self.reduction and honours it as the losses of torch.nn do",

@@ -50,10 +50,17 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
             ),
         )
         return
-    if any(isinstance(n, (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation)) for n in facts.above(constructor)):
-        raise Withheld("the generator is made inside an expression that may run often or never", module, constructor)
+    if any(
+        isinstance(n, (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation))
+        for n in facts.above(constructor)
+    ):
+        raise Withheld(
+            "the generator is made inside an expression that may run often or never", module, constructor
+        )
     keyword = facts.parent(constructor)
-    wanted = keyword.keyword.value if isinstance(keyword, cst.Arg) and keyword.keyword is not None else "generator"
+    wanted = (
+        keyword.keyword.value if isinstance(keyword, cst.Arg) and keyword.keyword is not None else "generator"
+    )
     name = fresh_name(facts, facts.scope(constructor), wanted, "noise_generator", "fresh_generator")
     if name == wanted and wanted in _read_names(facts, facts.scope(constructor)):
         name = fresh_name(facts, facts.scope(constructor), "fresh_generator")
@@ -90,7 +97,15 @@ def _bound(facts: Facts, scope: cst.CSTNode, before: int | None) -> set[str]:
     found: set[str] = set()
     if isinstance(scope, cst.FunctionDef):
         found |= {p.name.value for p in facts.inside(scope.params, cst.Param)}
-    for kind in (cst.AssignTarget, cst.For, cst.With, cst.FunctionDef, cst.ClassDef, cst.Import, cst.ImportFrom):
+    for kind in (
+        cst.AssignTarget,
+        cst.For,
+        cst.With,
+        cst.FunctionDef,
+        cst.ClassDef,
+        cst.Import,
+        cst.ImportFrom,
+    ):
         for node in facts.own(scope, kind):
             if before is not None and facts.position(node) >= before:
                 continue
@@ -106,9 +121,7 @@ def _names_of(facts: Facts, node: cst.CSTNode) -> set[str]:
             return set()
         return {(a.evaluated_alias or a.evaluated_name).partition(".")[0] for a in node.names}
     if isinstance(node, cst.With):
-        return {
-            n.value for item in node.items if item.asname for n in facts.inside(item.asname, cst.Name)
-        }
+        return {n.value for item in node.items if item.asname for n in facts.inside(item.asname, cst.Name)}
     return {n.value for n in facts.inside(node.target, cst.Name)}  # type: ignore[attr-defined]
 
 
@@ -123,7 +136,9 @@ def projects_seed(facts: Facts, node: cst.CSTNode) -> str | None:
             continue
         value = call.args[0].value
         receiver = call.func.value if isinstance(call.func, cst.Attribute) else None
-        if receiver is not None and any(isinstance(a, Obj) and a.kind == "generator" for a in facts.atoms(receiver)):
+        if receiver is not None and any(
+            isinstance(a, Obj) and a.kind == "generator" for a in facts.atoms(receiver)
+        ):
             continue
         if not isinstance(value, (cst.Name, cst.Attribute)) or not facts.reached(value):
             continue

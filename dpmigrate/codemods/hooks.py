@@ -50,7 +50,7 @@ def _mode_literals(facts: Facts, runs: Sequence[TrainingRun]) -> list[cst.Simple
     }
     if not found:
         raise Withheld("where the mode comes from cannot be followed", runs[0].module, runs[0].origin.node)
-    return sorted(found, key=facts.position)  # type: ignore[arg-type]
+    return sorted(found, key=facts.position)
 
 
 def _hooks(new: cst.CSTNode) -> cst.CSTNode:
@@ -72,13 +72,15 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
         name = facts.code(node.elements[2].value).strip()
         same = [
             a
-            for load in facts.inside(facts.scope(node), cst.CSTNode)
+            for load in facts.inside(facts.scope(node), cst.BaseExpression)  # type: ignore[type-abstract]
             if isinstance(load, (cst.Name, cst.Attribute)) and facts.code(load).strip() == name
             for a in facts.atoms(load)
         ]
         if name != "_" and not set(same) & set(given):
             raise Withheld(
-                f"{name} is only the wrapped criterion: name the plain one so first", event.origin.module, node
+                f"{name} is only the wrapped criterion: name the plain one so first",
+                event.origin.module,
+                node,
             )
         edits.of(event.origin.module).change(node, lambda new: remove_element(new, 2))  # type: ignore[arg-type]
 
@@ -95,7 +97,9 @@ def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequ
             if losses_of_double_backward(node) is None:
                 raise Withheld("double_backward is called in an unusual way", event.origin.module, node)
             edits.of(event.origin.module).change(node, lambda new: _backward_of(new, reduction))
-    scopes = {facts.scope(e.origin.node) for e in events if e.kind == "backward" and e.detail["loss"] == "two-pass"}
+    scopes = {
+        facts.scope(e.origin.node) for e in events if e.kind == "backward" and e.detail["loss"] == "two-pass"
+    }
     for scope in scopes:
         block = TwoPassBlock(facts, [e for e in events if facts.scope(e.origin.node) is scope])
         block.rewrite(edits, f".{reduction}()")
@@ -110,7 +114,9 @@ def _backward_of(new: cst.CSTNode, reduction: str) -> cst.CSTNode:
 
 
 def _reduction(runs: Sequence[TrainingRun]) -> str:
-    values = {a.value if isinstance(a, Const) else None for r in runs for a in r.argument("loss_reduction").atoms}
+    values = {
+        a.value if isinstance(a, Const) else None for r in runs for a in r.argument("loss_reduction").atoms
+    }
     if values - {"mean", "sum"}:
         raise Withheld("loss_reduction cannot be known here", runs[0].module, runs[0].origin.node)
     return "sum" if values == {"sum"} else "mean"

@@ -32,7 +32,11 @@ def bindings(tree: cst.Module) -> dict[str, str]:
                     found[dotted.partition(".")[0]] = dotted.partition(".")[0]
                     if "." in dotted:
                         found[dotted] = dotted
-        elif not statement.relative and statement.module is not None and not isinstance(statement.names, cst.ImportStar):
+        elif (
+            not statement.relative
+            and statement.module is not None
+            and not isinstance(statement.names, cst.ImportStar)
+        ):
             package = get_full_name_for_node(statement.module) or ""
             for alias in statement.names:
                 found[alias.evaluated_alias or alias.evaluated_name] = f"{package}.{alias.evaluated_name}"
@@ -51,10 +55,10 @@ def spelling(tree: cst.Module, package: str, name: str) -> tuple[str, str | None
     for bound, dotted in known.items():
         if dotted == f"{package}.{name}":
             return bound, None
-    for bound, dotted in known.items():
-        if dotted.startswith(package + ".") and "." not in bound and dotted.rpartition(".")[0] == package:
-            if dotted.rpartition(".")[2][:1].isupper():
-                return name, f"from {package} import {name}"
+    for dotted in known.values():
+        home, _, short = dotted.rpartition(".")
+        if home == package and short[:1].isupper():
+            return name, f"from {package} import {name}"
     parent, _, last = package.rpartition(".")
     for bound, dotted in known.items():
         if parent and dotted == parent and bound == dotted:
@@ -131,7 +135,9 @@ def _package(line: cst.CSTNode) -> str:
 
 def is_import(line: cst.CSTNode) -> bool:
     """Whether a statement is an import."""
-    return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[0], (cst.Import, cst.ImportFrom))
+    return isinstance(line, cst.SimpleStatementLine) and isinstance(
+        line.body[0], (cst.Import, cst.ImportFrom)
+    )
 
 
 def used_names(tree: cst.Module) -> set[str]:
@@ -191,9 +197,10 @@ class _ImportRemover(cst.CSTTransformer):
     def leave_ImportFrom(
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
     ) -> cst.ImportFrom | cst.RemovalSentinel:
-        if isinstance(updated_node.names, cst.ImportStar) or get_full_name_for_node(
-            updated_node.module or cst.Name("_")
-        ) == "__future__":
+        if (
+            isinstance(updated_node.names, cst.ImportStar)
+            or get_full_name_for_node(updated_node.module or cst.Name("_")) == "__future__"
+        ):
             return updated_node
         kept = [a for a in updated_node.names if not self._goes(a)]
         return self._with(updated_node, kept)  # type: ignore[return-value]

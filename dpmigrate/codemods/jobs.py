@@ -238,5 +238,6 @@ def _old_only(group: CallGroup, project: Project) -> bool:
     """Whether a call's code can only run on releases before the wrapped criterion."""
     new = from_spec(">=1.5.3")
     return any(
-        r.ghost is not False and not versions_of(r, project.declarations, None).evidence & new for r in group.runs
+        r.ghost is not False and not versions_of(r, project.declarations, None).evidence & new
+        for r in group.runs
     )

@@ -120,11 +120,7 @@ def _unpacked(
 ) -> list[cst.BaseExpression]:
     """What a name among several targets gets: an element of a tuple, here or returned by a function."""
     place = next(
-        (
-            i
-            for i, e in enumerate(target.elements)
-            if isinstance(e.value, cst.Name) and e.value.value == name
-        ),
+        (i for i, e in enumerate(target.elements) if isinstance(e.value, cst.Name) and e.value.value == name),
         None,
     )
     if place is None or any(isinstance(e, cst.StarredElement) for e in target.elements):

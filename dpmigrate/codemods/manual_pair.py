@@ -30,8 +30,8 @@ def wrap_criterion(facts: Facts, edits: ProjectEdits, upgrade: Upgrade, criterio
     parts = {kind: _assigned(facts, upgrade, scope, kind) for kind in ("dp-model", "dp-optimizer")}
     if facts.scope(constructor) is not scope:
         raise Withheld(
-            f"the criterion is not made where model and optimizer are: wrap it in {WRAPPER}(model, optimizer, "
-            "criterion) there",
+            f"the criterion is not made where model and optimizer are: wrap it in "
+            f"{WRAPPER}(model, optimizer, criterion) there",
             upgrade.module,
             upgrade.call,
         )

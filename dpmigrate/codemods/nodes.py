@@ -34,7 +34,8 @@ def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str])
     if place == len(args) - 1:
         between = _separator(call, args)
         args[place] = model.with_changes(
-            comma=between, whitespace_after_arg=cst.SimpleWhitespace("") if comma is None else model.whitespace_after_arg
+            comma=between,
+            whitespace_after_arg=cst.SimpleWhitespace("") if comma is None else model.whitespace_after_arg,
         )
         new = new.with_changes(
             comma=comma if comma is not None else cst.MaybeSentinel.DEFAULT,

@@ -19,7 +19,7 @@ NAME = "patch_opacus"
 
 
 def patch_core(edits: ProjectEdits, module: ModuleInfo) -> None:
-    """Plan the call of ``patch_opacus`` behind the imports of the module that makes the run. Raises `Withheld`."""
+    """Plan the call of ``patch_opacus`` behind the imports of the run's module. Raises `Withheld`."""
     body = module.tree.body
     imports = [i for i, line in enumerate(body) if is_import(line)]
     if not imports:

@@ -83,14 +83,17 @@ class Facts:
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """The statement (a line, or a compound statement) that holds a node."""
-        found = self.nearest(node, cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.BaseCompoundStatement)
+        kinds = (cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.BaseCompoundStatement)
+        found = node if isinstance(node, kinds) else next(n for n in self.above(node) if isinstance(n, kinds))
         assert found is not None
         return found
 
     def scope(self, node: cst.CSTNode) -> Scope:
         """The function or module (or class body) whose variables a node sees first."""
         found = next(
-            n for n in self.above(node) if isinstance(n, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.Module))
+            n
+            for n in self.above(node)
+            if isinstance(n, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.Module))
         )
         if isinstance(found, cst.FunctionDef) and not self._in_body(node, found):
             return self.scope(found)
@@ -106,7 +109,9 @@ class Facts:
 
     def class_of(self, function: cst.CSTNode) -> cst.ClassDef | None:
         """The class whose method a function is."""
-        found = next((n for n in self.above(function) if isinstance(n, (cst.FunctionDef, cst.ClassDef))), None)
+        found = next(
+            (n for n in self.above(function) if isinstance(n, (cst.FunctionDef, cst.ClassDef))), None
+        )
         return found if isinstance(found, cst.ClassDef) else None
 
     def inside(self, root: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
@@ -174,7 +179,7 @@ class Facts:
             return [Unknown(("member", receiver.symbol, name))]
         if owner is None:
             return []
-        value = self.ip.store.get(owner, name)  # type: ignore[arg-type]
+        value = self.ip.store.get(owner, name)
         return list(value.atoms) if value is not None else []
 
     def functions_entered(self, call: cst.Call) -> list[Function]:

@@ -73,7 +73,7 @@ def _seeded(facts: Facts, found: Found, options: Options) -> Job:
         job.withheld = withheld
         return job
     job.notices.append(
-        f"{finding.span.path}:{finding.span.line}: seeded by {seed}: the run repeats, and whoever knows the seed "
-        "can subtract the noise and knows the batches"
+        f"{finding.span.path}:{finding.span.line}: seeded by {seed}: the run repeats, and whoever knows the "
+        "seed can subtract the noise and knows the batches"
     )
     return job

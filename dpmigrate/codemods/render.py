@@ -12,7 +12,6 @@ from dpmigrate.codemods.imports import add_imports, remove_unused, used_names
 from dpmigrate.workspace.parse import is_lossless
 
 
-
 def new_python(edits: Edits, exported: set[str]) -> str:
     """The module's text after its edits. Raises `Withheld` when it would not parse or lose bytes.
 

@@ -25,14 +25,16 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: TrainingRun, seed: str) -> 
         raise Withheld("the run is made by hand", run.module, call)
     _generator(facts, edits, call, "noise_generator", "noise_generator", seed)
     for loader in run.raw_loaders:
-        if not isinstance(loader, Obj) or not isinstance(loader.node, cst.Call) or not facts.knows(loader.node):
+        if (
+            not isinstance(loader, Obj)
+            or not isinstance(loader.node, cst.Call)
+            or not facts.knows(loader.node)
+        ):
             raise Withheld("where the loader is made cannot be seen", run.module, call)
         _generator(facts, edits, loader.node, "generator", "loader_generator", f"{seed} + 1")
 
 
-def _generator(
-    facts: Facts, edits: ProjectEdits, call: cst.Call, keyword: str, name: str, seed: str
-) -> None:
+def _generator(facts: Facts, edits: ProjectEdits, call: cst.Call, keyword: str, name: str, seed: str) -> None:
     module = facts.module_of(call)
     statement = facts.statement(call)
     if not visible(facts, call, seed):

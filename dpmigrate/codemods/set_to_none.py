@@ -22,18 +22,26 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) 
     touches = {e.origin.node: e for r in ghost for e in r.of_kind("first-touch") if e.detail["how"] != "none"}
     if not touches:
         raise Withheld(
-            "what first touches the gradients after a step cannot be seen", runs[0].module, runs[0].origin.node
+            "what first touches the gradients after a step cannot be seen",
+            runs[0].module,
+            runs[0].origin.node,
         )
     needs_insertion = False
     for node, event in touches.items():
-        if event.detail["how"] == "inplace" and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        if (
+            event.detail["how"] == "inplace"
+            and isinstance(node, cst.Call)
+            and isinstance(node.func, cst.Attribute)
+        ):
             if node.func.attr.value != "zero_grad":
                 raise Withheld("the gradients are cleared by hand", event.origin.module, node)
             edits.of(event.origin.module).change(node, _with_none)
         elif event.detail["how"] == "backward":
             needs_insertion = True
         else:
-            raise Withheld("what first touches the gradients after a step is unknown", event.origin.module, node)
+            raise Withheld(
+                "what first touches the gradients after a step is unknown", event.origin.module, node
+            )
     if needs_insertion:
         _insert(facts, edits, ghost)
 

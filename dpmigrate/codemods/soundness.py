@@ -31,7 +31,7 @@ def unsound(project: Project, contents: Mapping[str, bytes]) -> str | None:
 
 
 def _of_run(facts: Facts, run: TrainingRun) -> str | None:
-    backwards = [e for e in run.of_kind("backward")]
+    backwards = list(run.of_kind("backward"))
     if any(e.detail["loss"] != "returned-criterion" for e in backwards):
         return "some loss would not be made by the returned criterion"
     if not backwards:
@@ -47,8 +47,8 @@ def _of_run(facts: Facts, run: TrainingRun) -> str | None:
         if call is not None:
             place = facts.module_of(call).place(call)
             return (
-                f"the criterion would also be called unwrapped ({place.path}:{place.line}), where Opacus 1.5.3 and "
-                "1.5.4 leave it without a reduction: give that place a criterion of its own"
+                f"the criterion would also be called unwrapped ({place.path}:{place.line}), where Opacus "
+                "1.5.3 and 1.5.4 leave it without a reduction: give that place a criterion of its own"
             )
     return None
 

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 MENDS = {
     "set-to-none": frozenset({"DPM101"}),
     "patch": frozenset({"DPM101", "DPM102"}),
-    "hooks": frozenset(
-        {"DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405"}
-    ),
+    "hooks": frozenset({"DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405"}),
 }
 """The findings that each strategy mends; the others wait for an upgrade."""
 
@@ -55,7 +53,9 @@ def _declare(project: Project, job: Job) -> None:
     if project.declarations is None:
         return
     path = job.runs[0].module.path
-    files = dict.fromkeys(pin.path for pin in project.declarations.declared_for(path).pins if pin.kind != "lock")
+    files = dict.fromkeys(
+        pin.path for pin in project.declarations.declared_for(path).pins if pin.kind != "lock"
+    )
     for file in files:
         if file not in project.dependencies:
             job.notices.append(f"{file}: install {REQUIREMENT} beside opacus")

@@ -55,7 +55,9 @@ class TwoPassBlock:
         first = [
             e
             for e in here
-            if e.kind == "backward" and e.detail["loss"] != "two-pass" and facts.position(e.origin.node) < line
+            if e.kind == "backward"
+            and e.detail["loss"] != "two-pass"
+            and facts.position(e.origin.node) < line
         ]
         if not first:
             raise Withheld("the first of the two passes is not beside the second", self.module, self.second)
@@ -84,9 +86,9 @@ class TwoPassBlock:
             and node.func.attr.value in ("mean", "sum")
         ):
             node = node.func.value
-        if isinstance(node, cst.Call) and node.args and getattr(node.func, "attr", None) is not None:
-            name = node.func.attr.value  # type: ignore[union-attr]
-            if name in ("mean", "sum") and self.facts.code(node.func.value) == "torch":  # type: ignore[union-attr]
+        if isinstance(node, cst.Call) and node.args and isinstance(node.func, cst.Attribute):
+            of_torch = self.facts.code(node.func.value) == "torch"
+            if of_torch and node.func.attr.value in ("mean", "sum"):
                 node = node.args[0].value
         if isinstance(node, cst.Name):
             for statement in self.statements:
@@ -104,7 +106,11 @@ class TwoPassBlock:
             for assign in self.facts.own(scope, cst.Assign):
                 statement = self.facts.statement(assign)
                 target = assign.targets[0].target
-                if statement in self.statements or not isinstance(target, cst.Name) or len(assign.targets) > 1:
+                if (
+                    statement in self.statements
+                    or not isinstance(target, cst.Name)
+                    or len(assign.targets) > 1
+                ):
                     continue
                 if self._serves_only_here(scope, target, assign):
                     self.statements[statement] = None
@@ -138,12 +144,8 @@ class TwoPassBlock:
             assert isinstance(new, cst.SimpleStatementLine)
             call = cst.parse_expression(f"{text}{reduction}.backward()")
             lines = [line for line in new.leading_lines if line.comment is None]
-            trailing = new.trailing_whitespace.with_changes(
-                comment=None, whitespace=cst.SimpleWhitespace("")
-            )
-            return new.with_changes(
-                body=[cst.Expr(call)], leading_lines=lines, trailing_whitespace=trailing
-            )
+            trailing = new.trailing_whitespace.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+            return new.with_changes(body=[cst.Expr(call)], leading_lines=lines, trailing_whitespace=trailing)
 
         own.change(keep, change)
 

@@ -38,10 +38,18 @@ class ResultPlan:
             )
         for event in self.unpacks:
             if event.detail["star"] is not None or event.detail["count"] not in (3, 4):
-                raise Withheld("the result is taken apart in an unusual way", event.origin.module, event.origin.node)
+                raise Withheld(
+                    "the result is taken apart in an unusual way", event.origin.module, event.origin.node
+                )
         for event in self.items:
-            if not isinstance(event.detail.get("index"), int) or not isinstance(event.origin.node, cst.Subscript):
-                raise Withheld("the result is used in a way that cannot be followed", event.origin.module, event.origin.node)
+            if not isinstance(event.detail.get("index"), int) or not isinstance(
+                event.origin.node, cst.Subscript
+            ):
+                raise Withheld(
+                    "the result is used in a way that cannot be followed",
+                    event.origin.module,
+                    event.origin.node,
+                )
 
     @property
     def scopes(self) -> list[Scope]:
@@ -71,9 +79,7 @@ class ResultPlan:
             self.target = target
             self._give_criterion(target)
         elif self.target != target:
-            raise Withheld(
-                "the criterion has several names", self.upgrade.module, self.upgrade.call
-            )
+            raise Withheld("the criterion has several names", self.upgrade.module, self.upgrade.call)
 
     def _give_criterion(self, target: str) -> None:
         for event in self.unpacks:
@@ -119,7 +125,11 @@ class ResultPlan:
         facts = self.facts
         assign = facts.nearest(targets, cst.Assign)
         statement = facts.statement(targets)
-        if not isinstance(assign, cst.Assign) or len(assign.targets) > 1 or assign.targets[0].target is not targets:
+        if (
+            not isinstance(assign, cst.Assign)
+            or len(assign.targets) > 1
+            or assign.targets[0].target is not targets
+        ):
             raise Withheld("the result is taken apart in an unusual way", event.origin.module, targets)
         own = self.edits.of(event.origin.module)
         scope = facts.scope(targets)
@@ -140,7 +150,7 @@ class ResultPlan:
         mode = next((a.value for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
         modes = {r.mode for r in self.upgrade.ghost if r.mode in GHOST_MODES}
         if mode is not None and self.facts.scope(call) is scope and modes == {"ghost"} and _readable(mode):
-            return f'{self.facts.code(mode).strip()} == {self._quoted("ghost")}'
+            return f"{self.facts.code(mode).strip()} == {self._quoted('ghost')}"
         return f"len({held}) == 4"
 
     def _quoted(self, text: str) -> str:

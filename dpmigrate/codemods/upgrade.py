@@ -1,4 +1,4 @@
-"""The `upgrade` strategy: one ``make_private`` call and all that hangs on it, moved to Opacus 1.5.3 and later.
+"""The `upgrade` strategy: one ``make_private`` call and all that hangs on it, moved to the API of 1.5.3.
 
 The recipes are composed here: the call gets its criterion, its result a fourth target, the
 losses are made by the returned criterion, one ``backward()`` does what two passes did.
@@ -25,6 +25,9 @@ from dpmigrate.codemods.uses import Uses
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
+
+
+_WATCHED = ("dp-model", "dp-optimizer", "dp-criterion")
 
 
 class Upgrade:
@@ -82,10 +85,11 @@ class Upgrade:
 
     def _refuse_escapes(self) -> None:
         for event in self.events():
-            if event.kind == "escape" and event.detail["what"] in ("dp-model", "dp-optimizer", "dp-criterion"):
+            watched = event.kind == "escape" and event.detail["what"] in _WATCHED
+            if watched and not _reads_only(event.detail["into"]):
                 raise Withheld(
-                    f"the private {event.detail['what'][3:]} goes into {event.detail['into'] or 'code'}, which "
-                    "cannot be followed",
+                    f"the private {event.detail['what'][3:]} goes into {event.detail['into'] or 'code'}, "
+                    "which cannot be followed",
                     event.origin.module,
                     event.origin.node,
                 )
@@ -93,7 +97,8 @@ class Upgrade:
     def _backwards(self) -> tuple[list[TwoPassBlock], list[cst.Call], list[Event]]:
         """The two-pass blocks, the calls of ``double_backward``, and single backward passes."""
         events = self.events()
-        calls = list(dict.fromkeys(e.origin.node for e in events if e.kind == "two-pass-call"))
+        nodes = dict.fromkeys(e.origin.node for e in events if e.kind == "two-pass-call")
+        calls = [node for node in nodes if isinstance(node, cst.Call)]
         blocks: dict[cst.CSTNode, TwoPassBlock] = {}
         inside: set[cst.CSTNode] = set()
         for event in events:
@@ -104,24 +109,30 @@ class Upgrade:
                     blocks[scope] = TwoPassBlock(self.facts, own)
                     inside |= {blocks[scope].first, blocks[scope].second}
         if any(e.kind == "coefficient" for e in events) and not blocks:
-            raise Withheld("clipping coefficients are used in a way that is no two-pass step", self.module, self.call)
+            raise Withheld(
+                "clipping coefficients are used in a way that is no two-pass step", self.module, self.call
+            )
         plain = [e for e in events if e.kind == "backward" and e.origin.node not in inside]
-        return list(blocks.values()), calls, plain  # type: ignore[arg-type]
+        return list(blocks.values()), calls, plain
 
-    def _sites(
-        self, blocks: list[TwoPassBlock], calls: list[cst.Call], plain: list[Event]
-    ) -> list[LossSite]:
+    def _sites(self, blocks: list[TwoPassBlock], calls: list[cst.Call], plain: list[Event]) -> list[LossSite]:
         expressions: list[cst.CSTNode] = [b.losses for b in blocks]
         for call in calls:
             losses = losses_of_double_backward(call)
             if losses is None:
-                raise Withheld("double_backward is called in an unusual way", self.facts.module_of(call), call)
+                raise Withheld(
+                    "double_backward is called in an unusual way", self.facts.module_of(call), call
+                )
             expressions.append(losses)
         for event in plain:
             if event.detail["loss"] == "returned-criterion":
                 continue
             node = event.origin.node
-            if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or event.detail["via"] != "backward":
+            if (
+                not isinstance(node, cst.Call)
+                or not isinstance(node.func, cst.Attribute)
+                or event.detail["via"] != "backward"
+            ):
                 raise Withheld(
                     f"the loss goes backward through {event.detail['via']}, which does no ghost clipping",
                     event.origin.module,
@@ -133,18 +144,33 @@ class Upgrade:
             for site in origins(self.facts, expression, self.guard):
                 found.setdefault(site.call, site)
         if not found and not plain:
-            raise Withheld("no training loop was seen that uses what the call returns", self.module, self.call)
+            raise Withheld(
+                "no training loop was seen that uses what the call returns", self.module, self.call
+            )
         return list(found.values())
 
     def _notices(self) -> None:
         norm = next((r.argument("max_grad_norm") for r in self.ghost), None)
         constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
-        if self.runs[0].argument("clipping") and constants - {1, 1.0}:
+        if self.runs[0].argument("clipping") and constants - {1}:
             text = ", ".join(str(c) for c in constants if c is not None) or "what max_grad_norm says"
+            place = self.module.place(self.call)
             self.notices.append(
-                f"{self.module.path}:{self.module.place(self.call).line}: gradients are now clipped at {text}; "
+                f"{place.path}:{place.line}: gradients are now clipped at {text}; "
                 "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"
             )
+
+
+_READERS = frozenset(
+    ("state_dict", "load_state_dict", "watch", "summary", "save_pretrained", "get_last_lr", "add_graph")
+)
+
+
+def _reads_only(name: str | None) -> bool:
+    """Whether code that cannot be followed is known, by its name, to make no backward pass or step."""
+    text = name or ""
+    short = text.rpartition(".")[2]
+    return short in _READERS or "schedule" in text.lower() or text.startswith("torch.")
 
 
 __all__ = ["Upgrade"]

@@ -22,9 +22,7 @@ _BLIND = frozenset(["isinstance", "type", "id", "hasattr"])
 class Uses:
     """Follows losses from the calls that make them to everything that is done with them."""
 
-    def __init__(
-        self, facts: Facts, edits: ProjectEdits, guard: Guard, handled: set[cst.CSTNode]
-    ) -> None:
+    def __init__(self, facts: Facts, edits: ProjectEdits, guard: Guard, handled: set[cst.CSTNode]) -> None:
         self.facts = facts
         self.edits = edits
         self.guard = guard
@@ -139,6 +137,7 @@ class Uses:
                 if isinstance(assign, cst.Expr):
                     continue
                 self._refuse(call, "the losses come out of a function among other things")
+            assert isinstance(target, (cst.Tuple, cst.List))
             taken = target.elements[place].value
             if isinstance(taken, cst.Name):
                 self._taken(taken, node, reduced)

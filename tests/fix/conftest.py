@@ -9,7 +9,7 @@ import pytest
 
 from dpmigrate.fixing import FixResult, fix
 
-OLD = '''\
+OLD = """\
 import torch
 from opacus import PrivacyEngine
 from opacus.utils.batch_memory_manager import BatchMemoryManager
@@ -36,8 +36,8 @@ def train(model, optimizer, loader):
             double_backward(model, optimizer, losses)
             optimizer.step()
             print(losses.mean().item())
-'''
-NEW = '''\
+"""
+NEW = """\
 import torch
 from opacus import PrivacyEngine
 from opacus.utils.batch_memory_manager import BatchMemoryManager
@@ -63,7 +63,7 @@ def train(model, optimizer, loader):
             losses.backward()
             optimizer.step()
             print(losses.item())
-'''
+"""
 
 
 class Folder:
@@ -86,7 +86,9 @@ class Folder:
 
     def snapshot(self) -> dict[str, bytes]:
         """Every file's bytes."""
-        return {str(p.relative_to(self.path)): p.read_bytes() for p in sorted(self.path.rglob("*")) if p.is_file()}
+        return {
+            str(p.relative_to(self.path)): p.read_bytes() for p in sorted(self.path.rglob("*")) if p.is_file()
+        }
 
     def fix(self, *paths: str, apply: bool = True, **options: object) -> FixResult:
         """Run fix here."""

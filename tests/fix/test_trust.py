@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -47,10 +46,14 @@ def test_rollback_puts_back(folder: Make) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
 def test_bytes_around_survive(folder: Make, encoding: str) -> None:
     head = "# -*- coding: latin-1 -*-\n" if encoding == "latin-1" else ""
-    text = (head + OLD.replace("            print", "            # Größe\n            print")).replace("\n", "\r\n")
+    text = (head + OLD.replace("            print", "            # Größe\n            print")).replace(
+        "\n", "\r\n"
+    )
     project = folder({"train.py": text.rstrip("\r\n").encode(encoding)})
     assert project.fix().applied == ("train.py",)
-    expected = (head + NEW.replace("            print", "            # Größe\n            print")).replace("\n", "\r\n")
+    expected = (head + NEW.replace("            print", "            # Größe\n            print")).replace(
+        "\n", "\r\n"
+    )
     assert (project.path / "train.py").read_bytes() == expected.rstrip("\r\n").encode(encoding)
 
 
@@ -94,7 +97,7 @@ def test_nothing_is_written_through_a_link(folder: Make, tmp_path_factory: pytes
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "train.py"
     elsewhere.write_text(OLD)
     project = folder({"setup.cfg": ""})
-    os.symlink(elsewhere, project.path / "train.py")
+    (project.path / "train.py").symlink_to(elsewhere)
     project.fix()
     assert elsewhere.read_text() == OLD
     assert (project.path / "train.py").is_symlink()
@@ -103,7 +106,9 @@ def test_nothing_is_written_through_a_link(folder: Make, tmp_path_factory: pytes
 @pytest.mark.parametrize("comment", ["# dpmigrate: ignore", "# dpmigrate: ignore[DPM1,DPM4]"])
 def test_ignored_lines_are_left_alone(folder: Make, comment: str) -> None:
     lines = [
-        f"{line}  {comment}" if any(w in line for w in ("make_private", "clipping=", "BatchM", "double_backward(")) else line
+        f"{line}  {comment}"
+        if any(w in line for w in ("make_private", "clipping=", "BatchM", "double_backward("))
+        else line
         for line in OLD.splitlines()
     ]
     project = folder("\n".join(lines) + "\n")

@@ -1,0 +1,96 @@
+"""The recipes as LibCST codemod commands, for people who compose their own.
+
+``python -m libcst.tool codemod -x dpmigrate.codemods.commands.Upgrade train.py``. A command
+rewrites the file that it is given and nothing else: a fix that also needs another source file is
+skipped with that reason, for ``dpmigrate fix`` to make as a whole; a pin that must be raised is
+named in a warning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import libcst as cst
+from libcst.codemod import CodemodCommand, SkipFile
+
+from dpmigrate.fixing import fix
+
+
+class _FixCommand(CodemodCommand):
+    strategy: ClassVar[str] = "upgrade"
+    rules: ClassVar[tuple[str, ...]] = ()
+
+    def transform_module_impl(self, tree: cst.Module) -> cst.Module:
+        """The module as ``dpmigrate fix`` makes it. Raises SkipFile where it makes nothing of it."""
+        if self.context.filename is None:
+            raise SkipFile("a fix needs the file's path, to see its project")
+        path = Path(self.context.filename).resolve()
+        result = fix([_project_of(path)], strategy=self.strategy, select=self.rules, cwd=path.parent)
+        if path.name not in result.contents:
+            reasons = [reason for refused, reason in result.refused if refused == path.name]
+            raise SkipFile(reasons[0] if reasons else "nothing to change")
+        others = [p for p in result.contents if p != path.name]
+        sources = [p for p in others if p.endswith((".py", ".ipynb"))]
+        if sources:
+            raise SkipFile(f"the fix also needs {', '.join(sources)}: run dpmigrate fix")
+        for other in others:
+            self.warn(f"{other} must change too: run dpmigrate fix")
+        for notice in result.notices:
+            self.warn(notice)
+        return cst.parse_module(result.contents[path.name])
+
+
+def _project_of(path: Path) -> str:
+    from dpmigrate.workspace.discover import project_root
+
+    return project_root(str(path.parent))
+
+
+class Upgrade(_FixCommand):
+    """Ghost clipping on the API of Opacus 1.5.3 and later."""
+
+    DESCRIPTION = "Move ghost clipping to the API of Opacus 1.5.3 and later."
+    rules = (
+        "DPM101",
+        "DPM102",
+        "DPM103",
+        "DPM104",
+        "DPM401",
+        "DPM402",
+        "DPM403",
+        "DPM404",
+        "DPM405",
+        "DPM901",
+    )
+
+
+class SetToNone(_FixCommand):
+    """Gradients are let go of after each step, before Opacus 1.5.3."""
+
+    DESCRIPTION = "Set gradients to None after each step, so that the clipped sum survives."
+    strategy = "set-to-none"
+    rules = ("DPM101",)
+
+
+class Hooks(_FixCommand):
+    """Ghost clipping back to standard clipping."""
+
+    DESCRIPTION = "Move ghost clipping back to standard (hooks) clipping."
+    strategy = "hooks"
+    rules = ("DPM101", "DPM102", "DPM401", "DPM402", "DPM405")
+
+
+class Patch(_FixCommand):
+    """Opacus's core is repaired when the program runs."""
+
+    DESCRIPTION = "Repair the core of Opacus when the program runs."
+    strategy = "patch"
+    rules = ("DPM101", "DPM102")
+
+
+class GeneratorEntropy(_FixCommand):
+    """Bare generators start from fresh entropy."""
+
+    DESCRIPTION = "Seed bare generators with fresh entropy."
+    rules = ("DPM201", "DPM202")
