@@ -116,9 +116,9 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
             matches.extend(match_pins(project, advisory, override))
     merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
     for match in matches:
-        if match.run is not None and match.advisory.match.get("only-ghost-unless-selected") and not selected:
-            if not match.run.ghost:
-                continue
+        narrow = match.advisory.match.get("only-ghost-unless-selected") and not selected
+        if narrow and match.run is not None and not match.run.ghost:
+            continue
         finding = _finding(project, match, numbers.get(index.get(id(match.run), -1)))
         if not _is_target(workspace, finding.span.path) or ignores.covers(match, finding):
             continue

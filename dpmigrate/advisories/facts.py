@@ -152,7 +152,7 @@ def _covers(maximum: Value | None, dataset: Value) -> Tri:
     atom = maximum.only if maximum is not None else None
     held = dataset.only
     same = isinstance(atom, Unknown) and isinstance(held, Obj) and atom.symbol == ("len", held.key)
-    return True if same else False
+    return same
 
 
 @fact

@@ -289,7 +289,7 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
     cls: Class = atom.data
     member = find_member(ip, cls, name)
     if member is not None:
-        parts = []
+        parts: list[Entry] = []
         for e in member.entries:
             if isinstance(e.atom, Function):
                 if "property" in e.atom.decorators or "cached_property" in e.atom.decorators:
