@@ -11,6 +11,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.codemods.edits import Edits, ProjectEdits
 from dpmigrate.codemods.pins import edited_dependency, edited_installs
 from dpmigrate.codemods.render import new_python
+from dpmigrate.codemods.tree import children
 from dpmigrate.versions.edit import Edit
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _exported(project: Project, edits: Edits) -> set[str]:
                     found |= {alias.evaluated_name for alias in node.names}
             stack.extend(
                 c
-                for c in node.children
+                for c in children(node)
                 if isinstance(c, (cst.BaseStatement, cst.BaseSmallStatement, cst.BaseSuite))
             )
     return found

@@ -45,6 +45,7 @@ class CriterionPlan:
         self.module = upgrade.module
         self.scope: Scope = facts.scope(upgrade.call)
         self.routed: set[cst.CSTNode] = set()
+        self.freed: cst.CSTNode | None = None
         self._affected: list[tuple[cst.Call, bool]] = []
 
     @property
@@ -180,6 +181,8 @@ class CriterionPlan:
                 value = arg.value
                 if isinstance(value, cst.SimpleString):
                     return value.evaluated_value
+                if _alternatives(value) == {"none", self._wanted}:
+                    return "none"
                 raise Withheld(
                     "the reduction of the criterion is no literal",
                     self.facts.module_of(constructor),
@@ -219,7 +222,9 @@ class CriterionPlan:
                 self.module,
                 self.call,
             )
-        if isinstance(literal, cst.SimpleString):
+        if isinstance(literal, cst.IfExp):
+            own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
+        elif isinstance(literal, cst.SimpleString):
             if literal.evaluated_value == wanted:
                 return
             if wanted == default:
@@ -316,6 +321,7 @@ class CriterionPlan:
             and own is not self.scope
         ):
             self.edits.of(facts.module_of(binding)).remove(facts.statement(binding))
+            self.freed = own
             self._build(code, needed, name, {own})
             return
         names = {n for s in (self.scope, *loss_scopes) for n in _names(facts, s)}
@@ -437,7 +443,7 @@ class CriterionPlan:
             if self._calls_lead(wanted_in, scope):
                 route_out(facts, self.edits, scope, wanted_in, name)
             else:
-                route(facts, self.edits, scope, wanted_in, name, self.routed)
+                route(facts, self.edits, scope, wanted_in, name, self.routed, self.freed)
 
     def _use_returned(self) -> None:
         """The call has a criterion already, but the losses are made by something else."""
@@ -490,6 +496,13 @@ class CriterionPlan:
                 self.edits.of(event.origin.module).insert_after(
                     self.facts.statement(event.origin.node), f'{name}.criterion.reduction = "none"'
                 )
+
+
+def _alternatives(value: cst.BaseExpression) -> set[object]:
+    """The strings that a conditional expression chooses from; empty for anything else."""
+    if not isinstance(value, cst.IfExp):
+        return set()
+    return {v.evaluated_value if isinstance(v, cst.SimpleString) else None for v in (value.body, value.orelse)}
 
 
 def _key(facts: Facts, site: LossSite) -> object:

@@ -61,9 +61,8 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
     wanted = (
         keyword.keyword.value if isinstance(keyword, cst.Arg) and keyword.keyword is not None else "generator"
     )
-    name = fresh_name(facts, facts.scope(constructor), wanted, "noise_generator", "fresh_generator")
-    if name == wanted and wanted in _read_names(facts, facts.scope(constructor)):
-        name = fresh_name(facts, facts.scope(constructor), "fresh_generator")
+    taken = wanted in _read_names(facts, facts.scope(constructor))
+    name = fresh_name(facts, facts.scope(constructor), "fresh_generator") if taken else wanted
     own.insert_before(statement, f"{name} = {facts.code(constructor).strip()}")
     own.insert_before(statement, f"{name}.seed()")
     own.replace(constructor, name)

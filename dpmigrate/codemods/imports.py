@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.codemods.tree import children
+
 
 def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]:
     """The import statements at the top level of a module, those in ``try`` and ``if`` included."""
@@ -16,7 +18,7 @@ def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]
         if isinstance(node, (cst.Import, cst.ImportFrom)):
             yield node
         elif not isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.BaseExpression)):
-            stack.extend(reversed(node.children))
+            stack.extend(reversed(children(node)))
 
 
 def bindings(tree: cst.Module) -> dict[str, str]:
@@ -161,7 +163,7 @@ def used_names(tree: cst.Module) -> set[str]:
         if isinstance(node, cst.Arg):
             stack.append(node.value)
             continue
-        stack.extend(node.children)
+        stack.extend(children(node))
     return found
 
 

@@ -70,6 +70,9 @@ def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Itera
     if isinstance(func, cst.Attribute) and func.attr.value in ("mean", "sum") and not call.args:
         yield from _trace(facts, func.value, guard, depth - 1)
         return
+    if isinstance(func, cst.Attribute) and facts.code(func) in ("torch.mean", "torch.sum") and call.args:
+        yield from _trace(facts, call.args[0].value, guard, depth - 1)
+        return
     entered = facts.functions_entered(call)
     if entered:
         for fn in entered:

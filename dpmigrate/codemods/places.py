@@ -29,13 +29,20 @@ def fresh_name(facts: Facts, scope: cst.CSTNode, *wanted: str) -> str:
 
 
 def route(
-    facts: Facts, edits: ProjectEdits, source: Scope, target: Scope, name: str, routed: set[cst.CSTNode]
+    facts: Facts,
+    edits: ProjectEdits,
+    source: Scope,
+    target: Scope,
+    name: str,
+    routed: set[cst.CSTNode],
+    freed: cst.CSTNode | None = None,
 ) -> None:
     """Make the variable ``name`` of ``source`` a parameter of ``target``, passed on by every caller.
 
-    Raises `Withheld` where some caller cannot be seen or does not lead back to ``source``.
+    ``routed`` collects the functions that have it; ``freed`` is one whose own variable of that name
+    goes. Raises `Withheld` where some caller cannot be seen or does not lead back to ``source``.
     """
-    _route(facts, edits, source, target, name, routed, MAX_ROUTE)
+    _route(facts, edits, source, target, name, routed, MAX_ROUTE, freed)
 
 
 def _route(
@@ -46,6 +53,7 @@ def _route(
     name: str,
     routed: set[cst.CSTNode],
     depth: int,
+    freed: cst.CSTNode | None,
 ) -> None:
     if target is source or target in routed:
         return
@@ -61,7 +69,7 @@ def _route(
             facts.module_of(target),
             target,
         )
-    if name in names_bound_in(facts, target) and name not in _loaded_only(facts, target, name):
+    if target is not freed and name in names_bound_in(facts, target) and name not in _loaded_only(facts, target, name):
         raise Withheld(
             f"{target.name.value} uses the name {name} for something else", facts.module_of(target), target
         )
@@ -69,7 +77,7 @@ def _route(
     edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))  # type: ignore[arg-type]
     for call, module in calls:
         assert isinstance(call, cst.Call)
-        _route(facts, edits, source, facts.scope(call), name, routed, depth - 1)
+        _route(facts, edits, source, facts.scope(call), name, routed, depth - 1, freed)
         edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))  # type: ignore[arg-type]
 
 

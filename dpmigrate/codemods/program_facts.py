@@ -21,6 +21,7 @@ from dpmigrate.analysis.values import (
     Unknown,
     contradict,
 )
+from dpmigrate.codemods.tree import children
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)
@@ -49,7 +50,7 @@ class Facts:
         while stack:
             node = stack.pop()
             self._module_of[node] = info
-            for child in node.children:
+            for child in children(node):
                 parents[child] = node
                 stack.append(child)
         self._parents[info.key] = parents
@@ -121,17 +122,17 @@ class Facts:
             node = stack.pop()
             if isinstance(node, kind):
                 yield node
-            stack.extend(reversed(node.children))
+            stack.extend(reversed(children(node)))
 
     def own(self, scope: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
         """The nodes of a kind in a scope, nested functions and classes left out."""
-        stack = list(reversed(scope.children))
+        stack = list(reversed(children(scope)))
         while stack:
             node = stack.pop()
             if isinstance(node, kind):
                 yield node
             if not isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-                stack.extend(reversed(node.children))
+                stack.extend(reversed(children(node)))
 
     def code(self, node: cst.CSTNode) -> str:
         """The text of a node."""

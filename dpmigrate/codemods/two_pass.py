@@ -84,6 +84,7 @@ class TwoPassBlock:
             isinstance(node, cst.Call)
             and isinstance(node.func, cst.Attribute)
             and node.func.attr.value in ("mean", "sum")
+            and not node.args
         ):
             node = node.func.value
         if isinstance(node, cst.Call) and node.args and isinstance(node.func, cst.Attribute):

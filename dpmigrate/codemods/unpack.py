@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.training import GHOST_MODES, Event
+from dpmigrate.analysis.training import Event
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_element
 from dpmigrate.codemods.places import fresh_name
@@ -148,7 +148,7 @@ class ResultPlan:
         """The condition under which there are four: the call's own mode, where it can be read again."""
         call = self.upgrade.call
         mode = next((a.value for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
-        modes = {r.mode for r in self.upgrade.ghost if r.mode in GHOST_MODES}
+        modes = {r.mode for r in self.upgrade.ghost}
         if mode is not None and self.facts.scope(call) is scope and modes == {"ghost"} and _readable(mode):
             return f"{self.facts.code(mode).strip()} == {self._quoted('ghost')}"
         return f"len({held}) == 4"
