@@ -82,7 +82,7 @@ if __name__ == "__main__":
         ]
         for process in ranks:
             process.start()
-        name, error = queue.get(timeout=100)
+        name, error = queue.get(timeout=600)
         for process in ranks:
-            process.join(20)
+            process.join(100)
     print(name, error)

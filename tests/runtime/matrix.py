@@ -21,7 +21,7 @@ def run_release(version: str, part: str) -> dict[str, Any]:
         env=environment(version),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     if done.returncode:

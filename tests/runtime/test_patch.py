@@ -69,7 +69,7 @@ def _python(version: str, *module: str) -> str:
         env=environment(version),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
