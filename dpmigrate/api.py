@@ -116,6 +116,8 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
             matches.extend(match_pins(project, advisory, override))
     merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
     for match in matches:
+        if match.origin is not None and _in_library(project, match):
+            continue
         narrow = match.advisory.match.get("only-ghost-unless-selected") and not selected
         if narrow and match.run is not None and not match.run.ghost:
             continue
@@ -184,6 +186,13 @@ def _not_analysed(project: Project, wanted: list[Advisory], out: Found) -> None:
             advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
         )
         out.matches.append((finding, match))
+
+
+def _in_library(project: Project, match: Match) -> bool:
+    """Whether a match is in Opacus's own source, which plants in its tests what we look for."""
+    program = project.program
+    assert program is not None and program.interpreter is not None and match.origin is not None
+    return program.interpreter.modules.in_library(match.origin.module.key)
 
 
 def _is_target(workspace: Workspace, shown: str) -> bool:

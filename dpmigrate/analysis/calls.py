@@ -342,7 +342,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
         return unknown_call(ip, fn, info)
-    ip.entered.add(id(fn.node))
+    ip.entered.add(fn.key)
     ip.callees.setdefault(info.node, {})[fn] = None
     with ip.inside(id(info.node)):
         owner: Hashable = ("frame", fn.key, ip.context)

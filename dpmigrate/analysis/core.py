@@ -119,8 +119,8 @@ class Interpreter:
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
         self.executed: dict[str, bool] = {}
-        self.entered: set[int] = set()
-        """ids of function nodes that some call entered."""
+        self.entered: set[Hashable] = set()
+        """Keys of the functions that some call entered (a nested one once per enclosing frame)."""
         self.made: list[Function] = []
         """Every function that was defined, to enter those that nothing calls."""
         self.classes: list[Class] = []

@@ -100,6 +100,11 @@ class Modules:
                 return ".".join(["opacus", *inside])
         return None
 
+    def in_library(self, key: str) -> bool:
+        """Whether a file belongs to Opacus or a fork, its test-suite included."""
+        parts = PurePosixPath(key).parts
+        return any(parts[: len(folder)] == folder for folder in self._libraries)
+
     def loaded(self) -> list[ModuleInfo]:
         """Every module that was parsed so far."""
         return [m for m in self._loaded.values() if m is not None]

@@ -27,6 +27,10 @@ TELLING = (b"opacus", b"make_private")
 """Bytes of the files where an analysis begins."""
 
 
+MAX_FRAMES_OF_ONE = 24
+"""How many activations of a function a nested function that nothing calls is entered for."""
+
+
 @dataclass(slots=True)
 class Program:
     """Everything that the analysis of one project found out."""
@@ -141,13 +145,17 @@ def _enter_uncalled(ip: Interpreter, wanted: set[str], callees_too: bool) -> Non
         fn = ip.made[done]
         done += 1
         if (
-            id(fn.node) in ip.entered
+            fn.key in ip.entered
             or fn.module.key not in wanted
             or not isinstance(fn.node, cst.FunctionDef)
         ):
             continue
         if fn.node.name.value in ip.notes["mentioned"]:
             continue
+        siblings = ip.notes.setdefault(("frames of", id(fn.node)), [])
+        if len(siblings) >= MAX_FRAMES_OF_ONE:
+            continue
+        siblings.append(fn.key)
         if fn.owner is None and not _is_overload(fn) and _worth_entering(ip, fn):
             _root(ip, f"{fn.module.key}:{fn.node.name.value}", lambda fn=fn: _enter_alone(ip, fn))  # type: ignore[misc]
     for cls in list(ip.classes):
@@ -294,7 +302,7 @@ def _enter_class(ip: Interpreter, cls: Class) -> None:
     if again and not _stores_runs(ip, cls):
         return
     fresh = [
-        m for m in methods if id(m.node) not in ip.entered or (m.owner is not cls and own_modes) or again
+        m for m in methods if m.key not in ip.entered or (m.owner is not cls and own_modes) or again
     ]
     mentioned = ip.notes["mentioned"]
     fresh = [m for m in fresh if m.node.name.value not in mentioned]  # type: ignore[union-attr]

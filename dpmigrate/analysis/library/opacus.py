@@ -316,7 +316,8 @@ def _item(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         }
     else:
         wrapped = _criterion_of(run)
-        table = {0: [model], 1: [optimizer], 2: [wrapped, loader], 3: [loader], -1: [loader], -2: [wrapped]}
+        third = [wrapped] if run.argument("criterion") else [wrapped, loader]
+        table = {0: [model], 1: [optimizer], 2: third, 3: [loader], -1: [loader], -2: [wrapped]}
     return join_all(of(a) for a in table.get(index, []))
 
 
