@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import libcst as cst
 
-from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.core import Frame, Interpreter
 from dpmigrate.analysis.values import (
     ALWAYS,
     Absent,
@@ -107,19 +107,53 @@ def common_guard(value: Value) -> Guard:
     return shared
 
 
-def outcome_of_split(ip: Interpreter, node: cst.BaseExpression, yes: Value, no: Value) -> Outcome:
+def outcome_of_split(
+    ip: Interpreter, node: cst.BaseExpression, yes: Value, no: Value, test: Test = ("truth",)
+) -> Outcome:
     """Both branches of a test on the value of an expression."""
+    if not yes and not no:
+        return _undecided()
+    guards = {True: common_guard(yes), False: common_guard(no)}
+    guards[False] |= _opposites(guards[True] - ip.path, no)
+    guards[True] |= _opposites(guards[False] - ip.path, yes)
+    if yes and no and not (guards[True] - ip.path and guards[False] - ip.path):
+        symbol = _symbol_of(ip, node, yes, no)
+        if symbol is not None:
+            for holds in (True, False):
+                guards[holds] = guards[holds] | {Literal(symbol, test, holds)}
 
-    def branch(part: Value, other: Value) -> Branch:
+    def branch(part: Value, other: Value, guard: Guard) -> Branch:
         if not part:
             return Branch(possible=False)
         rebinds = [] if not other and not _refined(part) else [(node, part)]
-        guard = common_guard(part)
         return Branch(not contradict(guard, ip.path), guard - ip.path, rebinds)
 
-    if not yes and not no:
-        return _undecided()
-    return Outcome(branch(yes, no), branch(no, yes))
+    return Outcome(branch(yes, no, guards[True]), branch(no, yes, guards[False]))
+
+
+def _opposites(known: Guard, other: Value) -> Guard:
+    """The negations of assumptions of one branch that hold throughout the other."""
+    return frozenset(
+        Literal(lit.symbol, lit.test, not lit.holds)
+        for lit in known
+        if other.entries and all(any(clash(lit, x) for x in e.guard) for e in other.entries)
+    )
+
+
+def _symbol_of(ip: Interpreter, node: cst.BaseExpression, yes: Value, no: Value) -> Hashable:
+    """What to call the thing tested, so that a second test of it goes the same way."""
+    atoms = frozenset((*yes.atoms, *no.atoms))
+    if isinstance(node, cst.Name):
+        scope: Frame | None = ip.frame
+        while scope is not None:
+            if ip.store.get(scope.owner, node.value) is not None:
+                return ("tested", scope.owner, node.value, atoms)
+            scope = scope.closure
+        return ("tested", ip.module.key, node.value, atoms)
+    if isinstance(node, cst.Attribute):
+        owner = ip.evaluate(node.value).only
+        return ("tested", owner, node.attr.value, atoms) if isinstance(owner, (Obj, Unknown)) else None
+    return None
 
 
 def _refined(value: Value) -> bool:
@@ -211,7 +245,7 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
                 return _narrow_length(ip, length, constant)
             _remember_tested(ip, value, constant)
             yes, no = split(value, ("eq", constant), lambda x, c=constant: _equals(x, c))  # type: ignore[misc]
-            return outcome_of_split(ip, node, yes, no)
+            return outcome_of_split(ip, node, yes, no, ("eq", constant))
         if isinstance(atom, (Class, External, Function)) or (isinstance(atom, Obj) and atom.kind == "enum"):
             same = atom
             yes, no = split(value, ("eq", same), lambda x, s=same: _same(x, s))  # type: ignore[misc]

@@ -144,11 +144,7 @@ def _enter_uncalled(ip: Interpreter, wanted: set[str], callees_too: bool) -> Non
     while done < len(ip.made):
         fn = ip.made[done]
         done += 1
-        if (
-            fn.key in ip.entered
-            or fn.module.key not in wanted
-            or not isinstance(fn.node, cst.FunctionDef)
-        ):
+        if fn.key in ip.entered or fn.module.key not in wanted or not isinstance(fn.node, cst.FunctionDef):
             continue
         if fn.node.name.value in ip.notes["mentioned"]:
             continue
@@ -301,9 +297,7 @@ def _enter_class(ip: Interpreter, cls: Class) -> None:
     again = cls.key in ip.notes.setdefault("entered classes", set())
     if again and not _stores_runs(ip, cls):
         return
-    fresh = [
-        m for m in methods if m.key not in ip.entered or (m.owner is not cls and own_modes) or again
-    ]
+    fresh = [m for m in methods if m.key not in ip.entered or (m.owner is not cls and own_modes) or again]
     mentioned = ip.notes["mentioned"]
     fresh = [m for m in fresh if m.node.name.value not in mentioned]  # type: ignore[union-attr]
     fresh = [m for m in fresh if not _is_overload(m) and _worth_entering(ip, m)]

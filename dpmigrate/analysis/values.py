@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
 MAX_ATOMS = 24
-MAX_GUARD = 6
+MAX_GUARD = 12
 
 Symbol = Hashable
 Test = tuple[Any, ...]

@@ -316,7 +316,7 @@ def _item(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         }
     else:
         wrapped = _criterion_of(run)
-        third = [wrapped] if run.argument("criterion") else [wrapped, loader]
+        third: list[Atom] = [wrapped] if run.argument("criterion") else [wrapped, loader]
         table = {0: [model], 1: [optimizer], 2: third, 3: [loader], -1: [loader], -2: [wrapped]}
     return join_all(of(a) for a in table.get(index, []))
 

@@ -22,7 +22,6 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
-    ALWAYS,
     NONE,
     NOTHING,
     Absent,
@@ -322,11 +321,7 @@ def _environment(ip: Interpreter, info: CallInfo) -> Value:
     name = info.argument(0, "key").only
     symbol = ("environment", name.value if isinstance(name, Const) else id(info.node))
     default = info.argument(1, "default") or NONE
-    out = [
-        Entry(e.atom, ALWAYS, (*e.because, ip.origin(info.node, "environment default")))
-        for e in default.entries
-    ]
-    return Value((*out, Entry(Unknown(symbol, "environment variable"))))
+    return open_value(ip, symbol, default, None, ip.origin(info.node, "environment default"))
 
 
 # -- dicts, strings, sequences, enums ---------------------------------------------------------
