@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Atom, Class, Const, External, Obj
-from dpmigrate.codemods.criteria import COUNTERPARTS, honours_reduction, reduction_default
-from dpmigrate.codemods.edits import Change, ProjectEdits, Withheld
+from dpmigrate.analysis.values import Atom, External, Obj
+from dpmigrate.codemods.criteria import COUNTERPARTS
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
+from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arguments, literal_arguments
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite
-from dpmigrate.codemods.nodes import add_argument, remove_argument
+from dpmigrate.codemods.nodes import add_argument
+from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, route_out
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.unpack import ResultPlan
@@ -44,6 +46,7 @@ class CriterionPlan:
         self.call = upgrade.call
         self.module = upgrade.module
         self.scope: Scope = facts.scope(upgrade.call)
+        self.own = OwnCriterion(facts, edits, upgrade)
         self.routed: set[cst.CSTNode] = set()
         self.freed: cst.CSTNode | None = None
         self._affected: list[tuple[cst.Call, bool]] = []
@@ -108,15 +111,15 @@ class CriterionPlan:
             or not self.facts.knows(maker.node)
         ):
             raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
-        self._check(maker)
-        per_example = self._reduction_of(maker, maker.node) == "none"
-        self._lift(maker, maker.node, per_example)
-        binding = self._binding(maker.node)
+        self.own.check(maker)
+        per_example = self.own.reduction_of(maker, maker.node) == "none"
+        self.own.lift(maker, maker.node, per_example)
+        binding = self.own.binding(maker.node)
         if binding is None or len(binding.targets) != 1:
             raise Withheld(
                 "the criterion is not kept in a variable", self.facts.module_of(maker.node), maker.node
             )
-        self._affected = [(c, not per_example) for c in self._calls_of(maker.node)]
+        self._affected = [(c, not per_example) for c in self.own.calls_of(maker.node)]
         return maker.node, self.facts.code(binding.targets[0].target).strip()
 
     def _own_object(self, maker: Obj) -> None:
@@ -124,11 +127,11 @@ class CriterionPlan:
         constructor = maker.node
         if not isinstance(constructor, cst.Call) or not facts.knows(constructor):
             raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
-        self._check(maker)
-        per_example = self._reduction_of(maker, constructor) == "none"
-        self._lift(maker, constructor, per_example)
-        binding = self._binding(constructor)
-        calls = self._calls_of(constructor)
+        self.own.check(maker)
+        per_example = self.own.reduction_of(maker, constructor) == "none"
+        self.own.lift(maker, constructor, per_example)
+        binding = self.own.binding(constructor)
+        calls = self.own.calls_of(constructor)
         self._affected = [(c, not per_example) for c in calls]
         target = binding.targets[0].target if binding is not None and len(binding.targets) == 1 else None
         own = self.facts.scope(constructor)
@@ -160,104 +163,6 @@ class CriterionPlan:
                 facts.module_of(constructor),
                 constructor,
             )
-
-    def _check(self, maker: Obj) -> None:
-        if maker.kind != "instance":
-            return
-        assert isinstance(maker.data, Class)
-        if not honours_reduction(self.facts.ip, maker.data):
-            name = maker.data.node.name.value
-            raise Withheld(
-                f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
-                "then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
-                "losses of torch.nn do",
-                maker.data.module,
-                maker.data.node,
-            )
-
-    def _reduction_of(self, maker: Obj, constructor: cst.Call) -> object:
-        for arg in constructor.args:
-            if arg.keyword is not None and arg.keyword.value == "reduction":
-                value = arg.value
-                if isinstance(value, cst.SimpleString):
-                    return value.evaluated_value
-                if _alternatives(value) == {"none", self._wanted}:
-                    return "none"
-                raise Withheld(
-                    "the reduction of the criterion is no literal",
-                    self.facts.module_of(constructor),
-                    constructor,
-                )
-            if arg.keyword is not None and arg.keyword.value in ("reduce", "size_average"):
-                raise Withheld(
-                    f"{arg.keyword.value}= is deprecated in torch: write reduction= first",
-                    self.facts.module_of(constructor),
-                    constructor,
-                )
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            return reduction_default(self.facts.ip, maker.data)
-        return "mean"
-
-    @property
-    def _wanted(self) -> str:
-        """The reduction that the run's ``loss_reduction`` asks the criterion to have."""
-        values = [a for r in self.upgrade.ghost for a in r.argument("loss_reduction").atoms]
-        constants = {a.value if isinstance(a, Const) else None for a in values} or {"mean"}
-        if len(constants) != 1 or None in constants:
-            raise Withheld("loss_reduction cannot be known here", self.module, self.call)
-        return str(constants.pop())
-
-    def _lift(self, maker: Obj, constructor: cst.Call, per_example: bool) -> None:
-        wanted = self._wanted
-        own = self.edits.of(self.facts.module_of(constructor))
-        default = "mean"
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = reduction_default(self.facts.ip, maker.data) or "mean"
-        literal = next(
-            (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
-        )
-        if per_example and wanted == "sum":
-            raise Withheld(
-                'the run has loss_reduction="sum", for which the logged losses would change',
-                self.module,
-                self.call,
-            )
-        if isinstance(literal, cst.IfExp):
-            own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
-        elif isinstance(literal, cst.SimpleString):
-            if literal.evaluated_value == wanted:
-                return
-            if wanted == default:
-                own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
-            else:
-                quote = literal.quote
-                own.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
-        elif default != wanted:
-            own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))  # type: ignore[arg-type]
-
-    def _binding(self, constructor: cst.Call) -> cst.Assign | None:
-        """The assignment that keeps the criterion, through ``.to(device)`` and the like."""
-        node: cst.CSTNode = constructor
-        parent = self.facts.parent(node)
-        while isinstance(parent, cst.Attribute):
-            call = self.facts.parent(parent)
-            if not isinstance(call, cst.Call):
-                return None
-            node, parent = call, self.facts.parent(call)
-        return parent if isinstance(parent, cst.Assign) else None
-
-    def _calls_of(self, constructor: cst.Call) -> list[cst.Call]:
-        found = []
-        for info in self.facts.ip.modules.loaded():
-            for call in self.facts.inside(info.tree, cst.Call):
-                atoms = self.facts.callee_atoms(call)
-                if any(
-                    isinstance(a, Obj) and a.node is constructor and a.kind != "dp-criterion" for a in atoms
-                ):
-                    if len({_identity(a) for a in atoms}) > 1:
-                        raise Withheld("a criterion that is used here may also be another one", info, call)
-                    found.append(call)
-        return found
 
     def _in_foreign_loop(self, constructor: cst.Call) -> bool:
         """Whether the call repeats while the criterion is made once: its second wrapping would fail."""
@@ -311,7 +216,7 @@ class CriterionPlan:
         if not isinstance(self.sites[0].maker, Obj) or self.sites[0].maker.kind != "criterion":
             raise Withheld("make_private cannot be given the criterion from here", self.module, self.call)
         class_name = str(self.sites[0].maker.data).rpartition(".")[2]
-        arguments = self._literal_arguments(constructor.args)
+        arguments = literal_arguments(self.facts, constructor.args)
         text, needed = spelling(self.module.tree, "torch.nn", class_name)
         code = f"{text}({', '.join(arguments)})"
         if (
@@ -344,8 +249,8 @@ class CriterionPlan:
                 site.module,
                 site.call,
             )
-        _, keywords, _ = self._functional_arguments(site.call)
-        wanted = self._wanted
+        _, keywords, _ = functional_arguments(self.facts, site.call)
+        wanted = self.own.wanted
         if wanted != "mean":
             keywords.append(f'reduction="{wanted}"')
         text, needed = spelling(self.module.tree, "torch.nn", class_name)
@@ -353,51 +258,10 @@ class CriterionPlan:
         scopes = {self.facts.scope(s.call) for s in self.sites}
         name = self._functional_name(scopes)
         for each in self.sites:
-            _, _, kind = self._functional_arguments(each.call)
+            _, _, kind = functional_arguments(self.facts, each.call)
             self._affected.append((each.call, kind != "none"))
-            self.edits.of(each.module).change(each.call, _becomes_call_of(name))
+            self.edits.of(each.module).change(each.call, becomes_call_of(name))
         self._build(code, needed, name, scopes)
-
-    def _functional_arguments(self, call: cst.Call) -> tuple[list[cst.Arg], list[str], str]:
-        """The inputs of a functional loss, the arguments its module has instead, and its reduction."""
-        module = self.facts.module_of(call)
-        inputs: list[cst.Arg] = []
-        others: list[cst.Arg] = []
-        reduction = "mean"
-        for arg in call.args:
-            keyword = arg.keyword.value if arg.keyword is not None else None
-            if arg.star:
-                raise Withheld("the arguments of the functional loss are spread", module, call)
-            if keyword in (None, "input", "target"):
-                inputs.append(arg)
-            elif keyword == "reduction":
-                if not isinstance(arg.value, cst.SimpleString):
-                    raise Withheld("the reduction of the functional loss is no literal", module, call)
-                reduction = str(arg.value.evaluated_value)
-            elif keyword in ("reduce", "size_average"):
-                raise Withheld(f"{keyword}= is deprecated in torch: write reduction= first", module, call)
-            else:
-                others.append(arg)
-        if len(inputs) != 2:
-            raise Withheld(
-                "the functional loss is given more than input and target by position", module, call
-            )
-        return inputs, self._literal_arguments(others), reduction
-
-    def _literal_arguments(self, args: object) -> list[str]:
-        texts = []
-        for arg in args:  # type: ignore[attr-defined]
-            keyword = arg.keyword.value if arg.keyword is not None else None
-            if keyword == "reduction":
-                continue
-            if keyword is None or any(True for _ in self.facts.inside(arg.value, cst.Name)):
-                raise Withheld(
-                    "the criterion has arguments that may be unknown where make_private is called",
-                    self.facts.module_of(arg),
-                    arg,
-                )
-            texts.append(f"{keyword}={self.facts.code(arg.value).strip()}")
-        return texts
 
     def _functional_name(self, scopes: set[Scope]) -> str:
         if any(s is not self.scope for s in scopes) and all(self._same_class(s, self.scope) for s in scopes):
@@ -461,9 +325,9 @@ class CriterionPlan:
         for site in self.sites:
             reduced = True
             if isinstance(site.maker, External):
-                _, _, kind = self._functional_arguments(site.call)
+                _, _, kind = functional_arguments(self.facts, site.call)
                 reduced = kind != "none"
-                self.edits.of(site.module).change(site.call, _becomes_call_of(name))
+                self.edits.of(site.module).change(site.call, becomes_call_of(name))
             else:
                 self.edits.of(site.module).replace(site.call.func, name)
             self._affected.append((site.call, reduced))
@@ -498,13 +362,6 @@ class CriterionPlan:
                 )
 
 
-def _alternatives(value: cst.BaseExpression) -> set[object]:
-    """The strings that a conditional expression chooses from; empty for anything else."""
-    if not isinstance(value, cst.IfExp):
-        return set()
-    return {v.evaluated_value if isinstance(v, cst.SimpleString) else None for v in (value.body, value.orelse)}
-
-
 def _key(facts: Facts, site: LossSite) -> object:
     """What two calls must share to be made by the same criterion."""
     if isinstance(site.maker, Obj):
@@ -519,31 +376,5 @@ def _key(facts: Facts, site: LossSite) -> object:
     return site.maker
 
 
-def _identity(atom: Atom) -> object:
-    if isinstance(atom, Obj):
-        return atom.node if atom.kind != "dp-criterion" else atom.kind
-    return type(atom)
-
-
 def _names(facts: Facts, scope: cst.CSTNode) -> set[str]:
     return {n.value for n in facts.inside(scope, cst.Name)}
-
-
-def _becomes_call_of(name: str) -> Change:
-    """``F.cross_entropy(a, b, reduction="none")`` becomes ``criterion(a, b)``."""
-
-    def change(new: cst.CSTNode) -> cst.CSTNode:
-        assert isinstance(new, cst.Call)
-        order = {"input": 0, "target": 1}
-        inputs = [a for a in new.args if a.keyword is None or a.keyword.value in order]
-        inputs.sort(key=lambda a: order[a.keyword.value] if a.keyword is not None else 0)
-        last = new.args[-1]
-        kept = [
-            a.with_changes(keyword=None, equal=cst.MaybeSentinel.DEFAULT) if a.keyword is not None else a
-            for a in inputs
-        ]
-        trailing = last.comma if last is not inputs[-1] else inputs[-1].comma
-        kept[-1] = kept[-1].with_changes(comma=trailing, whitespace_after_arg=last.whitespace_after_arg)
-        return new.with_changes(func=cst.parse_expression(name), args=kept)
-
-    return change

@@ -69,7 +69,11 @@ def _route(
             facts.module_of(target),
             target,
         )
-    if target is not freed and name in names_bound_in(facts, target) and name not in _loaded_only(facts, target, name):
+    if (
+        target is not freed
+        and name in names_bound_in(facts, target)
+        and name not in _loaded_only(facts, target, name)
+    ):
         raise Withheld(
             f"{target.name.value} uses the name {name} for something else", facts.module_of(target), target
         )

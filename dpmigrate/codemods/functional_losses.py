@@ -1,0 +1,72 @@
+"""Calls of functional losses, read for the ``torch.nn`` module that computes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from dpmigrate.codemods.edits import Change, Withheld
+from dpmigrate.codemods.program_facts import Facts
+
+
+def functional_arguments(facts: Facts, call: cst.Call) -> tuple[list[cst.Arg], list[str], str]:
+    """The inputs of a functional loss, the arguments its module has instead, and its reduction."""
+    module = facts.module_of(call)
+    inputs: list[cst.Arg] = []
+    others: list[cst.Arg] = []
+    reduction = "mean"
+    for arg in call.args:
+        keyword = arg.keyword.value if arg.keyword is not None else None
+        if arg.star:
+            raise Withheld("the arguments of the functional loss are spread", module, call)
+        if keyword in (None, "input", "target"):
+            inputs.append(arg)
+        elif keyword == "reduction":
+            if not isinstance(arg.value, cst.SimpleString):
+                raise Withheld("the reduction of the functional loss is no literal", module, call)
+            reduction = str(arg.value.evaluated_value)
+        elif keyword in ("reduce", "size_average"):
+            raise Withheld(f"{keyword}= is deprecated in torch: write reduction= first", module, call)
+        else:
+            others.append(arg)
+    if len(inputs) != 2:
+        raise Withheld("the functional loss is given more than input and target by position", module, call)
+    return inputs, literal_arguments(facts, others), reduction
+
+
+def literal_arguments(facts: Facts, args: Iterable[cst.Arg]) -> list[str]:
+    """Keyword arguments as text, where they mean the same anywhere. Raises `Withheld` for others."""
+    texts = []
+    for arg in args:
+        keyword = arg.keyword.value if arg.keyword is not None else None
+        if keyword == "reduction":
+            continue
+        if keyword is None or any(True for _ in facts.inside(arg.value, cst.Name)):
+            raise Withheld(
+                "the criterion has arguments that may be unknown where make_private is called",
+                facts.module_of(arg),
+                arg,
+            )
+        texts.append(f"{keyword}={facts.code(arg.value).strip()}")
+    return texts
+
+
+def becomes_call_of(name: str) -> Change:
+    """``F.cross_entropy(a, b, reduction="none")`` becomes ``criterion(a, b)``."""
+
+    def change(new: cst.CSTNode) -> cst.CSTNode:
+        assert isinstance(new, cst.Call)
+        order = {"input": 0, "target": 1}
+        inputs = [a for a in new.args if a.keyword is None or a.keyword.value in order]
+        inputs.sort(key=lambda a: order[a.keyword.value] if a.keyword is not None else 0)
+        last = new.args[-1]
+        kept = [
+            a.with_changes(keyword=None, equal=cst.MaybeSentinel.DEFAULT) if a.keyword is not None else a
+            for a in inputs
+        ]
+        trailing = last.comma if last is not inputs[-1] else inputs[-1].comma
+        kept[-1] = kept[-1].with_changes(comma=trailing, whitespace_after_arg=last.whitespace_after_arg)
+        return new.with_changes(func=cst.parse_expression(name), args=kept)
+
+    return change

@@ -1,0 +1,144 @@
+"""The project's own criterion object: whether it will do, and its ``reduction="none"`` lifted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.analysis.values import Atom, Class, Const, Obj
+from dpmigrate.codemods.criteria import honours_reduction, reduction_default
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import add_argument, remove_argument
+from dpmigrate.codemods.program_facts import Facts
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.upgrade import Upgrade
+
+
+class OwnCriterion:
+    """What is asked of, and done to, the call that makes the project's criterion."""
+
+    def __init__(self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.upgrade = upgrade
+        self.module = upgrade.module
+        self.call = upgrade.call
+
+    def check(self, maker: Obj) -> None:
+        """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
+        if maker.kind != "instance":
+            return
+        assert isinstance(maker.data, Class)
+        if not honours_reduction(self.facts.ip, maker.data):
+            name = maker.data.node.name.value
+            raise Withheld(
+                f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
+                "then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
+                "losses of torch.nn do",
+                maker.data.module,
+                maker.data.node,
+            )
+
+    def reduction_of(self, maker: Obj, constructor: cst.Call) -> object:
+        """The reduction that the criterion is made with in ghost mode. Raises `Withheld`."""
+        for arg in constructor.args:
+            if arg.keyword is not None and arg.keyword.value == "reduction":
+                value = arg.value
+                if isinstance(value, cst.SimpleString):
+                    return value.evaluated_value
+                if _alternatives(value) == {"none", self.wanted}:
+                    return "none"
+                raise Withheld(
+                    "the reduction of the criterion is no literal",
+                    self.facts.module_of(constructor),
+                    constructor,
+                )
+            if arg.keyword is not None and arg.keyword.value in ("reduce", "size_average"):
+                raise Withheld(
+                    f"{arg.keyword.value}= is deprecated in torch: write reduction= first",
+                    self.facts.module_of(constructor),
+                    constructor,
+                )
+        if maker.kind == "instance" and isinstance(maker.data, Class):
+            return reduction_default(self.facts.ip, maker.data)
+        return "mean"
+
+    @property
+    def wanted(self) -> str:
+        """The reduction that the run's ``loss_reduction`` asks the criterion to have."""
+        values = [a for r in self.upgrade.ghost for a in r.argument("loss_reduction").atoms]
+        constants = {a.value if isinstance(a, Const) else None for a in values} or {"mean"}
+        if len(constants) != 1 or None in constants:
+            raise Withheld("loss_reduction cannot be known here", self.module, self.call)
+        return str(constants.pop())
+
+    def lift(self, maker: Obj, constructor: cst.Call, per_example: bool) -> None:
+        """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
+        wanted = self.wanted
+        own = self.edits.of(self.facts.module_of(constructor))
+        default = "mean"
+        if maker.kind == "instance" and isinstance(maker.data, Class):
+            default = reduction_default(self.facts.ip, maker.data) or "mean"
+        literal = next(
+            (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
+        )
+        if per_example and wanted == "sum":
+            raise Withheld(
+                'the run has loss_reduction="sum", for which the logged losses would change',
+                self.module,
+                self.call,
+            )
+        if isinstance(literal, cst.IfExp):
+            own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
+        elif isinstance(literal, cst.SimpleString):
+            if literal.evaluated_value == wanted:
+                return
+            if wanted == default:
+                own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
+            else:
+                quote = literal.quote
+                own.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
+        elif default != wanted:
+            own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))  # type: ignore[arg-type]
+
+    def binding(self, constructor: cst.Call) -> cst.Assign | None:
+        """The assignment that keeps the criterion, through ``.to(device)`` and the like."""
+        node: cst.CSTNode = constructor
+        parent = self.facts.parent(node)
+        while isinstance(parent, cst.Attribute):
+            call = self.facts.parent(parent)
+            if not isinstance(call, cst.Call):
+                return None
+            node, parent = call, self.facts.parent(call)
+        return parent if isinstance(parent, cst.Assign) else None
+
+    def calls_of(self, constructor: cst.Call) -> list[cst.Call]:
+        """Every call of the criterion itself. Raises `Withheld` for one that may be of another."""
+        found = []
+        for info in self.facts.ip.modules.loaded():
+            for call in self.facts.inside(info.tree, cst.Call):
+                atoms = self.facts.callee_atoms(call)
+                if any(
+                    isinstance(a, Obj) and a.node is constructor and a.kind != "dp-criterion" for a in atoms
+                ):
+                    if len({_identity(a) for a in atoms}) > 1:
+                        raise Withheld("a criterion that is used here may also be another one", info, call)
+                    found.append(call)
+        return found
+
+
+def _alternatives(value: cst.BaseExpression) -> set[object]:
+    """The strings that a conditional expression chooses from; empty for anything else."""
+    if not isinstance(value, cst.IfExp):
+        return set()
+    return {
+        v.evaluated_value if isinstance(v, cst.SimpleString) else None for v in (value.body, value.orelse)
+    }
+
+
+def _identity(atom: Atom) -> object:
+    if isinstance(atom, Obj):
+        return atom.node if atom.kind != "dp-criterion" else atom.kind
+    return type(atom)
