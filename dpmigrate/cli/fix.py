@@ -18,6 +18,7 @@ from dpmigrate.cli.options import (
     split_selectors,
 )
 from dpmigrate.cli.output import emit
+from dpmigrate.cli.progress import said
 
 if TYPE_CHECKING:
     from dpmigrate.fixing import FixResult
@@ -81,19 +82,20 @@ def fix(
 
         from dpmigrate import api
 
-        result = api.fix(
-            paths or (".",),
-            apply=apply,
-            unsafe=unsafe,
-            strategy=strategy or config.strategy or "upgrade",
-            select=chosen,
-            ignore=ignored,
-            opacus=versions,
-            seed=seed or config.seed,
-            lower_bound=lower_bound or config.opacus_lower_bound,
-            cwd=cwd,
-            exclude=config.exclude,
-        )
+        with said("Analysing, and proving each fix by a second analysis"):
+            result = api.fix(
+                paths or (".",),
+                apply=apply,
+                unsafe=unsafe,
+                strategy=strategy or config.strategy or "upgrade",
+                select=chosen,
+                ignore=ignored,
+                opacus=versions,
+                seed=seed or config.seed,
+                lower_bound=lower_bound or config.opacus_lower_bound,
+                cwd=cwd,
+                exclude=config.exclude,
+            )
     if not apply:
         emit(result.diff)
         _say(result)

@@ -40,10 +40,11 @@ def honours_reduction(ip: Interpreter, cls: Class) -> bool:
     functions = [a for a in forward.atoms if isinstance(a, Function)] if forward is not None else []
     if not functions:
         return external_base(ip, cls) == "criterion"
-    return all(isinstance(f.node, cst.FunctionDef) and _body_honours(f.node) for f in functions)
+    return all(isinstance(f.node, cst.FunctionDef) and honours_forward(f.node) for f in functions)
 
 
-def _body_honours(forward: cst.FunctionDef) -> bool:
+def honours_forward(forward: cst.FunctionDef) -> bool:
+    """Whether a ``forward`` method returns nothing reduced once ``self.reduction`` is "none"."""
     walk = _Walk()
     walk.block(forward.body)
     return walk.asked and bool(walk.returned) and not any(walk.reduced(v) for v in walk.returned)

@@ -18,11 +18,13 @@ from torch import nn
 
 """
 OLD_CALL = """engine.make_private(
-        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0,
+        max_grad_norm=1.0,
         grad_sample_mode="ghost", clipping="ghost",
     )"""
 NEW_CALL = """engine.make_private(
-        module=model, optimizer=optimizer, criterion=criterion, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        module=model, optimizer=optimizer, criterion=criterion, data_loader=loader, noise_multiplier=1.0,
+        max_grad_norm=1.0,
         grad_sample_mode="ghost",
     )"""
 

@@ -1,0 +1,92 @@
+"""Generators: fresh entropy by default, the project's own seed on request, never a literal for noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import Folder
+
+Make = Callable[..., Folder]
+SCRIPT = """\
+import argparse
+
+import torch
+from opacus import PrivacyEngine
+
+
+def main(args, model, optimizer, loader):
+    torch.manual_seed(args.seed)
+    {make}
+    return PrivacyEngine().make_private(
+        module=model,
+        optimizer=optimizer,
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        noise_generator={use},
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int)
+    main(parser.parse_args(), None, None, None)
+"""
+BARE = SCRIPT.format(make="generator = torch.Generator()", use="generator")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        "generator = torch.Generator().manual_seed(args.seed)",
+        "generator = torch.Generator()\n    generator.seed()",
+        "generator = None",
+    ],
+)
+def test_a_seeded_generator_is_left_alone(folder: Make, make: str) -> None:
+    project = folder(SCRIPT.format(make=make, use="generator"))
+    assert project.fix().diff == ""
+
+
+def test_a_bare_generator_gets_entropy(folder: Make) -> None:
+    project = folder(BARE)
+    assert project.fix().applied == ("train.py",)
+    assert project.read() == BARE.replace("Generator()\n", "Generator()\n    generator.seed()\n")
+    assert project.fix().diff == ""
+
+
+def test_a_bare_generator_inside_the_call_gets_a_name(folder: Make) -> None:
+    project = folder(SCRIPT.format(make="print()", use='torch.Generator(device="cpu")'))
+    project.fix()
+    made = 'print()\n    noise_generator = torch.Generator(device="cpu")\n    noise_generator.seed()'
+    assert project.read() == SCRIPT.format(make=made, use="noise_generator")
+
+
+def test_the_projects_own_seed_needs_unsafe(folder: Make) -> None:
+    project = folder(BARE)
+    result = project.fix(unsafe=True)
+    assert project.read() == BARE.replace(
+        "Generator()\n", "Generator()\n    generator.manual_seed(args.seed)\n"
+    )
+    assert "whoever knows the seed" in result.notices[0]
+
+
+def test_a_seed_by_expression(folder: Make) -> None:
+    project = folder(BARE)
+    project.fix(seed="args.seed + 7")
+    assert "    generator.manual_seed(args.seed + 7)\n" in project.read()
+
+
+def test_a_literal_seed_for_the_noise_is_refused(folder: Make) -> None:
+    project = folder(BARE)
+    result = project.fix(seed="42")
+    assert "DPM204" in result.refused[0][1]
+    assert project.read() == BARE
+
+
+def test_a_seed_that_is_not_known_there_is_refused(folder: Make) -> None:
+    project = folder(BARE)
+    assert "config.seed is not known" in project.fix(seed="config.seed").refused[0][1]
+    assert project.read() == BARE

@@ -1,0 +1,63 @@
+"""The strategies that keep the Opacus release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import NEW, OLD, Folder
+
+Make = Callable[..., Folder]
+
+
+@pytest.mark.parametrize("strategy", ["set-to-none", "patch", "hooks"])
+def test_right_code_is_left_alone(folder: Make, strategy: str) -> None:
+    project = folder({"train.py": NEW, "requirements.txt": "opacus>=1.5.4\n"})
+    assert project.fix(strategy=strategy).diff == ""
+
+
+def test_set_to_none_changes_the_clearing_only(folder: Make) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": "opacus==1.5.2\n"})
+    result = project.fix(strategy="set-to-none")
+    assert result.applied == ("train.py",)
+    assert project.read() == OLD.replace("zero_grad()", "zero_grad(set_to_none=True)")
+    assert [f.rule for f in result.remaining] == ["DPM901"]
+    assert project.fix(strategy="set-to-none").diff == ""
+
+
+def test_set_to_none_adds_the_clearing_where_there_is_none(folder: Make) -> None:
+    project = folder(OLD.replace("            optimizer.zero_grad()\n", ""))
+    project.fix(strategy="set-to-none")
+    assert "optimizer.step()\n            optimizer.zero_grad(set_to_none=True)\n" in project.read()
+    assert project.fix(strategy="set-to-none").diff == ""
+
+
+def test_hooks_takes_ghost_clipping_out(folder: Make) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": "opacus==1.5.2\n"})
+    result = project.fix(strategy="hooks")
+    assert (result.applied, result.remaining) == (("train.py",), ())
+    expected = OLD.replace('        grad_sample_mode="ghost",\n        clipping="ghost",\n', "")
+    expected = expected.replace("double_backward(model, optimizer, losses)", "losses.mean().backward()")
+    expected = expected.replace("from opacus.utils.fast_gradient_clipping_utils import double_backward\n", "")
+    assert project.read() == expected
+    assert project.fix(strategy="hooks").diff == ""
+
+
+def test_hooks_is_withheld_where_the_mode_is_an_option(folder: Make) -> None:
+    text = OLD.replace("loader):\n", "loader, mode='ghost'):\n", 1).replace('mode="ghost"', "mode=mode")
+    project = folder(text)
+    before = project.snapshot()
+    result = project.fix(strategy="hooks")
+    assert "chosen when the program runs" in result.refused[0][1]
+    assert project.snapshot() == before
+
+
+def test_patch_repairs_at_run_time_and_declares_it(folder: Make) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": "torch\nopacus==1.5.2  # old\n"})
+    result = project.fix(strategy="patch")
+    assert result.applied == ("requirements.txt", "train.py")
+    assert project.read("requirements.txt") == "torch\nopacus==1.5.2  # old\ndpmigrate[verify]\n"
+    patched = "from torch import nn\nfrom dpmigrate.runtime import patch_opacus\n\npatch_opacus()\n"
+    assert project.read() == OLD.replace("from torch import nn\n", patched)
+    assert project.fix(strategy="patch").diff == ""
