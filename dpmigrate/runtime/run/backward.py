@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +21,9 @@ Used = list[tuple[Tensor, Tensor, int]]
 """(output, dL/d(output), batch dimension) for every model output that a loss depends on."""
 
 
+ORACLE_BUDGET = 60.0
+"""Seconds of oracle after which the first logical step of each engine has to do."""
+
 _POSITIONS = ("grad_tensors", "retain_graph", "create_graph", "grad_variables", "inputs")
 """The parameters of ``torch.autograd.backward`` after the first, in order."""
 
@@ -28,6 +33,7 @@ class BackwardWatcher:
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
+        self.spent = 0.0
 
     def norms_asked(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ``get_norm_sample``: the last backward pass is being clipped by these norms."""
@@ -118,7 +124,10 @@ class BackwardWatcher:
             raise NoOracle("clipping is per layer")
         if not used:
             raise NoOracle("the loss does not pass through an output of the private model's forward()")
-        return judge(
+        if self.spent > ORACLE_BUDGET and engine.record.steps:
+            raise NoOracle(f"the oracle took {self.spent:.0f} seconds for the steps before this one")
+        began = time.perf_counter()
+        entry = judge(
             losses,
             seeds,
             used,
@@ -127,6 +136,8 @@ class BackwardWatcher:
             mean=engine.averages,
             keep_rows=engine.record.adaptive,
         )
+        self.spent += time.perf_counter() - began
+        return entry
 
     @contextmanager
     def _hooks_off(self, private: PrivateModule) -> Iterator[None]:
@@ -137,7 +148,10 @@ class BackwardWatcher:
         try:
             if switch is not None:
                 wrapper.hooks_enabled = False
-            yield
+            with warnings.catch_warnings():
+                # torch warns of Opacus's hooks at every place that runs a backward pass, ours included.
+                warnings.simplefilter("ignore")
+                yield
         finally:
             self.watch.busy = False
             if switch is not None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import atexit
 import builtins
+import linecache
 import os
 import random
 import runpy
-import signal
 import sys
 import traceback
 import types
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +112,10 @@ def _execute(request: Request) -> None:
     path = Path(request.target)
     sys.argv = [request.target, *request.args]
     sys.path.insert(0, str(path.resolve().parent))
-    notebook = path.suffix == ".ipynb"
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
-    if notebook:
+    if path.suffix == ".ipynb":
         main.__dict__["display"] = print
         code = _notebook_code(path)
     else:
@@ -124,8 +124,13 @@ def _execute(request: Request) -> None:
 
 
 def _notebook_code(path: Path) -> types.CodeType:
-    tree = ast.parse(python_of(str(path)), str(path))
-    return compile(tree, str(path), "exec", dont_inherit=True)
+    """The notebook's cells as one code object, for a process that has no front end to draw in."""
+    text = python_of(str(path))
+    # Tracebacks would quote lines of the JSON otherwise.
+    linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
+    if find_spec("ipywidgets") is None and find_spec("tqdm") is not None:
+        sys.modules["tqdm.notebook"] = import_module("tqdm.std")
+    return compile(text, str(path), "exec", dont_inherit=True)
 
 
 def _seed(seed: int | None) -> None:
@@ -188,10 +193,3 @@ def _where(error: BaseException) -> str:
         ):
             return f" ({shown_path(path)}:{line})"
     return ""
-
-
-def leave_quietly(seconds: float) -> None:
-    """End the process by SIGALRM ``seconds`` from now: a script that swallows the stop must end too."""
-    if hasattr(signal, "alarm"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(int(seconds))
