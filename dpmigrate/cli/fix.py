@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from dpmigrate.cli.options import (
 )
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
+from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
     from dpmigrate.fixing import FixResult
@@ -97,7 +99,7 @@ def fix(
                 exclude=config.exclude,
             )
     if not apply:
-        emit(result.diff)
+        emit(_painted(result.diff, style_for(sys.stdout)))
         _say(result)
         return 1 if result.diff or result.refused else 0
     _say(result)
@@ -108,6 +110,19 @@ def fix(
     if result.applied and result.verify_hint:
         click.echo(f"Prove it: {result.verify_hint}")
     return 1 if result.refused else 0
+
+
+def _painted(diff: str, style: Style) -> str:
+    """The diff with its lines in colour, where the style has any."""
+    if not style.colour:
+        return diff
+    colours = (("---", "bold"), ("+++", "bold"), ("@@", "cyan"), ("-", "red"), ("+", "green"))
+    lines = []
+    for line in diff.splitlines(keepends=True):
+        colour = next((name for start, name in colours if line.startswith(start)), None)
+        body = line.rstrip("\n")
+        lines.append(line if colour is None else style.paint(body, colour) + line[len(body) :])
+    return "".join(lines)
 
 
 def _say(result: FixResult) -> None:

@@ -130,3 +130,14 @@ def test_files_are_put_back_unless_verify_passes(
     assert asked == [("train.py", ["--epochs", "2"])]
     assert result.put_back == ([True] if status else [])
     assert "the report" in outcome.out + outcome.err
+
+
+def test_a_diff_has_colour_only_where_it_is_asked_for(
+    run: Run, answer: Callable[[Result], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(Result(diff=DIFF))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[32m+b\x1b[0m\n" in run("fix").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run("fix").out == DIFF
