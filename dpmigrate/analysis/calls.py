@@ -87,6 +87,7 @@ def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:
 
 @expression(cst.Call)
 def _call(ip: Interpreter, node: cst.Call) -> Value:
+    ip.count()
     if isinstance(node.func, cst.Attribute):
         receiver = ip.evaluate(node.func.value)
         info = gather(ip, node)

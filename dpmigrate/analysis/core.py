@@ -34,10 +34,10 @@ from dpmigrate.analysis.values import (
 )
 
 MAX_CALL_DEPTH = 14
-MAX_STEPS = 8_000
-"""Statements executed from one root before calls are no longer entered."""
-MAX_TOTAL = 250_000
-"""Statements executed in one project before calls are no longer entered at all."""
+MAX_STEPS = 10_000
+"""Statements and calls executed from one root before calls are no longer entered."""
+MAX_TOTAL = 120_000
+"""Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
 
 
@@ -209,14 +209,18 @@ class Interpreter:
 
     def execute(self, node: cst.CSTNode) -> bool:
         """Run a statement; says whether control goes on behind it."""
+        self.count()
+        handler = STATEMENTS.get(type(node))
+        return True if handler is None else handler(self, node)
+
+    def count(self) -> None:
+        """Count one statement or call. Raises ExhaustedError far beyond the budget."""
         self.steps += 1
         self.total += 1
         if self.steps > MAX_STEPS or self.total > MAX_TOTAL:
             self.exhausted = True
-        if self.steps > 3 * MAX_STEPS:
+        if self.steps > 2 * MAX_STEPS:
             raise ExhaustedError
-        handler = STATEMENTS.get(type(node))
-        return True if handler is None else handler(self, node)
 
     def execute_all(self, nodes: Any) -> bool:
         """Run statements in order until one does not go on."""

@@ -142,7 +142,7 @@ def _opposites(known: Guard, other: Value) -> Guard:
 
 def _symbol_of(ip: Interpreter, node: cst.BaseExpression, yes: Value, no: Value) -> Hashable:
     """What to call the thing tested, so that a second test of it goes the same way."""
-    atoms = frozenset((*yes.atoms, *no.atoms))
+    atoms = hash(frozenset((*yes.atoms, *no.atoms)))
     if isinstance(node, cst.Name):
         scope: Frame | None = ip.frame
         while scope is not None:

@@ -82,11 +82,21 @@ def entails(known: Guard, literal: Literal) -> bool:
     return any(clash(k, opposite) for k in known)
 
 
-def shorten(guard: Guard) -> Guard:
-    """Drop literals beyond the bound: a weaker guard is sound, it only correlates less."""
-    if len(guard) <= MAX_GUARD:
+_AGE: dict[Symbol, int] = {}
+
+
+def _age(literal: Literal) -> tuple[int, bool]:
+    """A literal's place in the order in which symbols were met, the same in every run."""
+    return _AGE.setdefault(literal.symbol, len(_AGE)), literal.holds
+
+
+def shorten(guard: Guard, limit: int = MAX_GUARD) -> Guard:
+    """Drop the oldest literals beyond a bound: a weaker guard is sound, it only correlates less."""
+    if len(guard) <= limit:
+        for literal in guard:
+            _age(literal)
         return guard
-    return frozenset(sorted(guard, key=repr)[:MAX_GUARD])
+    return frozenset(sorted(guard, key=_age)[-limit:])
 
 
 class Atom:
@@ -258,20 +268,32 @@ class Entry(NamedTuple):
     because: tuple[Origin, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Value:
-    """What an expression can evaluate to."""
+    """What an expression can evaluate to. Immutable; its hash, which nests deeply, is kept."""
 
-    entries: tuple[Entry, ...] = ()
+    __slots__ = ("_hash", "entries")
+
+    def __init__(self, entries: tuple[Entry, ...] = ()) -> None:
+        self.entries = entries
+        self._hash: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Value({self.entries!r})"
 
     def __bool__(self) -> bool:
         return bool(self.entries)
 
     def __hash__(self) -> int:
-        return hash(frozenset(e.atom for e in self.entries))
+        if self._hash is None:
+            self._hash = hash(frozenset(e.atom for e in self.entries))
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Value) and {e.atom: e.guard for e in self.entries} == {
+        if self is other:
+            return True
+        if not isinstance(other, Value) or len(self.entries) != len(other.entries):
+            return False
+        return hash(self) == hash(other) and {e.atom: e.guard for e in self.entries} == {
             e.atom: e.guard for e in other.entries
         }
 

@@ -39,6 +39,7 @@ from dpmigrate.analysis.values import (
     const,
     join_all,
     of,
+    shorten,
 )
 
 # -- builtins ---------------------------------------------------------------------------------
@@ -487,9 +488,7 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
         others = frozenset(
             Literal(symbol, ("eq", e.atom.value), False) for e in known.values() if isinstance(e.atom, Const)
         )
-        entries.append(
-            Entry(Unknown(symbol, "set by the user"), frozenset(sorted(others, key=repr)[:6]), (origin,))
-        )
+        entries.append(Entry(Unknown(symbol, "set by the user"), shorten(others, 6), (origin,)))
     return Value(tuple(entries))
 
 
