@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed
 from dpmigrate.workspace.discover import Workspace
-from dpmigrate.workspace.errors import Unreadable
 from dpmigrate.workspace.reading import telling
-from dpmigrate.workspace.source import Source, load
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
     from dpmigrate.analysis.program import Program
     from dpmigrate.versions.project import Declarations
+    from dpmigrate.workspace.source import Source
 
 TELLING = (b"opacus", b"make_private", b"dpmigrate: ignore")
 """Bytes of the files where an analysis can begin (or an ignore comment may be unused)."""
@@ -120,8 +119,9 @@ class _Reader:
 
     def __call__(self, key: str, library_path: str | None = None) -> ModuleInfo | None:
         from dpmigrate.analysis.modules import ModuleInfo
+        from dpmigrate.workspace.errors import Unreadable
         from dpmigrate.workspace.parse import parse
-        from dpmigrate.workspace.source import from_stdin
+        from dpmigrate.workspace.source import from_stdin, load
 
         path = self.absolute[key]
         workspace = self.project.workspace
