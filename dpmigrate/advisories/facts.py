@@ -151,8 +151,7 @@ def _covers(maximum: Value | None, dataset: Value) -> Tri:
     """Whether a maximum is the dataset's length."""
     atom = maximum.only if maximum is not None else None
     held = dataset.only
-    same = isinstance(atom, Unknown) and isinstance(held, Obj) and atom.symbol == ("len", held.key)
-    return same
+    return isinstance(atom, Unknown) and isinstance(held, Obj) and atom.symbol == ("len", held.key)
 
 
 @fact
