@@ -104,6 +104,10 @@ def _analyse(
         if collecting:
             gc.enable()
     project.modules = {m.path: m for m in project.program.modules}
+    for key in sorted(set(project.program.too_deep)):
+        shown = workspace.display(absolute[key])
+        if workspace.is_target(absolute[key]):
+            project.not_analysed.append(NotAnalysed(shown, 1, "code nested too deeply to follow"))
 
 
 def _key(path: str, root: str) -> str:

@@ -38,7 +38,7 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
     place = first.module.place(first.origin.node)
     modes = tuple(sorted({r.mode for r in runs}))
     ghosts = [r for r in runs if r.ghost] or [r for r in runs if r.ghost is None] or runs
-    versions = versions_of(ghosts[0], project.declarations, override)
+    versions = versions_of(ghosts[0], project.declarations, override, ghosts)
     remaining = versions.together if versions.together else versions.declared
     sources = (*versions.sources, *dict.fromkeys(p.place for p in versions.proofs))
     return Run(

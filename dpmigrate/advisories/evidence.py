@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,8 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
             yield Proof(NON_WRAPPING, module.place(call, run.mode))
         if run.ghost and run.argument("clipping").only == Const("ghost"):
             yield at_argument("clipping", BEFORE_WRAPPED_CRITERION, 'clipping="ghost"')
+    elif given(run, "wrap_model"):
+        yield at_argument("wrap_model", NON_WRAPPING, "wrap_model=")
     for event in run.events:
         place = event.origin.module.place
         if event.guard and not run.guard and event.kind != "unpack":
@@ -116,9 +118,18 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
             yield Proof(WRAPPED_CRITERION, place(event.origin.node, event.detail["wrapper"]))
 
 
-def versions_of(run: TrainingRun, declarations: Declarations | None, override: VersionSet | None) -> Versions:
-    """What the project declares for the run's file, and what the run's own code proves."""
-    found = tuple(proofs(run))
+def versions_of(
+    run: TrainingRun,
+    declarations: Declarations | None,
+    override: VersionSet | None,
+    others: Iterable[TrainingRun] = (),
+) -> Versions:
+    """What the project declares for the run's file, and what the run's own code proves.
+
+    ``others`` may hold records of the same call in other contexts: one release runs them all.
+    """
+    same = [r for r in others if r.origin.node is run.origin.node and r.ghost == run.ghost]
+    found = tuple(dict.fromkeys(proof for r in (run, *same) for proof in proofs(r)))
     evidence = universe()
     for proof in found:
         evidence &= proof.versions

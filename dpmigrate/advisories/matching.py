@@ -49,7 +49,7 @@ def match_runs(
     if program is None or program.interpreter is None:
         return
     for run in program.runs:
-        versions = versions_of(run, project.declarations, override)
+        versions = versions_of(run, project.declarations, override, program.runs)
         for advisory in advisories:
             yield from match_run(advisory, run, versions, program.interpreter)
 

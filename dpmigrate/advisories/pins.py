@@ -31,7 +31,7 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
         if not run.ghost:
             continue
         declared = declarations.declared_for(run.module.path)
-        versions = versions_of(run, declarations, None)
+        versions = versions_of(run, declarations, None, program.runs)
         for pin in declared.admitting(affected):
             key = (pin.path, pin.cell, pin.line)
             if key not in found:

@@ -36,7 +36,7 @@ from dpmigrate.analysis.values import (
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000
 """Statements and calls executed from one root before calls are no longer entered."""
-MAX_TOTAL = 120_000
+MAX_TOTAL = 150_000
 """Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
 
@@ -138,6 +138,7 @@ class Interpreter:
         self.total = 0
         self.exhausted = False
         self.roots_exhausted: list[str] = []
+        self.too_deep: list[str] = []
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
         self._calls: list[Hashable] = []
 

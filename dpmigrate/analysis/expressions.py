@@ -247,7 +247,12 @@ def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
 
 @expression(cst.Comparison)
 def _comparison(ip: Interpreter, node: cst.Comparison) -> Value:
-    return _truth_value(ip, node)
+    if len(node.comparisons) == 1:
+        return _truth_value(ip, node)
+    ip.evaluate(node.left)
+    for part in node.comparisons:
+        ip.evaluate(part.comparator)
+    return ip.unknown(node, "a chained comparison")
 
 
 def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:

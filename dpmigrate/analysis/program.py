@@ -31,6 +31,10 @@ MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
 
 
+MAKES_PRIVATE = (b"make_private", b"FastGradientClipping", b"wrap_model", b"prepare_module")
+"""Bytes of the files in which a private run can be made."""
+
+
 @dataclass(slots=True)
 class Program:
     """Everything that the analysis of one project found out."""
@@ -39,6 +43,9 @@ class Program:
     interpreter: Interpreter | None = None
     modules: list[ModuleInfo] = field(default_factory=list)
     exhausted: list[str] = field(default_factory=list)
+    """Where the analysis ran out of its budget."""
+    too_deep: list[str] = field(default_factory=list)
+    """Keys of files with code nested too deeply to follow."""
 
 
 def analyse(
@@ -62,7 +69,7 @@ def analyse(
     if _tests_unknown_modes(ip):
         tested = ip.tested
         ip = _interpret(modules, entries, tested)
-    return Program(list(ip.runs.values()), ip, modules.loaded(), ip.roots_exhausted)
+    return Program(list(ip.runs.values()), ip, modules.loaded(), ip.roots_exhausted, ip.too_deep)
 
 
 def _tests_unknown_modes(ip: Interpreter) -> bool:
@@ -118,13 +125,18 @@ def _mains_first(infos: list[ModuleInfo]) -> list[ModuleInfo]:
     return sorted(infos, key=rank)
 
 
-def _root(ip: Interpreter, name: str, action: Callable[[], object]) -> None:
+def _root(ip: Interpreter, name: str, action: Callable[[], object], seed: Value | None = None) -> None:
+    """Enter the program at one place, in a process that is seeded as its module or ``seed`` says."""
+    key = name.partition(":")[0]
     ip.steps, ip.exhausted = 0, False
-    ip.store.set("<global>", "seed", ip.notes.get(("module seed", name.partition(":")[0])) or NOTHING)
+    ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or NOTHING)
     try:
         action()
-    except (ExhaustedError, RecursionError):
+    except ExhaustedError:
         ip.exhausted = True
+    except RecursionError:
+        ip.exhausted = True
+        ip.too_deep.append(key)
     if ip.exhausted:
         ip.roots_exhausted.append(name)
 
@@ -194,12 +206,32 @@ def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
     return frozenset(found - {"__init__", "__call__", "forward"})
 
 
+_MAKERS = frozenset(
+    [
+        "make_private",
+        "make_private_with_epsilon",
+        "BatchMemoryManager",
+        "wrap_data_loader",
+        "wrap_model",
+        "prepare_module",
+        "double_backward",
+        "GradSampleModuleFastGradientClipping",
+        "GradSampleHooksFastGradientClipping",
+        "DPOptimizerFastGradientClipping",
+        "DPLossFastGradientClipping",
+    ]
+)
+
+
 def _worth_entering(ip: Interpreter, fn: Function) -> bool:
     """Whether a function, or a nested one, mentions anything that an analysis is about.
 
     What it merely calls may matter as well: names that are project functions worth entering count.
+    Where a file makes nothing private, a training loop alone is no reason.
     """
-    return bool(_mentions(ip).of(fn.node) & (_TELLING_NAMES | ip.notes["telling functions"]))
+    data = fn.module.source.data
+    around = _TELLING_NAMES if any(mark in data for mark in MAKES_PRIVATE) else _MAKERS
+    return bool(_mentions(ip).of(fn.node) & (around | ip.notes["telling functions"]))
 
 
 def _mentions(ip: Interpreter) -> Mentions:
@@ -216,7 +248,7 @@ def _telling_functions(ip: Interpreter) -> frozenset[str]:
     bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
     telling: set[str] = set()
     for _ in range(4):
-        reach = _TELLING_NAMES | telling
+        reach = _MAKERS | telling
         more = {name for name, names in bodies if names & reach} - {"forward", "__init__", "__call__"}
         if more <= telling:
             break
@@ -295,9 +327,9 @@ def _enter_class(ip: Interpreter, cls: Class) -> None:
     methods = _methods(ip, cls)
     own_modes = _names_a_ghost_mode(cls)
     again = cls.key in ip.notes.setdefault("entered classes", set())
-    if again and not _stores_runs(ip, cls):
-        return
-    fresh = [m for m in methods if m.key not in ip.entered or (m.owner is not cls and own_modes) or again]
+    every = _stores_runs(ip, cls) if again else False
+    inherited = own_modes and not again
+    fresh = [m for m in methods if every or m.key not in ip.entered or (inherited and m.owner is not cls)]
     mentioned = ip.notes["mentioned"]
     fresh = [m for m in fresh if m.node.name.value not in mentioned]  # type: ignore[union-attr]
     fresh = [m for m in fresh if not _is_overload(m) and _worth_entering(ip, m)]
@@ -331,13 +363,14 @@ def _enter_class(ip: Interpreter, cls: Class) -> None:
         made.append(known[cls.key])
     else:
         _root(ip, f"{cls.module.key}:{cls.node.name.value}", make)
+        ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
         if made:
             known[cls.key] = made[0]
     for method in fresh:
         if method.node.name.value == "__init__" or not made:  # type: ignore[union-attr]
             continue
         name = f"{cls.module.key}:{cls.node.name.value}.{method.node.name.value}"  # type: ignore[union-attr]
-        _root(ip, name, lambda m=method: _enter_method(ip, m, made[0]))  # type: ignore[misc]
+        _root(ip, name, lambda m=method: _enter_method(ip, m, made[0]), ip.notes.get(("seed of", cls.key)))  # type: ignore[misc]
 
 
 def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:

@@ -47,6 +47,7 @@ NAMES = frozenset(
         "BatchMemoryManager",
         "wrap_data_loader",
         "wrap_model",
+        "prepare_module",
         "DPOptimizer",
         "DPOptimizerFastGradientClipping",
         "DistributedDPOptimizerFastGradientClipping",
@@ -551,7 +552,7 @@ def _on_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return call_attribute(ip, stored, info.name, info) if stored else ip.unknown(info.node, info.name)
 
 
-@function("opacus.wrap_model")
+@function("opacus.wrap_model", "opacus.prepare_module")
 def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
     given = info.argument(None, "grad_sample_mode") or const("hooks")
     modes = list(_modes(ip, given))
