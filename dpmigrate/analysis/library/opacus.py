@@ -599,7 +599,8 @@ def _run_for_optimizer(ip: Interpreter, optimizer: Value) -> TrainingRun | None:
     for run in reversed(manual):
         if run.frames and run.frames[-1] in here and not run.raw_optimizers:
             return run
-    return None
+    alone = [run for run in manual if run.module is ip.module and not run.raw_optimizers]
+    return alone[-1] if alone else None
 
 
 @function("opacus.get_optimizer_class")
