@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -164,7 +164,13 @@ def test_files_without_opacus_cost_the_hook_little_time(store: Store, tmp_path: 
     must([str(entry), "scan", *names], tmp_path, store.env)  # the first run writes byte code
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = own_time()
         must([str(entry), "scan", *names], tmp_path, store.env)
-        times.append(time.perf_counter() - start)
+        times.append(own_time() - start)
     assert min(times) < 0.3
+
+
+def own_time() -> float:
+    """Processor seconds of the child processes so far: what a busy machine does not stretch."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -116,6 +116,8 @@ def the_distributed_optimizer_inherits_the_repair() -> None:
         p = nn.Parameter(torch.zeros(2))
         p.summed_grad = None
         optimizer.original_optimizer = torch.optim.SGD([p], lr=1.0)
+        if not hasattr(type(optimizer), "param_groups"):  # a property since 1.5.2
+            optimizer.param_groups = optimizer.original_optimizer.param_groups
         p.grad = torch.ones(2)
         optimizer.accumulate()
         p.grad.zero_()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dpmigrate.versions.edit import Edit, Refusal, apply_edits, plan_raise, rewrite
@@ -279,6 +279,7 @@ def _only(text: str) -> Pin:
 @given(_clauses, st.sampled_from(["1.5.3", "1.5.4", "1.6.0"]))
 def test_a_raised_pin_is_right_and_a_safe_one_admits_nothing_new(specifier: str, bound: str) -> None:
     pin = _only(f"opacus{specifier}")
+    assume(pin.versions)  # a specifier that contradicts itself admits nothing to begin with
     edit = plan_raise(pin, bound)
     if edit is None:
         return
