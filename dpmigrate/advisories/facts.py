@@ -5,7 +5,7 @@ A fact may leave words for the message and places for the reasons in ``subject.n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
@@ -102,9 +102,9 @@ def _gradients_reset(s: Subject) -> Tri:
     return reset_to_none(s.run.of_kind("first-touch"))
 
 
-def reset_to_none(touches: object) -> Tri:
+def reset_to_none(touches: Iterable[Event]) -> Tri:
     """True when every first touch after a step sets the gradients to None; None if unknown."""
-    found = [(e.detail["how"], bool(e.guard)) for e in touches]  # type: ignore[attr-defined]
+    found = [(e.detail["how"], bool(e.guard)) for e in touches]
     kinds = {how for how, _ in found}
     if not kinds:
         return None

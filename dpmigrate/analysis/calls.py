@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import libcst as cst
 
@@ -98,7 +98,7 @@ def _call(ip: Interpreter, node: cst.Call) -> Value:
     return call_value(ip, callee, info)
 
 
-def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: object) -> Value:
+def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Entry], Value]) -> Value:
     """Call every alternative callee under its own assumptions and join the results."""
     parts: list[Value] = []
     live = ip.feasible(value).entries
@@ -107,7 +107,7 @@ def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: object) -> Va
         if not ip.assume(e.guard):
             continue
         try:
-            result = call_one(e)  # type: ignore[operator]
+            result = call_one(e)
         finally:
             ip.path = saved
         parts.append(result.guarded(e.guard) if len(live) > 1 else result)
