@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.advisories.evidence import versions_of
-from dpmigrate.advisories.facts import reset_to_none
+from dpmigrate.advisories.facts import is_given, reset_to_none
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Const, Obj, Value
 from dpmigrate.model import MemoryManagerUse, OpacusVersions, Place, Run, Tri
@@ -51,7 +51,7 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
         mode_because=tuple(dict.fromkeys(_reasons(ghosts)))[:6],
         batch_memory_manager=_manager(ghosts),
         zero_grad_set_to_none=_agree(reset_to_none(r.of_kind("first-touch")) for r in ghosts),
-        criterion_passed=_agree(_given(r.argument("criterion")) for r in ghosts),
+        criterion_passed=_agree(is_given(r.argument("criterion")) for r in ghosts),
         unpack=tuple(sorted({e.detail["count"] for r in runs for e in r.of_kind("unpack")})),
         loss=_loss(ghosts),  # type: ignore[arg-type]
         noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),  # type: ignore[arg-type]
@@ -83,13 +83,6 @@ def _manager(runs: list[TrainingRun]) -> MemoryManagerUse | None:
 def _agree(answers: Iterable[Tri]) -> Tri:
     known = set(answers)
     return known.pop() if len(known) == 1 else None
-
-
-def _given(value: Value) -> Tri:
-    if not value:
-        return False
-    empty = [a == Const(None) or type(a).__name__ == "Absent" for a in value.atoms]
-    return None if any(empty) and not all(empty) else not all(empty)
 
 
 def _loss(runs: list[TrainingRun]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.training import Event
-from dpmigrate.analysis.values import Const, External, Obj, Partial, Unknown, Value
+from dpmigrate.analysis.values import Absent, Const, External, Obj, Partial, Unknown, Value
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import FAULTY_GIT
 
@@ -62,10 +62,14 @@ def _asked_mode(s: Subject) -> Tri:
 
 @fact
 def _criterion_given(s: Subject) -> Tri:
-    value = s.run.argument("criterion")
+    return is_given(s.run.argument("criterion"))
+
+
+def is_given(value: Value) -> Tri:
+    """Whether an argument is given and not None; None where only on some paths."""
     if not value:
-        return None if s.run.arguments.get("**") else False
-    empty = [a == Const(None) or type(a).__name__ == "Absent" for a in value.atoms]
+        return False
+    empty = [a == Const(None) or isinstance(a, Absent) for a in value.atoms]
     return None if any(empty) and not all(empty) else not all(empty)
 
 
