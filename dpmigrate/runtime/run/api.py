@@ -82,7 +82,8 @@ def _missing(request: Request) -> str:
 
 def _child(asked: Path, answer: Path) -> int:
     environment = {"PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"} | dict(os.environ)
-    command = [sys.executable, str(Path(__file__).with_name("child.py")), str(asked), str(answer)]
+    program = Path(__file__).with_name("child.py")
+    command = [sys.executable, str(program), str(asked), str(answer), str(os.getpid())]
     sys.stdout.flush()
     # The child's standard output is the script's: it must not mix with the report.
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=_stderr())
@@ -90,7 +91,10 @@ def _child(asked: Path, answer: Path) -> int:
         return process.wait()
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
         raise
 
 

@@ -1,7 +1,8 @@
 """The process that imports torch and Opacus: plans the runs of the script and writes the report.
 
-Started by path (``python .../child.py REQUEST RESULT``) so that the user's own folder is nowhere on
-``sys.path`` before the script is. The result is JSON: ``{"report": ...}`` or ``{"no_verdict": ...}``.
+Started by path (``python .../child.py REQUEST RESULT PARENT``) so that the user's own folder is nowhere
+on ``sys.path`` before the script is. The result is JSON: ``{"report": ...}`` or ``{"no_verdict": ...}``.
+Ends, and cleans up, when it is interrupted and when the process PARENT is gone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -22,12 +24,30 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Verify what the request file asks for; always leaves a result file."""
     _own_package_importable()
-    request_path, result_path = Path(arguments[0]), Path(arguments[1])
-    result = _result(request_path)
+    from dpmigrate.runtime.run.lifeline import follow_parent, interrupt
+
+    request_path, result_path, parent = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
+    signal.signal(signal.SIGINT, _interrupt_once)
+    signal.signal(signal.SIGTERM, _interrupt_once)
+    follow_parent(parent, interrupt)
+    try:
+        result = _result(request_path)
+    except KeyboardInterrupt:
+        if os.getppid() != parent:
+            # Nobody else is left to remove what the parent made for this process.
+            shutil.rmtree(request_path.parent, ignore_errors=True)
+        return 130
     partial = result_path.with_suffix(".partial")
     partial.write_text(json.dumps(result), encoding="utf-8")
     partial.replace(result_path)
     return 0
+
+
+def _interrupt_once(_number: int, _frame: object) -> None:
+    """Raise KeyboardInterrupt, and let no second signal disturb the cleaning up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _result(request_path: Path) -> dict[str, object]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from dpmigrate.runtime.run.launch import run_script
+from dpmigrate.runtime.run.lifeline import end_group, follow_parent, kill_group
 from dpmigrate.runtime.run.ranks import meeting_place, rank, record_path
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -60,10 +61,17 @@ class Runner:
         sys.stdout.flush()
         sys.stderr.flush()
         meeting = meeting_place(self.folder, self.count, self.request.timeout)
+        parent = os.getpid()
         process = os.fork()
         if process == 0:
+            os.setpgid(0, 0)
+            follow_parent(parent, end_group)
             self._child(settings, seed, out, log, loud, prepare, meeting)
-        status = self._wait(process, out)
+        try:
+            status = self._wait(process, out)
+        finally:
+            # Whatever the script has started and left behind goes with it.
+            kill_group(process)
         self.say("")
         if not out.exists():
             raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
@@ -87,7 +95,8 @@ class Runner:
     ) -> None:
         status = 1
         try:
-            os.setpgid(0, 0)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.environ.update(meeting)
             sink = os.open(os.devnull, os.O_RDONLY)
             os.dup2(sink, 0)

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.run.engines import LiveEngine
+from dpmigrate.runtime.run.lifeline import end_group, follow_parent
 from dpmigrate.runtime.run.patching import family, wrap
 from dpmigrate.runtime.run.state import Watch
 
@@ -201,11 +202,13 @@ class Remover:
         answers, to_parent = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        parent = os.getpid()
         process = os.fork()
         if process:
             os.close(commands)
             os.close(to_parent)
             return Snapshot(process, to_snapshot, answers, size)
+        follow_parent(parent, end_group)
         os.close(to_snapshot)
         os.close(answers)
         torch.set_num_threads(1)
@@ -214,8 +217,10 @@ class Remover:
             command = struct.unpack("i", asked)[0] if len(asked) == 4 else QUIT
             if command == QUIT:
                 os._exit(0)
+            snapshot = os.getpid()
             probe = os.fork()
             if not probe:
+                follow_parent(snapshot, end_group)
                 self.probing = command
                 self.watch.on_done = _never_save
                 return None

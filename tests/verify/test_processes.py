@@ -1,0 +1,68 @@
+"""No process of a verification outlives it, however it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.opacus_releases import environment
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+SCRIPT = """
+import os, pathlib, subprocess, sys, time
+helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+pathlib.Path("pids").write_text(f"{os.getppid()} {os.getpid()} {helper.pid}")
+time.sleep(300)
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether the process still runs; a zombie that nobody has reaped yet does not."""
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_every_process_ends_with_the_command(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT, encoding="utf-8")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = subprocess.Popen(
+        [sys.executable, "-m", "dpmigrate", "verify", "train.py"],
+        cwd=tmp_path,
+        env=environment("1.6.0") | {"TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    pids = tmp_path / "pids"
+    try:
+        assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3, 60)
+        started = [int(pid) for pid in pids.read_text().split()]
+        assert all(alive(pid) for pid in started)
+        command.send_signal(number)
+        _, said = command.communicate(timeout=20)
+        assert wait_until(lambda: not any(alive(pid) for pid in started), 20), started
+        assert wait_until(lambda: not list(scratch.glob("dpmigrate-*")), 10)
+        assert "Traceback" not in said
+        assert command.returncode == (130 if number == signal.SIGINT else -number)
+    finally:
+        command.kill()
+        command.wait()
