@@ -36,7 +36,7 @@ def summarise(project: Project, override: VersionSet | None) -> list[tuple[Run, 
 def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | None, ip: Interpreter) -> Run:
     first = runs[0]
     place = first.module.place(first.origin.node)
-    modes = tuple(sorted({r.mode for r in runs}))
+    modes = tuple(sorted({mode for r in runs for mode in r.modes}))
     ghosts = [r for r in runs if r.ghost] or [r for r in runs if r.ghost is None] or runs
     versions = versions_of(ghosts[0], project.declarations, override, ghosts)
     remaining = versions.together if versions.together else versions.declared

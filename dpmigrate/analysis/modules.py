@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from dpmigrate.analysis.positions import Positions
 from dpmigrate.model import Place, Span
 
 if TYPE_CHECKING:
@@ -35,29 +36,25 @@ class ModuleInfo:
         return f"ModuleInfo({self.key!r})"
 
     @cached_property
-    def _positions(self) -> dict[cst.CSTNode, object]:
-        from libcst.metadata import MetadataWrapper, PositionProvider
-
-        wrapper = MetadataWrapper(self.tree, unsafe_skip_copy=True)
-        return dict(wrapper.resolve(PositionProvider))
+    def _positions(self) -> Positions:
+        return Positions(self.tree)
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where a node stands, as editors count (in its cell, in a notebook)."""
         found = self._positions[node]
-        start, end = found.start, found.end  # type: ignore[attr-defined]
-        cell, line, column = self.source.locate(start.line, start.column + 1)
-        end_cell, end_line, end_column = self.source.locate(end.line, end.column + 1)
+        cell, line, column = self.source.locate(found.line, found.column + 1)
+        end_cell, end_line, end_column = self.source.locate(found.end_line, found.end_column + 1)
         if end_cell != cell:
             end_line, end_column = line, column + 1
         return Span(self.path, line, column, end_line, end_column, cell)
 
     def line(self, node: cst.CSTNode) -> int:
         """The 1-based line of a node in ``source.python`` (not in its cell)."""
-        return int(self._positions[node].start.line)  # type: ignore[attr-defined]
+        return self._positions[node].line
 
     def end_line(self, node: cst.CSTNode) -> int:
         """The 1-based last line of a node in ``source.python``."""
-        return int(self._positions[node].end.line)  # type: ignore[attr-defined]
+        return self._positions[node].end_line
 
     def place(self, node: cst.CSTNode, text: str = "") -> Place:
         """A node's line, with a few words on it."""

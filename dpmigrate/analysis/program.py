@@ -18,7 +18,7 @@ from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Value, join_all
+from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Unknown, Value, join_all
 
 _LOADED = (calls, expressions, statements, frameworks, opacus, options, python, seeds, torch)
 """Importing these registers their handlers."""
@@ -66,16 +66,24 @@ def analyse(
         k for k in _callers(entries, importers) if modules.library_path(k) is None and k not in entries
     ]
     ip = _interpret(modules, entries)
-    if _tests_unknown_modes(ip):
-        tested = ip.tested
-        ip = _interpret(modules, entries, tested)
+    if _mode_is_tested(ip):
+        ip = _interpret(modules, entries, ip.tested)
     return Program(list(ip.runs.values()), ip, modules.loaded(), ip.roots_exhausted, ip.too_deep)
 
 
-def _tests_unknown_modes(ip: Interpreter) -> bool:
-    """Whether some mode that is unknown is compared with a ghost mode elsewhere in the program."""
-    unknown = any(run.mode == "?" for run in ip.runs.values())
-    return unknown and any("ghost" in c for constants in ip.tested.values() for c in constants)
+def _mode_is_tested(ip: Interpreter) -> bool:
+    """Whether an unknown mode of some run is compared with a ghost mode elsewhere in the program.
+
+    What the user can set (an option without choices, a field) then takes that value, too.
+    """
+    tested = {symbol for symbol, constants in ip.tested.items() if any("ghost" in c for c in constants)}
+    unknown = [run.mode_atom.symbol for run in ip.runs.values() if isinstance(run.mode_atom, Unknown)]
+    return any(_within(part, symbol) for part in tested for symbol in unknown)
+
+
+def _within(part: object, symbol: object) -> bool:
+    """Whether a symbol is, or was derived from, another."""
+    return part == symbol or (isinstance(symbol, tuple) and any(_within(part, s) for s in symbol))
 
 
 def _callers(seeds: Sequence[str], importers: Callable[[Iterable[str]], list[str]]) -> list[str]:

@@ -71,8 +71,8 @@ class TrainingRun:
     mode: str
     """The value of ``grad_sample_mode``, "?" when it cannot be known."""
     mode_because: tuple[Origin, ...]
-    mode_known_only: bool
-    """Whether this is the only value the mode can take here."""
+    modes: tuple[str, ...]
+    """Every value that the mode can take here, in this calling context."""
     asked_mode: bool
     """Whether the call names a mode at all (an unknown ``**kwargs`` does not)."""
     guard: Guard
@@ -87,6 +87,8 @@ class TrainingRun:
     raw_loaders: frozenset[Atom] = frozenset()
     loops: tuple[Hashable, ...] = ()
     events: list[Event] = field(default_factory=list)
+    mode_atom: Atom | None = None
+    """What ``mode`` was read from."""
     seeded: bool | None = False
     """Whether a global torch seed was set before the run was made (None: on some paths)."""
     seen: dict[Hashable, Event] = field(default_factory=dict)
@@ -136,7 +138,7 @@ class TrainingRun:
 
     def certainty(self, event: Event | None = None) -> Certainty:
         """How sure it is that the run, and the event, happen with this mode."""
-        sure = self.mode_known_only and self.mode != "?"
+        sure = len(self.modes) == 1 and self.mode != "?"
         if event is not None and event.guard:
             sure = False
         return "definite" if sure else "possible"

@@ -154,10 +154,10 @@ class Seq(Atom):
 class Function(Atom):
     """A function or lambda of the project, with the frame that it closes over."""
 
-    module: ModuleInfo = field(compare=False)
-    node: cst.FunctionDef | cst.Lambda = field(compare=False)
+    module: ModuleInfo = field(compare=False, repr=False)
+    node: cst.FunctionDef | cst.Lambda = field(compare=False, repr=False)
     key: Hashable
-    closure: Any = field(compare=False, default=None)
+    closure: Any = field(compare=False, repr=False, default=None)
     owner: Class | None = field(compare=False, default=None)
     decorators: tuple[str, ...] = field(compare=False, default=())
 
@@ -166,8 +166,8 @@ class Function(Atom):
 class Class(Atom):
     """A class of the project; ``bases`` as evaluated at its definition."""
 
-    module: ModuleInfo = field(compare=False)
-    node: cst.ClassDef = field(compare=False)
+    module: ModuleInfo = field(compare=False, repr=False)
+    node: cst.ClassDef = field(compare=False, repr=False)
     key: Hashable
     bases: tuple[Value, ...] = field(compare=False, default=())
     fields: tuple[str, ...] = field(compare=False, default=())
@@ -213,9 +213,9 @@ class Obj(Atom):
 
     kind: str
     key: Hashable
-    module: ModuleInfo | None = field(compare=False, default=None)
-    node: cst.CSTNode | None = field(compare=False, default=None)
-    data: Any = field(compare=False, default=None)
+    module: ModuleInfo | None = field(compare=False, repr=False, default=None)
+    node: cst.CSTNode | None = field(compare=False, repr=False, default=None)
+    data: Any = field(compare=False, repr=False, default=None)
     """What the kind needs to know: the class of an instance, the run of a DP object."""
 
 

@@ -1,0 +1,11 @@
+"""What Opacus's names mean. Each module is one group of names; importing it registers its handlers.
+
+Sources: Opacus 1.5 to 1.6.0. ``make_private`` in ghost mode returns (model, optimizer, loader)
+before 1.5.3 and (model, optimizer, criterion, loader) since; in every other mode three.
+"""
+
+from dpmigrate.analysis.library.opacus import by_hand, engines, escapes, layers, memory, objects, results
+
+LOADED = (by_hand, engines, escapes, layers, memory, objects, results)
+
+__all__ = ["LOADED"]

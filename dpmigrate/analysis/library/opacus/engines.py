@@ -1,0 +1,79 @@
+"""Engines, and the ``make_private*`` calls on them."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.opacus.runs import modes_of, record_run
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch import real
+from dpmigrate.analysis.values import (
+    NONE,
+    Atom,
+    Entry,
+    Obj,
+    Unknown,
+    Value,
+    const,
+    join_all,
+    of,
+)
+
+
+@function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")
+def _make_engine(ip: Interpreter, info: CallInfo) -> Value:
+    kind = "adaptive-engine" if "Adaptive" in info.name else "engine"
+    made = ip.new(kind, info.node)
+    ip.store.set(made, "secure_mode", info.argument(None, "secure_mode"))
+    return of(made)
+
+
+@method(("engine", "adaptive-engine"), "__init__")
+def _init_engine(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.store.set(real(e.atom), "secure_mode", info.argument(None, "secure_mode"))
+    return NONE
+
+
+@method(("engine", "adaptive-engine"), "make_private", "make_private_with_epsilon")
+def _make_private(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    return private_run(ip, info, e.atom)
+
+
+@method("unknown", "make_private", "make_private_with_epsilon")
+def _make_private_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """An engine that came in as a bare parameter: known by the keywords that only Opacus has."""
+    telling = {"module", "optimizer", "data_loader", "max_grad_norm"}
+    if not telling <= set(info.keywords) or not _handed_in(e.atom) or not _speaks_opacus(ip):
+        return ip.unknown(info.node, "result of make_private")
+    return private_run(ip, info, None)
+
+
+def _handed_in(atom: Atom) -> bool:
+    """Whether something unknown came in as a parameter or an attribute, and is no call's result."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    return isinstance(symbol, tuple) and bool(symbol) and symbol[0] not in ("node", "name", "import", "never")
+
+
+def _speaks_opacus(ip: Interpreter) -> bool:
+    return any(b"opacus" in m.source.data for m in ip.modules.loaded())
+
+
+def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
+    """The result of ``make_private*``: one run for each mode that it can be called with."""
+    call = "make_private_with_epsilon" if info.name.endswith("epsilon") else "make_private"
+    given = info.argument(None, "grad_sample_mode")
+    asked = bool(given)
+    if not given:
+        given = of(Unknown(("mode", id(info.node)))) if info.unknown_keywords else const("hooks")
+    modes = list(modes_of(ip, given))
+    out = []
+    for mode, entry in modes:
+        guard = entry.guard | ip.path
+        run = record_run(ip, info, call, mode, entry, tuple(m for m, _ in modes), asked, guard)
+        run.engine = engine
+        run.adaptive = engine is not None and engine.kind == "adaptive-engine"
+        result = Obj("private-result", ("result", id(info.node), ip.context, mode), ip.module, info.node, run)
+        out.append(of(result, *entry.because, guard=entry.guard))
+    return join_all(out)

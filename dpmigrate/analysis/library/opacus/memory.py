@@ -1,0 +1,89 @@
+"""Batch memory managers: which run's optimizer or loader they are given."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch import real
+from dpmigrate.analysis.training import entries_of_kind
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Entry,
+    Obj,
+    Value,
+    of,
+)
+
+
+@function("opacus.BatchMemoryManager")
+def _memory_manager(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("memory-manager", info.node)
+    manage(ip, info, "BatchMemoryManager", info.argument(None, "max_physical_batch_size"))
+    ip.store.set(made, "<loader>", info.argument(0, "data_loader"))
+    return of(made)
+
+
+@method("memory-manager", "__init__")
+def _init_manager(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    manage(ip, info, "BatchMemoryManager", info.argument(None, "max_physical_batch_size"))
+    ip.store.set(real(e.atom), "<loader>", info.argument(0, "data_loader"))
+    return NONE
+
+
+def _enter_manager(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    loader = ip.read(real(e.atom), "<loader>") or NOTHING
+    return of(Obj("managed-loader", (real(e.atom), "loader"), ip.module, node, loader))
+
+
+registry.ENTERING["memory-manager"] = _enter_manager
+
+
+@method("memory-manager", "__enter__")
+def _enter_by_hand(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return _enter_manager(ip, e, info.node)
+
+
+@function("opacus.wrap_data_loader")
+def _wrap_loader(ip: Interpreter, info: CallInfo) -> Value:
+    manage(ip, info, "wrap_data_loader", info.argument(None, "max_batch_size"))
+    return of(
+        Obj(
+            "managed-loader",
+            (id(info.node), ip.context),
+            ip.module,
+            info.node,
+            info.argument(0, "data_loader"),
+        )
+    )
+
+
+def manage(ip: Interpreter, info: CallInfo, manager: str, maximum: Value) -> None:
+    optimizer = info.argument(None, "optimizer")
+    told: set[int] = set()
+    for entry, obj in entries_of_kind(optimizer, "dp-optimizer"):
+        ip.happen(obj.data, "memory-manager", info.node, entry.guard, manager=manager, maximum=maximum)
+        told.add(id(obj.data))
+    if told:
+        return
+    for entry, obj in entries_of_kind(info.argument(0, "data_loader"), "dp-loader"):
+        ip.happen(obj.data, "memory-manager", info.node, entry.guard, manager=manager, maximum=maximum)
+        told.add(id(obj.data))
+    if not told:
+        ip.notes.setdefault("unlinked managers", []).append(
+            (ip.origin(info.node), manager, maximum, optimizer)
+        )
+
+
+def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    assert isinstance(e.atom, Obj)
+    for entry in (e.atom.data or NOTHING).entries:
+        if isinstance(entry.atom, Obj) and entry.atom.kind == "dp-loader":
+            ip.happen(entry.atom.data, "iterate", node, entry.guard | e.guard, loader="managed")
+    return ip.unknown(node, "a batch")
+
+
+registry.ITERATION["managed-loader"] = _iterate_managed

@@ -1,0 +1,122 @@
+"""The private model, optimizer, criterion and loader."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.gradients import step_taken, touch
+from dpmigrate.analysis.library.opacus.runs import part, run_of
+from dpmigrate.analysis.library.registry import CallInfo, attribute, method
+from dpmigrate.analysis.library.torch import set_to_none
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Const,
+    Entry,
+    Function,
+    Params,
+    Tensor,
+    Value,
+    const,
+    join_all,
+    of,
+)
+
+
+@method(
+    "dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "requires_grad_", "apply"
+)
+@method("dp-optimizer", "attach_step_hook", "expected_batch_size")
+def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(e.atom, *e.because)
+
+
+@method("dp-model", "__call__", "forward")
+def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(Tensor(frozenset({e.atom}), e.atom))
+
+
+@method("dp-model", "zero_grad")
+def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    touch(ip, run_of(e), info.node, set_to_none(info, default=False), e.guard)
+    return NONE
+
+
+@method("dp-model", "get_coeff", "get_clipping_coef")
+def _coefficient(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), "coefficient", info.node, e.guard, name=info.name)
+    return of(Tensor(frozenset({e.atom}), None, (), e.atom))
+
+
+@method("dp-model", "disable_hooks", "enable_hooks")
+def _switch_hooks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), "hooks-switch", info.node, e.guard, name=info.name)
+    return NONE
+
+
+@attribute("dp-model", "_module", "module")
+def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    run = run_of(e)
+    return join_all(of(a) for a in run.raw_models) or of(e.atom)
+
+
+@method("dp-model", "*")
+def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    tensors = any(isinstance(a, Tensor) for v in info.everything() for a in v.atoms)
+    if info.name in ("generate", "training_step", "compute_loss") or tensors:
+        return of(Tensor(frozenset({e.atom}), e.atom, (f".{info.name}",)))
+    return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
+
+
+@method("dp-optimizer", "step")
+def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    for argument in info.everything():
+        for entry in argument.entries:
+            if isinstance(entry.atom, Function):
+                from dpmigrate.analysis.calls import call_value
+
+                call_value(ip, Value((entry,)), CallInfo(info.node))
+    step_taken(ip, run_of(e), info.node, e.guard)
+    return NONE
+
+
+@method("dp-optimizer", "zero_grad")
+def _zero_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    touch(ip, run_of(e), info.node, set_to_none(info, default=False), e.guard)
+    return NONE
+
+
+@method("dp-optimizer", "signal_skip_step")
+def _signal(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    given = info.argument(0, "do_skip") or const(True)
+    if Const(False) == given.only:
+        return NONE
+    ip.happen(run_of(e), "memory-manager", info.node, e.guard, manager="signal_skip_step", maximum=NOTHING)
+    return NONE
+
+
+@attribute("dp-optimizer", "original_optimizer")
+def _original(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    return join_all(of(a) for a in run_of(e).raw_optimizers) or ip.unknown(node, "the wrapped optimizer")
+
+
+@attribute("dp-optimizer", "params")
+def _optimizer_params(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    return of(Params(frozenset({part(run_of(e), "dp-model")})))
+
+
+@method("dp-criterion", "__call__", "forward")
+def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
+    sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.sources for t in inputs))
+    return of(Tensor(sources, e.atom))
+
+
+def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    ip.happen(run_of(e), "iterate", node, e.guard, loader="returned")
+    return ip.unknown(node, "a batch")
+
+
+registry.ITERATION["dp-loader"] = _iterate_private

@@ -1,0 +1,71 @@
+"""What ``make_private*`` returns: unpacked, subscripted, iterated."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.opacus.runs import criterion_of, part, parts_of
+from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import (
+    NONE,
+    Atom,
+    Entry,
+    Obj,
+    Seq,
+    Value,
+    join_all,
+    of,
+)
+
+
+@method("private-result", "<unpack>")
+def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    run: TrainingRun = e.atom.data
+    count, star = info.positional[0].constant, info.positional[1].constant
+    ip.happen(run, "unpack", info.node, e.guard, count=count, star=star)
+    if star is None:
+        parts = parts_of(run, count)
+        return of(Seq(tuple(map(of, parts)))) if parts else NONE
+    whole = parts_of(run, None)
+    assert whole is not None
+    if len(whole) < count - 1:
+        return NONE
+    tail = count - star - 1
+    values = [of(a) for a in whole]
+    middle = of(Seq(tuple(values[star : len(values) - tail]), None, True))
+    return of(Seq((*values[:star], middle, *(values[len(values) - tail :] if tail else ()))))
+
+
+@method("private-result", "<item>")
+def _item(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    run: TrainingRun = e.atom.data
+    index = info.positional[0].constant
+    ip.happen(run, "result-use", info.node, e.guard, index=index)
+    model, optimizer, loader = (part(run, k) for k in ("dp-model", "dp-optimizer", "dp-loader"))
+    if run.ghost is False:
+        table: dict[int, list[Atom]] = {
+            0: [model],
+            1: [optimizer],
+            2: [loader],
+            -1: [loader],
+            -2: [optimizer],
+            -3: [model],
+        }
+    else:
+        wrapped = criterion_of(run)
+        third: list[Atom] = [wrapped] if run.argument("criterion") else [wrapped, loader]
+        table = {0: [model], 1: [optimizer], 2: third, 3: [loader], -1: [loader], -2: [wrapped]}
+    return join_all(of(a) for a in table.get(index, []))
+
+
+def _iterate_result(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    assert isinstance(e.atom, Obj)
+    return join_all(of(a) for a in parts_of(e.atom.data, None) or [])
+
+
+registry.ITERATION["private-result"] = _iterate_result

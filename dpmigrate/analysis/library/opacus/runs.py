@@ -1,0 +1,145 @@
+"""Recording a private run, one for each mode, and the objects that stand for what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.torch import real
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import (
+    Absent,
+    Atom,
+    Const,
+    Entry,
+    Guard,
+    Obj,
+    Unknown,
+    Value,
+)
+
+
+def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:
+    seen: dict[str, Entry] = {}
+    for e in ip.feasible(given).entries:
+        mode = _mode_of(e.atom)
+        guard = e.guard
+        if mode in seen:
+            guard = seen[mode].guard & guard
+        seen[mode] = Entry(e.atom, guard, e.because)
+    yield from seen.items()
+
+
+def _mode_of(atom: Atom) -> str:
+    if isinstance(atom, Const) and isinstance(atom.value, str):
+        return atom.value
+    if isinstance(atom, Absent) or atom == Const(None):
+        return "hooks"
+    if isinstance(atom, Obj) and atom.kind == "enum":
+        held = atom.data[2].only
+        if isinstance(held, Const) and isinstance(held.value, str):
+            return held.value
+    return "?"
+
+
+def record_run(
+    ip: Interpreter,
+    info: CallInfo,
+    call: str,
+    mode: str,
+    entry: Entry,
+    modes: tuple[str, ...],
+    asked: bool,
+    guard: Guard,
+) -> TrainingRun:
+    key = ("run", id(info.node), ip.context, mode)
+    old = ip.runs.get(key)
+    if old is not None:
+        old.guard = old.guard & guard
+        old.raw_models |= _raw(ip, info.argument(None, "module"))
+        old.raw_optimizers |= objects_in(info.argument(None, "optimizer"))
+        old.raw_loaders |= objects_in(info.argument(None, "data_loader"))
+        hand_over(ip, old)
+        return old
+    origin = ip.origin(info.node, f"{call}(...)")
+    run = TrainingRun(
+        ip.module,
+        origin,
+        call,  # type: ignore[arg-type]
+        mode,
+        entry.because,
+        modes,
+        asked,
+        guard,
+        ip.context,
+        tuple(f.owner for f in ip.frames),
+        arguments=dict(info.keywords),
+        raw_models=_raw(ip, info.argument(None, "module")),
+        raw_optimizers=objects_in(info.argument(None, "optimizer")),
+        raw_loaders=objects_in(info.argument(None, "data_loader")),
+        loops=tuple(ip.loops),
+    )
+    run.seeded = seeded_here(ip)
+    run.mode_atom = entry.atom
+    ip.runs[key] = run
+    hand_over(ip, run)
+    return run
+
+
+def hand_over(ip: Interpreter, run: TrainingRun) -> None:
+    given = frozenset(a for a in run.argument("criterion").atoms if isinstance(a, Obj))
+    ip.hand_over(run, *run.raw_models, *run.raw_optimizers, *run.raw_loaders, *given)
+
+
+def seeded_here(ip: Interpreter) -> bool | None:
+    """Whether a global seed of torch was set on the way here."""
+    state = ip.read("<global>", "seed")
+    if not state:
+        return False
+    known = {a.value for a in state.atoms if isinstance(a, Const)}
+    return True if known == {True} else None
+
+
+def objects_in(value: Value) -> frozenset[Atom]:
+    return frozenset(real(a) for a in value.atoms if isinstance(a, Obj))
+
+
+def _raw(ip: Interpreter, value: Value) -> frozenset[Atom]:
+    found: set[Atom] = set()
+    for a in value.atoms:
+        if isinstance(a, Obj):
+            found.add(real(a))
+            found |= ip.notes.get(("wraps", a), set())
+        elif isinstance(a, Unknown):
+            found |= {
+                p for p in a.parts if isinstance(p, Obj) and p.kind in ("model", "instance", "dp-model")
+            }
+            found.add(a)
+    return frozenset(found)
+
+
+def part(run: TrainingRun, kind: str) -> Obj:
+    return Obj(kind, (kind, id(run)), run.module, run.origin.node, run)
+
+
+def criterion_of(run: TrainingRun) -> Obj:
+    return part(run, "dp-criterion")
+
+
+def parts_of(run: TrainingRun, count: int | None) -> list[Atom] | None:
+    """The elements of the result when it has ``count`` of them; None when it never does."""
+    model, optimizer, loader = (part(run, k) for k in ("dp-model", "dp-optimizer", "dp-loader"))
+    four: list[Atom] = [model, optimizer, criterion_of(run), loader]
+    three: list[Atom] = [model, optimizer, loader]
+    if run.ghost is False:
+        return three if count in (3, None) else None
+    if count is None:
+        return four if run.ghost else three
+    return {3: three, 4: four}.get(count)
+
+
+def run_of(e: Entry) -> TrainingRun:
+    assert isinstance(e.atom, Obj)
+    run: TrainingRun = e.atom.data
+    return run
