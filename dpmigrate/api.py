@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, ScanResult, Span
-from dpmigrate.project import Project, absolute_path, open_project
+from dpmigrate.project import Project, open_project
 from dpmigrate.workspace.discover import Workspace, discover
 
 if TYPE_CHECKING:
@@ -191,12 +191,12 @@ def _not_analysed(project: Project, wanted: list[Advisory], out: Found) -> None:
 def _in_library(project: Project, match: Match) -> bool:
     """Whether a match is in Opacus's own source, which plants in its tests what we look for."""
     program = project.program
-    assert program is not None and program.interpreter is not None and match.origin is not None
-    return program.interpreter.modules.in_library(match.origin.module.key)
+    assert program is not None and match.origin is not None
+    return program.modules.in_library(match.origin.module.key)
 
 
 def _is_target(workspace: Workspace, shown: str) -> bool:
-    return shown == "-" or workspace.is_target(absolute_path(workspace, shown))
+    return shown == "-" or workspace.is_target(workspace.absolute(shown))
 
 
 def _frames(

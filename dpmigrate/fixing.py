@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpmigrate.project import Project, absolute_path, open_project
+from dpmigrate.project import Project, open_project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.errors import NotLossless, Refused
 from dpmigrate.workspace.transaction import Transaction
@@ -137,7 +137,7 @@ class _Fixing:
         try:
             for path, data in sorted(contents.items()):
                 old[path] = self._old(path)
-                transaction.stage(absolute_path(self.project.workspace, path), old[path], data)
+                transaction.stage(self.project.workspace.absolute(path), old[path], data)
             if apply:
                 transaction.commit()
         except Refused as refused:
@@ -216,7 +216,7 @@ class _Fixing:
             return (job.path, str(error))
         transaction = Transaction(workspace.is_target, workspace.display)
         for path, data in sorted(contents.items()):
-            absolute = absolute_path(workspace, path)
+            absolute = workspace.absolute(path)
             if not workspace.is_target(absolute):
                 return (job.path, f"the fix also needs {path}, which is outside the given paths")
             try:
@@ -235,7 +235,7 @@ class _Fixing:
         except (Withheld, NotLossless) as error:
             return {}, str(error), None
         workspace = self.project.workspace
-        overlay = {absolute_path(workspace, path): data for path, data in contents.items()}
+        overlay = {workspace.absolute(path): data for path, data in contents.items()}
         project = open_project(workspace, overlay=overlay)
         after = self.look(project)
         problem = (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed
 from dpmigrate.workspace.discover import Workspace
-from dpmigrate.workspace.reading import telling
+from dpmigrate.workspace.reading import read_bytes, telling
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
@@ -58,9 +58,7 @@ def open_project(
     files = () if stdin is not None else workspace.files
     found = telling(files, TELLING, workspace.display)
     project.seen = found.seen + (stdin is not None)
-    project.not_analysed += [
-        n for n in found.not_analysed if workspace.is_target(workspace.cwd + "/" + n.path)
-    ]
+    project.not_analysed += [n for n in found.not_analysed if workspace.is_target(workspace.absolute(n.path))]
     seeds = dict(found.data)
     if stdin is not None and any(t in stdin for t in TELLING):
         seeds["-"] = stdin
@@ -81,47 +79,73 @@ def _analyse(
     project: Project, files: list[str], seeds: dict[str, bytes], overlay: Mapping[str, bytes]
 ) -> None:
     """Interpret what is telling. Trees are many small objects that live on: the collector only costs."""
-    from dpmigrate.analysis.program import analyse
+    from dpmigrate.analysis.modules import Modules
+    from dpmigrate.analysis.program import analyse, groups_of
 
     workspace = project.workspace
     root = str(workspace.root).rstrip("/") + "/"
     absolute = {_key(path, root): path for path in (*files, *(["-"] if "-" in seeds else []))}
-    reader = _Reader(project, absolute, {**seeds, **overlay})
-
-    def importers(names: Iterable[str]) -> list[str]:
-        wanted = "|".join(sorted(map(re.escape, names)))
-        pattern = re.compile(rb"^\s*(?:from|import)\b[^\n]*\b(?:" + wanted.encode() + rb")\b", re.MULTILINE)
-        seen = telling([p for p in files if p not in seeds], (b"import",), workspace.display)
-        return [_key(path, root) for path, data in seen.data.items() if pattern.search(data)]
-
-    keys = [_key(p, root) for p in seeds]
-    starts = [k for k, p in zip(keys, seeds, strict=True) if any(t in seeds[p] for t in TELLING[:2])]
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        project.program = analyse(tuple(absolute), starts, reader, importers)
-    finally:
-        if collecting:
-            gc.enable()
-    project.modules = {m.path: m for m in project.program.modules}
+    texts = _Texts(project, absolute, seeds, overlay)
+    modules = Modules(tuple(absolute), texts.parse)
+    telling_keys = [_key(p, root) for p in seeds if any(t in seeds[p] for t in TELLING[:2])]
+    with paused_collector():
+        project.program = analyse(modules, groups_of(modules, telling_keys, texts))
+    project.modules = {m.path: m for m in modules.loaded()}
     for key in sorted(set(project.program.too_deep)):
         shown = workspace.display(absolute[key])
         if workspace.is_target(absolute[key]):
             project.not_analysed.append(NotAnalysed(shown, 1, "code nested too deeply to follow"))
 
 
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Without garbage collection: trees are many small objects that live on, and it only costs."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _key(path: str, root: str) -> str:
     return path.removeprefix(root)
 
 
-class _Reader:
-    """Loads and parses files by their key; what cannot be is noted once."""
+class _Texts:
+    """Reads and parses files by their key; what cannot be is noted once."""
 
-    def __init__(self, project: Project, absolute: dict[str, str], data: dict[str, bytes]) -> None:
-        self.project, self.absolute, self.data = project, absolute, data
-        self.libraries: dict[str, str | None] = {}
+    def __init__(
+        self,
+        project: Project,
+        absolute: dict[str, str],
+        seeds: Mapping[str, bytes],
+        overlay: Mapping[str, bytes],
+    ) -> None:
+        self.project, self.absolute = project, absolute
+        self.data = {**seeds, **overlay}
+        self.others = {path: key for key, path in absolute.items() if path not in seeds}
 
-    def __call__(self, key: str, library_path: str | None = None) -> ModuleInfo | None:
+    def mentioning(self, names: Iterable[str]) -> list[str]:
+        wanted = "|".join(sorted(map(re.escape, names)))
+        pattern = re.compile(rb"^\s*(?:from|import)\b[^\n]*\b(?:" + wanted.encode() + rb")\b", re.MULTILINE)
+        unread = [path for path in self.others if path not in self.data]
+        seen = telling(unread, (b"import",), self.project.workspace.display)
+        changed = {path: self.data[path] for path in self.others if path in self.data}
+        texts = {**seen.data, **changed}
+        return [self.others[path] for path in sorted(texts) if pattern.search(texts[path])]
+
+    def text(self, key: str) -> bytes:
+        path = self.absolute[key]
+        if path not in self.data:
+            try:
+                return read_bytes(path)
+            except OSError:
+                return b""
+        return self.data[path]
+
+    def parse(self, key: str, library_path: str | None = None) -> ModuleInfo | None:
         from dpmigrate.analysis.modules import ModuleInfo
         from dpmigrate.workspace.errors import Unreadable
         from dpmigrate.workspace.parse import parse
@@ -166,8 +190,3 @@ def _cells(source: Source) -> Sequence[tuple[int, str]]:
     """The cells that install something, whole, so that lines and offsets count inside the cell."""
     cells = dict.fromkeys(install.cell for install in source.install_lines())
     return [(cell, "\n".join(source.lines(cell))) for cell in cells]
-
-
-def absolute_path(workspace: Workspace, shown: str) -> str:
-    """The absolute path of a file as reports show it."""
-    return str(Path(workspace.cwd, shown))

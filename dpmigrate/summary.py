@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def summarise(project: Project, override: VersionSet | None) -> list[tuple[Run, list[TrainingRun]]]:
     """Every private training run of a project, in order of place, with the records behind it."""
     program = project.program
-    if program is None or program.interpreter is None:
-        return []
-    groups: dict[int, list[TrainingRun]] = {}
-    for run in program.runs:
-        if run.manual and run.ghost is False:
-            continue
-        groups.setdefault(id(run.origin.node), []).append(run)
-    out = [(_summary(runs, project, override, program.interpreter), runs) for runs in groups.values()]
+    out = []
+    for part in program.parts if program is not None else ():
+        groups: dict[int, list[TrainingRun]] = {}
+        for run in part.runs:
+            if run.manual and run.ghost is False:
+                continue
+            groups.setdefault(id(run.origin.node), []).append(run)
+        out += [(_summary(runs, project, override, part.interpreter), runs) for runs in groups.values()]
     return sorted(
         out, key=lambda pair: (pair[0].path, -1 if pair[0].cell is None else pair[0].cell, pair[0].line)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import Finding, Span
-from dpmigrate.project import absolute_path
 from dpmigrate.workspace.suppressions import Suppressions, in_python, in_text
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Ignores:
 
         out = []
         for path, known in sorted(self._known.items()):
-            if known is None or not workspace.is_target(absolute_path(workspace, path)):
+            if known is None or not workspace.is_target(workspace.absolute(path)):
                 continue
             source = self.project.sources.get(path)
             for ignore in known.unused():

@@ -46,12 +46,11 @@ def match_runs(
 ) -> Iterator[Match]:
     """Every match of every advisory on every run of a project, in no particular order."""
     program = project.program
-    if program is None or program.interpreter is None:
-        return
-    for run in program.runs:
-        versions = versions_of(run, project.declarations, override, program.runs)
-        for advisory in advisories:
-            yield from match_run(advisory, run, versions, program.interpreter)
+    for part in program.parts if program is not None else ():
+        for run in part.runs:
+            versions = versions_of(run, project.declarations, override, part.runs)
+            for advisory in advisories:
+                yield from match_run(advisory, run, versions, part.interpreter)
 
 
 def match_run(advisory: Advisory, run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Match]:

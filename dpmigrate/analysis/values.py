@@ -161,6 +161,12 @@ class Function(Atom):
     owner: Class | None = field(compare=False, default=None)
     decorators: tuple[str, ...] = field(compare=False, default=())
 
+    @property
+    def name(self) -> str:
+        """The name that it was defined under; empty for a lambda."""
+        name = getattr(self.node, "name", None)
+        return str(name.value) if name is not None else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Class(Atom):

@@ -49,9 +49,9 @@ def _old(project: Project, path: str) -> bytes:
 
 def _exported(project: Project, edits: Edits) -> set[str]:
     """The names that other modules of the project import from this one."""
-    if project.program is None or project.program.interpreter is None:
+    if project.program is None:
         return set()
-    modules = project.program.interpreter.modules
+    modules = project.program.modules
     found: set[str] = set()
     for info in project.modules.values():
         if info is edits.module:

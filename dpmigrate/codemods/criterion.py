@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -10,8 +11,9 @@ from dpmigrate.analysis.values import Atom, External, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
-from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arguments, literal_arguments
+from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arguments
 from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite
 from dpmigrate.codemods.nodes import add_argument
 from dpmigrate.codemods.own_criterion import OwnCriterion
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 NEIGHBOURS = ("module", "optimizer")
 """Keywords behind which ``criterion=`` reads well."""
 NAMES = ("criterion", "loss_fn", "private_criterion")
+MAX_CALLERS = 4
 
 
 class CriterionPlan:
@@ -47,6 +50,7 @@ class CriterionPlan:
         self.module = upgrade.module
         self.scope: Scope = facts.scope(upgrade.call)
         self.own = OwnCriterion(facts, edits, upgrade)
+        self.kept = KeptCriteria(facts, edits, self.own)
         self.routed: set[cst.CSTNode] = set()
         self.freed: cst.CSTNode | None = None
         self._affected: list[tuple[cst.Call, bool]] = []
@@ -56,6 +60,11 @@ class CriterionPlan:
         """How the result of the call is taken apart; a hand-made pair has none."""
         assert self._result is not None
         return self._result
+
+    @property
+    def reduction(self) -> str:
+        """What one number of the wrapped criterion's losses is over the examples."""
+        return self.own.wanted if self.sites else "mean"
 
     def affected(self) -> list[tuple[cst.Call, bool]]:
         """The calls whose losses the wrapped criterion will make; whether they were one number."""
@@ -79,10 +88,10 @@ class CriterionPlan:
             )
         if given:
             self._use_returned()
-        elif isinstance(self.sites[0].maker, Obj):
-            self._own_object(self.sites[0].maker)
-        else:
+        elif isinstance(self.sites[0].maker, External):
             self._functional()
+        else:
+            self._own_object(self.kept.of(self.sites))
         if self.upgrade.runs[0].adaptive:
             self._adaptive_needs_none()
 
@@ -103,95 +112,80 @@ class CriterionPlan:
 
     def own_constructor(self) -> tuple[cst.Call, str]:
         """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
-        makers = {_key(self.facts, s) for s in self.sites}
-        maker = self.sites[0].maker if len(makers) == 1 else None
-        if (
-            not isinstance(maker, Obj)
-            or not isinstance(maker.node, cst.Call)
-            or not self.facts.knows(maker.node)
-        ):
+        if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, External):
             raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
-        self.own.check(maker)
-        per_example = self.own.reduction_of(maker, maker.node) == "none"
-        self.own.lift(maker, maker.node, per_example)
-        binding = self.own.binding(maker.node)
-        if binding is None or len(binding.targets) != 1:
-            raise Withheld(
-                "the criterion is not kept in a variable", self.facts.module_of(maker.node), maker.node
-            )
-        self._affected = [(c, not per_example) for c in self.own.calls_of(maker.node)]
-        return maker.node, self.facts.code(binding.targets[0].target).strip()
+        kept = self.kept.of(self.sites)
+        if not kept.name or len(kept.constructors) != 1:
+            raise Withheld("the criterion is not kept in a variable", self.module, self.call)
+        self.kept.lift(kept)
+        self._affected = [(c, not kept.per_example) for c in kept.calls]
+        return kept.constructors[0], kept.name
 
-    def _own_object(self, maker: Obj) -> None:
-        facts = self.facts
-        constructor = maker.node
-        if not isinstance(constructor, cst.Call) or not facts.knows(constructor):
-            raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
-        self.own.check(maker)
-        per_example = self.own.reduction_of(maker, constructor) == "none"
-        self.own.lift(maker, constructor, per_example)
-        binding = self.own.binding(constructor)
-        calls = self.own.calls_of(constructor)
-        self._affected = [(c, not per_example) for c in calls]
-        target = binding.targets[0].target if binding is not None and len(binding.targets) == 1 else None
-        own = self.facts.scope(constructor)
-        name = facts.code(target).strip() if isinstance(target, (cst.Name, cst.Attribute)) else ""
-        if isinstance(target, cst.Name) and not self._in_foreign_loop(constructor):
-            if own is self.scope:
-                self._move_if_late(binding)
-            elif isinstance(own, cst.FunctionDef) and self._calls_lead(own, self.scope):
-                route(facts, self.edits, own, self.scope, name, self.routed)
-            else:
-                self._rebuild(constructor, binding, name, calls)
-                return
-            self._give(name)
-            self._receive(name, own)
-        elif (
-            isinstance(target, cst.Attribute)
-            and name.startswith("self.")
-            and self._same_class(own, self.scope)
-        ):
-            if own is self.scope:
-                self._move_if_late(binding)
-            self._give(name)
-            self._receive(name, own)
-        elif isinstance(target, cst.Name):
-            self._rebuild(constructor, binding, name, calls)
-        else:
-            raise Withheld(
-                "the criterion is not kept in a variable that make_private can be given",
-                facts.module_of(constructor),
-                constructor,
-            )
-
-    def _in_foreign_loop(self, constructor: cst.Call) -> bool:
-        """Whether the call repeats while the criterion is made once: its second wrapping would fail."""
-        for node in self.facts.above(self.call):
-            if node is self.scope:
-                return False
-            if isinstance(node, (cst.For, cst.While)) and node not in set(self.facts.above(constructor)):
-                return True
-        return False
-
-    def _move_if_late(self, binding: cst.Assign | None) -> None:
-        facts = self.facts
-        assert binding is not None
-        statement, call = facts.statement(binding), facts.statement(self.call)
-        if facts.position(statement) < facts.position(call):
+    def _own_object(self, kept: Kept) -> None:
+        own = self.kept.scope(kept)
+        member = kept.name.startswith("self.")
+        if not kept.name or self.upgrade.apart or (not member and self._repeats(kept)):
+            self._rebuild(kept)
             return
-        names = {n.value for n in facts.inside(binding.value, cst.Name)}
-        bound_between = {
-            n.value
-            for t in facts.own(self.scope, cst.AssignTarget)
-            if facts.position(call) <= facts.position(t) < facts.position(statement)
-            for n in facts.inside(t.target, cst.Name)
-        }
-        if names & bound_between or facts.parent(statement) is not facts.parent(call):
-            raise Withheld(
-                "the criterion is made behind make_private: make it before", facts.module_of(binding), binding
-            )
-        own = self.edits.of(facts.module_of(binding))
-        own.move_before(call, statement)
+        assert own is not None
+        if own is self.scope:
+            self._move_if_late(kept)
+        elif member:
+            if not self._same_class(own, self.scope):
+                raise Withheld(
+                    "the criterion is not kept in a variable that make_private can be given",
+                    self.facts.module_of(kept.homes[0]),
+                    kept.homes[0],
+                )
+        elif isinstance(own, cst.FunctionDef) and self._calls_lead(own, self.scope):
+            route(self.facts, self.edits, own, self.scope, kept.name, self.routed)
+        else:
+            self._rebuild(kept)
+            return
+        self.kept.lift(kept)
+        self._affected = [(c, not kept.per_example) for c in kept.calls]
+        self._give(kept.name)
+        self._receive(kept.name, own)
+
+    def _repeats(self, kept: Kept) -> bool:
+        """Whether the call repeats while the criterion is made once: its second wrapping would fail."""
+        made = {self.facts.scope(n): n for n in (*kept.homes, *kept.constructors)}
+        around = {n for m in made.values() for n in self.facts.above(m)}
+        return self._in_foreign_loop(self.call, made, around, MAX_CALLERS)
+
+    def _in_foreign_loop(
+        self, call: cst.CSTNode, made: Collection[Scope], around: Collection[cst.CSTNode], depth: int
+    ) -> bool:
+        scope = self.facts.scope(call)
+        for node in self.facts.above(call):
+            if node is scope:
+                break
+            if isinstance(node, (cst.For, cst.While)) and node not in around:
+                return True
+        if all(s is scope for s in made) or depth == 0:
+            return False
+        callers = self.facts.callers.get(scope, ())
+        return any(self._in_foreign_loop(c, made, around, depth - 1) for c, _ in callers)
+
+    def _move_if_late(self, kept: Kept) -> None:
+        facts = self.facts
+        call = facts.statement(self.call)
+        for home in kept.homes:
+            statement = facts.statement(home)
+            if facts.position(statement) < facts.position(call):
+                continue
+            names = {n.value for n in facts.inside(home.value, cst.Name)}
+            bound_between = {
+                n.value
+                for t in facts.own(self.scope, cst.AssignTarget)
+                if facts.position(call) <= facts.position(t) < facts.position(statement)
+                for n in facts.inside(t.target, cst.Name)
+            }
+            if names & bound_between or facts.parent(statement) is not facts.parent(call):
+                raise Withheld(
+                    "the criterion is made behind make_private: make it before", facts.module_of(home), home
+                )
+            self.edits.of(facts.module_of(home)).move_before(call, statement)
 
     def _same_class(self, a: Scope, b: Scope) -> bool:
         one = self.facts.class_of(a) if isinstance(a, cst.FunctionDef) else None
@@ -206,35 +200,47 @@ class CriterionPlan:
             for call, _ in self.facts.callers.get(target, ())
         )
 
-    def _rebuild(
-        self, constructor: cst.Call, binding: cst.Assign | None, name: str, calls: list[cst.Call]
-    ) -> None:
-        """Build the criterion where ``make_private`` is called, which its own place does not reach."""
+    def _rebuild(self, kept: Kept) -> None:
+        """Build the criterion where ``make_private`` is called, which its own variable does not reach."""
         facts = self.facts
-        loss_scopes = {facts.scope(c) for c in calls}
-        own = facts.scope(constructor)
-        if not isinstance(self.sites[0].maker, Obj) or self.sites[0].maker.kind != "criterion":
-            raise Withheld("make_private cannot be given the criterion from here", self.module, self.call)
-        class_name = str(self.sites[0].maker.data).rpartition(".")[2]
-        arguments = literal_arguments(self.facts, constructor.args)
-        text, needed = spelling(self.module.tree, "torch.nn", class_name)
-        code = f"{text}({', '.join(arguments)})"
-        if (
-            isinstance(own, cst.FunctionDef)
-            and loss_scopes == {own}
-            and binding is not None
-            and own is not self.scope
-        ):
-            self.edits.of(facts.module_of(binding)).remove(facts.statement(binding))
+        own = self.kept.scope(kept)
+        code = self.kept.built(kept, self.call)
+        alone = isinstance(own, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {own}
+        if alone and own is not self.scope and len(kept.homes) == 1 and not self.upgrade.apart:
+            assert own is not None
+            self.edits.of(facts.module_of(kept.homes[0])).remove(facts.statement(kept.homes[0]))
             self.freed = own
-            self._build(code, needed, name, {own})
+            self._affected = [(c, not kept.per_example) for c in kept.calls]
+            self._build(code, kept.name, {own})
             return
-        names = {n for s in (self.scope, *loss_scopes) for n in _names(facts, s)}
-        fresh = next((n for n in (*NAMES, "private_loss") if n not in names), "private_criterion_")
-        self._affected = [(s.call, r) for s in self.sites for c, r in self._affected if c is s.call]
+        scopes = {facts.scope(s.call) for s in self.sites}
+        names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in _names(facts, s)}
+        name = next((n for n in NAMES if n not in names), "private_criterion_")
+        if all(self._same_class(s, self.scope) for s in scopes):
+            name = self._functional_name(scopes)
+        self._affected = [(s.call, not kept.per_example) for s in self.sites]
         for site in self.sites:
-            self.edits.of(site.module).replace(site.call.func, fresh)
-        self._build(code, needed, fresh, {facts.scope(s.call) for s in self.sites})
+            self.edits.of(site.module).replace(site.call.func, name)
+        self._remove_if_unused(kept)
+        self._build(code, name, scopes)
+
+    def _remove_if_unused(self, kept: Kept) -> None:
+        """The project's own variable goes where nothing reads it any more."""
+        facts = self.facts
+        calls = {s.call for s in self.sites}
+        if len(kept.homes) != 1 or not kept.name.isidentifier() or not set(kept.calls) <= calls:
+            return
+        home = kept.homes[0]
+        module = facts.module_of(home)
+        funcs = {c.func for c in calls}
+        used = [
+            n
+            for info in facts.modules
+            for n in facts.inside(info.tree, cst.Name)
+            if n.value == kept.name and n not in funcs and n is not home.targets[0].target
+        ]
+        if not used:
+            self.edits.of(module).remove(facts.statement(home))
 
     # -- a functional loss ----------------------------------------------------------------
 
@@ -249,19 +255,21 @@ class CriterionPlan:
                 site.module,
                 site.call,
             )
-        _, keywords, _ = functional_arguments(self.facts, site.call)
+        _, keywords, _ = functional_arguments(self.facts, site.call, self.call)
         wanted = self.own.wanted
         if wanted != "mean":
             keywords.append(f'reduction="{wanted}"')
         text, needed = spelling(self.module.tree, "torch.nn", class_name)
+        if needed is not None:
+            self.edits.of(self.module).need_import(needed)
         code = f"{text}({', '.join(keywords)})"
         scopes = {self.facts.scope(s.call) for s in self.sites}
         name = self._functional_name(scopes)
         for each in self.sites:
-            _, _, kind = functional_arguments(self.facts, each.call)
+            _, _, kind = functional_arguments(self.facts, each.call, self.call)
             self._affected.append((each.call, kind != "none"))
             self.edits.of(each.module).change(each.call, becomes_call_of(name))
-        self._build(code, needed, name, scopes)
+        self._build(code, name, scopes)
 
     def _functional_name(self, scopes: set[Scope]) -> str:
         if any(s is not self.scope for s in scopes) and all(self._same_class(s, self.scope) for s in scopes):
@@ -275,10 +283,8 @@ class CriterionPlan:
 
     # -- giving and receiving -------------------------------------------------------------
 
-    def _build(self, code: str, needed: str | None, name: str, loss_scopes: set[Scope]) -> None:
+    def _build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
         own = self.edits.of(self.module)
-        if needed is not None:
-            own.need_import(needed)
         statement = self.facts.statement(self.call)
         if not isinstance(statement, cst.SimpleStatementLine):
             raise Withheld("the call stands in the head of a statement", self.module, self.call)
@@ -325,7 +331,7 @@ class CriterionPlan:
         for site in self.sites:
             reduced = True
             if isinstance(site.maker, External):
-                _, _, kind = functional_arguments(self.facts, site.call)
+                _, _, kind = functional_arguments(self.facts, site.call, self.call)
                 reduced = kind != "none"
                 self.edits.of(site.module).change(site.call, becomes_call_of(name))
             else:
@@ -365,7 +371,7 @@ class CriterionPlan:
 def _key(facts: Facts, site: LossSite) -> object:
     """What two calls must share to be made by the same criterion."""
     if isinstance(site.maker, Obj):
-        return site.maker.node
+        return frozenset(m.node for m in site.makers if isinstance(m, Obj))
     if isinstance(site.maker, External):
         extra = [
             facts.code(a).strip().rstrip(",")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Atom, Class, Const, Obj
+from dpmigrate.analysis.values import Class, Const, Obj
 from dpmigrate.codemods.criteria import honours_reduction, reduction_default
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
@@ -31,7 +32,7 @@ class OwnCriterion:
         if maker.kind != "instance":
             return
         assert isinstance(maker.data, Class)
-        if not honours_reduction(self.facts.ip, maker.data):
+        if not honours_reduction(self.facts.interpreter_of(maker.module), maker.data):
             name = maker.data.node.name.value
             raise Withheld(
                 f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
@@ -62,7 +63,7 @@ class OwnCriterion:
                     constructor,
                 )
         if maker.kind == "instance" and isinstance(maker.data, Class):
-            return reduction_default(self.facts.ip, maker.data)
+            return reduction_default(self.facts.interpreter_of(maker.module), maker.data)
         return "mean"
 
     @property
@@ -74,22 +75,16 @@ class OwnCriterion:
             raise Withheld("loss_reduction cannot be known here", self.module, self.call)
         return str(constants.pop())
 
-    def lift(self, maker: Obj, constructor: cst.Call, per_example: bool) -> None:
+    def lift(self, maker: Obj, constructor: cst.Call) -> None:
         """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
         wanted = self.wanted
         own = self.edits.of(self.facts.module_of(constructor))
         default = "mean"
         if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = reduction_default(self.facts.ip, maker.data) or "mean"
+            default = reduction_default(self.facts.interpreter_of(maker.module), maker.data) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )
-        if per_example and wanted == "sum":
-            raise Withheld(
-                'the run has loss_reduction="sum", for which the logged losses would change',
-                self.module,
-                self.call,
-            )
         if isinstance(literal, cst.IfExp):
             own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
         elif isinstance(literal, cst.SimpleString):
@@ -114,16 +109,17 @@ class OwnCriterion:
             node, parent = call, self.facts.parent(call)
         return parent if isinstance(parent, cst.Assign) else None
 
-    def calls_of(self, constructor: cst.Call) -> list[cst.Call]:
-        """Every call of the criterion itself. Raises `Withheld` for one that may be of another."""
+    def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
+        """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""
         found = []
-        for info in self.facts.ip.modules.loaded():
+        for info in self.facts.modules:
             for call in self.facts.inside(info.tree, cst.Call):
                 atoms = self.facts.callee_atoms(call)
-                if any(
-                    isinstance(a, Obj) and a.node is constructor and a.kind != "dp-criterion" for a in atoms
-                ):
-                    if len({_identity(a) for a in atoms}) > 1:
+                mine = [
+                    isinstance(a, Obj) and a.node in constructors and a.kind != "dp-criterion" for a in atoms
+                ]
+                if any(mine):
+                    if not all(mine):
                         raise Withheld("a criterion that is used here may also be another one", info, call)
                     found.append(call)
         return found
@@ -136,9 +132,3 @@ def _alternatives(value: cst.BaseExpression) -> set[object]:
     return {
         v.evaluated_value if isinstance(v, cst.SimpleString) else None for v in (value.body, value.orelse)
     }
-
-
-def _identity(atom: Atom) -> object:
-    if isinstance(atom, Obj):
-        return atom.node if atom.kind != "dp-criterion" else atom.kind
-    return type(atom)

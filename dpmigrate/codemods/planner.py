@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def plan_jobs(project: Project, matches: Sequence[Found], options: Options) -> list[Job]:
     """Every fix that the findings of a project admit, planned or withheld."""
-    if project.program is None or project.program.interpreter is None:
+    if project.program is None:
         return []
     fixable = [(f, m) for f, m in matches if f.fix is not None]
     if not fixable:
         return []
-    facts = Facts(project.program.interpreter)
+    facts = Facts(project.program)
     make = upgrade_jobs if options.strategy == "upgrade" else strategy_jobs
     return [*make(project, facts, fixable, options), *randomness_jobs(project, facts, fixable, options)]

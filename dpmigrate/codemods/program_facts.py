@@ -9,6 +9,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.analysis.program import Program
 from dpmigrate.analysis.values import (
     ALWAYS,
     Atom,
@@ -30,15 +31,16 @@ Node = TypeVar("Node", bound=cst.CSTNode)
 class Facts:
     """Queries over what the interpreter saw. Nodes are those of ``ModuleInfo.tree``."""
 
-    def __init__(self, ip: Interpreter) -> None:
-        self.ip = ip
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.modules = program.modules.loaded()
         self._parents: dict[str, dict[cst.CSTNode, cst.CSTNode]] = {}
         self._module_of: dict[cst.CSTNode, ModuleInfo] = {}
         self.callers: dict[cst.CSTNode, list[tuple[cst.CSTNode, ModuleInfo]]] = {}
         """Call nodes by the function node that they enter."""
-        for info in ip.modules.loaded():
+        for info in self.modules:
             self._index(info)
-        for call, functions in ip.callees.items():
+        for call, functions in (c for part in program.parts for c in part.interpreter.callees.items()):
             module = self._module_of.get(call)
             if module is not None:
                 for fn in functions:
@@ -144,27 +146,36 @@ class Facts:
 
     # -- values ---------------------------------------------------------------------------
 
+    def _at(self, node: cst.CSTNode) -> Interpreter:
+        """The interpreter that knows a node."""
+        return self.interpreter_of(self._module_of.get(node))
+
+    def interpreter_of(self, module: ModuleInfo | None) -> Interpreter:
+        """The interpreter that executed a module; any, for what belongs to no module."""
+        found = self.program.interpreter_of(module) if module is not None else None
+        return found or self.program.parts[0].interpreter
+
     def atoms(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> list[Atom]:
         """What an expression was seen to be, where that does not contradict ``guard``."""
-        seen = self.ip.observed.get(node, {})
+        seen = self._at(node).observed.get(node, {})
         return list(dict.fromkeys(a for a, g in seen if not contradict(g, guard)))
 
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
         """Whether an expression was evaluated under ``guard`` at all."""
-        return any(not contradict(g, guard) for _, g in self.ip.observed.get(node, {}))
+        return any(not contradict(g, guard) for _, g in self._at(node).observed.get(node, {}))
 
     def callee_atoms(self, call: cst.Call, guard: Guard = ALWAYS) -> list[Atom]:
         """What the thing that is called was seen to be."""
-        entered = self.ip.callees.get(call)
+        entered = self._at(call).callees.get(call)
         func = call.func
         if not isinstance(func, cst.Attribute):
             return self.atoms(func, guard) or list(entered or ())
         found: list[Atom] = []
         for receiver in self.atoms(func.value, guard):
-            found.extend(self._member(receiver, func.attr.value))
+            found.extend(self._member(self._at(call), receiver, func.attr.value))
         return list(dict.fromkeys(found)) or list(entered or ())
 
-    def _member(self, receiver: Atom, name: str) -> list[Atom]:
+    def _member(self, ip: Interpreter, receiver: Atom, name: str) -> list[Atom]:
         from dpmigrate.analysis.library.registry import canonical
 
         if isinstance(receiver, External):
@@ -180,9 +191,9 @@ class Facts:
             return [Unknown(("member", receiver.symbol, name))]
         if owner is None:
             return []
-        value = self.ip.store.get(owner, name)
+        value = ip.store.get(owner, name)
         return list(value.atoms) if value is not None else []
 
     def functions_entered(self, call: cst.Call) -> list[Function]:
         """The project's functions that a call enters."""
-        return list(self.ip.callees.get(call, ()))
+        return list(self._at(call).callees.get(call, ()))

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def unsound(project: Project, contents: Mapping[str, bytes]) -> str | None:
     """What is wrong with the ghost runs of the changed files; None when all is well."""
-    if project.program is None or project.program.interpreter is None:
+    if project.program is None:
         return None
-    facts = Facts(project.program.interpreter)
+    facts = Facts(project.program)
     for run in project.program.runs:
         if run.ghost is not True or run.module.path not in contents:
             continue
@@ -55,7 +55,7 @@ def _of_run(facts: Facts, run: TrainingRun) -> str | None:
 
 def _raw_call(facts: Facts, criterion: Atom, run: TrainingRun) -> cst.Call | None:
     """A call of the criterion itself, in ghost mode."""
-    for info in facts.ip.modules.loaded():
+    for info in facts.modules:
         for call in facts.inside(info.tree, cst.Call):
             if criterion in facts.callee_atoms(call, run.guard):
                 return call

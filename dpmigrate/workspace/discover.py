@@ -102,6 +102,10 @@ class Workspace:
         """The path as reports show it: POSIX, relative to the current folder."""
         return display_path(str(path), self.cwd)
 
+    def absolute(self, shown: str) -> str:
+        """The absolute path behind one that reports show."""
+        return os.path.normpath(os.path.join(self.cwd, shown))
+
 
 def display_path(path: str, cwd: str) -> str:
     """``path`` relative to ``cwd`` with forward slashes; absolute on another drive."""

@@ -1,0 +1,72 @@
+"""Which modules of a project have to do with one another: those that imports connect.
+
+Nothing flows between two components, so each is interpreted on its own: an examples folder of
+fifty scripts costs fifty small analyses, which can also run in several processes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from dpmigrate.analysis.modules import Modules
+
+_IMPORT = re.compile(
+    rb"""(?:^|["'\n\r;:])[ \t]*(?:
+        from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?:\((?P<several>[^)]*)\)|(?P<names>[^#;"'\n\r(]+))
+      | import[ \t]+(?P<modules>[^#;"'\n\r]+))""",
+    re.VERBOSE,
+)
+"""Import statements in the text of a module, or of a notebook's JSON; strings that look like one
+connect too much, which costs time and nothing else."""
+
+_NAME = re.compile(rb"(?:^|[,(\s])([.\w]+)")
+
+
+def imports_in(modules: Modules, key: str, text: bytes) -> Iterator[str]:
+    """The files of the project that the text of the module ``key`` may import."""
+    for found in _IMPORT.finditer(text):
+        base = found["base"]
+        if base is not None:
+            dotted = base.decode("ascii", "replace")
+            level = len(dotted) - len(dotted.lstrip("."))
+            dotted = dotted.lstrip(".")
+            names = [n.decode("ascii", "replace") for n in _NAME.findall(found["several"] or found["names"])]
+            wanted = [dotted, *(f"{dotted}.{name}".strip(".") for name in names)]
+        else:
+            level = 0
+            wanted = [n.decode("ascii", "replace") for n in _NAME.findall(found["modules"])]
+        for name in wanted:
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                path = modules.path_of(".".join(parts[:end]), key, level)
+                if path is not None:
+                    yield path
+
+
+def components(entries: Sequence[str], imports: Callable[[str], Iterable[str]]) -> list[list[str]]:
+    """The entries in groups that share no module, in the order of each group's first entry.
+
+    ``imports`` gives the modules that one module imports; it is asked once for each.
+    """
+    leader: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while leader.setdefault(key, key) != key:
+            leader[key] = key = leader[leader[key]]
+        return key
+
+    seen: set[str] = set()
+    pending = list(entries)
+    while pending:
+        key = pending.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        for other in imports(key):
+            leader[find(other)] = find(key)
+            pending.append(other)
+    groups: dict[str, list[str]] = {}
+    for key in entries:
+        groups.setdefault(find(key), []).append(key)
+    return list(groups.values())

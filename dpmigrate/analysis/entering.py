@@ -1,0 +1,318 @@
+"""Entering a program as the world outside does: roots, and what no call of its own reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import libcst as cst
+
+from dpmigrate.analysis.calls import enter_function, instantiate
+from dpmigrate.analysis.classes import is_enum, is_record, linear
+from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
+from dpmigrate.analysis.library import options
+from dpmigrate.analysis.library.options import outside_parameter
+from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Value, join_all
+
+MAX_FRAMES_OF_ONE = 24
+"""How many activations of a function a nested function that nothing calls is entered for."""
+
+
+MAKES_PRIVATE = (b"make_private", b"FastGradientClipping", b"wrap_model", b"prepare_module")
+"""Bytes of the files in which a private run can be made."""
+
+
+def enter_root(ip: Interpreter, name: str, action: Callable[[], object], seed: Value | None = None) -> None:
+    """Enter the program at one place, in a process that is seeded as its module or ``seed`` says."""
+    key = name.partition(":")[0]
+    ip.steps, ip.exhausted = 0, False
+    ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or NOTHING)
+    try:
+        action()
+    except ExhaustedError:
+        ip.exhausted = True
+    except RecursionError:
+        ip.exhausted = True
+        ip.too_deep.append(key)
+    if ip.exhausted:
+        ip.roots_exhausted.append(name)
+
+
+def enter_uncalled(ip: Interpreter, wanted: set[str], callees_too: bool) -> None:
+    """Enter functions and methods of the entry modules that no call reached.
+
+    Those that others mention come last (``callees_too``): by then a caller may have entered them
+    with real arguments.
+    """
+    ip.notes["telling functions"] = _telling_functions(ip)
+    ip.notes["mentioned"] = frozenset() if callees_too else _mentioned_by_others(ip)
+    done = 0
+    while done < len(ip.made):
+        fn = ip.made[done]
+        done += 1
+        if fn.key in ip.entered or fn.module.key not in wanted or not isinstance(fn.node, cst.FunctionDef):
+            continue
+        if fn.name in ip.notes["mentioned"]:
+            continue
+        siblings = ip.notes.setdefault(("frames of", id(fn.node)), [])
+        if len(siblings) >= MAX_FRAMES_OF_ONE:
+            continue
+        siblings.append(fn.key)
+        if fn.owner is None and not _is_overload(fn) and _worth_entering(ip, fn):
+            enter_root(ip, f"{fn.module.key}:{fn.name}", partial(_enter_alone, ip, fn))
+    for cls in list(ip.classes):
+        if cls.module.key in wanted and not is_enum(cls):
+            _enter_class(ip, cls)
+
+
+_TELLING_NAMES = frozenset(
+    [
+        "make_private",
+        "make_private_with_epsilon",
+        "backward",
+        "step",
+        "zero_grad",
+        "BatchMemoryManager",
+        "wrap_data_loader",
+        "manual_seed",
+        "double_backward",
+        "get_coeff",
+        "get_clipping_coef",
+        "wrap_model",
+        "signal_skip_step",
+        "PrivacyEngine",
+        "seed_everything",
+        "GradSampleModuleFastGradientClipping",
+        "DPOptimizerFastGradientClipping",
+        "DPLossFastGradientClipping",
+    ]
+)
+
+
+def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
+    """Names of functions and methods that some other function's body mentions."""
+    mentions = _mentions(ip)
+    names = {f.node.name.value for f in ip.made if isinstance(f.node, cst.FunctionDef)}
+    found: set[str] = set()
+    for fn in ip.made:
+        if isinstance(fn.node, cst.FunctionDef):
+            found |= (mentions.of(fn.node.body) & names) - {fn.name}
+    return frozenset(found - {"__init__", "__call__", "forward"})
+
+
+_MAKERS = frozenset(
+    [
+        "make_private",
+        "make_private_with_epsilon",
+        "BatchMemoryManager",
+        "wrap_data_loader",
+        "wrap_model",
+        "prepare_module",
+        "double_backward",
+        "GradSampleModuleFastGradientClipping",
+        "GradSampleHooksFastGradientClipping",
+        "DPOptimizerFastGradientClipping",
+        "DPLossFastGradientClipping",
+    ]
+)
+
+
+def _worth_entering(ip: Interpreter, fn: Function) -> bool:
+    """Whether a function, or a nested one, mentions anything that an analysis is about.
+
+    What it merely calls may matter as well: names that are project functions worth entering count.
+    Where a file makes nothing private, a training loop alone is no reason.
+    """
+    data = fn.module.source.data
+    around = _TELLING_NAMES if any(mark in data for mark in MAKES_PRIVATE) else _MAKERS
+    return bool(_mentions(ip).of(fn.node) & (around | ip.notes["telling functions"]))
+
+
+def _mentions(ip: Interpreter) -> Mentions:
+    known: Mentions = ip.notes.setdefault("mentions", Mentions())
+    return known
+
+
+def _telling_functions(ip: Interpreter) -> frozenset[str]:
+    """Names of project functions and classes that lead to something telling."""
+    mentions = _mentions(ip)
+    bodies = [
+        (f.node.name.value, mentions.of(f.node)) for f in ip.made if isinstance(f.node, cst.FunctionDef)
+    ]
+    bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
+    telling: set[str] = set()
+    for _ in range(4):
+        reach = _MAKERS | telling
+        more = {name for name, names in bodies if names & reach} - {"forward", "__init__", "__call__"}
+        if more <= telling:
+            break
+        telling |= more
+    return frozenset(telling)
+
+
+def _is_overload(fn: Function) -> bool:
+    return any(d in ("overload", "abstractmethod") for d in fn.decorators)
+
+
+def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> None:
+    """Enter a function as somebody outside the project would: defaults, annotations, unknowns."""
+    assert isinstance(fn.node, cst.FunctionDef)
+    with ip.apart():
+        ip.frames.append(fn.closure or Frame(("module", fn.module.key), fn.module))
+        for arguments in _parametrized(ip, fn):
+            params = fn.node.params
+            plain = [*params.posonly_params, *params.params]
+            keywords: dict[str, Value] = {}
+            for index, param in enumerate((*plain, *params.kwonly_params)):
+                name = param.name.value
+                if index == 0 and receiver is not None and "staticmethod" not in fn.decorators:
+                    continue
+                default = ip.store.get(("defaults", fn.key), name)
+                keywords[name] = arguments.get(name) or outside_parameter(ip, fn, param, default)
+            enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+
+
+def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:
+    """The arguments that ``pytest.mark.parametrize`` or click give a function, one set per call."""
+    assert isinstance(fn.node, cst.FunctionDef)
+    out: list[dict[str, Value]] = [{}]
+    clicked = {
+        name: value
+        for name, value, node in ip.notes.get(("click options", fn.module.key), ())
+        if any(node is d.decorator for d in fn.node.decorators)
+    }
+    for decorator in fn.node.decorators:
+        call = decorator.decorator
+        if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
+            continue
+        if call.func.attr.value != "parametrize" or len(call.args) < 2:
+            continue
+        names, rows = ip.evaluate(call.args[0].value).only, ip.evaluate(call.args[1].value).only
+        if not isinstance(rows, Seq) or rows.items is None:
+            continue
+        columns = _column_names(names)
+        expanded = []
+        for before in out[:6]:
+            for row in rows.items[:6]:
+                expanded.append({**before, **_row(columns, row)})
+        out = expanded or out
+    return [{**clicked, **row} for row in out]
+
+
+def _column_names(names: object) -> list[str]:
+    if isinstance(names, Const) and isinstance(names.value, str):
+        return [n.strip() for n in names.value.split(",")]
+    if isinstance(names, Seq) and names.items is not None:
+        return [str(v.only.value) for v in names.items if isinstance(v.only, Const)]
+    return []
+
+
+def _row(columns: list[str], row: Value) -> dict[str, Value]:
+    if len(columns) == 1:
+        return {columns[0]: row}
+    atom = row.only
+    if isinstance(atom, Seq) and atom.items is not None:
+        return dict(zip(columns, atom.items, strict=False))
+    return {}
+
+
+_SET_UPS = ("setUpClass", "setUp", "asyncSetUp", "setup_class", "setup_method")
+"""What a test framework calls on an instance before any other method."""
+
+
+def _enter_class(ip: Interpreter, cls: Class) -> None:
+    """Make an instance as an outsider would, and enter the methods that no call reached on it."""
+    methods = _methods(ip, cls)
+    own_modes = _names_a_ghost_mode(cls)
+    again = cls.key in ip.notes.setdefault("entered classes", set())
+    every = _stores_runs(ip, cls) if again else False
+    inherited = own_modes and not again
+    fresh = [m for m in methods if every or m.key not in ip.entered or (inherited and m.owner is not cls)]
+    mentioned = ip.notes["mentioned"]
+    fresh = [m for m in fresh if m.name not in mentioned]
+    fresh = [m for m in fresh if not _is_overload(m) and _worth_entering(ip, m)]
+    if not fresh:
+        return
+    ip.notes["entered classes"].add(cls.key)
+    made: list[Obj] = []
+
+    def make() -> None:
+        with ip.apart():
+            ip.frames.append(Frame(("module", cls.module.key), cls.module))
+            initialiser = next((m for m in methods if m.name == "__init__"), None)
+            keywords: dict[str, Value] = {}
+            if initialiser is not None:
+                assert isinstance(initialiser.node, cst.FunctionDef)
+                params = initialiser.node.params
+                for param in (*params.params[1:], *params.kwonly_params):
+                    default = ip.store.get(("defaults", initialiser.key), param.name.value)
+                    keywords[param.name.value] = outside_parameter(ip, initialiser, param, default)
+            elif is_record(cls):
+                made.extend(
+                    a for a in options.set_from_outside(ip, cls, cls.node).atoms if isinstance(a, Obj)
+                )
+                return
+            made.extend(
+                a for a in instantiate(ip, cls, CallInfo(cls.node, [], keywords)).atoms if isinstance(a, Obj)
+            )
+
+    known = ip.notes.setdefault("outside instances", {})
+    if cls.key in known:
+        made.append(known[cls.key])
+    else:
+        enter_root(ip, f"{cls.module.key}:{cls.node.name.value}", make)
+        for method in (m for m in methods if m.name in _SET_UPS and made):
+            enter_root(
+                ip, f"{cls.module.key}:{cls.node.name.value}", partial(_enter_alone, ip, method, made[0])
+            )
+        ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
+        if made:
+            known[cls.key] = made[0]
+    for method in fresh:
+        if method.name in ("__init__", *_SET_UPS) or not made:
+            continue
+        name = f"{cls.module.key}:{cls.node.name.value}.{method.name}"
+        seed = ip.notes.get(("seed of", cls.key))
+        enter_root(ip, name, partial(_enter_method, ip, method, made[0]), seed)
+
+
+def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
+    """Enter a method; what it leaves on the instance is joined with what was there before."""
+    before = {slot: ip.store.get(receiver, slot) for slot in ip.store.keys(receiver)}
+    _enter_alone(ip, method, receiver)
+    for slot, old in before.items():
+        new = ip.store.get(receiver, slot)
+        if old is not None and new is not None and new != old:
+            ip.store.set(receiver, slot, join_all([new, old.select(lambda a: a != Const(None))]))
+
+
+def _stores_runs(ip: Interpreter, cls: Class) -> bool:
+    """Whether an instance that was entered keeps objects of a run for its other methods."""
+    made = ip.notes.get("outside instances", {}).get(cls.key)
+    held = [ip.store.get(made, slot) for slot in ip.store.keys(made)] if made is not None else []
+    return any(
+        isinstance(a, Obj) and a.kind.startswith("dp-") for v in held if v is not None for a in v.atoms
+    )
+
+
+def _names_a_ghost_mode(cls: Class) -> bool:
+    """Whether a class speaks of ghost mode itself, so that inherited methods may do so on it."""
+    return b"ghost" in cls.module.source.data and "ghost" in cls.module.tree.code_for_node(cls.node)
+
+
+def _methods(ip: Interpreter, cls: Class) -> list[Function]:
+    """The class's methods, inherited ones included, each name once, in order of definition."""
+    found: dict[str, Function] = {}
+    for current in linear(cls):
+        for slot in ip.store.keys(("class", current.key)):
+            value = ip.store.get(("class", current.key), slot)
+            for atom in value.atoms if value is not None else ():
+                if (
+                    isinstance(atom, Function)
+                    and isinstance(atom.node, cst.FunctionDef)
+                    and isinstance(slot, str)
+                ):
+                    found.setdefault(slot, atom)
+    return list(found.values())

@@ -1,0 +1,48 @@
+"""Modules are analysed with those that they import, and with nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from dpmigrate.analysis.components import components, imports_in
+from dpmigrate.analysis.modules import Modules
+
+FILES = ("main.py", "pkg/__init__.py", "pkg/engine.py", "pkg/data.py", "other/engine.py", "notes.ipynb")
+MODULES = Modules(FILES, lambda key, library_path: None)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "found"),
+    [
+        ("main.py", "import torch\nfrom numpy import array\n", set()),
+        ("main.py", "# from pkg.engine import train\n", set()),
+        ("main.py", "import pkg.engine as e, sys\n", {"pkg/__init__.py", "pkg/engine.py"}),
+        ("main.py", "    from pkg import data\n", {"pkg/__init__.py", "pkg/data.py"}),
+        ("main.py", "from pkg import (\n    data,\n    engine as e,\n)\n", {*FILES[1:4]}),
+        ("main.py", "try: from other.engine import *\nexcept ImportError: pass\n", {"other/engine.py"}),
+        ("pkg/engine.py", "from .data import load\n", {"pkg/data.py"}),
+        ("pkg/engine.py", "from . import data\r\n", {"pkg/__init__.py", "pkg/data.py"}),
+        ("pkg/engine.py", "from ..other import engine\n", {"other/engine.py"}),
+        (
+            "notes.ipynb",
+            '["import torch\\n",\n "from pkg.data import load"]',
+            {"pkg/__init__.py", "pkg/data.py"},
+        ),
+    ],
+)
+def test_what_a_text_imports(key: str, text: str, found: set[str]) -> None:
+    assert set(imports_in(MODULES, key, text.encode())) == found
+
+
+def test_no_entries_no_components() -> None:
+    assert components([], lambda key: ()) == []
+
+
+def test_what_shares_an_import_belongs_together() -> None:
+    graph = {"a": ["util"], "b": ["deep"], "deep": ["util"], "c": ["alone"], "d": []}
+    assert components(["c", "a", "d", "b"], lambda key: graph.get(key, [])) == [["c"], ["a", "b"], ["d"]]
+
+
+def test_cyclic_imports_end() -> None:
+    graph = {"a": ["b"], "b": ["a"]}
+    assert components(["a", "b"], lambda key: graph[key]) == [["a", "b"]]
