@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, ScanResult, Span
-from dpmigrate.project import Project, open_project
+from dpmigrate.project import Project, analyse_groups, groups, paused_collector, survey
+from dpmigrate.shares import Share, judge_shared, usable_cores
 from dpmigrate.workspace.discover import Workspace, discover
 
 if TYPE_CHECKING:
@@ -39,17 +41,37 @@ def scan(
     """
     here = Path.cwd() if cwd is None else Path(cwd)
     workspace = discover([] if stdin is not None else list(paths), here, exclude)
-    project = open_project(workspace, stdin)
-    found = findings_of(project, select=select, ignore=ignore, opacus=opacus)
-    kept = [f for f in found.findings if min_certainty == "possible" or f.certainty == "definite"]
+    project = survey(workspace, stdin)
+    judge = partial(_share, select=select, ignore=ignore, opacus=opacus, min_certainty=min_certainty)
+    with paused_collector():
+        if project.seeds:
+            found = judge_shared(project, groups(project), jobs or usable_cores(), judge)
+        else:
+            found = judge(project, ())
     return ScanResult(
         root=workspace.display(str(workspace.root)),
         files_seen=project.seen,
-        files_analysed=project.analysed,
+        files_analysed=len(found.analysed),
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
         runs=tuple(found.runs),
-        findings=tuple(kept),
-        lines=dict(_frames(project, kept)),
+        findings=tuple(found.findings),
+        lines=found.lines,
+    )
+
+
+def _share(project: Project, chosen: Sequence[Sequence[str]], *, min_certainty: str, **options: Any) -> Share:
+    """Analyse some groups of modules of a surveyed project, and match every advisory on them."""
+    if chosen:
+        analyse_groups(project, chosen)
+    found = findings_of(project, **options)
+    kept = [f for f in found.findings if min_certainty == "possible" or f.certainty == "definite"]
+    return Share(
+        found.runs,
+        kept,
+        found.not_analysed,
+        frozenset(project.modules),
+        found.used_ignores,
+        dict(_frames(project, kept)),
     )
 
 
@@ -71,6 +93,7 @@ class Found:
         self.findings: list[Finding] = []
         self.matches: list[tuple[Finding, Match]] = []
         self.not_analysed: list[NotAnalysed] = []
+        self.used_ignores: frozenset[tuple[str, int]] = frozenset()
 
 
 def findings_of(
@@ -132,6 +155,7 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
     for advisory in wanted:
         if advisory.match.get("about") == "ignores":
             out.matches.extend(ignores.unused(advisory, workspace))
+    out.used_ignores = ignores.used()
 
 
 def _finding(project: Project, match: Match, run: int | None) -> Finding:

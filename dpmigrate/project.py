@@ -14,7 +14,7 @@ from dpmigrate.workspace.discover import Workspace
 from dpmigrate.workspace.reading import read_bytes, telling
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.modules import ModuleInfo, Modules
     from dpmigrate.analysis.program import Program
     from dpmigrate.versions.project import Declarations
     from dpmigrate.workspace.source import Source
@@ -29,6 +29,9 @@ class Project:
 
     workspace: Workspace
     seen: int = 0
+    seeds: dict[str, bytes] = field(default_factory=dict)
+    """Telling files by absolute path; ``-`` is standard input."""
+    overlay: Mapping[str, bytes] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     """Every source file that was read because it is telling or was imported by one that is."""
     dependencies: dict[str, bytes] = field(default_factory=dict)
@@ -53,48 +56,56 @@ def open_project(
     ``overlay`` holds contents, by absolute path, that stand for what is on disk: the project as
     it would be after a fix. Nothing is parsed, and LibCST is not imported, where no file has telling bytes.
     """
-    project = Project(workspace)
+    project = survey(workspace, stdin, overlay)
+    if project.seeds:
+        analyse_groups(project, groups(project))
+    return project
+
+
+def survey(
+    workspace: Workspace, stdin: bytes | None = None, overlay: Mapping[str, bytes] | None = None
+) -> Project:
+    """A project of which only the telling files are known; nothing is parsed."""
+    project = Project(workspace, overlay=overlay or {})
     project.not_analysed += workspace.not_analysed
     files = () if stdin is not None else workspace.files
     found = telling(files, TELLING, workspace.display)
     project.seen = found.seen + (stdin is not None)
     project.not_analysed += [n for n in found.not_analysed if workspace.is_target(workspace.absolute(n.path))]
-    seeds = dict(found.data)
+    project.seeds = dict(found.data)
     if stdin is not None and any(t in stdin for t in TELLING):
-        seeds["-"] = stdin
-    for path, data in (overlay or {}).items():
+        project.seeds["-"] = stdin
+    for path, data in project.overlay.items():
         if path not in files:
             continue
         if any(t in data for t in TELLING):
-            seeds[path] = data
+            project.seeds[path] = data
         else:
-            seeds.pop(path, None)
-    if seeds:
-        _analyse(project, list(files), seeds, overlay or {})
-    _declare(project, overlay or {})
+            project.seeds.pop(path, None)
     return project
 
 
-def _analyse(
-    project: Project, files: list[str], seeds: dict[str, bytes], overlay: Mapping[str, bytes]
-) -> None:
-    """Interpret what is telling. Trees are many small objects that live on: the collector only costs."""
-    from dpmigrate.analysis.modules import Modules
-    from dpmigrate.analysis.program import analyse, groups_of
+def groups(project: Project) -> list[list[str]]:
+    """Keys of the modules to begin with, in groups that have nothing to do with one another."""
+    from dpmigrate.analysis.program import groups_of
 
-    workspace = project.workspace
-    root = str(workspace.root).rstrip("/") + "/"
-    absolute = {_key(path, root): path for path in (*files, *(["-"] if "-" in seeds else []))}
-    texts = _Texts(project, absolute, seeds, overlay)
-    modules = Modules(tuple(absolute), texts.parse)
-    telling_keys = [_key(p, root) for p in seeds if any(t in seeds[p] for t in TELLING[:2])]
+    texts = _Texts(project)
+    begin = [texts.key(p) for p, data in project.seeds.items() if any(t in data for t in TELLING[:2])]
+    return groups_of(texts.modules(), begin, texts)
+
+
+def analyse_groups(project: Project, chosen: Sequence[Sequence[str]]) -> None:
+    """Interpret some groups of modules, and read the dependency files where something private was found."""
+    from dpmigrate.analysis.program import analyse
+
+    texts = _Texts(project)
+    modules = texts.modules()
     with paused_collector():
-        project.program = analyse(modules, groups_of(modules, telling_keys, texts))
+        project.program = analyse(modules, chosen)
     project.modules = {m.path: m for m in modules.loaded()}
     for key in sorted(set(project.program.too_deep)):
-        shown = workspace.display(absolute[key])
-        if workspace.is_target(absolute[key]):
-            project.not_analysed.append(NotAnalysed(shown, 1, "code nested too deeply to follow"))
+        texts.note(texts.absolute[key], 1, "code nested too deeply to follow")
+    _declare(project)
 
 
 @contextmanager
@@ -109,23 +120,27 @@ def paused_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _key(path: str, root: str) -> str:
-    return path.removeprefix(root)
-
-
 class _Texts:
-    """Reads and parses files by their key; what cannot be is noted once."""
+    """Reads and parses files by their key below the project's root; what cannot be is noted once."""
 
-    def __init__(
-        self,
-        project: Project,
-        absolute: dict[str, str],
-        seeds: Mapping[str, bytes],
-        overlay: Mapping[str, bytes],
-    ) -> None:
-        self.project, self.absolute = project, absolute
-        self.data = {**seeds, **overlay}
-        self.others = {path: key for key, path in absolute.items() if path not in seeds}
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        workspace, seeds = project.workspace, project.seeds
+        self.root = str(workspace.root).rstrip("/") + "/"
+        files = ("-",) if "-" in seeds else workspace.files
+        self.absolute = {self.key(path): path for path in files}
+        self.data = {**seeds, **project.overlay}
+        self.others = {path: key for key, path in self.absolute.items() if path not in seeds}
+
+    def key(self, path: str) -> str:
+        """The key of a file by its absolute path."""
+        return path.removeprefix(self.root)
+
+    def modules(self) -> Modules:
+        """The project's modules, parsed on demand."""
+        from dpmigrate.analysis.modules import Modules
+
+        return Modules(tuple(self.absolute), self.parse)
 
     def mentioning(self, names: Iterable[str]) -> list[str]:
         wanted = "|".join(sorted(map(re.escape, names)))
@@ -160,18 +175,21 @@ class _Texts:
                 return None
             self.project.sources[source.path] = source
             for broken in source.broken_cells:
-                self._note(path, source.path, broken.line, broken.reason, broken.cell)
+                self.note(path, broken.line, broken.reason, broken.cell)
             return ModuleInfo(key, source, parse(source), library_path)
         except Unreadable as error:
-            self._note(path, workspace.display(path) if path != "-" else "-", error.line or 1, error.reason)
+            self.note(path, error.line or 1, error.reason)
         return None
 
-    def _note(self, path: str, shown: str, line: int, reason: str, cell: int | None = None) -> None:
-        if path == "-" or self.project.workspace.is_target(path):
+    def note(self, path: str, line: int, reason: str, cell: int | None = None) -> None:
+        """Remember that a file (by its absolute path) could not be analysed, if it is to be reported."""
+        workspace = self.project.workspace
+        if path == "-" or workspace.is_target(path):
+            shown = path if path == "-" else workspace.display(path)
             self.project.not_analysed.append(NotAnalysed(shown, line, reason, cell))
 
 
-def _declare(project: Project, overlay: Mapping[str, bytes]) -> None:
+def _declare(project: Project) -> None:
     """Read the dependency files; only worth it where something private was found."""
     workspace = project.workspace
     if project.program is None or not project.program.runs:
@@ -180,7 +198,7 @@ def _declare(project: Project, overlay: Mapping[str, bytes]) -> None:
     from dpmigrate.versions.project import load_declarations
 
     found = telling(workspace.dependency_files, NEEDLES, workspace.display)
-    project.dependencies = {workspace.display(p): overlay.get(p, d) for p, d in found.data.items()}
+    project.dependencies = {workspace.display(p): project.overlay.get(p, d) for p, d in found.data.items()}
     notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
     project.declarations, problems = load_declarations(tuple(project.dependencies.items()), notebooks)
     project.not_analysed += problems

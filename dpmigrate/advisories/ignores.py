@@ -49,6 +49,12 @@ class Ignores:
             first, last = source.line_of(span.cell, first), source.line_of(span.cell, last)
         return known.match(finding.rule, finding.name, first, last)
 
+    def used(self) -> frozenset[tuple[str, int]]:
+        """Path and line of every comment that suppressed something."""
+        return frozenset(
+            (path, line) for path, known in self._known.items() if known for line in known.used_lines()
+        )
+
     def unused(self, advisory: Advisory, workspace: Workspace) -> list[tuple[Finding, Match]]:
         """A finding for every comment that suppressed nothing."""
         from dpmigrate.advisories.matching import Match

@@ -27,9 +27,7 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
         return
     affected = affected_versions(advisory, dict(advisory.match))
     found: dict[tuple[str, int | None, int], Match] = {}
-    for run in sorted(program.runs, key=lambda r: r.certainty() == "possible"):
-        if not run.ghost:
-            continue
+    for run in sorted((r for r in program.runs if r.ghost), key=_surest_first):
         declared = declarations.declared_for(run.module.path)
         versions = versions_of(run, declarations, None, program.runs)
         for pin in declared.admitting(affected):
@@ -54,6 +52,11 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
                         advisory, run, run.certainty(), message, proofs, pin=pin, versions=versions
                     )
     yield from found.values()
+
+
+def _surest_first(run: TrainingRun) -> tuple[bool, str, int, int]:
+    place = run.module.place(run.origin.node)
+    return run.certainty() == "possible", place.path, -1 if place.cell is None else place.cell, place.line
 
 
 def _because(run: TrainingRun) -> tuple[Place, ...]:

@@ -94,6 +94,11 @@ class Suppressions:
                 found.append(UnusedIgnore(ignore.line, ignore.column, ignore.end_column, left))
         return sorted(found, key=lambda u: (u.line, u.column))
 
+    def used_lines(self) -> frozenset[int]:
+        """The lines of the comments that some :meth:`match` needed so far."""
+        everything = (*self._whole_file, *(i for ignores in self._by_line.values() for i in ignores))
+        return frozenset(ignore.line for ignore in everything if ignore.used)
+
     def _logical_end(self, line: int) -> int:
         place = bisect_right(self._starts, line) - 1
         if place >= 0 and line <= self._logical[place][1]:

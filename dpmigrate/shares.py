@@ -1,0 +1,115 @@
+"""One scan in several processes: each takes some components of the project, the answers are joined.
+
+The result is the same, byte for byte, as that of one process: components have nothing to do
+with one another, and what several of them say of one dependency pin is settled as the matching
+itself settles it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dpmigrate.model import Finding, NotAnalysed, Run
+
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+
+WORTH_SHARING = 400_000
+"""Bytes of telling source below which starting processes costs more than it saves."""
+
+
+@dataclass(slots=True)
+class Share:
+    """What one process found out about its components; plain data."""
+
+    runs: list[Run] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    not_analysed: list[NotAnalysed] = field(default_factory=list)
+    analysed: frozenset[str] = frozenset()
+    used_ignores: frozenset[tuple[str, int]] = frozenset()
+    """Path and line of ignore comments that suppressed something."""
+    lines: dict[tuple[str, int | None], tuple[str, ...]] = field(default_factory=dict)
+
+
+Judge = Callable[["Project", Sequence[Sequence[str]]], Share]
+"""Analyses some groups of modules of a surveyed project and says what there is."""
+
+_task: tuple[Project, Judge] | None = None
+
+
+def _begin(project: Project, judge: Judge) -> None:
+    global _task
+    _task = project, judge
+
+
+def _work(chosen: Sequence[Sequence[str]]) -> Share:
+    assert _task is not None
+    project, judge = _task
+    return judge(project, chosen)
+
+
+def judge_shared(project: Project, chosen: list[list[str]], jobs: int, judge: Judge) -> Share:
+    """Judge every group in up to ``jobs`` processes, in this one when that is not worth their start."""
+    size = sum(map(len, project.seeds.values()))
+    if jobs < 2 or len(chosen) < 2 or size < WORTH_SHARING:
+        return judge(project, chosen)
+    bins = _balanced(chosen, min(jobs, len(chosen)))
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    # Forked children have what is read and imported so far; elsewhere that is neither safe nor there.
+    context = get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(len(bins), context, _begin, (project, judge)) as pool:
+        return join(list(pool.map(_work, bins)))
+
+
+def usable_cores() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _balanced(chosen: Iterable[list[str]], count: int) -> list[list[list[str]]]:
+    """The groups in ``count`` bins of about as many modules."""
+    bins: list[list[list[str]]] = [[] for _ in range(count)]
+    for group in sorted(chosen, key=len, reverse=True):
+        min(bins, key=lambda held: sum(map(len, held))).append(group)
+    return bins
+
+
+def join(shares: Sequence[Share]) -> Share:
+    """One answer out of several."""
+    placed = sorted(
+        ((s, i, run) for s, share in enumerate(shares) for i, run in enumerate(share.runs)),
+        key=lambda found: (found[2].path, -1 if found[2].cell is None else found[2].cell, found[2].line),
+    )
+    number = {(s, i): n for n, (s, i, _) in enumerate(placed)}
+    used = frozenset[tuple[str, int]]().union(*(share.used_ignores for share in shares))
+    merged: dict[tuple[object, ...], Finding] = {}
+    for s, share in enumerate(shares):
+        for finding in share.findings:
+            comment = finding.span.path, finding.span.line
+            if finding.rule == "DPM001" and comment in used - share.used_ignores:
+                continue
+            if finding.run is not None:
+                finding = replace(finding, run=number[s, finding.run])
+            key = (finding.rule, finding.span)
+            old = merged.get(key)
+            merged[key] = finding if old is None else min(old, finding, key=_surest_first)
+    return Share(
+        runs=[run for _, _, run in placed],
+        findings=sorted(merged.values(), key=lambda f: f.sort_key),
+        not_analysed=list(dict.fromkeys(n for share in shares for n in share.not_analysed)),
+        analysed=frozenset[str]().union(*(share.analysed for share in shares)),
+        used_ignores=used,
+        lines={key: lines for share in shares for key, lines in share.lines.items()},
+    )
+
+
+def _surest_first(finding: Finding) -> tuple[bool, int]:
+    return finding.certainty == "possible", -1 if finding.run is None else finding.run

@@ -1,0 +1,62 @@
+"""Several processes say what one says, byte for byte."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from dpmigrate import api, shares
+from dpmigrate.model import Finding, Run, Span
+from dpmigrate.report import render
+from dpmigrate.report.style import Style
+from tests.fixtures_support import fixtures
+from tests.scan.programs import lay_out, wrong
+
+
+@pytest.fixture(autouse=True)
+def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "WORTH_SHARING", 0)
+
+
+def reported(folder: Path, jobs: int) -> str:
+    return render("json", api.scan(["."], cwd=folder, jobs=jobs), Style())
+
+
+def test_nothing_to_share(tmp_path: Path) -> None:
+    assert reported(tmp_path, 2) == reported(tmp_path, 1)
+
+
+def test_every_fixture_side_by_side(tmp_path: Path) -> None:
+    for fixture in fixtures():
+        if fixture.has("before"):
+            shutil.copytree(fixture.side("before"), tmp_path / fixture.name)
+    alone = reported(tmp_path, 1)
+    assert alone.count('"rule"') > 50
+    assert reported(tmp_path, 2) == alone
+    assert reported(tmp_path, 5) == alone
+
+
+def test_one_pin_that_several_processes_find(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text(
+        "opacus==1.5.2  # dpmigrate: ignore[DPM901]\n", encoding="utf-8"
+    )
+    lay_out(tmp_path, a__train=wrong(), b__train=wrong(), c__train=wrong())
+    (tmp_path / "requirements-dev.txt").write_text("opacus<1.5.4\n", encoding="utf-8")
+    alone = reported(tmp_path, 1)
+    assert alone.count("DPM901") == 1
+    assert "DPM001" not in alone
+    assert reported(tmp_path, 3) == alone
+
+
+def test_the_surest_finding_of_one_place_is_kept() -> None:
+    def share(path: str, certainty: Literal["definite", "possible"]) -> shares.Share:
+        span = Span("pins.txt", 1, 1, 1, 2)
+        pin = Finding("DPM901", "affected-pin", span, "warning", "none", certainty, "why", run=0)
+        return shares.Share([Run(path, 1, None, "make_private", ("ghost",), "definite")], [pin])
+
+    joined = shares.join([share("b.py", "possible"), share("c.py", "definite"), share("a.py", "definite")])
+    assert [run.path for run in joined.runs] == ["a.py", "b.py", "c.py"]
+    assert [(f.certainty, f.run) for f in joined.findings] == [("definite", 0)]
