@@ -51,14 +51,14 @@ class Project:
 def open_project(
     workspace: Workspace, stdin: bytes | None = None, overlay: Mapping[str, bytes] | None = None
 ) -> Project:
-    """Read the workspace, analyse what matters in it, and read its dependency files.
+    """Read the workspace, analyse what matters in it as a fix needs it, and read its dependency files.
 
     ``overlay`` holds contents, by absolute path, that stand for what is on disk: the project as
     it would be after a fix. Nothing is parsed, and LibCST is not imported, where no file has telling bytes.
     """
     project = survey(workspace, stdin, overlay)
     if project.seeds:
-        analyse_groups(project, groups(project))
+        analyse_groups(project, groups(project), recording=True)
     return project
 
 
@@ -94,14 +94,14 @@ def groups(project: Project) -> list[list[str]]:
     return groups_of(texts.modules(), begin, texts)
 
 
-def analyse_groups(project: Project, chosen: Sequence[Sequence[str]]) -> None:
+def analyse_groups(project: Project, chosen: Sequence[Sequence[str]], recording: bool = False) -> None:
     """Interpret some groups of modules, and read the dependency files where something private was found."""
     from dpmigrate.analysis.program import analyse
 
     texts = _Texts(project)
     modules = texts.modules()
     with paused_collector():
-        project.program = analyse(modules, chosen)
+        project.program = analyse(modules, chosen, recording)
     project.modules = {m.path: m for m in modules.loaded()}
     for key in sorted(set(project.program.too_deep)):
         texts.note(texts.absolute[key], 1, "code nested too deeply to follow")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,6 +118,14 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
             yield Proof(WRAPPED_CRITERION, place(event.origin.node, event.detail["wrapper"]))
 
 
+def same_calls(runs: Iterable[TrainingRun]) -> Callable[[TrainingRun], list[TrainingRun]]:
+    """For each run, the records of its call in every context and like mode: one release runs them all."""
+    together: dict[tuple[int, bool | None], list[TrainingRun]] = {}
+    for run in runs:
+        together.setdefault((id(run.origin.node), run.ghost), []).append(run)
+    return lambda run: together[id(run.origin.node), run.ghost]
+
+
 def versions_of(
     run: TrainingRun,
     declarations: Declarations | None,
@@ -126,10 +134,9 @@ def versions_of(
 ) -> Versions:
     """What the project declares for the run's file, and what the run's own code proves.
 
-    ``others`` may hold records of the same call in other contexts: one release runs them all.
+    ``others`` may hold records of the same call in other contexts (:func:`same_calls`).
     """
-    same = [r for r in others if r.origin.node is run.origin.node and r.ghost == run.ghost]
-    found = tuple(dict.fromkeys(proof for r in (run, *same) for proof in proofs(r)))
+    found = tuple(dict.fromkeys(proof for r in (run, *others) for proof in proofs(r)))
     evidence = universe()
     for proof in found:
         evidence &= proof.versions

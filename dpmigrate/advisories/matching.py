@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpmigrate.advisories import conditions
 from dpmigrate.advisories.catalogue import Advisory
-from dpmigrate.advisories.evidence import Versions, versions_of
+from dpmigrate.advisories.evidence import Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.training import TrainingRun
@@ -47,8 +47,9 @@ def match_runs(
     """Every match of every advisory on every run of a project, in no particular order."""
     program = project.program
     for part in program.parts if program is not None else ():
+        alike = same_calls(part.runs)
         for run in part.runs:
-            versions = versions_of(run, project.declarations, override, part.runs)
+            versions = versions_of(run, project.declarations, override, alike(run))
             for advisory in advisories:
                 yield from match_run(advisory, run, versions, part.interpreter)
 

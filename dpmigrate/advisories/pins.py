@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.catalogue import Advisory
-from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.advisories.evidence import same_calls, versions_of
 from dpmigrate.advisories.matching import Match, affected_versions
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.model import Place
@@ -27,9 +27,10 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
         return
     affected = affected_versions(advisory, dict(advisory.match))
     found: dict[tuple[str, int | None, int], Match] = {}
+    alike = same_calls(program.runs)
     for run in sorted((r for r in program.runs if r.ghost), key=_surest_first):
         declared = declarations.declared_for(run.module.path)
-        versions = versions_of(run, declarations, None, program.runs)
+        versions = versions_of(run, declarations, None, alike(run))
         for pin in declared.admitting(affected):
             key = (pin.path, pin.cell, pin.line)
             if key not in found:

@@ -344,7 +344,8 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
-    ip.callees.setdefault(info.node, {})[fn] = None
+    if ip.recording:
+        ip.callees.setdefault(info.node, {})[fn] = None
     with ip.inside(id(info.node)):
         owner: Hashable = ("frame", fn.key, ip.context)
         frame = Frame(

@@ -108,8 +108,10 @@ def statement(*kinds: type[cst.CSTNode]) -> Callable[[StatementHandler], Stateme
 class Interpreter:
     """The state of one analysis of one project."""
 
-    def __init__(self, modules: Modules) -> None:
+    def __init__(self, modules: Modules, recording: bool = False) -> None:
         self.modules = modules
+        self.recording = recording
+        """Whether to remember what each expression and call was, which a fix asks and a scan does not."""
         self.store = Store()
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
@@ -181,9 +183,10 @@ class Interpreter:
         if handler is None:
             return self.unknown(node, "expression")
         value = handler(self, node)
-        for e in value.entries:
-            if not isinstance(e.atom, Const):
-                self.observed.setdefault(node, {})[e.atom, e.guard | self.path] = None
+        if self.recording:
+            for e in value.entries:
+                if not isinstance(e.atom, Const):
+                    self.observed.setdefault(node, {})[e.atom, e.guard | self.path] = None
         return value
 
     def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:

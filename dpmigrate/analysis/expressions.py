@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import libcst as cst
@@ -45,10 +46,17 @@ from dpmigrate.analysis.values import (
 
 @expression(cst.SimpleString, cst.ConcatenatedString)
 def _string(ip: Interpreter, node: cst.SimpleString | cst.ConcatenatedString) -> Value:
-    value = node.evaluated_value
+    value = _text(node.value) if isinstance(node, cst.SimpleString) else node.evaluated_value
     if value is None:
         return ip.unknown(node, "a formatted string")
     return const(value, ip.origin(node, "literal"))
+
+
+@lru_cache(maxsize=10_000)
+def _text(literal: str) -> str | bytes:
+    """What a string literal stands for; the same few are met again and again."""
+    value: str | bytes = ast.literal_eval(literal)
+    return value
 
 
 @expression(cst.Integer, cst.Float)

@@ -24,6 +24,9 @@ _SKIPPED = (
     "trailing",
     "lines_after",
 )
+_DEFINITIONS = frozenset([cst.FunctionDef, cst.ClassDef])
+_SEQUENCES = frozenset([list, tuple])
+_LEAVES = frozenset([str, bool, type(None), cst.MaybeSentinel])
 _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 
 
@@ -50,7 +53,7 @@ class Mentions:
         if found is None:
             names: set[str] = set()
             for part in self._parts(node):
-                if isinstance(part, cst.Name):
+                if type(part) is cst.Name:
                     names.add(part.value)
                 else:
                     names |= self.of(part)
@@ -62,14 +65,15 @@ class Mentions:
         stack: list[cst.CSTNode] = [node]
         while stack:
             current = stack.pop()
-            if isinstance(current, cst.Name) or (
-                current is not node and isinstance(current, (cst.FunctionDef, cst.ClassDef))
-            ):
+            kind = type(current)
+            if kind is cst.Name or (current is not node and kind in _DEFINITIONS):
                 yield current
                 continue
-            for name in _fields(type(current)):
+            for name in _fields(kind):
                 held = getattr(current, name)
-                if isinstance(held, cst.CSTNode):
+                # Asking abstract base classes is most of the time; what is no sequence and has no
+                # fields of a node (text, None, a sentinel) has no names either.
+                if type(held) in _SEQUENCES:
+                    stack.extend(held)
+                elif type(held) not in _LEAVES:
                     stack.append(held)
-                elif isinstance(held, (list, tuple)):
-                    stack.extend(x for x in held if isinstance(x, cst.CSTNode))

@@ -150,11 +150,8 @@ class Modules:
         if level:
             if level - 1 > len(folder):
                 return False
-            prefix = folder[: len(folder) - (level - 1)] + parts
-            return any(k[: len(prefix)] == prefix and len(k) > len(prefix) for k in self._by_suffix)
-        return (
-            any(k[: len(parts)] == parts and len(k) > len(parts) for k in self._by_suffix) if parts else False
-        )
+            return folder[: len(folder) - (level - 1)] + parts in self._folders
+        return parts in self._folders
 
 
 def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:

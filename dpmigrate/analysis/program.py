@@ -109,15 +109,20 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[li
     return components([*entries, *callers], imports)
 
 
-def analyse(modules: Modules, groups: Iterable[Sequence[str]]) -> Program:
-    """Interpret each group of modules, as :func:`groups_of` found them."""
-    return Program(modules, [_part(modules, group) for group in groups])
+def analyse(modules: Modules, groups: Iterable[Sequence[str]], recording: bool = False) -> Program:
+    """Interpret each group of modules, as :func:`groups_of` found them.
+
+    ``recording`` keeps what every expression was seen to be, for :class:`codemods.program_facts.Facts`.
+    """
+    return Program(modules, [_part(modules, group, recording) for group in groups])
 
 
-def _part(modules: Modules, entries: Sequence[str]) -> Part:
-    ip = _interpret(modules, entries)
+def _part(modules: Modules, entries: Sequence[str], recording: bool) -> Part:
+    ip = _interpret(Interpreter(modules, recording), entries)
     if _mode_is_tested(ip):
-        ip = _interpret(modules, entries, ip.tested)
+        again = Interpreter(modules, recording)
+        again.tested = ip.tested
+        ip = _interpret(again, entries)
     return Part(ip)
 
 
@@ -142,12 +147,8 @@ def _module_name(key: str) -> str:
     return parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
 
 
-def _interpret(
-    modules: Modules, entries: Sequence[str], tested: dict[object, set[str]] | None = None
-) -> Interpreter:
-    ip = Interpreter(modules)
-    ip.tested = dict(tested or {})
-    infos = [info for info in (modules.get(k) for k in entries) if info is not None]
+def _interpret(ip: Interpreter, entries: Sequence[str]) -> Interpreter:
+    infos = [info for info in map(ip.modules.get, entries) if info is not None]
     ip.entry_paths = {info.key for info in infos}
     for info in _mains_first(infos):
         enter_root(ip, info.key, partial(ip.run_module, info))
