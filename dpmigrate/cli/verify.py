@@ -9,6 +9,7 @@ import click
 
 from dpmigrate.cli.output import emit
 from dpmigrate.report.style import Style, style_for
+from dpmigrate.runtime.report_types import CHECK_NAMES
 from dpmigrate.runtime.run.request import MODES, Request, Target
 
 
@@ -37,6 +38,12 @@ from dpmigrate.runtime.run.request import MODES, Request, Target
     metavar="MODES",
     help=f"Time the script under several modes side by side, separated by commas: {', '.join(MODES)}.",
 )
+@click.option(
+    "--checks",
+    metavar="NAMES",
+    help="Only these checks, separated by commas, and the runs that they need; parity and noise stand for "
+    "three each.",
+)
 @click.option("--engines", type=click.IntRange(min=1), metavar="N", help="Private training runs to wait for.")
 @click.option(
     "--timeout",
@@ -55,6 +62,7 @@ def verify(
     output: str | None,
     html: str | None,
     compare: str | None,
+    checks: str | None,
     engines: int | None,
     timeout: float,
     arguments: tuple[str, ...],
@@ -73,6 +81,7 @@ def verify(
         steps,
         seed,
         compare=_modes(compare),
+        checks=_checks(checks),
         engines=engines,
         timeout=timeout,
         progress=sys.stderr.isatty(),
@@ -114,6 +123,22 @@ def _target(
     if not arguments:
         raise click.UsageError("Give the SCRIPT that trains, -m MODULE or --factory MODULE:FUNCTION.")
     return "script", arguments[0], arguments[1:]
+
+
+def _checks(value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    groups = {
+        "parity": tuple(name for name in CHECK_NAMES if name.startswith("parity")),
+        "noise": ("noise-std", "noise-fresh", "reproducible"),
+    } | {name: (name,) for name in CHECK_NAMES}
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    unknown = [word for word in words if word not in groups]
+    if unknown or not words:
+        raise click.UsageError(
+            f"--checks: {', '.join(unknown) or 'nothing'} is no check; the checks are {', '.join(groups)}."
+        )
+    return tuple(dict.fromkeys(name for word in words for name in groups[word]))
 
 
 def _modes(value: str | None) -> tuple[str, ...]:

@@ -14,12 +14,9 @@ from torch import Tensor
 from dpmigrate.runtime.run import swap
 from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
 from dpmigrate.runtime.run.graph import NoOracle, depends_on, flat_gradients, flatten, judge, output_gradients
+from dpmigrate.runtime.run.losses import Used, padding_counted, second_pass_weights
 from dpmigrate.runtime.run.records import Backward
 from dpmigrate.runtime.run.state import Watch
-
-Used = list[tuple[Tensor, Tensor, int]]
-"""(output, dL/d(output), batch dimension) for every model output that a loss depends on."""
-
 
 ORACLE_BUDGET = 60.0
 """Seconds of oracle after which the first logical step of each engine has to do."""
@@ -48,24 +45,32 @@ class BackwardWatcher:
                 last.ghost_param_norms = torch.stack([flatten([t]) for t in each if t is not None])
         return norms
 
+    def criterion(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Around the call of Opacus's wrapped criterion."""
+        loss = original(wrapper, *args, **kwargs)
+        engine = self.watch.engines.get(id(getattr(wrapper, "optimizer", None)))
+        losses = getattr(loss, "loss_per_sample", None)
+        if engine is None or not self.watch.settings.oracle or not isinstance(losses, Tensor):
+            return loss
+        if losses.requires_grad and losses.dim() == 1:
+            engine.share = padding_counted(original, wrapper, args, kwargs, losses)
+        return loss
+
     def wrapped(self, original: Any, loss: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ``backward()`` of Opacus's wrapped loss."""
         watch, outer = self.watch, self.watch.wrapped_loss
         watch.wrapped_loss = loss
         try:
-            result = original(loss, *args, **kwargs)
+            return original(loss, *args, **kwargs)
         finally:
             watch.wrapped_loss = outer
-        engine = watch.engines.get(id(getattr(loss, "optimizer", None)))
-        if watch.settings.oracle and engine is not None and engine.backwards:
-            engine.backwards[-1].after = flat_gradients(engine.params)
-        return result
 
     def any(self, original: Any, /, tensors: Any, *args: Any, **kwargs: Any) -> Any:
         """Around ``torch.autograd.backward``, which every ``Tensor.backward`` calls."""
         watch = self.watch
         watched = [e for e in watch.engines.values() if self._concerns(e)]
-        if watch.busy or not watched:
+        second = [e for e in watch.engines.values() if self._second_due(e)]
+        if watch.busy or not (watched or second):
             return original(tensors, *args, **kwargs)
         losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         kwargs |= dict(zip(_POSITIONS, args, strict=False))
@@ -80,13 +85,44 @@ class BackwardWatcher:
         swapped = [(e, u) for e, u in touched if u and e.record.mode == swap.SWAPPED]
         if swapped:
             kwargs["retain_graph"] = True
+        followed = [e for e in second if self._second(e, losses, seeds)]
         result = original(tensors, **kwargs)
+        for engine in followed:
+            engine.backwards[-1].after = flat_gradients(engine.params)
         for engine, used in swapped:
             swap.second_pass(watch, original, engine, used)
-        for engine, _ in touched:
+        for engine, used in touched:
+            engine.first_pass = used
             if engine.module is not None:
                 engine.module.forwards.clear()
         return result
+
+    def _second_due(self, engine: LiveEngine) -> bool:
+        """Whether a backward pass now may be the second of two: hooks off, after one with hooks on."""
+        if not self.watch.settings.oracle or engine.module is None or engine.module.hooks_on:
+            return False
+        if not engine.backwards or not engine.first_pass:
+            return False
+        return engine.backwards[-1].coefficient and engine.backwards[-1].expected is not None
+
+    def _second(self, engine: LiveEngine, losses: list[Tensor], seeds: list[Tensor | None]) -> bool:
+        """Note what a second pass multiplies each example by; False where it is none of this engine."""
+        assert engine.module is not None
+        entry, first = engine.backwards[-1], engine.first_pass
+        with self._hooks_off(engine.module):
+            given = [torch.ones_like(t) if s is None else s for t, s in zip(losses, seeds, strict=True)]
+            try:
+                found = torch.autograd.grad(
+                    losses, [o for o, _, _ in first], given, retain_graph=True, allow_unused=True
+                )
+            except RuntimeError:
+                return False
+        used = [(o, g, d) for (o, _, d), g in zip(first, found, strict=True) if g is not None]
+        if not used:
+            return False
+        entry.weights = second_pass_weights(first, used, float(entry.count) if engine.averages else 1.0)
+        engine.first_pass = []
+        return True
 
     def _concerns(self, engine: LiveEngine) -> bool:
         if engine.module is None or not engine.module.hooks_on:
@@ -99,6 +135,7 @@ class BackwardWatcher:
         assert private is not None
         if not all(isinstance(t, Tensor) and t.requires_grad for t in losses):
             return None
+        engine.look_for_late_parameters()
         used: Used = []
         with self._hooks_off(private):
             if not depends_on(losses, seeds, engine.params):
@@ -135,7 +172,10 @@ class BackwardWatcher:
             max_grad_norm=float(norm),
             mean=engine.averages,
             keep_rows=engine.record.adaptive,
+            share=engine.share if engine.share is not None and len(engine.share) == _count(used) else None,
+            keep_gradient=engine.record.mode == "ghost" and self.watch.wrapped_loss is None,
         )
+        engine.share = None
         self.spent += time.perf_counter() - began
         return entry
 
@@ -156,3 +196,9 @@ class BackwardWatcher:
             self.watch.busy = False
             if switch is not None:
                 wrapper.hooks_enabled = switch
+
+
+def _count(used: Used) -> int:
+    """The number of examples in a batch whose outputs are at hand."""
+    output, _, dimension = used[0]
+    return output.shape[dimension]

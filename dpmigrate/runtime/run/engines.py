@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dpmigrate.runtime.run.graph import Forward, flatten
+from dpmigrate.runtime.run.losses import Used
 from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, PhysicalBatch
 
 LINEAR_OPTIMIZERS = ("SGD",)
@@ -65,7 +66,11 @@ class PrivateModule:
 
 @dataclass
 class LiveEngine:
-    """One DP optimizer with its module, what is pending for it, and the record that it fills."""
+    """One DP optimizer with its module, what is pending for it, and the record that it fills.
+
+    ``share`` is what the last wrapped loss should be multiplied by (see ``losses.padding_counted``);
+    ``first_pass`` the output gradients of the last backward pass with the hooks on.
+    """
 
     optimizer: Any
     record: EngineRecord
@@ -78,11 +83,25 @@ class LiveEngine:
     depth: int = 0
     started: float = field(default_factory=time.perf_counter)
     digest: int = 0
+    share: Tensor | None = None
+    first_pass: Used = field(default_factory=list)
 
-    @property
-    def params(self) -> list[nn.Parameter]:
+    def __post_init__(self) -> None:
+        self.params: list[nn.Parameter] = list(self.optimizer.params)
         """The parameters that this engine trains, in the optimizer's order."""
-        return list(self.optimizer.params)
+
+    def look_for_late_parameters(self) -> None:
+        """Note what was unfrozen since the optimizer was made; judged with the rest before the first step."""
+        now = list(self.optimizer.params)
+        if len(now) == len(self.params):
+            return
+        known = {id(p) for p in self.params}
+        record, names = self.record, names_of(self.module, now)
+        record.late = [n for p, n in zip(now, names, strict=True) if id(p) not in known] or record.late
+        if not record.steps and not self.physical and not self.backwards:
+            self.params = now
+            record.names, record.sizes = names, [p.numel() for p in now]
+            record.shapes = [tuple(p.shape) for p in now]
 
     @property
     def averages(self) -> bool:

@@ -84,11 +84,14 @@ def judge(
     max_grad_norm: float,
     mean: bool,
     keep_rows: bool = False,
+    share: Tensor | None = None,
+    keep_gradient: bool = False,
 ) -> Backward:
     """Per-example norms and the clipped sum at ``max_grad_norm`` for one backward pass.
 
     ``used`` comes from :func:`output_gradients`; ``mean`` says that the loss averages over the batch;
-    ``keep_rows`` keeps all per-example gradients where they fit, so that they can be clipped again.
+    ``keep_rows`` keeps all per-example gradients where they fit, so that they can be clipped again;
+    ``keep_gradient`` keeps that of the losses themselves. ``share`` ``[B]`` multiplies each example.
     """
     count = used[0][0].shape[used[0][2]]
     scale = float(count) if mean else 1.0
@@ -101,13 +104,16 @@ def judge(
     norms, param_norms, kept = [], [], None
     for start in range(0, count, width):
         rows = per_sample_gradients(pseudo[start : start + width], list(params))
+        raw += rows.sum(0)
+        if share is not None:
+            rows *= share[start : start + width].unsqueeze(1)
         part, part_norms = clip(rows, max_grad_norm)
         expected += part
-        raw += rows.sum(0)
         norms.append(part_norms)
         kept = rows if keep_rows and len(rows) == count else None
         param_norms.append(torch.stack([r.norm(dim=1) for r in torch.split(rows, sizes, dim=1)]))
-    whole = _flat_gradient(losses, seeds, params) * scale
+    gradient = _flat_gradient(losses, seeds, params)
+    whole = gradient * scale
     size = max(float(whole.norm()), float(raw.norm()), 1e-30)
     return Backward(
         count=count,
@@ -115,6 +121,8 @@ def judge(
         param_norms=torch.cat(param_norms, dim=1) if param_norms else torch.zeros(len(sizes), 0),
         expected=expected,
         rows=kept,
+        share=share,
+        first=gradient if keep_gradient else None,
         direct=float((whole - raw).norm()) / size,
     )
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.oracle import clipping_factor
 from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, PhysicalBatch
+
+FIT = 1e-3
+"""Relative L2 distance below which a fault explains what was observed."""
 
 DIRECT = 1e-4
 """A larger share of the gradient that bypasses the model's output is a term on the parameters."""
@@ -44,7 +48,7 @@ def unclipped(engine: EngineRecord, step: LogicalStep) -> Backward | None:
 
 def fault(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str]:
     """(rule id or None, sentence) for a logical step whose value is not the oracle's clipped sum."""
-    for name in (_loss, _norm, _passes, _layers, _accumulation):
+    for name in (_loss, _late, _norm, _padding, _weights, _moving_bound, _passes, _layers, _accumulation):
         found = name(engine, step, limit)
         if found is not None:
             return found
@@ -59,6 +63,11 @@ def _loss(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
         )
     for backward in _all(step):
         shape = backward.loss_shape
+        if shape is not None and backward.count == 1 and len(shape) == 1 and shape[0] > 1:
+            return None, (
+                f"the sum is scaled by {shape[0]}: the criterion gave {shape[0]} losses, one by position, "
+                "for one sequence (pass shape= with flattened outputs)"
+            )
         if shape is not None and backward.count > 1 and shape != (backward.count,):
             if engine.adaptive and shape == ():
                 return (
@@ -96,6 +105,66 @@ def _norm(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
     return None, f"the model clips at {used:g}, while the noise is scaled by {noised:g}"
 
 
+def _late(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
+    if not engine.late:
+        return None
+    names = ", ".join(engine.late[:4])
+    return None, (
+        f"{names} was frozen when make_private was called and trains now: no hook measures its gradient, "
+        "which enters unclipped"
+    )
+
+
+def _padding(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
+    shares = [b.share for b in _all(step) if b.share is not None]
+    if not shares:
+        return None
+    least = 1 / max(float(share.max()) for share in shares)
+    return None, (
+        "ignore_index: this Opacus averages over all positions of a sequence, padding included, so that "
+        f"examples enter with wrong weights (down to {least:.2g} of their loss)"
+    )
+
+
+def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
+    """The second pass multiplies the examples by something else than their clipping factors."""
+    bound = step.module_norm or step.max_grad_norm
+    for backward in _all(step):
+        norms, weights = backward.ghost_norms, backward.weights
+        if norms is None or weights is None or bound is None or norms.shape != weights.shape:
+            continue
+        known = torch.isfinite(weights)
+        weights, factors = weights[known], clipping_factor(norms.double(), bound)
+        whole, factors = float(factors.sum()), factors[known]
+        if not len(weights) or relative(weights, factors) <= FIT:
+            continue
+        scale = float(weights @ factors / factors.square().sum())
+        mismatch = scale * len(norms) if engine.averages else scale / len(norms)
+        if abs(mismatch - 1) <= FIT and relative(weights, scale * factors) <= FIT:
+            first, said = ("sum", "mean") if engine.averages else ("mean", "sum")
+            return None, (
+                f"the second pass scales every clipped gradient by {scale:.4g}: the first pass took a "
+                f"{first} of the losses where loss_reduction is {said}"
+            )
+        if len(weights) > 1 and relative(weights, torch.full_like(weights, whole)) <= FIT:
+            return "DPM105", (
+                f"loss-not-one-per-example: every loss was multiplied by all {len(norms)} clipping factors, "
+                "as a column of losses, shape (B, 1), is"
+            )
+        if relative(weights, scale * factors) <= FIT:
+            return None, f"the second pass scales every clipped gradient by {scale:.4g}"
+    return None
+
+
+def _moving_bound(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
+    if not engine.adaptive or len(step.physical) < 2:
+        return None
+    return None, (
+        f"adaptive clipping moves C between the {len(step.physical)} physical batches of a step, which are "
+        "clipped at other bounds than the noise is scaled by: do not combine it with the memory manager"
+    )
+
+
 def _passes(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     if "ghost" not in engine.mode:
         return None
@@ -110,6 +179,11 @@ def _passes(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
         for backward in batch.backwards:
             if batch.received is None or backward.after is None or backward.expected is None:
                 continue
+            if not bool(batch.received.any()) and bool(backward.after.any()):
+                return (
+                    None,
+                    "the gradients were cleared between backward() and step(): noise is all that is left",
+                )
             right = relative(backward.after, backward.expected) <= limit
             if right and relative(batch.received, backward.after) > limit:
                 return None, "p.grad was changed between backward() and step(), after clipping"
@@ -127,7 +201,11 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
         if wrong:
             names = ", ".join(engine.layer(i) for i in wrong[:4])
             biases = all(len(engine.shapes[i]) == 1 and engine.layer(i).endswith("bias") for i in wrong)
-            hint = " (before Opacus 1.5.4 so for the bias of a Linear on 3-d input)" if biases else ""
+            hint = (
+                " (before Opacus 1.5.4 so for the bias of a Linear on 3-d input)"
+                if biases
+                else (" (is it used outside the module that owns it?)")
+            )
             return None, f"the per-sample gradient norm of {names} is wrong{hint}"
     return None
 
@@ -148,11 +226,16 @@ def _accumulation(engine: EngineRecord, step: LogicalStep, limit: float) -> tupl
             f"ghost-batch-memory-manager: each of the {len(received)} physical batches is clipped rightly, "
             f"but their accumulated sum is wrong{shape}"
         )
-    if not each[0] and not engine.wrapped_api and step.physical[0].backwards:
-        return "DPM402", (
-            "two-pass-loop: what the two backward passes leave in p.grad is not the clipped sum (are the "
-            "gradients cleared between them?)"
-        )
+    for batch in step.physical:
+        first = [b.first for b in batch.backwards if b.first is not None]
+        if batch.received is None or not first:
+            continue
+        both = expected_sum([batch], size) + torch.stack(first).sum(0)
+        if relative(batch.received, both) <= FIT:
+            return "DPM402", (
+                "two-pass-loop: the gradients of the first backward pass, which are not clipped, were not "
+                "cleared before the second"
+            )
     return None
 
 

@@ -61,6 +61,7 @@ class OptimizerWatcher:
             wrapped_api=swap.wrapped_api(),
             asked_norm=_number(optimizer.max_grad_norm),
             adaptive=call is not None and call.adaptive,
+            averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
         )
         engine = LiveEngine(optimizer, record, module)
         watch.engines[id(optimizer)] = engine

@@ -23,7 +23,9 @@ class Backward:
     not. ``ghost_norms`` and ``ghost_param_norms`` are what Opacus clipped by. ``rows``: per-example
     gradients, kept only until the step where C may still move. ``direct``: size of the part of the
     gradient that does not pass through the model's output, relative to the whole.
-    ``after [P]``: ``p.grad`` right after a wrapped loss went backward.
+    ``after [P]``: ``p.grad`` right after the second of the two passes; ``weights [B]``: what that pass
+    multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
+    both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.
     """
 
     count: int = 0
@@ -36,6 +38,9 @@ class Backward:
     rows: Tensor | None = None
     direct: float = 0.0
     after: Tensor | None = None
+    weights: Tensor | None = None
+    first: Tensor | None = None
+    share: Tensor | None = None
     coefficient: bool = False
     cleared: bool = False
     reason: str = ""
@@ -78,7 +83,11 @@ class LogicalStep:
 
 @dataclass(eq=False)
 class EngineRecord:
-    """One private training run of the script: where it was made, how, and its logical steps."""
+    """One private training run of the script: where it was made, how, and its logical steps.
+
+    ``averages``: loss_reduction is mean. ``late``: parameters that train now and did not when the
+    DP optimizer was made.
+    """
 
     path: str
     line: int
@@ -95,6 +104,8 @@ class EngineRecord:
     wrapped_api: bool
     asked_norm: float | None = None
     adaptive: bool = False
+    averages: bool = True
+    late: list[str] = field(default_factory=list)
     steps: list[LogicalStep] = field(default_factory=list)
     raw_steps: int = 0
 

@@ -20,7 +20,8 @@ class Request:
     ``target`` is a path, a dotted module name or ``module:function``, as ``kind`` says; ``steps``
     counts logical steps; ``timeout`` is in seconds and bounds each run of the script.
     ``engines`` is the number of private training runs to wait for, None to count them in the text.
-    ``session`` names the launcher that all ranks share.
+    ``checks``: names of the checks to make (see ``report_types.CHECK_NAMES``), all when empty; runs of
+    the script that only others need are left out. ``session`` names the launcher that all ranks share.
     """
 
     kind: Target
@@ -29,10 +30,15 @@ class Request:
     steps: int = 3
     seed: int = 0
     compare: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     engines: int | None = None
     timeout: float = 600.0
     progress: bool = False
     session: str = ""
+
+    def wants(self, *checks: str) -> bool:
+        """Whether any of these checks is asked for."""
+        return not self.checks or bool(set(checks) & set(self.checks))
 
     def write(self, path: Path) -> None:
         """Store as JSON."""
@@ -42,5 +48,6 @@ class Request:
     def read(cls, path: Path) -> Request:
         """What :meth:`write` stored."""
         data = json.loads(path.read_text(encoding="utf-8"))
-        data["args"], data["compare"] = tuple(data["args"]), tuple(data["compare"])
+        for name in ("args", "compare", "checks"):
+            data[name] = tuple(data[name])
         return cls(**data)

@@ -78,8 +78,12 @@ class Shim:
             except ImportError:
                 continue
             for value in list(vars(module).values()):
-                if isinstance(value, type) and hasattr(value, "backward") and "Tensor" in value.__name__:
+                if not isinstance(value, type):
+                    continue
+                if hasattr(value, "backward") and "Tensor" in value.__name__:
                     wrap(value, "backward", self.backward.wrapped)
+                elif "DPLoss" in value.__name__:
+                    wrap(value, "__call__", self.backward.criterion)
 
     def _new_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> None:
         original(wrapper, *args, **kwargs)

@@ -21,6 +21,10 @@ from dpmigrate.runtime.run.state import Settings, Watch
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
 
+PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
+NOISE = ("noise-std", "noise-fresh", "reproducible")
+
+
 def verify(request: Request, folder: Path) -> dict[str, Any]:
     """The report of one script, as JSON-ready data. Raises NoVerdict with one sentence."""
     own, checks = make_runs(request, folder)
@@ -43,10 +47,13 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     checks = [c for i, e in enumerate(own.engines) for c in verdicts.against_oracle(e, i)]
     checks += ranks.peer_checks(others)
     checks += ranks.sampling_check(own, others)
-    checks += _other_mode(runner, own, checks, engines)
-    checks += _sensitivity(runner, own, checks, engines)
-    checks += _noise(runner, own, engines)
-    return own, checks
+    if request.wants(*PARITY):
+        checks += _other_mode(runner, own, checks, engines)
+    if request.wants("sensitivity"):
+        checks += _sensitivity(runner, own, checks, engines)
+    if request.wants(*NOISE):
+        checks += _noise(runner, own, engines)
+    return own, [c for c in checks if request.wants(c.name)]
 
 
 def require_steps(record: RunRecord) -> None:
@@ -141,7 +148,7 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
         )
     batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
     # An engine's checks stand together, in the order of the contract's names.
-    order = {name: i for i, name in enumerate(("parity-clipped-sum", "parity-norms", "parity-step"))}
+    order = {name: i for i, name in enumerate(PARITY)}
     checks = sorted(checks, key=lambda c: (c.engine, order.get(c.name, 9)))
     body = ClippingReport(
         opacus=str(opacus.__version__),
