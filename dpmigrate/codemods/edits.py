@@ -132,6 +132,8 @@ class _Rewriter(cst.CSTTransformer):
         self.tree = edits.module.tree
         self.groups: dict[cst.CSTNode, list[cst.CSTNode]] = {}
         """What became of each statement, where statements move."""
+        self.emptied: set[cst.CSTNode] = set()
+        """The blocks of which nothing is left."""
         self.leaving = {statement for moved in edits.moved.values() for statement in moved}
 
     def on_leave(  # type: ignore[override]
@@ -154,7 +156,10 @@ class _Rewriter(cst.CSTTransformer):
         if isinstance(original_node, cst.SimpleStatementLine) and not updated_node.body:  # type: ignore[attr-defined]
             return cst.RemoveFromParent()
         if isinstance(updated_node, cst.IndentedBlock) and not updated_node.body:
+            self.emptied.add(original_node)
             return updated_node.with_changes(body=[self.statement("pass")])
+        if isinstance(original_node, cst.Try) and self._is_empty(original_node):
+            return cst.RemoveFromParent()
         if isinstance(updated_node, (cst.IndentedBlock, cst.Module)) and self.leaving:
             updated_node = self._move(original_node, updated_node)
         if not above and not below:
@@ -165,6 +170,11 @@ class _Rewriter(cst.CSTTransformer):
             new[0] = new[0].with_changes(leading_lines=lines)
         own = [] if original_node in edits.removed else [updated_node]
         return cst.FlattenSentinel([*new, *own, *(self.statement(code) for code in below or ())])
+
+    def _is_empty(self, node: cst.Try) -> bool:
+        """Whether nothing is left of a ``try`` and its ``finally``."""
+        final = node.finalbody
+        return not node.handlers and final is not None and {node.body, final.body} <= self.emptied
 
     def _move(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
         """Reorder a block's statements; only blocks without insertions or removals before them."""

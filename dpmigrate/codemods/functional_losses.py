@@ -7,11 +7,14 @@ from collections.abc import Iterable
 import libcst as cst
 
 from dpmigrate.codemods.edits import Change, Withheld
+from dpmigrate.codemods.homes import same_variables
 from dpmigrate.codemods.program_facts import Facts
 
 
-def functional_arguments(facts: Facts, call: cst.Call) -> tuple[list[cst.Arg], list[str], str]:
-    """The inputs of a functional loss, the arguments its module has instead, and its reduction."""
+def functional_arguments(
+    facts: Facts, call: cst.Call, at: cst.CSTNode
+) -> tuple[list[cst.Arg], list[str], str]:
+    """The inputs of a functional loss, its module's arguments as written ``at`` a place, its reduction."""
     module = facts.module_of(call)
     inputs: list[cst.Arg] = []
     others: list[cst.Arg] = []
@@ -32,17 +35,20 @@ def functional_arguments(facts: Facts, call: cst.Call) -> tuple[list[cst.Arg], l
             others.append(arg)
     if len(inputs) != 2:
         raise Withheld("the functional loss is given more than input and target by position", module, call)
-    return inputs, literal_arguments(facts, others), reduction
+    return inputs, portable_arguments(facts, others, at), reduction
 
 
-def literal_arguments(facts: Facts, args: Iterable[cst.Arg]) -> list[str]:
-    """Keyword arguments as text, where they mean the same anywhere. Raises `Withheld` for others."""
+def portable_arguments(facts: Facts, args: Iterable[cst.Arg], at: cst.CSTNode) -> list[str]:
+    """Keyword arguments but ``reduction`` as text, where they mean the same ``at`` another place.
+
+    Raises `Withheld` for others: for positional ones, too, whose meaning depends on the class.
+    """
     texts = []
     for arg in args:
         keyword = arg.keyword.value if arg.keyword is not None else None
         if keyword == "reduction":
             continue
-        if keyword is None or any(True for _ in facts.inside(arg.value, cst.Name)):
+        if keyword is None or not same_variables(facts, arg.value, at):
             raise Withheld(
                 "the criterion has arguments that may be unknown where make_private is called",
                 facts.module_of(arg),

@@ -16,7 +16,12 @@ from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import remove_argument, remove_element
 from dpmigrate.codemods.program_facts import Facts
-from dpmigrate.codemods.two_pass import TwoPassBlock, losses_of_double_backward
+from dpmigrate.codemods.two_pass import (
+    TwoPassBlock,
+    losses_of_double_backward,
+    nothing_else_clears,
+    replace_double_backward,
+)
 
 
 def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) -> None:
@@ -87,30 +92,20 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
 
 def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:
     reduction = _reduction(runs)
-    done: set[cst.CSTNode] = set()
-    for event in events:
-        node = event.origin.node
-        if node in done:
-            continue
-        done.add(node)
-        if event.kind == "two-pass-call" and isinstance(node, cst.Call):
-            if losses_of_double_backward(node) is None:
-                raise Withheld("double_backward is called in an unusual way", event.origin.module, node)
-            edits.of(event.origin.module).change(node, lambda new: _backward_of(new, reduction))
-    scopes = {
+    nodes = dict.fromkeys(e.origin.node for e in events if e.kind == "two-pass-call")
+    calls = [n for n in nodes if isinstance(n, cst.Call)]
+    for call in calls:
+        if losses_of_double_backward(call) is None:
+            raise Withheld("double_backward is called in an unusual way", facts.module_of(call), call)
+    scopes = dict.fromkeys(
         facts.scope(e.origin.node) for e in events if e.kind == "backward" and e.detail["loss"] == "two-pass"
-    }
-    for scope in scopes:
-        block = TwoPassBlock(facts, [e for e in events if facts.scope(e.origin.node) is scope])
-        block.rewrite(edits, f".{reduction}()")
-
-
-def _backward_of(new: cst.CSTNode, reduction: str) -> cst.CSTNode:
-    assert isinstance(new, cst.Call)
-    losses = losses_of_double_backward(new)
-    assert losses is not None
-    mean = cst.Call(func=cst.Attribute(losses, cst.Name(reduction)))
-    return cst.Call(func=cst.Attribute(mean, cst.Name("backward")))
+    )
+    blocks = [TwoPassBlock(facts, [e for e in events if facts.scope(e.origin.node) is s]) for s in scopes]
+    clears = nothing_else_clears(events, {*calls, *(c for b in blocks for c in b.clearing)})
+    for call in calls:
+        replace_double_backward(edits, facts, call, clears, reduction)
+    for block in blocks:
+        block.rewrite(edits, clears, reduction)
 
 
 def _reduction(runs: Sequence[TrainingRun]) -> str:

@@ -180,9 +180,27 @@ def remove_unused(tree: cst.Module, before: set[str], keep: set[str]) -> cst.Mod
     gone = before - now - keep
     if not gone:
         return tree
-    changed = tree.visit(_ImportRemover(gone))
+    remover = _ImportRemover(gone)
+    changed = _close_gaps(tree, remover).visit(remover)
     assert isinstance(changed, cst.Module)
     return changed
+
+
+def _close_gaps(tree: cst.Module, remover: _ImportRemover) -> cst.Module:
+    """The module in which no blank line stays behind where a whole group of imports will go."""
+    body = list(tree.body)
+    for index in range(len(body) - 1):
+        line, following = body[index], body[index + 1]
+        if not isinstance(line, cst.SimpleStatementLine) or not remover.empties(line):
+            continue
+        opens = index == 0 or (line.leading_lines and line.leading_lines[0].comment is None)
+        own = list(getattr(following, "leading_lines", ()))
+        if opens and own and own[0].comment is None:
+            while own and own[0].comment is None:
+                own.pop(0)
+            blank = [above for above in line.leading_lines if above.comment is None]
+            body[index + 1] = following.with_changes(leading_lines=[*blank, *own])
+    return tree.with_changes(body=body)
 
 
 class _ImportRemover(cst.CSTTransformer):
@@ -206,6 +224,15 @@ class _ImportRemover(cst.CSTTransformer):
             return updated_node
         kept = [a for a in updated_node.names if not self._goes(a)]
         return self._with(updated_node, kept)  # type: ignore[return-value]
+
+    def empties(self, line: cst.SimpleStatementLine) -> bool:
+        """Whether nothing stays of a line of imports."""
+        return all(
+            isinstance(s, (cst.Import, cst.ImportFrom))
+            and not isinstance(s.names, cst.ImportStar)
+            and all(self._goes(a) for a in s.names)
+            for s in line.body
+        )
 
     def _goes(self, alias: cst.ImportAlias) -> bool:
         bound = alias.evaluated_alias or alias.evaluated_name

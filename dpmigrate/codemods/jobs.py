@@ -17,7 +17,7 @@ from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.pins import PinPlan, plan_pins
 from dpmigrate.codemods.program_facts import Facts
-from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.codemods.upgrade import upgraded
 from dpmigrate.versions.releases import VersionSet, from_spec
 
 if TYPE_CHECKING:
@@ -187,12 +187,10 @@ def _planned(
     raises = bool(pins)
     try:
         for group in groups:
-            trial = ProjectEdits()
-            upgrade = Upgrade(facts, group.runs, trial)
             if not _needs_rewriting(group):
                 continue
             try:
-                upgrade.plan()
+                edits, notices = upgraded(facts, group.runs)
             except Withheld as withheld:
                 if not raises or _old_only(group, project):
                     raise
@@ -201,8 +199,8 @@ def _planned(
                 job.left.append((path, spoken(withheld)))
                 job.found = [f for f in job.found if f not in group.found]
                 continue
-            job.edits.merge(trial)
-            job.notices += upgrade.notices
+            job.edits.merge(edits)
+            job.notices += notices
         job.pins = plan_pins(pins, options.unsafe, options.lower_bound)
         job.notices += job.pins.notices
         if not pins and job.edits.touched() and options.override is None:

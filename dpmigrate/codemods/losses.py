@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.values import Atom, Class, External, Guard, Obj
+from dpmigrate.analysis.values import Atom, Class, External, Function, Guard, Obj, Partial
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.program_facts import Facts
 
 MAX_DEPTH = 8
+_FUNCTIONAL = "torch.nn.functional."
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,13 @@ class LossSite:
 
     call: cst.Call
     module: ModuleInfo
-    maker: Atom
+    makers: tuple[Atom, ...]
+    """What may be called there: one criterion, or several that one variable may hold."""
+
+    @property
+    def maker(self) -> Atom:
+        """The criterion, or the first of several."""
+        return self.makers[0]
 
 
 def origins(facts: Facts, expression: cst.CSTNode, guard: Guard) -> list[LossSite]:
@@ -60,11 +67,10 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
 def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Iterator[LossSite]:
     module = facts.module_of(call)
     makers = facts.callee_atoms(call, guard)
-    losses = [m for m in makers if _makes_losses(m)]
-    if losses:
-        if len(makers) > 1:
+    if any(_makes_losses(facts, m) for m in makers):
+        if not all(_makes_losses(facts, m) for m in makers) or len({_sort(m) for m in makers}) > 1:
             raise Withheld("the losses may be made by several criteria", module, call)
-        yield LossSite(call, module, losses[0])
+        yield LossSite(call, module, tuple(makers))
         return
     func = call.func
     if isinstance(func, cst.Attribute) and func.attr.value in ("mean", "sum") and not call.args:
@@ -88,12 +94,39 @@ def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Itera
     )
 
 
-def _makes_losses(atom: Atom) -> bool:
+def _makes_losses(facts: Facts, atom: Atom) -> bool:
     if isinstance(atom, External):
-        return atom.name.startswith("torch.nn.functional.")
+        return atom.name.startswith(_FUNCTIONAL)
     if isinstance(atom, Obj) and atom.kind == "instance":
         return isinstance(atom.data, Class)
+    if isinstance(atom, (Partial, Function)):
+        return functional_behind(facts, atom) is not None
     return isinstance(atom, Obj) and atom.kind in ("criterion", "dp-criterion")
+
+
+def _sort(atom: Atom) -> object:
+    """What several criteria of one variable must share: all objects, or the very same function."""
+    return "object" if isinstance(atom, Obj) and atom.kind != "dp-criterion" else atom
+
+
+def functional_behind(facts: Facts, atom: Atom) -> External | None:
+    """The functional loss that ``partial(F.x, ...)``, or ``lambda a, b: F.x(a, b, ...)``, stands for."""
+    if isinstance(atom, Partial):
+        function = atom.function.only
+        if not isinstance(function, External) or atom.positional:
+            return None
+        return function if function.name.startswith(_FUNCTIONAL) else None
+    if not isinstance(atom, Function) or not isinstance(atom.node, cst.Lambda):
+        return None
+    call, params = atom.node.body, [p.name.value for p in atom.node.params.params]
+    if not isinstance(call, cst.Call) or len(params) != 2 or len(call.args) < 2:
+        return None
+    inputs = [a.value.value if isinstance(a.value, cst.Name) else None for a in call.args[:2]]
+    if inputs != params or any(a.keyword is not None for a in call.args[:2]):
+        return None
+    makers = facts.callee_atoms(call)
+    found = makers[0] if len(makers) == 1 else None
+    return found if isinstance(found, External) and found.name.startswith(_FUNCTIONAL) else None
 
 
 def _definitions(facts: Facts, name: cst.Name, guard: Guard) -> list[cst.BaseExpression]:
@@ -167,14 +200,4 @@ def argument_for(
     return plain[place].value
 
 
-def calls_of(facts: Facts, maker: Atom) -> list[cst.Call]:
-    """Every call of a criterion object that was seen to happen, in the order of the text."""
-    found = []
-    for info in facts.ip.modules.loaded():
-        for call in facts.inside(info.tree, cst.Call):
-            if maker in facts.callee_atoms(call):
-                found.append(call)
-    return found
-
-
-__all__ = ["LossSite", "argument_for", "calls_of", "origins"]
+__all__ = ["LossSite", "argument_for", "functional_behind", "origins"]

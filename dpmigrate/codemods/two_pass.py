@@ -7,7 +7,7 @@ hooks switched off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import libcst as cst
 
@@ -19,20 +19,38 @@ from dpmigrate.codemods.program_facts import Facts
 
 def losses_of_double_backward(call: cst.Call) -> cst.BaseExpression | None:
     """The losses given to ``double_backward(module, optimizer, loss_per_sample)``."""
+    return _argument(call, 2, "loss_per_sample", "first_loss_per_sample")
+
+
+def _argument(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:
     for arg in call.args:
-        if arg.keyword is not None and arg.keyword.value in ("loss_per_sample", "first_loss_per_sample"):
+        if arg.keyword is not None and arg.keyword.value in names:
             return arg.value
     plain = [a for a in call.args if a.keyword is None and not a.star]
-    return plain[2].value if len(plain) > 2 else None
+    return plain[place].value if len(plain) > place else None
 
 
-def replace_double_backward(edits: ProjectEdits, facts: Facts, call: cst.Call) -> None:
-    """``double_backward(model, optimizer, losses)`` becomes ``losses.backward()``."""
+def replace_double_backward(
+    edits: ProjectEdits, facts: Facts, call: cst.Call, clears: bool, reduction: str = ""
+) -> None:
+    """``double_backward(model, optimizer, losses)`` becomes ``losses.backward()``.
+
+    ``clears`` says that nothing else in the loop clears the gradients: then it is done before.
+    ``reduction`` ("mean" or "sum") is called on the losses first, where they are plain tensors.
+    """
+    optimizer = _argument(call, 1, "optimizer")
+    statement = facts.statement(call)
+    if clears and optimizer is not None and isinstance(statement, cst.SimpleStatementLine):
+        edits.of(facts.module_of(call)).insert_before(
+            statement, f"{facts.code(optimizer).strip()}.zero_grad()"
+        )
 
     def change(new: cst.CSTNode) -> cst.CSTNode:
         assert isinstance(new, cst.Call)
         losses = losses_of_double_backward(new)
         assert losses is not None
+        if reduction:
+            losses = cst.Call(func=cst.Attribute(losses, cst.Name(reduction)))
         return cst.Call(func=cst.Attribute(losses, cst.Name("backward")))
 
     edits.of(facts.module_of(call)).change(call, change)
@@ -64,6 +82,8 @@ class TwoPassBlock:
         self.first = max(first, key=lambda e: facts.position(e.origin.node)).origin.node
         begin = facts.position(self.first)
         between = [e for e in here if e.kind == "zero-grad" and begin < facts.position(e.origin.node) < line]
+        self.clearing = [e.origin.node for e in between]
+        """The calls that clear the gradients between the two passes."""
         around = [e for e in here if e.kind in ("coefficient", "hooks-switch")]
         self.statements = {facts.statement(e.origin.node): None for e in (*between, *around)}
         self.statements[facts.statement(self.first)] = None
@@ -129,26 +149,36 @@ class TwoPassBlock:
         ]
         return bool(loads) and all(facts.statement(n) in self.statements for n in loads)
 
-    def rewrite(self, edits: ProjectEdits, reduction: str = "") -> None:
+    def rewrite(self, edits: ProjectEdits, clears: bool, reduction: str = "") -> None:
         """One ``backward()`` stands where the first pass stood; the rest goes.
 
-        ``reduction`` (such as ``.mean()``) is put between the losses and ``backward()``.
+        ``clears`` says that nothing else in the loop clears the gradients: then what did so between
+        the passes does it before. ``reduction`` ("mean" or "sum") is called on the losses
+        first, where they are plain tensors.
         """
         own = edits.of(self.module)
         keep = self.facts.statement(self.first)
         text = self.facts.code(self.losses).strip()
+        if clears and self.clearing:
+            own.insert_before(keep, self.facts.code(self.clearing[0]).strip())
         for statement in self.statements:
             if statement is not keep:
                 own.remove(statement)
 
         def change(new: cst.CSTNode) -> cst.CSTNode:
             assert isinstance(new, cst.SimpleStatementLine)
-            call = cst.parse_expression(f"{text}{reduction}.backward()")
+            reduced = f"{text}.{reduction}()" if reduction else text
+            call = cst.parse_expression(f"{reduced}.backward()")
             lines = [line for line in new.leading_lines if line.comment is None]
             trailing = new.trailing_whitespace.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
             return new.with_changes(body=[cst.Expr(call)], leading_lines=lines, trailing_whitespace=trailing)
 
         own.change(keep, change)
+
+
+def nothing_else_clears(events: Iterable[Event], handled: Collection[cst.CSTNode]) -> bool:
+    """Whether the gradients are cleared nowhere but in what the fix takes out (calls, in ``handled``)."""
+    return not any(e.kind == "zero-grad" and e.origin.node not in handled for e in events)
 
 
 def _one(events: list[Event], wanted: object) -> Event | None:

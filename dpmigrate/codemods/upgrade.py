@@ -16,10 +16,16 @@ from dpmigrate.analysis.values import ALWAYS, Const, Guard
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.floats import UseWithheld
 from dpmigrate.codemods.losses import LossSite, origins
 from dpmigrate.codemods.manual_pair import wrap_criterion
 from dpmigrate.codemods.program_facts import Facts
-from dpmigrate.codemods.two_pass import TwoPassBlock, losses_of_double_backward, replace_double_backward
+from dpmigrate.codemods.two_pass import (
+    TwoPassBlock,
+    losses_of_double_backward,
+    nothing_else_clears,
+    replace_double_backward,
+)
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.uses import Uses
 
@@ -30,11 +36,35 @@ if TYPE_CHECKING:
 _WATCHED = ("dp-model", "dp-optimizer", "dp-criterion")
 
 
+def upgraded(facts: Facts, runs: Sequence[TrainingRun]) -> tuple[ProjectEdits, list[str]]:
+    """The edits and notices that upgrade all runs of one call. Raises `Withheld`.
+
+    Where other code needs what only the project's own criterion gives (one loss per example), the
+    run gets another one beside it.
+    """
+    edits = ProjectEdits()
+    upgrade = Upgrade(facts, runs, edits)
+    try:
+        upgrade.plan()
+    except UseWithheld as withheld:
+        edits = ProjectEdits()
+        upgrade = Upgrade(facts, runs, edits, apart=True)
+        try:
+            upgrade.plan()
+        except Withheld:
+            raise withheld from None
+    return edits, upgrade.notices
+
+
 class Upgrade:
     """The upgrade of all runs of one ``make_private`` call. Planning raises `Withheld`."""
 
-    def __init__(self, facts: Facts, runs: Sequence[TrainingRun], edits: ProjectEdits) -> None:
+    def __init__(
+        self, facts: Facts, runs: Sequence[TrainingRun], edits: ProjectEdits, apart: bool = False
+    ) -> None:
         self.facts = facts
+        self.apart = apart
+        """Whether the run gets a criterion of its own, beside the project's, which stays as it is."""
         self.edits = edits
         self.runs = tuple(runs)
         self.ghost = tuple(r for r in runs if r.ghost is not False)
@@ -72,15 +102,16 @@ class Upgrade:
             drop_clipping(self.facts, self.edits, self.runs, self.call)
             criterion.plan()
         handled: set[cst.CSTNode] = set()
+        clears = nothing_else_clears(self.events(), {*calls, *(c for b in blocks for c in b.clearing)})
         for block in blocks:
-            block.rewrite(self.edits)
+            block.rewrite(self.edits, clears)
             handled.update(block.statements)
         for call in calls:
-            replace_double_backward(self.edits, self.facts, call)
+            replace_double_backward(self.edits, self.facts, call, clears)
             handled.add(call)
-        uses = Uses(self.facts, self.edits, self.guard, handled)
+        uses = Uses(self.facts, self.edits, self.guard, handled, criterion.reduction)
         for call, reduced in criterion.affected():
-            uses.follow(call, reduced)
+            uses.follow_call(call, reduced)
         self._notices()
 
     def _refuse_escapes(self) -> None:
@@ -173,4 +204,4 @@ def _reads_only(name: str | None) -> bool:
     return short in _READERS or "schedule" in text.lower() or text.startswith("torch.")
 
 
-__all__ = ["Upgrade"]
+__all__ = ["Upgrade", "upgraded"]

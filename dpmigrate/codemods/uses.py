@@ -10,11 +10,14 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.values import Guard, Tensor
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.edits import ProjectEdits
+from dpmigrate.codemods.floats import Floats, UseWithheld
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts
 
-_DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda", "mean"])
+_DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda"])
+_WHOLE = (cst.AugAssign, cst.Assign, cst.AnnAssign, cst.Arg, cst.Return, cst.Element)
+_REDUCTIONS = frozenset(["mean", "sum"])
 _FINE = frozenset(["item", "backward"])
 _BLIND = frozenset(["isinstance", "type", "id", "hasattr"])
 
@@ -22,18 +25,43 @@ _BLIND = frozenset(["isinstance", "type", "id", "hasattr"])
 class Uses:
     """Follows losses from the calls that make them to everything that is done with them."""
 
-    def __init__(self, facts: Facts, edits: ProjectEdits, guard: Guard, handled: set[cst.CSTNode]) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        edits: ProjectEdits,
+        guard: Guard,
+        handled: set[cst.CSTNode],
+        reduction: str = "mean",
+    ) -> None:
         self.facts = facts
         self.edits = edits
         self.guard = guard
         self.handled = handled
         """Statements and calls that another recipe rewrites or removes."""
+        self.reduction = reduction
+        """What ``item()`` of a wrapped loss is over the examples: their mean or their sum."""
+        self.floats = Floats(facts, edits)
         self._seen: set[cst.CSTNode] = set()
+        self._count: tuple[cst.CSTNode, str] | None = None
+
+    def follow_call(self, call: cst.Call, reduced: bool) -> None:
+        """Rewrite what is done with the losses that a call makes; ``reduced`` as in `follow`."""
+        self._count = self._examples(call)
+        self.follow(call, reduced)
+
+    def _examples(self, call: cst.Call) -> tuple[cst.CSTNode, str] | None:
+        """The call, and the variable of its targets, whose length is the number of examples."""
+        named = [a for a in call.args if a.keyword is not None and a.keyword.value == "target"]
+        plain = [a for a in call.args if a.keyword is None and not a.star]
+        target = named[0] if named else plain[1] if len(plain) > 1 else None
+        if target is None or not isinstance(target.value, cst.Name):
+            return None
+        return call, target.value.value
 
     def follow(self, node: cst.CSTNode, reduced: bool) -> None:
         """Rewrite what is done with the losses that an expression holds.
 
-        ``reduced`` tells whether the program already sees one number there. Raises `Withheld`.
+        ``reduced`` tells whether the program already sees one number there. Raises `UseWithheld`.
         """
         if node in self._seen:
             return
@@ -71,13 +99,64 @@ class Uses:
         if name in ("numpy", "tolist") and reduced:
             self._becomes_item(whole, node)
             return
-        if name not in _DROPPED or (name == "mean" and isinstance(whole, cst.Call) and whole.args):
+        if name in _REDUCTIONS and not (isinstance(whole, cst.Call) and whole.args):
+            if not reduced and name != self.reduction:
+                if live:
+                    self._scale(whole, node, name)
+                return
+            reduced = True
+        elif name not in _DROPPED:
             self._refuse(node, f"the losses' .{name} is used")
-        reduced = reduced or name == "mean"
         if not live:
             return
         self._drop(whole, attribute)
         self.follow(whole, reduced)
+
+    def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str) -> None:
+        """``losses.sum().item()`` becomes ``losses.item() * len(targets)``."""
+        facts = self.facts
+        text = self._length(node)
+        if text is None:
+            self._refuse(node, f"the losses' .{wanted} is used")
+        layers = 1
+        plain = False
+        parent = facts.parent(whole)
+        while isinstance(parent, cst.Attribute) and parent.attr.value in (*_DROPPED, "item"):
+            plain = plain or parent.attr.value == "item"
+            around = facts.parent(parent)
+            whole = around if isinstance(around, cst.Call) and around.func is parent else parent
+            layers += 1
+            parent = facts.parent(whole)
+        bare = isinstance(parent, _WHOLE)
+        sign = "*" if wanted == "sum" else "/"
+
+        def change(new: cst.CSTNode) -> cst.CSTNode:
+            for _ in range(layers):
+                func = new.func if isinstance(new, cst.Call) else new
+                new = func.value if isinstance(func, cst.Attribute) else func.args[0].value  # type: ignore[attr-defined]
+            product = cst.parse_expression(f"x.item() {sign} {text}" if bare else f"(x.item() {sign} {text})")
+            return product.with_deep_changes(_receiver_of_item(product), value=new)
+
+        self.edits.of(facts.module_of(whole)).change(whole, change)
+        if not plain:
+            self.floats.follow(whole)
+
+    def _length(self, node: cst.CSTNode) -> str | None:
+        """The number of examples as text, where it can be read behind the losses."""
+        if self._count is None:
+            return None
+        call, name = self._count
+        facts = self.facts
+        if facts.scope(call) is not facts.scope(node):
+            return None
+        first, last = facts.position(call), facts.position(node)
+        rebound = [
+            t
+            for t in facts.own(facts.scope(node), cst.AssignTarget)
+            if first < facts.position(t) <= last
+            and any(n.value == name for n in facts.inside(t.target, cst.Name))
+        ]
+        return None if rebound or last < first else f"len({name})"
 
     def _drop(self, whole: cst.CSTNode, attribute: cst.Attribute) -> None:
         """``losses.mean()`` becomes ``losses``."""
@@ -187,8 +266,11 @@ class Uses:
         name = name_of(call.func)
         if name in _BLIND:
             return
-        if name == "mean" and len(call.args) == 1:
-            if live:
+        if name in _REDUCTIONS and len(call.args) == 1 and isinstance(call.func, cst.Attribute):
+            if not reduced and name != self.reduction:
+                if live:
+                    self._scale(call, node, name)
+            elif live:
                 self.edits.of(facts.module_of(call)).change(call, lambda new: new.args[0].value)  # type: ignore[attr-defined]
                 self.follow(call, True)
             return
@@ -229,9 +311,10 @@ class Uses:
             node,
             lambda new: cst.Call(func=cst.Attribute(new, cst.Name("item"))),  # type: ignore[arg-type]
         )
+        self.floats.follow(node)
 
     def _refuse(self, node: cst.CSTNode, what: str) -> None:
-        raise Withheld(
+        raise UseWithheld(
             f"{what}, which the criterion that make_private returns does not offer: compute it apart",
             self.facts.module_of(node),
             node,
@@ -241,3 +324,9 @@ class Uses:
 def _float_becomes_item(new: cst.CSTNode) -> cst.CSTNode:
     assert isinstance(new, cst.Call)
     return cst.Call(func=cst.Attribute(new.args[0].value, cst.Name("item")))
+
+
+def _receiver_of_item(product: cst.CSTNode) -> cst.CSTNode:
+    """The attribute ``x.item`` in a parsed ``x.item() * n``."""
+    assert isinstance(product, cst.BinaryOperation) and isinstance(product.left, cst.Call)
+    return product.left.func

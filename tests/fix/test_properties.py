@@ -80,6 +80,7 @@ def program(layout: Layout, old: bool = True) -> str:
         else "criterion = nn.CrossEntropyLoss()",
         f"model, optimizer, {'' if old else 'criterion, '}loader = {call_text(layout, old)}",
         "for x, y in loader:",
+        "    optimizer.zero_grad()",
         "    losses = criterion(model(x), y)",
         f"    double_backward(model, optimizer, losses){remark}" if old else "    losses.backward()",
         "    optimizer.step()",

@@ -100,10 +100,11 @@ def main(model, optimizer, loader):
 
 def test_weights_that_the_call_may_not_know_withhold(folder: Make) -> None:
     body = f"""
-def main(model, optimizer, loader, weights):
+def main(model, optimizer, loader):
     engine = PrivacyEngine()
     model, optimizer, loader = {OLD_CALL}
     for x, y in loader:
+        weights = torch.bincount(y)
         double_backward(model, optimizer, F.cross_entropy(model(x), y, weight=weights, reduction="none"))
         optimizer.step()
 """
@@ -172,6 +173,7 @@ def main(model, optimizer, loader):
     model, optimizer, criterion, loader = {NEW_CALL}
     for x, y in loader:
         losses = criterion(model(x), y)
+        optimizer.zero_grad()
         losses.backward()
         optimizer.step()
         print(f"{{losses.item():.3f}}", losses.item())
@@ -226,6 +228,7 @@ main(nn.Linear(2, 2), None, None)
 def train(model, optimizer, loader, criterion):
     for x, y in loader:
         losses = criterion(model(x), y)
+        optimizer.zero_grad()
         losses.backward()
         optimizer.step()
 
@@ -266,10 +269,10 @@ def main(model, optimizer, loader):
 main(nn.Linear(2, 2), None, None)
 """,
     )
-    assert "shared = nn.CrossEntropyLoss()\n" in after
-    assert "    criterion = nn.CrossEntropyLoss()\n    model, optimizer, criterion, loader = " in after
-    assert "        losses = criterion(model(x), y)\n        losses.backward()\n" in after
+    assert 'shared = nn.CrossEntropyLoss(reduction="none")\n' in after
     assert "    return shared(model(x), y).mean().item()\n" in after
+    assert "    criterion = nn.CrossEntropyLoss()\n    model, optimizer, criterion, loader = " in after
+    assert "        optimizer.zero_grad()\n        losses.backward()\n" in after
 
 
 def test_two_passes_with_intermediate_names(folder: Make) -> None:

@@ -1,0 +1,147 @@
+"""Python numbers where the program had tensors of one number: what was asked of those is left out.
+
+``total += losses.mean()`` becomes ``total += losses.item()``; a ``total.item()`` further on would
+then fail, and ``torch.stack`` of a list of such numbers too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.program_facts import Facts
+
+_LEFT_OUT = frozenset(["item", "detach", "cpu", "clone", "float", "double", "data", "to", "cuda", "mean"])
+
+
+class UseWithheld(Withheld):
+    """Something done with losses of the project's criterion that those of the wrapped one do not offer."""
+
+
+class Floats:
+    """Follows a number from where it is made to everything that is done with it."""
+
+    def __init__(self, facts: Facts, edits: ProjectEdits) -> None:
+        self.facts = facts
+        self.edits = edits
+        self._seen: set[cst.CSTNode] = set()
+
+    def follow(self, node: cst.CSTNode) -> None:
+        """Rewrite what only tensors have. Raises `UseWithheld` for what cannot be rewritten."""
+        if node in self._seen:
+            return
+        self._seen.add(node)
+        facts = self.facts
+        parent = facts.parent(node)
+        if isinstance(parent, (cst.BinaryOperation, cst.UnaryOperation, cst.IfExp)):
+            self.follow(parent)
+        elif isinstance(parent, (cst.AugAssign, cst.AnnAssign)):
+            self._target(parent.target)
+        elif isinstance(parent, cst.Assign):
+            for target in parent.targets:
+                self._target(target.target)
+        elif isinstance(parent, cst.Return):
+            for call, _ in facts.callers.get(facts.scope(node), ()):
+                self.follow(call)
+        elif isinstance(parent, cst.Element):
+            self._element(node, parent)
+        elif isinstance(parent, cst.Arg):
+            self._argument(parent)
+        elif isinstance(parent, cst.Attribute) and parent.value is node:
+            self._member(node, parent)
+
+    def _target(self, target: cst.CSTNode) -> None:
+        facts = self.facts
+        if not isinstance(target, (cst.Name, cst.Attribute, cst.Subscript)):
+            return
+        where: cst.CSTNode = facts.scope(target)
+        if isinstance(target, cst.Attribute):
+            where = facts.nearest(target, cst.ClassDef) or where
+        text = facts.code(target).strip()
+        kind = type(target)
+        for load in facts.inside(where, kind):
+            if load is not target and facts.code(load).strip() == text and not self._is_target(load):
+                if isinstance(facts.parent(load), cst.Attribute) and not self._only_numbers(where, text):
+                    self._refuse(load, f"{text} may also be a tensor")
+                self.follow(load)
+
+    def _is_target(self, node: cst.CSTNode) -> bool:
+        parent = self.facts.parent(node)
+        if isinstance(parent, (cst.AugAssign, cst.AnnAssign)):
+            return parent.target is node
+        return isinstance(parent, cst.AssignTarget)
+
+    def _only_numbers(self, scope: cst.CSTNode, text: str) -> bool:
+        """Whether a variable is only ever given literal numbers and what is followed here."""
+        facts = self.facts
+        for assign in facts.inside(scope, cst.Assign):
+            if any(facts.code(t.target).strip() == text for t in assign.targets):
+                literal = isinstance(assign.value, (cst.Integer, cst.Float))
+                if not literal and not self._seen & {assign.value, *_below(facts, assign.value)}:
+                    return False
+        return True
+
+    def _element(self, node: cst.CSTNode, element: cst.Element) -> None:
+        facts = self.facts
+        sequence = facts.parent(element)
+        if not isinstance(sequence, cst.Tuple) or not isinstance(facts.parent(sequence), cst.Return):
+            return
+        place = next(i for i, e in enumerate(sequence.elements) if e is element)
+        for call, _ in facts.callers.get(facts.scope(node), ()):
+            assign = facts.parent(call)
+            target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+            if isinstance(target, cst.Tuple) and len(target.elements) == len(sequence.elements):
+                self._target(target.elements[place].value)
+
+    def _argument(self, arg: cst.Arg) -> None:
+        facts = self.facts
+        call = facts.parent(arg)
+        if not isinstance(call, cst.Call) or name_of(call.func) != "append":
+            return
+        assert isinstance(call.func, cst.Attribute)
+        held = facts.code(call.func.value).strip()
+        for other in facts.inside(facts.scope(call), cst.Call):
+            given = [facts.code(a.value).strip() for a in other.args]
+            if held not in given or facts.code(other.func) not in ("torch.stack", "torch.cat"):
+                continue
+            if name_of(other.func) == "cat" or len(given) > 1:
+                self._refuse(other, f"the tensors in {held} are joined")
+            self.edits.of(facts.module_of(other)).change(other.func, _tensor)
+
+    def _member(self, node: cst.CSTNode, attribute: cst.Attribute) -> None:
+        facts = self.facts
+        around = facts.parent(attribute)
+        whole = around if isinstance(around, cst.Call) and around.func is attribute else attribute
+        if attribute.attr.value not in _LEFT_OUT:
+            self._refuse(node, f"the losses' .{attribute.attr.value} is used")
+        self.edits.of(facts.module_of(whole)).change(whole, _receiver)
+        self.follow(whole)
+
+    def _refuse(self, node: cst.CSTNode, what: str) -> None:
+        raise UseWithheld(
+            f"{what}, which the criterion that make_private returns does not offer: compute it apart",
+            self.facts.module_of(node),
+            node,
+        )
+
+
+def _below(facts: Facts, node: cst.CSTNode) -> Iterable[cst.CSTNode]:
+    return facts.inside(node, cst.BaseExpression)  # type: ignore[type-abstract]
+
+
+def _receiver(new: cst.CSTNode) -> cst.CSTNode:
+    """``x`` of ``x.item()``."""
+    func = new.func if isinstance(new, cst.Call) else new
+    assert isinstance(func, cst.Attribute)
+    return func.value
+
+
+def _tensor(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.Attribute)
+    return new.with_changes(attr=cst.Name("tensor"))
+
+
+__all__ = ["Floats", "UseWithheld"]

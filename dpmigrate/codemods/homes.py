@@ -1,0 +1,142 @@
+"""The variable by which a criterion is called, followed back to where it gets its value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.values import Atom
+from dpmigrate.codemods.losses import argument_for
+from dpmigrate.codemods.program_facts import Facts, Scope
+
+MAX_DEPTH = 6
+_BINDERS: tuple[type[cst.CSTNode], ...] = (
+    cst.AssignTarget,
+    cst.AnnAssign,
+    cst.AugAssign,
+    cst.For,
+    cst.NamedExpr,
+    cst.AsName,
+    cst.Import,
+    cst.ImportFrom,
+    cst.FunctionDef,
+    cst.ClassDef,
+)
+
+
+def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[Atom]) -> list[cst.Assign]:
+    """The assignments of one variable that give a called name or attribute some criteria.
+
+    Through parameters back to what callers give, through enclosing functions, and for ``self.x``
+    in the class. Empty where that is not plain, or where it leads to several variables.
+    """
+    found = list(dict.fromkeys(_homes(facts, func, frozenset(makers), MAX_DEPTH)))
+    variables = {(facts.scope(a), target_text(facts, a)) for a in found}
+    return found if len(variables) == 1 else []
+
+
+def target_text(facts: Facts, assign: cst.Assign) -> str:
+    """The variable of an assignment as text; empty for anything but one name or attribute."""
+    target = assign.targets[0].target
+    if len(assign.targets) != 1 or not isinstance(target, (cst.Name, cst.Attribute)):
+        return ""
+    return facts.code(target).strip()
+
+
+def _homes(
+    facts: Facts, node: cst.BaseExpression, makers: frozenset[Atom], depth: int
+) -> Iterator[cst.Assign]:
+    if depth == 0:
+        return
+    if isinstance(node, cst.Name):
+        yield from _of_name(facts, node, facts.scope(node), makers, depth)
+    elif isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and node.value.value == "self":
+        owner = facts.nearest(node, cst.ClassDef)
+        if owner is not None:
+            yield from _assigned(facts, facts.inside(owner, cst.Assign), facts.code(node).strip(), makers)
+
+
+def _of_name(
+    facts: Facts, node: cst.Name, scope: Scope, makers: frozenset[Atom], depth: int
+) -> Iterator[cst.Assign]:
+    while True:
+        found = list(_assigned(facts, facts.own(scope, cst.Assign), node.value, makers))
+        if found or isinstance(scope, cst.Module):
+            yield from found
+            return
+        if isinstance(scope, cst.FunctionDef):
+            given = [
+                argument_for(facts, call, scope, node.value)
+                for call, _ in facts.callers.get(scope, ())
+                if isinstance(call, cst.Call)
+            ]
+            if any(g is not None for g in given):
+                for argument in given:
+                    if argument is not None:
+                        yield from _homes(facts, argument, makers, depth - 1)
+                return
+        scope = facts.scope(scope)
+
+
+def _assigned(
+    facts: Facts, assigns: Iterator[cst.Assign], text: str, makers: frozenset[Atom]
+) -> Iterator[cst.Assign]:
+    for assign in assigns:
+        if target_text(facts, assign) == text and makers & set(facts.atoms(assign.value)):
+            yield assign
+
+
+def same_variables(facts: Facts, expression: cst.CSTNode, at: cst.CSTNode) -> bool:
+    """Whether every name in an expression means the same, and is bound already, at another place."""
+    names = [n for n in facts.inside(expression, cst.Name) if not _is_member(facts, n)]
+    return all(_same(facts, name, at) for name in names)
+
+
+def _is_member(facts: Facts, name: cst.Name) -> bool:
+    parent = facts.parent(name)
+    if isinstance(parent, cst.Attribute):
+        return parent.attr is name
+    return isinstance(parent, cst.Arg) and parent.keyword is name
+
+
+def _same(facts: Facts, name: cst.Name, at: cst.CSTNode) -> bool:
+    one, binders = _binding(facts, name.value, facts.scope(name))
+    other, _ = _binding(facts, name.value, facts.scope(at))
+    if one is None or one is not other:
+        return False
+    if facts.scope(at) is not one and isinstance(one, cst.Module):
+        return len(binders) == 1
+    return len(binders) == 1 and facts.position(binders[0]) < facts.position(at)
+
+
+def _binding(facts: Facts, name: str, scope: Scope) -> tuple[Scope | None, list[cst.CSTNode]]:
+    """The scope that binds a name as seen from a scope, and what binds it there."""
+    while True:
+        if not isinstance(scope, cst.ClassDef):
+            found = [n for n in _binders(facts, scope) if name in _bound_by(facts, n)]
+            if found:
+                return scope, found
+        if isinstance(scope, cst.Module):
+            return None, []
+        scope = facts.scope(scope)
+
+
+def _binders(facts: Facts, scope: Scope) -> Iterator[cst.CSTNode]:
+    if isinstance(scope, (cst.FunctionDef, cst.Lambda)):
+        yield from facts.inside(scope.params, cst.Param)
+    for kind in _BINDERS:
+        yield from facts.own(scope, kind)
+
+
+def _bound_by(facts: Facts, node: cst.CSTNode) -> set[str]:
+    if isinstance(node, (cst.Import, cst.ImportFrom)):
+        if isinstance(node.names, cst.ImportStar):
+            return set()
+        return {(a.evaluated_alias or a.evaluated_name).partition(".")[0] for a in node.names}
+    if isinstance(node, (cst.Param, cst.FunctionDef, cst.ClassDef)):
+        return {node.name.value}
+    target = node.name if isinstance(node, cst.AsName) else node.target  # type: ignore[attr-defined]
+    if isinstance(target, (cst.Attribute, cst.Subscript)):
+        return set()
+    return {n.value for n in facts.inside(target, cst.Name)}

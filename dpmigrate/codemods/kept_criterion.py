@@ -1,0 +1,145 @@
+"""The project's own criterion as an upgrade finds it: what it computes, where it is kept, who calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from dpmigrate.analysis.values import Atom, Obj
+from dpmigrate.codemods.criteria import COUNTERPARTS
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.functional_losses import portable_arguments
+from dpmigrate.codemods.homes import homes_of, target_text
+from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.losses import LossSite, functional_behind
+from dpmigrate.codemods.own_criterion import OwnCriterion
+from dpmigrate.codemods.program_facts import Facts, Scope
+
+
+@dataclass(slots=True)
+class Kept:
+    """A criterion, or several that one variable may hold, made by the project."""
+
+    makers: tuple[Atom, ...]
+    per_example: bool
+    """Whether it gives one loss per example now."""
+    name: str
+    """The variable that it is called by, as text; empty where that is not plain."""
+    homes: list[cst.Assign]
+    """The assignments of that variable."""
+    calls: list[cst.Call]
+    class_name: str | None
+    """The class of ``torch.nn`` to build another one of; None where there is none."""
+    arguments: Sequence[cst.Arg]
+    constructors: list[cst.Call]
+    """The calls that make it; none for ``partial(F.x)`` and lambdas."""
+
+
+class KeptCriteria:
+    """Finds what one run's losses are made by, and gives it the reduction that ``make_private`` wants."""
+
+    def __init__(self, facts: Facts, edits: ProjectEdits, own: OwnCriterion) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.own = own
+
+    def of(self, sites: Sequence[LossSite]) -> Kept:
+        """The criterion behind some calls that all have the same makers. Raises `Withheld`."""
+        makers = sites[0].makers
+        homes = homes_of(self.facts, sites[0].call.func, makers)
+        for site in sites[1:]:
+            if homes_of(self.facts, site.call.func, makers) != homes:
+                homes = []
+        if all(isinstance(m, Obj) for m in makers):
+            return self._objects(makers, homes)
+        return self._stand_in(makers[0], homes)
+
+    def _objects(self, makers: tuple[Atom, ...], homes: list[cst.Assign]) -> Kept:
+        constructors: dict[cst.Call, Obj] = {}
+        for maker in makers:
+            assert isinstance(maker, Obj)
+            if not isinstance(maker.node, cst.Call) or not self.facts.knows(maker.node):
+                raise Withheld("where the criterion is made cannot be seen", self.own.module, self.own.call)
+            self.own.check(maker)
+            constructors.setdefault(maker.node, maker)
+        kinds = {self.own.reduction_of(m, c) == "none" for c, m in constructors.items()}
+        if len(kinds) > 1:
+            raise Withheld(
+                "only some of the criteria give one loss per example", self.own.module, self.own.call
+            )
+        first, maker = next(iter(constructors.items()))
+        binding = self.own.binding(first)
+        if not homes and len(constructors) == 1 and binding is not None and target_text(self.facts, binding):
+            homes = [binding]
+        one = len(constructors) == 1 and maker.kind == "criterion"
+        return Kept(
+            makers,
+            kinds.pop(),
+            target_text(self.facts, homes[0]) if homes else "",
+            homes,
+            self.own.calls_of(constructors),
+            str(maker.data).rpartition(".")[2] if one else None,
+            first.args,
+            list(constructors),
+        )
+
+    def _stand_in(self, maker: Atom, homes: list[cst.Assign]) -> Kept:
+        """``partial(F.x, ...)`` or a lambda around a functional loss."""
+        facts = self.facts
+        found = functional_behind(facts, maker)
+        class_name = COUNTERPARTS.get(found.name.rpartition(".")[2]) if found is not None else None
+        value = homes[0].value if len(homes) == 1 else None
+        if isinstance(value, cst.Lambda):
+            value = value.body
+            skipped = 2
+        else:
+            skipped = 1
+        if class_name is None or not isinstance(value, cst.Call):
+            raise Withheld(
+                "the losses are made by a function: build the criterion as a module of torch.nn",
+                self.own.module,
+                self.own.call,
+            )
+        arguments = value.args[skipped:]
+        reductions = [a.value for a in arguments if a.keyword is not None and a.keyword.value == "reduction"]
+        literal = reductions[0] if reductions else None
+        if literal is not None and not isinstance(literal, cst.SimpleString):
+            raise Withheld("the reduction of the criterion is no literal", facts.module_of(value), value)
+        calls = [
+            call
+            for info in facts.modules
+            for call in facts.inside(info.tree, cst.Call)
+            if maker in facts.callee_atoms(call)
+        ]
+        per_example = literal is not None and literal.evaluated_value == "none"
+        name = target_text(facts, homes[0])
+        return Kept((maker,), per_example, name, homes, calls, class_name, arguments, [])
+
+    def lift(self, kept: Kept) -> None:
+        """Give it the reduction that ``make_private`` expects, as a module of ``torch.nn``."""
+        makers = {m.node: m for m in kept.makers if isinstance(m, Obj)}
+        for constructor in kept.constructors:
+            self.own.lift(makers[constructor], constructor)
+        if kept.constructors:
+            return
+        value = kept.homes[0].value
+        self.edits.of(self.facts.module_of(value)).replace(value, self.built(kept, value))
+
+    def built(self, kept: Kept, at: cst.CSTNode) -> str:
+        """The text that builds such a criterion at a place. Raises `Withheld`."""
+        if kept.class_name is None:
+            raise Withheld("make_private cannot be given the criterion from here", self.own.module, at)
+        module = self.facts.module_of(at)
+        arguments = portable_arguments(self.facts, kept.arguments, at)
+        if self.own.wanted != "mean":
+            arguments.append(f'reduction="{self.own.wanted}"')
+        text, needed = spelling(module.tree, "torch.nn", kept.class_name)
+        if needed is not None:
+            self.edits.of(module).need_import(needed)
+        return f"{text}({', '.join(arguments)})"
+
+    def scope(self, kept: Kept) -> Scope | None:
+        """The scope that binds the variable."""
+        return self.facts.scope(kept.homes[0]) if kept.homes else None
