@@ -8,7 +8,7 @@ hold is left as it was, with the reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +33,12 @@ class FixResult:
     """The files that were written, as reports show them."""
     refused: tuple[tuple[str, str], ...] = ()
     """(path, reason) of every fix that was not made."""
+    mended: tuple[Finding, ...] = ()
+    """The findings that it mends."""
+    unmade: tuple[tuple[Finding, str], ...] = ()
+    """The findings with a fix on offer that is not made, and why."""
     remaining: tuple[Finding, ...] = ()
-    """Findings that no automatic fix is known for."""
+    """Warnings and errors that no automatic fix is known for."""
     notices: tuple[str, ...] = ()
     contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The new bytes of every file that changes, by path."""
@@ -116,19 +120,22 @@ class _Fixing:
         self.look = look
         self.options = options
         self.refused: dict[str, list[str]] = {}
+        self.reasons: dict[int, str] = {}
+        """Why a fix was refused, by ``id`` of the findings that it would have mended."""
 
     def run(self, apply: bool) -> FixResult:
         """Plan, prove, and write or show."""
+        from dpmigrate.codemods.account import unmade
         from dpmigrate.codemods.diff import diff_of
         from dpmigrate.codemods.planner import plan_jobs
 
         jobs = plan_jobs(self.project, self.found.matches, self.options)
         ready: list[Job] = []
         for job in jobs:
-            for path, reason in job.left:
-                self._refuse(path, reason)
+            for path, reason, found in job.left:
+                self._refuse(path, reason, found)
             if job.withheld is not None:
-                self._refuse(job.path, job.reason)
+                self._refuse(job.path, job.reason, job.found)
             elif job.changes:
                 ready.append(job)
         contents, kept, after = self._prove(ready)
@@ -141,27 +148,31 @@ class _Fixing:
             if apply:
                 transaction.commit()
         except Refused as refused:
-            self._refuse(refused.path, f"{refused.reason} (nothing was written)")
+            for job in kept:
+                self._refuse(refused.path, f"{refused.reason} (nothing was written)", job.found)
             contents, kept, after = {}, [], None
-        diff = "".join(diff_of(path, old[path], contents[path]) for path in sorted(contents))
-        notices = dict.fromkeys(n for job in kept for n in job.notices)
-        remaining = (after or self.found).findings
-        mended = {id(f) for job in jobs for f, _ in job.found} if after is None else set()
+        left = (after or self.found).findings
+        offered = [f for f, _ in self.found.matches if f.fix is not None]
+        unmade_ = unmade(offered, jobs, kept, self.reasons, left, self.options)
+        said = {(f.rule, f.span.path) for f, _ in unmade_}
         return FixResult(
-            diff,
-            tuple(sorted(contents)) if apply else (),
-            tuple((path, reason) for path, reasons in sorted(self.refused.items()) for reason in reasons),
-            _remaining([f for f in remaining if id(f) not in mended], self.refused),
-            tuple(notices),
-            contents,
-            self._hint(contents, kept),
-            transaction.rollback,
+            diff="".join(diff_of(path, old[path], contents[path]) for path in sorted(contents)),
+            applied=tuple(sorted(contents)) if apply else (),
+            refused=tuple((path, why) for path, all_ in sorted(self.refused.items()) for why in all_),
+            mended=tuple(f for job in kept for f, _ in job.found),
+            unmade=unmade_,
+            remaining=_remaining(left, said),
+            notices=tuple(dict.fromkeys(n for job in kept for n in job.notices)),
+            contents=contents,
+            verify_hint=self._hint(contents, kept),
+            rollback=transaction.rollback,
         )
 
-    def _refuse(self, path: str, reason: str) -> None:
-        reasons = self.refused.setdefault(path, [])
-        if reason not in reasons:
-            reasons.append(reason)
+    def _refuse(self, path: str, reason: str, found: Iterable[tuple[Finding, object]]) -> None:
+        known = self.refused.setdefault(path, [])
+        if reason not in known:
+            known.append(reason)
+        self.reasons.update({id(finding): reason for finding, _ in found})
 
     def _old(self, path: str) -> bytes:
         source = self.project.sources.get(path)
@@ -183,14 +194,14 @@ class _Fixing:
             if problem is None:
                 sound.append(job)
             else:
-                self._refuse(*problem)
+                self._refuse(*problem, job.found)
         if not sound:
             return {}, [], None
         contents, problem_all, after = self._try(sound)
         if problem_all is None:
             return contents, sound, after
         if len(sound) == 1:
-            self._refuse(sound[0].path, problem_all)
+            self._refuse(sound[0].path, problem_all, sound[0].found)
             return {}, [], None
         kept: list[Job] = []
         best: tuple[dict[str, bytes], Found | None] = ({}, None)
@@ -200,7 +211,7 @@ class _Fixing:
                 kept.append(job)
                 best = (contents, after)
             else:
-                self._refuse(job.path, problem_one)
+                self._refuse(job.path, problem_one, job.found)
         return best[0], kept, best[1]
 
     def _writable(self, job: Job) -> tuple[str, str] | None:
@@ -294,11 +305,9 @@ def _is_script(data: bytes) -> bool:
     return b"__main__" in data
 
 
-def _remaining(findings: Sequence[Finding], refused: Collection[str]) -> tuple[Finding, ...]:
-    """What is left for people: warnings and errors that no fix mends."""
-    return tuple(
-        f for f in findings if f.severity != "info" and (f.fix is None or f.span.path not in refused)
-    )
+def _remaining(findings: Sequence[Finding], said: Collection[tuple[str, str]]) -> tuple[Finding, ...]:
+    """What is left for people: warnings and errors, but those that are ``said`` (rule, path) elsewhere."""
+    return tuple(f for f in findings if f.severity != "info" and (f.rule, f.span.path) not in said)
 
 
 __all__ = ["FixResult", "fix"]

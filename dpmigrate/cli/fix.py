@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ from dpmigrate.cli.options import (
 )
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
+from dpmigrate.report.layout import clean, plural
 from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
     from dpmigrate.fixing import FixResult
+    from dpmigrate.model import Finding
 
 STRATEGIES = ("upgrade", "set-to-none", "patch", "hooks")
 
@@ -100,16 +103,25 @@ def fix(
             )
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))
-        _say(result)
+        say(result, style_for(sys.stderr))
+        if result.contents:
+            click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    _say(result)
+    say(result, style_for(sys.stderr))
     for path in result.applied:
         click.echo(f"fixed {path}")
+    if result.applied:
+        click.echo(f"Fixed {_extent(result)}.")
     if verify is not None and result.applied:
         return _verified(result, verify)
     if result.applied and result.verify_hint:
         click.echo(f"Prove it: {result.verify_hint}")
     return 1 if result.refused else 0
+
+
+def _extent(result: FixResult) -> str:
+    """``2 findings in 1 file``."""
+    return f"{plural(len(result.mended), 'finding')} in {plural(len(result.contents), 'file')}"
 
 
 def _painted(diff: str, style: Style) -> str:
@@ -125,20 +137,33 @@ def _painted(diff: str, style: Style) -> str:
     return "".join(lines)
 
 
-def _say(result: FixResult) -> None:
-    """What is not in the diff, on standard error: notices, refusals, and what no fix is known for."""
+def say(result: FixResult, style: Style) -> None:
+    """What is not in the diff, on standard error: notices, what is not fixed and why, what is left."""
     for notice in result.notices:
         click.echo(notice, err=True)
-    for path, reason in result.refused:
-        click.echo(f"not fixed: {path}: {reason}", err=True)
+    by_reason: dict[str, list[Finding]] = {}
+    for finding, reason in result.unmade:
+        by_reason.setdefault(reason, []).append(finding)
+    paths = {reason: path for path, reason in result.refused}
+    for reason in dict.fromkeys((*paths, *by_reason)):
+        place = f"{clean(paths[reason])}: " if reason in paths else ""
+        click.echo(f"{style.paint('not fixed', 'yellow')}: {place}{clean(reason)}", err=True)
+        _list(by_reason.get(reason, ()), style)
     if result.remaining:
-        from dpmigrate.report.text import where
-
         click.echo("Left for you, since there is no automatic fix:", err=True)
-        for finding in result.remaining:
-            span = finding.span
-            place = where(span.path, span.cell, span.line, span.column)
-            click.echo(f"  {place}: {finding.rule} [{finding.severity}] {finding.message}", err=True)
+        _list(result.remaining, style)
+
+
+def _list(findings: Iterable[Finding], style: Style) -> None:
+    """A line for each finding, with what it is about unless that is mere information."""
+    from dpmigrate.report.text import COLOURS, where
+
+    for finding in findings:
+        span = finding.span
+        place = where(span.path, span.cell, span.line, span.column)
+        level = style.paint(f"{finding.rule} [{finding.severity}]", COLOURS[finding.severity])
+        message = "" if finding.severity == "info" else f" {clean(finding.message)}"
+        click.echo(f"  {place}: {level}{message}", err=True)
 
 
 def _verified(result: FixResult, command: str) -> int:

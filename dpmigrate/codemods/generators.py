@@ -11,7 +11,7 @@ import ast
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Const, Obj
+from dpmigrate.analysis.values import Const, External, Obj
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.places import fresh_name
@@ -23,7 +23,9 @@ SEEDERS = frozenset(["manual_seed", "manual_seed_all", "seed_everything", "set_s
 def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, seed: str | None) -> None:
     """Seed the generator that is made at a node: by ``.seed()``, or by an expression. Raises `Withheld`."""
     module = facts.module_of(constructor)
-    if not isinstance(constructor, cst.Call):
+    if not isinstance(constructor, cst.Call) or External("torch.Generator") not in facts.callee_atoms(
+        constructor
+    ):
         raise Withheld("where the generator is made cannot be seen", module, constructor)
     if seed is not None and not visible(facts, constructor, seed):
         raise Withheld(f"{seed} is not known where the generator is made", module, constructor)

@@ -55,8 +55,8 @@ class Job:
     pins: PinPlan = field(default_factory=PinPlan)
     notices: list[str] = field(default_factory=list)
     withheld: Withheld | None = None
-    left: list[tuple[str, str]] = field(default_factory=list)
-    """(path, reason) of calls that it leaves as they are without harm to the others."""
+    left: list[tuple[str, str, list[Found]]] = field(default_factory=list)
+    """(path, reason, findings) of calls that it leaves as they are without harm to the others."""
 
     @property
     def changes(self) -> bool:
@@ -196,7 +196,7 @@ def _planned(
                     raise
                 # It runs nowhere now: a newer Opacus takes nothing away from it.
                 path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
-                job.left.append((path, spoken(withheld)))
+                job.left.append((path, spoken(withheld), group.found))
                 job.found = [f for f in job.found if f not in group.found]
                 continue
             job.edits.merge(edits)
@@ -206,6 +206,8 @@ def _planned(
         if not pins and job.edits.touched() and options.override is None:
             job.notices += _undeclared(project, groups)
     except Withheld as withheld:
+        if len(groups) > 1:
+            withheld.reason += " (what shares pins or code is upgraded together or not at all)"
         job.withheld = withheld
     return job
 

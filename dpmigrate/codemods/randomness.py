@@ -23,19 +23,12 @@ def randomness_jobs(project: Project, facts: Facts, found: Sequence[Found], opti
     generators: dict[cst.CSTNode, list[Found]] = {}
     for finding, match in found:
         if finding.rule in ("DPM201", "DPM202") and match.origin is not None:
-            if _is_constructor(match.origin.node):
-                generators.setdefault(match.origin.node, []).append((finding, match))
+            generators.setdefault(match.origin.node, []).append((finding, match))
         elif finding.rule == "DPM203" and options.unsafe and match.run is not None:
             jobs.append(_seeded(facts, (finding, match), options))
     for node, own in generators.items():
         jobs.append(_with_entropy(facts, node, own, options))
     return jobs
-
-
-def _is_constructor(node: cst.CSTNode) -> bool:
-    from dpmigrate.codemods.nodes import name_of
-
-    return isinstance(node, cst.Call) and name_of(node.func) == "Generator"
 
 
 def _with_entropy(facts: Facts, node: cst.CSTNode, own: list[Found], options: Options) -> Job:

@@ -22,7 +22,10 @@ class Result:
     diff: str = ""
     applied: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    mended: tuple[Finding, ...] = ()
+    unmade: tuple[tuple[Finding, str], ...] = ()
     remaining: tuple[Finding, ...] = ()
+    contents: dict[str, bytes] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     verify_hint: str | None = None
     put_back: list[bool] = field(default_factory=list)
@@ -52,10 +55,20 @@ def test_nothing_to_change_is_silent_and_status_0(run: Run, answer: Callable[[Re
 
 
 def test_a_diff_is_the_only_thing_on_standard_output(run: Run, answer: Callable[[Result], Result]) -> None:
-    answer(Result(diff=DIFF, notices=("max_grad_norm is honoured from now on",), remaining=(finding(),)))
+    mended = (finding(),)
+    answer(
+        Result(
+            diff=DIFF,
+            mended=mended,
+            contents={"train.py": b"b"},
+            notices=("max_grad_norm is honoured from now on",),
+            remaining=(finding(),),
+        )
+    )
     outcome = run("fix")
     assert (outcome.status, outcome.out) == (1, DIFF)
     assert "max_grad_norm is honoured from now on\n" in outcome.err
+    assert outcome.err.endswith("Would fix 1 finding in 1 file; --apply writes it.\n")
     assert "  train.py:1:1: DPM101 [error] ghost clipping under a batch memory manager\n" in outcome.err
 
 
@@ -67,14 +80,31 @@ def test_a_refused_file_is_status_1(run: Run, answer: Callable[[Result], Result]
     assert outcome.err == "not fixed: train.py: read-only\n"
 
 
+def test_every_finding_that_is_not_fixed_is_named_with_its_reason(
+    run: Run, answer: Callable[[Result], Result]
+) -> None:
+    one = finding()
+    answer(Result(refused=(("train.py", "read-only"),), unmade=((one, "read-only"), (one, "needs --unsafe"))))
+    line = "  train.py:1:1: DPM101 [error] ghost clipping under a batch memory manager\n"
+    assert run("fix").err == f"not fixed: train.py: read-only\n{line}not fixed: needs --unsafe\n{line}"
+
+
 def test_apply_says_what_it_wrote_and_how_to_prove_it(run: Run, answer: Callable[[Result], Result]) -> None:
     answer(
         Result(
-            diff=DIFF, applied=("train.py",), remaining=(finding(),), verify_hint="dpmigrate verify train.py"
+            diff=DIFF,
+            applied=("train.py",),
+            mended=(finding(), finding()),
+            contents={"train.py": b"b"},
+            remaining=(finding(),),
+            verify_hint="dpmigrate verify train.py",
         )
     )
     outcome = run("fix", "--apply")
-    assert (outcome.status, outcome.out) == (0, "fixed train.py\nProve it: dpmigrate verify train.py\n")
+    assert (outcome.status, outcome.out) == (
+        0,
+        "fixed train.py\nFixed 2 findings in 1 file.\nProve it: dpmigrate verify train.py\n",
+    )
     assert "DPM101" in outcome.err
 
 

@@ -22,7 +22,10 @@ def test_set_to_none_changes_the_clearing_only(folder: Make) -> None:
     result = project.fix(strategy="set-to-none")
     assert result.applied == ("train.py",)
     assert project.read() == OLD.replace("zero_grad()", "zero_grad(set_to_none=True)")
-    assert [f.rule for f in result.remaining] == ["DPM901"]
+    reasons = {f.rule: why for f, why in result.unmade}
+    assert set(reasons) == {"DPM901", "DPM203"}
+    assert "--strategy upgrade mends it" in reasons["DPM901"]
+    assert "--unsafe" in reasons["DPM203"]
     assert project.fix(strategy="set-to-none").diff == ""
 
 

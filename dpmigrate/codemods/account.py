@@ -1,0 +1,51 @@
+"""What became of every finding that a fix is on offer for: mended, or the reason why not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from dpmigrate.codemods.jobs import Job, Options
+from dpmigrate.codemods.strategies import MENDS
+
+if TYPE_CHECKING:
+    from dpmigrate.model import Finding
+
+_GENERATORS = ("DPM201", "DPM202")
+
+
+def unmade(
+    offered: Iterable[Finding],
+    jobs: Sequence[Job],
+    kept: Sequence[Job],
+    reasons: dict[int, str],
+    after: Iterable[Finding],
+    options: Options,
+) -> tuple[tuple[Finding, str], ...]:
+    """The findings with a fix on offer that is not made, each with the reason, in the order of reports.
+
+    ``reasons`` holds those of refused jobs by ``id`` of the finding; ``after`` is what a second
+    analysis finds: what is gone counts as mended, whoever did it.
+    """
+    mended = {id(f) for job in kept for f, _ in job.found if job.changes}
+    planned = {id(f): job for job in jobs for f, _ in job.found}
+    left = Counter((f.rule, f.span.path) for f in after)
+    found = []
+    for finding in sorted(offered, key=lambda f: f.sort_key):
+        if id(finding) in mended or not left[finding.rule, finding.span.path]:
+            continue
+        reason = reasons.get(id(finding)) or _why_unplanned(finding, planned.get(id(finding)), options)
+        found.append((finding, reason))
+    return tuple(found)
+
+
+def _why_unplanned(finding: Finding, job: Job | None, options: Options) -> str:
+    assert finding.fix is not None
+    if finding.fix.applicability == "unsafe" and not options.unsafe:
+        return f"needs --unsafe: {finding.fix.summary}"
+    if options.strategy != "upgrade" and finding.rule not in (*MENDS[options.strategy], *_GENERATORS):
+        return f"the {options.strategy} strategy leaves it; --strategy upgrade mends it"
+    if job is not None and job.withheld is not None:
+        return job.reason
+    return "the code needs no change of its own: it goes by the Opacus that is installed"
