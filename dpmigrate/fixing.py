@@ -34,7 +34,7 @@ class FixResult:
     refused: tuple[tuple[str, str], ...] = ()
     """(path, reason) of every fix that was not made."""
     mended: tuple[Finding, ...] = ()
-    """The findings that it mends."""
+    """The findings that are gone after it."""
     unmade: tuple[tuple[Finding, str], ...] = ()
     """The findings with a fix on offer that is not made, and why."""
     remaining: tuple[Finding, ...] = ()
@@ -159,7 +159,7 @@ class _Fixing:
             diff="".join(diff_of(path, old[path], contents[path]) for path in sorted(contents)),
             applied=tuple(sorted(contents)) if apply else (),
             refused=tuple((path, why) for path, all_ in sorted(self.refused.items()) for why in all_),
-            mended=tuple(f for job in kept for f, _ in job.found),
+            mended=tuple(f for f in offered if all(f is not other for other, _ in unmade_)),
             unmade=unmade_,
             remaining=_remaining(left, said),
             notices=tuple(dict.fromkeys(n for job in kept for n in job.notices)),

@@ -1,0 +1,49 @@
+"""What scan offers, fix makes, or it names the finding and says why not."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dpmigrate.api import scan
+from dpmigrate.model import Finding
+from tests.fix.conftest import Folder
+from tests.fixtures_support import Fixture, Shape, fixtures, shapes
+
+STRATEGIES = ("upgrade", "set-to-none", "patch", "hooks")
+
+
+def offers(folder: Path, opacus: str | None) -> list[Finding]:
+    return [f for f in scan(["."], cwd=folder, opacus=opacus).findings if f.fix is not None]
+
+
+def account(folder: Path, strategy: str = "upgrade", opacus: str | None = None) -> None:
+    offered = offers(folder, opacus)
+    result = Folder(folder).fix(strategy=strategy, opacus=opacus)
+    assert sorted(map(place, offered)) == sorted(map(place, (*result.mended, *(f for f, _ in result.unmade))))
+    assert all(reason for _, reason in result.unmade)
+    left = Counter((f.rule, f.span.path) for f in offers(folder, opacus))
+    assert left == Counter((f.rule, f.span.path) for f, _ in result.unmade)
+
+
+def place(finding: Finding) -> tuple[str, int, int, int, str]:
+    span = finding.span
+    return (span.path, -1 if span.cell is None else span.cell, span.line, span.column, finding.rule)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("fixture", fixtures(), ids=lambda f: f.name)
+def test_fixtures(fixture: Fixture, strategy: str, tmp_path: Path) -> None:
+    folder = tmp_path / fixture.name
+    shutil.copytree(fixture.side("before"), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    account(folder, strategy)
+
+
+@pytest.mark.parametrize("shape", [s for s in shapes() if s.expected], ids=lambda s: s.name)
+def test_shapes(shape: Shape, tmp_path: Path) -> None:
+    shape.lay_out(tmp_path)
+    shutil.copy(shape.path, tmp_path / shape.path.name)
+    account(tmp_path, opacus=shape.opacus or None)
