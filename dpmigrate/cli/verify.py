@@ -13,7 +13,30 @@ from dpmigrate.runtime.report_types import CHECK_NAMES
 from dpmigrate.runtime.run.request import MODES, Request, Target
 
 
+class _WithScript(click.Command):
+    """A command whose last argument is a script with options of its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; an option that is not ours, after a script, is told to stand after ``--``."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            script = next((word for word in given if word.endswith((".py", ".ipynb"))), None)
+            if script is None and "-m" in given[:-1]:
+                script = f"-m {given[given.index('-m') + 1]}"
+            if script is None:
+                raise
+            name = error.option_name
+            raise click.UsageError(
+                f"verify has no option {name!r}; put options of the script after --, as in "
+                f"`dpmigrate verify {script} -- {name}`.",
+                ctx,
+            ) from error
+
+
 @click.command(
+    cls=_WithScript,
     short_help="Prove on real batches that clipping is right.",
     epilog="Exit status: 0 every check that ran holds, 1 some check does not, 2 the script could not be run "
     "to the point of a verdict.",

@@ -59,6 +59,30 @@ def test_no_verdict_is_one_sentence(tmp_path: Path, source: str, sentence: str) 
     assert sentence in said[0]
 
 
+def test_batch_norm_is_one_sentence_and_the_traceback_is_the_scripts_own(tmp_path: Path) -> None:
+    source = ENGINE.replace("torch.nn.Linear(2, 2)", "torch.nn.BatchNorm1d(2)")
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+    done = verify("1.6.0", "train.py", cwd=tmp_path)
+    assert done.status == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("No verdict: the script raised UnsupportedModuleError")
+    assert last.endswith("... (train.py:7)")
+    assert len(last) < 400
+    assert "dpmigrate/runtime" not in done.stderr.split("Traceback")[1].split("File")[1]
+
+
+def test_nan_in_a_batch_fails_once_and_names_the_example(tmp_path: Path) -> None:
+    source = (HERE / "train_hooks.py").read_text(encoding="utf-8")
+    source = source.replace("    y = ", "    x[:, 2] = torch.nan\n    y = ", 1).replace(
+        "x[:, 2]", "x[5:40, 2]"
+    )
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+    done = verify("1.6.0", "train.py", cwd=tmp_path)
+    assert done.status == 1
+    assert [c["name"] for c in done.report["checks"]] == ["parity-clipped-sum"]
+    assert "NaN or infinity in the gradient of examples" in done.report["checks"][0]["detail"]
+
+
 def test_time_limit(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
     done = verify("1.6.0", "--timeout", "1", "train.py", cwd=tmp_path)

@@ -98,6 +98,9 @@ def judge(
     pseudo = sum(_per_example(o * g, d) for o, g, d in used) * scale
     assert isinstance(pseudo, Tensor)
     sizes = [p.numel() for p in params]
+    # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
+    broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in used)
+    assert isinstance(broken, Tensor)
     width = max(1, ROWS_AT_ONCE // max(1, sum(sizes)))
     expected = torch.zeros(sum(sizes), dtype=torch.float64)
     raw = torch.zeros_like(expected)
@@ -121,6 +124,7 @@ def judge(
         param_norms=torch.cat(param_norms, dim=1) if param_norms else torch.zeros(len(sizes), 0),
         expected=expected,
         rows=kept,
+        broken=broken.nonzero().flatten().tolist(),
         share=share,
         first=gradient if keep_gradient else None,
         direct=float((whole - raw).norm()) / size,

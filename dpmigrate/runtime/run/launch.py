@@ -11,6 +11,7 @@ import runpy
 import sys
 import traceback
 import types
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
@@ -38,6 +39,12 @@ GPU_WORDS = (
 )
 
 
+LONGEST = 240
+"""Characters of an exception's message that are repeated in the verdict."""
+
+_LAUNCHER = {"dpmigrate", "<frozen runpy>"}
+
+
 def run_script(
     request: Request,
     settings: Settings,
@@ -63,6 +70,8 @@ def run_script(
     status = 0
     try:
         Shim(watch).install()
+        # Raised by torch at whoever calls backward(), which is the shim now: the script cannot help it.
+        warnings.filterwarnings("ignore", message="Full backward hook is firing")
         if prepare is not None:
             prepare(watch)
         _seed(seed)
@@ -80,11 +89,11 @@ def run_script(
         status = 1
         text = " ".join(str(error).split())
         watch.record.outcome = "raised"
-        watch.record.error = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        watch.record.error = f"{type(error).__name__}: {_cut(text)}" if text else type(error).__name__
         watch.record.error += _where(error)
         watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
         if not saved:
-            traceback.print_exc()
+            _print_traceback(error)
     done(watch.record)
     if watch.at_end is not None:
         watch.at_end()
@@ -181,6 +190,19 @@ def _project_files() -> list[str]:
         if here in real.parents and not {"opacus", "dpmigrate"} & set(real.parts[len(here.parts) : -1]):
             found.add(shown_path(str(real)))
     return sorted(found)
+
+
+def _cut(text: str) -> str:
+    """A message of an exception as part of one sentence; the script's output has it in full."""
+    return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " ..."
+
+
+def _print_traceback(error: BaseException) -> None:
+    """What Python prints for the script alone, without the frames that run it here."""
+    rest = error.__traceback__
+    while rest is not None and _LAUNCHER.intersection(Path(rest.tb_frame.f_code.co_filename).parts):
+        rest = rest.tb_next
+    traceback.print_exception(type(error), error, rest)
 
 
 def _where(error: BaseException) -> str:

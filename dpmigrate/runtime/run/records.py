@@ -26,6 +26,7 @@ class Backward:
     ``after [P]``: ``p.grad`` right after the second of the two passes; ``weights [B]``: what that pass
     multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
     both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.
+    ``broken``: examples whose own outputs or losses hold NaN or infinity.
     """
 
     count: int = 0
@@ -41,6 +42,7 @@ class Backward:
     weights: Tensor | None = None
     first: Tensor | None = None
     share: Tensor | None = None
+    broken: list[int] = field(default_factory=list)
     coefficient: bool = False
     cleared: bool = False
     reason: str = ""

@@ -19,7 +19,7 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
         lines.append(style.paint(_engine(engine), "bold"))
         checks = [c for c in report["checks"] if c["engine"] == index]
         if not checks:
-            lines.append("  no logical step was seen")
+            lines.append("  no logical step was seen" if engine.get("path") else "  not judged")
         for check in checks:
             lines += _check(check, style, width)
         lines.append("")

@@ -36,8 +36,26 @@ def limit_for(engine: EngineRecord) -> float:
     return limit
 
 
+def nonfinite(engine: EngineRecord) -> str:
+    """Where the oracle first met NaN or infinity, in words; empty where it never did."""
+    for number, step in enumerate(engine.steps, 1):
+        for part, batch in enumerate(step.physical, 1):
+            for backward in batch.backwards:
+                if backward.norms is None or bool(torch.isfinite(backward.norms).all()):
+                    continue
+                bad = backward.broken or (~torch.isfinite(backward.norms)).nonzero().flatten().tolist()
+                some = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+                plural = "s" if len(bad) > 1 else ""
+                return f"example{plural} {some} of physical batch {part} in logical step {number}"
+    return ""
+
+
 def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
     """The clipped sum, the norms and the handed gradient against the oracle on the script's own graph."""
+    broken = nonfinite(engine)
+    if broken:
+        detail = f"NaN or infinity in the gradient of {broken}: nothing else can be judged"
+        return [Check("parity-clipped-sum", False, None, limit_for(engine), None, index, detail)]
     if not engine.steps:
         if engine.raw_steps:
             return [_raw(engine, index)]

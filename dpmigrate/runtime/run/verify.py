@@ -47,6 +47,8 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     checks = [c for i, e in enumerate(own.engines) for c in verdicts.against_oracle(e, i)]
     checks += ranks.peer_checks(others)
     checks += ranks.sampling_check(own, others)
+    if any(verdicts.nonfinite(e) for e in own.engines):
+        return own, checks
     if request.wants(*PARITY):
         checks += _other_mode(runner, own, checks, engines)
     if request.wants("sensitivity"):
