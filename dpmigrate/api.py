@@ -53,6 +53,7 @@ def scan(
         files_seen=project.seen,
         files_analysed=len(found.analysed),
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
+        cut_short=tuple(sorted(found.cut_short)),
         runs=tuple(found.runs),
         findings=tuple(found.findings),
         lines=found.lines,
@@ -70,6 +71,7 @@ def _share(project: Project, chosen: Sequence[Sequence[str]], *, min_certainty: 
         kept,
         found.not_analysed,
         frozenset(project.modules),
+        tuple(project.cut_short),
         found.used_ignores,
         dict(_frames(project, kept)),
     )

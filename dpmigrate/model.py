@@ -144,6 +144,15 @@ class NotAnalysed:
     cell: int | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class CutShort:
+    """An entry into the program that was not followed to its end: a run beyond it may be missing."""
+
+    path: str
+    entry: str
+    """``Class.method``, a function, or empty for a module's top level."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScanResult:
     """Everything that one scan found; what each report format is given."""
@@ -152,6 +161,7 @@ class ScanResult:
     files_seen: int
     files_analysed: int
     not_analysed: tuple[NotAnalysed, ...] = ()
+    cut_short: tuple[CutShort, ...] = ()
     runs: tuple[Run, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
     lines: dict[tuple[str, int | None], tuple[str, ...]] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import NotAnalysed
+from dpmigrate.model import CutShort, NotAnalysed
 from dpmigrate.workspace.discover import Workspace
 from dpmigrate.workspace.reading import read_bytes, telling
 
@@ -39,6 +39,8 @@ class Project:
     not_analysed: list[NotAnalysed] = field(default_factory=list)
     program: Program | None = None
     declarations: Declarations | None = None
+    cut_short: list[CutShort] = field(default_factory=list)
+    """Where the analysis ran out of its budget."""
     modules: dict[str, ModuleInfo] = field(default_factory=dict)
     """Every parsed module by the path that reports show."""
 
@@ -105,6 +107,10 @@ def analyse_groups(project: Project, chosen: Sequence[Sequence[str]], recording:
     project.modules = {m.path: m for m in modules.loaded()}
     for key in sorted(set(project.program.too_deep)):
         texts.note(texts.absolute[key], 1, "code nested too deeply to follow")
+    for name in dict.fromkeys(project.program.exhausted):
+        key, _, entry = name.partition(":")
+        if key not in project.program.too_deep:
+            project.cut_short.append(CutShort(project.workspace.display(texts.absolute[key]), entry))
     _declare(project)
 
 

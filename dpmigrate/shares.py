@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import Finding, NotAnalysed, Run
+from dpmigrate.model import CutShort, Finding, NotAnalysed, Run
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -30,6 +30,7 @@ class Share:
     findings: list[Finding] = field(default_factory=list)
     not_analysed: list[NotAnalysed] = field(default_factory=list)
     analysed: frozenset[str] = frozenset()
+    cut_short: tuple[CutShort, ...] = ()
     used_ignores: frozenset[tuple[str, int]] = frozenset()
     """Path and line of ignore comments that suppressed something."""
     lines: dict[tuple[str, int | None], tuple[str, ...]] = field(default_factory=dict)
@@ -106,6 +107,7 @@ def join(shares: Sequence[Share]) -> Share:
         findings=sorted(merged.values(), key=lambda f: f.sort_key),
         not_analysed=list(dict.fromkeys(n for share in shares for n in share.not_analysed)),
         analysed=frozenset[str]().union(*(share.analysed for share in shares)),
+        cut_short=tuple(cut for share in shares for cut in share.cut_short),
         used_ignores=used,
         lines={key: lines for share in shares for key, lines in share.lines.items()},
     )

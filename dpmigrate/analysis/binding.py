@@ -199,8 +199,13 @@ def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
     """A name of another module of the project, which is executed first; empty if there is none."""
     owner = ip.run_module(info)
     value = ip.store.get(owner, name)
-    if value is not None:
-        return settle(ip, value, owner, name)
+    # A package that says "from package import module" in its own __init__ means the module.
+    if value is not None and (owner, name) not in ip.resolving:
+        ip.resolving.add((owner, name))
+        try:
+            return settle(ip, value, owner, name)
+        finally:
+            ip.resolving.discard((owner, name))
     for starred in ip.notes.get(("star", info.key), ()):
         found = from_import(ip, starred, name, info.tree)
         if found:

@@ -36,7 +36,7 @@ from dpmigrate.analysis.values import (
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000
 """Statements and calls executed from one root before calls are no longer entered."""
-MAX_TOTAL = 150_000
+MAX_TOTAL = 60_000
 """Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
 
@@ -121,6 +121,8 @@ class Interpreter:
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
         self.executed: dict[str, bool] = {}
+        self.resolving: set[tuple[Hashable, str]] = set()
+        """Names of modules that are being settled, each of which may mean itself."""
         self.entered: set[Hashable] = set()
         """Keys of the functions that some call entered (a nested one once per enclosing frame)."""
         self.made: list[Function] = []

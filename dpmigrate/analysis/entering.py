@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 import libcst as cst
@@ -40,31 +40,48 @@ def enter_root(ip: Interpreter, name: str, action: Callable[[], object], seed: V
         ip.roots_exhausted.append(name)
 
 
-def enter_uncalled(ip: Interpreter, wanted: set[str], callees_too: bool) -> None:
-    """Enter functions and methods of the entry modules that no call reached.
+def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
+    """Enter functions and methods of the modules ``wanted`` that no call reached.
 
-    Those that others mention come last (``callees_too``): by then a caller may have entered them
-    with real arguments.
+    Those that lead to a private run come first, while there is budget, and what can only add to
+    runs that were found comes after. Within each, functions that others mention come last: by
+    then a caller may have entered them with real arguments. What makes runs itself is entered
+    even when the budget of the whole is used up.
     """
-    ip.notes["telling functions"] = _telling_functions(ip)
-    ip.notes["mentioned"] = frozenset() if callees_too else _mentioned_by_others(ip)
+    for leading in (True, False):
+        for mentioned_too in (False, True):
+            _sweep(ip, wanted, leading, mentioned_too)
+    for fn in [f for f in ip.made if f.key not in ip.entered and f.module.key in wanted]:
+        if isinstance(fn.node, cst.Lambda) or _is_overload(fn):
+            continue
+        if _mentions(ip).of(fn.node) & _MAKERS:
+            ip.total = 0
+            enter_root(ip, f"{fn.module.key}:{fn.name}", partial(_enter_alone, ip, fn))
+
+
+def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
+    if ip.notes.get("functions known") != len(ip.made):
+        ip.notes["functions known"] = len(ip.made)
+        ip.notes["telling functions"] = _telling_functions(ip)
+        ip.notes["mentioned by others"] = _mentioned_by_others(ip)
+    ip.notes["mentioned"] = frozenset() if mentioned_too else ip.notes["mentioned by others"]
     done = 0
     while done < len(ip.made):
         fn = ip.made[done]
         done += 1
         if fn.key in ip.entered or fn.module.key not in wanted or not isinstance(fn.node, cst.FunctionDef):
             continue
-        if fn.name in ip.notes["mentioned"]:
+        if fn.owner is not None or fn.name in ip.notes["mentioned"] or _is_overload(fn):
+            continue
+        if not _leads_to_runs(ip, fn) and (leading or not _may_use_runs(ip, fn)):
             continue
         siblings = ip.notes.setdefault(("frames of", id(fn.node)), [])
-        if len(siblings) >= MAX_FRAMES_OF_ONE:
-            continue
-        siblings.append(fn.key)
-        if fn.owner is None and not _is_overload(fn) and _worth_entering(ip, fn):
+        if len(siblings) < MAX_FRAMES_OF_ONE:
+            siblings.append(fn.key)
             enter_root(ip, f"{fn.module.key}:{fn.name}", partial(_enter_alone, ip, fn))
     for cls in list(ip.classes):
         if cls.module.key in wanted and not is_enum(cls):
-            _enter_class(ip, cls)
+            _enter_class(ip, cls, leading)
 
 
 _TELLING_NAMES = frozenset(
@@ -119,15 +136,34 @@ _MAKERS = frozenset(
 )
 
 
-def _worth_entering(ip: Interpreter, fn: Function) -> bool:
-    """Whether a function, or a nested one, mentions anything that an analysis is about.
+def _leads_to_runs(ip: Interpreter, fn: Function) -> bool:
+    """Whether a function, or a nested one, mentions what makes runs, or a function that leads there."""
+    return bool(_mentions(ip).of(fn.node) & (_MAKERS | ip.notes["telling functions"]))
 
-    What it merely calls may matter as well: names that are project functions worth entering count.
-    Where a file makes nothing private, a training loop alone is no reason.
-    """
-    data = fn.module.source.data
-    around = _TELLING_NAMES if any(mark in data for mark in MAKES_PRIVATE) else _MAKERS
-    return bool(_mentions(ip).of(fn.node) & (around | ip.notes["telling functions"]))
+
+def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
+    """Whether a function speaks of training, and objects of a run are within its reach."""
+    if not any(mark in fn.module.source.data for mark in MAKES_PRIVATE):
+        return False
+    if not _mentions(ip).of(fn.node) & _TELLING_NAMES:
+        return False
+    owners: list[Hashable] = [("module", fn.module.key)]
+    frame = fn.closure
+    while frame is not None:
+        owners.append(frame.owner)
+        frame = frame.closure
+    return any(_holds_run(ip, owner) for owner in (*owners, *([receiver] if receiver else [])))
+
+
+def _holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
+    """Whether a slot of an owner, or of an object in one, is an object of a run."""
+    values = [ip.store.get(owner, slot) for slot in ip.store.keys(owner)]
+    atoms = [a for value in values if value is not None for a in value.atoms]
+    atoms += [a for s in atoms if isinstance(s, Seq) for item in s.items or () for a in item.atoms]
+    objects = [a for a in atoms if isinstance(a, Obj)]
+    if any(o.kind.startswith("dp-") or o.kind in ("private-result", "managed-loader") for o in objects):
+        return True
+    return depth > 0 and any(_holds_run(ip, o, depth - 1) for o in objects if o != owner)
 
 
 def _mentions(ip: Interpreter) -> Mentions:
@@ -222,20 +258,33 @@ _SET_UPS = ("setUpClass", "setUp", "asyncSetUp", "setup_class", "setup_method")
 """What a test framework calls on an instance before any other method."""
 
 
-def _enter_class(ip: Interpreter, cls: Class) -> None:
-    """Make an instance as an outsider would, and enter the methods that no call reached on it."""
-    methods = _methods(ip, cls)
-    own_modes = _names_a_ghost_mode(cls)
+def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
+    """Make an instance as an outsider would, and enter the methods that no call reached on it.
+
+    When it turns out to keep objects of a run, its other methods are entered (again) with them.
+    """
+    known: dict[Hashable, Obj] = ip.notes.setdefault("outside instances", {})
+    instance = known.get(cls.key)
     again = cls.key in ip.notes.setdefault("entered classes", set())
-    every = _stores_runs(ip, cls) if again else False
-    inherited = own_modes and not again
-    fresh = [m for m in methods if every or m.key not in ip.entered or (inherited and m.owner is not cls)]
-    mentioned = ip.notes["mentioned"]
-    fresh = [m for m in fresh if m.name not in mentioned]
-    fresh = [m for m in fresh if not _is_overload(m) and _worth_entering(ip, m)]
-    if not fresh:
+    keeps_run = not leading and instance is not None and _holds_run(ip, instance)
+    inherited = not again and _names_a_ghost_mode(cls)
+    with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
+
+    def fresh(method: Function) -> bool:
+        if method.name in ip.notes["mentioned"] or _is_overload(method):
+            return False
+        done = method.key in ip.entered and not (inherited and method.owner is not cls)
+        if done and (not keeps_run or (cls.key, method.key) in with_run):
+            return False
+        return _leads_to_runs(ip, method) or (not leading and _may_use_runs(ip, method, instance))
+
+    methods = _methods(ip, cls)
+    chosen = [m for m in methods if fresh(m)]
+    if not chosen:
         return
     ip.notes["entered classes"].add(cls.key)
+    if keeps_run:
+        with_run.update((cls.key, m.key) for m in chosen)
     made: list[Obj] = []
 
     def make() -> None:
@@ -258,9 +307,8 @@ def _enter_class(ip: Interpreter, cls: Class) -> None:
                 a for a in instantiate(ip, cls, CallInfo(cls.node, [], keywords)).atoms if isinstance(a, Obj)
             )
 
-    known = ip.notes.setdefault("outside instances", {})
-    if cls.key in known:
-        made.append(known[cls.key])
+    if instance is not None:
+        made.append(instance)
     else:
         enter_root(ip, f"{cls.module.key}:{cls.node.name.value}", make)
         for method in (m for m in methods if m.name in _SET_UPS and made):
@@ -270,7 +318,7 @@ def _enter_class(ip: Interpreter, cls: Class) -> None:
         ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
         if made:
             known[cls.key] = made[0]
-    for method in fresh:
+    for method in chosen:
         if method.name in ("__init__", *_SET_UPS) or not made:
             continue
         name = f"{cls.module.key}:{cls.node.name.value}.{method.name}"
@@ -286,15 +334,6 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
         new = ip.store.get(receiver, slot)
         if old is not None and new is not None and new != old:
             ip.store.set(receiver, slot, join_all([new, old.select(lambda a: a != Const(None))]))
-
-
-def _stores_runs(ip: Interpreter, cls: Class) -> bool:
-    """Whether an instance that was entered keeps objects of a run for its other methods."""
-    made = ip.notes.get("outside instances", {}).get(cls.key)
-    held = [ip.store.get(made, slot) for slot in ip.store.keys(made)] if made is not None else []
-    return any(
-        isinstance(a, Obj) and a.kind.startswith("dp-") for v in held if v is not None for a in v.atoms
-    )
 
 
 def _names_a_ghost_mode(cls: Class) -> bool:

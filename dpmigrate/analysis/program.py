@@ -153,9 +153,7 @@ def _interpret(ip: Interpreter, entries: Sequence[str]) -> Interpreter:
     for info in _mains_first(infos):
         enter_root(ip, info.key, partial(ip.run_module, info))
         ip.notes["module seed", info.key] = ip.store.get("<global>", "seed")
-    wanted = {info.key for info in infos}
-    for callees_too in (False, True):
-        enter_uncalled(ip, wanted, callees_too)
+    enter_uncalled(ip, {info.key for info in infos})
     return ip
 
 

@@ -14,6 +14,9 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 IN_FULL = 3
 """Findings of one rule in one file that get a frame; further ones take a line each."""
 
+_SHOWN = 3
+"""Entry points named where the analysis gave up."""
+
 
 def render(result: ScanResult, style: Style) -> str:
     """`result` for people; see the module. Without a width no line is wrapped, so that it can be searched."""
@@ -124,6 +127,7 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     failed = len({item.path for item in result.not_analysed})
     files = f"{plural(result.files_seen, 'file')} seen, {result.files_analysed:,} analysed"
     yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
+    yield from _cut_short(result, style)
     yield from _runs(result, style)
     if not result.findings:
         yield style.paint("No findings", "green")
@@ -143,6 +147,22 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
         yield f"  {rule}  {name:{broad}}  {number:>4,}"
     worst = min(result.findings, key=lambda f: (list(COLOURS).index(f.severity), f.rule))
     yield from _next_steps(result, worst.rule)
+
+
+def _cut_short(result: ScanResult, style: Style) -> Iterator[str]:
+    """Where the analysis gave up, since a run beyond would be missing from the report."""
+    if not result.cut_short:
+        return
+    places = [f"{cut.path}:{cut.entry}" if cut.entry else cut.path for cut in result.cut_short]
+    shown = ", ".join(places[:_SHOWN]) + (", ..." if len(places) > _SHOWN else "")
+    count = plural(len(places), "entry point")
+    verb = "was" if len(places) == 1 else "were"
+    yield wrap(
+        f"{count} {verb} too long to follow to the end; a run beyond may be missing: {clean(shown)}",
+        style.width,
+        "",
+        "  ",
+    )
 
 
 def _runs(result: ScanResult, style: Style) -> Iterator[str]:
