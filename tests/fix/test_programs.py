@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from dpmigrate.api import scan
 from tests.fix.conftest import Folder
-from tests.fixtures_support import FIXTURES, numbers, recorder
+from tests.fix.running import PARITY, recorded
+from tests.fixtures_support import FIXTURES, numbers
 
 PROGRAMS = {p.stem: p for p in sorted((FIXTURES / "programs").glob("*.py")) if p.stem != "data"}
-PARITY = 1e-5
-"""Largest relative error of a clipped sum that counts as rounding in float32."""
 
 
 def laid_out(name: str, folder: Path) -> Folder:
@@ -47,10 +45,7 @@ def test_it_clips_as_hooks_do(name: str, version: str, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     laid_out(name, tmp_path / "project").fix()
     out = tmp_path / "record.json"
-    options = ["--project", str(tmp_path / "project"), "--script", "train.py", "--out", str(out)]
-    options += ["--seed", "0", "--hooks", "--oracle-steps", "0"]
-    recorder(version).run([*options, "--", *arguments(name)])
-    account = json.loads(out.read_text(encoding="utf-8"))
+    account = recorded(version, tmp_path / "project", "train.py", arguments(name), out=out, hooks=True)
     written, hooks = account["run"], account["hooks"]
     assert (written["error"], hooks["error"]) == (None, None), (written["message"], hooks["message"])
     assert len(account["hooks_errors"]) == written["steps"] == hooks["steps"] > 0
