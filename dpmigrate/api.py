@@ -168,7 +168,9 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
         assert match.pin is not None
         span = _span_of_pin(project, match.pin)
     offer = advisory.fix
-    fix = None if offer.applicability == "none" else FixOffer(offer.applicability, offer.summary)  # type: ignore[arg-type]
+    fix = None
+    if match.fixable and offer.applicability != "none":
+        fix = FixOffer(offer.applicability, offer.summary)  # type: ignore[arg-type]
     severity = match.severity or advisory.severity
     return Finding(
         advisory.id,

@@ -48,6 +48,8 @@ class FixPolicy:
     applicability: str
     """``safe``, ``unsafe`` or ``none``."""
     summary: str = ""
+    when: str = ""
+    """A condition over facts that must hold for the fix to be on offer; empty for always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
     if impact not in get_args(Impact):
         raise CatalogueError(f"{path.name}: '{impact}' is no impact.")
     fix = dict(table.pop("fix", {"applicability": "none"}))
-    policy = FixPolicy(applicability=text(fix, "applicability"), summary=text(fix, "summary", ""))
+    policy = FixPolicy(text(fix, "applicability"), text(fix, "summary", ""), text(fix, "when", ""))
     if policy.applicability not in ("safe", "unsafe", "none"):
         raise CatalogueError(f"{path.name}: '{policy.applicability}' is no applicability of a fix.")
     references = table.pop("references", [])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.library.torch import LOSS_FUNCTIONS
 from dpmigrate.analysis.training import Event
 from dpmigrate.analysis.values import Absent, Const, External, Obj, Partial, Unknown, Value
 from dpmigrate.model import Tri, both, either, negated
@@ -183,6 +184,18 @@ def _unwrapped(s: Subject) -> Tri:
     return True
 
 
+@fact
+def _made_by_a_criterion(s: Subject) -> Tri:
+    """Whether a criterion or a functional loss made this loss, and nothing was done to it but a reduction."""
+    event = s.event
+    if event is None or not set(event.detail["steps"]) <= {"mean", "sum"}:
+        return False
+    maker = event.detail["maker"]
+    if isinstance(maker, External):
+        return maker.name.rpartition(".")[2] in LOSS_FUNCTIONS
+    return isinstance(maker, Obj) and maker.kind in ("criterion", "instance")
+
+
 def maker_words(event: Event) -> str:
     """What made a loss, in words."""
     maker = event.detail["maker"]
@@ -226,6 +239,13 @@ def criterion_words(atom: object) -> str:
 @fact
 def _criterion_is_function(s: Subject) -> Tri:
     return all(not isinstance(a, Obj) for a in (s.value or Value()).atoms)
+
+
+@fact
+def _criterion_is_functional_loss(s: Subject) -> Tri:
+    """Whether it is a function of ``torch.nn.functional`` that a module of ``torch.nn`` stands for."""
+    names = [a.name if isinstance(a, External) else "" for a in (s.value or Value()).atoms]
+    return all(n.startswith("torch.nn.functional.") and n[20:] in LOSS_FUNCTIONS for n in names)
 
 
 @fact

@@ -37,6 +37,8 @@ class Match:
     pin: Pin | None = None
     severity: str | None = None
     """Instead of the advisory's own."""
+    fixable: bool = True
+    """Whether the advisory's fix, if it has one, is on offer here."""
     versions: Versions | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -96,6 +98,7 @@ def _judge(advisory: Advisory, case: dict[str, Any], subject: Subject) -> Match 
         tuple(_because(case, subject)),
         subject.origin,
         severity=case.get("severity"),
+        fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
         notes=subject.notes,
     )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Atom, External, Obj
+from dpmigrate.analysis.values import External, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
 from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arguments
+from dpmigrate.codemods.given_criterion import computes_what_is_given
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite
@@ -317,18 +318,13 @@ class CriterionPlan:
 
     def _use_returned(self) -> None:
         """The call has a criterion already, but the losses are made by something else."""
-        name = self.result.names_four
-        if name is None:
-            raise Withheld(
-                "make_private is given a criterion, but its result is not taken apart in four",
-                self.module,
-                self.call,
-            )
         scopes = {self.facts.scope(s.call) for s in self.sites}
-        if name == "_":
+        name = self.result.names_four
+        if name in (None, "_"):
             name = self._functional_name(scopes)
-        self._same_as_given(self.sites[0].maker)
+        assert name is not None
         for site in self.sites:
+            computes_what_is_given(self.facts, self.upgrade, site, self.own.wanted)
             reduced = True
             if isinstance(site.maker, External):
                 _, _, kind = functional_arguments(self.facts, site.call, self.call)
@@ -339,24 +335,6 @@ class CriterionPlan:
             self._affected.append((site.call, reduced))
         for scope in scopes:
             self._receive(name, scope)
-
-    def _same_as_given(self, maker: Atom) -> None:
-        """The criterion that was given must compute what the loop computes now."""
-        given = [a for r in self.upgrade.ghost for a in r.argument("criterion").atoms]
-        if maker in given:
-            return
-        wanted = COUNTERPARTS.get(maker.name.rpartition(".")[2]) if isinstance(maker, External) else None
-        if isinstance(maker, Obj) and maker.kind == "criterion":
-            wanted = str(maker.data).rpartition(".")[2]
-        for atom in given:
-            if not (
-                isinstance(atom, Obj) and atom.kind == "criterion" and str(atom.data).endswith(f".{wanted}")
-            ):
-                raise Withheld(
-                    "make_private is given another criterion than the one that makes the losses",
-                    self.module,
-                    self.call,
-                )
 
     def _adaptive_needs_none(self) -> None:
         """Opacus 1.6.0 forgets to ask the adaptive engine's criterion for one loss per example."""
@@ -383,4 +361,10 @@ def _key(facts: Facts, site: LossSite) -> object:
 
 
 def _names(facts: Facts, scope: cst.CSTNode) -> set[str]:
-    return {n.value for n in facts.inside(scope, cst.Name)}
+    """The variables that a scope mentions."""
+    found = set()
+    for name in facts.inside(scope, cst.Name):
+        parent = facts.parent(name)
+        if not isinstance(parent, cst.Arg) or parent.keyword is not name:
+            found.add(name.value)
+    return found

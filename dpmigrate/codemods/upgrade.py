@@ -183,7 +183,8 @@ class Upgrade:
     def _notices(self) -> None:
         norm = next((r.argument("max_grad_norm") for r in self.ghost), None)
         constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
-        if self.runs[0].argument("clipping") and constants - {1}:
+        clipped = [a for r in self.ghost for a in r.argument("clipping").atoms]
+        if Const("ghost") in clipped and constants - {1}:
             text = ", ".join(str(c) for c in constants if c is not None) or "what max_grad_norm says"
             place = self.module.place(self.call)
             self.notices.append(

@@ -337,3 +337,61 @@ def main(model, optimizer, loader):
         double_backward(model, optimizer, F.cross_entropy(model(x), y, reduction="none"))
         optimizer.step()
 """
+
+
+WRAPPED = """
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    model, optimizer, {third}, loader = engine.make_private(
+        module=model, optimizer=optimizer, criterion={given}, data_loader=loader, noise_multiplier=1.0,
+        max_grad_norm=1.0, grad_sample_mode="ghost",
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = {loss}
+        loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "loss", "reason"),
+    [
+        ("nn.CrossEntropyLoss()", "F.cross_entropy(model(x), y, label_smoothing=0.1)", "another criterion"),
+        ("nn.CrossEntropyLoss(ignore_index=0)", "F.cross_entropy(model(x), y)", "another criterion"),
+        ("nn.CrossEntropyLoss()", 'F.cross_entropy(model(x), y, reduction="sum")', "is a sum over"),
+        ("nn.MSELoss()", "F.cross_entropy(model(x), y)", "another criterion"),
+    ],
+)
+def test_a_loss_that_differs_from_the_returned_criterion_withholds(
+    folder: Make, given: str, loss: str, reason: str
+) -> None:
+    body = WRAPPED.format(third="criterion", given=given, loss=loss)
+    assert reason in withheld(folder, body)
+
+
+def test_a_loss_that_the_model_computes_is_left_and_named(folder: Make) -> None:
+    body = WRAPPED.format(third="_", given="nn.CrossEntropyLoss()", loss="model(x, labels=y).loss")
+    result = folder(HEAD + body).fix()
+    assert (result.diff, [f.rule for f in result.remaining]) == ("", ["DPM103"])
+
+
+@pytest.mark.parametrize("third", ["criterion", "_"])
+@pytest.mark.parametrize("arguments", ["", "label_smoothing=0.1"])
+def test_the_loss_that_the_returned_criterion_computes_is_made_by_it(
+    folder: Make, third: str, arguments: str
+) -> None:
+    given = f"nn.CrossEntropyLoss({arguments})"
+    loss = f"F.cross_entropy(model(x), y{', ' * bool(arguments)}{arguments})"
+    after = upgraded(folder, WRAPPED.format(third=third, given=given, loss=loss))
+    assert after == body_of(
+        "\n\n" + WRAPPED.format(third="criterion", given=given, loss="criterion(model(x), y)").lstrip("\n")
+    )
+
+
+def test_the_projects_own_criterion_is_replaced_by_the_returned_one(folder: Make) -> None:
+    body = WRAPPED.format(third="_", given="mine", loss="mine(model(x), y)")
+    body = body.replace("    engine =", "    mine = nn.CrossEntropyLoss()\n    engine =")
+    after = upgraded(folder, body)
+    assert "model, optimizer, criterion, loader = " in after
+    assert "loss = criterion(model(x), y)\n" in after

@@ -1,0 +1,82 @@
+"""Whether a loop's loss is what the criterion given to ``make_private`` computes.
+
+Only then may the returned criterion, which wraps that one, take the loss over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.analysis.values import Atom, Const, External, Obj
+from dpmigrate.codemods.criteria import COUNTERPARTS
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.functional_losses import functional_arguments
+from dpmigrate.codemods.losses import LossSite
+from dpmigrate.codemods.program_facts import Facts
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.upgrade import Upgrade
+
+Computation = tuple[str, frozenset[str], str]
+"""The class of ``torch.nn``, the other arguments as text, and the reduction."""
+
+
+def computes_what_is_given(facts: Facts, upgrade: Upgrade, site: LossSite, wanted: str) -> None:
+    """Raise `Withheld` unless every criterion that may be given computes what ``site`` computes.
+
+    ``wanted`` is the run's ``loss_reduction``: what the wrapped criterion's losses are reduced by.
+    """
+    given = {a for r in upgrade.ghost for a in r.argument("criterion").atoms}
+    if set(site.makers) <= given:
+        return
+    mine = {_of_site(facts, site, m, upgrade.call) for m in site.makers}
+    theirs = {_of_given(facts, a) for a in given}
+    one, other = next(iter(mine)), next(iter(theirs))
+    if len(mine) > 1 or len(theirs) > 1 or None in (one, other) or one[:2] != other[:2]:  # type: ignore[index]
+        raise Withheld(
+            "make_private is given another criterion than the one that makes the losses",
+            upgrade.module,
+            upgrade.call,
+        )
+    if one is not None and one[2] not in ("none", wanted):
+        raise Withheld(
+            f'the loss is a {one[2]} over the examples, but the run has loss_reduction="{wanted}"',
+            site.module,
+            site.call,
+        )
+
+
+def _of_site(facts: Facts, site: LossSite, maker: Atom, at: cst.Call) -> Computation | None:
+    if isinstance(maker, External):
+        class_name = COUNTERPARTS.get(maker.name.rpartition(".")[2])
+        _, keywords, reduction = functional_arguments(facts, site.call, at)
+        return (class_name, frozenset(keywords), reduction) if class_name is not None else None
+    return _of_given(facts, maker)
+
+
+def _of_given(facts: Facts, atom: Atom) -> Computation | None:
+    if atom == Const(None):
+        return ("CrossEntropyLoss", frozenset(), "mean")
+    if not isinstance(atom, Obj) or atom.kind != "criterion":
+        return None
+    if not isinstance(atom.node, cst.Call) or not facts.knows(atom.node):
+        return None
+    return _of_constructor(facts, str(atom.data).rpartition(".")[2], atom.node.args)
+
+
+def _of_constructor(facts: Facts, class_name: str, args: Iterable[cst.Arg]) -> Computation | None:
+    texts, reduction = [], "mean"
+    for arg in args:
+        if arg.keyword is None:
+            return None
+        value = facts.code(arg.value).strip()
+        if arg.keyword.value != "reduction":
+            texts.append(f"{arg.keyword.value}={value}")
+        elif isinstance(arg.value, cst.SimpleString):
+            reduction = str(arg.value.evaluated_value)
+        else:
+            return None
+    return (class_name, frozenset(texts), reduction)
