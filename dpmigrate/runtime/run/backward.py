@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.run import swap
+from dpmigrate.runtime.run.alone import Alone
 from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
 from dpmigrate.runtime.run.graph import NoOracle, depends_on, flat_gradients, flatten, judge, output_gradients
 from dpmigrate.runtime.run.losses import Used, padding_counted, second_pass_weights
@@ -173,11 +174,20 @@ class BackwardWatcher:
             mean=engine.averages,
             keep_rows=engine.record.adaptive,
             share=engine.share if engine.share is not None and len(engine.share) == _count(used) else None,
+            alone=self._alone(engine, used),
             keep_gradient=engine.record.mode == "ghost" and self.watch.wrapped_loss is None,
         )
         engine.share = None
         self.spent += time.perf_counter() - began
         return entry
+
+    @staticmethod
+    def _alone(engine: LiveEngine, used: Used) -> Alone | None:
+        """The one call of the model that the losses come from, to be repeated; None if several do."""
+        assert engine.module is not None
+        ids = {id(o) for o, _, _ in used}
+        calls = [f for f in engine.module.forwards if ids & {id(o) for o in f.outputs}]
+        return calls[0].alone if len(calls) == 1 else None
 
     @contextmanager
     def _hooks_off(self, private: PrivateModule) -> Iterator[None]:

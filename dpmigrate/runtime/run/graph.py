@@ -8,14 +8,15 @@ needed, the dropout masks are those of the script, and no Opacus hook takes part
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dpmigrate.runtime.oracle import clip, per_sample_gradients
+from dpmigrate.runtime.run.alone import Alone, NotAloneError
+from dpmigrate.runtime.run.losses import Used
 from dpmigrate.runtime.run.records import Backward
 
 ROWS_AT_ONCE = 2**25
@@ -28,23 +29,12 @@ class NoOracle(Exception):  # noqa: N818 - an outcome with a reason, not a failu
 
 @dataclass
 class Forward:
-    """One call of a private model in training mode: its output tensors and its batch size."""
+    """One call of a private model in training mode: its output tensors and its batch size; ``alone``
+    repeats it example by example."""
 
     outputs: list[Tensor]
     count: int
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """Every tensor in nested tuples, lists, mappings and dataclasses."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, Mapping):
-        return [t for v in value.values() for t in tensors_in(v)]
-    if isinstance(value, (list, tuple)):
-        return [t for v in value for t in tensors_in(v)]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [t for f in fields(value) for t in tensors_in(getattr(value, f.name, None))]
-    return []
+    alone: Alone | None = None
 
 
 def depends_on(losses: Sequence[Tensor], seeds: Sequence[Tensor | None], params: Sequence[Tensor]) -> bool:
@@ -78,7 +68,7 @@ def output_gradients(
 def judge(
     losses: Sequence[Tensor],
     seeds: Sequence[Tensor | None],
-    used: Sequence[tuple[Tensor, Tensor, int]],
+    used: Used,
     params: Sequence[Tensor],
     *,
     max_grad_norm: float,
@@ -86,17 +76,18 @@ def judge(
     keep_rows: bool = False,
     share: Tensor | None = None,
     keep_gradient: bool = False,
+    alone: Alone | None = None,
 ) -> Backward:
     """Per-example norms and the clipped sum at ``max_grad_norm`` for one backward pass.
 
     ``used`` comes from :func:`output_gradients`; ``mean`` says that the loss averages over the batch;
     ``keep_rows`` keeps all per-example gradients where they fit, so that they can be clipped again;
     ``keep_gradient`` keeps that of the losses themselves. ``share`` ``[B]`` multiplies each example.
+    ``alone`` gives the gradients faster, where the model lets it.
     """
     count = used[0][0].shape[used[0][2]]
     scale = float(count) if mean else 1.0
-    pseudo = sum(_per_example(o * g, d) for o, g, d in used) * scale
-    assert isinstance(pseudo, Tensor)
+    gradients = _row_maker(used, scale, params, alone)
     sizes = [p.numel() for p in params]
     # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
     broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in used)
@@ -106,7 +97,7 @@ def judge(
     raw = torch.zeros_like(expected)
     norms, param_norms, kept = [], [], None
     for start in range(0, count, width):
-        rows = per_sample_gradients(pseudo[start : start + width], list(params))
+        rows = gradients(start, min(start + width, count))
         raw += rows.sum(0)
         if share is not None:
             rows *= share[start : start + width].unsqueeze(1)
@@ -129,6 +120,33 @@ def judge(
         first=gradient if keep_gradient else None,
         direct=float((whole - raw).norm()) / size,
     )
+
+
+def _row_maker(
+    used: Used, scale: float, params: Sequence[Tensor], alone: Alone | None
+) -> Callable[[int, int], Tensor]:
+    """A function that gives rows ``[start:stop]`` of the per-example gradients, ``[n, P]`` float64."""
+    if alone is not None:
+        try:
+            # The last example is the likeliest to differ, where a state is carried on.
+            alone.gradients(used, scale, params, alone.count - 1, alone.count)
+        except NotAloneError:
+            alone = None
+
+    def by_graph(start: int, stop: int) -> Tensor:
+        pseudo = sum(_per_example(o * g, d) for o, g, d in used) * scale
+        assert isinstance(pseudo, Tensor)
+        return per_sample_gradients(pseudo[start:stop], list(params))
+
+    def rows(start: int, stop: int) -> Tensor:
+        try:
+            return (
+                by_graph(start, stop) if alone is None else alone.gradients(used, scale, params, start, stop)
+            )
+        except NotAloneError:
+            return by_graph(start, stop)
+
+    return rows
 
 
 def flat_gradients(params: Sequence[Tensor]) -> Tensor:

@@ -16,9 +16,11 @@ from typing import Any
 import torch
 
 from dpmigrate.runtime.run import swap
+from dpmigrate.runtime.run.alone import Alone
 from dpmigrate.runtime.run.backward import BackwardWatcher
 from dpmigrate.runtime.run.engines import PrivateModule
-from dpmigrate.runtime.run.graph import Forward, tensors_in
+from dpmigrate.runtime.run.graph import Forward
+from dpmigrate.runtime.run.losses import tensors_in
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
 from dpmigrate.runtime.run.patching import family, wrap
 from dpmigrate.runtime.run.state import Watch
@@ -117,7 +119,8 @@ class Shim:
         outputs = [t for t in tensors_in(output) if t.requires_grad]
         if outputs:
             count = sizes[0] if sizes else outputs[0].shape[0] if outputs[0].dim() else 1
-            private.forwards.append(Forward(outputs, count))
+            alone = Alone(private.wrapper._module, inputs, outputs, count, dimension)
+            private.forwards.append(Forward(outputs, count, alone))
 
     def _positions(self, original: Any, sampler: Any, /) -> Iterator[Any]:
         """Note the positions, within this rank's share of the data, of every batch drawn."""

@@ -1,0 +1,121 @@
+"""Per-example gradients by sending each example through the model alone.
+
+The loss enters only through dL/d(output), which the script's own graph gives; the model is then run on
+one example at a time, which costs as much as one pass over the batch. The graph itself would cost one
+backward pass over the whole batch for every example. Where a model draws random numbers (dropout) or
+mixes examples, the outputs differ from those of the batch: then only the graph can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dpmigrate.runtime.run.losses import Used, tensors_in
+
+TOLERANCE = 1e-4
+"""Largest difference of an example's outputs, relative to the largest output of the batch."""
+
+
+class NotAloneError(Exception):
+    """An example gives another output alone than in its batch, or cannot be sent alone."""
+
+
+class Alone:
+    """One call of a model, to be repeated example by example.
+
+    ``inputs`` are its positional and keyword arguments, ``dimension`` their batch dimension, ``count``
+    the examples; ``outputs`` are the tensors that the call returned, in order.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: tuple[Any, Mapping[str, Any]],
+        outputs: Sequence[Tensor],
+        count: int,
+        dimension: int,
+    ) -> None:
+        self.module = module
+        self.inputs = inputs
+        self.outputs = list(outputs)
+        self.count = count
+        self.dimension = dimension
+
+    def gradients(self, used: Used, scale: float, params: Sequence[Tensor], start: int, stop: int) -> Tensor:
+        """Rows ``[start:stop]`` of the per-example gradients, float64 on the CPU. Raises NotAloneError."""
+        places = {id(o): i for i, o in enumerate(self.outputs)}
+        if not all(id(o) in places for o, _, _ in used):
+            raise NotAloneError("another call of the model takes part in the loss")
+        rows = []
+        with self._as_it_was():
+            for i in range(start, min(stop, self.count)):
+                args, kwargs = _example(self.inputs, i, self.count, self.dimension)
+                try:
+                    found = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
+                except Exception as error:
+                    raise NotAloneError(str(error)) from error
+                if len(found) != len(self.outputs):
+                    raise NotAloneError("another number of outputs")
+                rows.append(_gradient(i, used, scale, [found[places[id(o)]] for o, _, _ in used], params))
+        return torch.stack(rows)
+
+    @contextmanager
+    def _as_it_was(self) -> Iterator[None]:
+        """Leave the random state, the model's buffers and whatever its modules remember as they were."""
+        kept = [(b, b.detach().clone()) for b in self.module.buffers()]
+        remembered = [(m, dict(m.__dict__), dict(m._buffers)) for m in self.module.modules()]
+        devices = sorted({p.device.index or 0 for p in self.module.parameters() if p.is_cuda})
+        try:
+            with torch.random.fork_rng(devices=devices), torch.enable_grad():
+                yield
+        finally:
+            for module, attributes, buffers in remembered:
+                module.__dict__.clear()
+                module.__dict__.update(attributes)
+                module._buffers.clear()
+                module._buffers.update(buffers)
+            with torch.no_grad():
+                for buffer, before in kept:
+                    buffer.copy_(before)
+
+
+def _gradient(
+    index: int, used: Used, scale: float, outputs: Sequence[Tensor], params: Sequence[Tensor]
+) -> Tensor:
+    seeds = []
+    for (whole, gradient, d), own in zip(used, outputs, strict=True):
+        expected = whole.detach().narrow(d, index, 1)
+        size = float(whole.detach().abs().max())
+        if (
+            own.shape != expected.shape
+            or not float((own.detach() - expected).abs().max()) <= TOLERANCE * size
+        ):
+            raise NotAloneError("an example's output depends on its batch, or on chance")
+        seeds.append(gradient.narrow(d, index, 1) * scale)
+    grads = torch.autograd.grad(list(outputs), list(params), seeds, allow_unused=True)
+    return torch.cat(
+        [
+            (torch.zeros_like(p) if g is None else g).detach().reshape(-1).to("cpu", torch.float64)
+            for g, p in zip(grads, params, strict=True)
+        ]
+    )
+
+
+def _example(value: Any, index: int, count: int, dimension: int) -> Any:
+    """One example of nested arguments: every tensor is cut along the batch dimension."""
+    if isinstance(value, Tensor):
+        if value.dim() <= dimension or value.shape[dimension] != count:
+            raise NotAloneError("an argument has no dimension of the batch's size")
+        return value.detach().narrow(dimension, index, 1)
+    if isinstance(value, Mapping):
+        return {k: _example(v, index, count, dimension) for k, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_example(v, index, count, dimension) for v in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise NotAloneError(f"an argument is a {type(value).__name__}")
