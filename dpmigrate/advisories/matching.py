@@ -110,7 +110,9 @@ def _by_version(how: str, versions: Versions, affected: VersionSet) -> Tri:
         return True
     remaining = versions.declared if how == "declared" else versions.together
     if not remaining and how != "declared":
-        return None if versions.evidence & affected else False
+        # Pins and code contradict each other: what the code says counts, on releases, unless git is pinned.
+        proved = versions.evidence if versions.declared.has_git else versions.evidence - FAULTY_GIT
+        return None if proved & affected else False
     if not remaining & affected:
         return False
     return True if remaining <= affected else None

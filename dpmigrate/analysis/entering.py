@@ -62,7 +62,8 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
     if ip.notes.get("functions known") != len(ip.made):
         ip.notes["functions known"] = len(ip.made)
-        ip.notes["telling functions"] = _telling_functions(ip)
+        ip.notes["leading to runs"] = _leading_to(ip, _MAKERS)
+        ip.notes["leading to training"] = _leading_to(ip, _TRAINING)
         ip.notes["mentioned by others"] = _mentioned_by_others(ip)
     ip.notes["mentioned"] = frozenset() if mentioned_too else ip.notes["mentioned by others"]
     done = 0
@@ -84,28 +85,23 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
             _enter_class(ip, cls, leading)
 
 
-_TELLING_NAMES = frozenset(
+_TRAINING = frozenset(
     [
-        "make_private",
-        "make_private_with_epsilon",
         "backward",
+        "manual_backward",
         "step",
         "zero_grad",
         "BatchMemoryManager",
         "wrap_data_loader",
         "manual_seed",
+        "seed_everything",
         "double_backward",
         "get_coeff",
         "get_clipping_coef",
-        "wrap_model",
         "signal_skip_step",
-        "PrivacyEngine",
-        "seed_everything",
-        "GradSampleModuleFastGradientClipping",
-        "DPOptimizerFastGradientClipping",
-        "DPLossFastGradientClipping",
     ]
 )
+"""What code mentions that may do something with the objects of a run."""
 
 
 def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
@@ -138,14 +134,14 @@ _MAKERS = frozenset(
 
 def _leads_to_runs(ip: Interpreter, fn: Function) -> bool:
     """Whether a function, or a nested one, mentions what makes runs, or a function that leads there."""
-    return bool(_mentions(ip).of(fn.node) & (_MAKERS | ip.notes["telling functions"]))
+    return bool(_mentions(ip).of(fn.node) & ip.notes["leading to runs"])
 
 
 def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
     """Whether a function speaks of training, and objects of a run are within its reach."""
     if not any(mark in fn.module.source.data for mark in MAKES_PRIVATE):
         return False
-    if not _mentions(ip).of(fn.node) & _TELLING_NAMES:
+    if not _mentions(ip).of(fn.node) & ip.notes["leading to training"]:
         return False
     owners: list[Hashable] = [("module", fn.module.key)]
     frame = fn.closure
@@ -171,21 +167,18 @@ def _mentions(ip: Interpreter) -> Mentions:
     return known
 
 
-def _telling_functions(ip: Interpreter) -> frozenset[str]:
-    """Names of project functions and classes that lead to something telling."""
+def _leading_to(ip: Interpreter, names: frozenset[str]) -> frozenset[str]:
+    """Some names, and those of the project's functions and classes that mention them, directly or not."""
     mentions = _mentions(ip)
-    bodies = [
-        (f.node.name.value, mentions.of(f.node)) for f in ip.made if isinstance(f.node, cst.FunctionDef)
-    ]
+    bodies = [(f.name, mentions.of(f.node)) for f in ip.made if f.name]
     bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
-    telling: set[str] = set()
+    reach = names
     for _ in range(4):
-        reach = _MAKERS | telling
-        more = {name for name, names in bodies if names & reach} - {"forward", "__init__", "__call__"}
-        if more <= telling:
+        more = {name for name, mentioned in bodies if mentioned & reach} - {"forward", "__init__", "__call__"}
+        if more <= reach:
             break
-        telling |= more
-    return frozenset(telling)
+        reach |= more
+    return reach
 
 
 def _is_overload(fn: Function) -> bool:
