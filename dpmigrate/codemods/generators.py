@@ -17,6 +17,7 @@ from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.places import fresh_name
 from dpmigrate.codemods.program_facts import Facts
 
+SEED_NAMES = ("seed", "random_seed", "manual_seed")
 SEEDERS = frozenset(["manual_seed", "manual_seed_all", "seed_everything", "set_seed", "seed"])
 
 
@@ -148,4 +149,31 @@ def projects_seed(facts: Facts, node: cst.CSTNode) -> str | None:
         text = facts.code(value).strip()
         if visible(facts, node, text):
             return text
-    return None
+    return _seed_at_hand(facts, node)
+
+
+def _seed_at_hand(facts: Facts, node: cst.CSTNode) -> str | None:
+    """``args.seed`` or the like: the seed of an object that a node can read, seeded with or not."""
+    found = _seeds(facts, node)
+    return next((text for text, constants in found.items() if not constants), None)
+
+
+def _seeds(facts: Facts, node: cst.CSTNode) -> dict[str, list[object]]:
+    """The seeds of objects that a node can read, each with the constants that it may be."""
+    found: dict[str, list[object]] = {}
+    for scope in (facts.scope(node), facts.module_of(node).tree):
+        for name in facts.own(scope, cst.Name):
+            for member in SEED_NAMES:
+                atoms = facts.members(name, member)
+                text = f"{name.value}.{member}"
+                if atoms and visible(facts, node, text):
+                    found[text] = [a.value for a in atoms if isinstance(a, Const)]
+    return found
+
+
+def why_no_seed(facts: Facts, node: cst.CSTNode) -> str:
+    """Why `projects_seed` has none."""
+    for text, constants in _seeds(facts, node).items():
+        if constants:
+            return f"{text} may be {constants[0]!r}, which is no seed to hide noise behind"
+    return "the project has no seed of its own to use"

@@ -175,6 +175,11 @@ class Facts:
             found.extend(self._member(self._at(call), receiver, func.attr.value))
         return list(dict.fromkeys(found)) or list(entered or ())
 
+    def members(self, node: cst.CSTNode, name: str) -> list[Atom]:
+        """What a member of an expression was seen to be; nothing where it has none that is known."""
+        atoms = [a for a in self.atoms(node) if isinstance(a, (Class, Obj))]
+        return [m for a in atoms for m in self._member(self._at(node), a, name)]
+
     def _member(self, ip: Interpreter, receiver: Atom, name: str) -> list[Atom]:
         from dpmigrate.analysis.library.registry import canonical
 

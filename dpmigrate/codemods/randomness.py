@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from dpmigrate.codemods.edits import Withheld
-from dpmigrate.codemods.generators import give_entropy, projects_seed
+from dpmigrate.codemods.generators import give_entropy, projects_seed, why_no_seed
 from dpmigrate.codemods.jobs import Found, Job, Options
 from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.codemods.seed_generators import seed_run
@@ -58,9 +58,8 @@ def _seeded(facts: Facts, found: Found, options: Options) -> Job:
     seed = options.seed or projects_seed(facts, node)
     try:
         if seed is None:
-            raise Withheld(
-                "the project has no seed of its own to use: give one with --seed EXPR", match.run.module, node
-            )
+            reason = f"{why_no_seed(facts, node)}: give one with --seed EXPR"
+            raise Withheld(reason, match.run.module, node)
         seed_run(facts, job.edits, match.run, seed)
     except Withheld as withheld:
         job.withheld = withheld

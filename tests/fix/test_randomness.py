@@ -90,3 +90,77 @@ def test_a_seed_that_is_not_known_there_is_refused(folder: Make) -> None:
     project = folder(BARE)
     assert "config.seed is not known" in project.fix(seed="config.seed").refused[0][1]
     assert project.read() == BARE
+
+
+UNSEEDED = """\
+import torch
+from opacus import PrivacyEngine
+{head}
+
+def main({parameter}):
+    {use}
+    loader = torch.utils.data.DataLoader([])
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return PrivacyEngine().make_private(
+        module=model,
+        optimizer=optimizer,
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+
+
+main({argument})
+"""
+CONFIG = """\
+from dataclasses import dataclass
+
+
+@dataclass
+class Config:
+    seed: int{default}
+"""
+
+
+def unseeded(default: str = "", argument: str = "Config(int(input()))") -> str:
+    return UNSEEDED.format(
+        head=CONFIG.format(default=default), parameter="cfg", use="print(cfg.seed)", argument=argument
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (UNSEEDED.format(head="", parameter="", use="pass", argument=""), "no seed of its own"),
+        (
+            UNSEEDED.format(head="SEED = 3\n", parameter="", use="print(SEED)", argument=""),
+            "no seed of its own",
+        ),
+        (unseeded(" = 3", "Config()"), "cfg.seed may be 3"),
+        (unseeded(" | None = None", "Config()"), "cfg.seed may be None"),
+    ],
+)
+def test_no_constant_out_of_nowhere(folder: Make, text: str, reason: str) -> None:
+    project = folder(text)
+    assert reason in project.fix(unsafe=True, select=["DPM203"]).refused[0][1]
+    assert project.read() == text
+
+
+def test_an_unseeded_run_stays_so_without_unsafe(folder: Make) -> None:
+    result = folder(unseeded()).fix(select=["DPM203"])
+    assert (result.diff, result.refused) == ("", ())
+    assert [f.rule for f, _ in result.unmade] == ["DPM203"]
+
+
+@pytest.mark.parametrize("seed", [None, "cfg.seed"])
+def test_loader_and_noise_get_a_generator_each(folder: Make, seed: str | None) -> None:
+    project = folder(unseeded())
+    result = project.fix(unsafe=True, select=["DPM203"], seed=seed)
+    assert "can subtract the noise" in result.notices[0]
+    lines = project.read().splitlines()
+    assert "    loader_generator = torch.Generator().manual_seed(cfg.seed + 1)" in lines
+    assert "    loader = torch.utils.data.DataLoader([], generator=loader_generator)" in lines
+    assert "    noise_generator = torch.Generator().manual_seed(cfg.seed)" in lines
+    assert "        noise_generator=noise_generator," in lines
+    assert project.fix(unsafe=True, select=["DPM203"]).diff == ""
