@@ -17,6 +17,7 @@ from dpmigrate.analysis.classes import (
     record_fields,
 )
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Frame, Interpreter, expression
+from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.values import (
@@ -449,7 +450,9 @@ def _by_keyword(
     default = ip.store.get(("defaults", fn.key), name)
     if default is not None:
         parts.append(default.because(ip.origin(param, "parameter default")))
-    if default is None or maybe or (info.unknown_keywords and not value):
+    if default is None and not maybe and name in (decorated := given(ip, fn)):
+        parts.append(decorated[name])
+    elif default is None or maybe or (info.unknown_keywords and not value):
         parts.append(of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
     return join_all(parts)
 

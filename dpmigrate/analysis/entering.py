@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.calls import enter_function, instantiate
 from dpmigrate.analysis.classes import is_enum, is_record, linear
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
+from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.library import options
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
@@ -207,11 +208,6 @@ def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:
     """The arguments that ``pytest.mark.parametrize`` or click give a function, one set per call."""
     assert isinstance(fn.node, cst.FunctionDef)
     out: list[dict[str, Value]] = [{}]
-    clicked = {
-        name: value
-        for name, value, node in ip.notes.get(("click options", fn.module.key), ())
-        if any(node is d.decorator for d in fn.node.decorators)
-    }
     for decorator in fn.node.decorators:
         call = decorator.decorator
         if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
@@ -227,7 +223,7 @@ def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:
             for row in rows.items[:6]:
                 expanded.append({**before, **_row(columns, row)})
         out = expanded or out
-    return [{**clicked, **row} for row in out]
+    return [{**given(ip, fn), **row} for row in out]
 
 
 def _column_names(names: object) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis import decorated
 from dpmigrate.analysis.calls import instantiate
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
@@ -272,9 +273,7 @@ def _click_option(ip: Interpreter, info: CallInfo) -> Value:
     if flag or any(isinstance(c, bool) for c in default.constants()):
         default, choices = (default if default != NONE else const(False)), [True, False]
     value = open_value(ip, ("click", id(info.node)), default, choices, origin)
-    ip.notes.setdefault(("click options", ip.module.key), []).append(
-        ((dest or "").split("/")[0], value, info.node)
-    )
+    decorated.give(ip, info.node, (dest or "").split("/")[0], value)
     return ip.unknown(info.node, "a decorator")
 
 
