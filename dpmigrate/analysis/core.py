@@ -141,6 +141,7 @@ class Interpreter:
         self.steps = 0
         self.total = 0
         self.exhausted = False
+        self.spent = False
         self.roots_exhausted: list[str] = []
         self.too_deep: list[str] = []
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}

@@ -7,6 +7,7 @@ from functools import partial
 
 import libcst as cst
 
+from dpmigrate.analysis import core
 from dpmigrate.analysis.calls import enter_function, instantiate
 from dpmigrate.analysis.classes import is_enum, is_record, linear
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
@@ -37,8 +38,10 @@ def enter_root(ip: Interpreter, name: str, action: Callable[[], object], seed: V
     except RecursionError:
         ip.exhausted = True
         ip.too_deep.append(key)
-    if ip.exhausted:
+    # Once the budget of the whole is used up every root is cut short: the first one tells.
+    if ip.exhausted and (ip.steps > core.MAX_STEPS or not ip.spent):
         ip.roots_exhausted.append(name)
+    ip.spent = ip.spent or ip.total > core.MAX_TOTAL
 
 
 def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
