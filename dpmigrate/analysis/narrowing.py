@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from dpmigrate.analysis.core import Frame, Interpreter
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     ALWAYS,
     Absent,
@@ -298,7 +299,24 @@ def _narrow_length(ip: Interpreter, node: cst.BaseExpression, wanted: int) -> Ou
         return None
 
     yes, no = split(value, ("len", wanted), decide)
+    if wanted in (3, 4):
+        yes, no = _told_apart(yes, wanted == 4), _told_apart(no, wanted != 4)
     return outcome_of_split(ip, node, yes, no)
+
+
+def four_results(run: TrainingRun, holds: bool = True) -> Literal:
+    """The assumption that a run, whose mode cannot be known, gave four results: that it is a ghost run."""
+    return Literal(("four results", id(run)), ("truth",), holds)
+
+
+def _told_apart(value: Value, four: bool) -> Value:
+    """The results of runs in unknown modes, each under what a test of their number says of it."""
+
+    def guard(atom: Atom) -> Guard:
+        known = isinstance(atom, Obj) and atom.kind == "private-result" and atom.data.ghost is None
+        return frozenset({four_results(atom.data, four)}) if known else ALWAYS  # type: ignore[attr-defined]
+
+    return Value(tuple(Entry(e.atom, e.guard | guard(e.atom), e.because) for e in value.entries))
 
 
 def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
