@@ -39,7 +39,14 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
                     pin=pin.text.strip(), hit=hit.spec() or "every version"
                 )
                 found[key] = Match(
-                    advisory, run, run.certainty(), message, _because(run), pin=pin, versions=versions
+                    advisory,
+                    run,
+                    run.certainty(),
+                    message,
+                    _because(run),
+                    pin=pin,
+                    fixable=pin.kind != "metadata",
+                    versions=versions,
                 )
         if versions.disagree and not versions.evidence & BEFORE_WRAPPED_RELEASES:
             for pin in declared.pins:

@@ -35,6 +35,8 @@ def plan_add(path: str, text: str, requirement: str) -> Edit | Refusal | None:
     def refuse(reason: str) -> Refusal:
         return Refusal(path, None, pin.line, f"{reason}: add {requirement} by hand")
 
+    if pin.kind == "metadata":
+        return refuse("a built package's metadata is written by its build")
     if pin.kind == "lock":
         return refuse("a lock is written by its own tool")
     if pin.kind in ("requirements", "constraints") and "--hash" in text:

@@ -29,6 +29,7 @@ _LOCK_COMMANDS = {
     "pipenv": "pipenv update opacus",
     "pylock": "pip lock",
     "conda-lock": "conda-lock lock --update opacus",
+    "pixi": "pixi update opacus",
     "pip-compile": "pip-compile --upgrade-package opacus",
 }
 
@@ -126,6 +127,10 @@ def _refusal(pin: Pin, lower_bound: str) -> Refusal | None:
         ref = pin.git or "the default branch"
         fault = " (a commit with the memory manager fault)" if GIT_FAULTY in pin.versions else ""
         return refuse(f"installs Opacus from {ref}{fault}: install opacus>={lower_bound} instead")
+    if pin.kind == "metadata":
+        return refuse(
+            "a built package's metadata is written by its build: raise it in the project's own files"
+        )
     if pin.has_hash:
         return refuse(
             "the line is pinned by hashes, which only hold for the version they were made for",

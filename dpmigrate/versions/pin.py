@@ -23,6 +23,7 @@ Kind = Literal[
     "conda",
     "lock",
     "notebook",
+    "metadata",
 ]
 
 

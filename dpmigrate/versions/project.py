@@ -231,4 +231,10 @@ def load_declarations(
         parsed = parse_cells(path, cells)
         pins += parsed.pins
         problems += parsed.problems
-    return Declarations(pins, includes), problems
+    return Declarations(_without_built(pins), includes), problems
+
+
+def _without_built(pins: list[Pin]) -> list[Pin]:
+    """The pins without a built package's metadata where the files that it was built from are there."""
+    sources = {pin.environment for pin in pins if pin.kind not in ("metadata", "lock")}
+    return [pin for pin in pins if pin.kind != "metadata" or pin.environment not in sources]

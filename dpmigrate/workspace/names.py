@@ -13,13 +13,16 @@ _DEPENDENCY = re.compile(
       | pyproject\.toml | setup\.cfg | setup\.py
       | Pipfile | Pipfile\.lock
       | (?:[^/]*environment[^/]*|env|conda[^/]*)\.ya?ml
-      | poetry\.lock | uv\.lock | pdm\.lock | pylock(?:\.[^/.]+)?\.toml
+      | env[_.-][^/]*\.ya?ml | [^/]*[_.-]env\.ya?ml
+      | [^/]*reqs?\b[^/]*\.(?:txt|in) | reqs?/[^/]+\.(?:txt|in)
+      | poetry\.lock | uv\.lock | pdm\.lock | pixi\.lock | pylock(?:\.[^/.]+)?\.toml
+      | [^/]+\.dist-info/METADATA | (?<!\.egg-info/)PKG-INFO
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )
 
 _DEPENDENCY_SUFFIXES = (".txt", ".in", ".toml", ".cfg", ".yml", ".yaml", ".lock")
-_POSSIBLE_ENDS = (*_DEPENDENCY_SUFFIXES, "setup.py", "pipfile")
+_POSSIBLE_ENDS = (*_DEPENDENCY_SUFFIXES, "setup.py", "pipfile", "/metadata", "pkg-info")
 
 SKIPPED_FOLDERS = frozenset(
     {

@@ -113,6 +113,19 @@ package:
   version: 1.5.2
   manager: conda
 """
+PIXI = """\
+version: 6
+packages:
+- pypi: https://files.example/ab/cd/opacus-1.5.2-py3-none-any.whl
+  name: opacus
+  version: 1.5.2
+  sha256: ab
+"""
+PIXI_CONDA = """\
+packages:
+- conda: https://conda.example/conda-forge/noarch/opacus-1.5.2-pyhd8ed1ab_0.conda
+  sha256: ab
+"""
 
 
 def test_opacus_only_as_a_dependency_of_others_is_no_entry() -> None:
@@ -139,6 +152,8 @@ def test_other_packages_versions_are_not_opacus() -> None:
         ("Pipfile.lock", PIPENV, 3, from_spec("==1.5.2"), "pipenv"),
         ("Pipfile.lock", PIPENV_GIT, 3, FAULTY_GIT, "pipenv"),
         ("conda-lock.yml", CONDA_LOCK, 4, from_spec("==1.5.2"), "conda-lock"),
+        ("pixi.lock", PIXI, 4, from_spec("==1.5.2"), "pixi"),
+        ("pixi.lock", PIXI_CONDA, 2, from_spec("==1.5.2"), "pixi"),
     ],
 )
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])

@@ -234,6 +234,13 @@ def test_without_a_git_program_the_folder_is_walked(root: Path, monkeypatch: pyt
         "pdm.lock",
         "pylock.toml",
         "pylock.dev.toml",
+        "pixi.lock",
+        "env_gpu.yml",
+        "dp_env.yaml",
+        "dev-reqs.txt",
+        "requirements/dev.in",
+        "dp-1.0.dist-info/METADATA",
+        "PKG-INFO",
     ],
 )
 def test_dependency_files_are_known_by_name(path: str) -> None:
@@ -243,7 +250,17 @@ def test_dependency_files_are_known_by_name(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["a.txt", "README.md", "config.yml", "docs/environment.md", "my_setup.py", "package-lock.json", "x.lock"],
+    [
+        "a.txt",
+        "README.md",
+        "config.yml",
+        "docs/environment.md",
+        "my_setup.py",
+        "package-lock.json",
+        "x.lock",
+        "dp.egg-info/PKG-INFO",
+        "METADATA",
+    ],
 )
 def test_other_files_are_not(path: str) -> None:
     assert not is_dependency_file(path)

@@ -21,6 +21,7 @@ _MODULES = (
     (re.compile(r"(?:^|/)setup\.py$", re.I), "setup_py"),
     (re.compile(r"(?:^|/)Pipfile$", re.I), "pipfile"),
     (re.compile(r"(?:\.lock|/pylock[^/]*\.toml|^pylock[^/]*\.toml|conda-lock\.ya?ml)$", re.I), "locks"),
+    (re.compile(r"(?:^|/)(?:[^/]+\.dist-info/METADATA|PKG-INFO)$"), "metadata"),
     (re.compile(r"\.ya?ml$", re.I), "conda_environment"),
     (re.compile(r"\.(?:txt|in|pip)$", re.I), "requirements"),
 )

@@ -1,4 +1,4 @@
-"""Lock files: poetry.lock, uv.lock, pdm.lock, pylock.toml, Pipfile.lock and conda-lock.yml.
+"""Lock files: poetry.lock, uv.lock, pdm.lock, pylock.toml, Pipfile.lock, conda-lock.yml, pixi.lock.
 
 They are long and written by programs in one fixed shape, so the entry for Opacus is found by its lines;
 nothing else of them is read. A lock is never edited.
@@ -40,9 +40,17 @@ _CONDA_ENTRY = re.compile(
     r"^(?:- |  )name:\s*opacus\s*\r?\n(?:^ .*\n)*?^ +version:\s*(?P<version>\S+)", re.M | re.I
 )
 
+_PIXI_CONDA = re.compile(r"^- conda: \S+/opacus-(?P<version>\d[^-\s]*)-[^/\s]+\r?$", re.M | re.I)
+
 _UV_MEMBER = re.compile(r"^source = \{ (?:editable|virtual) = \"(?P<folder>[^\"]+)\" \}", re.M)
 
-_TOOLS = {"poetry.lock": "poetry", "uv.lock": "uv", "pdm.lock": "pdm", "pipfile.lock": "pipenv"}
+_TOOLS = {
+    "poetry.lock": "poetry",
+    "uv.lock": "uv",
+    "pdm.lock": "pdm",
+    "pipfile.lock": "pipenv",
+    "pixi.lock": "pixi",
+}
 
 
 def parse(path: str, text: str) -> Parsed:
@@ -58,6 +66,9 @@ def parse(path: str, text: str) -> Parsed:
     elif tool == "conda-lock":
         environment = posixpath.join(posixpath.dirname(path), "environment.yml")
         found = ((m.start(), m["version"].strip("'\""), None, None) for m in _CONDA_ENTRY.finditer(text))
+    elif tool == "pixi":
+        entries = {m.start(): m["version"] for p in (_CONDA_ENTRY, _PIXI_CONDA) for m in p.finditer(text)}
+        found = ((start, entries[start].strip("'\""), None, None) for start in sorted(entries))
     else:
         found = _toml_lock(text)
     environments = [environment]
