@@ -26,6 +26,7 @@ __all__ = [
     "clip",
     "clipped_sum",
     "each_gradient",
+    "gradients",
     "loss_per_example",
     "per_sample_gradients",
     "split_batch",
@@ -191,13 +192,24 @@ def _choose(params: dict[str, Tensor], names: Sequence[str] | None) -> dict[str,
     return {name: params[name] for name in names}
 
 
+def gradients(
+    value: Tensor | Sequence[Tensor],
+    params: Sequence[Tensor],
+    *,
+    keep: bool,
+    seeds: Sequence[Tensor] | None = None,
+) -> list[Tensor]:
+    """The gradient of ``value`` by parameter, on the CPU in the parameters' dtypes; zeros where unused.
+
+    ``keep`` keeps the graph; ``seeds`` are the gradients of something else in ``value``.
+    """
+    found = torch.autograd.grad(value, params, seeds, retain_graph=keep, allow_unused=True)
+    return [
+        (torch.zeros_like(p) if g is None else g).detach().cpu() for g, p in zip(found, params, strict=True)
+    ]
+
+
 def _flat_gradient(value: Tensor, params: Sequence[Tensor], *, keep: bool) -> Tensor:
     if not value.requires_grad:
         raise ValueError("the loss does not depend on any trainable parameter")
-    grads = torch.autograd.grad(value, params, retain_graph=keep, allow_unused=True)
-    return torch.cat(
-        [
-            (torch.zeros_like(p) if g is None else g).detach().reshape(-1).double().cpu()
-            for g, p in zip(grads, params, strict=True)
-        ]
-    )
+    return torch.cat([g.reshape(-1).double() for g in gradients(value, params, keep=keep)])

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dpmigrate.runtime.oracle import gradients
 from dpmigrate.runtime.run.losses import Used, tensors_in
 
 TOLERANCE = 1e-4
@@ -46,23 +47,20 @@ class Alone:
         self.count = count
         self.dimension = dimension
 
-    def gradients(self, used: Used, scale: float, params: Sequence[Tensor], start: int, stop: int) -> Tensor:
-        """Rows ``[start:stop]`` of the per-example gradients, float64 on the CPU. Raises NotAloneError."""
+    def gradient(self, used: Used, scale: float, params: Sequence[Tensor], index: int) -> list[Tensor]:
+        """The gradient of one example by parameter, on the CPU. Raises NotAloneError."""
         places = {id(o): i for i, o in enumerate(self.outputs)}
         if not all(id(o) in places for o, _, _ in used):
             raise NotAloneError("another call of the model takes part in the loss")
-        rows = []
+        args, kwargs = _example(self.inputs, index, self.count, self.dimension)
         with self._as_it_was():
-            for i in range(start, min(stop, self.count)):
-                args, kwargs = _example(self.inputs, i, self.count, self.dimension)
-                try:
-                    found = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
-                except Exception as error:
-                    raise NotAloneError(str(error)) from error
-                if len(found) != len(self.outputs):
-                    raise NotAloneError("another number of outputs")
-                rows.append(_gradient(i, used, scale, [found[places[id(o)]] for o, _, _ in used], params))
-        return torch.stack(rows)
+            try:
+                found = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
+            except Exception as error:
+                raise NotAloneError(str(error)) from error
+            if len(found) != len(self.outputs):
+                raise NotAloneError("another number of outputs")
+            return _gradient(index, used, scale, [found[places[id(o)]] for o, _, _ in used], params)
 
     @contextmanager
     def _as_it_was(self) -> Iterator[None]:
@@ -86,7 +84,7 @@ class Alone:
 
 def _gradient(
     index: int, used: Used, scale: float, outputs: Sequence[Tensor], params: Sequence[Tensor]
-) -> Tensor:
+) -> list[Tensor]:
     seeds = []
     for (whole, gradient, d), own in zip(used, outputs, strict=True):
         expected = whole.detach().narrow(d, index, 1)
@@ -97,13 +95,7 @@ def _gradient(
         ):
             raise NotAloneError("an example's output depends on its batch, or on chance")
         seeds.append(gradient.narrow(d, index, 1) * scale)
-    grads = torch.autograd.grad(list(outputs), list(params), seeds, allow_unused=True)
-    return torch.cat(
-        [
-            (torch.zeros_like(p) if g is None else g).detach().reshape(-1).to("cpu", torch.float64)
-            for g, p in zip(grads, params, strict=True)
-        ]
-    )
+    return gradients(list(outputs), params, keep=False, seeds=seeds)
 
 
 def _example(value: Any, index: int, count: int, dimension: int) -> Any:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dpmigrate.runtime.oracle import clip, per_sample_gradients
+from dpmigrate.runtime.oracle import clipping_factor, gradients
 from dpmigrate.runtime.run.alone import Alone, NotAloneError
 from dpmigrate.runtime.run.losses import Used
 from dpmigrate.runtime.run.records import Backward
 
-ROWS_AT_ONCE = 2**25
-"""Numbers of per-example gradients that are held at once (float64: 256 MB)."""
+MOST_KEPT = 2**25
+"""Numbers of per-example gradients that are kept at most (float64: 256 MB)."""
 
 
 class NoOracle(Exception):  # noqa: N818 - an outcome with a reason, not a failure
@@ -87,32 +87,39 @@ def judge(
     """
     count = used[0][0].shape[used[0][2]]
     scale = float(count) if mean else 1.0
-    gradients = _row_maker(used, scale, params, alone)
+    gradient_of = _gradient_maker(used, scale, params, alone)
     sizes = [p.numel() for p in params]
     # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
     broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in used)
     assert isinstance(broken, Tensor)
-    width = max(1, ROWS_AT_ONCE // max(1, sum(sizes)))
     expected = torch.zeros(sum(sizes), dtype=torch.float64)
     raw = torch.zeros_like(expected)
-    norms, param_norms, kept = [], [], None
-    for start in range(0, count, width):
-        rows = gradients(start, min(start + width, count))
-        raw += rows.sum(0)
-        if share is not None:
-            rows *= share[start : start + width].unsqueeze(1)
-        part, part_norms = clip(rows, max_grad_norm)
-        expected += part
-        norms.append(part_norms)
-        kept = rows if keep_rows and len(rows) == count else None
-        param_norms.append(torch.stack([r.norm(dim=1) for r in torch.split(rows, sizes, dim=1)]))
+    into, into_raw = torch.split(expected, sizes), torch.split(raw, sizes)
+    param_norms = torch.zeros(len(sizes), count, dtype=torch.float64)
+    kept = (
+        torch.zeros(count, sum(sizes), dtype=torch.float64)
+        if keep_rows and count * sum(sizes) < MOST_KEPT
+        else None
+    )
+    for i in range(count):
+        # Added up parameter by parameter: a row of a large model in float64 is slow to make.
+        grads = [g.reshape(-1) for g in gradient_of(i)]
+        weight = 1.0 if share is None else float(share[i])
+        norms = torch.stack([torch.linalg.vector_norm(g, dtype=torch.float64) for g in grads]) * weight
+        param_norms[:, i] = norms
+        factor = float(clipping_factor(norms.norm(), max_grad_norm)) * weight
+        for part, raw_part, grad in zip(into, into_raw, grads, strict=True):
+            part.add_(grad, alpha=factor)
+            raw_part.add_(grad)
+        if kept is not None:
+            kept[i] = torch.cat(grads) * weight
     gradient = _flat_gradient(losses, seeds, params)
     whole = gradient * scale
     size = max(float(whole.norm()), float(raw.norm()), 1e-30)
     return Backward(
         count=count,
-        norms=torch.cat(norms) if norms else torch.zeros(0, dtype=torch.float64),
-        param_norms=torch.cat(param_norms, dim=1) if param_norms else torch.zeros(len(sizes), 0),
+        norms=param_norms.norm(dim=0),
+        param_norms=param_norms,
         expected=expected,
         rows=kept,
         broken=broken.nonzero().flatten().tolist(),
@@ -122,31 +129,34 @@ def judge(
     )
 
 
-def _row_maker(
+def _gradient_maker(
     used: Used, scale: float, params: Sequence[Tensor], alone: Alone | None
-) -> Callable[[int, int], Tensor]:
-    """A function that gives rows ``[start:stop]`` of the per-example gradients, ``[n, P]`` float64."""
-    if alone is not None:
+) -> Callable[[int], list[Tensor]]:
+    """A function that gives the gradient of one example, by parameter, on the CPU."""
+    pseudo: list[Tensor] = []
+
+    def by_graph(index: int) -> list[Tensor]:
+        if not pseudo:
+            total = sum(_per_example(o * g, d) for o, g, d in used) * scale
+            assert isinstance(total, Tensor)
+            pseudo.append(total)
+        return gradients(pseudo[0][index], params, keep=True)
+
+    if alone is None:
+        return by_graph
+    try:
+        # The last example is the likeliest to differ, where a state is carried on.
+        alone.gradient(used, scale, params, alone.count - 1)
+    except NotAloneError:
+        return by_graph
+
+    def one(index: int) -> list[Tensor]:
         try:
-            # The last example is the likeliest to differ, where a state is carried on.
-            alone.gradients(used, scale, params, alone.count - 1, alone.count)
+            return alone.gradient(used, scale, params, index)
         except NotAloneError:
-            alone = None
+            return by_graph(index)
 
-    def by_graph(start: int, stop: int) -> Tensor:
-        pseudo = sum(_per_example(o * g, d) for o, g, d in used) * scale
-        assert isinstance(pseudo, Tensor)
-        return per_sample_gradients(pseudo[start:stop], list(params))
-
-    def rows(start: int, stop: int) -> Tensor:
-        try:
-            return (
-                by_graph(start, stop) if alone is None else alone.gradients(used, scale, params, start, stop)
-            )
-        except NotAloneError:
-            return by_graph(start, stop)
-
-    return rows
+    return one
 
 
 def flat_gradients(params: Sequence[Tensor]) -> Tensor:
