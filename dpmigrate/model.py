@@ -6,8 +6,9 @@ and no output format, so that importing them costs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 Tri = bool | None
 """Three-valued truth: True, False, or None for "cannot be known"."""
@@ -37,8 +38,7 @@ def negated(value: Tri) -> Tri:
     return None if value is None else not value
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A line in a file, with a few words on what is there.
 
     ``path`` is POSIX, relative to the current folder; ``line`` is 1-based and counts inside
@@ -51,8 +51,7 @@ class Place:
     cell: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of text, 1-based in lines and columns as editors show, end column exclusive."""
 
     path: str
@@ -63,8 +62,7 @@ class Span:
     cell: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryManagerUse:
+class MemoryManagerUse(NamedTuple):
     """The batch memory manager that a run's optimizer or loader reaches."""
 
     path: str
@@ -74,16 +72,14 @@ class MemoryManagerUse:
     cell: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OpacusVersions:
+class OpacusVersions(NamedTuple):
     """The Opacus versions that a run can meet: a PEP 440 specifier, or None for nothing known."""
 
     spec: str | None = None
     sources: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One private training run, as reported (the RUN object of the JSON schema)."""
 
     path: str
@@ -104,16 +100,14 @@ class Run:
     opacus: OpacusVersions = OpacusVersions()
 
 
-@dataclass(frozen=True, slots=True)
-class FixOffer:
+class FixOffer(NamedTuple):
     """What ``dpmigrate fix`` would do about a finding."""
 
     applicability: Applicability
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One advisory that applies to one place (the FINDING object of the JSON schema)."""
 
     rule: str
@@ -134,8 +128,7 @@ class Finding:
         return (s.path, -1 if s.cell is None else s.cell, s.line, s.column, self.rule, self.message)
 
 
-@dataclass(frozen=True, slots=True)
-class NotAnalysed:
+class NotAnalysed(NamedTuple):
     """A file that should have been analysed and could not be."""
 
     path: str
@@ -144,8 +137,7 @@ class NotAnalysed:
     cell: int | None = None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class CutShort:
+class CutShort(NamedTuple):
     """An entry into the program that was not followed to its end: a run beyond it may be missing."""
 
     path: str
@@ -153,8 +145,7 @@ class CutShort:
     """``Class.method``, a function, or empty for a module's top level."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanResult:
+class ScanResult(NamedTuple):
     """Everything that one scan found; what each report format is given."""
 
     root: str
@@ -163,6 +154,6 @@ class ScanResult:
     not_analysed: tuple[NotAnalysed, ...] = ()
     cut_short: tuple[CutShort, ...] = ()
     runs: tuple[Run, ...] = ()
-    findings: tuple[Finding, ...] = field(default=())
-    lines: dict[tuple[str, int | None], tuple[str, ...]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""

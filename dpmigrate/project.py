@@ -6,7 +6,6 @@ import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import CutShort, NotAnalysed
@@ -23,26 +22,26 @@ TELLING = (b"opacus", b"make_private", b"dpmigrate: ignore")
 """Bytes of the files where an analysis can begin (or an ignore comment may be unused)."""
 
 
-@dataclass(slots=True)
 class Project:
     """What one scan knows. Paths in ``sources`` and ``dependencies`` are as reports show them."""
 
-    workspace: Workspace
-    seen: int = 0
-    seeds: dict[str, bytes] = field(default_factory=dict)
-    """Telling files by absolute path; ``-`` is standard input."""
-    overlay: Mapping[str, bytes] = field(default_factory=dict)
-    sources: dict[str, Source] = field(default_factory=dict)
-    """Every source file that was read because it is telling or was imported by one that is."""
-    dependencies: dict[str, bytes] = field(default_factory=dict)
-    """Dependency files that name Opacus."""
-    not_analysed: list[NotAnalysed] = field(default_factory=list)
-    program: Program | None = None
-    declarations: Declarations | None = None
-    cut_short: list[CutShort] = field(default_factory=list)
-    """Where the analysis ran out of its budget."""
-    modules: dict[str, ModuleInfo] = field(default_factory=dict)
-    """Every parsed module by the path that reports show."""
+    def __init__(self, workspace: Workspace, overlay: Mapping[str, bytes]) -> None:
+        self.workspace = workspace
+        self.overlay = overlay
+        self.seen = 0
+        self.seeds: dict[str, bytes] = {}
+        """Telling files by absolute path; ``-`` is standard input."""
+        self.sources: dict[str, Source] = {}
+        """Every source file that was read because it is telling or was imported by one that is."""
+        self.dependencies: dict[str, bytes] = {}
+        """Dependency files that name Opacus."""
+        self.not_analysed: list[NotAnalysed] = []
+        self.program: Program | None = None
+        self.declarations: Declarations | None = None
+        self.cut_short: list[CutShort] = []
+        """Where the analysis ran out of its budget."""
+        self.modules: dict[str, ModuleInfo] = {}
+        """Every parsed module by the path that reports show."""
 
     @property
     def analysed(self) -> int:
@@ -68,7 +67,7 @@ def survey(
     workspace: Workspace, stdin: bytes | None = None, overlay: Mapping[str, bytes] | None = None
 ) -> Project:
     """A project of which only the telling files are known; nothing is parsed."""
-    project = Project(workspace, overlay=overlay or {})
+    project = Project(workspace, overlay or {})
     project.not_analysed += workspace.not_analysed
     files = () if stdin is not None else workspace.files
     found = telling(files, TELLING, workspace.display)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.model import CutShort, Finding, NotAnalysed, Run
 
@@ -22,18 +22,17 @@ WORTH_SHARING = 400_000
 """Bytes of telling source below which starting processes costs more than it saves."""
 
 
-@dataclass(slots=True)
-class Share:
+class Share(NamedTuple):
     """What one process found out about its components; plain data."""
 
-    runs: list[Run] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    not_analysed: list[NotAnalysed] = field(default_factory=list)
+    runs: list[Run]
+    findings: list[Finding]
+    not_analysed: list[NotAnalysed]
     analysed: frozenset[str] = frozenset()
     cut_short: tuple[CutShort, ...] = ()
     used_ignores: frozenset[tuple[str, int]] = frozenset()
     """Path and line of ignore comments that suppressed something."""
-    lines: dict[tuple[str, int | None], tuple[str, ...]] = field(default_factory=dict)
+    lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
 
 
 Judge = Callable[["Project", Sequence[Sequence[str]]], Share]
@@ -98,7 +97,7 @@ def join(shares: Sequence[Share]) -> Share:
             if finding.rule == "DPM001" and comment in used - share.used_ignores:
                 continue
             if finding.run is not None:
-                finding = replace(finding, run=number[s, finding.run])
+                finding = finding._replace(run=number[s, finding.run])
             key = (finding.rule, finding.span)
             old = merged.get(key)
             merged[key] = finding if old is None else min(old, finding, key=_surest_first)

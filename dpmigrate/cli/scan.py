@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ def scan(
             exclude=config.exclude,
         )
     style = Style() if output is not None else style_for(sys.stdout)
-    emit(render(format_, result, replace(style, runs=show_runs)), output)
+    emit(render(format_, result, style._replace(runs=show_runs)), output)
     return 0 if exit_zero else exit_status(result, certainty)
 
 

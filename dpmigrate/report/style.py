@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 _SGR = {
     "bold": "1",
@@ -18,8 +17,7 @@ _SGR = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """`colour`: may escape sequences be used. `width`: columns to wrap at, None for never.
 
     `runs`: list every private training run, not only their numbers.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dpmigrate.workspace.discover import display_path
 from dpmigrate.workspace.errors import ConfigError
@@ -19,8 +18,7 @@ _TEXTS = ("opacus", "seed", "opacus-lower-bound", *_CHOICES)
 _KEYS = (*_LISTS, *_TEXTS, "jobs")
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The options of a project; None or empty where it says nothing. ``path`` is the file, if any.
 
     ``exclude`` holds patterns in gitignore syntax, relative to the file's folder.

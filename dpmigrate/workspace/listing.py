@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import subprocess
 from collections.abc import Iterable, Iterator
 
 from dpmigrate.workspace.ignores import Ignores, read_ignores
@@ -65,6 +64,8 @@ def _git_files(root: str) -> list[tuple[str, str]] | None:
 
     Pairs of a path that may matter and the regular file it stands for, as everywhere here.
     """
+    import subprocess  # costs as much as all of this module; not needed outside of repositories
+
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     # fsmonitor names a program of the repository's choice, which a scan must not start.

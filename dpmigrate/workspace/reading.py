@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dpmigrate.model import NotAnalysed
 
 _CHUNK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(NamedTuple):
     """What :func:`telling` found: bytes of the files that hold a needle, and files it could not read."""
 
-    data: dict[str, bytes] = field(default_factory=dict)
+    data: dict[str, bytes]
     not_analysed: tuple[NotAnalysed, ...] = ()
     seen: int = 0
 

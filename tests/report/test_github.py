@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dpmigrate.model import ScanResult
 from dpmigrate.report import render
 from dpmigrate.report.style import Style
@@ -32,8 +30,8 @@ def test_each_finding_and_each_failure_is_one_command(result: ScanResult) -> Non
 
 
 def test_what_has_a_meaning_in_a_command_is_escaped(result: ScanResult) -> None:
-    span = replace(result.findings[0].span, path="a,b:c%.py")
-    hostile = replace(result.findings[0], span=span, message="100% wrong\n::error::no")
-    (command,) = commands(replace(result, findings=(hostile,), not_analysed=()))
+    span = result.findings[0].span._replace(path="a,b:c%.py")
+    hostile = result.findings[0]._replace(span=span, message="100% wrong\n::error::no")
+    (command,) = commands(result._replace(findings=(hostile,), not_analysed=()))
     assert "file=a%2Cb%3Ac%25.py," in command
     assert command.endswith("::100%25 wrong%0A::error::no")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,24 +56,23 @@ def test_findings_are_sorted_and_point_at_their_runs(result: ScanResult) -> None
 
 @pytest.mark.parametrize("cell", [0, 10])
 def test_cells_sort_as_numbers_before_lines(result: ScanResult, cell: int) -> None:
-    first = replace(result.findings[2], span=Span("study.ipynb", 9, 1, 9, 2, cell=1))
-    other = replace(result.findings[2], span=Span("study.ipynb", 1, 1, 1, 2, cell=cell))
-    cells = [f["cell"] for f in document(replace(result, findings=(first, other)))["findings"]]
+    first = result.findings[2]._replace(span=Span("study.ipynb", 9, 1, 9, 2, cell=1))
+    other = result.findings[2]._replace(span=Span("study.ipynb", 1, 1, 1, 2, cell=cell))
+    cells = [f["cell"] for f in document(result._replace(findings=(first, other)))["findings"]]
     assert cells == sorted([1, cell])
 
 
 def test_the_order_of_discovery_does_not_show(result: ScanResult) -> None:
-    shuffled = replace(
-        result,
+    shuffled = result._replace(
         runs=result.runs[::-1],
-        findings=tuple(replace(f, run=None if f.run is None else 1 - f.run) for f in result.findings[::-1]),
+        findings=tuple(f._replace(run=None if f.run is None else 1 - f.run) for f in result.findings[::-1]),
     )
     assert render("json", shuffled, Style()) == render("json", result, Style())
 
 
 def test_any_path_is_ascii_json_with_one_newline_at_the_end(result: ScanResult) -> None:
-    odd = replace(result.findings[0], span=Span("日本/\udcff.py", 1, 1, 1, 2))
-    text = render("json", replace(result, findings=(odd,)), Style())
+    odd = result.findings[0]._replace(span=Span("日本/\udcff.py", 1, 1, 1, 2))
+    text = render("json", result._replace(findings=(odd,)), Style())
     assert text.isascii()
     assert text.endswith("}\n")
     assert json.loads(text)["findings"][0]["path"] == "日本/\udcff.py"

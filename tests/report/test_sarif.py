@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from dpmigrate.advisories.catalogue import advisories
@@ -78,8 +77,8 @@ def test_fingerprints_outlive_line_numbers_and_tell_equal_lines_apart(result: Sc
 
     def prints(*numbers: int) -> list[str]:
         code = tuple("loss.backward()" if i + 1 in numbers else "" for i in range(20))
-        found = tuple(replace(finding, span=Span("train.py", n, 1, n, 5)) for n in numbers)
-        run = run_of(replace(result, findings=found, lines={("train.py", None): code}))
+        found = tuple(finding._replace(span=Span("train.py", n, 1, n, 5)) for n in numbers)
+        run = run_of(result._replace(findings=found, lines={("train.py", None): code}))
         return [answer["partialFingerprints"]["dpmigrate/v1"] for answer in run["results"]]
 
     assert prints(3, 7) == prints(5, 11)
@@ -87,7 +86,7 @@ def test_fingerprints_outlive_line_numbers_and_tell_equal_lines_apart(result: Sc
 
 
 def test_a_path_is_a_uri(result: ScanResult) -> None:
-    odd = replace(result.findings[0], span=Span("my code/日\udcff#.py", 1, 1, 1, 2))
-    (answer,) = run_of(replace(result, findings=(odd,)))["results"]
+    odd = result.findings[0]._replace(span=Span("my code/日\udcff#.py", 1, 1, 1, 2))
+    (answer,) = run_of(result._replace(findings=(odd,)))["results"]
     uri = answer["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert uri == "my%20code/%E6%97%A5%FF%23.py"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dpmigrate.model import Finding, Place, ScanResult, Span
@@ -84,8 +82,8 @@ def test_runs_are_listed_when_asked_for(result: ScanResult) -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 100])
 def test_no_line_is_wider_than_the_terminal_where_words_allow(result: ScanResult, width: int) -> None:
-    long = replace(result.findings[0], message="every word of this is short " * 8)
-    shown = text(replace(result, findings=(*result.findings, long)), width=width)
+    long = result.findings[0]._replace(message="every word of this is short " * 8)
+    shown = text(result._replace(findings=(*result.findings, long)), width=width)
     frames = [line for line in shown.splitlines() if " | " in line or "^" in line or "every word" in line]
     assert frames
     assert max(width_of(line) for line in frames) <= width
@@ -105,53 +103,52 @@ def test_a_long_line_is_cut_around_the_fault() -> None:
 
 def test_repeated_findings_of_one_rule_in_one_file_take_a_line_each(result: ScanResult) -> None:
     many = tuple(
-        replace(result.findings[0], span=Span("train.py", 7, column, 7, column + 1))
+        result.findings[0]._replace(span=Span("train.py", 7, column, 7, column + 1))
         for column in range(3, 11)
     )
-    shown = text(replace(result, findings=many))
+    shown = text(result._replace(findings=many))
     assert shown.count("DPM103 [error]") == 8
     assert shown.count("^") == 3
 
 
 def test_the_same_reasons_are_given_once(result: ScanResult) -> None:
     first = result.findings[1]
-    second = replace(first, span=Span("other.py", 1, 1, 1, 2))
-    shown = text(replace(result, findings=(first, second)))
+    second = first._replace(span=Span("other.py", 1, 1, 1, 2))
+    shown = text(result._replace(findings=(first, second)))
     assert shown.count("args.mode may be 'ghost'") == 1
     assert "because of the same reasons as at other.py:1:1" in shown
 
 
 def test_a_file_cannot_drive_the_terminal(result: ScanResult) -> None:
-    hostile = replace(
-        result.findings[0],
+    hostile = result.findings[0]._replace(
         message="red \x1b[31m",
         span=Span("train.py", 1, 1, 1, 2),
         because=(Place("a\x1b.py", 1, "\x1b[2J"),),
     )
-    shown = text(replace(result, findings=(hostile,), lines={("train.py", None): ("x = '\x1b[2J\u202e'",)}))
+    shown = text(result._replace(findings=(hostile,), lines={("train.py", None): ("x = '\x1b[2J\u202e'",)}))
     assert "\x1b" not in shown
     assert "\u202e" not in shown
 
 
 def test_an_unknown_line_has_no_frame_and_no_error(result: ScanResult) -> None:
-    shown = text(replace(result, lines={}))
+    shown = text(result._replace(lines={}))
     assert "train.py:7:16: DPM103 [error]" in shown
     assert "^" not in shown
 
 
 def test_several_reasons_at_one_place_are_one(result: ScanResult) -> None:
     reasons = (Place("train.py", 2, "ghost mode"), Place("train.py", 2, "a private run"))
-    shown = text(replace(result, findings=(replace(result.findings[1], because=(*reasons, reasons[0])),)))
+    shown = text(result._replace(findings=(result.findings[1]._replace(because=(*reasons, reasons[0])),)))
     assert "  because train.py:2: ghost mode; a private run\n" in shown
     assert shown.count("parser.add_argument") == 1
 
 
 def test_a_line_of_the_frame_is_not_shown_twice(result: ScanResult) -> None:
     reasons = (Place("train.py", 4, "in this function"),)
-    shown = text(replace(result, findings=(replace(result.findings[1], because=reasons),)))
+    shown = text(result._replace(findings=(result.findings[1]._replace(because=reasons),)))
     assert "  because train.py:4: in this function\n  fix" in shown
 
 
 def test_the_worst_rule_is_the_one_to_read_about(result: ScanResult) -> None:
-    unused = replace(result.findings[2], rule="DPM001")
-    assert text(replace(result, findings=(unused, *result.findings[:2]))).endswith("explain DPM101\n")
+    unused = result.findings[2]._replace(rule="DPM001")
+    assert text(result._replace(findings=(unused, *result.findings[:2]))).endswith("explain DPM101\n")

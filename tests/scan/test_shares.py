@@ -55,7 +55,7 @@ def test_the_surest_finding_of_one_place_is_kept() -> None:
     def share(path: str, certainty: Literal["definite", "possible"]) -> shares.Share:
         span = Span("pins.txt", 1, 1, 1, 2)
         pin = Finding("DPM901", "affected-pin", span, "warning", "none", certainty, "why", run=0)
-        return shares.Share([Run(path, 1, None, "make_private", ("ghost",), "definite")], [pin])
+        return shares.Share([Run(path, 1, None, "make_private", ("ghost",), "definite")], [pin], [])
 
     joined = shares.join([share("b.py", "possible"), share("c.py", "definite"), share("a.py", "definite")])
     assert [run.path for run in joined.runs] == ["a.py", "b.py", "c.py"]
