@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.library.torch import LOSS_FUNCTIONS
+from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
 from dpmigrate.analysis.narrowing import four_results
 from dpmigrate.analysis.training import Event
 from dpmigrate.analysis.values import Absent, Const, External, Obj, Partial, Unknown, Value, entails

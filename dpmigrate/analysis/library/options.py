@@ -19,7 +19,7 @@ from dpmigrate.analysis.classes import (
 )
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.python import open_value
+from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.values import (
     NONE,

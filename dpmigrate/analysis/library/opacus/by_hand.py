@@ -15,7 +15,8 @@ from dpmigrate.analysis.library.opacus.runs import (
     record_run,
 )
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.library.torch import models_in, real
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.optimizers import models_in
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     ALWAYS,

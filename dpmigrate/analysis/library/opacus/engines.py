@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.library.torch import real
+from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.values import (
     NONE,
     Atom,

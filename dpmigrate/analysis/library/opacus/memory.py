@@ -7,7 +7,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.library.torch import real
+from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.values import (
     NONE,

@@ -9,7 +9,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.runs import part, run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
-from dpmigrate.analysis.library.torch import set_to_none
+from dpmigrate.analysis.library.torch.models import set_to_none
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.library.torch import real
+from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     Absent,

@@ -1,0 +1,7 @@
+"""What Python's own names mean. Each module is one group of names; importing it registers its handlers."""
+
+from dpmigrate.analysis.library.python import builtins, containers, wrappers
+
+LOADED = (builtins, containers, wrappers)
+
+__all__ = ["LOADED"]

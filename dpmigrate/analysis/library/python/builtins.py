@@ -1,0 +1,192 @@
+"""Builtin functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dpmigrate.analysis.binding import (
+    get_attribute,
+    iterate,
+    set_attribute,
+)
+from dpmigrate.analysis.calls import call_value
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.expressions import update_dict
+from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Const,
+    Entry,
+    Obj,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+    const,
+    join_all,
+    of,
+)
+
+
+@function("builtins.super")
+def _super(ip: Interpreter, info: CallInfo) -> Value:
+    frame = ip.frame
+    return of(
+        Obj("super", (id(info.node), ip.context), ip.module, info.node, (frame.receiver, frame.defining))
+    )
+
+
+@function("builtins.getattr")
+def _getattr(ip: Interpreter, info: CallInfo) -> Value:
+    owner, name, default = info.argument(0, "o"), info.argument(1, "name"), info.argument(2, "default")
+    text = name.only
+    if not (isinstance(text, Const) and isinstance(text.value, str)):
+        return join_all([ip.unknown(info.node, "getattr"), default])
+    found = get_attribute(ip, owner, text.value, info.node)
+    if default and (not found or any(isinstance(a, Unknown) for a in found.atoms)):
+        return join_all([default.because(ip.origin(info.node, "getattr default")), found])
+    return found
+
+
+@function("builtins.setattr")
+def _setattr(ip: Interpreter, info: CallInfo) -> Value:
+    name = info.argument(1, "name").only
+    if isinstance(name, Const) and isinstance(name.value, str):
+        set_attribute(ip, info.argument(0, "o"), name.value, info.argument(2, "value"), info.node)
+    return NONE
+
+
+@function("builtins.dict", "collections.OrderedDict", "addict.Dict", "easydict.EasyDict", "munch.Munch")
+def _dict(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("dict", info.node)
+    for value in info.positional:
+        update_dict(ip, made, value)
+    for name, value in info.keywords.items():
+        ip.store.set(made, ("key", name), value)
+    if info.unknown_keywords:
+        ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "unknown entries")))
+    return of(made)
+
+
+@function("types.SimpleNamespace", "argparse.Namespace")
+def _namespace(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("namespace", info.node)
+    for name, value in info.keywords.items():
+        ip.store.set(made, name, value)
+    return of(made)
+
+
+@function("builtins.vars", "dataclasses.asdict", "attr.asdict", "attrs.asdict")
+def dict_of(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("dict", info.node, extra="vars")
+    for atom in info.argument(0, "obj").atoms:
+        if isinstance(atom, Obj):
+            for slot in ip.store.keys(atom):
+                if isinstance(slot, str):
+                    ip.store.set(made, ("key", slot), ip.read(atom, slot) or NOTHING)
+    ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "other attributes")))
+    return of(made)
+
+
+@function("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed")
+def _sequence(ip: Interpreter, info: CallInfo) -> Value:
+    given = info.argument(0, "iterable")
+    atom = given.only
+    if isinstance(atom, Seq):
+        items = tuple(reversed(atom.items)) if atom.items and info.name.endswith("reversed") else atom.items
+        return of(Seq(items, atom.element, info.name != "builtins.tuple"))
+    if isinstance(atom, Obj) and atom.kind == "private-result":
+        return given
+    if not given:
+        return of(Seq((), None, True))
+    return of(Seq(None, iterate(ip, given, info.node), True))
+
+
+@function("builtins.str", "builtins.int", "builtins.float", "builtins.bool")
+def _convert(ip: Interpreter, info: CallInfo) -> Value:
+    kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
+    convert = kinds[info.name.rpartition(".")[2]]
+    parts = []
+    for e in info.argument(0, "object").entries:
+        atom = e.atom
+        if isinstance(atom, Const) and isinstance(atom.value, (str, int, float, bool)):
+            try:
+                parts.append(Entry(Const(convert(atom.value)), e.guard, e.because))
+                continue
+            except ValueError:
+                return ip.unknown(info.node, "a conversion")
+        if isinstance(atom, Unknown) or (isinstance(atom, Obj) and atom.kind == "enum"):
+            parts.append(e)
+    return Value(tuple(parts)) if parts else ip.unknown(info.node, "a conversion")
+
+
+@function("builtins.enumerate")
+def _enumerate(ip: Interpreter, info: CallInfo) -> Value:
+    given = info.argument(0, "iterable")
+    atom = given.only
+    if isinstance(atom, Seq) and atom.items is not None:
+        return of(Seq(tuple(of(Seq((const(i), v))) for i, v in enumerate(atom.items))))
+    return of(Seq(None, of(Seq((ip.unknown(info.node, "a counter"), iterate(ip, given, info.node))))))
+
+
+@function("builtins.zip", "itertools.zip_longest")
+def _zip(ip: Interpreter, info: CallInfo) -> Value:
+    columns = [v.only for v in info.positional]
+    exact = [c.items for c in columns if isinstance(c, Seq) and c.items is not None]
+    if exact and len(exact) == len(columns):
+        return of(Seq(tuple(of(Seq(row)) for row in zip(*exact, strict=False))))
+    return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
+
+
+@function(
+    "builtins.next", "builtins.iter", "builtins.filter", "itertools.cycle", "itertools.islice", "tqdm.tqdm"
+)
+@function(
+    "tqdm", "tqdm.auto.tqdm", "tqdm.notebook.tqdm", "tqdm.rich.tqdm", "rich.progress.track", "tqdm.trange"
+)
+@function(
+    "tqdm.notebook",
+    "tqdm.asyncio.tqdm",
+    "tqdm.autonotebook.tqdm",
+    "tqdm.tqdm_notebook",
+    "alive_progress.alive_it",
+)
+def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
+    last = info.name.rpartition(".")[2]
+    given = info.argument(1 if last == "filter" else 0, "iterable")
+    if last == "next":
+        return iterate(ip, given, info.node)
+    return given or ip.unknown(info.node, last)
+
+
+@function(
+    "builtins.len", "builtins.range", "builtins.print", "builtins.isinstance", "builtins.type", "builtins.id"
+)
+@function("builtins.min", "builtins.max", "builtins.abs", "builtins.round", "builtins.repr", "builtins.open")
+@function("builtins.hasattr", "builtins.callable", "builtins.any", "builtins.all")
+def _plain(ip: Interpreter, info: CallInfo) -> Value:
+    if info.name == "builtins.len":
+        only = info.argument(0, "obj").only
+        if isinstance(only, Seq) and only.items is not None:
+            return const(len(only.items))
+        if isinstance(only, Obj):
+            return of(Unknown(("len", only.key), "a length", frozenset({only})))
+    if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
+        return join_all([*info.positional, ip.unknown(info.node, "an extreme")])
+    return ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")
+
+
+@function("builtins.sum")
+def _sum(ip: Interpreter, info: CallInfo) -> Value:
+    element = iterate(ip, info.argument(0, "iterable"), info.node)
+    tensors = [e for e in element.entries if isinstance(e.atom, Tensor)]
+    return Value(tuple(tensors)) if tensors else element
+
+
+@function("builtins.map")
+def _map(ip: Interpreter, info: CallInfo) -> Value:
+    arguments = [iterate(ip, v, info.node) for v in info.positional[1:]]
+    result = call_value(ip, info.argument(0, "func"), CallInfo(info.node, arguments))
+    return of(Seq(None, result))

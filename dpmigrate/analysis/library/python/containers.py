@@ -1,0 +1,173 @@
+"""Dicts, strings, sequences and enums."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.binding import (
+    assign_name,
+    dict_items,
+    entries_of,
+    iterate,
+    set_attribute,
+)
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.expressions import update_dict
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.python.builtins import dict_of
+from dpmigrate.analysis.library.python.wrappers import copied
+from dpmigrate.analysis.library.registry import CallInfo, attribute, method
+from dpmigrate.analysis.store import ABSENT
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Absent,
+    Const,
+    Entry,
+    Obj,
+    Seq,
+    Unknown,
+    Value,
+    const,
+    join_all,
+    of,
+)
+
+
+@method(("dict", "namespace", "record"), "get", "pop", "setdefault")
+def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    atom = e.atom
+    assert isinstance(atom, Obj)
+    found = dict_items(ip, atom, info.argument(0, "key"))
+    default = info.argument(1, "default") or NONE
+    present = found.select(lambda a: not isinstance(a, Absent))
+    missing = not found or any(isinstance(a, Absent) for a in found.atoms)
+    result = (
+        join_all([present, default.because(ip.origin(info.node, f"{info.name} default"))])
+        if missing
+        else present
+    )
+    key = info.argument(0, "key").only
+    if isinstance(key, Const) and info.name != "get":
+        ip.store.set(atom, ("key", key.value), ABSENT if info.name == "pop" else result)
+    return result
+
+
+@method("dict", "update")
+def _dict_update(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    for value in info.positional:
+        update_dict(ip, e.atom, value)
+    for name, value in info.keywords.items():
+        ip.store.set(e.atom, ("key", name), value)
+    if info.unknown_keywords:
+        ip.store.set(e.atom, "rest", of(Unknown((e.atom.key, "rest"), "unknown entries")))
+    return NONE
+
+
+@method(("dict", "namespace"), "copy")
+def _dict_copy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return copied(ip, CallInfo(info.node, [Value((e,))]))
+
+
+@method("dict", "items")
+def _dict_items(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    return of(Obj("dict-items", (e.atom.key, "items"), ip.module, info.node, e.atom))
+
+
+def _iterate_items(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    assert isinstance(e.atom, Obj)
+    known, _ = entries_of(ip, e.atom.data)
+    return of(Seq((ip.unknown(node, "a key"), join_all(known.values()) or ip.unknown(node, "a value"))))
+
+
+registry.ITERATION["dict-items"] = _iterate_items
+
+
+@method("dict", "values")
+def _dict_values(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    known, more = entries_of(ip, e.atom)
+    return of(Seq(None if more else tuple(known.values()), join_all(known.values())))
+
+
+@method("dict", "keys")
+def _dict_keys(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    known, more = entries_of(ip, e.atom)
+    keys = tuple(const(k) for k in known)
+    return of(Seq(None, join_all(keys)) if more else Seq(keys))
+
+
+registry.ITERATION["dict"] = lambda ip, e, node: (
+    join_all(
+        [const(k) for k in entries_of(ip, e.atom)[0]]  # type: ignore[arg-type]
+    )
+    or ip.unknown(node, "a key")
+)
+
+
+@method("constant", "lower", "upper", "strip", "replace", "removeprefix", "removesuffix", "title", "format")
+def _string(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Const)
+    arguments = [v.only for v in info.positional]
+    known = [a.value for a in arguments if isinstance(a, Const)]
+    if isinstance(e.atom.value, str) and len(known) == len(arguments) and not info.keywords:
+        try:
+            return of(Const(getattr(e.atom.value, info.name)(*known)), *e.because, guard=e.guard)
+        except (TypeError, ValueError, IndexError, KeyError):
+            return ip.unknown(info.node, "a string")
+    return ip.unknown(info.node, "a string")
+
+
+@method("unknown", "lower", "upper", "strip")
+def _unknown_string(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return Value((e,))
+
+
+@method("sequence", "append", "extend", "insert", "add")
+def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    seq = e.atom
+    assert isinstance(seq, Seq)
+    new = info.argument(len(info.positional) - 1, "item") if info.positional else NOTHING
+    func = info.node.func if isinstance(info.node, cst.Call) else None
+    target = func.value if isinstance(func, cst.Attribute) else None
+    if info.name == "extend":
+        only = new.only
+        if isinstance(only, Seq) and only.items is not None and seq.items is not None:
+            changed = Seq((*seq.items, *only.items), None, True)
+        else:
+            changed = Seq(None, join_all([seq.each(), iterate(ip, new, info.node)]), True)
+    elif seq.items is not None and len(seq.items) < 12 and info.name == "append" and not ip.loops:
+        changed = Seq((*seq.items, new), None, True)
+    else:
+        changed = Seq(None, join_all([seq.each(), new]), True)
+    if isinstance(target, cst.Name):
+        assign_name(ip, target.value, of(changed))
+    elif isinstance(target, cst.Attribute):
+        set_attribute(ip, ip.evaluate(target.value), target.attr.value, of(changed), info.node)
+    return NONE
+
+
+@method("sequence", "copy")
+def _sequence_copy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return Value((e,))
+
+
+@attribute("enum", "value")
+def _enum_value(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    assert isinstance(e.atom, Obj)
+    held: Value = e.atom.data[2]
+    return held.guarded(e.guard)
+
+
+@attribute("enum", "name")
+def _enum_name(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    assert isinstance(e.atom, Obj)
+    return const(e.atom.data[1])
+
+
+@attribute("instance", "__dict__")
+def _instance_dict(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    return dict_of(ip, CallInfo(node, [Value((e,))]))

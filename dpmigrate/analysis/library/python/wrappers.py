@@ -1,0 +1,138 @@
+"""Copies, partial application, context managers and spawned processes."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.calls import call_value
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.choices import open_value
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.values import (
+    NONE,
+    Bound,
+    Const,
+    Entry,
+    Function,
+    Obj,
+    Partial,
+    Seq,
+    Value,
+    of,
+)
+
+
+@function("copy.deepcopy", "copy.copy")
+def copied(ip: Interpreter, info: CallInfo) -> Value:
+    out = []
+    for e in info.argument(0, "x").entries:
+        atom = e.atom
+        if isinstance(atom, Obj) and atom.kind in (
+            "dict",
+            "namespace",
+            "instance",
+            "model",
+            "criterion",
+            "optimizer",
+        ):
+            made = Obj(atom.kind, (id(info.node), ip.context, atom.key), ip.module, info.node, atom.data)
+            for slot in ip.store.keys(atom):
+                held = ip.read(atom, slot)
+                if held:
+                    ip.store.set(made, slot, held)
+            out.append(Entry(made, e.guard, e.because))
+        else:
+            out.append(e)
+    return Value(tuple(out))
+
+
+@function("dataclasses.replace")
+def _replace(ip: Interpreter, info: CallInfo) -> Value:
+    twin = copied(ip, CallInfo(info.node, info.positional[:1]))
+    for atom in twin.atoms:
+        for name, value in info.keywords.items():
+            ip.store.set(atom, name, value)
+    return twin
+
+
+@function("dataclasses.field", "pydantic.Field", "attr.ib", "attrs.field", "pydantic.fields.Field")
+def _field(ip: Interpreter, info: CallInfo) -> Value:
+    default = info.argument(0 if "ield" in info.name and "pydantic" in info.name else None, "default")
+    if default:
+        return default.because(ip.origin(info.node, "field default"))
+    factory = info.argument(None, "default_factory") or info.argument(None, "factory")
+    return call_value(ip, factory, CallInfo(info.node)) if factory else ip.unknown(info.node, "a field")
+
+
+@function("functools.partial")
+def _partial(ip: Interpreter, info: CallInfo) -> Value:
+    return of(Partial(info.argument(0, "func"), tuple(info.positional[1:]), tuple(info.keywords.items())))
+
+
+@function("contextlib.nullcontext")
+def _nullcontext(ip: Interpreter, info: CallInfo) -> Value:
+    return of(
+        Obj(
+            "null-context",
+            (id(info.node), ip.context),
+            ip.module,
+            info.node,
+            info.argument(0, "enter_result"),
+        )
+    )
+
+
+def _enter_null(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    assert isinstance(e.atom, Obj)
+    return e.atom.data or NONE
+
+
+registry.ENTERING["null-context"] = _enter_null
+
+
+@method("unknown", "enter_context", "enter_async_context")
+def _enter_context(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    from dpmigrate.analysis.statements import enter_context
+
+    return enter_context(ip, info.argument(0, "cm"), info.node)
+
+
+@function("types.MethodType")
+def _method_type(ip: Interpreter, info: CallInfo) -> Value:
+    out = []
+    for e in info.argument(0, "function").entries:
+        for r in info.argument(1, "instance").atoms:
+            if isinstance(e.atom, Function):
+                out.append(Entry(Bound(r, "", e.atom), e.guard, e.because))
+    return Value(tuple(out)) if out else info.argument(0, "function")
+
+
+@function(
+    "torch.multiprocessing.spawn",
+    "torch.multiprocessing.spawn.spawn",
+    "torch.multiprocessing.start_processes",
+)
+def _spawn(ip: Interpreter, info: CallInfo) -> Value:
+    arguments = info.argument(1, "args").only
+    items = list(arguments.items) if isinstance(arguments, Seq) and arguments.items is not None else []
+    rank = ip.unknown(info.node, "the process's rank")
+    unknown = not items and bool(info.argument(1, "args"))
+    call_value(ip, info.argument(0, "fn"), CallInfo(info.node, [rank, *items], unknown_positional=unknown))
+    return NONE
+
+
+@function("threading.Thread", "multiprocessing.Process", "torch.multiprocessing.Process")
+def _worker(ip: Interpreter, info: CallInfo) -> Value:
+    arguments = info.argument(None, "args").only
+    items = list(arguments.items) if isinstance(arguments, Seq) and arguments.items is not None else []
+    call_value(ip, info.argument(None, "target"), CallInfo(info.node, items))
+    return ip.unknown(info.node, "a worker")
+
+
+@function("os.environ.get", "os.getenv")
+def _environment(ip: Interpreter, info: CallInfo) -> Value:
+    name = info.argument(0, "key").only
+    symbol = ("environment", name.value if isinstance(name, Const) else id(info.node))
+    default = info.argument(1, "default") or NONE
+    return open_value(ip, symbol, default, None, ip.origin(info.node, "environment default"))

@@ -1,0 +1,7 @@
+"""What torch's names mean. Each module is one group of names; importing it registers its handlers."""
+
+from dpmigrate.analysis.library.torch import data, losses, models, names, optimizers, randomness, tensors
+
+LOADED = (data, losses, models, names, optimizers, randomness, tensors)
+
+__all__ = ["LOADED"]

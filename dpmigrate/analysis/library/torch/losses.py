@@ -1,0 +1,98 @@
+"""Criteria and loss functions, and the losses that they make."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.classes import BASE_KINDS
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS, real
+from dpmigrate.analysis.values import (
+    NONE,
+    Atom,
+    Const,
+    Entry,
+    External,
+    Tensor,
+    Value,
+    const,
+    of,
+)
+
+for _loss in [
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "NLLLoss2d",
+    "MSELoss",
+    "L1Loss",
+    "SmoothL1Loss",
+    "HuberLoss",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "KLDivLoss",
+    "PoissonNLLLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
+    "MarginRankingLoss",
+    "MultiMarginLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "SoftMarginLoss",
+    "TripletMarginLoss",
+    "CosineEmbeddingLoss",
+    "CTCLoss",
+]:
+    BASE_KINDS[f"torch.nn.{_loss}"] = "criterion"
+
+
+def _make_criterion(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("criterion", info.node, info.name)
+    given = info.argument(None, "reduction")
+    ip.store.set(made, "reduction", given or const("mean", ip.origin(info.node, "default reduction")))
+    for name, value in info.keywords.items():
+        ip.store.set(made, name, value)
+    return of(made)
+
+
+for _name, _kind in list(BASE_KINDS.items()):
+    if _kind == "criterion":
+        registry.FUNCTIONS[_name] = _make_criterion
+
+
+@method("criterion", "__init__")
+def _init_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    given = info.argument(None, "reduction")
+    ip.store.set(real(e.atom), "reduction", given or const("mean"))
+    return NONE
+
+
+@method("criterion", "__call__", "forward")
+def _call_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    reduction = ip.read(real(e.atom), "reduction")
+    return _loss_tensor(info, real(e.atom), reduction)
+
+
+@method("criterion", "to", "cuda", "cpu", "train", "eval", "float", "double", "half")
+@method(
+    "model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "requires_grad_", "bfloat16"
+)
+@method("model", "apply", "compile", "share_memory", "type", "xpu", "to_empty")
+@method("loader", "set_epoch", "with_epoch")
+def _itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(real(e.atom), *e.because)
+
+
+def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None) -> Value:
+    inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
+    sources = frozenset().union(*(t.sources for t in inputs)) if inputs else frozenset[Atom]()
+    only = reduction.only if reduction is not None else None
+    text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
+    return of(Tensor(sources, maker, (), None, text))
+
+
+def _loss_function(ip: Interpreter, info: CallInfo) -> Value:
+    return _loss_tensor(info, External(info.name), info.argument(None, "reduction") or const("mean"))
+
+
+for _short in LOSS_FUNCTIONS:
+    registry.FUNCTIONS[f"torch.nn.functional.{_short}"] = _loss_function

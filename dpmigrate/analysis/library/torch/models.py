@@ -1,0 +1,149 @@
+"""Modules: what they compute, their parameters, and what clears their gradients."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.gradients import runs_of_raw, touch
+from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.values import (
+    NONE,
+    Absent,
+    Atom,
+    Const,
+    Entry,
+    Obj,
+    Params,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+    join_all,
+    of,
+)
+
+
+@prefix("torch.nn.functional.", "torch.")
+def _torch_operation(ip: Interpreter, info: CallInfo) -> Value:
+    """Any other function: what it makes of a tensor still has the tensor's maker."""
+    step = info.name.rpartition(".")[2]
+    out = []
+    for value in info.everything():
+        for e in value.entries:
+            inner = e.atom.each() if isinstance(e.atom, Seq) else Value((e,))
+            for x in inner.entries:
+                if isinstance(x.atom, Tensor):
+                    t = x.atom
+                    out.append(
+                        of(Tensor(t.sources, t.maker, (*t.steps, step)[-6:], t.coefficient, t.reduction))
+                    )
+    return join_all(out) if out else ip.unknown(info.node, info.name)
+
+
+@prefix(
+    "torch.nn.", "torchvision.models.", "transformers.AutoModel", "timm.create_model", "torch_geometric.nn."
+)
+def _make_model(ip: Interpreter, info: CallInfo) -> Value:
+    if info.name == "torch.nn.Parameter":
+        return of(Unknown(("parameter", id(info.node), ip.context), "a parameter"))
+    if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
+        return _torch_operation(ip, info)
+    made = ip.new("model", info.node, info.name)
+    wrapped = [e for v in info.positional[:1] for e in v.entries if _is_model(e.atom)]
+    if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
+        ip.store.set(made, "module", Value(tuple(wrapped)))
+        ip.notes.setdefault(("wraps", made), set()).update(x.atom for x in wrapped)
+    return of(made)
+
+
+def _is_model(atom: Atom) -> bool:
+    return isinstance(atom, Obj) and atom.kind in ("model", "instance", "dp-model")
+
+
+@function("torch.compile", "torch.jit.script", "torch.nn.utils.fuse")
+def _wrapping_model(ip: Interpreter, info: CallInfo) -> Value:
+    return info.argument(0, "model")
+
+
+@method("model", "from_pretrained")
+def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(ip.new("model", info.node, "pretrained"))
+
+
+@method("model", "__call__", "forward", "*")
+def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
+    sources = frozenset({real(e.atom)}).union(*(t.sources for t in inputs))
+    return of(Tensor(sources, real(e.atom)))
+
+
+@method(
+    "model",
+    "state_dict",
+    "load_state_dict",
+    "modules",
+    "named_modules",
+    "children",
+    "named_children",
+    "buffers",
+)
+@method("model", "__init__", "register_buffer", "register_forward_hook", "add_module", "save_pretrained")
+@method(
+    "model", "gradient_checkpointing_enable", "print_trainable_parameters", "num_parameters", "get_submodule"
+)
+def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
+
+
+@method(("model", "dp-model"), "parameters", "trainable_parameters")
+def _parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(Params(frozenset({real(e.atom)})))
+
+
+@method(("model", "dp-model"), "named_parameters")
+def _named_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    pair = Seq((ip.unknown(info.node, "a name"), of(Params(frozenset({real(e.atom)})))))
+    return of(Seq(None, of(pair)))
+
+
+@method("model", "zero_grad")
+def _model_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    for run in runs_of_raw(ip, real(e.atom)):
+        touch(ip, run, info.node, set_to_none(info, default=True))
+    return NONE
+
+
+def set_to_none(info: CallInfo, default: bool) -> str:
+    """What a ``zero_grad`` call does: "none", "inplace" or "unknown"."""
+    given = info.argument(0, "set_to_none").select(lambda a: not isinstance(a, Absent))
+    if not given:
+        return "none" if default else "inplace"
+    if isinstance(given.only, Const):
+        return "none" if given.only.value else "inplace"
+    return "unknown"
+
+
+@method("params", "zero_", "detach_", "requires_grad_", "data", "*")
+def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if info.name == "zero_" and isinstance(e.atom, Params):
+        _touch_models(ip, e.atom.models, info.node, "inplace")
+    return Value((e,))
+
+
+@function("<gradient assignment>")
+def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
+    params, new = info.positional
+    how = "none" if new.only == Const(None) else "unknown"
+    for atom in params.atoms:
+        if isinstance(atom, Params):
+            _touch_models(ip, atom.models, info.node, how)
+    return NONE
+
+
+def _touch_models(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: str) -> None:
+    for model in models:
+        runs = [model.data] if isinstance(model, Obj) and model.kind == "dp-model" else runs_of_raw(ip, model)
+        for run in runs:
+            touch(ip, run, node, how)

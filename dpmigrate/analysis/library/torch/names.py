@@ -1,0 +1,70 @@
+"""Torch's names, wherever its releases have them, and what kind of object each class makes."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.classes import BASE_KINDS
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.values import (
+    Atom,
+    Obj,
+)
+
+LOSS_FUNCTIONS = frozenset(
+    [
+        "cross_entropy",
+        "nll_loss",
+        "mse_loss",
+        "l1_loss",
+        "smooth_l1_loss",
+        "huber_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "kl_div",
+        "poisson_nll_loss",
+        "gaussian_nll_loss",
+        "hinge_embedding_loss",
+        "margin_ranking_loss",
+        "multi_margin_loss",
+        "multilabel_margin_loss",
+        "multilabel_soft_margin_loss",
+        "soft_margin_loss",
+        "triplet_margin_loss",
+        "cosine_embedding_loss",
+        "ctc_loss",
+    ]
+)
+
+
+def _canonical(name: str) -> str:
+    parts = name.split(".")
+    if parts[:3] == ["torch", "nn", "modules"] and len(parts) > 4:
+        return "torch.nn." + parts[-1]
+    if name.startswith("torch.utils.data.") and len(parts) > 4:
+        return "torch.utils.data." + parts[-1]
+    if parts[:2] == ["torch", "optim"] and len(parts) == 4 and parts[2] != "lr_scheduler":
+        return "torch.optim." + parts[-1]
+    return {"torch.random.manual_seed": "torch.manual_seed", "torch._C.Generator": "torch.Generator"}.get(
+        name, name
+    )
+
+
+registry.CANONICAL["torch"] = _canonical
+
+BASE_KINDS.update(
+    {
+        "torch.nn.Module": "model",
+        "torch.nn.Sequential": "model",
+        "torch.nn.parallel.DistributedDataParallel": "model",
+        "torch.optim.Optimizer": "optimizer",
+        "torch.utils.data.DataLoader": "loader",
+        "torch.utils.data.Dataset": "dataset",
+        "torch.utils.data.IterableDataset": "dataset",
+    }
+)
+
+
+def real(atom: Atom) -> Atom:
+    """The object itself, where ``atom`` only stands for it as an instance of a library class."""
+    if isinstance(atom, Obj) and isinstance(atom.data, Obj) and atom.data.kind == "instance":
+        return atom.data
+    return atom

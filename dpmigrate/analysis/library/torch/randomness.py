@@ -1,0 +1,46 @@
+"""Generators and how they are seeded."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
+from dpmigrate.analysis.values import (
+    Entry,
+    Value,
+    const,
+    of,
+)
+
+
+@function("torch.Generator")
+def _make_generator(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("generator", info.node)
+    ip.store.set(made, "<state>", const("unseeded", ip.origin(info.node, "a bare torch.Generator()")))
+    return of(made)
+
+
+@method("generator", "manual_seed")
+def _seed_generator(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.store.set(e.atom, "<state>", const("seeded", ip.origin(info.node, "manual_seed")))
+    ip.store.set(e.atom, "<seed>", info.argument(0, "seed"))
+    ip.notes.setdefault(("seeded in loop", e.atom), []).append((tuple(ip.loops), ip.origin(info.node)))
+    return of(e.atom)
+
+
+@method("generator", "seed")
+def _entropy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.store.set(e.atom, "<state>", const("entropy", ip.origin(info.node, "seed()")))
+    return ip.unknown(info.node, "a fresh seed")
+
+
+@method("generator", "set_state")
+def _set_state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.store.set(e.atom, "<state>", const("unknown", ip.origin(info.node, "set_state")))
+    return of(e.atom)
+
+
+@attribute("generator", "device")
+def _generator_device(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    return ip.unknown(node, "a device")

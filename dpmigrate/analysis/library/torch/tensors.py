@@ -1,0 +1,85 @@
+"""Tensors: backward passes, gradient scaling, and what leaves the graph."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.gradients import record_backward, step_taken
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.training import entries_of_kind
+from dpmigrate.analysis.values import (
+    NONE,
+    Const,
+    Entry,
+    Tensor,
+    Value,
+    join_all,
+    of,
+)
+
+
+@method("tensor", "backward")
+def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    retain = info.argument(1, "retain_graph")
+    record_backward(ip, Value((e,)), info.node, via="backward", retained=Const(True) in retain.atoms)
+    return NONE
+
+
+@method("tensor", "item", "tolist", "numpy", "size", "dim", "numel", "argmax", "shape")
+def _leaves_the_graph(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return ip.unknown(info.node, f"result of {info.name}")
+
+
+@method("tensor", "*")
+def _tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    t = e.atom
+    assert isinstance(t, Tensor)
+    return of(
+        Tensor(t.sources, t.maker, (*t.steps, info.name)[-6:], t.coefficient, t.reduction), guard=e.guard
+    )
+
+
+@function("torch.autograd.backward")
+def _autograd_backward(ip: Interpreter, info: CallInfo) -> Value:
+    record_backward(ip, info.argument(0, "tensors"), info.node, via="torch.autograd.backward")
+    return NONE
+
+
+@method("unknown", "backward", "manual_backward")
+@method("model", "manual_backward")
+def _delegated_backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if info.positional:
+        record_backward(ip, join_all(info.everything()), info.node, via=info.name)
+    return NONE
+
+
+@function("torch.cuda.amp.GradScaler", "torch.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
+def _make_scaler(ip: Interpreter, info: CallInfo) -> Value:
+    return of(ip.new("scaler", info.node))
+
+
+@method(("scaler", "unknown"), "scale")
+def _scale(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    given = info.argument(0, "outputs")
+    if not any(isinstance(a, Tensor) for a in given.atoms):
+        return ip.unknown(info.node, "a scaled value")
+    return given.map(
+        lambda a: (
+            Tensor(a.sources, a.maker, (*a.steps, "scaled")[-6:], a.coefficient, a.reduction)
+            if isinstance(a, Tensor)
+            else a
+        )
+    )
+
+
+@method(("scaler", "unknown"), "step")
+def _scaler_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    for entry, optimizer in entries_of_kind(info.argument(0, "optimizer"), "dp-optimizer"):
+        step_taken(ip, optimizer.data, info.node, entry.guard)
+    return NONE
+
+
+@function(
+    "torch.autocast", "torch.no_grad", "torch.enable_grad", "torch.cuda.amp.autocast", "torch.inference_mode"
+)
+def _context(ip: Interpreter, info: CallInfo) -> Value:
+    return ip.unknown(info.node, "a context")
