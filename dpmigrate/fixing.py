@@ -80,9 +80,14 @@ def fix(
         return findings_of(at, select=select, ignore=ignore, opacus=opacus)
 
     found = look(project)
+    refused = {n.path: n.reason for n in workspace.not_analysed}
     if not found.matches or project.program is None:
-        return FixResult(remaining=_remaining(found.findings, ()))
-    return _Fixing(project, found, look, options).run(apply)
+        said = [("DPM000", path) for path in refused]
+        return FixResult(refused=tuple(refused.items()), remaining=_remaining(found.findings, said))
+    fixing = _Fixing(project, found, look, options)
+    for path, reason in refused.items():
+        fixing.refuse(path, reason)
+    return fixing.run(apply)
 
 
 def _options(
@@ -133,9 +138,9 @@ class _Fixing:
         ready: list[Job] = []
         for job in jobs:
             for path, reason, found in job.left:
-                self._refuse(path, reason, found)
+                self.refuse(path, reason, found)
             if job.withheld is not None:
-                self._refuse(job.path, job.reason, job.found)
+                self.refuse(job.path, job.reason, job.found)
             elif job.changes:
                 ready.append(job)
         contents, kept, after = self._prove(ready)
@@ -149,12 +154,12 @@ class _Fixing:
                 transaction.commit()
         except Refused as refused:
             for job in kept:
-                self._refuse(refused.path, f"{refused.reason} (nothing was written)", job.found)
+                self.refuse(refused.path, f"{refused.reason} (nothing was written)", job.found)
             contents, kept, after = {}, [], None
         left = (after or self.found).findings
         offered = [f for f, _ in self.found.matches if f.fix is not None]
         unmade_ = unmade(offered, jobs, kept, self.reasons, left, self.options)
-        said = {(f.rule, f.span.path) for f, _ in unmade_}
+        said = {(f.rule, f.span.path) for f, _ in unmade_} | {("DPM000", path) for path in self.refused}
         return FixResult(
             diff="".join(diff_of(path, old[path], contents[path]) for path in sorted(contents)),
             applied=tuple(sorted(contents)) if apply else (),
@@ -168,7 +173,8 @@ class _Fixing:
             rollback=transaction.rollback,
         )
 
-    def _refuse(self, path: str, reason: str, found: Iterable[tuple[Finding, object]]) -> None:
+    def refuse(self, path: str, reason: str, found: Iterable[tuple[Finding, object]] = ()) -> None:
+        """Note why a fix is not made, and for which findings."""
         known = self.refused.setdefault(path, [])
         if reason not in known:
             known.append(reason)
@@ -194,14 +200,14 @@ class _Fixing:
             if problem is None:
                 sound.append(job)
             else:
-                self._refuse(*problem, job.found)
+                self.refuse(*problem, job.found)
         if not sound:
             return {}, [], None
         contents, problem_all, after = self._try(sound)
         if problem_all is None:
             return contents, sound, after
         if len(sound) == 1:
-            self._refuse(sound[0].path, problem_all, sound[0].found)
+            self.refuse(sound[0].path, problem_all, sound[0].found)
             return {}, [], None
         kept: list[Job] = []
         best: tuple[dict[str, bytes], Found | None] = ({}, None)
@@ -211,7 +217,7 @@ class _Fixing:
                 kept.append(job)
                 best = (contents, after)
             else:
-                self._refuse(job.path, problem_one, job.found)
+                self.refuse(job.path, problem_one, job.found)
         return best[0], kept, best[1]
 
     def _writable(self, job: Job) -> tuple[str, str] | None:

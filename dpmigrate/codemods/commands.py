@@ -1,6 +1,9 @@
 """The recipes as LibCST codemod commands, for people who compose their own.
 
-``python -m libcst.tool codemod -x dpmigrate.codemods.commands.Upgrade train.py``. A command
+``python -m libcst.tool codemod -x --no-format dpmigrate.codemods.commands.Upgrade train.py``, or,
+with ``dpmigrate.codemods`` among the ``modules`` of ``.libcst.codemod.yaml``, ``python -m
+libcst.tool codemod --no-format commands.Upgrade train.py``. Without ``--no-format`` LibCST runs the
+formatter of that file (black, unless it says otherwise) over the whole module. A command
 rewrites the file that it is given and nothing else: a fix that also needs another source file is
 skipped with that reason, for ``dpmigrate fix`` to make as a whole; a pin that must be raised is
 named in a warning.
@@ -8,6 +11,7 @@ named in a warning.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +23,11 @@ from dpmigrate.fixing import fix
 
 class _FixCommand(CodemodCommand):
     strategy: ClassVar[str] = "upgrade"
-    rules: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def rules(self) -> tuple[str, ...]:
+        """The ids of the advisories that it mends."""
 
     def transform_module_impl(self, tree: cst.Module) -> cst.Module:
         """The module as ``dpmigrate fix`` makes it. Raises SkipFile where it makes nothing of it."""

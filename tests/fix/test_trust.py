@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +127,13 @@ def test_a_broken_file_beside_does_not_stop_it(folder: Make) -> None:
     project = folder({"train.py": OLD, "broken.py": "import opacus\ndef f(:\n"})
     assert project.fix().applied == ("train.py",)
     assert project.read() == NEW
+
+
+def test_a_link_out_of_the_project_is_refused_and_said(folder: Make, tmp_path: Path) -> None:
+    project = folder({"project/requirements.txt": "opacus==1.5.2\n", "real.py": OLD})
+    (tmp_path / "project" / "train.py").symlink_to("../real.py")
+    inside = Folder(tmp_path / "project")
+    result = inside.fix("train.py")
+    assert result.refused == (("train.py", "link out of the project"),)
+    assert (result.applied, result.remaining) == ((), ())
+    assert project.read("real.py") == OLD
