@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 
 import libcst as cst
 
-from dpmigrate.analysis.binding import entries_of, get_attribute
+from dpmigrate.analysis.assignment import entries_of
+from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.classes import (
     external_base,
     external_names,

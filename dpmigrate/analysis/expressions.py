@@ -11,16 +11,10 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import narrowing
-from dpmigrate.analysis.binding import (
-    assign_target,
-    entries_of,
-    get_attribute,
-    get_item,
-    iterate,
-    lookup,
-    subscript_key,
-)
+from dpmigrate.analysis.assignment import assign_target, entries_of, get_item, iterate, subscript_key
+from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
+from dpmigrate.analysis.names import lookup
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
     ALWAYS,

@@ -442,7 +442,7 @@ def _is_instance(atom: Atom, names: frozenset[str]) -> bool | None:
 
 def enter(ip: Interpreter, branch: Branch) -> bool:
     """Take a branch: extend the path and write the narrower values; False if impossible."""
-    from dpmigrate.analysis.binding import assign_target
+    from dpmigrate.analysis.assignment import assign_target
 
     if not branch.possible or not ip.assume(branch.guard):
         return False

@@ -1,34 +1,25 @@
-"""Statements: straight-line code, branches, loops, exceptions, definitions, imports."""
+"""Statements of a straight line, definitions and imports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis import narrowing
-from dpmigrate.analysis.binding import assign_name, assign_target, iterate
-from dpmigrate.analysis.core import MAX_UNROLL, Frame, Interpreter, LoopControl, statement
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.assignment import assign_name, assign_target
+from dpmigrate.analysis.core import Frame, Interpreter, statement
 from dpmigrate.analysis.values import (
     ALWAYS,
     NONE,
-    NOTHING,
     Class,
     Const,
-    External,
     Function,
-    Guard,
     Imported,
     Obj,
-    Seq,
-    Value,
-    join_all,
     of,
 )
-
-# -- straight line ----------------------------------------------------------------------------
 
 
 @statement(cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.IndentedBlock)
@@ -71,7 +62,7 @@ def _augmented(ip: Interpreter, node: cst.AugAssign) -> bool:
 def _delete(ip: Interpreter, node: cst.Del) -> bool:
     target = node.target
     if isinstance(target, cst.Subscript):
-        from dpmigrate.analysis.binding import subscript_key
+        from dpmigrate.analysis.assignment import subscript_key
         from dpmigrate.analysis.store import ABSENT
 
         key = subscript_key(ip, target)
@@ -131,255 +122,6 @@ def _global(ip: Interpreter, node: cst.Global) -> bool:
 def _nonlocal(ip: Interpreter, node: cst.Nonlocal) -> bool:
     ip.frame.foreign.update({item.name.value: "nonlocal" for item in node.names})
     return True
-
-
-# -- branches ---------------------------------------------------------------------------------
-
-
-@statement(cst.If)
-def _if(ip: Interpreter, node: cst.If) -> bool:
-    outcome = narrowing.narrow(ip, node.test)
-    opaque = not outcome.telling
-
-    def taking(branch: narrowing.Branch, body: Callable[[], bool]) -> Callable[[], bool]:
-        def action() -> bool:
-            for target, value in branch.rebinds:
-                assign_target(ip, target, value, narrowing=True)
-            ip.conditional += opaque
-            try:
-                return body()
-            finally:
-                ip.conditional -= opaque
-
-        return action
-
-    def other() -> bool:
-        if node.orelse is None:
-            return True
-        return ip.execute(node.orelse.body if isinstance(node.orelse, cst.Else) else node.orelse)
-
-    branches = []
-    if outcome.true.possible:
-        branches.append((outcome.true.guard, taking(outcome.true, lambda: ip.execute(node.body))))
-    if outcome.false.possible:
-        branches.append((outcome.false.guard, taking(outcome.false, other)))
-    return ip.alternatives(branches) if branches else True
-
-
-@statement(cst.Match)
-def _match(ip: Interpreter, node: cst.Match) -> bool:
-    subject = ip.evaluate(node.subject)
-    rest = subject
-    branches: list[tuple[Guard, Callable[[], bool]]] = []
-    complete = False
-    for case in node.cases:
-        constants = _pattern_constants(ip, case.pattern)
-        if constants is not None:
-            yes = NOTHING
-            for c in constants:
-                hit, rest = narrowing.split(rest, ("eq", c), lambda x, c=c: narrowing._equals(x, c))  # type: ignore[misc]
-                yes = join_all([yes, hit])
-            if not yes:
-                continue
-            guard = narrowing.common_guard(yes)
-            bound = yes
-        else:
-            guard, bound = narrowing.common_guard(rest), rest
-            complete = complete or (
-                isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None and case.guard is None
-            )
-
-        def action(case: cst.MatchCase = case, bound: Value = bound) -> bool:
-            if isinstance(node.subject, cst.Name):
-                assign_name(ip, node.subject.value, bound)
-            if isinstance(case.pattern, cst.MatchAs) and case.pattern.name is not None:
-                assign_name(ip, case.pattern.name.value, bound)
-            return ip.execute(case.body)
-
-        branches.append((guard - ip.path, action))
-    if not complete and rest:
-        branches.append((narrowing.common_guard(rest) - ip.path, lambda: True))
-    return ip.alternatives(branches) if branches else True
-
-
-def _pattern_constants(ip: Interpreter, pattern: cst.MatchPattern) -> list[object] | None:
-    if isinstance(pattern, cst.MatchValue):
-        atom = ip.evaluate(pattern.value).only
-        return [atom.value] if isinstance(atom, Const) else None
-    if isinstance(pattern, cst.MatchSingleton):
-        return [{"True": True, "False": False, "None": None}[pattern.value.value]]
-    if isinstance(pattern, cst.MatchOr):
-        found: list[object] = []
-        for part in pattern.patterns:
-            inner = _pattern_constants(ip, part.pattern)
-            if inner is None:
-                return None
-            found.extend(inner)
-        return found
-    return None
-
-
-# -- loops ------------------------------------------------------------------------------------
-
-
-@statement(cst.For)
-def _for(ip: Interpreter, node: cst.For) -> bool:
-    sequence = ip.evaluate(node.iter)
-    items = _worth_unrolling(sequence)
-    if items is not None:
-        return _unrolled(ip, node, items)
-    element = iterate(ip, sequence, node.iter)
-    alive = _loop(ip, node, node.body, lambda: assign_target(ip, node.target, element))
-    if alive and node.orelse is not None:
-        return ip.execute(node.orelse.body)
-    return alive
-
-
-def _worth_unrolling(value: Value) -> Sequence[Value] | None:
-    atom = value.only
-    if not isinstance(atom, Seq) or atom.items is None or not 0 < len(atom.items) <= MAX_UNROLL:
-        return None
-
-    def telling(item: Value) -> bool:
-        return any(
-            isinstance(a, (Function, Class, Obj, External))
-            or (isinstance(a, Const) and isinstance(a.value, (str, bool)))
-            or (isinstance(a, Seq) and a.items is not None and any(telling(v) for v in a.items))
-            for a in item.atoms
-        )
-
-    return atom.items if any(telling(item) for item in atom.items) else None
-
-
-def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:
-    control = LoopControl(ip.store.depth)
-    for index, item in enumerate(items):
-        ip.store.push()
-        control.depth = ip.store.depth - 1
-        control.continues.clear()
-        saved = ip.path
-        ip.frame.loops.append(control)
-        ip.loops.append((id(node), index))
-        try:
-            with ip.inside(("unroll", id(node), index)):
-                assign_target(ip, node.target, item)
-                alive = ip.execute(node.body)
-            ends = [*control.continues, *([(ip.store.snapshot(control.depth), ALWAYS)] if alive else [])]
-        finally:
-            ip.frame.loops.pop()
-            ip.loops.pop()
-            ip.path = saved
-            ip.store.pop()
-        if ends:
-            ip.store.join(ends)
-        elif not control.breaks:
-            break
-    if control.breaks:
-        ip.store.join([({}, ALWAYS), *control.breaks])
-    return True
-
-
-def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callable[[], object]) -> bool:
-    """Execute a loop body until nothing changes (at most twice), at least once."""
-    breaks = []
-    for _ in range(2):
-        ip.store.push()
-        control = LoopControl(ip.store.depth - 1)
-        saved = ip.path
-        ip.frame.loops.append(control)
-        ip.loops.append(id(node))
-        try:
-            alive = bind() is not False and ip.execute(body)
-            ends = [*control.continues, *([(ip.store.snapshot(control.depth), ALWAYS)] if alive else [])]
-        finally:
-            ip.frame.loops.pop()
-            ip.loops.pop()
-            ip.path = saved
-            ip.store.pop()
-        breaks.extend(control.breaks)
-        if not ends or not ip.store.join(ends):
-            break
-    if breaks:
-        ip.store.join([({}, ALWAYS), *breaks])
-    return True
-
-
-@statement(cst.While)
-def _while(ip: Interpreter, node: cst.While) -> bool:
-    def bind() -> bool:
-        return narrowing.enter(ip, narrowing.narrow(ip, node.test).true)
-
-    return _loop(ip, node, node.body, bind)
-
-
-# -- with and try -----------------------------------------------------------------------------
-
-
-@statement(cst.With)
-def _with(ip: Interpreter, node: cst.With) -> bool:
-    for item in node.items:
-        entered = enter_context(ip, ip.evaluate(item.item), item.item)
-        if item.asname is not None:
-            assign_target(ip, item.asname.name, entered)
-    return ip.execute(node.body)
-
-
-def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
-    """What ``with value as x`` binds."""
-    from dpmigrate.analysis.calls import call_method
-
-    parts: list[Value] = []
-    for e in value.entries:
-        atom = e.atom
-        handler = registry.ENTERING.get(atom.kind) if isinstance(atom, Obj) else None
-        if handler is not None:
-            parts.append(handler(ip, e, node).guarded(e.guard))
-        elif isinstance(atom, Obj) and atom.kind == "generator-manager":
-            parts.append(atom.data.guarded(e.guard))
-        elif isinstance(atom, Obj) and atom.kind == "instance":
-            parts.append(call_method(ip, atom, "__enter__", registry.CallInfo(node)).guarded(e.guard))
-        else:
-            parts.append(Value((e,)))
-    return join_all(parts)
-
-
-@statement(cst.Try, cst.TryStar)
-def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
-    ip.store.push()
-    saved = ip.path
-    try:
-        alive = ip.execute(node.body)
-        if alive and node.orelse is not None:
-            alive = ip.execute(node.orelse.body)
-    finally:
-        after_body = ip.path
-        body = ip.store.pop()
-        ip.path = saved
-    survivors: list[tuple[dict[tuple[object, object], Value], Guard]] = [(body, ALWAYS)] if alive else []
-    for handler in node.handlers:
-        ip.store.push()
-        try:
-            ip.store.join([({}, ALWAYS), (body, ALWAYS)])
-            if handler.name is not None:
-                assign_target(ip, handler.name.name, ip.unknown(handler, "an exception"))
-            ip.conditional += 1
-            alive_here = ip.execute(handler.body)
-        finally:
-            ip.conditional -= 1
-            delta = ip.store.pop()
-            ip.path = saved
-        if alive_here:
-            survivors.append((delta, ALWAYS))
-    if survivors:
-        ip.store.join(survivors)
-        if len(survivors) == 1 and alive:
-            ip.path = after_body
-    if node.finalbody is not None and not ip.execute(node.finalbody.body):
-        return False
-    return bool(survivors)
-
-
-# -- definitions ------------------------------------------------------------------------------
 
 
 def decorator_names(decorators: Sequence[cst.Decorator]) -> tuple[str, ...]:
@@ -448,9 +190,6 @@ def _fields(node: cst.ClassDef) -> tuple[str, ...]:
             if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
                 found.append(small.target.value)
     return tuple(found)
-
-
-# -- imports ----------------------------------------------------------------------------------
 
 
 @statement(cst.Import)

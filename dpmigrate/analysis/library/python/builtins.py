@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dpmigrate.analysis.binding import (
-    get_attribute,
-    iterate,
-    set_attribute,
-)
+from dpmigrate.analysis.assignment import iterate
+from dpmigrate.analysis.attributes import get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.expressions import update_dict

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.binding import (
-    assign_name,
-    dict_items,
-    entries_of,
-    iterate,
-    set_attribute,
-)
+from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate
+from dpmigrate.analysis.attributes import set_attribute
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.expressions import update_dict
 from dpmigrate.analysis.library import registry

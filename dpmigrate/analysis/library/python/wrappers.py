@@ -93,7 +93,7 @@ registry.ENTERING["null-context"] = _enter_null
 
 @method("unknown", "enter_context", "enter_async_context")
 def _enter_context(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    from dpmigrate.analysis.statements import enter_context
+    from dpmigrate.analysis.flow import enter_context
 
     return enter_context(ip, info.argument(0, "cm"), info.node)
 

@@ -1,0 +1,271 @@
+"""Assignment to every kind of target, and the items of containers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import libcst as cst
+
+from dpmigrate.analysis.attributes import deeper, set_attribute
+from dpmigrate.analysis.classes import class_attribute
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.store import ABSENT
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Absent,
+    Atom,
+    Class,
+    Const,
+    Entry,
+    External,
+    Literal,
+    Obj,
+    Params,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+    const,
+    join_all,
+    of,
+)
+
+
+def assign_name(ip: Interpreter, name: str, value: Value) -> None:
+    """Bind a name in the scope that Python would."""
+    frame = ip.frame
+    where = frame.foreign.get(name)
+    owner: Hashable = frame.owner
+    if where == "global":
+        owner = ("module", frame.module.key)
+    elif where == "nonlocal":
+        scope = frame.closure
+        while scope is not None:
+            if not scope.is_class_body and ip.store.get(scope.owner, name) is not None:
+                owner = scope.owner
+                break
+            scope = scope.closure
+    ip.store.set(owner, name, value)
+
+
+def assign_target(ip: Interpreter, target: cst.CSTNode, value: Value, narrowing: bool = False) -> None:
+    """Assign to any target; ``narrowing`` only writes what a test already told."""
+    if isinstance(target, cst.Name):
+        assign_name(ip, target.value, value)
+    elif isinstance(target, cst.Attribute):
+        owner = ip.evaluate(target.value)
+        if narrowing:
+            if len(owner.entries) == 1 and isinstance(owner.only, Obj):
+                ip.store.set(owner.only, target.attr.value, value)
+            return
+        set_attribute(ip, owner, target.attr.value, value, target)
+    elif isinstance(target, cst.Subscript):
+        set_item(ip, target, value)
+    elif isinstance(target, (cst.Tuple, cst.List)):
+        _assign_many(ip, target, value)
+    elif isinstance(target, (cst.StarredElement, cst.Element)):
+        assign_target(ip, target.value, value)
+
+
+def _assign_many(ip: Interpreter, target: cst.Tuple | cst.List, value: Value) -> None:
+    stars = [i for i, e in enumerate(target.elements) if isinstance(e, cst.StarredElement)]
+    parts = unpack(ip, target, value, len(target.elements), stars[0] if stars else None)
+    for element, part in zip(target.elements, parts, strict=True):
+        assign_target(ip, element.value, part)
+
+
+def unpack(ip: Interpreter, node: cst.CSTNode, value: Value, count: int, star: int | None) -> list[Value]:
+    """The values that ``count`` targets get; an alternative that does not fit raises, so is left out."""
+    columns: list[list[Value]] = [[] for _ in range(count)]
+    for e in value.entries:
+        row = _unpack_atom(ip, e, node, count, star)
+        if row is not None:
+            for column, part in zip(columns, row, strict=True):
+                column.append(part.guarded(e.guard))
+    out = []
+    for i, column in enumerate(columns):
+        joined = join_all(column)
+        out.append(
+            joined or of(Unknown(("unpack", id(node), ip.context, i), "unpacked from something unknown"))
+        )
+    return out
+
+
+def _unpack_atom(
+    ip: Interpreter, e: Entry, node: cst.CSTNode, count: int, star: int | None
+) -> list[Value] | None:
+    atom = e.atom
+    if isinstance(atom, Obj) and atom.kind == "private-result":
+        handler = registry.METHODS["private-result", "<unpack>"]
+        info = registry.CallInfo(node, [const(count), const(star)])
+        result = handler(ip, info, e).only
+        return list(result.items) if isinstance(result, Seq) and result.items is not None else None
+    if isinstance(atom, Seq):
+        if atom.items is None:
+            return [atom.each()] * count
+        n = len(atom.items)
+        if star is None:
+            return list(atom.items) if n == count else None
+        if n < count - 1:
+            return None
+        tail = count - star - 1
+        middle = of(Seq(atom.items[star : n - tail], None, True))
+        return [*atom.items[:star], middle, *(atom.items[n - tail :] if tail else ())]
+    if isinstance(atom, Const):
+        return None
+    if isinstance(atom, Tensor):
+        return [of(atom)] * count
+    if isinstance(atom, Unknown):
+        return [of(Unknown(deeper(atom.symbol, i), atom.reason, atom.parts)) for i in range(count)]
+    element = iterate(ip, Value((e,)), node)
+    return [element] * count
+
+
+def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
+    """What a loop over the value yields."""
+    parts: list[Value] = []
+    for e in value.entries:
+        atom = e.atom
+        if isinstance(atom, Seq):
+            parts.append(atom.each().guarded(e.guard))
+        elif isinstance(atom, Params):
+            parts.append(Value((e,)))
+        elif isinstance(atom, Obj):
+            handler = registry.ITERATION.get(atom.kind)
+            if handler is not None:
+                parts.append(handler(ip, e, node).guarded(e.guard))
+            else:
+                parts.append(of(Unknown((atom.key, "element"), "element")))
+        elif isinstance(atom, Unknown):
+            parts.append(of(Unknown(deeper(atom.symbol, "element"), atom.reason, atom.parts), guard=e.guard))
+        elif isinstance(atom, Tensor):
+            parts.append(Value((e,)))
+    return join_all(parts) or ip.unknown(node, "element of something unknown")
+
+
+def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
+    """``container[key] = value``."""
+    container = ip.evaluate(target.value)
+    key = subscript_key(ip, target)
+    known = key.only if key is not None else None
+    owners = [e for e in container.entries if isinstance(e.atom, Obj)]
+    for e in owners:
+        slot: Hashable = ("key", known.value) if isinstance(known, Const) else "rest"
+        before = ip.store.get(e.atom, slot)
+        strong = len(owners) == 1 and isinstance(known, Const)
+        ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
+    if isinstance(target.value, cst.Name):
+        for e in container.entries:
+            if isinstance(e.atom, Seq) and isinstance(known, Const) and isinstance(known.value, int):
+                _set_sequence_item(ip, target.value, e.atom, known.value, value)
+
+
+def _set_sequence_item(ip: Interpreter, name: cst.Name, seq: Seq, index: int, value: Value) -> None:
+    if seq.items is None or not -len(seq.items) <= index < len(seq.items):
+        return
+    items = list(seq.items)
+    items[index] = value
+    assign_name(ip, name.value, of(Seq(tuple(items), None, seq.mutable)))
+
+
+def subscript_key(ip: Interpreter, node: cst.Subscript) -> Value | None:
+    """The value of a plain index; None for slices and several indices."""
+    if len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index):
+        return ip.evaluate(node.slice[0].slice.value)
+    return None
+
+
+def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CSTNode) -> Value:
+    """``container[key]``."""
+    parts: list[Value] = []
+    for e in container.entries:
+        for found in _item_of(ip, e, key, node).entries:
+            if not isinstance(found.atom, Absent):
+                parts.append(Value((Entry(found.atom, found.guard | e.guard, found.because),)))
+    return ip.feasible(join_all(parts)) or ip.unknown(node, "item")
+
+
+def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) -> Value:
+    atom = e.atom
+    known = [a.value for a in key.atoms if isinstance(a, Const)] if key is not None else []
+    if isinstance(atom, Obj) and atom.kind == "private-result":
+        if key is not None and isinstance(key.only, Const):
+            info = registry.CallInfo(node, [key])
+            return registry.METHODS["private-result", "<item>"](ip, info, e)
+        return ip.unknown(node, "an element of the result", frozenset({atom}))
+    if isinstance(atom, Obj) and atom.kind in ("dict", "namespace", "record"):
+        return dict_items(ip, atom, key)
+    if isinstance(atom, Obj):
+        handler = registry.METHODS.get((atom.kind, "<item>"))
+        if handler is not None:
+            return handler(ip, registry.CallInfo(node, [key] if key else []), e)
+        return iterate(ip, Value((e,)), node)
+    if isinstance(atom, Seq):
+        if atom.items is not None and key is not None and isinstance(key.only, Const) and known:
+            index = known[0]
+            if isinstance(index, int) and -len(atom.items) <= index < len(atom.items):
+                return atom.items[index]
+            return NOTHING
+        return atom.each() if key is not None else of(Seq(None, atom.each(), atom.mutable))
+    if isinstance(atom, Unknown):
+        part = repr(known[0]) if len(known) == 1 else "[]"
+        return of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because)
+    if isinstance(atom, (Tensor, Params)):
+        return of(atom)
+    if isinstance(atom, Class):
+        if key is not None and isinstance(key.only, Const):
+            return class_attribute(ip, atom, str(known[0]), node)
+        return of(atom)
+    if isinstance(atom, External):
+        return of(External(registry.canonical(f"{atom.name}.[]")))
+    return NOTHING
+
+
+def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
+    """The entry of a dict under a key; with an unknown key any of them. Absent stays among it."""
+    parts: list[Value] = []
+    if key is not None and key.entries and all(isinstance(a, Const) for a in key.atoms):
+        for k in key.entries:
+            assert isinstance(k.atom, Const)
+            slot: Hashable = ("key", k.atom.value) if atom.kind == "dict" else k.atom.value
+            found = ip.read(atom, slot)
+            if found is None:
+                found = ip.read(atom, "rest")
+                parts.append(ABSENT if found is None else join_all([ABSENT, found]))
+                if found is None and atom.kind != "dict":
+                    parts.append(of(Unknown((atom.key, ".", k.atom.value))))
+            else:
+                parts.append(found.guarded(k.guard))
+        return join_all(parts)
+    symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
+    for slot in ip.store.keys(atom):
+        found = ip.read(atom, slot)
+        if not found:
+            continue
+        if len(symbols) == 1 and isinstance(slot, tuple):
+            found = found.guarded(frozenset({Literal(symbols[0], ("eq", slot[1]), True)}))
+        parts.append(found)
+    if not parts or ip.store.get(atom, "rest") or atom.kind != "dict":
+        parts.append(of(Unknown((atom.key, "rest"), "an unknown key")))
+    return join_all(parts)
+
+
+def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[str, Value], bool]:
+    """The string keys of a dict-like object with their values, and whether there may be others."""
+    known: dict[str, Value] = {}
+    for slot in ip.store.keys(atom):
+        name = slot[1] if isinstance(slot, tuple) and slot[0] == "key" else slot
+        if atom.kind != "dict" and isinstance(slot, str):
+            name = slot
+        if not isinstance(name, str) or name == "rest":
+            continue
+        value = ip.read(atom, slot)
+        if value:
+            known[name] = value
+    return known, ip.read(atom, "rest") is not None
+
+
+def attribute_path(node: Atom) -> str:
+    """A library object's name, for messages."""
+    return node.name if isinstance(node, External) else ""

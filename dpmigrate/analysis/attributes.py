@@ -1,0 +1,153 @@
+"""Attributes of values: read, and set."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import libcst as cst
+
+from dpmigrate.analysis.classes import class_attribute, external_base, find_member
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.names import import_module, member_of_module, settle
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Bound,
+    Class,
+    Const,
+    Entry,
+    External,
+    Function,
+    Module,
+    Obj,
+    Params,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+    join_all,
+    merge,
+    of,
+)
+
+
+def get_attribute(ip: Interpreter, value: Value, name: str, node: cst.CSTNode) -> Value:
+    """``value.name``."""
+    parts: list[Entry] = []
+    for e in value.entries:
+        for found in attribute_of(ip, e, name, node).entries:
+            parts.append(Entry(found.atom, found.guard | e.guard, found.because))
+    if not parts:
+        return ip.unknown(node, f"attribute {name}")
+    return ip.feasible(merge(parts))
+
+
+def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) -> Value:
+    """An attribute of one atom; empty when the atom cannot have it (None has none)."""
+    atom = entry.atom
+    if isinstance(atom, Module):
+        return member_of_module(ip, atom.info, name) or of(Unknown(("name", atom.info.key, name)))
+    if isinstance(atom, External):
+        return of(External(registry.canonical(f"{atom.name}.{name}")))
+    if isinstance(atom, Obj):
+        return _attribute_of_object(ip, entry, atom, name, node)
+    if isinstance(atom, Class):
+        return class_attribute(ip, atom, name, node)
+    if isinstance(atom, Tensor):
+        return of(
+            Tensor(atom.sources, atom.maker, (*atom.steps, f".{name}")[-6:], atom.coefficient, atom.reduction)
+        )
+    if isinstance(atom, Params):
+        return of(atom)
+    if isinstance(atom, Unknown):
+        return of(Unknown(deeper(atom.symbol, name), atom.reason, atom.parts), *entry.because)
+    if isinstance(atom, Const) and atom.value is None:
+        return NOTHING
+    if isinstance(atom, (Const, Seq, Function, Bound)):
+        return of(Bound(atom, name))
+    return NOTHING
+
+
+def deeper(symbol: Hashable, name: Hashable) -> Hashable:
+    """The symbol of a part of an unknown thing (bounded in depth)."""
+    depth, inner = 0, symbol
+    while isinstance(inner, tuple) and len(inner) == 3 and inner[1] == ".":
+        depth, inner = depth + 1, inner[0]
+    return (symbol, ".", name) if depth < 6 else (inner, ".", "...")
+
+
+def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, node: cst.CSTNode) -> Value:
+    handler = registry.ATTRIBUTES.get((atom.kind, name))
+    if handler is not None:
+        return handler(ip, entry, node)
+    stored = ip.read(atom, name)
+    if stored:
+        return settle(ip, stored, atom, name)
+    if atom.kind == "package":
+        dotted, level = atom.data
+        assert atom.module is not None
+        return import_module(ip, f"{dotted}.{name}" if dotted else name, atom.module, level)
+    if atom.kind == "instance":
+        return _attribute_of_instance(ip, entry, atom, name, node)
+    if atom.kind in ("namespace", "record"):
+        return of(Unknown((atom.key, ".", name), f"attribute {name}"), *entry.because)
+    if atom.kind == "dict":
+        return of(Bound(atom, name))
+    if registry.method_for(atom, name) is not None:
+        return of(Bound(atom, name))
+    return of(Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom})))
+
+
+def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, node: cst.CSTNode) -> Value:
+    cls: Class = atom.data
+    member = find_member(ip, cls, name)
+    if member is not None:
+        parts: list[Entry] = []
+        for e in member.entries:
+            if isinstance(e.atom, Function):
+                if "property" in e.atom.decorators or "cached_property" in e.atom.decorators:
+                    from dpmigrate.analysis.calls import enter_function
+
+                    result = enter_function(ip, e.atom, registry.CallInfo(node), receiver=atom)
+                    parts.extend(result.entries)
+                    continue
+                if "staticmethod" in e.atom.decorators:
+                    parts.append(e)
+                    continue
+                parts.append(Entry(Bound(atom, name, e.atom), e.guard, e.because))
+            else:
+                parts.append(e)
+        return merge(parts)
+    base = external_base(ip, cls)
+    if base is not None:
+        stand_in = Obj(base, atom.key, atom.module, atom.node, atom)
+        handler = registry.ATTRIBUTES.get((base, name))
+        if handler is not None:
+            return handler(ip, Entry(stand_in, entry.guard, entry.because), node)
+        if registry.method_for(stand_in, name) is not None:
+            return of(Bound(atom, name))
+    return of(Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom})))
+
+
+def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
+    """``value.name = new``: strong when there is one owner, else either old or new."""
+    owners = [e for e in value.entries if isinstance(e.atom, (Obj, Class, Module))]
+    for e in value.entries:
+        if isinstance(e.atom, Params) and name == "grad":
+            handler = registry.FUNCTIONS.get("<gradient assignment>")
+            if handler is not None:
+                handler(ip, registry.CallInfo(node, [of(e.atom), new]))
+    for e in owners:
+        owner: Hashable = ("module", e.atom.info.key) if isinstance(e.atom, Module) else e.atom
+        if isinstance(e.atom, Class):
+            owner = ("class", e.atom.key)
+        handler = (
+            registry.FUNCTIONS.get(f"<assign {e.atom.kind}.{name}>") if isinstance(e.atom, Obj) else None
+        )
+        if handler is not None:
+            handler(ip, registry.CallInfo(node, [Value((e,)), new]))
+        if len(owners) == 1:
+            ip.store.set(owner, name, new)
+        else:
+            before = ip.store.get(owner, name) or NOTHING
+            ip.store.set(owner, name, join_all([before, new]))
