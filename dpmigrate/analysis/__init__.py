@@ -2,12 +2,15 @@
 
 ``values``       what a variable can hold, and under which assumptions
 ``store``        variables, attributes and dict entries, branch by branch
-``modules``      the project's modules, found by dotted name, parsed on demand
+``modules``, ``positions``   the project's modules, found by dotted name, parsed on demand; places in them
+``components``   which modules have to do with one another
 ``core``         the interpreter: frames, path condition, bounds, dispatch
-``statements``, ``expressions``, ``narrowing``, ``calls``, ``classes``   the Python language
-``library``      what the libraries' names mean (one table per library)
+``statements``, ``flow``, ``expressions``, ``narrowing``   the Python language, by kind of node
+``names``, ``attributes``, ``assignment``, ``calls``, ``classes``   what the nodes' handlers share
+``library``      what the libraries' names mean (one package per library)
 ``training``     TrainingRun and the events that happen to it
-``program``      which modules, functions and methods are entered, and in what order
+``entering``     which functions and methods are entered, and in what order
+``program``      from the files of a project to its private training runs
 
 Nothing in here knows a rule, and nothing in here imports or runs user code.
 """
