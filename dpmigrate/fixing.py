@@ -7,6 +7,7 @@ hold is left as it was, with the reason.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -303,8 +304,16 @@ class _Fixing:
         ]
         for path in (*homes, *changed, *scripts):
             if path in scripts:
-                return f"dpmigrate verify {path}"
-        return f"dpmigrate verify {homes[0]}"
+                return f"dpmigrate verify {self._started_as(path)}"
+        return f"dpmigrate verify {self._started_as(homes[0])}"
+
+    def _started_as(self, path: str) -> str:
+        """A script as its path, or ``-m module`` where it imports from the package that it is part of."""
+        top, inside, _ = path.partition("/")
+        package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(top).encode() + rb"\b)"
+        if not inside or top == ".." or not re.search(package, self.project.modules[path].source.data, re.M):
+            return path
+        return "-m " + path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")
 
 
 def _is_script(data: bytes) -> bool:

@@ -184,8 +184,10 @@ class Upgrade:
         norm = next((r.argument("max_grad_norm") for r in self.ghost), None)
         constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
         clipped = [a for r in self.ghost for a in r.argument("clipping").atoms]
-        if Const("ghost") in clipped and constants - {1}:
-            text = ", ".join(str(c) for c in constants if c is not None) or "what max_grad_norm says"
+        others = constants - {1}
+        if Const("ghost") in clipped and others:
+            known = None not in others
+            text = ", ".join(str(c) for c in others) if known else "what max_grad_norm says"
             place = self.module.place(self.call)
             self.notices.append(
                 f"{place.path}:{place.line}: gradients are now clipped at {text}; "

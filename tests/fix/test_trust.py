@@ -137,3 +137,18 @@ def test_a_link_out_of_the_project_is_refused_and_said(folder: Make, tmp_path: P
     assert result.refused == (("train.py", "link out of the project"),)
     assert (result.applied, result.remaining) == ((), ())
     assert project.read("real.py") == OLD
+
+
+@pytest.mark.parametrize(
+    ("helper", "hint"),
+    [
+        ("from data import x", "dp/train.py"),
+        ("from dpx.data import x", "dp/train.py"),
+        ("from dp.data import x", "-m dp.train"),
+        ("from .data import x", "-m dp.train"),
+    ],
+)
+def test_the_verify_command_starts_a_module_as_it_must_be(folder: Make, helper: str, hint: str) -> None:
+    main = '\n\nif __name__ == "__main__":\n    train(nn.Linear(2, 2), None, None)\n'
+    project = folder({"dp/__init__.py": "", "dp/data.py": "x = 1\n", "dp/train.py": f"{helper}\n{OLD}{main}"})
+    assert project.fix().verify_hint == f"dpmigrate verify {hint}"
