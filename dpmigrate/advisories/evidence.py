@@ -14,17 +14,19 @@ from dpmigrate.versions.releases import (
     BEFORE_WRAPPED_CRITERION,
     DOUBLE_BACKWARD,
     GHOST_CAPABLE,
+    UNKNOWN_GIT,
     WRAPPED_CRITERION,
     VersionSet,
+    between,
     everything,
-    from_spec,
     universe,
 )
 
 if TYPE_CHECKING:
     import libcst as cst
 
-NON_WRAPPING = from_spec(">=1.6.0")
+NON_WRAPPING = between("1.6.0") | UNKNOWN_GIT
+"""Evidence of ``wrap_model=False``, which no commit with the memory manager fault has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ GIT_FAULTY = "git faulty"
 """A commit with the wrapped criterion and the memory manager fault (see `faulty_commits`)."""
 
 GIT_UNKNOWN = "git unknown"
-"""A commit, branch, fork or local copy that nothing is known about."""
+"""A commit, branch, fork, private build or local copy that nothing is known about."""
 
 MEMBERS: tuple[str, ...] = (*RELEASES, NEWER, GIT_FAULTY, GIT_UNKNOWN)
 _BIT = {member: 1 << index for index, member in enumerate(MEMBERS)}
@@ -142,7 +142,8 @@ class VersionSet:
         """The set as the shortest PEP 440 specifiers, alternatives joined by ``" || "``.
 
         None when it is all that the index can give (with or without git members): nothing is known.
-        Git members are written ``git+<ref>``. `from_spec` reads the result back.
+        Git members are written ``git+<ref>``, builds that are no release of the index ``==<version>``.
+        `from_spec` reads the result back.
         """
         if self.mask & _NUMBERED == _NUMBERED:
             return None
@@ -150,7 +151,7 @@ class VersionSet:
         for member, nameless in ((GIT_FAULTY, "faulty commit"), (GIT_UNKNOWN, "unknown commit")):
             if self.mask & _BIT[member]:
                 refs = sorted(ref for m, ref in self.refs if m == member)
-                parts += [f"git+{ref}" for ref in refs or [nameless]]
+                parts += [ref if ref.startswith("==") else f"git+{ref}" for ref in refs or [nameless]]
         return " || ".join(parts) or EMPTY_SPEC
 
     def _ranges(self) -> Iterator[tuple[int, int]]:

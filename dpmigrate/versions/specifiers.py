@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from .releases import (
     FAULTY_GIT,
+    GIT_UNKNOWN,
     NEWER,
     RELEASES,
     UNKNOWN_GIT,
@@ -140,7 +141,14 @@ def _admitted(spec: str) -> VersionSet:
     members = [r for r in RELEASES if specifiers.contains(r, prereleases=True)]
     if any(specifiers.contains(v, prereleases=True) for v in _later_versions(specifiers)):
         members.append(NEWER)
-    return VersionSet.of(members)
+    return VersionSet.of(members) if members else _private_build(specifiers)
+
+
+def _private_build(specifiers: SpecifierSet) -> VersionSet:
+    """What a pin to one version means that is no release of the index, such as ``==1.5.4.post1``."""
+    exact = [s.version for s in specifiers if s.operator == "==" and not s.version.endswith(".*")]
+    named = [version for version in exact if specifiers.contains(version, prereleases=True)]
+    return VersionSet.of([GIT_UNKNOWN], f"=={named[0]}") if named else nothing()
 
 
 def _later_versions(specifiers: SpecifierSet) -> set[Version]:

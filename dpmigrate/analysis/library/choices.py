@@ -26,10 +26,11 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
         if isinstance(e.atom, Const):
             literal = Literal(symbol, ("eq", e.atom.value), True)
             known[type(e.atom.value), e.atom.value] = Entry(e.atom, frozenset({literal}), (origin,))
+    chosen = origin if choices is not None else origin._replace(text="set by the user; the code tests for it")
     extra = list(choices) if choices is not None else sorted(ip.tested.get(symbol, ()))
     for c in extra:
         literal = Literal(symbol, ("eq", c), True)
-        known.setdefault((type(c), c), Entry(Const(c), frozenset({literal}), (origin,)))
+        known.setdefault((type(c), c), Entry(Const(c), frozenset({literal}), (chosen,)))
     entries = list(known.values())
     entries.extend(e for e in default.entries if not isinstance(e.atom, Const))
     if choices is None:
