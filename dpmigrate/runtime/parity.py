@@ -14,6 +14,7 @@ from torch import nn
 
 from dpmigrate.runtime.batches import batch_size
 from dpmigrate.runtime.engine_checks import EngineChecks, Setting
+from dpmigrate.runtime.limits import PARITY_LIMITS, parity_limit
 from dpmigrate.runtime.messages import numbers
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype, without_dropout
 from dpmigrate.runtime.oracle import LossFunction, loss_per_example
@@ -29,27 +30,7 @@ from dpmigrate.runtime.report_types import (
 from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGrad
 from dpmigrate.runtime.truth import Truth, median_bound
 
-PARITY_LIMITS = {torch.float32: 1e-5, torch.float64: 1e-12}
-"""Relative L2 distance from the oracle for models of up to :data:`SMALL` parameters.
-
-Rounding measures 2e-7 and 4e-16 on small models, the faults 1e-2 and more.
-"""
-
-SMALL = 100_000
-
 MIXING_LIMITS = {torch.float32: 1e-3, torch.float64: 1e-9}
-
-
-def parity_limit(dtype: torch.dtype, parameters: int) -> float:
-    """The limit for a model with so many trainable parameters.
-
-    Opacus takes norms over all entries of a layer in the model's dtype: in float32, hooks measure
-    8.5e-6 on a convolutional network of a million parameters, and rounding grows with the root.
-    """
-    limit = PARITY_LIMITS[dtype]
-    if dtype == torch.float32:
-        limit *= max(1.0, (parameters / SMALL) ** 0.5)
-    return limit
 
 
 def check_clipping(
@@ -122,6 +103,7 @@ def check_clipping(
         with calm:
             truth = Truth(twin, criterion, data, loss=loss, loss_reduction=loss_reduction)
             verdict = _input_verdict(truth, used)
+            rounding = 0.0 if verdict is not None else truth.rounding()
         if verdict is not None:
             return report([verdict], max_grad_norm)
         try:
@@ -136,7 +118,7 @@ def check_clipping(
             max_grad_norm=bound,
             given_bound=max_grad_norm is not None,
             physical_batches=tuple(physical_batches),
-            limit=parity_limit(used, truth.width),
+            limit=parity_limit(str(used).removeprefix("torch."), truth.width, rounding),
             noise_multiplier=noise_multiplier,
             noise_generator=noise_generator,
             seed=seed,
@@ -192,7 +174,7 @@ def _selected(checks: Collection[str] | None) -> frozenset[CheckName]:
 
 def _obstacle(model: nn.Module, dtype: torch.dtype) -> str:
     """Why no per-sample gradient can be judged at all; empty where it can."""
-    if dtype not in PARITY_LIMITS:
+    if str(dtype).removeprefix("torch.") not in PARITY_LIMITS:
         return f"parity limits are known for float32 and float64, not {str(dtype).removeprefix('torch.')}"
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):

@@ -14,6 +14,7 @@ from dpmigrate.runtime.oracle import (
     LossFunction,
     clipping_factor,
     each_gradient,
+    gradients,
     loss_per_example,
     trainable,
 )
@@ -109,6 +110,25 @@ class Truth:
     def nonfinite_examples(self) -> list[int]:
         """Examples whose gradient holds NaN or infinity."""
         return [i for i, norm in enumerate(self.norms.tolist()) if norm != norm or norm in (float("inf"),)]
+
+    def rounding(self) -> float:
+        """Relative L2 distance of the examples' gradients, added up, from the batch's own gradient.
+
+        Zero where the loss of the whole batch does not come as one value per example.
+        """
+        evaluate = self._loss
+        if evaluate is None:
+            evaluate = loss_per_example(self._criterion, self._reduction)
+        with torch.enable_grad():
+            losses = evaluate(self.model, self.batch)
+            if losses.dim() != 1 or losses.shape[0] != self.size:
+                return 0.0
+            found = gradients(losses.sum(), list(self.params.values()), keep=False)
+        whole = torch.cat([g.reshape(-1).double() for g in found])
+        added = torch.zeros_like(whole)
+        for row in self.rows():
+            added += row
+        return float((added - whole).norm() / whole.norm().clamp_min(1e-300))
 
     def mixing_error(self) -> float | None:
         """How much an example's loss changes with the company it keeps, relative to the largest loss.

@@ -185,11 +185,14 @@ def test_gradients_that_are_not_kept_are_computed_again(monkeypatch: pytest.Monk
 
 
 def test_the_parity_limit_grows_only_where_float32_rounding_does() -> None:
-    from dpmigrate.runtime.parity import parity_limit
+    from dpmigrate.runtime.limits import parity_limit
 
-    assert parity_limit(torch.float32, 100) == parity_limit(torch.float32, 100_000) == 1e-5
-    assert parity_limit(torch.float32, 10_000_000) == pytest.approx(1e-4)
-    assert parity_limit(torch.float64, 10_000_000) == 1e-12
+    assert parity_limit("float32", 100) == parity_limit("float32", 25_000) == 1e-5
+    assert parity_limit("float32", 2_500_000) == pytest.approx(1e-4)
+    assert parity_limit("float64", 10_000_000) == 1e-12
+    assert parity_limit("float32", 100, rounding=1e-7) == 1e-5
+    assert parity_limit("float32", 100, rounding=1e-4) == pytest.approx(4e-4)
+    assert parity_limit("float32", 100, rounding=1.0) == 1e-2
 
 
 def test_examples_are_picked_by_norm_and_evenly() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.limits import TIMES_ROUNDING, parity_limit
 from dpmigrate.runtime.run import swap
 from dpmigrate.runtime.run.alone import Alone
 from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
@@ -175,6 +176,8 @@ class BackwardWatcher:
             keep_rows=engine.record.adaptive,
             share=engine.share if engine.share is not None and len(engine.share) == _count(used) else None,
             alone=self._alone(engine, used),
+            tight=parity_limit(engine.record.dtype, sum(engine.record.sizes)) / TIMES_ROUNDING,
+            budget=ORACLE_BUDGET - self.spent,
             keep_gradient=engine.record.mode == "ghost" and self.watch.wrapped_loss is None,
         )
         engine.share = None

@@ -8,6 +8,9 @@ needed, the dropout masks are those of the script, and no Opacus hook takes part
 
 from __future__ import annotations
 
+import functools
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -77,84 +80,109 @@ def judge(
     share: Tensor | None = None,
     keep_gradient: bool = False,
     alone: Alone | None = None,
+    tight: float = 0.0,
+    budget: float = math.inf,
 ) -> Backward:
     """Per-example norms and the clipped sum at ``max_grad_norm`` for one backward pass.
 
     ``used`` comes from :func:`output_gradients`; ``mean`` says that the loss averages over the batch;
     ``keep_rows`` keeps all per-example gradients where they fit, so that they can be clipped again;
     ``keep_gradient`` keeps that of the losses themselves. ``share`` ``[B]`` multiplies each example.
-    ``alone`` gives the gradients faster, where the model lets it.
+    ``alone`` gives the gradients faster, where the model lets it, and is believed where their sum is
+    within ``tight`` of the batch's gradient, or the graph would take longer than ``budget`` seconds.
     """
     count = used[0][0].shape[used[0][2]]
     scale = float(count) if mean else 1.0
-    gradient_of = _gradient_maker(used, scale, params, alone)
     sizes = [p.numel() for p in params]
+    keep = keep_rows and count * sum(sizes) < MOST_KEPT
+    by_graph = _by_graph(used, scale, params)
+    began = time.perf_counter()
+    through = flatten(gradients([o for o, _, _ in used], params, keep=True, seeds=[g for _, g, _ in used]))
+    pass_seconds = time.perf_counter() - began
+    through *= scale
+    size = max(float(through.norm()), 1e-30)
+    try:
+        if alone is None:
+            raise NotAloneError
+        one = functools.partial(alone.gradient, used, scale, params)
+        # The last example is the likeliest to differ, where a state is carried on.
+        one(count - 1)
+        sums = _sums(one, sizes, count, max_grad_norm, share, keep)
+        rounding = float((through - sums.raw).norm()) / size
+        if rounding > tight and pass_seconds * count < budget:
+            raise NotAloneError
+    except NotAloneError:
+        sums = _sums(by_graph, sizes, count, max_grad_norm, share, keep)
+        rounding = float((through - sums.raw).norm()) / size
+    gradient = _flat_gradient(losses, seeds, params)
     # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
     broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in used)
     assert isinstance(broken, Tensor)
-    expected = torch.zeros(sum(sizes), dtype=torch.float64)
-    raw = torch.zeros_like(expected)
-    into, into_raw = torch.split(expected, sizes), torch.split(raw, sizes)
-    param_norms = torch.zeros(len(sizes), count, dtype=torch.float64)
-    kept = (
-        torch.zeros(count, sum(sizes), dtype=torch.float64)
-        if keep_rows and count * sum(sizes) < MOST_KEPT
-        else None
-    )
-    for i in range(count):
-        # Added up parameter by parameter: a row of a large model in float64 is slow to make.
-        grads = [g.reshape(-1) for g in gradient_of(i)]
-        weight = 1.0 if share is None else float(share[i])
-        norms = torch.stack([torch.linalg.vector_norm(g, dtype=torch.float64) for g in grads]) * weight
-        param_norms[:, i] = norms
-        factor = float(clipping_factor(norms.norm(), max_grad_norm)) * weight
-        for part, raw_part, grad in zip(into, into_raw, grads, strict=True):
-            part.add_(grad, alpha=factor)
-            raw_part.add_(grad)
-        if kept is not None:
-            kept[i] = torch.cat(grads) * weight
-    gradient = _flat_gradient(losses, seeds, params)
-    whole = gradient * scale
-    size = max(float(whole.norm()), float(raw.norm()), 1e-30)
     return Backward(
         count=count,
-        norms=param_norms.norm(dim=0),
-        param_norms=param_norms,
-        expected=expected,
-        rows=kept,
+        norms=sums.param_norms.norm(dim=0),
+        param_norms=sums.param_norms,
+        expected=sums.clipped,
+        rows=sums.rows,
         broken=broken.nonzero().flatten().tolist(),
         share=share,
         first=gradient if keep_gradient else None,
-        direct=float((whole - raw).norm()) / size,
+        direct=float((gradient * scale - through).norm()) / max(size, float(gradient.norm()) * scale),
+        rounding=rounding,
     )
 
 
-def _gradient_maker(
-    used: Used, scale: float, params: Sequence[Tensor], alone: Alone | None
-) -> Callable[[int], list[Tensor]]:
-    """A function that gives the gradient of one example, by parameter, on the CPU."""
+@dataclass
+class _Sums:
+    """``clipped`` and ``raw`` ``[P]`` are sums over the examples, ``param_norms`` ``[parameters, B]``."""
+
+    clipped: Tensor
+    raw: Tensor
+    param_norms: Tensor
+    rows: Tensor | None
+
+
+def _sums(
+    gradient_of: Callable[[int], list[Tensor]],
+    sizes: list[int],
+    count: int,
+    max_grad_norm: float,
+    share: Tensor | None,
+    keep: bool,
+) -> _Sums:
+    """Add up the examples' gradients by parameter: a float64 row of a large model is slow to make."""
+    clipped = torch.zeros(sum(sizes), dtype=torch.float64)
+    found = _Sums(
+        clipped,
+        torch.zeros_like(clipped),
+        torch.zeros(len(sizes), count, dtype=torch.float64),
+        torch.zeros(count, sum(sizes), dtype=torch.float64) if keep else None,
+    )
+    parts, raw_parts = torch.split(found.clipped, sizes), torch.split(found.raw, sizes)
+    for i in range(count):
+        grads = [g.reshape(-1) for g in gradient_of(i)]
+        weight = 1.0 if share is None else float(share[i])
+        norms = torch.stack([torch.linalg.vector_norm(g, dtype=torch.float64) for g in grads]) * weight
+        found.param_norms[:, i] = norms
+        factor = float(clipping_factor(norms.norm(), max_grad_norm)) * weight
+        for part, raw_part, grad in zip(parts, raw_parts, grads, strict=True):
+            part.add_(grad, alpha=factor)
+            raw_part.add_(grad)
+        if found.rows is not None:
+            found.rows[i] = torch.cat(grads) * weight
+    return found
+
+
+def _by_graph(used: Used, scale: float, params: Sequence[Tensor]) -> Callable[[int], list[Tensor]]:
+    """A function that gives the gradient of one example, by parameter, from the script's own graph."""
     pseudo: list[Tensor] = []
 
-    def by_graph(index: int) -> list[Tensor]:
+    def one(index: int) -> list[Tensor]:
         if not pseudo:
             total = sum(_per_example(o * g, d) for o, g, d in used) * scale
             assert isinstance(total, Tensor)
             pseudo.append(total)
         return gradients(pseudo[0][index], params, keep=True)
-
-    if alone is None:
-        return by_graph
-    try:
-        # The last example is the likeliest to differ, where a state is carried on.
-        alone.gradient(used, scale, params, alone.count - 1)
-    except NotAloneError:
-        return by_graph
-
-    def one(index: int) -> list[Tensor]:
-        try:
-            return alone.gradient(used, scale, params, index)
-        except NotAloneError:
-            return by_graph(index)
 
     return one
 

@@ -26,6 +26,7 @@ class Backward:
     ``after [P]``: ``p.grad`` right after the second of the two passes; ``weights [B]``: what that pass
     multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
     both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.
+    ``rounding``: relative distance of the examples' gradients, added up, from the batch's.
     ``broken``: examples whose own outputs or losses hold NaN or infinity.
     """
 
@@ -38,6 +39,7 @@ class Backward:
     ghost_param_norms: Tensor | None = None
     rows: Tensor | None = None
     direct: float = 0.0
+    rounding: float = 0.0
     after: Tensor | None = None
     weights: Tensor | None = None
     first: Tensor | None = None

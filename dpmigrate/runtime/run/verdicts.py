@@ -8,29 +8,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.limits import parity_limit
 from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run.naming import expected_sum, fault, judged, relative, unclipped
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
 from dpmigrate.runtime.run.removal import Removal
 
-LIMITS = {"float32": 1e-5, "float64": 1e-12}
-"""Relative L2 limits by dtype; a true fault measures 1e-2 and more."""
-
 SENSITIVITY_LIMIT = 1 + 1e-4
 """How many C one example may move the value that receives the noise; the rest is rounding."""
 
-LOW_PRECISION = 2e-2
-"""The limit for half precision, whose rounding is some 4e-3."""
-
 
 def limit_for(engine: EngineRecord) -> float:
-    """The parity limit for an engine's dtype."""
-    limit = LIMITS.get(engine.dtype, LOW_PRECISION)
+    """The parity limit for an engine's dtype and size, and the rounding that its batches show."""
+    backwards = [b for s in engine.steps for p in s.physical for b in p.backwards]
+    rounding = max((b.rounding for b in backwards if math.isfinite(b.rounding)), default=0.0)
+    limit = parity_limit(engine.dtype, sum(engine.sizes), rounding)
     if engine.adaptive and engine.steps:
         # Adaptive clipping divides by the bare norm, the oracle by the norm plus 1e-6.
-        norms = [
-            b.norms for s in engine.steps for p in s.physical for b in p.backwards if b.norms is not None
-        ]
+        norms = [b.norms for b in backwards if b.norms is not None]
         least = min((float(n.min()) for n in norms if len(n)), default=1.0)
         limit = max(limit, 2e-6 / max(least, 1e-6))
     return limit
@@ -226,6 +221,8 @@ def _clipped_sum(engine: EngineRecord, index: int, limit: float) -> Check:
         return Check("parity-clipped-sum", None, None, limit, None, index, f"no oracle: {reason}")
     plural = "s" if len(known) > 1 else ""
     detail = f"{engine.mode} against the oracle: clipped sum over {len(known)} logical step{plural}"
+    if limit > parity_limit(engine.dtype, sum(engine.sizes)):
+        detail += "; the limit is what plain autograd rounds by on these batches"
     return Check("parity-clipped-sum", True, max(known), limit, None, index, detail)
 
 
