@@ -216,7 +216,8 @@ class CriterionPlan:
             return
         scopes = {facts.scope(s.call) for s in self.sites}
         names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in _names(facts, s)}
-        name = next((n for n in NAMES if n not in names), "private_criterion_")
+        wanted = reversed(NAMES) if self.upgrade.apart else NAMES
+        name = next((n for n in wanted if n not in names), "private_criterion_")
         if all(self._same_class(s, self.scope) for s in scopes):
             name = self._functional_name(scopes)
         self._affected = [(s.call, not kept.per_example) for s in self.sites]

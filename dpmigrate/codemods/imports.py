@@ -9,6 +9,8 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.codemods.tree import children
 
+_REMOVED = "opacus.utils.fast_gradient_clipping_utils.double_backward"
+
 
 def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]:
     """The import statements at the top level of a module, those in ``try`` and ``if`` included."""
@@ -174,10 +176,12 @@ def _words(text: str) -> list[str]:
 def remove_unused(tree: cst.Module, before: set[str], keep: set[str]) -> cst.Module:
     """The module without imports of names that were read ``before`` and are read no more.
 
-    ``keep`` holds names that other modules import from this one.
+    Also without an unread ``double_backward``, which cannot be imported since Opacus 1.5.3. ``keep``
+    holds names that other modules import from this one.
     """
     now = used_names(tree)
-    gone = before - now - keep
+    stale = {bound for bound, dotted in bindings(tree).items() if dotted == _REMOVED}
+    gone = (before | stale) - now - keep
     if not gone:
         return tree
     remover = _ImportRemover(gone)

@@ -395,3 +395,58 @@ def test_the_projects_own_criterion_is_replaced_by_the_returned_one(folder: Make
     after = upgraded(folder, body)
     assert "model, optimizer, criterion, loader = " in after
     assert "loss = criterion(model(x), y)\n" in after
+
+
+LOGGED = """
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    criterion = nn.CrossEntropyLoss(reduction="none")
+    model, optimizer, loader = {call}
+    total, kept = 0.0, []
+    for x, y in loader:
+        optimizer.zero_grad()
+        losses = criterion(model(x), {target})
+        double_backward(model, optimizer, losses)
+        optimizer.step()
+        {log}
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "log", "end", "reason"),
+    [
+        ("y", "print(losses.std())", "pass", ".std is used"),
+        ("y", "kept.extend(losses.tolist())", "pass", ".tolist is used"),
+        ("y", "print(losses[0])", "pass", "one loss per example is used"),
+        ("y + 1", "total += losses.sum().item()", "pass", ".sum is used"),
+        ("y", "y = y + 1; total += losses.sum().item()", "pass", ".sum is used"),
+        ("y", "kept.append(losses.mean())", "print(torch.cat(kept))", "the tensors in kept are joined"),
+        ("y", "total = x.sum(); total += losses.mean(); print(total.item())", "pass", "may also be a tensor"),
+        ("y", "total += losses.mean()", "print(total.requires_grad_())", ".requires_grad_ is used"),
+    ],
+)
+def test_logs_that_need_what_the_wrapped_criterion_lacks_withhold(
+    folder: Make, target: str, log: str, end: str, reason: str
+) -> None:
+    body = LOGGED.format(call=OLD_CALL, target=target, log=log, end=end)
+    assert reason in withheld(folder, body)
+
+
+@pytest.mark.parametrize(
+    ("log", "new_log", "end", "new_end"),
+    [
+        ("total += losses.sum().item()", "total += losses.item() * len(y)", "print(total)", "print(total)"),
+        ("total += losses.mean()", "total += losses.item()", "print(total.item())", "print(total)"),
+        ("print(1 / losses.sum())", "print(1 / (losses.item() * len(y)))", "pass", "pass"),
+        (
+            "kept.append(losses.mean().detach())",
+            "kept.append(losses.item())",
+            "print(torch.stack(kept).mean())",
+            "print(torch.tensor(kept).mean())",
+        ),
+    ],
+)
+def test_logs_stay_right(folder: Make, log: str, new_log: str, end: str, new_end: str) -> None:
+    after = upgraded(folder, LOGGED.format(call=OLD_CALL, target="y", log=log, end=end))
+    assert after.endswith(f"        {new_log}\n    {new_end}\n")
