@@ -1,0 +1,119 @@
+"""Losses made beside the returned criterion, and what programs do with losses beside training."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fix.upgrading import HEAD, OLD_CALL, Make, body_of, upgraded, withheld
+
+WRAPPED = """
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    model, optimizer, {third}, loader = engine.make_private(
+        module=model, optimizer=optimizer, criterion={given}, data_loader=loader, noise_multiplier=1.0,
+        max_grad_norm=1.0, grad_sample_mode="ghost",
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = {loss}
+        loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "loss", "reason"),
+    [
+        ("nn.CrossEntropyLoss()", "F.cross_entropy(model(x), y, label_smoothing=0.1)", "another criterion"),
+        ("nn.CrossEntropyLoss(ignore_index=0)", "F.cross_entropy(model(x), y)", "another criterion"),
+        ("nn.CrossEntropyLoss()", 'F.cross_entropy(model(x), y, reduction="sum")', "is a sum over"),
+        ("nn.MSELoss()", "F.cross_entropy(model(x), y)", "another criterion"),
+    ],
+)
+def test_a_loss_that_differs_from_the_returned_criterion_withholds(
+    folder: Make, given: str, loss: str, reason: str
+) -> None:
+    body = WRAPPED.format(third="criterion", given=given, loss=loss)
+    assert reason in withheld(folder, body)
+
+
+def test_a_loss_that_the_model_computes_is_left_and_named(folder: Make) -> None:
+    body = WRAPPED.format(third="_", given="nn.CrossEntropyLoss()", loss="model(x, labels=y).loss")
+    result = folder(HEAD + body).fix()
+    assert (result.diff, [f.rule for f in result.remaining]) == ("", ["DPM103"])
+
+
+@pytest.mark.parametrize("third", ["criterion", "_"])
+@pytest.mark.parametrize("arguments", ["", "label_smoothing=0.1"])
+def test_the_loss_that_the_returned_criterion_computes_is_made_by_it(
+    folder: Make, third: str, arguments: str
+) -> None:
+    given = f"nn.CrossEntropyLoss({arguments})"
+    loss = f"F.cross_entropy(model(x), y{', ' * bool(arguments)}{arguments})"
+    after = upgraded(folder, WRAPPED.format(third=third, given=given, loss=loss))
+    assert after == body_of(
+        "\n\n" + WRAPPED.format(third="criterion", given=given, loss="criterion(model(x), y)").lstrip("\n")
+    )
+
+
+def test_the_projects_own_criterion_is_replaced_by_the_returned_one(folder: Make) -> None:
+    body = WRAPPED.format(third="_", given="mine", loss="mine(model(x), y)")
+    body = body.replace("    engine =", "    mine = nn.CrossEntropyLoss()\n    engine =")
+    after = upgraded(folder, body)
+    assert "model, optimizer, criterion, loader = " in after
+    assert "loss = criterion(model(x), y)\n" in after
+
+
+LOGGED = """
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    criterion = nn.CrossEntropyLoss(reduction="none")
+    model, optimizer, loader = {call}
+    total, kept = 0.0, []
+    for x, y in loader:
+        optimizer.zero_grad()
+        losses = criterion(model(x), {target})
+        double_backward(model, optimizer, losses)
+        optimizer.step()
+        {log}
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "log", "end", "reason"),
+    [
+        ("y", "print(losses.std())", "pass", ".std is used"),
+        ("y", "kept.extend(losses.tolist())", "pass", ".tolist is used"),
+        ("y", "print(losses[0])", "pass", "one loss per example is used"),
+        ("y + 1", "total += losses.sum().item()", "pass", ".sum is used"),
+        ("y", "y = y + 1; total += losses.sum().item()", "pass", ".sum is used"),
+        ("y", "kept.append(losses.mean())", "print(torch.cat(kept))", "the tensors in kept are joined"),
+        ("y", "total = x.sum(); total += losses.mean(); print(total.item())", "pass", "may also be a tensor"),
+        ("y", "total += losses.mean()", "print(total.requires_grad_())", ".requires_grad_ is used"),
+    ],
+)
+def test_logs_that_need_what_the_wrapped_criterion_lacks_withhold(
+    folder: Make, target: str, log: str, end: str, reason: str
+) -> None:
+    body = LOGGED.format(call=OLD_CALL, target=target, log=log, end=end)
+    assert reason in withheld(folder, body)
+
+
+@pytest.mark.parametrize(
+    ("log", "new_log", "end", "new_end"),
+    [
+        ("total += losses.sum().item()", "total += losses.item() * len(y)", "print(total)", "print(total)"),
+        ("total += losses.mean()", "total += losses.item()", "print(total.item())", "print(total)"),
+        ("print(1 / losses.sum())", "print(1 / (losses.item() * len(y)))", "pass", "pass"),
+        (
+            "kept.append(losses.mean().detach())",
+            "kept.append(losses.item())",
+            "print(torch.stack(kept).mean())",
+            "print(torch.tensor(kept).mean())",
+        ),
+    ],
+)
+def test_logs_stay_right(folder: Make, log: str, new_log: str, end: str, new_end: str) -> None:
+    after = upgraded(folder, LOGGED.format(call=OLD_CALL, target="y", log=log, end=end))
+    assert after.endswith(f"        {new_log}\n    {new_end}\n")
