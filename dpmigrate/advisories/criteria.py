@@ -6,6 +6,8 @@ loss per example; a criterion that returns a mean all the same is never clipped 
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
+
 import libcst as cst
 
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
@@ -27,16 +29,72 @@ def honours_reduction(ip: Interpreter, atom: Atom) -> Tri:
     return True
 
 
-def makes_one_loss_per_example(ip: Interpreter, atom: Atom) -> bool:
-    """Whether a function asks for ``reduction="none"`` itself, so that it is right on 1.6.0."""
+def makes_one_loss_per_example(ip: Interpreter, atom: Atom) -> Tri:
+    """Whether a function gives one loss for each example by itself, so that it is right on 1.6.0."""
     if isinstance(atom, Partial):
         given = dict(atom.keywords).get("reduction", Value())
         return given.only == Const("none")
     if isinstance(atom, Function):
-        return _asks_for_none(atom.node) and not (_REDUCERS & Mentions().of(atom.node))
+        if _joins_examples(atom.node):
+            return False
+        if _asks_for_none(atom.node):
+            return True
+        called = _criteria_called(ip, atom)
+        if called:
+            return all(reduction == "none" for reduction in called)
+        return False if Mentions().of(atom.node) & LOSS_FUNCTIONS else None
     if isinstance(atom, External):
         return not atom.name.startswith("torch.nn.functional.")
     return False
+
+
+def _joins_examples(node: cst.CSTNode) -> bool:
+    """Whether some mean or sum below a node goes over the batch: over everything, or over dimension 0."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        stack.extend(current.children)
+        if not isinstance(current, cst.Call):
+            continue
+        func = current.func
+        name = func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", None)
+        if name not in _REDUCERS:
+            continue
+        of_torch = isinstance(func, cst.Attribute) and getattr(func.value, "value", None) == "torch"
+        given = [arg.value for arg in current.args if arg.keyword is None][int(of_torch) :]
+        given += [a.value for a in current.args if a.keyword and a.keyword.value in ("dim", "axis")]
+        if not given or _holds_zero(given[0]):
+            return True
+    return False
+
+
+def _holds_zero(dimension: cst.BaseExpression) -> bool:
+    if isinstance(dimension, (cst.Tuple, cst.List)):
+        return any(_holds_zero(element.value) for element in dimension.elements)
+    return isinstance(dimension, cst.Integer) and dimension.value == "0"
+
+
+def _criteria_called(ip: Interpreter, fn: Function) -> list[object]:
+    """The reductions of the criteria that a function takes from around it."""
+    owners: list[Hashable] = [("module", fn.module.key)]
+    frame = fn.closure
+    while frame is not None:
+        owners.append(frame.owner)
+        frame = frame.closure
+    return [
+        reduction
+        for owner in owners
+        for name in Mentions().of(fn.node)
+        for reduction in _reductions(ip, ip.store.get(owner, name))
+    ]
+
+
+def _reductions(ip: Interpreter, value: Value | None) -> Iterator[object]:
+    """The reductions of the criteria that a value can be."""
+    for atom in value.atoms if value is not None else ():
+        if isinstance(atom, Obj) and atom.kind == "criterion":
+            reduction = (ip.store.get(atom, "reduction") or Value()).only
+            yield reduction.value if isinstance(reduction, Const) else None
 
 
 def _asks_for_none(node: cst.CSTNode) -> bool:
@@ -65,7 +123,7 @@ def _class_honours(ip: Interpreter, instance: Obj, cls: Class) -> Tri:
     names = Mentions().of(method.node)
     if _reads_reduction(method.node) or ("super" in names and from_library):
         return True
-    if _REDUCERS & names:
+    if _joins_examples(method.node):
         return False
     inner = _inner_criteria(ip, instance, names)
     if inner:
@@ -88,12 +146,5 @@ def _reads_reduction(node: cst.CSTNode) -> bool:
 
 def _inner_criteria(ip: Interpreter, instance: Obj, names: frozenset[str]) -> list[object]:
     """The reductions of the criteria that an instance holds and its forward mentions."""
-    found = []
-    for slot in ip.store.keys(instance):
-        if slot not in names:
-            continue
-        for atom in (ip.store.get(instance, slot) or Value()).atoms:
-            if isinstance(atom, Obj) and atom.kind == "criterion":
-                reduction = (ip.store.get(atom, "reduction") or Value()).only
-                found.append(reduction.value if isinstance(reduction, Const) else None)
-    return found
+    held = [ip.store.get(instance, slot) for slot in ip.store.keys(instance) if slot in names]
+    return [reduction for value in held for reduction in _reductions(ip, value)]

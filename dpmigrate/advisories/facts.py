@@ -254,7 +254,7 @@ def _criterion_is_functional_loss(s: Subject) -> Tri:
 
 @fact
 def _already_per_example(s: Subject) -> Tri:
-    return all(makes_one_loss_per_example(s.ip, a) for a in (s.value or Value()).atoms)
+    return both(*(makes_one_loss_per_example(s.ip, a) for a in (s.value or Value()).atoms))
 
 
 # -- the result -------------------------------------------------------------------------------
