@@ -20,8 +20,8 @@ from dpmigrate.workspace.errors import NotLossless, Refused
 from dpmigrate.workspace.transaction import Transaction
 
 if TYPE_CHECKING:
-    from dpmigrate.api import Found
     from dpmigrate.codemods.jobs import Job, Options
+    from dpmigrate.findings import Found
     from dpmigrate.model import Finding
 
 
@@ -70,7 +70,7 @@ def fix(
     Python expression to seed generators with. ``lower_bound`` is what pins are raised to. Raises
     UsageError for a path that does not exist, ValueError for a wrong specifier or expression.
     """
-    from dpmigrate.api import findings_of
+    from dpmigrate.findings import findings_of
 
     here = Path.cwd() if cwd is None else Path(cwd)
     workspace = discover(list(paths), here, exclude)
