@@ -14,6 +14,7 @@ from dpmigrate.shares import Share, judge_shared, usable_cores
 from dpmigrate.workspace.discover import discover
 
 if TYPE_CHECKING:
+    from dpmigrate.analysis.components import Group
     from dpmigrate.fixing import FixResult
 
 
@@ -56,7 +57,7 @@ def scan(
     )
 
 
-def _share(project: Project, chosen: Sequence[Sequence[str]], *, min_certainty: str, **options: Any) -> Share:
+def _share(project: Project, chosen: Sequence[Group], *, min_certainty: str, **options: Any) -> Share:
     """Analyse some groups of modules of a surveyed project, and match every advisory on them."""
     if chosen:
         analyse_groups(project, chosen)

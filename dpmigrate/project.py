@@ -13,6 +13,7 @@ from dpmigrate.workspace.discover import Workspace
 from dpmigrate.workspace.reading import read_bytes, telling
 
 if TYPE_CHECKING:
+    from dpmigrate.analysis.components import Group
     from dpmigrate.analysis.modules import ModuleInfo, Modules
     from dpmigrate.analysis.program import Program
     from dpmigrate.versions.project import Declarations
@@ -86,16 +87,24 @@ def survey(
     return project
 
 
-def groups(project: Project) -> list[list[str]]:
-    """Keys of the modules to begin with, in groups that have nothing to do with one another."""
+def groups(project: Project) -> list[Group]:
+    """The modules to analyse, in groups that have nothing to do with one another.
+
+    Where PATH names a part of the project, only the groups that reach into it: the others can
+    only matter to a dependency file.
+    """
     from dpmigrate.analysis.program import groups_of
 
     texts = _Texts(project)
     begin = [texts.key(p) for p, data in project.seeds.items() if any(t in data for t in TELLING[:2])]
-    return groups_of(texts.modules(), begin, texts)
+    found = groups_of(texts.modules(), begin, texts)
+    workspace = project.workspace
+    if "-" in project.seeds or any(map(workspace.is_target, workspace.dependency_files)):
+        return found
+    return [g for g in found if any(workspace.is_target(texts.absolute[key]) for key in g.members)]
 
 
-def analyse_groups(project: Project, chosen: Sequence[Sequence[str]], recording: bool = False) -> None:
+def analyse_groups(project: Project, chosen: Sequence[Group], recording: bool = False) -> None:
     """Interpret some groups of modules, and read the dependency files where something private was found."""
     from dpmigrate.analysis.program import analyse
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dpmigrate.model import CutShort, Finding, NotAnalysed, Run
 
 if TYPE_CHECKING:
+    from dpmigrate.analysis.components import Group
     from dpmigrate.project import Project
 
 WORTH_SHARING = 400_000
@@ -35,7 +36,7 @@ class Share(NamedTuple):
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
 
 
-Judge = Callable[["Project", Sequence[Sequence[str]]], Share]
+Judge = Callable[["Project", Sequence["Group"]], Share]
 """Analyses some groups of modules of a surveyed project and says what there is."""
 
 _task: tuple[Project, Judge] | None = None
@@ -46,13 +47,13 @@ def _begin(project: Project, judge: Judge) -> None:
     _task = project, judge
 
 
-def _work(chosen: Sequence[Sequence[str]]) -> Share:
+def _work(chosen: Sequence[Group]) -> Share:
     assert _task is not None
     project, judge = _task
     return judge(project, chosen)
 
 
-def judge_shared(project: Project, chosen: list[list[str]], jobs: int, judge: Judge) -> Share:
+def judge_shared(project: Project, chosen: list[Group], jobs: int, judge: Judge) -> Share:
     """Judge every group in up to ``jobs`` processes, in this one when that is not worth their start."""
     size = sum(map(len, project.seeds.values()))
     if jobs < 2 or len(chosen) < 2 or size < WORTH_SHARING:
@@ -74,11 +75,11 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _balanced(chosen: Iterable[list[str]], count: int) -> list[list[list[str]]]:
+def _balanced(chosen: Iterable[Group], count: int) -> list[list[Group]]:
     """The groups in ``count`` bins of about as many modules."""
-    bins: list[list[list[str]]] = [[] for _ in range(count)]
-    for group in sorted(chosen, key=len, reverse=True):
-        min(bins, key=lambda held: sum(map(len, held))).append(group)
+    bins: list[list[Group]] = [[] for _ in range(count)]
+    for group in sorted(chosen, key=lambda g: len(g.members), reverse=True):
+        min(bins, key=lambda held: sum(len(g.members) for g in held)).append(group)
     return bins
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from dpmigrate.analysis.modules import Modules
 
@@ -44,7 +45,16 @@ def imports_in(modules: Modules, key: str, text: bytes) -> Iterator[str]:
                     yield path
 
 
-def components(entries: Sequence[str], imports: Callable[[str], Iterable[str]]) -> list[list[str]]:
+class Group(NamedTuple):
+    """Modules that have to do with one another, and with no others."""
+
+    entries: tuple[str, ...]
+    """Where an analysis begins."""
+    members: frozenset[str]
+    """The entries, and everything that they import."""
+
+
+def components(entries: Sequence[str], imports: Callable[[str], Iterable[str]]) -> list[Group]:
     """The entries in groups that share no module, in the order of each group's first entry.
 
     ``imports`` gives the modules that one module imports; it is asked once for each.
@@ -66,7 +76,10 @@ def components(entries: Sequence[str], imports: Callable[[str], Iterable[str]]) 
         for other in imports(key):
             leader[find(other)] = find(key)
             pending.append(other)
-    groups: dict[str, list[str]] = {}
+    begin: dict[str, list[str]] = {}
     for key in entries:
-        groups.setdefault(find(key), []).append(key)
-    return list(groups.values())
+        begin.setdefault(find(key), []).append(key)
+    members: dict[str, set[str]] = {}
+    for key in seen:
+        members.setdefault(find(key), set()).add(key)
+    return [Group(tuple(keys), frozenset(members[first])) for first, keys in begin.items()]

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import Protocol
 
 from dpmigrate.analysis import calls, expressions, flow, statements
-from dpmigrate.analysis.components import components, imports_in
+from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
 from dpmigrate.analysis.library import frameworks, opacus, options, python, seeds, torch
@@ -80,7 +80,7 @@ class Program:
         return (key for part in self.parts for key in part.interpreter.too_deep)
 
 
-def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[list[str]]:
+def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Group]:
     """The modules where the analysis begins, in groups that have nothing to do with one another.
 
     These are the telling ones, Opacus's own source excepted, and those that import them.
@@ -109,12 +109,12 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[li
     return components([*entries, *callers], imports)
 
 
-def analyse(modules: Modules, groups: Iterable[Sequence[str]], recording: bool = False) -> Program:
+def analyse(modules: Modules, groups: Iterable[Group], recording: bool = False) -> Program:
     """Interpret each group of modules, as :func:`groups_of` found them.
 
     ``recording`` keeps what every expression was seen to be, for :class:`codemods.program_facts.Facts`.
     """
-    return Program(modules, [_part(modules, group, recording) for group in groups])
+    return Program(modules, [_part(modules, group.entries, recording) for group in groups])
 
 
 def _part(modules: Modules, entries: Sequence[str], recording: bool) -> Part:

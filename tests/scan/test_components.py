@@ -40,9 +40,11 @@ def test_no_entries_no_components() -> None:
 
 def test_what_shares_an_import_belongs_together() -> None:
     graph = {"a": ["util"], "b": ["deep"], "deep": ["util"], "c": ["alone"], "d": []}
-    assert components(["c", "a", "d", "b"], lambda key: graph.get(key, [])) == [["c"], ["a", "b"], ["d"]]
+    found = components(["c", "a", "d", "b"], lambda key: graph.get(key, []))
+    assert [group.entries for group in found] == [("c",), ("a", "b"), ("d",)]
+    assert [group.members for group in found] == [{"c", "alone"}, {"a", "b", "util", "deep"}, {"d"}]
 
 
 def test_cyclic_imports_end() -> None:
     graph = {"a": ["b"], "b": ["a"]}
-    assert components(["a", "b"], lambda key: graph[key]) == [["a", "b"]]
+    assert [group.entries for group in components(["a", "b"], lambda key: graph[key])] == [("a", "b")]

@@ -32,3 +32,20 @@ def test_the_current_folder_limits_the_report_inside_a_larger_project(tmp_path: 
 
 def test_a_folder_beside_the_current_one(tmp_path: Path) -> None:
     assert reported(project_of_two(tmp_path), "../theirs", cwd="ours") == [("DPM103", "../theirs/train.py")]
+
+
+def test_a_module_that_others_enter_is_judged_with_their_arguments(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    loop = "def fit(model, criterion, optimizer, loader):\n    for x, y in loader:\n        LOSS.backward()\n"
+    loop = loop.replace("LOSS", "torch.nn.functional.mse_loss(model(x), y)") + "        optimizer.step()\n"
+    start = right(loss="pass").partition("    for x")[0] + "    fit(model, criterion, optimizer, loader)\n"
+    lay_out(tmp_path, ours__loop="import torch\n" + loop, start="from ours.loop import fit\n" + start)
+    lay_out(tmp_path, theirs__train=wrong())
+    assert reported(tmp_path, "ours") == [("DPM103", "ours/loop.py")]
+    assert reported(tmp_path, "theirs") == [("DPM103", "theirs/train.py")]
+
+
+def test_a_dependency_file_is_judged_by_runs_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
+    assert reported(lay_out(tmp_path, train=wrong()), "requirements.txt") == [("DPM901", "requirements.txt")]
