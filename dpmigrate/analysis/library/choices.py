@@ -19,7 +19,7 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
     """A value that the user of the program sets: its default, its choices, or anything.
 
     Each constant is guarded by the assumption that the user chose it, so that everything that
-    depends on the same option stays correlated.
+    depends on the same option stays correlated. Without a default it must be given: it is never None.
     """
     known: dict[Any, Entry] = {}
     for e in default.entries:
@@ -37,5 +37,7 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
         others = frozenset(
             Literal(symbol, ("eq", e.atom.value), False) for e in known.values() if isinstance(e.atom, Const)
         )
+        if not default:
+            others |= {Literal(symbol, ("eq", None), False)}
         entries.append(Entry(Unknown(symbol, "set by the user"), shorten(others, 6), (origin,)))
     return Value(tuple(entries))

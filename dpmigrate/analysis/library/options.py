@@ -67,9 +67,19 @@ def _add_argument(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ):
         value = open_value(ip, symbol, default or const(word == "store_false"), [True, False], origin)
     else:
-        value = open_value(ip, symbol, default or NONE, _choices(info.argument(None, "choices")), origin)
+        unset = NOTHING if _must_be_given(info) else NONE
+        value = open_value(ip, symbol, default or unset, _choices(info.argument(None, "choices")), origin)
     ip.store.set(e.atom, dest, value)
     return of(ip.new("action", info.node))
+
+
+def _must_be_given(info: CallInfo) -> bool:
+    """Whether a program does not start without the argument, so that it has no default."""
+    if info.argument(None, "required").only == Const(True):
+        return True
+    names = [v.only for v in info.positional]
+    positional = bool(names) and all(isinstance(n, Const) and not str(n.value).startswith("-") for n in names)
+    return positional and "nargs" not in info.keywords
 
 
 def _key(e: Entry) -> Any:
