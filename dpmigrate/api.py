@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.findings import findings_of
@@ -14,6 +14,8 @@ from dpmigrate.shares import Share, judge_shared, usable_cores
 from dpmigrate.workspace.discover import discover
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dpmigrate.analysis.components import Group
     from dpmigrate.fixing import FixResult
 
@@ -36,8 +38,8 @@ def scan(
     say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead of paths.
     Raises UsageError for a path that does not exist, ValueError for a wrong specifier.
     """
-    here = Path.cwd() if cwd is None else Path(cwd)
-    workspace = discover([] if stdin is not None else list(paths), here, exclude)
+    named = [] if stdin is not None else list(paths)
+    workspace = discover(named, os.getcwd() if cwd is None else cwd, exclude)  # noqa: PTH109 - pathlib is slow to import
     project = survey(workspace, stdin)
     judge = partial(_share, select=select, ignore=ignore, opacus=opacus, min_certainty=min_certainty)
     with paused_collector():
@@ -46,7 +48,7 @@ def scan(
         else:
             found = judge(project, ())
     return ScanResult(
-        root=workspace.display(str(workspace.root)),
+        root=workspace.display(workspace.root),
         files_seen=project.seen,
         files_analysed=len(found.analysed),
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),

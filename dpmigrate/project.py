@@ -140,7 +140,7 @@ class _Texts:
     def __init__(self, project: Project) -> None:
         self.project = project
         workspace, seeds = project.workspace, project.seeds
-        self.root = str(workspace.root).rstrip("/") + "/"
+        self.root = workspace.root.rstrip("/") + "/"
         files = ("-",) if "-" in seeds else workspace.files
         self.absolute = {self.key(path): path for path in files}
         self.data = {**seeds, **project.overlay}

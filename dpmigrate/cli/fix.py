@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -78,7 +78,7 @@ def fix(
         raise click.UsageError("--verify needs --apply: there is nothing new to run otherwise.")
     if "-" in paths:
         raise click.UsageError("fix takes files and folders; standard input is for scan.")
-    cwd = Path.cwd()
+    cwd = os.getcwd()  # noqa: PTH109 - as scan does
     with as_usage_errors():
         config = configuration(paths, cwd)
         chosen = rule_ids(split_selectors(select or config.select), "--select")

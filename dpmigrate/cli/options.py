@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -45,7 +44,7 @@ def rule_ids(selectors: Sequence[str], option: str) -> tuple[str, ...]:
         raise click.UsageError(f"{option}: {error}") from error
 
 
-def configuration(paths: Sequence[str], cwd: Path) -> Config:
+def configuration(paths: Sequence[str], cwd: str) -> Config:
     """``[tool.dpmigrate]`` of the pyproject.toml nearest to what all of `paths` have in common.
 
     Raises ConfigError, which names the file, for one that cannot be read or says something unknown.
@@ -54,9 +53,9 @@ def configuration(paths: Sequence[str], cwd: Path) -> Config:
 
     named = [os.path.join(cwd, path) for path in paths if path != "-"]  # noqa: PTH118
     try:
-        start = os.path.commonpath(named) if named else str(cwd)
+        start = os.path.commonpath(named) if named else cwd
     except ValueError:  # several drives have nothing in common
-        start = str(cwd)
+        start = cwd
     return load_config(start, cwd)
 
 

@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import click
 
@@ -18,7 +17,7 @@ def emit(text: str, output: str | None = None) -> None:
     Raises click.ClickException when the file cannot be written.
     """
     if output is not None:
-        _replace(Path(output), text.encode("utf-8", "backslashreplace"))
+        _replace(output, text.encode("utf-8", "backslashreplace"))
         return
     try:
         # click.echo would take the colour away that FORCE_COLOR asked for.
@@ -34,10 +33,12 @@ def ignore_closed_pipe() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(name: str, data: bytes) -> None:
     """Write `data` beside `path` and rename, so that no reader ever sees half a report."""
     import tempfile
+    from pathlib import Path
 
+    path = Path(name)
     try:
         if path.exists() and not path.is_file():
             # A device such as /dev/stdout, or a named pipe: nothing to rename onto.
@@ -45,8 +46,8 @@ def _replace(path: Path, data: bytes) -> None:
             return
         target = path.resolve()
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        temporary = Path(name)
+        handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = Path(beside)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -65,7 +65,7 @@ def scan(
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be combined with other paths.")
-    cwd = Path.cwd()
+    cwd = os.getcwd()  # noqa: PTH109 - pathlib is slow to import
     with as_usage_errors():
         config = configuration(paths, cwd)
         chosen = rule_ids(split_selectors(select or config.select), "--select")

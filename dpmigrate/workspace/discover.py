@@ -14,13 +14,16 @@ import os
 import stat
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.ignores import Ignores
 from dpmigrate.workspace.listing import list_folder, list_tree, under
 from dpmigrate.workspace.names import named_kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PROJECT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
 
@@ -51,9 +54,9 @@ class Workspace:
         self._inside = tuple(folder.rstrip("/") + "/" for folder in target_folders)
 
     @property
-    def root(self) -> Path:
+    def root(self) -> str:
         """The project root; for PATHs of several projects the folder that holds them all."""
-        return Path(os.path.commonpath(self.roots))
+        return os.path.commonpath(self.roots)
 
     @cached_property
     def _listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

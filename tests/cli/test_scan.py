@@ -33,7 +33,7 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
             "min_certainty": "possible",
             "jobs": None,
             "stdin": None,
-            "cwd": tmp_path,
+            "cwd": str(tmp_path),
             "exclude": (),
         }
     ]

@@ -13,7 +13,7 @@ from dpmigrate.workspace.errors import ConfigError, UsageError
 def test_no_file_and_no_table_mean_the_defaults(tmp_path: Path) -> None:
     assert load_config(tmp_path, tmp_path).select == ()
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
-    assert load_config(".", tmp_path) == Config(tmp_path / "pyproject.toml")
+    assert load_config(".", tmp_path) == Config(str(tmp_path / "pyproject.toml"))
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.py").write_text("")
     assert load_config("a/b.py", tmp_path) == Config(
-        path, ("DPM1",), ("DPM203",), ("old/",), "==1.5.2", "definite", "set-to-none", "args.seed", "1.6.0", 2
+        str(path), ("DPM1",), ("DPM203",), ("old/",), "==1.5.2", "definite", "set-to-none", "args.seed", "1.6.0", 2
     )
 
 

@@ -76,7 +76,7 @@ def test_ignored_files_and_environments_are_left_out(project: Path) -> None:
 def test_a_path_limits_the_targets_and_not_the_project(project: Path) -> None:
     plant(project, "pyproject.toml", "a/x.py", "b/y.py")
     workspace = discover(["a"], project)
-    assert workspace.root == project
+    assert workspace.root == str(project)
     assert shown(workspace) == ["a/x.py", "b/y.py"]
     assert workspace.targets == (str(project / "a/x.py"),)
     assert workspace.is_target(project / "a/x.py")
@@ -143,17 +143,17 @@ def test_a_path_that_is_missing_is_a_usage_error(project: Path) -> None:
 
 def test_the_root_is_the_repository_else_the_project_file_else_the_folder(root: Path) -> None:
     plant(root, "sub/deep/x.py")
-    assert discover(["sub/deep/x.py"], root).root == root / "sub" / "deep"
+    assert discover(["sub/deep/x.py"], root).root == str(root / "sub" / "deep")
     plant(root, "sub/setup.cfg")
-    assert discover(["sub/deep"], root).root == root / "sub"
+    assert discover(["sub/deep"], root).root == str(root / "sub")
     git(root, "init", "-q")
-    assert discover(["sub/deep"], root).root == root
+    assert discover(["sub/deep"], root).root == str(root)
 
 
 def test_several_projects_are_read_together(root: Path) -> None:
     plant(root, "a/pyproject.toml", "a/x.py", "b/pyproject.toml", "b/y.py", "c/z.py")
     workspace = discover(["a", "b/y.py"], root)
-    assert workspace.root == root
+    assert workspace.root == str(root)
     assert [workspace.display(p) for p in workspace.files] == ["a/x.py", "b/y.py"]
     assert len(workspace.dependency_files) == 2
 
