@@ -14,6 +14,7 @@ from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
 from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import Atom, Class, Const, External, Function, Obj, Partial, Value
 from dpmigrate.model import Tri
 
@@ -53,7 +54,7 @@ def _joins_examples(node: cst.CSTNode) -> bool:
     stack = [node]
     while stack:
         current = stack.pop()
-        stack.extend(current.children)
+        stack.extend(children(current))
         if not isinstance(current, cst.Call):
             continue
         func = current.func
@@ -109,7 +110,7 @@ def _asks_for_none(node: cst.CSTNode) -> bool:
         ):
             value = current.value
             return isinstance(value, cst.SimpleString) and value.evaluated_value == "none"
-        stack.extend(current.children)
+        stack.extend(children(current))
     return False
 
 
@@ -140,7 +141,7 @@ def _reads_reduction(node: cst.CSTNode) -> bool:
         current = stack.pop()
         if isinstance(current, cst.Attribute) and current.attr.value == "reduction":
             return True
-        stack.extend(current.children)
+        stack.extend(children(current))
     return False
 
 

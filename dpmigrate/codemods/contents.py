@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.analysis.tree import children
 from dpmigrate.codemods.edits import Edits, ProjectEdits
 from dpmigrate.codemods.pins import edited_dependency, edited_installs
 from dpmigrate.codemods.render import new_python
-from dpmigrate.codemods.tree import children
 from dpmigrate.versions.edit import Edit
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.codemods.tree import children
+from dpmigrate.analysis.tree import children
 
 _REMOVED = "opacus.utils.fast_gradient_clipping_utils.double_backward"
 

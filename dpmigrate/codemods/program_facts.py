@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.program import Program
+from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import (
     ALWAYS,
     Atom,
@@ -22,7 +23,6 @@ from dpmigrate.analysis.values import (
     Unknown,
     contradict,
 )
-from dpmigrate.codemods.tree import children
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)

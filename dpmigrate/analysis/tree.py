@@ -19,6 +19,10 @@ _LAYOUT = (
     "trailing",
     "lines",
 )
+_SEQUENCES = frozenset([list, tuple])
+_LEAVES = frozenset([str, bool, type(None), cst.MaybeSentinel])
+"""Asking abstract base classes would be most of the time: what is neither of these is a node."""
+
 _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 
 
@@ -32,8 +36,9 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     found: list[cst.CSTNode] = []
     for name in names:
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
+        kind = type(value)
+        if kind in _SEQUENCES:
+            found.extend(value)
+        elif kind not in _LEAVES:
             found.append(value)
-        elif isinstance(value, (tuple, list)):
-            found.extend(v for v in value if isinstance(v, cst.CSTNode))
     return found
