@@ -20,7 +20,7 @@ TELLING = {
     "DPM001": "dpmigrate: ignore",
     "DPM101": ("max_physical_batch_size", "BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM102": "make_private",
-    "DPM103": ".backward(",
+    "DPM103": (".backward(", ".manual_backward("),
     "DPM104": "criterion",
     "DPM201": "Generator()",
     "DPM202": "Generator()",

@@ -76,7 +76,8 @@ def test_damaged_files(path: str, data: st.DataObject) -> None:
         edit = plan_raise(pin)
         if isinstance(edit, Edit):
             after = parse(path, apply_edits(text, [edit]))
-            assert after.problems == before.problems
+            # A specifier that went over several lines is written on one: what follows moves up.
+            assert [p.reason for p in after.problems] == [p.reason for p in before.problems]
             assert len(after.pins) == len(before.pins)
             assert [plan_raise(p) for p in after.pins if p.span and p.span[0] == edit.start] == [None]
     plan_add(path, text, "dpmigrate[verify]")
