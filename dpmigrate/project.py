@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dpmigrate.versions.project import Declarations
     from dpmigrate.workspace.source import Source
 
-TELLING = (b"opacus", b"make_private", b"dpmigrate: ignore")
-"""Bytes of the files where an analysis can begin (or an ignore comment may be unused)."""
+TELLING = (b"opacus", b"make_private")
+"""Bytes of the files where an analysis begins; each one more is another pass over every file."""
 
 
 class Project:
@@ -96,8 +96,7 @@ def groups(project: Project) -> list[Group]:
     from dpmigrate.analysis.program import groups_of
 
     texts = _Texts(project)
-    begin = [texts.key(p) for p, data in project.seeds.items() if any(t in data for t in TELLING[:2])]
-    found = groups_of(texts.modules(), begin, texts)
+    found = groups_of(texts.modules(), [texts.key(path) for path in project.seeds], texts)
     workspace = project.workspace
     if "-" in project.seeds or any(map(workspace.is_target, workspace.dependency_files)):
         return found
