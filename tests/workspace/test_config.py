@@ -26,7 +26,16 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.py").write_text("")
     assert load_config("a/b.py", tmp_path) == Config(
-        str(path), ("DPM1",), ("DPM203",), ("old/",), "==1.5.2", "definite", "set-to-none", "args.seed", "1.6.0", 2
+        str(path),
+        ("DPM1",),
+        ("DPM203",),
+        ("old/",),
+        "==1.5.2",
+        "definite",
+        "set-to-none",
+        "args.seed",
+        "1.6.0",
+        2,
     )
 
 
