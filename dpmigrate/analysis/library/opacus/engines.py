@@ -60,27 +60,11 @@ def _speaks_opacus(ip: Interpreter) -> bool:
     return any(b"opacus" in m.source.data for m in ip.modules.loaded())
 
 
-def _is_open_option(mode: Value) -> bool:
-    """Whether a mode is some known default, or whatever else the user of the program sets."""
-    known = [a for a in mode.atoms if not isinstance(a, Unknown)]
-    return bool(known) and len(known) < len(list(mode.atoms))
-
-
-def _speaks_of_ghost(ip: Interpreter) -> bool:
-    """Whether the program names ghost mode anywhere. Where it does not, an option for the mode was not
-    made for it, and the code below is not at fault for having only the other modes in mind.
-    """
-    if "speaks of ghost" not in ip.notes:
-        entries = (m for m in ip.modules.loaded() if m.key in ip.entry_paths)
-        ip.notes["speaks of ghost"] = any(b"ghost" in m.source.data.lower() for m in entries)
-    return bool(ip.notes["speaks of ghost"])
-
-
 def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
     """The result of ``make_private*``: one run for each mode that it can be called with."""
     call = "make_private_with_epsilon" if info.name.endswith("epsilon") else "make_private"
     given = info.argument(None, "grad_sample_mode")
-    asked = bool(given) and (_speaks_of_ghost(ip) or not _is_open_option(given))
+    asked = bool(given)
     if not given:
         given = of(Unknown(("mode", id(info.node)))) if info.unknown_keywords else const("hooks")
     modes = list(modes_of(ip, given))
