@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import libcst as cst
 
@@ -66,7 +67,7 @@ def _match(ip: Interpreter, node: cst.Match) -> bool:
         if constants is not None:
             yes = NOTHING
             for c in constants:
-                hit, rest = narrowing.split(rest, ("eq", c), lambda x, c=c: narrowing._equals(x, c))  # type: ignore[misc]
+                hit, rest = narrowing.split(rest, ("eq", c), partial(narrowing.equals, c))
                 yes = join_all([yes, hit])
             if not yes:
                 continue

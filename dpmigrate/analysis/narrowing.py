@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 
 import libcst as cst
 
@@ -245,16 +246,17 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             if length is not None and node is left and isinstance(constant, int):
                 return _narrow_length(ip, length, constant)
             _remember_tested(ip, value, constant)
-            yes, no = split(value, ("eq", constant), lambda x, c=constant: _equals(x, c))  # type: ignore[misc]
+            yes, no = split(value, ("eq", constant), partial(equals, constant))
             return outcome_of_split(ip, node, yes, no, ("eq", constant))
         if isinstance(atom, (Class, External, Function)) or (isinstance(atom, Obj) and atom.kind == "enum"):
             same = atom
-            yes, no = split(value, ("eq", same), lambda x, s=same: _same(x, s))  # type: ignore[misc]
+            yes, no = split(value, ("eq", same), partial(_same, same))
             return outcome_of_split(ip, node, yes, no)
     return _undecided()
 
 
-def _equals(atom: Atom, constant: object) -> bool | None:
+def equals(constant: object, atom: Atom) -> bool | None:
+    """Whether an atom is equal to a constant; None where it cannot be told."""
     if isinstance(atom, Const):
         if isinstance(atom.value, bool) != isinstance(constant, bool) or isinstance(
             constant, str
@@ -270,7 +272,7 @@ def _equals(atom: Atom, constant: object) -> bool | None:
     return None
 
 
-def _same(atom: Atom, other: Atom) -> bool | None:
+def _same(other: Atom, atom: Atom) -> bool | None:
     if isinstance(atom, Unknown):
         return None
     return atom == other
@@ -313,8 +315,9 @@ def _told_apart(value: Value, four: bool) -> Value:
     """The results of runs in unknown modes, each under what a test of their number says of it."""
 
     def guard(atom: Atom) -> Guard:
-        known = isinstance(atom, Obj) and atom.kind == "private-result" and atom.data.ghost is None
-        return frozenset({four_results(atom.data, four)}) if known else ALWAYS  # type: ignore[attr-defined]
+        if isinstance(atom, Obj) and atom.kind == "private-result" and atom.data.ghost is None:
+            return frozenset({four_results(atom.data, four)})
+        return ALWAYS
 
     return Value(tuple(Entry(e.atom, e.guard | guard(e.atom), e.because) for e in value.entries))
 
@@ -332,7 +335,7 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
             _remember_tested(ip, item, c)
         if len(choices) == 1:
             only = choices[0]
-            yes, no = split(item, ("eq", only), lambda x: _equals(x, only))
+            yes, no = split(item, ("eq", only), partial(equals, only))
         else:
             yes, no = _split_choices(item, choices)
         return outcome_of_split(ip, left, yes, no)
@@ -370,7 +373,7 @@ def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
             if not contradict(rest, e.guard):
                 no.append(Entry(e.atom, shorten(e.guard | rest), e.because))
             continue
-        known = [_equals(e.atom, c) for c in choices]
+        known = [equals(c, e.atom) for c in choices]
         if any(k is not False for k in known):
             yes.append(e)
         if not any(k is True for k in known):

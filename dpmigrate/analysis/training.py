@@ -44,6 +44,9 @@ EventKind = Literal[
     "seed",  # a seed is set while the run exists
 ]
 
+MadeBy = Literal["make_private", "make_private_with_epsilon", "manual"]
+"""The call that made a run; ``manual`` without an engine."""
+
 GHOST_MODES = ("ghost", "ghost_fsdp", "ghost_fsdp_tp", "ghost_tp")
 
 
@@ -67,7 +70,7 @@ class TrainingRun:
 
     module: ModuleInfo
     origin: Origin
-    call: Literal["make_private", "make_private_with_epsilon", "manual"]
+    call: MadeBy
     mode: str
     """The value of ``grad_sample_mode``, "?" when it cannot be known."""
     mode_because: tuple[Origin, ...]

@@ -22,7 +22,7 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "clipping"), None)
     others = constants - {"ghost", "flat", None}
     if direct is not None and not others:
-        edits.of(facts.module_of(call)).change(call, lambda new: remove_argument(new, "clipping"))  # type: ignore[arg-type]
+        edits.of(facts.module_of(call)).change(call, lambda new: remove_argument(new, "clipping"))
         return
     literals = {
         o.node
@@ -58,7 +58,7 @@ def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None
     elif isinstance(parent, cst.Arg) and parent.keyword is not None and parent.keyword.value == "clipping":
         around = facts.parent(parent)
         assert around is not None
-        own.change(around, lambda new: remove_argument(new, "clipping"))  # type: ignore[arg-type]
+        own.change(around, lambda new: remove_argument(new, "clipping"))
     elif isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, cst.Subscript):
         own.remove(facts.statement(parent))
     else:

@@ -299,7 +299,7 @@ class CriterionPlan:
         own = self.edits.of(self.module)
         if needed is not None:
             own.need_import(needed)
-        own.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))  # type: ignore[arg-type]
+        own.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))
 
     def _receive(self, name: str, wanted_in: Scope) -> None:
         """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""

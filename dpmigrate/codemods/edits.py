@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
-Change = Callable[[cst.CSTNode], cst.CSTNode]
+Change = Callable[[Any], cst.CSTNode]
+"""From a node as the changes below it left it, of the kind that it had, to the one in its place."""
 
 
 class Withheld(Exception):  # noqa: N818 - the name says what happened

@@ -48,7 +48,7 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
         own.change(
             constructor,
             lambda new: cst.Call(
-                func=cst.Attribute(new, cst.Name("manual_seed")),  # type: ignore[arg-type]
+                func=cst.Attribute(new, cst.Name("manual_seed")),
                 args=[cst.Arg(cst.parse_expression(seed))],
             ),
         )

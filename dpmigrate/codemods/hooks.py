@@ -36,11 +36,11 @@ def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]
     own = edits.of(module)
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
     if direct is not None and isinstance(direct.value, cst.SimpleString):
-        own.change(call, lambda new: remove_argument(new, "grad_sample_mode"))  # type: ignore[arg-type]
+        own.change(call, lambda new: remove_argument(new, "grad_sample_mode"))
     else:
         for literal in _mode_literals(facts, runs):
             edits.of(facts.module_of(literal)).change(literal, _hooks)
-    own.change(call, lambda new: remove_argument(new, "criterion"))  # type: ignore[arg-type]
+    own.change(call, lambda new: remove_argument(new, "criterion"))
     events = [e for r in runs for e in r.events]
     _results(facts, edits, events, runs)
     _loop(facts, edits, events, runs)
@@ -87,7 +87,7 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
                 event.origin.module,
                 node,
             )
-        edits.of(event.origin.module).change(node, lambda new: remove_element(new, 2))  # type: ignore[arg-type]
+        edits.of(event.origin.module).change(node, lambda new: remove_element(new, 2))
 
 
 def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:

@@ -86,17 +86,17 @@ class OwnCriterion:
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )
         if isinstance(literal, cst.IfExp):
-            own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
+            own.change(constructor, lambda new: remove_argument(new, "reduction"))
         elif isinstance(literal, cst.SimpleString):
             if literal.evaluated_value == wanted:
                 return
             if wanted == default:
-                own.change(constructor, lambda new: remove_argument(new, "reduction"))  # type: ignore[arg-type]
+                own.change(constructor, lambda new: remove_argument(new, "reduction"))
             else:
                 quote = literal.quote
                 own.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
         elif default != wanted:
-            own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))  # type: ignore[arg-type]
+            own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
 
     def binding(self, constructor: cst.Call) -> cst.Assign | None:
         """The assignment that keeps the criterion, through ``.to(device)`` and the like."""

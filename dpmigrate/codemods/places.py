@@ -78,11 +78,11 @@ def _route(
             f"{target.name.value} uses the name {name} for something else", facts.module_of(target), target
         )
     routed.add(target)
-    edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))  # type: ignore[arg-type]
+    edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))
     for call, module in calls:
         assert isinstance(call, cst.Call)
         _route(facts, edits, source, facts.scope(call), name, routed, depth - 1, freed)
-        edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))  # type: ignore[arg-type]
+        edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
 
 
 def _loaded_only(facts: Facts, scope: cst.CSTNode, name: str) -> set[str]:
@@ -106,7 +106,7 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
     assert isinstance(tuple_, cst.Tuple)
     count = len(tuple_.elements)
     place = min(2, count)
-    edits.of(module).change(tuple_, lambda new: add_element(new, place, name))  # type: ignore[arg-type]
+    edits.of(module).change(tuple_, lambda new: add_element(new, place, name))
     calls = facts.callers.get(inner, [])
     for call, where in calls:
         assign = facts.parent(call)
@@ -115,4 +115,4 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
             raise Withheld(f"{name} cannot be handed back to where it is needed", where, call)
         if facts.scope(call) is not outer:
             raise Withheld(f"{name} comes back through several functions", where, call)
-        edits.of(where).change(target, lambda new: add_element(new, place, name))  # type: ignore[arg-type]
+        edits.of(where).change(target, lambda new: add_element(new, place, name))

@@ -48,4 +48,4 @@ def _generator(facts: Facts, edits: ProjectEdits, call: cst.Call, keyword: str, 
     if needed is not None:
         own.need_import(needed)
     own.insert_before(statement, f"{name} = {text}().manual_seed({seed})")
-    own.change(call, lambda new: add_argument(new, keyword, name, ()))  # type: ignore[arg-type]
+    own.change(call, lambda new: add_argument(new, keyword, name, ()))

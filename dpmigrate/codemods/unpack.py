@@ -93,7 +93,7 @@ class ResultPlan:
             else:
                 self.edits.of(event.origin.module).change(
                     targets,
-                    lambda new: add_element(new, 2, target),  # type: ignore[arg-type]
+                    lambda new: add_element(new, 2, target),
                 )
         self._items(target)
 

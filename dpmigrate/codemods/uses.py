@@ -271,7 +271,7 @@ class Uses:
                 if live:
                     self._scale(call, node, name)
             elif live:
-                self.edits.of(facts.module_of(call)).change(call, lambda new: new.args[0].value)  # type: ignore[attr-defined]
+                self.edits.of(facts.module_of(call)).change(call, lambda new: new.args[0].value)
                 self.follow(call, True)
             return
         if name == "float" and reduced:
@@ -309,7 +309,7 @@ class Uses:
             self._refuse(node, "one loss per example is used")
         self.edits.of(self.facts.module_of(node)).change(
             node,
-            lambda new: cst.Call(func=cst.Attribute(new, cst.Name("item"))),  # type: ignore[arg-type]
+            lambda new: cst.Call(func=cst.Attribute(new, cst.Name("item"))),
         )
         self.floats.follow(node)
 

@@ -6,6 +6,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.training import MadeBy
 from dpmigrate.analysis.values import (
     NONE,
     Atom,
@@ -62,7 +63,7 @@ def _speaks_opacus(ip: Interpreter) -> bool:
 
 def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
     """The result of ``make_private*``: one run for each mode that it can be called with."""
-    call = "make_private_with_epsilon" if info.name.endswith("epsilon") else "make_private"
+    call: MadeBy = "make_private_with_epsilon" if info.name.endswith("epsilon") else "make_private"
     given = info.argument(None, "grad_sample_mode")
     asked = bool(given)
     if not given:

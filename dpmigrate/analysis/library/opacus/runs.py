@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.training import MadeBy, TrainingRun
 from dpmigrate.analysis.values import (
     Absent,
     Atom,
@@ -46,7 +46,7 @@ def _mode_of(atom: Atom) -> str:
 def record_run(
     ip: Interpreter,
     info: CallInfo,
-    call: str,
+    call: MadeBy,
     mode: str,
     entry: Entry,
     modes: tuple[str, ...],
@@ -66,7 +66,7 @@ def record_run(
     run = TrainingRun(
         ip.module,
         origin,
-        call,  # type: ignore[arg-type]
+        call,
         mode,
         entry.because,
         modes,

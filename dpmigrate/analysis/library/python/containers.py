@@ -95,12 +95,12 @@ def _dict_keys(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(Seq(None, join_all(keys)) if more else Seq(keys))
 
 
-registry.ITERATION["dict"] = lambda ip, e, node: (
-    join_all(
-        [const(k) for k in entries_of(ip, e.atom)[0]]  # type: ignore[arg-type]
-    )
-    or ip.unknown(node, "a key")
-)
+def _iterate_dict(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    assert isinstance(e.atom, Obj)
+    return join_all(const(k) for k in entries_of(ip, e.atom)[0]) or ip.unknown(node, "a key")
+
+
+registry.ITERATION["dict"] = _iterate_dict
 
 
 @method("constant", "lower", "upper", "strip", "replace", "removeprefix", "removesuffix", "title", "format")
