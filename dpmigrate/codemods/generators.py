@@ -8,14 +8,16 @@ the run.
 from __future__ import annotations
 
 import ast
+import builtins
 
 import libcst as cst
 
 from dpmigrate.analysis.values import Const, External, Obj
+from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.places import fresh_name
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import Facts, Scope
 
 SEED_NAMES = ("seed", "random_seed", "manual_seed")
 SEEDERS = frozenset(["manual_seed", "manual_seed_all", "seed_everything", "set_seed", "seed"])
@@ -82,7 +84,7 @@ def _read_names(facts: Facts, scope: cst.CSTNode) -> set[str]:
 def visible(facts: Facts, node: cst.CSTNode, expression: str) -> bool:
     """Whether every variable of an expression is bound in the scopes around a node, before it."""
     names = {n.id for n in ast.walk(ast.parse(expression, mode="eval")) if isinstance(n, ast.Name)}
-    bound: set[str] = set(dir(__builtins__)) if not isinstance(__builtins__, dict) else set(__builtins__)
+    bound = set(dir(builtins))
     line = facts.position(node)
     scope = facts.scope(node)
     first = True
@@ -94,37 +96,14 @@ def visible(facts: Facts, node: cst.CSTNode, expression: str) -> bool:
         scope, first = facts.scope(scope), False
 
 
-def _bound(facts: Facts, scope: cst.CSTNode, before: int | None) -> set[str]:
+def _bound(facts: Facts, scope: Scope, before: int | None) -> set[str]:
     """The names that a scope binds, up to a line."""
-    found: set[str] = set()
-    if isinstance(scope, cst.FunctionDef):
-        found |= {p.name.value for p in facts.inside(scope.params, cst.Param)}
-    for kind in (
-        cst.AssignTarget,
-        cst.For,
-        cst.With,
-        cst.FunctionDef,
-        cst.ClassDef,
-        cst.Import,
-        cst.ImportFrom,
-    ):
-        for node in facts.own(scope, kind):
-            if before is not None and facts.position(node) >= before:
-                continue
-            found |= _names_of(facts, node)
-    return found
+    made = [n for n in binders(facts, scope) if isinstance(n, cst.Param) or _is_before(facts, n, before)]
+    return {name for node in made for name in bound_by(facts, node)}
 
 
-def _names_of(facts: Facts, node: cst.CSTNode) -> set[str]:
-    if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
-        return {node.name.value}
-    if isinstance(node, (cst.Import, cst.ImportFrom)):
-        if isinstance(node.names, cst.ImportStar):
-            return set()
-        return {(a.evaluated_alias or a.evaluated_name).partition(".")[0] for a in node.names}
-    if isinstance(node, cst.With):
-        return {n.value for item in node.items if item.asname for n in facts.inside(item.asname, cst.Name)}
-    return {n.value for n in facts.inside(node.target, cst.Name)}  # type: ignore[attr-defined]
+def _is_before(facts: Facts, node: cst.CSTNode, line: int | None) -> bool:
+    return line is None or facts.position(node) < line
 
 
 def projects_seed(facts: Facts, node: cst.CSTNode) -> str | None:

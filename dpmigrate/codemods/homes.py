@@ -7,22 +7,11 @@ from collections.abc import Collection, Iterator
 import libcst as cst
 
 from dpmigrate.analysis.values import Atom
+from dpmigrate.codemods.binders import Binder, binders, bound_by
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.program_facts import Facts, Scope
 
 MAX_DEPTH = 6
-_BINDERS: tuple[type[cst.CSTNode], ...] = (
-    cst.AssignTarget,
-    cst.AnnAssign,
-    cst.AugAssign,
-    cst.For,
-    cst.NamedExpr,
-    cst.AsName,
-    cst.Import,
-    cst.ImportFrom,
-    cst.FunctionDef,
-    cst.ClassDef,
-)
 
 
 def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[Atom]) -> list[cst.Assign]:
@@ -110,33 +99,13 @@ def _same(facts: Facts, name: cst.Name, at: cst.CSTNode) -> bool:
     return len(binders) == 1 and facts.position(binders[0]) < facts.position(at)
 
 
-def _binding(facts: Facts, name: str, scope: Scope) -> tuple[Scope | None, list[cst.CSTNode]]:
+def _binding(facts: Facts, name: str, scope: Scope) -> tuple[Scope | None, list[Binder]]:
     """The scope that binds a name as seen from a scope, and what binds it there."""
     while True:
         if not isinstance(scope, cst.ClassDef):
-            found = [n for n in _binders(facts, scope) if name in _bound_by(facts, n)]
+            found = [n for n in binders(facts, scope) if name in bound_by(facts, n)]
             if found:
                 return scope, found
         if isinstance(scope, cst.Module):
             return None, []
         scope = facts.scope(scope)
-
-
-def _binders(facts: Facts, scope: Scope) -> Iterator[cst.CSTNode]:
-    if isinstance(scope, (cst.FunctionDef, cst.Lambda)):
-        yield from facts.inside(scope.params, cst.Param)
-    for kind in _BINDERS:
-        yield from facts.own(scope, kind)
-
-
-def _bound_by(facts: Facts, node: cst.CSTNode) -> set[str]:
-    if isinstance(node, (cst.Import, cst.ImportFrom)):
-        if isinstance(node.names, cst.ImportStar):
-            return set()
-        return {(a.evaluated_alias or a.evaluated_name).partition(".")[0] for a in node.names}
-    if isinstance(node, (cst.Param, cst.FunctionDef, cst.ClassDef)):
-        return {node.name.value}
-    target = node.name if isinstance(node, cst.AsName) else node.target  # type: ignore[attr-defined]
-    if isinstance(target, (cst.Attribute, cst.Subscript)):
-        return set()
-    return {n.value for n in facts.inside(target, cst.Name)}
