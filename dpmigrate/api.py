@@ -72,6 +72,7 @@ def _share(project: Project, chosen: Sequence[Group], *, min_certainty: str, **o
         frozenset(project.modules),
         tuple(project.cut_short),
         found.used_ignores,
+        found.unused_ignores,
         dict(_frames(project, kept)),
     )
 

@@ -26,6 +26,7 @@ class Found:
         self.matches: list[tuple[Finding, Match]] = []
         self.not_analysed: list[NotAnalysed] = []
         self.used_ignores: frozenset[tuple[str, int]] = frozenset()
+        self.unused_ignores: frozenset[Span] = frozenset()
 
 
 def findings_of(
@@ -86,7 +87,12 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
     out.matches = list(merged.values())
     for advisory in wanted:
         if advisory.match.get("about") == "ignores":
-            out.matches.extend(ignores.unused(advisory, workspace))
+            unused = ignores.unused(advisory, workspace)
+            out.matches.extend(unused)
+            used = ignores.used()
+            out.unused_ignores = frozenset(
+                f.span for f, _ in unused if (f.span.path, f.span.line) not in used
+            )
     out.used_ignores = ignores.used()
 
 

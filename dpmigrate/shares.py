@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpmigrate.model import CutShort, Finding, NotAnalysed, Run
+from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
@@ -33,6 +33,8 @@ class Share(NamedTuple):
     cut_short: tuple[CutShort, ...] = ()
     used_ignores: frozenset[tuple[str, int]] = frozenset()
     """Path and line of ignore comments that suppressed something."""
+    unused_ignores: frozenset[Span] = frozenset()
+    """The findings that are about a comment which suppressed nothing here."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
 
 
@@ -95,7 +97,7 @@ def join(shares: Sequence[Share]) -> Share:
     for s, share in enumerate(shares):
         for finding in share.findings:
             comment = finding.span.path, finding.span.line
-            if finding.rule == "DPM001" and comment in used - share.used_ignores:
+            if finding.span in share.unused_ignores and comment in used:
                 continue
             if finding.run is not None:
                 finding = finding._replace(run=number[s, finding.run])
@@ -109,6 +111,7 @@ def join(shares: Sequence[Share]) -> Share:
         analysed=frozenset[str]().union(*(share.analysed for share in shares)),
         cut_short=tuple(cut for share in shares for cut in share.cut_short),
         used_ignores=used,
+        unused_ignores=frozenset[Span]().union(*(share.unused_ignores for share in shares)),
         lines={key: lines for share in shares for key, lines in share.lines.items()},
     )
 
