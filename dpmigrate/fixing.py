@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dpmigrate.model import NOT_ANALYSED, Finding
 from dpmigrate.project import Project, open_project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.errors import NotLossless, Refused
@@ -22,7 +23,6 @@ from dpmigrate.workspace.transaction import Transaction
 if TYPE_CHECKING:
     from dpmigrate.codemods.jobs import Job, Options
     from dpmigrate.findings import Found
-    from dpmigrate.model import Finding
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def fix(
     found = look(project)
     refused = {n.path: n.reason for n in workspace.not_analysed}
     if not found.matches or project.program is None:
-        said = [("DPM000", path) for path in refused]
+        said = [(NOT_ANALYSED, path) for path in refused]
         return FixResult(refused=tuple(refused.items()), remaining=_remaining(found.findings, said))
     fixing = _Fixing(project, found, look, options)
     for path, reason in refused.items():
@@ -160,7 +160,7 @@ class _Fixing:
         left = (after or self.found).findings
         offered = [f for f, _ in self.found.matches if f.fix is not None]
         unmade_ = unmade(offered, jobs, kept, self.reasons, left, self.options)
-        said = {(f.rule, f.span.path) for f, _ in unmade_} | {("DPM000", path) for path in self.refused}
+        said = {(f.rule, f.span.path) for f, _ in unmade_} | {(NOT_ANALYSED, path) for path in self.refused}
         return FixResult(
             diff="".join(diff_of(path, old[path], contents[path]) for path in sorted(contents)),
             applied=tuple(sorted(contents)) if apply else (),

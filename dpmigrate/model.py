@@ -19,6 +19,10 @@ Impact = Literal["privacy", "utility", "reproducibility", "api", "none"]
 Applicability = Literal["safe", "unsafe"]
 
 
+NOT_ANALYSED = "DPM000"
+"""The rule under which a file that could not be analysed is reported; every other rule is data."""
+
+
 def both(*values: Tri) -> Tri:
     """Kleene conjunction: False if any is False, else None if any is None, else True."""
     if any(v is False for v in values):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dpmigrate.model import Finding, NotAnalysed, ScanResult, Severity
+from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, ScanResult, Severity
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
@@ -16,7 +16,7 @@ def render(result: ScanResult, style: Style) -> str:
     notebook is put into the message: the lines of the file itself are lines of JSON.
     """
     lines = [_annotation(finding) for finding in sorted(result.findings, key=lambda f: f.sort_key)]
-    named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == "DPM000"}
+    named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == NOT_ANALYSED}
     lines += [_failure(item) for item in result.not_analysed if (item.path, item.cell) not in named]
     return "".join(f"{line}\n" for line in lines)
 

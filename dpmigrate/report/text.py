@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from dpmigrate.model import Finding, NotAnalysed, Place, Run, ScanResult
+from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, Place, Run, ScanResult
 from dpmigrate.report.frame import frame, shown_lines, source_line
 from dpmigrate.report.layout import clean, plural, wrap
 from dpmigrate.report.style import Style
@@ -109,7 +109,7 @@ def _cut(code: str, style: Style, taken: int) -> str:
 
 def _not_analysed(result: ScanResult, style: Style) -> Iterator[str]:
     """Files that could not be analysed, but for those that a finding has named already."""
-    named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == "DPM000"}
+    named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == NOT_ANALYSED}
     rest = [item for item in result.not_analysed if (item.path, item.cell) not in named]
     for item in sorted(rest, key=_not_analysed_key):
         place = where(item.path, item.cell, item.line)
