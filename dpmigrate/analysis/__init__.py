@@ -6,7 +6,7 @@
 ``components``   which modules have to do with one another
 ``core``         the interpreter: frames, path condition, bounds, dispatch
 ``statements``, ``flow``, ``expressions``, ``narrowing``   the Python language, by kind of node
-``names``, ``attributes``, ``assignment``, ``calls``, ``classes``   what the nodes' handlers share
+``names``, ``attributes``, ``assignment``, ``calls``, ``functions``, ``classes``   what handlers share
 ``library``      what the libraries' names mean (one package per library)
 ``training``     TrainingRun and the events that happen to it
 ``entering``     which functions and methods are entered, and in what order

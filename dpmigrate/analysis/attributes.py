@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle
 from dpmigrate.analysis.values import (
@@ -106,8 +107,6 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
         for e in member.entries:
             if isinstance(e.atom, Function):
                 if "property" in e.atom.decorators or "cached_property" in e.atom.decorators:
-                    from dpmigrate.analysis.calls import enter_function
-
                     result = enter_function(ip, e.atom, registry.CallInfo(node), receiver=atom)
                     parts.extend(result.entries)
                     continue

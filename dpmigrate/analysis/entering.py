@@ -8,10 +8,10 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import core
-from dpmigrate.analysis.calls import enter_function, instantiate
 from dpmigrate.analysis.classes import is_enum, is_record, linear
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
+from dpmigrate.analysis.functions import enter_function, instantiate
 from dpmigrate.analysis.library import options
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo

@@ -7,7 +7,6 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import decorated
-from dpmigrate.analysis.calls import instantiate
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
     class_attribute,
@@ -18,6 +17,7 @@ from dpmigrate.analysis.classes import (
     record_fields,
 )
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import instantiate
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method

@@ -1,0 +1,226 @@
+"""Entering functions of the project: constructors, arguments, bodies, and calls that cannot be followed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import libcst as cst
+
+from dpmigrate.analysis.classes import (
+    external_base,
+    find_member,
+    is_enum,
+    is_record,
+    record_fields,
+)
+from dpmigrate.analysis.core import MAX_CALL_DEPTH, Frame, Interpreter
+from dpmigrate.analysis.decorated import given
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Absent,
+    Atom,
+    Class,
+    Entry,
+    Function,
+    Obj,
+    Params,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+    join_all,
+    merge,
+    of,
+)
+
+
+def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
+    """A call into code that cannot be followed: what goes in may come out, and may be used there."""
+    arguments = join_all(info.everything())
+    tensors = [a for a in arguments.atoms if isinstance(a, Tensor)]
+    held = frozenset(a for a in arguments.atoms if isinstance(a, (Obj, Params)))
+    escape = registry.FUNCTIONS.get("<escape>")
+    if held and escape is not None:
+        escape(ip, CallInfo(info.node, [arguments], name=info.name))
+    if tensors:
+        sources = frozenset().union(*(t.sources for t in tensors))
+        return of(Tensor(sources, callee, (), next((t.coefficient for t in tensors if t.coefficient), None)))
+    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held)
+
+
+def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
+    """``Class(...)``."""
+    if is_enum(cls):
+        return _enum_by_value(ip, cls, info)
+    made = Obj("instance", (id(info.node), ip.context, cls.key), ip.module, info.node, cls)
+    initialiser = find_member(ip, cls, "__init__")
+    base = external_base(ip, cls)
+    if initialiser is not None:
+        for e in initialiser.entries:
+            if isinstance(e.atom, Function):
+                enter_function(ip, e.atom, info, receiver=made)
+    elif is_record(cls):
+        fill_record(ip, cls, made, info)
+    elif base is not None:
+        handler = registry.METHODS.get((base, "__init__"))
+        if handler is not None:
+            handler(ip, info, Entry(Obj(base, made.key, made.module, made.node, made)))
+    post = find_member(ip, cls, "__post_init__")
+    if post is not None and isinstance(post.only, Function):
+        enter_function(ip, post.only, CallInfo(info.node), receiver=made)
+    return of(made)
+
+
+def _enum_by_value(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
+    wanted = info.argument(0, "value")
+    parts = []
+    for slot in ip.store.keys(("class", cls.key)):
+        if not isinstance(slot, str) or slot.startswith("_"):
+            continue
+        held = ip.read(("class", cls.key), slot)
+        if held is None or any(isinstance(a, Function) for a in held.atoms):
+            continue
+        member = Obj("enum", (cls.key, slot), cls.module, cls.node, (cls, slot, held))
+        for e in wanted.entries:
+            if e.atom == held.only or isinstance(e.atom, Unknown):
+                parts.append(Entry(member, e.guard, held.entries[0].because if held.entries else ()))
+    return merge(parts) if parts else ip.unknown(info.node, "an enum member")
+
+
+def fill_record(ip: Interpreter, cls: Class, made: Obj, info: CallInfo) -> None:
+    """Set the fields of a dataclass-like object from its constructor's arguments and defaults."""
+    fields = record_fields(cls)
+    for position, name in enumerate(fields):
+        value = info.argument(position, name)
+        if not value or any(isinstance(a, Absent) for a in value.atoms):
+            default = find_member(ip, cls, name)
+            rest = value.select(lambda a: not isinstance(a, Absent))
+            if default is not None:
+                value = join_all([rest, default])
+            elif info.unknown_keywords or info.unknown_positional or not rest:
+                value = join_all([rest, of(Unknown((made.key, ".", name), f"field {name}"))])
+        ip.store.set(made, name, value)
+    for name, value in info.keywords.items():
+        if name not in fields:
+            ip.store.set(made, name, value)
+
+
+def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None = None) -> Value:
+    """Execute a function of the project with these arguments; what it returns."""
+    active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
+    if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
+        return unknown_call(ip, fn, info)
+    ip.entered.add(fn.key)
+    if ip.recording:
+        ip.callees.setdefault(info.node, {})[fn] = None
+    with ip.inside(id(info.node)):
+        owner: Hashable = ("frame", fn.key, ip.context)
+        frame = Frame(
+            owner,
+            fn.module,
+            closure=fn.closure,
+            function=fn,
+            defining=fn.owner if fn.owner is not None else (fn.closure.defining if fn.closure else None),
+            receiver=receiver if receiver is not None else (fn.closure.receiver if fn.closure else None),
+            depth=ip.store.depth,
+            entry_path=ip.path,
+        )
+        saved_path = ip.path
+        ip.store.push()
+        ip.frames.append(frame)
+        try:
+            bind_parameters(ip, fn, info, receiver)
+            result = _run_body(ip, fn, frame)
+        finally:
+            ip.frames.pop()
+            ip.store.pop()
+            ip.path = saved_path
+        if frame.exits:
+            if not frame.captured:
+                _forget_names(ip, owner, frame)
+            ip.store.join(frame.exits)
+            shared = frame.exits[0][1]
+            for _, beyond in frame.exits[1:]:
+                shared &= beyond
+            ip.assume(shared)
+    return result
+
+
+def _forget_names(ip: Interpreter, owner: Hashable, frame: Frame) -> None:
+    """Drop a returned function's own variables, which nothing can read any more."""
+    for delta, _ in frame.exits:
+        for slot in [s for s in delta if s[0] == owner]:
+            del delta[slot]
+    ip.store.names.pop(owner, None)
+
+
+def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
+    if isinstance(fn.node, cst.Lambda):
+        result = ip.evaluate(fn.node.body)
+        frame.exits.append((ip.store.snapshot(frame.depth), ip.path - frame.entry_path))
+        return result
+    if ip.execute(fn.node.body):
+        beyond = ip.path - frame.entry_path
+        frame.returns.append(NONE.guarded(beyond))
+        frame.exits.append((ip.store.snapshot(frame.depth), beyond))
+    if frame.yields:
+        element = join_all(frame.yields)
+        if "contextmanager" in fn.decorators or "asynccontextmanager" in fn.decorators:
+            return of(Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, element))
+        return of(Seq(None, element, False))
+    if not frame.returns:
+        return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
+    return join_all(frame.returns)
+
+
+def bind_parameters(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None) -> None:
+    """Give the parameters their values, as Python binds them."""
+    params = fn.node.params
+    owner = ip.frame.owner
+    positional = [*params.posonly_params, *params.params]
+    given = list(info.positional)
+    if receiver is not None:
+        given.insert(0, of(receiver))
+    keywords = dict(info.keywords)
+    for index, param in enumerate(positional):
+        name = param.name.value
+        if index < len(given):
+            ip.store.set(owner, name, given[index])
+        else:
+            ip.store.set(owner, name, _by_keyword(ip, fn, param, keywords, info, info.unknown_positional))
+    for param in params.kwonly_params:
+        ip.store.set(owner, param.name.value, _by_keyword(ip, fn, param, keywords, info, False))
+    if isinstance(params.star_arg, cst.Param):
+        rest = given[len(positional) :]
+        seq = Seq(None, join_all(rest)) if info.unknown_positional else Seq(tuple(rest))
+        ip.store.set(owner, params.star_arg.name.value, of(seq))
+    if params.star_kwarg is not None:
+        made = Obj("dict", (id(fn.node), ip.context, "**"), fn.module, fn.node)
+        for name, value in keywords.items():
+            ip.store.set(made, ("key", name), value)
+        if info.unknown_keywords:
+            ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "unknown keyword arguments")))
+        ip.store.set(owner, params.star_kwarg.name.value, of(made))
+
+
+def _by_keyword(
+    ip: Interpreter, fn: Function, param: cst.Param, keywords: dict[str, Value], info: CallInfo, maybe: bool
+) -> Value:
+    name = param.name.value
+    value = keywords.pop(name, NOTHING)
+    absent = not value or any(isinstance(a, Absent) for a in value.atoms)
+    kept = value.select(lambda a: not isinstance(a, Absent))
+    if not absent:
+        return kept
+    parts = [kept]
+    default = ip.store.get(("defaults", fn.key), name)
+    if default is not None:
+        parts.append(default.because(ip.origin(param, "parameter default")))
+    if default is None and not maybe and name in (decorated := given(ip, fn)):
+        parts.append(decorated[name])
+    elif default is None or maybe or (info.unknown_keywords and not value):
+        parts.append(of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
+    return join_all(parts)
