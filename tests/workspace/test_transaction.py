@@ -87,6 +87,18 @@ def test_a_file_that_changed_since_it_was_read_is_refused(folder: Path) -> None:
     assert contents(folder) == {"0.py": b"old", "1.py": b"old", "2.py": b"theirs"}
 
 
+def test_a_file_that_vanished_since_it_was_read_is_refused(folder: Path) -> None:
+    paths = files(folder)
+    transaction = Transaction(display=lambda path: Path(path).name)
+    for path in paths:
+        transaction.stage(path, b"old", b"new")
+    paths[1].unlink()
+    with pytest.raises(Refused) as caught:
+        transaction.commit()
+    assert caught.value.path == "1.py"
+    assert contents(folder) == {"0.py": b"old", "2.py": b"old"}
+
+
 def test_what_must_not_be_written_is_refused(folder: Path) -> None:
     (path,) = files(folder, 1)
     (folder / "link.py").symlink_to(path)
