@@ -341,9 +341,8 @@ class EngineChecks:
         base = sensitivity_of.flatten(session, result.clipped_sum, names)
         where = physical(result.sizes)
         slack = max(sensitivity_of.SLACK, 2 * setting.limit)
-        most = sensitivity_of.ALL_UP_TO if self.recipe.ghost else sensitivity_of.ELSEWHERE
         for kind, measure, allowed, tries in (
-            ("leaving out", sensitivity_of.removed_one, 1.0, most),
+            ("leaving out", sensitivity_of.removed_one, 1.0, sensitivity_of.ALL_UP_TO),
             ("replacing", sensitivity_of.replaced_one, 2.0, sensitivity_of.REPLACED),
         ):
             worst = measure(

@@ -20,10 +20,7 @@ SLACK = 1e-4
 """Rounding allowed above the bound, relative to it."""
 
 ALL_UP_TO = 64
-"""In ghost mode every example is left out in batches up to this size; beyond it, this many are."""
-
-ELSEWHERE = 16
-"""As many are left out in the other modes, which are the reference."""
+"""Every example is left out in turn in batches up to this size; beyond it, this many are."""
 
 REPLACED = 8
 INPUT_FACTOR = 50.0

@@ -222,7 +222,7 @@ def noise_of_the_wrong_size_is_seen() -> None:
 def large_batches_are_sampled() -> None:
     report = quick(batch=m.batch_for(m.Mlp, size=70), checks=["sensitivity"])
     assert report.passed, str(report)
-    assert "of 16 tried" in report.checks[0].detail and "of 64 tried" in report.checks[2].detail
+    assert "of 64 tried" in report.checks[0].detail and "of 64 tried" in report.checks[2].detail
 
 
 def class_weights_make_hooks_depend_on_the_batch() -> None:

@@ -90,6 +90,17 @@ def test_hooks_script_agrees_with_ghost_clipping(version: str) -> None:
     assert [c["passed"] for c in modes] == [True, True]
 
 
+def test_fault_of_scale_that_clipping_hides_is_seen_at_the_median_norm() -> None:
+    done = verify("1.6.0", "--checks", "parity", "train_hooks.py", "--", "tripled")
+    first, second = [c for c in done.report["checks"] if "hooks against the oracle" in c["detail"]] + [
+        c for c in done.report["checks"] if c["passed"] is False
+    ][:1]
+    assert first["passed"] is True
+    assert second["detail"].startswith("C at the median norm (")
+    assert second["value"] > 0.1
+    assert done.status == 1
+
+
 def test_each_of_several_engines_is_reported() -> None:
     done = verify("1.6.0", "train_hooks.py", "--engines", "2", "--", "two")
     assert done.status == 0, done.stderr

@@ -45,6 +45,11 @@ class OptimizerWatcher:
         place = place_of(user_frame()) if call is None else call.place
         by_hand = "ghost" if module is not None and module.ghost else "hooks"
         inner = optimizer.original_optimizer
+        bound = watch.settings.bounds.get(len(watch.record.engines))
+        if bound is not None:
+            optimizer.max_grad_norm = bound
+            if module is not None and module.ghost:
+                module.wrapper.max_grad_norm = bound
         record = EngineRecord(
             path=place.path,
             line=place.line,

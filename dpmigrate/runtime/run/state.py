@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ class Settings:
     ``mode``: None for the script's own, else the mode that every engine is given. ``oracle``: judge
     each backward pass on its graph. ``quiet``: draw the noise and add zeros instead. ``replay``:
     parameters to load after each logical step, by engine, so that two runs never drift apart.
+    ``bounds``: max grad norms to clip at instead of the script's, by engine.
     ``engines``: private training runs to wait for; ``grace``: seconds to go on waiting for more.
     ``keep_vectors`` and ``measure_noise``: record sums and parameters, and the noise drawn.
     """
@@ -34,6 +35,7 @@ class Settings:
     oracle: bool = False
     quiet: bool = True
     replay: list[list[Tensor]] | None = None
+    bounds: Mapping[int, float] = field(default_factory=dict)
     engines: int = 1
     grace: float = 60.0
     keep_vectors: bool = True

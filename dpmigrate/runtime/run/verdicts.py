@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run.naming import expected_sum, fault, judged, relative, unclipped
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
 from dpmigrate.runtime.run.removal import Removal
+from dpmigrate.runtime.truth import median_bound
 
 SENSITIVITY_LIMIT = 1 + 1e-4
 """How many C one example may move the value that receives the noise; the rest is rounding."""
@@ -60,6 +62,26 @@ def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
     if "ghost" in engine.mode:
         checks.append(_norms(engine, index, limit))
     return checks
+
+
+def telling_bound(engine: EngineRecord) -> float | None:
+    """A C that clips half of the first step's examples, where the script's own clips all of them or none."""
+    if not engine.steps or engine.adaptive or judged(engine.steps[0]):
+        return None
+    step = engine.steps[0]
+    norms = _joined([b.norms for p in step.physical for b in p.backwards])
+    if step.max_grad_norm is None or not norms or min(norms) <= step.max_grad_norm < max(norms):
+        return None
+    try:
+        return median_bound(torch.tensor(norms, dtype=torch.float64))
+    except ValueError:
+        return None
+
+
+def at_bound(engine: EngineRecord, index: int, bound: float) -> Check:
+    """The clipped sum of a run whose C was put at ``bound``, against the oracle."""
+    check = _clipped_sum(engine, index, limit_for(engine))
+    return replace(check, detail=f"C at the median norm ({bound:.3g}): {check.detail}")
 
 
 def against_other_mode(
