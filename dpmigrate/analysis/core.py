@@ -117,6 +117,8 @@ class Interpreter:
         self.frames: list[Frame] = []
         self.loops: list[Hashable] = []
         self.conditional = 0
+        self.apart_ways = 0
+        """Enclosing conditions whose branches are executed once for each way into them."""
         self.runs: dict[Hashable, TrainingRun] = {}
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""

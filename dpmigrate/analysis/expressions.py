@@ -263,7 +263,7 @@ def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:
     parts = []
     for branch, truth in ((outcome.true, True), (outcome.false, False)):
         if branch.possible:
-            parts.append(of(Const(truth), ip.origin(node, "test"), guard=branch.guard))
+            parts += [of(Const(truth), ip.origin(node, "test"), guard=way.guard) for way in branch.each()]
     if not outcome.telling:
         return ip.unknown(node, "a test")
     return join_all(parts) or ip.unknown(node, "a test")
@@ -300,11 +300,10 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
     outcome = narrowing.narrow(ip, node.test)
     parts: list[tuple[Value | None, Guard]] = []
     for branch, part in ((outcome.true, node.body), (outcome.false, node.orelse)):
-        if not branch.possible:
-            continue
-        value = _evaluate_keeping_effects(ip, branch, part)
-        if value:
-            parts.append((value, branch.guard))
+        for way in branch.each() if branch.possible else ():
+            value = _evaluate_keeping_effects(ip, way, part)
+            if value:
+                parts.append((value, way.guard))
     if len(parts) == 1:
         return parts[0][0] or NOTHING
     return join_guarded(parts)

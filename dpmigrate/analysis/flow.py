@@ -26,6 +26,10 @@ from dpmigrate.analysis.values import (
 )
 
 
+MAX_APART = 2
+"""Conditions within one another whose branches are executed once for each way into them."""
+
+
 @statement(cst.If)
 def _if(ip: Interpreter, node: cst.If) -> bool:
     outcome = narrowing.narrow(ip, node.test)
@@ -49,11 +53,20 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
         return ip.execute(node.orelse.body if isinstance(node.orelse, cst.Else) else node.orelse)
 
     branches = []
-    if outcome.true.possible:
-        branches.append((outcome.true.guard, taking(outcome.true, lambda: ip.execute(node.body))))
-    if outcome.false.possible:
-        branches.append((outcome.false.guard, taking(outcome.false, other)))
-    return ip.alternatives(branches) if branches else True
+    for outcome_branch, body in ((outcome.true, lambda: ip.execute(node.body)), (outcome.false, other)):
+        if outcome_branch.possible:
+            branches += [(way.guard, taking(way, body)) for way in _ways(ip, outcome_branch)]
+    apart = len(branches) > 2
+    ip.apart_ways += apart
+    try:
+        return ip.alternatives(branches) if branches else True
+    finally:
+        ip.apart_ways -= apart
+
+
+def _ways(ip: Interpreter, branch: narrowing.Branch) -> tuple[narrowing.Branch, ...]:
+    """The ways into a branch, each of which its body is executed for; one where that goes too deep."""
+    return branch.each() if ip.apart_ways < MAX_APART else (branch,)
 
 
 @statement(cst.Match)

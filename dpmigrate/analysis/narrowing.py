@@ -34,13 +34,28 @@ from dpmigrate.analysis.values import (
 )
 
 
+MAX_WAYS = 4
+"""Ways into one branch that are told apart."""
+
+Rebinds = list[tuple[cst.BaseExpression, Value]]
+
+
 @dataclass(slots=True)
 class Branch:
-    """One outcome of a test: possible or not, and what holds there."""
+    """One outcome of a test: possible or not, and what holds there.
+
+    ``ways`` are two or more sets of assumptions, each of which leads there (``a or b``, and the else of
+    ``a and b``); ``guard`` and ``rebinds`` then are what all of them share.
+    """
 
     possible: bool = True
     guard: Guard = ALWAYS
-    rebinds: list[tuple[cst.BaseExpression, Value]] = field(default_factory=list)
+    rebinds: Rebinds = field(default_factory=list)
+    ways: tuple[Branch, ...] = ()
+
+    def each(self) -> tuple[Branch, ...]:
+        """The ways into the branch, itself where there is only one."""
+        return self.ways or (self,)
 
 
 @dataclass(slots=True)
@@ -53,7 +68,7 @@ class Outcome:
     @property
     def telling(self) -> bool:
         """Whether the test says anything at all about values or assumptions."""
-        return any(not b.possible or b.guard or b.rebinds for b in (self.true, self.false))
+        return any(not b.possible or b.guard or b.rebinds or b.ways for b in (self.true, self.false))
 
 
 def _undecided() -> Outcome:
@@ -118,19 +133,28 @@ def outcome_of_split(
     guards = {True: common_guard(yes), False: common_guard(no)}
     guards[False] |= _opposites(guards[True] - ip.path, no)
     guards[True] |= _opposites(guards[False] - ip.path, yes)
-    if yes and no and not (guards[True] - ip.path and guards[False] - ip.path):
+    ways = {True: _ways_of(ip, node, yes), False: _ways_of(ip, node, no)}
+    told = {holds: bool(guards[holds] - ip.path or ways[holds]) for holds in (True, False)}
+    if yes and no and not (told[True] and told[False]):
         symbol = _symbol_of(ip, node, yes, no)
         if symbol is not None:
             for holds in (True, False):
                 guards[holds] = guards[holds] | {Literal(symbol, test, holds)}
 
-    def branch(part: Value, other: Value, guard: Guard) -> Branch:
-        if not part:
+    def branch(part: Value, other: Value, guard: Guard, ways: Branch | None) -> Branch:
+        if not part or contradict(guard, ip.path):
             return Branch(possible=False)
-        rebinds = [] if not other and not _refined(part) else [(node, part)]
-        return Branch(not contradict(guard, ip.path), guard - ip.path, rebinds)
+        if other and ways is not None and not guard - ip.path:
+            return ways
+        rebinds: Rebinds = [] if not other and not _refined(part) else [(node, part)]
+        return Branch(True, guard - ip.path, rebinds)
 
-    return Outcome(branch(yes, no, guards[True]), branch(no, yes, guards[False]))
+    return Outcome(branch(yes, no, guards[True], ways[True]), branch(no, yes, guards[False], ways[False]))
+
+
+def _ways_of(ip: Interpreter, node: cst.BaseExpression, part: Value) -> Branch | None:
+    """The alternatives of a value as ways into the branch that they take."""
+    return _any_of([Branch(True, e.guard - ip.path, [(node, Value((e,)))]) for e in part.entries])
 
 
 def _opposites(known: Guard, other: Value) -> Guard:
@@ -200,18 +224,37 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
         ip.path = saved
         ip.store.pop()
     last_goes, last_stops = (second.true, second.false) if is_and else (second.false, second.true)
-    both = Branch(
-        goes_on.possible and last_goes.possible,
-        shorten(goes_on.guard | last_goes.guard),
-        [*goes_on.rebinds, *last_goes.rebinds],
-    )
+    both = _all_of(goes_on, last_goes)
     if not stops.possible:
         other = Branch(last_stops.possible, shorten(goes_on.guard | last_stops.guard), last_stops.rebinds)
     elif not last_stops.possible:
         other = stops
     else:
-        other = Branch(True, stops.guard & last_stops.guard)
+        late = _all_of(goes_on, last_stops)
+        other = _any_of([*stops.each(), *late.each()]) or Branch(True, stops.guard & late.guard)
     return Outcome(both, other) if is_and else Outcome(other, both)
+
+
+def _all_of(first: Branch, second: Branch) -> Branch:
+    """Both branches at once."""
+    ways = [
+        Branch(True, shorten(a.guard | b.guard), [*a.rebinds, *b.rebinds])
+        for a in first.each()
+        for b in second.each()
+        if not contradict(a.guard, b.guard)
+    ]
+    if not (first.possible and second.possible and ways):
+        return Branch(possible=False)
+    joint = Branch(True, shorten(first.guard | second.guard), [*first.rebinds, *second.rebinds])
+    return ways[0] if len(ways) == 1 else _any_of(ways) or joint
+
+
+def _any_of(ways: list[Branch]) -> Branch | None:
+    """A branch with several ways into it; None where they cannot, or need not, be told apart."""
+    if not 1 < len(ways) <= MAX_WAYS or not all(way.guard for way in ways):
+        return None
+    shared = frozenset.intersection(*(way.guard for way in ways))
+    return Branch(True, shared, ways=tuple(ways))
 
 
 def _narrow_comparison(ip: Interpreter, test: cst.Comparison) -> Outcome:

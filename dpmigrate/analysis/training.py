@@ -22,6 +22,7 @@ from dpmigrate.analysis.values import (
     Value,
     contradict,
     entails,
+    weaken,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class TrainingRun:
         key = (kind, id(origin.node), context, tuple(sorted((k, _stable(v)) for k, v in detail.items())))
         old = self.seen.get(key)
         if old is not None:
-            old.guard = old.guard & beyond
+            old.guard = weaken(old.guard, beyond)
             return
         event = Event(kind, origin, beyond, context, loops, conditional, detail)
         self.seen[key] = event

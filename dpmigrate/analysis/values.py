@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_ATOMS = 24
 MAX_GUARD = 12
+MAX_CASES = 4
+"""Assumptions that one atom is kept under side by side."""
 
 Symbol = Hashable
 Test = tuple[Any, ...]
@@ -80,6 +82,31 @@ def entails(known: Guard, literal: Literal) -> bool:
         return True
     opposite = Literal(literal.symbol, literal.test, not literal.holds)
     return any(clash(k, opposite) for k in known)
+
+
+DOUBT = Literal("doubt", ("truth",), True)
+"""Stands for assumptions that were given up: what holds under it may hold."""
+
+
+def either(a: Guard, b: Guard) -> Guard | None:
+    """The one conjunction that says "``a`` or ``b``"; None where no single one does."""
+    if a <= b:
+        return a
+    if b <= a:
+        return b
+    if len(a) == len(b):
+        rest_a, rest_b = a - b, b - a
+        if len(rest_a) == 1:
+            (x,), (y,) = rest_a, rest_b
+            if x.symbol == y.symbol and x.test == y.test:
+                return a & b
+    return None
+
+
+def weaken(a: Guard, b: Guard) -> Guard:
+    """A guard that holds wherever ``a`` or ``b`` does; with a doubt where it says less than both."""
+    exact = either(a, b)
+    return (a & b) | {DOUBT} if exact is None else exact
 
 
 _AGE: dict[Symbol, int] = {}
@@ -299,19 +326,22 @@ class Value:
             return True
         if not isinstance(other, Value) or len(self.entries) != len(other.entries):
             return False
-        return hash(self) == hash(other) and {e.atom: e.guard for e in self.entries} == {
-            e.atom: e.guard for e in other.entries
+        return hash(self) == hash(other) and {(e.atom, e.guard) for e in self.entries} == {
+            (e.atom, e.guard) for e in other.entries
         }
 
     @property
     def atoms(self) -> tuple[Atom, ...]:
-        """The atoms alone."""
-        return tuple(e.atom for e in self.entries)
+        """The atoms alone, each once."""
+        return tuple(dict.fromkeys(e.atom for e in self.entries))
 
     @property
     def only(self) -> Atom | None:
         """The single atom that it must be, if it is just one."""
-        return self.entries[0].atom if len(self.entries) == 1 else None
+        if len(self.entries) == 1:
+            return self.entries[0].atom
+        atoms = self.atoms
+        return atoms[0] if len(atoms) == 1 else None
 
     @property
     def constant(self) -> Any:
@@ -360,22 +390,38 @@ NONE = Value((Entry(Const(None)),))
 
 
 def merge(entries: Iterable[Entry]) -> Value:
-    """One value out of entries: an atom that is there twice keeps what both guards say."""
-    seen: dict[Atom, Entry] = {}
+    """One value out of entries: an atom that is there twice is kept under the assumptions of either."""
+    seen: dict[Atom, list[Entry]] = {}
     for e in entries:
-        old = seen.get(e.atom)
-        if old is None:
-            seen[e.atom] = e
-        elif old.guard != e.guard:
-            seen[e.atom] = Entry(e.atom, _weaken(old.guard, e.guard), old.because or e.because)
+        cases = seen.get(e.atom)
+        if cases is None:
+            seen[e.atom] = [e]
+        else:
+            _add_case(cases, e)
     if len(seen) > MAX_ATOMS:
         parts = frozenset(a for a in seen if isinstance(a, Obj))
         return Value((Entry(Unknown(("many", hash(parts)), "too many possible values", parts)),))
-    return Value(tuple(seen.values()))
+    return Value(tuple(e for cases in seen.values() for e in cases))
 
 
-def _weaken(a: Guard, b: Guard) -> Guard:
-    return a & b
+def _add_case(cases: list[Entry], new: Entry) -> None:
+    """Add one more case of an atom to those known, joined with one of them where that says the same."""
+    for place, old in enumerate(cases):
+        exact = either(old.guard, new.guard)
+        if exact is not None:
+            joined = Entry(new.atom, exact, old.because or new.because)
+            del cases[place]
+            if exact == old.guard:
+                cases.insert(place, joined)
+            else:
+                _add_case(cases, joined)
+            return
+    cases.append(new)
+    if len(cases) > MAX_CASES:
+        guard = cases[0].guard
+        for case in cases[1:]:
+            guard = weaken(guard, case.guard)
+        cases[:] = [Entry(new.atom, guard, cases[0].because or new.because)]
 
 
 def join_all(values: Iterable[Value]) -> Value:
