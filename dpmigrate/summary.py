@@ -24,7 +24,7 @@ def summarise(project: Project, override: VersionSet | None) -> list[tuple[Run, 
     for part in program.parts if program is not None else ():
         groups: dict[int, list[TrainingRun]] = {}
         for run in part.runs:
-            if run.manual and run.ghost is False:
+            if run.manual and not run.ghost:
                 continue
             groups.setdefault(id(run.origin.node), []).append(run)
         out += [(_summary(runs, project, override, part.interpreter), runs) for runs in groups.values()]
@@ -37,7 +37,7 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
     first = runs[0]
     place = first.module.place(first.origin.node)
     modes = tuple(sorted({mode for r in runs for mode in r.modes}))
-    ghosts = [r for r in runs if r.ghost] or [r for r in runs if r.ghost is None] or runs
+    ghosts = [r for r in runs if r.ghost] or runs
     versions = versions_of(ghosts[0], project.declarations, override, ghosts)
     remaining = versions.together if versions.together else versions.declared
     sources = (*versions.sources, *dict.fromkeys(p.place for p in versions.proofs))

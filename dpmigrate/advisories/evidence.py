@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import Absent, Const
 from dpmigrate.model import Place
 from dpmigrate.versions.project import Declarations
@@ -21,9 +21,6 @@ from dpmigrate.versions.releases import (
     everything,
     universe,
 )
-
-if TYPE_CHECKING:
-    import libcst as cst
 
 NON_WRAPPING = between("1.6.0") | UNKNOWN_GIT
 """Evidence of ``wrap_model=False``, which no commit with the memory manager fault has."""
@@ -62,15 +59,6 @@ class Versions:
         return self.together != everything()
 
 
-def keyword_node(call: cst.CSTNode | None, name: str) -> cst.CSTNode | None:
-    """The argument of a call that is written as ``name=...``."""
-    for arg in getattr(call, "args", ()):
-        if arg.keyword is not None and arg.keyword.value == name:
-            node: cst.CSTNode = arg
-            return node
-    return None
-
-
 def given(run: TrainingRun, name: str) -> bool:
     """Whether a keyword is certainly given (and not None) in the call."""
     atoms = run.argument(name).atoms
@@ -85,7 +73,7 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
     def at_argument(name: str, versions: VersionSet, text: str) -> Proof:
         return Proof(versions, module.place(keyword_node(call, name) or call, text))
 
-    if run.ghost:
+    if run.ghost and run.shown_mode != "?":
         yield Proof(GHOST_CAPABLE, module.place(call, f"{run.mode} mode"))
     if not run.manual:
         if given(run, "criterion"):
@@ -121,11 +109,11 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
 
 
 def same_calls(runs: Iterable[TrainingRun]) -> Callable[[TrainingRun], list[TrainingRun]]:
-    """For each run, the records of its call in every context and like mode: one release runs them all."""
-    together: dict[tuple[int, bool | None], list[TrainingRun]] = {}
+    """For each run, the records of its call in every context and the same mode: one release runs them all."""
+    together: dict[tuple[int, str], list[TrainingRun]] = {}
     for run in runs:
-        together.setdefault((id(run.origin.node), run.ghost), []).append(run)
-    return lambda run: together[id(run.origin.node), run.ghost]
+        together.setdefault((id(run.origin.node), run.mode), []).append(run)
+    return lambda run: together[id(run.origin.node), run.mode]
 
 
 def versions_of(

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable
 from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
-from dpmigrate.analysis.narrowing import four_results
 from dpmigrate.analysis.training import Event
-from dpmigrate.analysis.values import Absent, Const, External, Obj, Partial, Unknown, Value, entails
+from dpmigrate.analysis.values import Absent, Const, External, Obj, Partial, Unknown, Value
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import FAULTY_GIT
 
@@ -31,9 +30,6 @@ def fact(made: Fact) -> Fact:
 
 @fact
 def _ghost(s: Subject) -> Tri:
-    """Whether this happens in a ghost run; the number of its results tells where the mode is unknown."""
-    if s.run.ghost is None:
-        return next((holds for holds in (True, False) if entails(s.guard, four_results(s.run, holds))), None)
     return s.run.ghost
 
 

@@ -124,7 +124,7 @@ def _because(case: dict[str, Any], subject: Subject) -> Iterator[Place]:
     seen: set[Place] = set()
     places: list[Place] = []
     for origin in run.mode_because:
-        places.append(origin.module.place(origin.node, f"mode {run.mode!r}: {origin.text}"))
+        places.append(origin.module.place(origin.node, f"mode {run.shown_mode!r}: {origin.text}"))
     if case.get("versions", "any") != "any":
         places.extend(subject.versions.sources[:4])
         places.extend(p.place for p in subject.versions.proofs if case["versions"] != "declared")
@@ -150,7 +150,7 @@ def _message(template: str, subject: Subject, affected: VersionSet) -> str:
     run, versions = subject.run, subject.versions
     hit = (versions.together or versions.evidence) & affected
     words = _Words(
-        mode=f"`{run.mode}`" if run.mode != "?" else "a mode that may be ghost",
+        mode=f"`{run.mode}`" if run.shown_mode != "?" else f"what may be `{run.mode}`",
         call=run.call,
         affected=_spoken(affected),
         hit=_spoken(hit),

@@ -8,10 +8,11 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.advisories.evidence import Versions, keyword_node
+from dpmigrate.advisories.evidence import Versions
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.training import Event, TrainingRun
+from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import ALWAYS, Guard, Obj, Origin, Value
 
 

@@ -28,6 +28,7 @@ from dpmigrate.analysis.values import (
     Entry,
     External,
     Function,
+    Guard,
     Module,
     Obj,
     Params,
@@ -62,24 +63,18 @@ def gather(ip: Interpreter, node: cst.Call) -> CallInfo:
 
 
 def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:
-    found: dict[str, list[Value]] = {}
-    lacking: dict[str, None] = {}
+    ways: list[tuple[Guard, dict[str, Value]]] = []
     for e in value.entries:
         if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
             known, more = entries_of(ip, e.atom)
-            for name, held in known.items():
-                found.setdefault(name, []).append(held.guarded(e.guard))
+            ways.append((e.guard, known))
             info.unknown_keywords = info.unknown_keywords or more
-            for other in found:
-                if other not in known:
-                    lacking[other] = None
-        elif not (isinstance(e.atom, Const) and e.atom.value is None):
+        elif isinstance(e.atom, Const) and e.atom.value is None:
+            ways.append((e.guard, {}))
+        else:
             info.unknown_keywords = True
-    many = len(value.entries) > 1
-    for name, values in found.items():
-        if many and (len(values) < len(value.entries)):
-            values.append(of(Absent()))
-        info.keywords[name] = join_all(values)
+    for name in dict.fromkeys(name for _, known in ways for name in known):
+        info.keywords[name] = join_all(known.get(name, of(Absent())).guarded(guard) for guard, known in ways)
 
 
 @expression(cst.Call)

@@ -317,3 +317,8 @@ class Interpreter:
             self.conditional > 0,
             **detail,
         )
+
+    def names_ghost(self, run: TrainingRun) -> None:
+        """The program takes four results of a run: it is written for a ghost mode, whoever sets it."""
+        if run.supposed and isinstance(run.mode_atom, Unknown):
+            self.tested.setdefault(run.mode_atom.symbol, set()).add(run.mode)

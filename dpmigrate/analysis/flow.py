@@ -25,7 +25,6 @@ from dpmigrate.analysis.values import (
     join_all,
 )
 
-
 MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
 

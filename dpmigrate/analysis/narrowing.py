@@ -9,7 +9,6 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis.core import Frame, Interpreter
-from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     ALWAYS,
     Absent,
@@ -32,7 +31,6 @@ from dpmigrate.analysis.values import (
     contradict,
     shorten,
 )
-
 
 MAX_WAYS = 4
 """Ways into one branch that are told apart."""
@@ -136,7 +134,7 @@ def outcome_of_split(
     ways = {True: _ways_of(ip, node, yes), False: _ways_of(ip, node, no)}
     told = {holds: bool(guards[holds] - ip.path or ways[holds]) for holds in (True, False)}
     if yes and no and not (told[True] and told[False]):
-        symbol = _symbol_of(ip, node, yes, no)
+        symbol = symbol_of(ip, node)
         if symbol is not None:
             for holds in (True, False):
                 guards[holds] = guards[holds] | {Literal(symbol, test, holds)}
@@ -166,9 +164,11 @@ def _opposites(known: Guard, other: Value) -> Guard:
     )
 
 
-def _symbol_of(ip: Interpreter, node: cst.BaseExpression, yes: Value, no: Value) -> Hashable:
-    """What to call the thing tested, so that a second test of it goes the same way."""
-    atoms = hash(frozenset((*yes.atoms, *no.atoms)))
+def symbol_of(ip: Interpreter, node: cst.BaseExpression) -> Hashable:
+    """What to call a variable that is tested, so that a second test of it goes the same way."""
+    if not isinstance(node, (cst.Name, cst.Attribute)):
+        return None
+    atoms = hash(ip.evaluate(node))
     if isinstance(node, cst.Name):
         scope: Frame | None = ip.frame
         while scope is not None:
@@ -340,29 +340,13 @@ def _narrow_length(ip: Interpreter, node: cst.BaseExpression, wanted: int) -> Ou
             return len(atom.items) == wanted
         if isinstance(atom, Obj) and atom.kind == "private-result":
             ip.happen(atom.data, "result-use", node, length=wanted)
-            return bool(atom.data.ghost) == (wanted == 4) if atom.data.ghost is not None else None
+            if wanted == 4:
+                ip.names_ghost(atom.data)
+            return bool(atom.data.ghost == (wanted == 4)) if wanted in (3, 4) else False
         return None
 
     yes, no = split(value, ("len", wanted), decide)
-    if wanted in (3, 4):
-        yes, no = _told_apart(yes, wanted == 4), _told_apart(no, wanted != 4)
     return outcome_of_split(ip, node, yes, no)
-
-
-def four_results(run: TrainingRun, holds: bool = True) -> Literal:
-    """The assumption that a run, whose mode cannot be known, gave four results: that it is a ghost run."""
-    return Literal(("four results", id(run)), ("truth",), holds)
-
-
-def _told_apart(value: Value, four: bool) -> Value:
-    """The results of runs in unknown modes, each under what a test of their number says of it."""
-
-    def guard(atom: Atom) -> Guard:
-        if isinstance(atom, Obj) and atom.kind == "private-result" and atom.data.ghost is None:
-            return frozenset({four_results(atom.data, four)})
-        return ALWAYS
-
-    return Value(tuple(Entry(e.atom, e.guard | guard(e.atom), e.because) for e in value.entries))
 
 
 def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:

@@ -123,7 +123,16 @@ def _part(modules: Modules, entries: Sequence[str], recording: bool) -> Part:
         again = Interpreter(modules, recording)
         again.tested = ip.tested
         ip = _interpret(again, entries)
+    _name_supposed_modes(ip)
     return Part(ip)
+
+
+def _name_supposed_modes(ip: Interpreter) -> None:
+    """A mode that something unknown may stand for is one of its values where the program tests for it."""
+    for run in ip.runs.values():
+        tested = ip.tested.get(run.mode_atom.symbol, ()) if isinstance(run.mode_atom, Unknown) else ()
+        if run.supposed and any("ghost" in c for c in tested):
+            run.modes = tuple(dict.fromkeys((*run.modes, run.mode)))
 
 
 def _mode_is_tested(ip: Interpreter) -> bool:

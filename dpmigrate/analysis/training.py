@@ -19,6 +19,7 @@ from dpmigrate.analysis.values import (
     Guard,
     Obj,
     Origin,
+    Unknown,
     Value,
     contradict,
     entails,
@@ -98,11 +99,19 @@ class TrainingRun:
     seen: dict[Hashable, Event] = field(default_factory=dict)
 
     @property
-    def ghost(self) -> bool | None:
-        """Whether the mode is a ghost mode; None when it may be."""
-        if self.mode.startswith("ghost"):
-            return True
-        return None if self.mode == "?" and self.asked_mode else False
+    def ghost(self) -> bool:
+        """Whether the mode is a ghost mode."""
+        return self.mode.startswith("ghost")
+
+    @property
+    def supposed(self) -> bool:
+        """Whether the mode is one that something unknown may stand for."""
+        return self.ghost and isinstance(self.mode_atom, Unknown)
+
+    @property
+    def shown_mode(self) -> str:
+        """The mode as reports have it: what is supposed is named where the program itself names it."""
+        return self.mode if not self.supposed or self.mode in self.modes else "?"
 
     @property
     def manual(self) -> bool:
@@ -142,7 +151,7 @@ class TrainingRun:
 
     def certainty(self, event: Event | None = None) -> Certainty:
         """How sure it is that the run, and the event, happen with this mode."""
-        sure = len(self.modes) == 1 and self.mode != "?"
+        sure = len(self.modes) == 1 and self.mode != "?" and not self.supposed
         if event is not None and event.guard:
             sure = False
         return "definite" if sure else "possible"

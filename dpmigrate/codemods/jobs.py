@@ -101,7 +101,7 @@ class CallGroup:
 
     @property
     def ghost(self) -> bool:
-        return any(r.ghost is not False for r in self.runs)
+        return any(r.ghost for r in self.runs)
 
 
 def upgrade_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
@@ -225,7 +225,7 @@ def _needs_rewriting(group: CallGroup) -> bool:
     if any(f.rule not in ("DPM901", "DPM101") for f, _ in group.found):
         return True
     for run in group.runs:
-        if run.ghost is False:
+        if not run.ghost:
             continue
         if any(e.kind in ("two-pass-call", "coefficient") for e in run.events) or run.argument("clipping"):
             return True
@@ -237,7 +237,4 @@ def _needs_rewriting(group: CallGroup) -> bool:
 def _old_only(group: CallGroup, project: Project) -> bool:
     """Whether a call's code can only run on releases before the wrapped criterion."""
     new = from_spec(">=1.5.3")
-    return any(
-        r.ghost is not False and not versions_of(r, project.declarations, None).evidence & new
-        for r in group.runs
-    )
+    return any(r.ghost and not versions_of(r, project.declarations, None).evidence & new for r in group.runs)

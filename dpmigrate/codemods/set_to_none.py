@@ -18,7 +18,7 @@ from dpmigrate.codemods.program_facts import Facts
 
 def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) -> None:
     """Plan it for the runs of one call. Raises `Withheld`."""
-    ghost = [r for r in runs if r.ghost is not False]
+    ghost = [r for r in runs if r.ghost]
     touches = {e.origin.node: e for r in ghost for e in r.of_kind("first-touch") if e.detail["how"] != "none"}
     if not touches:
         raise Withheld(

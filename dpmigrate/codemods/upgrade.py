@@ -67,7 +67,7 @@ class Upgrade:
         """Whether the run gets a criterion of its own, beside the project's, which stays as it is."""
         self.edits = edits
         self.runs = tuple(runs)
-        self.ghost = tuple(r for r in runs if r.ghost is not False)
+        self.ghost = tuple(r for r in runs if r.ghost)
         self.module: ModuleInfo = runs[0].module
         node = runs[0].origin.node
         assert isinstance(node, cst.Call)

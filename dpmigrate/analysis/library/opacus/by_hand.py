@@ -13,6 +13,7 @@ from dpmigrate.analysis.library.opacus.runs import (
     objects_in,
     part,
     record_run,
+    shown_modes,
 )
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
@@ -82,7 +83,7 @@ def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
     modes = list(modes_of(ip, given))
     out = []
     for mode, entry in modes:
-        if mode != "?" and not mode.startswith("ghost"):
+        if not mode.startswith("ghost"):
             out.append(
                 of(
                     Obj("model", ("wrapped", id(info.node), ip.context), ip.module, info.node),
@@ -90,7 +91,7 @@ def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
                 )
             )
             continue
-        run = _manual(ip, info, mode, entry, tuple(m for m, _ in modes))
+        run = _manual(ip, info, mode, entry, shown_modes(modes))
         out.append(of(part(run, "dp-model"), guard=entry.guard))
     return join_all(out)
 
@@ -115,9 +116,7 @@ def _run_for_optimizer(ip: Interpreter, optimizer: Value) -> TrainingRun | None:
     models: set[Atom] = set(models_in(ip, optimizer))
     for atom in optimizer.atoms:
         models |= ip.notes.get(("models", atom), set())
-    manual = [
-        r for r in ip.runs.values() if r.manual and r.ghost is not False and not contradict(r.guard, ip.path)
-    ]
+    manual = [r for r in ip.runs.values() if r.manual and r.ghost and not contradict(r.guard, ip.path)]
     for run in reversed(manual):
         if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
             return run

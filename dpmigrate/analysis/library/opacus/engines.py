@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
+from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library.opacus.runs import modes_of, record_run
+from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import MadeBy
+from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import (
     NONE,
     Atom,
     Entry,
+    Literal,
     Obj,
     Unknown,
     Value,
     const,
     join_all,
     of,
+    shorten,
 )
 
 
@@ -61,6 +67,12 @@ def _speaks_opacus(ip: Interpreter) -> bool:
     return any(b"opacus" in m.source.data for m in ip.modules.loaded())
 
 
+def _mode_variable(ip: Interpreter, info: CallInfo) -> Hashable:
+    """What a test of the variable that holds the mode assumes something about; None where it is none."""
+    argument = keyword_node(info.node, "grad_sample_mode")
+    return narrowing.symbol_of(ip, argument.value) if argument is not None else None
+
+
 def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
     """The result of ``make_private*``: one run for each mode that it can be called with."""
     call: MadeBy = "make_private_with_epsilon" if info.name.endswith("epsilon") else "make_private"
@@ -69,10 +81,14 @@ def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
     if not given:
         given = of(Unknown(("mode", id(info.node)))) if info.unknown_keywords else const("hooks")
     modes = list(modes_of(ip, given))
+    symbol = _mode_variable(ip, info) if len(modes) > 1 else None
     out = []
     for mode, entry in modes:
+        if symbol is not None and mode != "?":
+            # A later test of the same variable then tells the runs apart, whatever it was made of.
+            entry = entry._replace(guard=shorten(entry.guard | {Literal(symbol, ("eq", mode), True)}))
         guard = entry.guard | ip.path
-        run = record_run(ip, info, call, mode, entry, tuple(m for m, _ in modes), asked, guard)
+        run = record_run(ip, info, call, mode, entry, shown_modes(modes), asked, guard)
         run.engine = engine
         run.adaptive = engine is not None and engine.kind == "adaptive-engine"
         result = Obj("private-result", ("result", id(info.node), ip.context, mode), ip.module, info.node, run)

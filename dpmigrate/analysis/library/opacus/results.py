@@ -28,6 +28,8 @@ def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     count, star = info.positional[0].constant, info.positional[1].constant
     ip.happen(run, "unpack", info.node, e.guard, count=count, star=star)
     if star is None:
+        if count == 4:
+            ip.names_ghost(run)
         parts = parts_of(run, count)
         return of(Seq(tuple(map(of, parts)))) if parts else NONE
     whole = parts_of(run, None)
@@ -47,7 +49,7 @@ def _item(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     index = info.positional[0].constant
     ip.happen(run, "result-use", info.node, e.guard, index=index)
     model, optimizer, loader = (part(run, k) for k in ("dp-model", "dp-optimizer", "dp-loader"))
-    if run.ghost is False:
+    if not run.ghost:
         table: dict[int, list[Atom]] = {
             0: [model],
             1: [optimizer],

@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.training import MadeBy, TrainingRun
+from dpmigrate.analysis.training import GHOST_MODES, MadeBy, TrainingRun
 from dpmigrate.analysis.values import (
     Absent,
     Atom,
     Const,
     Entry,
     Guard,
+    Literal,
     Obj,
     Unknown,
     Value,
+    contradict,
+    either,
+    shorten,
+    weaken,
 )
 
 
 def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:
+    """Every mode that a value can stand for, with the assumptions under which it does.
+
+    Something unknown may be a ghost mode (entries whose atom is the unknown itself, see
+    :attr:`TrainingRun.supposed`) or any other one ("?"), so that what the program does after testing it
+    is followed for both.
+    """
     seen: dict[str, Entry] = {}
     for e in ip.feasible(given).entries:
-        mode = _mode_of(e.atom)
-        guard = e.guard
-        if mode in seen:
-            guard = seen[mode].guard & guard
-        seen[mode] = Entry(e.atom, guard, e.because)
+        for mode, found in _modes_of_entry(ip, e):
+            old = seen.get(mode)
+            if old is None:
+                seen[mode] = found
+            else:
+                known = found.atom if isinstance(old.atom, Unknown) else old.atom
+                seen[mode] = Entry(known, weaken(old.guard, found.guard), old.because or found.because)
     yield from seen.items()
+
+
+def shown_modes(modes: Iterable[tuple[str, Entry]]) -> tuple[str, ...]:
+    """The modes as reports list them: what is only supposed is unknown."""
+    return tuple(dict.fromkeys("?" if isinstance(e.atom, Unknown) else mode for mode, e in modes))
+
+
+def _modes_of_entry(ip: Interpreter, e: Entry) -> Iterator[tuple[str, Entry]]:
+    mode = _mode_of(e.atom)
+    if mode != "?" or not isinstance(e.atom, Unknown):
+        yield mode, e
+        return
+    symbol = e.atom.symbol
+    for lit in ip.path | e.guard:
+        if lit.symbol == symbol and lit.holds and lit.test[0] == "eq" and isinstance(lit.test[1], str):
+            yield lit.test[1], Entry(Const(lit.test[1]), e.guard, e.because)
+            return
+    tested = sorted(c for c in ip.tested.get(symbol, ()) if c in GHOST_MODES)
+    ghosts = [Literal(symbol, ("eq", mode), True) for mode in tested or GHOST_MODES[:1]]
+    rest = frozenset(lit._replace(holds=False) for lit in ghosts)
+    for lit in ghosts:
+        if not contradict(frozenset({lit}), e.guard | ip.path):
+            yield lit.test[1], Entry(e.atom, shorten(e.guard | {lit}), e.because)
+    if not contradict(rest, e.guard | ip.path):
+        yield "?", Entry(e.atom, shorten(e.guard | rest), e.because)
 
 
 def _mode_of(atom: Atom) -> str:
@@ -56,7 +94,8 @@ def record_run(
     key = ("run", id(info.node), ip.context, mode)
     old = ip.runs.get(key)
     if old is not None:
-        old.guard = old.guard & guard
+        exact = either(old.guard, guard)
+        old.guard = old.guard & guard if exact is None else exact
         old.raw_models |= _raw(ip, info.argument(None, "module"))
         old.raw_optimizers |= objects_in(info.argument(None, "optimizer"))
         old.raw_loaders |= objects_in(info.argument(None, "data_loader"))
@@ -74,7 +113,7 @@ def record_run(
         guard,
         ip.context,
         tuple(f.owner for f in ip.frames),
-        arguments=dict(info.keywords),
+        arguments={name: _under(value, guard) for name, value in info.keywords.items()},
         raw_models=_raw(ip, info.argument(None, "module")),
         raw_optimizers=objects_in(info.argument(None, "optimizer")),
         raw_loaders=objects_in(info.argument(None, "data_loader")),
@@ -85,6 +124,11 @@ def record_run(
     ip.runs[key] = run
     hand_over(ip, run)
     return run
+
+
+def _under(value: Value, guard: Guard) -> Value:
+    """The part of an argument that agrees with the run's own assumptions."""
+    return Value(tuple(e for e in value.entries if not contradict(e.guard, guard)))
 
 
 def hand_over(ip: Interpreter, run: TrainingRun) -> None:
@@ -132,7 +176,7 @@ def parts_of(run: TrainingRun, count: int | None) -> list[Atom] | None:
     model, optimizer, loader = (part(run, k) for k in ("dp-model", "dp-optimizer", "dp-loader"))
     four: list[Atom] = [model, optimizer, criterion_of(run), loader]
     three: list[Atom] = [model, optimizer, loader]
-    if run.ghost is False:
+    if not run.ghost:
         return three if count in (3, None) else None
     if count is None:
         return four if run.ghost else three
