@@ -28,7 +28,7 @@ TELLING = {
     "DPM204": "manual_seed(",
     "DPM401": "double_backward(",
     "DPM402": ".backward(",
-    "DPM403": "make_private",
+    "DPM403": ("make_private", " = "),
     "DPM404": "make_private",
     "DPM405": "clipping",
     "DPM901": "opacus",

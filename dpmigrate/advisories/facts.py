@@ -11,9 +11,9 @@ from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
 from dpmigrate.analysis.training import Event
-from dpmigrate.analysis.values import Absent, Const, External, Obj, Partial, Unknown, Value
+from dpmigrate.analysis.values import Absent, Const, External, Function, Obj, Partial, Unknown, Value
 from dpmigrate.model import Tri, both, either, negated
-from dpmigrate.versions.releases import FAULTY_GIT
+from dpmigrate.versions.releases import FAULTY_GIT, between
 
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
@@ -54,6 +54,14 @@ def _is_constant(value: Value, wanted: object) -> Tri:
     if not answers:
         return False
     return answers.pop() if len(answers) == 1 else None
+
+
+@fact
+def _clipping_ghost_named(s: Subject) -> Tri:
+    """The same, where the program itself names the value: an option that could be anything is no sign of it."""
+    value = s.run.argument("clipping")
+    tested = {c for a in value.atoms if isinstance(a, Unknown) for c in s.ip.tested.get(a.symbol, ())}
+    return _clipping_ghost(s) if Const("ghost") in value.atoms or "ghost" in tested else False
 
 
 @fact
@@ -221,6 +229,7 @@ def _ignores_reduction(s: Subject) -> Tri:
         answer = negated(honours_reduction(s.ip, atom))
         if answer is not False:
             s.notes["criterion"] = criterion_words(atom)
+            s.notes["consequence"] = _consequence(s, sure=answer is True)
         answers.append(answer)
     return either(*answers) if len(set(answers)) == 1 else (None if True in answers else False)
 
@@ -233,7 +242,24 @@ def criterion_words(atom: object) -> str:
         return "a `functools.partial` is a function"
     if isinstance(atom, Obj) and atom.kind == "instance":
         return f"`{atom.data.node.name.value}` returns a mean whatever `reduction` says"
-    return "a function of the project"
+    if isinstance(atom, Function):
+        return f"`{atom.name}` is a function" if atom.name else "a lambda is a function"
+    return "it is a function"
+
+
+def _consequence(s: Subject, sure: bool) -> str:
+    """What the releases that remain do with a criterion whose ``reduction`` cannot be set."""
+    versions = s.versions.together or s.versions.evidence
+    old = [release for release in ("1.5.3", "1.5.4") if release in versions]
+    said = []
+    if old:
+        said.append(f"Opacus {' and '.join(old)} raise{'s' * (len(old) == 1)}")
+    if versions & between("1.6.0"):
+        said.append(f"{'Opacus ' * (not old)}1.6.0 clips nothing{_UNLESS[sure]}")
+    return ", ".join(said)
+
+
+_UNLESS = {True: "", False: " unless it gives one loss per example, which cannot be told from here"}
 
 
 @fact

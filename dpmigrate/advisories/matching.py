@@ -89,7 +89,10 @@ def _judge(advisory: Advisory, case: dict[str, Any], subject: Subject) -> Match 
     truth = both(by_version, conditions.holds(case["when"], fact))
     if truth is False:
         return None
-    sure = truth is True and subject.run.certainty(subject.event) == "definite" and not subject.guard
+    # What goes wrong in every mode is as sure where the mode is not.
+    of_the_mode = "ghost" in conditions.names_in(case["when"])
+    sure = truth is True and subject.run.certainty(subject.event, of_the_mode) == "definite"
+    sure = sure and not subject.guard
     return Match(
         advisory,
         subject.run,

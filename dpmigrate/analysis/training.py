@@ -149,9 +149,9 @@ class TrainingRun:
         """The events of some kinds, in the order of first occurrence."""
         return (e for e in self.events if e.kind in kinds)
 
-    def certainty(self, event: Event | None = None) -> Certainty:
-        """How sure it is that the run, and the event, happen with this mode."""
-        sure = len(self.modes) == 1 and self.mode != "?" and not self.supposed
+    def certainty(self, event: Event | None = None, of_the_mode: bool = True) -> Certainty:
+        """How sure it is that the run, and the event, happen (``of_the_mode``: with this mode)."""
+        sure = not of_the_mode or (len(self.modes) == 1 and self.mode != "?" and not self.supposed)
         if event is not None and event.guard:
             sure = False
         return "definite" if sure else "possible"
