@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.advisories.evidence import same_calls, versions_of
 from dpmigrate.advisories.facts import is_given, reset_to_none
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Const, Obj, Value
@@ -38,9 +38,7 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
     place = first.module.place(first.origin.node)
     modes = tuple(sorted({mode for r in runs for mode in r.modes}))
     ghosts = [r for r in runs if r.ghost] or runs
-    versions = versions_of(ghosts[0], project.declarations, override, ghosts)
-    remaining = versions.together if versions.together else versions.declared
-    sources = (*versions.sources, *dict.fromkeys(p.place for p in versions.proofs))
+    versions, sources = _versions(ghosts, project, override)
     return Run(
         path=place.path,
         line=place.line,
@@ -57,8 +55,23 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
         noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),  # type: ignore[arg-type]
         loader_generator=_generator(ip, _loader_generators(runs, ip)),  # type: ignore[arg-type]
         global_seed=_seeded(runs),
-        opacus=OpacusVersions(remaining.spec(), sources),
+        opacus=OpacusVersions(versions.spec(), sources),
     )
+
+
+def _versions(
+    runs: list[TrainingRun], project: Project, override: VersionSet | None
+) -> tuple[VersionSet, tuple[Place, ...]]:
+    """The versions that some mode of a call can meet, and why."""
+    alike = same_calls(runs)
+    each = [
+        versions_of(r, project.declarations, override, alike(r)) for r in {r.mode: r for r in runs}.values()
+    ]
+    found = each[0].together
+    for versions in each[1:]:
+        found |= versions.together
+    proofs = dict.fromkeys(p.place for versions in each for p in versions.proofs)
+    return found or each[0].declared, (*each[0].sources, *proofs)
 
 
 def _reasons(runs: Iterable[TrainingRun]) -> Iterable[Place]:
