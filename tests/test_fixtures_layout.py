@@ -22,6 +22,7 @@ TELLING = {
     "DPM102": "make_private",
     "DPM103": (".backward(", ".manual_backward("),
     "DPM104": "criterion",
+    "DPM107": (".backward(", ".manual_backward("),
     "DPM201": "Generator()",
     "DPM202": "Generator()",
     "DPM203": "make_private",

@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from tests.fixtures_support import fixtures
 from tests.opacus_releases import CHECKOUT
+from tests.verify.planted import PLANTS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,6 +37,9 @@ CONTRACT = {
     "DPM102": "max-grad-norm-ignored",
     "DPM103": "unwrapped-loss",
     "DPM104": "criterion-ignores-reduction",
+    "DPM105": "loss-not-one-per-example",
+    "DPM106": "accumulation-without-memory-manager",
+    "DPM107": "loss-arithmetic",
     "DPM201": "unseeded-noise-generator",
     "DPM202": "unseeded-loader-generator",
     "DPM203": "unseeded-run",
@@ -90,7 +94,8 @@ def test_the_front_matter_is_complete(path: Path) -> None:
     front, _ = parts(path)
     assert front["severity"] in {"error", "warning", "info"}
     assert front["impact"] in {"privacy", "utility", "reproducibility", "api", "none"}
-    assert front["reported"] in {"default", "selected"}
+    assert front["reported"] in {"default", "selected", "verify"}
+    assert ("match" in front) <= (front["reported"] != "verify")
     assert front["fix"]["applicability"] in {"safe", "unsafe", "none"}
     for text in (front["summary"], front["fix"]["summary"]):
         assert text.strip() == text != ""
@@ -128,7 +133,12 @@ def test_every_reference_is_explained_in_the_prose(path: Path) -> None:
 
 @each_rule
 def test_a_fixture_shows_the_rule_and_another_shows_code_without_it(path: Path) -> None:
-    rule = parts(path)[0]["id"]
+    front, _ = parts(path)
+    rule = front["id"]
+    if front["reported"] == "verify":
+        planted = {plant.rule: plant for plant in PLANTS}
+        assert rule in planted and "(found by `verify`)" in front["summary"]
+        return
     shown = [f for f in fixtures() if rule in {e.rule for e in (*f.expected(), *f.expected("info"))}]
     assert shown
     assert any(fixture.has("after") or fixture.has("clean") for fixture in shown)

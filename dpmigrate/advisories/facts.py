@@ -58,7 +58,7 @@ def _is_constant(value: Value, wanted: object) -> Tri:
 
 @fact
 def _clipping_ghost_named(s: Subject) -> Tri:
-    """The same, where the program itself names the value: an option that could be anything is no sign of it."""
+    """The same where the program names the value: an option that could be anything is no sign of it."""
     value = s.run.argument("clipping")
     tested = {c for a in value.atoms if isinstance(a, Unknown) for c in s.ip.tested.get(a.symbol, ())}
     return _clipping_ghost(s) if Const("ghost") in value.atoms or "ghost" in tested else False
@@ -190,6 +190,36 @@ def _unwrapped(s: Subject) -> Tri:
         return False
     s.notes["maker"] = maker_words(event)
     return True
+
+
+@fact
+def _wrapped_loss(s: Subject) -> Tri:
+    """Whether the returned criterion made this loss."""
+    return s.event is not None and s.event.detail["loss"] == "returned-criterion"
+
+
+@fact
+def _two_pass_loss(s: Subject) -> Tri:
+    """Whether this is the second pass of two, over losses times their clipping coefficients."""
+    return s.event is not None and s.event.detail["loss"] == "two-pass"
+
+
+@fact
+def _penalised(s: Subject) -> Tri:
+    """Whether something made of the model's parameters was added to this loss."""
+    return s.event is not None and any(step.endswith("-penalty") for step in s.event.detail["steps"])
+
+
+OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
+
+
+@fact
+def _computed_with(s: Subject) -> Tri:
+    """Whether this loss was divided, multiplied, added to or subtracted from."""
+    steps = s.event.detail["steps"] if s.event is not None else ()
+    found = [OPERATORS[step.partition("-")[0]] for step in steps if step.partition("-")[0] in OPERATORS]
+    s.notes["step"] = ", ".join(f"`{sign}`" for sign in dict.fromkeys(found))
+    return bool(found)
 
 
 @fact

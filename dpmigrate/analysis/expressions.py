@@ -20,6 +20,7 @@ from dpmigrate.analysis.values import (
     ALWAYS,
     NONE,
     NOTHING,
+    Atom,
     Const,
     Function,
     Guard,
@@ -198,8 +199,13 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         update_dict(ip, made, left)
         update_dict(ip, made, right)
         return of(made)
-    parts = frozenset(x for x in (*left.atoms, *right.atoms) if isinstance(x, Params))
-    return ip.unknown(node, "a computation", parts)
+    parts: set[Atom] = set()
+    for x in (*left.atoms, *right.atoms):
+        if isinstance(x, Params):
+            parts.add(x)
+        elif isinstance(x, Unknown):
+            parts |= x.parts
+    return ip.unknown(node, "a computation", frozenset(parts))
 
 
 def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
