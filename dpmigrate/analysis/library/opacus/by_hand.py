@@ -17,7 +17,7 @@ from dpmigrate.analysis.library.opacus.runs import (
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.optimizers import models_in
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import (
     ALWAYS,
     NONE,
@@ -27,6 +27,7 @@ from dpmigrate.analysis.values import (
     External,
     Obj,
     Origin,
+    Tensor,
     Unknown,
     Value,
     const,
@@ -156,6 +157,24 @@ def _wrap_loss(ip: Interpreter, info: CallInfo) -> Value:
         if parts:
             break
     return join_all(parts) if parts else ip.unknown(info.node, "a wrapped criterion")
+
+
+@function("opacus.DPTensorFastGradientClipping")
+def _wrap_losses(ip: Interpreter, info: CallInfo) -> Value:
+    """What the wrapped criterion returns: its ``backward()`` makes both passes."""
+    parts = []
+    losses = info.argument(2, "loss_per_sample")
+    tensors = [a for a in losses.atoms if isinstance(a, Tensor)]
+    for entry, obj in (
+        *entries_of_kind(info.argument(0, "module"), "dp-model"),
+        *entries_of_kind(info.argument(1, "optimizer"), "dp-optimizer"),
+    ):
+        run: TrainingRun = obj.data
+        wrapper = info.name.rpartition(".")[2]
+        ip.happen(run, "result-use", info.node, entry.guard, wrapper=wrapper)
+        sources = frozenset({part(run, "dp-model")}).union(*(t.sources for t in tensors))
+        parts.append(of(Tensor(sources, criterion_of(run)), guard=entry.guard))
+    return join_all(parts) if parts else ip.unknown(info.node, "wrapped losses")
 
 
 @function("opacus.double_backward")

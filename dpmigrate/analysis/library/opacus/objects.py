@@ -44,7 +44,7 @@ def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
-@method("dp-model", "get_coeff", "get_clipping_coef")
+@method("dp-model", "get_coeff", "get_clipping_coef", "get_norm_sample")
 def _coefficient(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.happen(run_of(e), "coefficient", info.node, e.guard, name=info.name)
     return of(Tensor(frozenset({e.atom}), None, (), e.atom))
