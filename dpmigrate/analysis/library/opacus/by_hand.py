@@ -1,59 +1,40 @@
-"""Ghost clipping without an engine: modules, optimizers and losses wrapped by hand; two passes."""
+"""Ghost clipping without an engine: modules and losses wrapped by hand, and two passes."""
 
 from __future__ import annotations
 
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.gradients import touch
-from dpmigrate.analysis.library.opacus.names import GHOST_MODULES, GHOST_OPTIMIZERS
+from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
+from dpmigrate.analysis.library.opacus.pairs import model_wrapped
 from dpmigrate.analysis.library.opacus.runs import (
     criterion_of,
-    hand_over,
     modes_of,
-    objects_in,
     part,
-    record_run,
 )
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.library.torch.optimizers import models_in
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import (
     ALWAYS,
     NONE,
-    Atom,
     Const,
     Entry,
-    External,
     Obj,
     Origin,
     Tensor,
-    Unknown,
     Value,
     const,
-    contradict,
     join_all,
     of,
 )
-
-
-def _manual(ip: Interpreter, info: CallInfo, mode: str, entry: Entry, modes: tuple[str, ...]) -> TrainingRun:
-    module = info.argument(0, "m") or info.argument(0, "module") or info.argument(0, "model")
-    given = CallInfo(info.node, [], {**info.keywords, "module": module}, name=info.name)
-    return record_run(ip, given, "manual", mode, entry, modes, True, entry.guard | ip.path)
 
 
 @function(*GHOST_MODULES)
 def _ghost_module(ip: Interpreter, info: CallInfo) -> Value:
     mode = GHOST_MODULES[info.name]
     because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
-    run = _manual(
-        ip,
-        info,
-        mode,
-        Entry(Const(mode), ALWAYS, (because,)),
-        (mode,),
-    )
+    run = model_wrapped(ip, info, mode, Entry(Const(mode), ALWAYS, (because,)), (mode,))
     return of(part(run, "dp-model"))
 
 
@@ -64,7 +45,7 @@ for _ghost_class in GHOST_MODULES:
 @method("ghost-module", "__init__")
 def _init_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     because = Origin(ip.module, info.node, "a subclass of GradSampleModuleFastGradientClipping")
-    run = _manual(ip, info, "ghost", Entry(Const("ghost"), ALWAYS, (because,)), ("ghost",))
+    run = model_wrapped(ip, info, "ghost", Entry(Const("ghost"), ALWAYS, (because,)), ("ghost",))
     ip.store.set(real(e.atom), "<run>", of(part(run, "dp-model")))
     return NONE
 
@@ -91,57 +72,9 @@ def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
                 )
             )
             continue
-        run = _manual(ip, info, mode, entry, tuple(m for m, _ in modes))
+        run = model_wrapped(ip, info, mode, entry, tuple(m for m, _ in modes))
         out.append(of(part(run, "dp-model"), guard=entry.guard))
     return join_all(out)
-
-
-@function(*GHOST_OPTIMIZERS)
-def _ghost_optimizer(ip: Interpreter, info: CallInfo) -> Value:
-    optimizer = info.argument(0, "optimizer")
-    run = _run_for_optimizer(ip, optimizer)
-    if run is None:
-        because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
-        run = _manual(ip, info, "ghost", Entry(Const("ghost"), ALWAYS, (because,)), ("ghost",))
-    run.raw_optimizers |= objects_in(optimizer)
-    hand_over(ip, run)
-    for name, value in info.keywords.items():
-        key = "noise_generator" if name == "generator" else name
-        run.arguments.setdefault(key if key not in run.arguments else f"optimizer.{name}", value)
-    return of(part(run, "dp-optimizer"))
-
-
-def _run_for_optimizer(ip: Interpreter, optimizer: Value) -> TrainingRun | None:
-    """The hand-made run whose model's parameters the optimizer holds."""
-    models: set[Atom] = set(models_in(ip, optimizer))
-    for atom in optimizer.atoms:
-        models |= ip.notes.get(("models", atom), set())
-    manual = [
-        r for r in ip.runs.values() if r.manual and r.ghost is not False and not contradict(r.guard, ip.path)
-    ]
-    for run in reversed(manual):
-        if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
-            return run
-    here = {f.owner for f in ip.frames}
-    for run in reversed(manual):
-        if run.frames and run.frames[-1] in here and not run.raw_optimizers:
-            return run
-    alone = [run for run in manual if run.module is ip.module and not run.raw_optimizers]
-    return alone[-1] if alone else None
-
-
-@function("opacus.get_optimizer_class")
-def _optimizer_class(ip: Interpreter, info: CallInfo) -> Value:
-    parts = []
-    for mode, entry in modes_of(ip, info.argument(None, "grad_sample_mode") or const("hooks")):
-        clipping = info.argument(None, "clipping")
-        if mode.startswith("ghost") or Const("ghost") in clipping.atoms:
-            parts.append(of(External(GHOST_OPTIMIZERS[0]), guard=entry.guard))
-        else:
-            parts.append(
-                of(Unknown(("optimizer class", id(info.node)), "an optimizer class"), guard=entry.guard)
-            )
-    return join_all(parts)
 
 
 @function("opacus.DPLossFastGradientClipping")
