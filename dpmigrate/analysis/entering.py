@@ -8,11 +8,11 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import core
-from dpmigrate.analysis.classes import is_enum, is_record, linear
+from dpmigrate.analysis.classes import external_base, is_enum, is_record, linear
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
-from dpmigrate.analysis.library import options
+from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.mentions import Mentions
@@ -203,8 +203,17 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> 
                 if index == 0 and receiver is not None and "staticmethod" not in fn.decorators:
                     continue
                 default = ip.store.get(("defaults", fn.key), name)
-                keywords[name] = arguments.get(name) or outside_parameter(ip, fn, param, default)
+                told = arguments.get(name) or _told_by_framework(ip, receiver, name)
+                keywords[name] = told or outside_parameter(ip, fn, param, default)
             enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+
+
+def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:
+    """What the base class of a method's class passes to it: a trainer, its own model."""
+    if receiver is None or not isinstance(receiver.data, Class):
+        return None
+    slot = registry.GIVEN.get((external_base(ip, receiver.data) or "", name))
+    return ip.store.get(receiver, slot) if slot is not None else None
 
 
 def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:

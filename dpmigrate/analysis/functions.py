@@ -24,6 +24,7 @@ from dpmigrate.analysis.values import (
     Atom,
     Class,
     Entry,
+    External,
     Function,
     Obj,
     Params,
@@ -45,6 +46,9 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     escape = registry.FUNCTIONS.get("<escape>")
     if held and escape is not None:
         escape(ip, CallInfo(info.node, [arguments], name=info.name))
+    unseen = registry.FUNCTIONS.get("<unknown call>")
+    if unseen is not None and not isinstance(callee, Function):
+        unseen(ip, CallInfo(info.node, [of(callee), *info.positional], info.keywords))
     if tensors:
         sources = frozenset().union(*(t.sources for t in tensors))
         return of(Tensor(sources, callee, (), next((t.coefficient for t in tensors if t.coefficient), None)))

@@ -65,6 +65,8 @@ METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}
 ITERATION: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
 ENTERING: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
+GIVEN: dict[tuple[str, str], str] = {}
+"""What a framework calls the methods of a subclass with: the attribute, by kind and parameter."""
 PREFIXES: list[tuple[str, FunctionHandler]] = []
 """Handlers for whole families of names (``torch.nn.``), tried after exact names."""
 CANONICAL: dict[str, Callable[[str], str]] = {}
