@@ -24,7 +24,6 @@ from dpmigrate.analysis.values import (
     Atom,
     Class,
     Entry,
-    External,
     Function,
     Obj,
     Params,
