@@ -16,6 +16,7 @@ from dpmigrate.analysis.classes import (
 )
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.functions import enter_function, instantiate, unknown_call
+from dpmigrate.analysis.holding import holds_a_private_model
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.values import (
@@ -275,11 +276,15 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
             else:
                 parts.append(call_atom(ip, e, info))
         return join_all(parts)
+    own = fallback is not None and find_member(ip, cls, fallback) is not None
+    if fallback is not None and own and (atom == ip.frame.receiver or holds_a_private_model(ip, atom)):
+        # What a model with a private part computes is for its own code to say.
+        return call_method(ip, atom, fallback, info)
     if base is not None:
         handler = registry.method_for(Obj(base, atom.key), name)
         if handler is not None:
             return handler(ip, info, Entry(Obj(base, atom.key, atom.module, atom.node, atom)))
-    if fallback is not None and find_member(ip, cls, fallback) is not None:
+    if fallback is not None and own:
         return call_method(ip, atom, fallback, info)
     if has_unknown_base(cls):
         generic = registry.METHODS.get(("unknown", name))

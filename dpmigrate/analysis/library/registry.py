@@ -50,6 +50,14 @@ class CallInfo:
         absent = [isinstance(a, Absent) for a in value.atoms]
         return None if any(absent) and not all(absent) else not all(absent)
 
+    @property
+    def called(self) -> str:
+        """The last name of what the call calls, as it is written there; empty when it has none."""
+        func = self.node.func if isinstance(self.node, cst.Call) else None
+        if isinstance(func, cst.Attribute):
+            return func.attr.value
+        return func.value if isinstance(func, cst.Name) else ""
+
     def everything(self) -> list[Value]:
         """All arguments."""
         return [*self.positional, *self.keywords.values()]

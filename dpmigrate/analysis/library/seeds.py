@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import libcst as cst
-
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.values import NONE, Atom, Const, External, Obj, Unknown, Value, of
@@ -68,7 +66,7 @@ def _unknown_seeder(ip: Interpreter, info: CallInfo) -> Value:
     A function of another package is taken at its word; a method of something unknown may seed.
     """
     callee = info.positional[0].only
-    package, name = _package_and_name(callee, info.node)
+    package, name = _package_and_name(callee, info)
     if not _SAYS_SO.fullmatch(name) or package in _OTHER_GENERATORS:
         return NONE
     if package:
@@ -79,13 +77,10 @@ def _unknown_seeder(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
-def _package_and_name(callee: Atom | None, node: cst.CSTNode) -> tuple[str, str]:
+def _package_and_name(callee: Atom | None, info: CallInfo) -> tuple[str, str]:
     """The package that an imported function comes from (empty for anything else), and its name."""
     if isinstance(callee, External):
         return callee.name.partition(".")[0], callee.name.rpartition(".")[2]
     if isinstance(callee, Obj) and callee.kind == "package":
         return ".", callee.data[0].rpartition(".")[2]
-    func = node.func if isinstance(node, cst.Call) else None
-    if isinstance(func, cst.Attribute):
-        return "", func.attr.value
-    return "", func.value if isinstance(func, cst.Name) else ""
+    return "", info.called
