@@ -154,15 +154,38 @@ class Modules:
         return parts in self._folders
 
 
+_TELLING = frozenset(
+    [
+        "privacy_engine.py",
+        "grad_sample/grad_sample_module.py",
+        "grad_sample/grad_sample_module_fast_gradient_clipping.py",
+        "grad_sample/grad_sample_hooks_fast_gradient_clipping.py",
+        "optimizers/optimizer.py",
+        "optimizers/optimizer_fast_gradient_clipping.py",
+        "optimizers/ddpoptimizer_fast_gradient_clipping.py",
+        "utils/batch_memory_manager.py",
+        "utils/fast_gradient_clipping_utils.py",
+        "utils/adaptive_clipping/adaptive_clipping_utils.py",
+    ]
+)
+"""Files by which a folder named ``opacus`` is known to hold some of Opacus's own source."""
+
+
 def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:
-    """The folders that hold Opacus itself or a fork: an engine beside per-sample gradients."""
+    """The folders that hold Opacus itself, a fork, or patched files of it.
+
+    A fork has an engine beside per-sample gradients, whatever its name; patched files stand below
+    a folder named ``opacus`` where the library has them.
+    """
     known = set(keys)
-    found = []
+    found = set()
     for key in known:
-        if PurePosixPath(key).name == "privacy_engine.py":
-            folder = PurePosixPath(key).parent
-            if str(folder / "grad_sample" / "__init__.py") in known:
-                found.append(folder.parts)
+        path = PurePosixPath(key)
+        if path.name == "privacy_engine.py" and str(path.parent / "grad_sample" / "__init__.py") in known:
+            found.add(path.parent.parts)
+        for end, part in enumerate(path.parts[:-1], 1):
+            if part == "opacus" and "/".join(path.parts[end:]) in _TELLING:
+                found.add(path.parts[:end])
     return sorted(found)
 
 

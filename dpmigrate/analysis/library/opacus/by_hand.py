@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.classes import BASE_KINDS
+from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.gradients import touch
 from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
@@ -30,8 +30,17 @@ from dpmigrate.analysis.values import (
 )
 
 
+def _inside_an_engine(ip: Interpreter) -> bool:
+    """Whether an engine's own code is entered for itself: a copy of Opacus's class is no user of it."""
+    outermost = next((f for f in ip.frames if f.function is not None), None)
+    cls = outermost.defining if outermost is not None else None
+    return cls is not None and all(find_member(ip, cls, name) for name in ("make_private", "_prepare_model"))
+
+
 @function(*GHOST_MODULES)
 def _ghost_module(ip: Interpreter, info: CallInfo) -> Value:
+    if _inside_an_engine(ip):
+        return ip.unknown(info.node, "a wrapped model")
     mode = GHOST_MODULES[info.name]
     because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
     run = model_wrapped(ip, info, mode, Entry(Const(mode), ALWAYS, (because,)), (mode,))
@@ -60,6 +69,8 @@ def _on_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @function("opacus.wrap_model", "opacus.prepare_module")
 def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
+    if _inside_an_engine(ip):
+        return ip.unknown(info.node, "a wrapped model")
     given = info.argument(None, "grad_sample_mode") or const("hooks")
     modes = list(modes_of(ip, given))
     out = []
