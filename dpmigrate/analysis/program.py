@@ -148,10 +148,11 @@ def _module_name(key: str) -> str:
 
 
 def _interpret(ip: Interpreter, entries: Sequence[str]) -> Interpreter:
-    infos = [info for info in map(ip.modules.get, entries) if info is not None]
+    found = [info for info in map(ip.modules.get, entries) if info is not None]
+    infos = [info for own in _mains_first(found) for info in (own, *own.written)]
     ip.entry_paths = {info.key for info in infos}
-    for info in _mains_first(infos):
-        enter_root(ip, info.key, partial(ip.run_module, info))
+    for info in infos:
+        enter_root(ip, info.key, "", partial(ip.run_module, info))
         ip.notes["module seed", info.key] = ip.store.get("<global>", "seed")
     enter_uncalled(ip, {info.key for info in infos})
     return ip
