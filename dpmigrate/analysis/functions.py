@@ -49,7 +49,7 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     if unseen is not None and not isinstance(callee, Function):
         unseen(ip, CallInfo(info.node, [of(callee), *info.positional], info.keywords))
     whole = registry.FUNCTIONS.get("<part of a model>")
-    if whole is not None and isinstance(callee, Unknown):
+    if whole is not None and isinstance(callee, Unknown) and info.takes_data:
         made = whole(ip, CallInfo(info.node, [of(callee), *info.everything()], name=info.name))
         if made:
             return made

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from dpmigrate.analysis.values import ALWAYS, NOTHING, Absent, Entry, Guard, Obj, Value
+from dpmigrate.analysis.values import ALWAYS, NOTHING, Absent, Const, Entry, Guard, Obj, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -57,6 +57,13 @@ class CallInfo:
         if isinstance(func, cst.Attribute):
             return func.attr.value
         return func.value if isinstance(func, cst.Name) else ""
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether anything but literals is given, as to what computes with it."""
+        if self.unknown_positional or self.unknown_keywords:
+            return True
+        return any(not isinstance(a, Const) for value in self.everything() for a in value.atoms)
 
     def everything(self) -> list[Value]:
         """All arguments."""

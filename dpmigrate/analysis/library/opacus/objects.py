@@ -67,6 +67,8 @@ def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 @method("dp-model", "*")
 def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
+    if not info.takes_data and info.name != "generate":
+        return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({e.atom}).union(*(t.sources for t in inputs))
     return of(Tensor(sources, e.atom, (f".{info.name}",)))
