@@ -111,8 +111,8 @@ def analyse_groups(project: Project, chosen: Sequence[Group], recording: bool = 
     modules = texts.modules()
     with paused_collector():
         project.program = analyse(modules, chosen, recording)
-    project.modules = {m.path: m for m in modules.loaded()}
-    for key in sorted(set(project.program.too_deep)):
+    project.modules = {m.path: m for m in modules.loaded() if m.notebook is None}
+    for key in sorted({key.partition(":")[0] for key in project.program.too_deep}):
         texts.note(texts.absolute[key], 1, "code nested too deeply to follow")
     for name in dict.fromkeys(project.program.exhausted):
         key, _, entry = name.partition(":")
@@ -189,7 +189,12 @@ class _Texts:
             self.project.sources[source.path] = source
             for broken in source.broken_cells:
                 self.note(path, broken.line, broken.reason, broken.cell)
-            return ModuleInfo(key, source, parse(source), library_path)
+            info = ModuleInfo(key, source, parse(source), library_path)
+            # A colon ends the path of a notebook in the keys of the files that it writes.
+            names = [f"{key}:{part.label.replace('/', '.')}" for part in source.written]
+            pairs = zip(names, source.written, strict=True)
+            info.writes(*(ModuleInfo(name, part, parse(part)) for name, part in pairs))
+            return info
         except Unreadable as error:
             self.note(path, error.line or 1, error.reason)
         return None

@@ -100,7 +100,7 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
             yield Proof(WRAPPED_CRITERION, place(event.origin.node, "four results"))
         elif event.kind == "two-pass-call":
             yield Proof(DOUBLE_BACKWARD, place(event.origin.node, "double_backward"))
-        elif event.kind == "coefficient":
+        elif event.kind == "coefficient" and event.detail["name"] != "get_norm_sample":
             name = event.detail["name"]
             versions = BEFORE_WRAPPED_CRITERION if name == "get_coeff" else WRAPPED_CRITERION
             yield Proof(versions, place(event.origin.node, name))

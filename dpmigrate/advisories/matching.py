@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dpmigrate.advisories import conditions
+from dpmigrate.advisories import conditions, handmade
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
+
+_LOADED = (handmade,)
+"""Importing these registers their facts."""
 
 
 @dataclass(slots=True)

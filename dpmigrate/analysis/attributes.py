@@ -94,9 +94,16 @@ def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, no
         return of(Unknown((atom.key, ".", name), f"attribute {name}"), *entry.because)
     if atom.kind == "dict":
         return of(Bound(atom, name))
-    if registry.method_for(atom, name) is not None:
+    if _is_its_own(atom, name):
         return of(Bound(atom, name))
     return of(Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom})))
+
+
+def _is_its_own(atom: Obj, name: str) -> bool:
+    """Whether the library's object has a method of that name, and not perhaps a part of a model."""
+    if (atom.kind, name) in registry.METHODS:
+        return True
+    return atom.kind not in ("model", "dp-model") and registry.method_for(atom, name) is not None
 
 
 def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, node: cst.CSTNode) -> Value:
@@ -123,13 +130,16 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
         handler = registry.ATTRIBUTES.get((base, name))
         if handler is not None:
             return handler(ip, Entry(stand_in, entry.guard, entry.because), node)
-        if registry.method_for(stand_in, name) is not None:
+        if _is_its_own(stand_in, name):
             return of(Bound(atom, name))
     return of(Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom})))
 
 
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
     """``value.name = new``: strong when there is one owner, else either old or new."""
+    kept = registry.FUNCTIONS.get("<kept>")
+    if kept is not None:
+        kept(ip, registry.CallInfo(node, [value, new], name=name))
     owners = [e for e in value.entries if isinstance(e.atom, (Obj, Class, Module))]
     for e in value.entries:
         if isinstance(e.atom, Params) and name == "grad":

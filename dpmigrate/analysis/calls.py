@@ -9,12 +9,14 @@ import libcst as cst
 from dpmigrate.analysis.assignment import entries_of
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.classes import (
+    BASE_KINDS,
     external_base,
     find_member,
     has_unknown_base,
 )
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.functions import enter_function, instantiate, unknown_call
+from dpmigrate.analysis.holding import holds_a_private_model
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.values import (
@@ -147,10 +149,49 @@ def call_atom(ip: Interpreter, e: Entry, info: CallInfo) -> Value:
 def call_external(ip: Interpreter, atom: External, info: CallInfo) -> Value:
     """Call a library name."""
     info.name = atom.name
+    if atom.name not in registry.FUNCTIONS:
+        kind, name = _unbound(atom.name)
+        if kind and info.positional:
+            return _call_unbound(ip, kind, name, info)
     handler = registry.function_for(atom.name)
     if handler is not None:
         return handler(ip, info)
     return unknown_call(ip, atom, info)
+
+
+def _without_receiver(info: CallInfo, name: str) -> CallInfo:
+    """The call of a method that was given its receiver as the first argument."""
+    return CallInfo(
+        info.node,
+        info.positional[1:],
+        info.keywords,
+        info.unknown_positional,
+        info.unknown_keywords,
+        name=name,
+    )
+
+
+def _unbound(name: str) -> tuple[str, str]:
+    """(kind, method) where a library name is a method of a class that is known; else empty."""
+    owner, _, method = name.rpartition(".")
+    kind = BASE_KINDS.get(owner, "")
+    return (kind, method) if (kind, method) in registry.METHODS else ("", "")
+
+
+def _call_unbound(ip: Interpreter, kind: str, name: str, info: CallInfo) -> Value:
+    """``Library.method(self, ...)``: the same as ``super().method(...)`` on the first argument."""
+    rest = _without_receiver(info, name)
+
+    def call(e: Entry) -> Value:
+        receiver = e.atom
+        if isinstance(receiver, Obj) and receiver.kind == "instance":
+            receiver = Obj(kind, receiver.key, receiver.module, receiver.node, receiver)
+        elif not isinstance(receiver, Obj):
+            receiver = Obj(kind, ("unbound", id(info.node), ip.context), ip.module, info.node)
+        handler = registry.method_for(receiver, name)
+        return handler(ip, rest, Entry(receiver)) if handler else unknown_call(ip, receiver, rest)
+
+    return _each(ip, info.positional[0], info, call)
 
 
 def call_attribute(ip: Interpreter, receiver: Value, name: str, info: CallInfo) -> Value:
@@ -162,7 +203,11 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
     atom = e.atom
     info.name = name
     if isinstance(atom, (Module, Class)):
-        return call_value(ip, get_attribute(ip, Value((e,)), name, info.node), info)
+        member = get_attribute(ip, Value((e,)), name, info.node)
+        receiver = info.positional[0].only if info.positional else None
+        if isinstance(atom, Class) and _is_method(member.only) and isinstance(receiver, Obj):
+            return _call_on_its_own(ip, member, receiver, info)
+        return call_value(ip, member, info)
     if isinstance(atom, External):
         return call_external(ip, External(registry.canonical(f"{atom.name}.{name}")), info)
     if isinstance(atom, Obj) and atom.kind == "super":
@@ -179,6 +224,18 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
     if isinstance(atom, Const) and atom.value is None:
         return NOTHING
     return unknown_call(ip, atom, info)
+
+
+def _is_method(atom: Atom | None) -> bool:
+    """Whether it is a function that a class holds to be called on an instance."""
+    return isinstance(atom, Function) and atom.owner is not None and "staticmethod" not in atom.decorators
+
+
+def _call_on_its_own(ip: Interpreter, member: Value, receiver: Obj, info: CallInfo) -> Value:
+    """``Class.method(instance, ...)``: inside, ``super()`` still means the instance's."""
+    rest = _without_receiver(info, info.name)
+    assert isinstance(member.only, Function)
+    return enter_function(ip, member.only, rest, receiver=receiver)
 
 
 def call_method(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fallback: str | None = None) -> Value:
@@ -214,11 +271,15 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
             else:
                 parts.append(call_atom(ip, e, info))
         return join_all(parts)
+    own = fallback is not None and find_member(ip, cls, fallback) is not None
+    if fallback is not None and own and (atom == ip.frame.receiver or holds_a_private_model(ip, atom)):
+        # What a model with a private part computes is for its own code to say.
+        return call_method(ip, atom, fallback, info)
     if base is not None:
         handler = registry.method_for(Obj(base, atom.key), name)
         if handler is not None:
             return handler(ip, info, Entry(Obj(base, atom.key, atom.module, atom.node, atom)))
-    if fallback is not None and find_member(ip, cls, fallback) is not None:
+    if fallback is not None and own:
         return call_method(ip, atom, fallback, info)
     if has_unknown_base(cls):
         generic = registry.METHODS.get(("unknown", name))

@@ -116,7 +116,8 @@ def class_attribute(ip: Interpreter, cls: Class, name: str, node: cst.CSTNode) -
             return of(Unknown(("classname", cls.key)))
         for base in external_names(cls):
             full = registry.canonical(f"{base}.{name}")
-            if registry.function_for(full) is not None:
+            known = (BASE_KINDS.get(base), name) in registry.METHODS
+            if known or registry.function_for(full) is not None:
                 return of(External(full))
         return of(Unknown((cls.key, ".", name), f"attribute {name}"))
     if is_enum(cls):

@@ -8,11 +8,11 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import core
-from dpmigrate.analysis.classes import is_enum, is_record, linear
+from dpmigrate.analysis.classes import external_base, is_enum, is_record, linear
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
-from dpmigrate.analysis.library import options
+from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.mentions import Mentions
@@ -26,9 +26,11 @@ MAKES_PRIVATE = (b"make_private", b"FastGradientClipping", b"wrap_model", b"prep
 """Bytes of the files in which a private run can be made."""
 
 
-def enter_root(ip: Interpreter, name: str, action: Callable[[], object], seed: Value | None = None) -> None:
-    """Enter the program at one place, in a process that is seeded as its module or ``seed`` says."""
-    key = name.partition(":")[0]
+def enter_root(
+    ip: Interpreter, key: str, entry: str, action: Callable[[], object], seed: Value | None = None
+) -> None:
+    """Enter a module at one place, in a process that is seeded as the module or ``seed`` says."""
+    name = f"{key}:{entry}" if entry else key
     ip.steps, ip.exhausted = 0, False
     ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or NOTHING)
     try:
@@ -60,7 +62,7 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
             continue
         if _mentions(ip).of(fn.node) & _MAKERS:
             ip.total = 0
-            enter_root(ip, f"{fn.module.key}:{fn.name}", partial(_enter_alone, ip, fn))
+            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
 
 
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
@@ -83,7 +85,7 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
         siblings = ip.notes.setdefault(("frames of", id(fn.node)), [])
         if len(siblings) < MAX_FRAMES_OF_ONE:
             siblings.append(fn.key)
-            enter_root(ip, f"{fn.module.key}:{fn.name}", partial(_enter_alone, ip, fn))
+            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
     for cls in list(ip.classes):
         if cls.module.key in wanted and not is_enum(cls):
             _enter_class(ip, cls, leading)
@@ -203,8 +205,17 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> 
                 if index == 0 and receiver is not None and "staticmethod" not in fn.decorators:
                     continue
                 default = ip.store.get(("defaults", fn.key), name)
-                keywords[name] = arguments.get(name) or outside_parameter(ip, fn, param, default)
+                told = arguments.get(name) or _told_by_framework(ip, receiver, name)
+                keywords[name] = told or outside_parameter(ip, fn, param, default)
             enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+
+
+def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:
+    """What the base class of a method's class passes to it: a trainer, its own model."""
+    if receiver is None or not isinstance(receiver.data, Class):
+        return None
+    slot = registry.GIVEN.get((external_base(ip, receiver.data) or "", name))
+    return ip.store.get(receiver, slot) if slot is not None else None
 
 
 def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:
@@ -302,20 +313,18 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
     if instance is not None:
         made.append(instance)
     else:
-        enter_root(ip, f"{cls.module.key}:{cls.node.name.value}", make)
+        enter_root(ip, cls.module.key, cls.node.name.value, make)
         for method in (m for m in methods if m.name in _SET_UPS and made):
-            enter_root(
-                ip, f"{cls.module.key}:{cls.node.name.value}", partial(_enter_alone, ip, method, made[0])
-            )
+            enter_root(ip, cls.module.key, cls.node.name.value, partial(_enter_alone, ip, method, made[0]))
         ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
         if made:
             known[cls.key] = made[0]
     for method in chosen:
         if method.name in ("__init__", *_SET_UPS) or not made:
             continue
-        name = f"{cls.module.key}:{cls.node.name.value}.{method.name}"
+        name = f"{cls.node.name.value}.{method.name}"
         seed = ip.notes.get(("seed of", cls.key))
-        enter_root(ip, name, partial(_enter_method, ip, method, made[0]), seed)
+        enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, made[0]), seed)
 
 
 def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:

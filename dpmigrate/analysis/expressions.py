@@ -31,6 +31,7 @@ from dpmigrate.analysis.values import (
     Unknown,
     Value,
     const,
+    contradict,
     join_all,
     join_guarded,
     of,
@@ -215,7 +216,7 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
         for y in right.entries or (None,):
             pair = [e for e in (x, y) if e is not None]
             tensors = [e.atom for e in pair if isinstance(e.atom, Tensor)]
-            if not tensors:
+            if not tensors or (x and y and contradict(x.guard, y.guard)):
                 continue
             guard: Guard = frozenset().union(*(e.guard for e in pair))
             coefficient = next((t.coefficient for t in tensors if t.coefficient is not None), None)

@@ -44,7 +44,15 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     held = frozenset(a for a in arguments.atoms if isinstance(a, (Obj, Params)))
     escape = registry.FUNCTIONS.get("<escape>")
     if held and escape is not None:
-        escape(ip, CallInfo(info.node, [arguments], name=info.name))
+        escape(ip, CallInfo(info.node, [arguments, of(callee)], name=info.name))
+    unseen = registry.FUNCTIONS.get("<unknown call>")
+    if unseen is not None and not isinstance(callee, Function):
+        unseen(ip, CallInfo(info.node, [of(callee), *info.positional], info.keywords))
+    whole = registry.FUNCTIONS.get("<part of a model>")
+    if whole is not None and isinstance(callee, Unknown) and info.takes_data:
+        made = whole(ip, CallInfo(info.node, [of(callee), *info.everything()], name=info.name))
+        if made:
+            return made
     if tensors:
         sources = frozenset().union(*(t.sources for t in tensors))
         return of(Tensor(sources, callee, (), next((t.coefficient for t in tensors if t.coefficient), None)))

@@ -11,6 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.positions import Positions
 from dpmigrate.model import Place, Span
+from dpmigrate.workspace.written import module_parts
 
 if TYPE_CHECKING:
     from dpmigrate.workspace.source import Source
@@ -31,9 +32,27 @@ class ModuleInfo:
         self.tree = tree
         self.library_path = library_path
         self.is_package = key.endswith("__init__.py")
+        self.written: tuple[ModuleInfo, ...] = ()
+        """The Python files that a notebook writes; those know it as ``notebook``."""
+        self.notebook: ModuleInfo | None = None
 
     def __repr__(self) -> str:
         return f"ModuleInfo({self.key!r})"
+
+    def writes(self, *files: ModuleInfo) -> None:
+        """Take the files that this notebook writes."""
+        self.written = files
+        for info in files:
+            info.notebook = self
+
+    def written_beside(self, dotted: str) -> ModuleInfo | None:
+        """The file of that dotted name which this notebook, or the one that writes this file, writes."""
+        parts = tuple(p for p in dotted.split(".") if p)
+        for info in reversed((self.notebook or self).written):
+            name = module_parts(info.source.notebook.name) if info.source.notebook else ()
+            if info is not self and parts and name[-len(parts) :] == parts:
+                return info
+        return None
 
     @cached_property
     def _positions(self) -> Positions:
@@ -103,8 +122,8 @@ class Modules:
         return any(parts[: len(folder)] == folder for folder in self._libraries)
 
     def loaded(self) -> list[ModuleInfo]:
-        """Every module that was parsed so far."""
-        return [m for m in self._loaded.values() if m is not None]
+        """Every module that was parsed so far, the files that notebooks write included."""
+        return [m for info in self._loaded.values() if info is not None for m in (info, *info.written)]
 
     def path_of(self, dotted: str, importer: str, level: int = 0) -> str | None:
         """The file that ``import dotted`` means in ``importer``; None when it is no file of ours.
@@ -154,15 +173,38 @@ class Modules:
         return parts in self._folders
 
 
+_TELLING = frozenset(
+    [
+        "privacy_engine.py",
+        "grad_sample/grad_sample_module.py",
+        "grad_sample/grad_sample_module_fast_gradient_clipping.py",
+        "grad_sample/grad_sample_hooks_fast_gradient_clipping.py",
+        "optimizers/optimizer.py",
+        "optimizers/optimizer_fast_gradient_clipping.py",
+        "optimizers/ddpoptimizer_fast_gradient_clipping.py",
+        "utils/batch_memory_manager.py",
+        "utils/fast_gradient_clipping_utils.py",
+        "utils/adaptive_clipping/adaptive_clipping_utils.py",
+    ]
+)
+"""Files by which a folder named ``opacus`` is known to hold some of Opacus's own source."""
+
+
 def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:
-    """The folders that hold Opacus itself or a fork: an engine beside per-sample gradients."""
+    """The folders that hold Opacus itself, a fork, or patched files of it.
+
+    A fork has an engine beside per-sample gradients, whatever its name; patched files stand below
+    a folder named ``opacus`` where the library has them.
+    """
     known = set(keys)
-    found = []
+    found = set()
     for key in known:
-        if PurePosixPath(key).name == "privacy_engine.py":
-            folder = PurePosixPath(key).parent
-            if str(folder / "grad_sample" / "__init__.py") in known:
-                found.append(folder.parts)
+        path = PurePosixPath(key)
+        if path.name == "privacy_engine.py" and str(path.parent / "grad_sample" / "__init__.py") in known:
+            found.add(path.parent.parts)
+        for end, part in enumerate(path.parts[:-1], 1):
+            if part == "opacus" and "/".join(path.parts[end:]) in _TELLING:
+                found.add(path.parts[:end])
     return sorted(found)
 
 

@@ -138,6 +138,9 @@ def import_module(ip: Interpreter, dotted: str, importer: ModuleInfo, level: int
     """The module behind a dotted name: one of the project, or a library's."""
     if level == 0 and dotted.partition(".")[0] in registry.CANONICAL:
         return of(External(registry.canonical(dotted)))
+    written = importer.written_beside(dotted)
+    if written is not None:
+        return of(Module(written))
     path = ip.modules.path_of(dotted, importer.key, level)
     if path is None:
         if level or ip.modules.is_package_folder(dotted, importer.key, level):

@@ -12,12 +12,12 @@ from dpmigrate.analysis import calls, expressions, flow, statements
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
-from dpmigrate.analysis.library import frameworks, opacus, options, python, seeds, torch
+from dpmigrate.analysis.library import frameworks, opacus, options, python, seeds, torch, trainers
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Unknown
 
-_LOADED = (calls, expressions, flow, statements, frameworks, opacus, options, python, seeds, torch)
+_LOADED = (calls, expressions, flow, statements, frameworks, opacus, options, python, seeds, torch, trainers)
 """Importing these registers their handlers."""
 
 MAX_CALLERS = 150
@@ -157,10 +157,11 @@ def _module_name(key: str) -> str:
 
 
 def _interpret(ip: Interpreter, entries: Sequence[str]) -> Interpreter:
-    infos = [info for info in map(ip.modules.get, entries) if info is not None]
+    found = [info for info in map(ip.modules.get, entries) if info is not None]
+    infos = [info for own in _mains_first(found) for info in (own, *own.written)]
     ip.entry_paths = {info.key for info in infos}
-    for info in _mains_first(infos):
-        enter_root(ip, info.key, partial(ip.run_module, info))
+    for info in infos:
+        enter_root(ip, info.key, "", partial(ip.run_module, info))
         ip.notes["module seed", info.key] = ip.store.get("<global>", "seed")
     enter_uncalled(ip, {info.key for info in infos})
     return ip

@@ -30,10 +30,12 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
             known.extend(e for e in planned if e not in known)
     contents: dict[str, bytes] = {}
     notebooks = {path: planned for path, planned in pins.items() if path in project.sources}
-    for own in edits.touched():
-        source = own.module.source
-        installs = edited_installs(project, source.path, notebooks.pop(source.path, ()))
-        contents[source.path] = source.rebuild(new_python(own, _exported(project, own)), installs)
+    for path in dict.fromkeys(own.module.path for own in edits.touched()):
+        source = project.sources[path]
+        installs = edited_installs(project, path, notebooks.pop(path, ()))
+        touched = [own for own in edits.touched() if own.module.path == path]
+        texts = {own.module.source.label: new_python(own, _exported(project, own)) for own in touched}
+        contents[path] = source.rebuild(texts.pop("", source.python), installs, texts)
     for path, planned in notebooks.items():
         source = project.sources[path]
         contents[path] = source.rebuild(source.python, edited_installs(project, path, planned))
@@ -53,7 +55,7 @@ def _exported(project: Project, edits: Edits) -> set[str]:
         return set()
     modules = project.program.modules
     found: set[str] = set()
-    for info in project.modules.values():
+    for info in modules.loaded():
         if info is edits.module:
             continue
         stack: list[cst.CSTNode] = [info.tree]

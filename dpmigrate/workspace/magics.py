@@ -78,6 +78,10 @@ class Magics:
             replaced[first:] = self._line_magics(cell, lines[first:], first)
         return replaced
 
+    def hide_line(self, cell: int, index: int, line: str) -> list[str]:
+        """A line that is a magic, as a ``pass`` statement; ``index`` counts from 0."""
+        return [self._pass(cell, index, line)]
+
     def hide(self, cell: int, lines: Sequence[str], first: int = 0) -> list[str]:
         """One ``pass`` statement for every line that is not blank; ``first`` is the first one's index."""
         self.hidden.add(cell)

@@ -1,4 +1,4 @@
-"""A notebook as one Python text, and back.
+"""A notebook as Python text, and back: one text of its own, and one of every Python file that it writes.
 
 Every code cell becomes a marker statement (a string expression, which no codemod drops) on a
 line of its own, followed by the cell's lines one to one. A cell that is not Python even then is
@@ -11,12 +11,13 @@ import ast
 import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from dpmigrate.workspace.errors import NotLossless
 from dpmigrate.workspace.magics import LINE, Magics
-from dpmigrate.workspace.notebook_json import NotebookText, read_notebook
+from dpmigrate.workspace.notebook_json import CodeCell, NotebookText, read_notebook
+from dpmigrate.workspace.written import apart, first_line
 
 _INSTALL = re.compile(
     r"\b(?:pip[\d.]*|conda|mamba|micromamba|uv|poetry|pdm|pipenv)\b[^\n#]*?\b(?:install|add|update|upgrade)\b"
@@ -46,28 +47,36 @@ class InstallLine:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Notebook:
-    """A notebook and the Python text made of it."""
+    """A notebook, or a file that it writes, and the Python text made of its cells."""
 
     text: NotebookText
+    cells: tuple[CodeCell, ...]
+    """The code cells that belong to :attr:`python`; ``text`` has them all."""
     python: str
     broken: tuple[BrokenCell, ...]
     _marker: str
     _magics: Magics
     _starts: tuple[int, ...]
-    """1-based line of the marker of each code cell in :attr:`python`."""
+    """1-based line of the marker of each cell in :attr:`python`."""
+    name: str = ""
+    """The file that the cells write (``%%writefile``); empty for the notebook itself."""
+    label: str = ""
+    """The name, told apart from an earlier file of that name."""
+    written: tuple[Notebook, ...] = ()
+    """The Python files that the notebook writes."""
 
     def locate(self, line: int) -> tuple[int, int]:
         """(cell, line in the cell) of a 1-based line of :attr:`python`."""
         if not self._starts:
             return 0, 1
         place = max(0, bisect_right(self._starts, line) - 1)
-        return self.text.cells[place].index, max(1, line - self._starts[place])
+        return self.cells[place].index, max(1, line - self._starts[place])
 
     def line_of(self, cell: int, line: int) -> int:
         """The 1-based line of :attr:`python` for a line of a cell; the inverse of :meth:`locate`."""
-        place = next(i for i, c in enumerate(self.text.cells) if c.index == cell)
+        place = next(i for i, c in enumerate(self.cells) if c.index == cell)
         return self._starts[place] + line
 
     def lines(self, cell: int) -> tuple[str, ...]:
@@ -92,32 +101,42 @@ class Notebook:
         """(cell, line, original text) of every line that was replaced."""
         return tuple((m.cell, m.line, m.text) for m in self._magics.kept)
 
-    def rebuild(self, python: str, installs: Mapping[tuple[int, int], str]) -> str:
+    def rebuild(
+        self, python: str, installs: Mapping[tuple[int, int], str], written: Mapping[str, str] | None = None
+    ) -> str:
         """The JSON text of the notebook after edits to :attr:`python`.
 
         ``installs`` maps (cell, line) of an :class:`InstallLine` to its new text, of as many
-        lines. Raises :class:`NotLossless` when a marker or a magic is gone.
+        lines; ``written`` maps labels of files that the notebook writes to their new text.
+        Raises :class:`NotLossless` when a marker or a magic is gone.
         """
         edits = {
             (cell, line + i): part
             for (cell, line), text in installs.items()
             for i, part in enumerate(text.split("\n"))
         }
-        if python == self.python and not edits:
+        new = {self: python, **{f: written[f.label] for f in self.written if written and f.label in written}}
+        if not edits and all(text == part.python for part, text in new.items()):
             return self.text.json_text
-        bodies = self._bodies(python)
+        bodies = {part: part._bodies(text) for part, text in new.items()}
+        texts = {i: t for part in new for i, t in part._texts(bodies[part], edits).items()}
+        rebuilt = self.text.replaced(texts)
+        again = load_notebook(rebuilt)
+        for part in new:
+            part._check(again, bodies[part])
+        return rebuilt
+
+    def _texts(self, bodies: Mapping[int, str], edits: Mapping[tuple[int, int], str]) -> dict[int, str]:
+        """The new text of every cell, magics back in place."""
         numbers = [n for body in bodies.values() for n in self._magics.numbers(body)]
         if sorted(numbers) != list(range(len(self._magics.kept))):
             raise NotLossless("an IPython magic was lost by the edit")
         texts = {}
-        for cell in self.text.cells:
-            body = bodies[cell.index]
-            texts[cell.index] = self._magics.restore(body, edits)
+        for cell in self.cells:
+            texts[cell.index] = self._magics.restore(bodies[cell.index], edits)
             if not cell.text.endswith(("\n", "\r")):
                 texts[cell.index] = _without_last_newline(texts[cell.index])
-        rebuilt = self.text.replaced(texts)
-        self._check(rebuilt, bodies)
-        return rebuilt
+        return texts
 
     def _bodies(self, python: str) -> dict[int, str]:
         """The Python text of every cell after an edit.
@@ -126,14 +145,14 @@ class Notebook:
         the magics that begin a cell (an install, ``%%time``) moves to where it can run.
         """
         found = [m for m in _MARKER_LINE.finditer(python) if m[1] == self._marker]
-        if [int(m[2]) for m in found] != [cell.index for cell in self.text.cells]:
+        if [int(m[2]) for m in found] != [cell.index for cell in self.cells]:
             raise NotLossless("a cell boundary was lost by the edit")
-        carried = LINE.findall(python[: found[0].start()]) if found else []
-        ends = [m.start() for m in found[1:]] + [len(python)]
+        carried = LINE.findall(python[: found[0].start()] if found else python)
+        ends = [*(m.start() for m in found), len(python)][1:]
         before = LINE.findall(self.python)
         bodies: dict[int, str] = {}
         for place, (match, end) in enumerate(zip(found, ends, strict=True)):
-            cell = self.text.cells[place].index
+            cell = self.cells[place].index
             lines = LINE.findall(python[match.end() : end])
             if cell in self._magics.hidden:
                 own = [line for line in lines if not line.strip() or self._magics.is_replaced(line)]
@@ -158,12 +177,14 @@ class Notebook:
                 break
         return lines[:end]
 
-    def _check(self, rebuilt: str, bodies: Mapping[int, str]) -> None:
-        """Read the result again: it must be the very text that the edit asked for."""
-        again = load_notebook(rebuilt)
+    def _check(self, whole: Notebook, bodies: Mapping[int, str]) -> None:
+        """The result, read again, must be the very text that the edit asked for."""
+        again = next((p for p in (whole, *whole.written) if p.label == self.label), None)
+        if again is None or [c.index for c in again.cells] != [c.index for c in self.cells]:
+            raise NotLossless("the edit does not survive in the notebook")
         lines = LINE.findall(again.python)
         starts = (*again._starts, len(lines) + 1)
-        for place, cell in enumerate(again.text.cells):
+        for place, cell in enumerate(again.cells):
             got = "".join(lines[starts[place] : starts[place + 1] - 1])
             expected = bodies[cell.index]
             if again._magics.without_numbers(got).rstrip("\r\n") != self._magics.without_numbers(
@@ -185,18 +206,33 @@ def _below(head: list[str], carried: list[str], lines: list[str]) -> list[str]:
 
 
 def load_notebook(json_text: str) -> Notebook:
-    """Make one Python text of a notebook. Raises :class:`Unreadable`."""
+    """Make Python texts of a notebook. Raises :class:`Unreadable`."""
     text = read_notebook(json_text)
     everything = "\n".join(cell.text for cell in text.cells)
     marker = _unused("dpmigrate: cell", everything)
-    magics = Magics(_unused("dpmigrate-magic", everything))
+    tag = _unused("dpmigrate-magic", everything)
+    own, files = apart(text.cells)
+    written = [_joined(text, f.cells, marker, Magics(tag), f.name, f.label) for f in files]
+    return replace(_joined(text, own, marker, Magics(tag)), written=tuple(written))
+
+
+def _joined(
+    text: NotebookText,
+    cells: Sequence[CodeCell],
+    marker: str,
+    magics: Magics,
+    name: str = "",
+    label: str = "",
+) -> Notebook:
+    """Some cells as one Python text; those of a written file have no magic but their first line."""
     parts: list[str] = []
     starts: list[int] = []
     broken: list[BrokenCell] = []
     line = 1
-    for cell in text.cells:
+    for cell in cells:
         lines = LINE.findall(cell.text)
-        body, fault = _python(magics, cell.index, lines)
+        read = _file_content if name else _python
+        body, fault = read(magics, cell.index, lines)
         if fault is not None:
             broken.append(fault)
         if body and not body[-1].endswith(("\n", "\r")):
@@ -205,7 +241,20 @@ def load_notebook(json_text: str) -> Notebook:
         parts.append(f'"{marker} {cell.index}"\n')
         parts += body
         line += 1 + len(body)
-    return Notebook(text, "".join(parts), tuple(broken), marker, magics, tuple(starts))
+    python = "".join(parts)
+    return Notebook(text, tuple(cells), python, tuple(broken), marker, magics, tuple(starts), name, label)
+
+
+def _file_content(magics: Magics, cell: int, lines: list[str]) -> tuple[list[str], BrokenCell | None]:
+    """The lines of a cell that writes a file, as Python, and what is wrong with it when hidden."""
+    before = len(magics.kept)
+    first = first_line(lines)
+    body = [*lines[:first], *magics.hide_line(cell, first, lines[first]), *lines[first + 1 :]]
+    fault = _fault(cell, body)
+    if fault is None:
+        return body, None
+    magics.forget(cell, before)
+    return magics.hide(cell, lines), fault
 
 
 def _python(magics: Magics, cell: int, lines: list[str]) -> tuple[list[str], BrokenCell | None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,13 @@ class Source:
     encoding: str = "utf-8"
     bom: bool = False
     notebook: Notebook | None = field(default=None, repr=False)
+    written: tuple[Source, ...] = field(default=(), repr=False)
+    """The Python files that a notebook writes, each a source of its own with the notebook's path."""
+
+    @property
+    def label(self) -> str:
+        """Which of the files that a notebook writes this is; empty for a file on disk."""
+        return self.notebook.label if self.notebook else ""
 
     @property
     def is_notebook(self) -> bool:
@@ -56,18 +63,39 @@ class Source:
     @property
     def broken_cells(self) -> tuple[BrokenCell, ...]:
         """Cells that are no Python; they are left out of :attr:`python`."""
-        return self.notebook.broken if self.notebook else ()
+        own = self.notebook.broken if self.notebook else ()
+        return (*own, *(broken for part in self.written for broken in part.broken_cells))
 
     def locate(self, line: int, column: int) -> tuple[int | None, int, int]:
         """(cell, line, column) as reported, for a 1-based line and a column of :attr:`python`."""
         if self.notebook is None:
             return None, line, column
+        for part in self.written:
+            first = self._first_line_of(part)
+            if first <= line < first + _count(part.python):
+                return part.locate(line - first + 1, column)
         cell, line = self.notebook.locate(line)
         return cell, line, column
 
+    def _first_line_of(self, part: Source) -> int:
+        """Where a written file begins when all are numbered on, behind the notebook's own text."""
+        before = self.written[: self.written.index(part)]
+        return 1 + _count(self.python) + sum(_count(other.python) for other in before)
+
+    def parts(self) -> Iterator[tuple[Source, int]]:
+        """This source and the files that it writes, with the number that the line before each has."""
+        yield self, 0
+        for part in self.written:
+            yield part, self._first_line_of(part) - 1
+
     def line_of(self, cell: int | None, line: int) -> int:
-        """The 1-based line of :attr:`python` for a line as reported."""
-        return line if self.notebook is None or cell is None else self.notebook.line_of(cell, line)
+        """The 1-based line of :attr:`python` for a line as reported; written files are numbered on."""
+        if self.notebook is None or cell is None:
+            return line
+        for part in self.written:
+            if part.notebook is not None and any(c.index == cell for c in part.notebook.cells):
+                return self._first_line_of(part) - 1 + part.notebook.line_of(cell, line)
+        return self.notebook.line_of(cell, line)
 
     def lines(self, cell: int | None = None) -> tuple[str, ...]:
         """The original lines of the file or of a code cell, without their ends."""
@@ -79,14 +107,21 @@ class Source:
         """Commands of a notebook that install packages."""
         return self.notebook.install_lines() if self.notebook else ()
 
-    def rebuild(self, python: str, installs: Mapping[tuple[int, int], str] | None = None) -> bytes:
+    def rebuild(
+        self,
+        python: str,
+        installs: Mapping[tuple[int, int], str] | None = None,
+        written: Mapping[str, str] | None = None,
+    ) -> bytes:
         """The file's bytes after edits to :attr:`python`; the inverse of reading.
 
-        ``installs`` maps (cell, line) of an :class:`InstallLine` to its new text. Raises
-        :class:`NotLossless` when a byte that nobody edited would change.
+        ``installs`` maps (cell, line) of an :class:`InstallLine` to its new text, ``written`` the
+        label of a file that a notebook writes to its new text. Raises :class:`NotLossless` when a
+        byte that nobody edited would change.
         """
         if self.notebook is not None:
-            original, edited = self.notebook.text.json_text, self.notebook.rebuild(python, installs or {})
+            original = self.notebook.text.json_text
+            edited = self.notebook.rebuild(python, installs or {}, written)
         else:
             original, edited = self.python, python
         if edited == original:
@@ -155,7 +190,12 @@ def _notebook(path: str, real: Path, data: bytes) -> Source:
         raise Unreadable("not a notebook: it is not UTF-8", data.count(b"\n", 0, error.start) + 1) from error
     notebook = load_notebook(text)
     _check_size(len(notebook.python))
-    return Source(path, real, data, notebook.python, "utf-8", bom, notebook)
+    written = [Source(path, real, data, part.python, "utf-8", bom, part) for part in notebook.written]
+    return Source(path, real, data, notebook.python, "utf-8", bom, notebook, tuple(written))
+
+
+def _count(python: str) -> int:
+    return len(LINE.findall(python))
 
 
 def _check_size(size: int) -> None:

@@ -117,23 +117,26 @@ def in_python(source: Source) -> Suppressions:
     """The ignore comments of a Python file or notebook, in lines of ``source.python``.
 
     Comments are told from strings by the tokenizer. In a notebook a comment on a line that
-    IPython runs (``!pip install x  # dpmigrate: ignore``) counts as well.
+    IPython runs (``!pip install x  # dpmigrate: ignore``) counts as well. The files that a notebook
+    writes are numbered on behind its own text, as :meth:`Source.line_of` does.
     """
     ignores: list[_Ignore] = []
     logical: list[tuple[int, int]] = []
-    if _WORD in source.python.lower():
-        start = 0
-        for token in _tokens(source.python):
-            if token.type == tokenize.COMMENT:
-                ignores += _read(token.string, token.start[0], token.start[1])
-            elif token.type == tokenize.NEWLINE:
-                logical.append((start or token.start[0], token.start[0]))
-                start = 0
-            elif not start and token.type not in _LAYOUT:
-                start = token.start[0]
-    if source.notebook is not None:
-        for cell, line, text in source.notebook.magic_lines():
-            ignores += _read(text, source.notebook.line_of(cell, line), 0)
+    for part, before in source.parts():
+        if _WORD in part.python.lower():
+            start = 0
+            for token in _tokens(part.python):
+                line = before + token.start[0]
+                if token.type == tokenize.COMMENT:
+                    ignores += _read(token.string, line, token.start[1])
+                elif token.type == tokenize.NEWLINE:
+                    logical.append((start or line, line))
+                    start = 0
+                elif not start and token.type not in _LAYOUT:
+                    start = line
+        if part.notebook is not None:
+            for cell, line, text in part.notebook.magic_lines():
+                ignores += _read(text, source.line_of(cell, line), 0)
     return Suppressions(ignores, logical)
 
 

@@ -98,7 +98,7 @@ def test_invalid_json_names_its_line() -> None:
         "%matplotlib inline\nx = 1",
         "  \n%%time\nx = 1\n",
         "%%bash\npip install x\nif [ 1 ]; then\nfi",
-        "%%writefile train.py\nimport opacus\nprint 'x'",
+        "%%writefile train.sh\nimport opacus\nprint 'x'",
         "files = !ls *.py\nn = %timeit -o f()",
         "model?\nmodel.fit??",
         "if x:\n    !ls \\\n      -l\n    y = 1",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     ALWAYS,
@@ -79,19 +80,32 @@ def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, str]]:
         return [(t.coefficient.data, "two-pass")]
     found: dict[int, tuple[TrainingRun, str]] = {}
     for source in t.sources:
-        if isinstance(source, Obj) and source.kind == "dp-model":
-            runs = [source.data]
-        else:
-            runs = list(runs_of_raw(ip, source))
-        for run in runs:
-            found[id(run)] = (run, _kind_of_loss(maker))
+        for run in runs_of_model(ip, source):
+            found[id(run)] = (run, _kind_of_loss(run, maker))
     for run in runs_of_raw(ip, maker) if maker is not None else ():
         found.setdefault(id(run), (run, "other"))
     return list(found.values())
 
 
-def _kind_of_loss(maker: Atom | None) -> str:
+IN_MODEL = "the model"
+"""Where a wrapped criterion that the model keeps has gone, in an "escape" event."""
+
+
+def doubt_losses_of_model(run: TrainingRun) -> None:
+    """Take back what was said of losses that the model made, now that it may make them with the criterion."""
+    for event in run.of_kind("backward"):
+        if event.detail["loss"] == "other" and _is_model(event.detail["maker"]):
+            event.detail["loss"] = "unknown"
+
+
+def _is_model(maker: Atom | None) -> bool:
+    return isinstance(maker, Obj) and maker.kind in ("instance", "model", "dp-model")
+
+
+def _kind_of_loss(run: TrainingRun, maker: Atom | None) -> str:
     """Whether a loss of the model is surely made by something else than the wrapped criterion."""
+    if _is_model(maker) and any(e.detail["into"] == IN_MODEL for e in run.of_kind("escape")):
+        return "unknown"
     if isinstance(maker, Obj) and maker.kind in ("criterion", "instance", "model", "dp-model"):
         return "other"
     if isinstance(maker, External) and not maker.name.startswith("builtins."):

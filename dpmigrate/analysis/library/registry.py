@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from dpmigrate.analysis.values import ALWAYS, NOTHING, Absent, Entry, Guard, Obj, Value
+from dpmigrate.analysis.values import ALWAYS, NOTHING, Absent, Const, Entry, Guard, Obj, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -50,6 +50,21 @@ class CallInfo:
         absent = [isinstance(a, Absent) for a in value.atoms]
         return None if any(absent) and not all(absent) else not all(absent)
 
+    @property
+    def called(self) -> str:
+        """The last name of what the call calls, as it is written there; empty when it has none."""
+        func = self.node.func if isinstance(self.node, cst.Call) else None
+        if isinstance(func, cst.Attribute):
+            return func.attr.value
+        return func.value if isinstance(func, cst.Name) else ""
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether anything but literals is given, as to what computes with it."""
+        if self.unknown_positional or self.unknown_keywords:
+            return True
+        return any(not isinstance(a, Const) for value in self.everything() for a in value.atoms)
+
     def everything(self) -> list[Value]:
         """All arguments."""
         return [*self.positional, *self.keywords.values()]
@@ -65,6 +80,8 @@ METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}
 ITERATION: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
 ENTERING: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
+GIVEN: dict[tuple[str, str], str] = {}
+"""What a framework calls the methods of a subclass with: the attribute, by kind and parameter."""
 PREFIXES: list[tuple[str, FunctionHandler]] = []
 """Handlers for whole families of names (``torch.nn.``), tried after exact names."""
 CANONICAL: dict[str, Callable[[str], str]] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.values import NONE, Const, Value, of
+from dpmigrate.analysis.values import NONE, Atom, Const, External, Obj, Unknown, Value, of
 
 SEEDERS = (
     "torch.manual_seed",
@@ -28,9 +30,26 @@ SEEDERS = (
     "trl.set_seed",
 )
 
+_SAYS_SO = re.compile(
+    r"_*(?:"
+    r"(?:set|setup|fix|init|initiali[sz]e|reset|apply|same)_?"
+    r"(?:up_)?(?:all_?|global_?|random_?|rng_?|torch_?|manual_?|the_)*seeds?(?:_all|_everywhere)?"
+    r"|seed_?(?:everything|everywhere|all|torch|rngs?)"
+    r"|(?:set|fix|make|enable)_?(?:all_|full_)*(?:determinism|deterministic|randomness|reproducib\w+)"
+    r")",
+    re.IGNORECASE,
+)
+"""Names of functions of other packages that can only mean the seeds of everything, torch's included."""
+
+_OTHER_GENERATORS = frozenset(
+    ["tensorflow", "numpy", "jax", "random", "paddle", "mxnet", "gym", "gymnasium", "keras", "torch"]
+)
+"""Packages whose own functions of such names seed something else (torch's are known one by one)."""
+
 
 @function(*SEEDERS)
-def _seed(ip: Interpreter, info: CallInfo) -> Value:
+def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
+    """Torch's default generator is seeded here."""
     seed = info.argument(0, "seed")
     ip.seeds.append((ip.origin(info.node, info.name), tuple(ip.loops), seed, ip.path, ip.conditional))
     ip.store.set("<global>", "seed", of(Const(True), ip.origin(info.node, info.name)))
@@ -38,3 +57,30 @@ def _seed(ip: Interpreter, info: CallInfo) -> Value:
         if run.loops == tuple(ip.loops)[: len(run.loops)] and len(ip.loops) > len(run.loops):
             ip.happen(run, "seed", info.node, seed=seed)
     return NONE
+
+
+@function("<unknown call>")
+def _unknown_seeder(ip: Interpreter, info: CallInfo) -> Value:
+    """A call into code that is not there, of a name that says it seeds.
+
+    A function of another package is taken at its word; a method of something unknown may seed.
+    """
+    callee = info.positional[0].only
+    package, name = _package_and_name(callee, info)
+    if not _SAYS_SO.fullmatch(name) or package in _OTHER_GENERATORS:
+        return NONE
+    if package:
+        seed_globally(ip, CallInfo(info.node, info.positional[1:], info.keywords, name=name))
+    elif not ip.read("<global>", "seed"):
+        maybe = Unknown(("seeded", id(info.node)), f"{name}, which cannot be followed")
+        ip.store.set("<global>", "seed", of(maybe, ip.origin(info.node, name)))
+    return NONE
+
+
+def _package_and_name(callee: Atom | None, info: CallInfo) -> tuple[str, str]:
+    """The package that an imported function comes from (empty for anything else), and its name."""
+    if isinstance(callee, External):
+        return callee.name.partition(".")[0], callee.name.rpartition(".")[2]
+    if isinstance(callee, Obj) and callee.kind == "package":
+        return ".", callee.data[0].rpartition(".")[2]
+    return "", info.called

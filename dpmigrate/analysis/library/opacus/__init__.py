@@ -4,8 +4,17 @@ Sources: Opacus 1.5 to 1.6.0. ``make_private`` in ghost mode returns (model, opt
 before 1.5.3 and (model, optimizer, criterion, loader) since; in every other mode three.
 """
 
-from dpmigrate.analysis.library.opacus import by_hand, engines, escapes, layers, memory, objects, results
+from dpmigrate.analysis.library.opacus import (
+    by_hand,
+    engines,
+    escapes,
+    layers,
+    memory,
+    objects,
+    pairs,
+    results,
+)
 
-LOADED = (by_hand, engines, escapes, layers, memory, objects, results)
+LOADED = (by_hand, engines, escapes, layers, memory, objects, pairs, results)
 
 __all__ = ["LOADED"]

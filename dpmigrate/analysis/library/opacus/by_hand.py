@@ -1,59 +1,50 @@
-"""Ghost clipping without an engine: modules, optimizers and losses wrapped by hand; two passes."""
+"""Ghost clipping without an engine: modules and losses wrapped by hand, and two passes."""
 
 from __future__ import annotations
 
-from dpmigrate.analysis.classes import BASE_KINDS
+from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.gradients import touch
-from dpmigrate.analysis.library.opacus.names import GHOST_MODULES, GHOST_OPTIMIZERS
+from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
+from dpmigrate.analysis.library.opacus.pairs import model_wrapped
 from dpmigrate.analysis.library.opacus.runs import (
     criterion_of,
-    hand_over,
     modes_of,
-    objects_in,
     part,
-    record_run,
     shown_modes,
 )
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.library.torch.optimizers import models_in
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import (
     ALWAYS,
     NONE,
-    Atom,
     Const,
     Entry,
-    External,
     Obj,
     Origin,
-    Unknown,
+    Tensor,
     Value,
     const,
-    contradict,
     join_all,
     of,
 )
 
 
-def _manual(ip: Interpreter, info: CallInfo, mode: str, entry: Entry, modes: tuple[str, ...]) -> TrainingRun:
-    module = info.argument(0, "m") or info.argument(0, "module") or info.argument(0, "model")
-    given = CallInfo(info.node, [], {**info.keywords, "module": module}, name=info.name)
-    return record_run(ip, given, "manual", mode, entry, modes, True, entry.guard | ip.path)
+def _inside_an_engine(ip: Interpreter) -> bool:
+    """Whether an engine's own code is entered for itself: a copy of Opacus's class is no user of it."""
+    outermost = next((f for f in ip.frames if f.function is not None), None)
+    cls = outermost.defining if outermost is not None else None
+    return cls is not None and all(find_member(ip, cls, name) for name in ("make_private", "_prepare_model"))
 
 
 @function(*GHOST_MODULES)
 def _ghost_module(ip: Interpreter, info: CallInfo) -> Value:
+    if _inside_an_engine(ip):
+        return ip.unknown(info.node, "a wrapped model")
     mode = GHOST_MODULES[info.name]
     because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
-    run = _manual(
-        ip,
-        info,
-        mode,
-        Entry(Const(mode), ALWAYS, (because,)),
-        (mode,),
-    )
+    run = model_wrapped(ip, info, mode, Entry(Const(mode), ALWAYS, (because,)), (mode,))
     return of(part(run, "dp-model"))
 
 
@@ -64,7 +55,7 @@ for _ghost_class in GHOST_MODULES:
 @method("ghost-module", "__init__")
 def _init_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     because = Origin(ip.module, info.node, "a subclass of GradSampleModuleFastGradientClipping")
-    run = _manual(ip, info, "ghost", Entry(Const("ghost"), ALWAYS, (because,)), ("ghost",))
+    run = model_wrapped(ip, info, "ghost", Entry(Const("ghost"), ALWAYS, (because,)), ("ghost",))
     ip.store.set(real(e.atom), "<run>", of(part(run, "dp-model")))
     return NONE
 
@@ -79,6 +70,8 @@ def _on_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @function("opacus.wrap_model", "opacus.prepare_module")
 def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
+    if _inside_an_engine(ip):
+        return ip.unknown(info.node, "a wrapped model")
     given = info.argument(None, "grad_sample_mode") or const("hooks")
     modes = list(modes_of(ip, given))
     out = []
@@ -91,55 +84,9 @@ def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
                 )
             )
             continue
-        run = _manual(ip, info, mode, entry, shown_modes(modes))
+        run = model_wrapped(ip, info, mode, entry, shown_modes(modes))
         out.append(of(part(run, "dp-model"), guard=entry.guard))
     return join_all(out)
-
-
-@function(*GHOST_OPTIMIZERS)
-def _ghost_optimizer(ip: Interpreter, info: CallInfo) -> Value:
-    optimizer = info.argument(0, "optimizer")
-    run = _run_for_optimizer(ip, optimizer)
-    if run is None:
-        because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
-        run = _manual(ip, info, "ghost", Entry(Const("ghost"), ALWAYS, (because,)), ("ghost",))
-    run.raw_optimizers |= objects_in(optimizer)
-    hand_over(ip, run)
-    for name, value in info.keywords.items():
-        key = "noise_generator" if name == "generator" else name
-        run.arguments.setdefault(key if key not in run.arguments else f"optimizer.{name}", value)
-    return of(part(run, "dp-optimizer"))
-
-
-def _run_for_optimizer(ip: Interpreter, optimizer: Value) -> TrainingRun | None:
-    """The hand-made run whose model's parameters the optimizer holds."""
-    models: set[Atom] = set(models_in(ip, optimizer))
-    for atom in optimizer.atoms:
-        models |= ip.notes.get(("models", atom), set())
-    manual = [r for r in ip.runs.values() if r.manual and r.ghost and not contradict(r.guard, ip.path)]
-    for run in reversed(manual):
-        if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
-            return run
-    here = {f.owner for f in ip.frames}
-    for run in reversed(manual):
-        if run.frames and run.frames[-1] in here and not run.raw_optimizers:
-            return run
-    alone = [run for run in manual if run.module is ip.module and not run.raw_optimizers]
-    return alone[-1] if alone else None
-
-
-@function("opacus.get_optimizer_class")
-def _optimizer_class(ip: Interpreter, info: CallInfo) -> Value:
-    parts = []
-    for mode, entry in modes_of(ip, info.argument(None, "grad_sample_mode") or const("hooks")):
-        clipping = info.argument(None, "clipping")
-        if mode.startswith("ghost") or Const("ghost") in clipping.atoms:
-            parts.append(of(External(GHOST_OPTIMIZERS[0]), guard=entry.guard))
-        else:
-            parts.append(
-                of(Unknown(("optimizer class", id(info.node)), "an optimizer class"), guard=entry.guard)
-            )
-    return join_all(parts)
 
 
 @function("opacus.DPLossFastGradientClipping")
@@ -155,6 +102,24 @@ def _wrap_loss(ip: Interpreter, info: CallInfo) -> Value:
         if parts:
             break
     return join_all(parts) if parts else ip.unknown(info.node, "a wrapped criterion")
+
+
+@function("opacus.DPTensorFastGradientClipping")
+def _wrap_losses(ip: Interpreter, info: CallInfo) -> Value:
+    """What the wrapped criterion returns: its ``backward()`` makes both passes."""
+    parts = []
+    losses = info.argument(2, "loss_per_sample")
+    tensors = [a for a in losses.atoms if isinstance(a, Tensor)]
+    for entry, obj in (
+        *entries_of_kind(info.argument(0, "module"), "dp-model"),
+        *entries_of_kind(info.argument(1, "optimizer"), "dp-optimizer"),
+    ):
+        run: TrainingRun = obj.data
+        wrapper = info.name.rpartition(".")[2]
+        ip.happen(run, "result-use", info.node, entry.guard, wrapper=wrapper)
+        sources = frozenset({part(run, "dp-model")}).union(*(t.sources for t in tensors))
+        parts.append(of(Tensor(sources, criterion_of(run)), guard=entry.guard))
+    return join_all(parts) if parts else ip.unknown(info.node, "wrapped losses")
 
 
 @function("opacus.double_backward")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.holding import is_model_of
+from dpmigrate.analysis.library.gradients import IN_MODEL, doubt_losses_of_model
 from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
     Obj,
     Value,
+    join_all,
 )
 
 HARMLESS = frozenset(
@@ -31,6 +37,7 @@ HARMLESS = frozenset(
         "dump",
         "save",
         "tqdm",
+        "watch",
         "builtins.print",
         "builtins.len",
         "builtins.type",
@@ -43,11 +50,35 @@ HARMLESS = frozenset(
 )
 
 
+_USES = re.compile(r"(?:^|_)(?:train|fit|eval|evaluate|test|valid|validate|accuracy|epoch|step)", re.I)
+"""Names of calls that use a model and its criterion, and do not put the one into the other."""
+
+
+@function("<kept>")
+def kept(ip: Interpreter, info: CallInfo) -> Value:
+    """Something is given a value to keep: a wrapped criterion may then be what its model computes with.
+
+    From there on a loss that the model makes itself is of an unknown kind.
+    """
+    keepers, given = info.positional
+    for e in given.entries:
+        if not (isinstance(e.atom, Obj) and e.atom.kind == "dp-criterion"):
+            continue
+        run: TrainingRun = e.atom.data
+        if any(is_model_of(ip, run, keeper) for keeper in keepers.atoms):
+            ip.happen(run, "escape", info.node, e.guard, what="dp-criterion", into=IN_MODEL)
+            doubt_losses_of_model(run)
+    return NONE
+
+
 @function("<escape>")
 def _escape(ip: Interpreter, info: CallInfo) -> Value:
-    if info.name.rpartition(".")[2] in HARMLESS or info.name in HARMLESS:
+    if {info.name, info.name.rpartition(".")[2], info.called} & HARMLESS:
         return NONE
-    for e in info.positional[0].entries:
+    given, callee = info.positional
+    if not _USES.search(info.called):
+        kept(ip, CallInfo(info.node, [join_all([given, callee]), given]))
+    for e in given.entries:
         if isinstance(e.atom, Obj) and e.atom.kind in (
             "dp-model",
             "dp-optimizer",

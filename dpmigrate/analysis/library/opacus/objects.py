@@ -7,6 +7,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
+from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.runs import part, run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.models import set_to_none
@@ -35,6 +36,7 @@ def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("dp-model", "__call__", "forward")
 def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
     return of(Tensor(frozenset({e.atom}), e.atom))
 
 
@@ -44,7 +46,7 @@ def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
-@method("dp-model", "get_coeff", "get_clipping_coef")
+@method("dp-model", "get_coeff", "get_clipping_coef", "get_norm_sample")
 def _coefficient(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.happen(run_of(e), "coefficient", info.node, e.guard, name=info.name)
     return of(Tensor(frozenset({e.atom}), None, (), e.atom))
@@ -64,9 +66,37 @@ def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 
 @method("dp-model", "*")
 def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    tensors = any(isinstance(a, Tensor) for v in info.everything() for a in v.atoms)
-    if info.name in ("generate", "training_step", "compute_loss") or tensors:
-        return of(Tensor(frozenset({e.atom}), e.atom, (f".{info.name}",)))
+    kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
+    if not info.takes_data and info.name != "generate":
+        return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
+    inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
+    sources = frozenset({e.atom}).union(*(t.sources for t in inputs))
+    return of(Tensor(sources, e.atom, (f".{info.name}",)))
+
+
+@method(
+    "dp-model",
+    "state_dict",
+    "load_state_dict",
+    "modules",
+    "named_modules",
+    "children",
+    "named_children",
+    "buffers",
+    "named_buffers",
+    "get_submodule",
+    "add_module",
+    "register_buffer",
+    "register_forward_hook",
+    "add_hooks",
+    "remove_hooks",
+    "to_standard_module",
+    "validate",
+    "save_pretrained",
+    "num_parameters",
+    "print_trainable_parameters",
+)
+def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
 
 

@@ -10,6 +10,7 @@ from dpmigrate.analysis.attributes import get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.expressions import update_dict
+from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.values import (
     NONE,
@@ -42,6 +43,9 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
     if not (isinstance(text, Const) and isinstance(text.value, str)):
         return join_all([ip.unknown(info.node, "getattr"), default])
     found = get_attribute(ip, owner, text.value, info.node)
+    unknown = found.only
+    if default and isinstance(unknown, Unknown):
+        return open_value(ip, unknown.symbol, default, None, ip.origin(info.node, "getattr default"))
     if default and (not found or any(isinstance(a, Unknown) for a in found.atoms)):
         return join_all([default.because(ip.origin(info.node, "getattr default")), found])
     return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate
-from dpmigrate.analysis.attributes import set_attribute
+from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.expressions import update_dict
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.python.builtins import dict_of
 from dpmigrate.analysis.library.python.wrappers import copied
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
@@ -46,6 +47,20 @@ def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(key, Const) and info.name != "get":
         ip.store.set(atom, ("key", key.value), ABSENT if info.name == "pop" else result)
     return result
+
+
+@method("unknown", "get", "pop", "setdefault")
+def _unknown_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """An entry of something that cannot be known, such as a parsed file: what it holds, or the default."""
+    key = info.argument(0, "key").only
+    assert isinstance(e.atom, Unknown)
+    if not (isinstance(key, Const) and isinstance(key.value, str)):
+        return ip.unknown(info.node, f"result of {info.name}", e.atom.parts)
+    symbol = deeper(e.atom.symbol, repr(key.value))
+    default = info.argument(1, "default")
+    if not default:
+        return of(Unknown(symbol, e.atom.reason, e.atom.parts), *e.because)
+    return open_value(ip, symbol, default, None, ip.origin(info.node, f"{info.name} default"))
 
 
 @method("dict", "update")

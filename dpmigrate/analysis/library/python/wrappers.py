@@ -9,6 +9,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.names import import_module
 from dpmigrate.analysis.values import (
     NONE,
     Bound,
@@ -68,6 +69,15 @@ def _field(ip: Interpreter, info: CallInfo) -> Value:
 @function("functools.partial")
 def _partial(ip: Interpreter, info: CallInfo) -> Value:
     return of(Partial(info.argument(0, "func"), tuple(info.positional[1:]), tuple(info.keywords.items())))
+
+
+@function("importlib.import_module")
+def _import_module(ip: Interpreter, info: CallInfo) -> Value:
+    name = info.argument(0, "name").only
+    if not (isinstance(name, Const) and isinstance(name.value, str)):
+        return ip.unknown(info.node, "an imported module")
+    level = len(name.value) - len(name.value.lstrip("."))
+    return import_module(ip, name.value.lstrip("."), ip.module, level)
 
 
 @function("contextlib.nullcontext")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import libcst as cst
 
+from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.holding import whole_of
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.values import (
     NONE,
+    NOTHING,
     Absent,
     Atom,
     Const,
@@ -51,11 +57,24 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
         return _torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
+    ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, info.positional))
     wrapped = [e for v in info.positional[:1] for e in v.entries if _is_model(e.atom)]
     if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
         ip.store.set(made, "module", Value(tuple(wrapped)))
         ip.notes.setdefault(("wraps", made), set()).update(x.atom for x in wrapped)
     return of(made)
+
+
+def _models_among(ip: Interpreter, values: Iterable[Value]) -> Iterator[Obj]:
+    """The models that a container is made of: arguments, and items of a list or dict."""
+    for atom in (a for value in values for a in value.atoms):
+        if isinstance(atom, Obj) and atom.kind == "dict":
+            held = (ip.read(atom, slot) for slot in ip.store.keys(atom))
+            yield from _models_among(ip, [value for value in held if value])
+        elif isinstance(atom, Obj) and _is_model(atom):
+            yield atom
+        elif isinstance(atom, Seq):
+            yield from _models_among(ip, [atom.each()])
 
 
 def _is_model(atom: Atom) -> bool:
@@ -74,9 +93,22 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("model", "__call__", "forward", "*")
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    registry.FUNCTIONS["<kept>"](ip, CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({real(e.atom)}).union(*(t.sources for t in inputs))
     return of(Tensor(sources, real(e.atom)))
+
+
+@function("<part of a model>")
+def _call_part(ip: Interpreter, info: CallInfo) -> Value:
+    """Calling ``model.encoder`` computes with the model; empty for what is no part of one."""
+    callee = info.positional[0].only
+    whole = whole_of(callee) if isinstance(callee, Unknown) else None
+    if whole is None or (whole.kind == "instance" and external_base(ip, whole.data) != "model"):
+        return NOTHING
+    inputs = [a for v in info.positional[1:] for a in v.atoms if isinstance(a, Tensor)]
+    sources = frozenset[Atom]({whole}).union(*(t.sources for t in inputs))
+    return of(Tensor(sources, whole, (f".{info.name}",) if info.name else ()))
 
 
 @method(

@@ -1,0 +1,78 @@
+"""Which objects are parts of which: modules inside modules, as far as their attributes tell."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Atom, Obj, Seq, Unknown
+
+MODEL_KINDS = ("model", "dp-model", "instance")
+
+
+def parts_of(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
+    """The objects that are attributes of an object, or in a list that is one."""
+    yield from ip.notes.get(("holds", owner), ())
+    for slot in ip.store.keys(owner):
+        value = ip.store.get(owner, slot)
+        for atom in value.atoms if value is not None else ():
+            if isinstance(atom, Obj):
+                yield atom
+            elif isinstance(atom, Seq):
+                yield from (a for item in atom.items or () for a in item.atoms if isinstance(a, Obj))
+
+
+def holds(ip: Interpreter, owner: Obj, wanted: Atom, depth: int = 3) -> bool:
+    """Whether an object is a part of another, at some depth."""
+    if owner.kind not in MODEL_KINDS:
+        return False
+    parts = [p for p in parts_of(ip, owner) if p != owner]
+    return wanted in parts or (depth > 1 and any(holds(ip, p, wanted, depth - 1) for p in parts))
+
+
+def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
+    """The runs that train a model: its own, and those of a larger model which it is a part of."""
+    if isinstance(atom, Obj) and atom.kind == "dp-model":
+        yield atom.data
+        return
+    own = ip.runs_by_object.get(atom, {})
+    yield from list(own.values())
+    if own or not isinstance(atom, Obj):
+        return
+    for owner, runs in list(ip.runs_by_object.items()):
+        if isinstance(owner, Obj) and holds(ip, owner, atom):
+            yield from runs.values()
+
+
+def holds_a_private_model(ip: Interpreter, owner: Obj) -> bool:
+    """Whether some part of an object, which is itself no model of a run, is one."""
+    if owner in ip.runs_by_object:
+        return False
+    return any(p.kind == "dp-model" or p in ip.runs_by_object for p in parts_of(ip, owner))
+
+
+def is_model_of(ip: Interpreter, run: TrainingRun, atom: Atom) -> bool:
+    """Whether something is the model of a run, wrapped or not, or a part of it."""
+    if isinstance(atom, Obj):
+        return run in runs_of_model(ip, atom)
+    if not isinstance(atom, Unknown):
+        return False
+    if any(is_model_of(ip, run, p) for p in atom.parts if isinstance(p, Obj)):
+        return True
+    symbol: Hashable = atom.symbol
+    known = {a.symbol for a in run.raw_models if isinstance(a, Unknown)}
+    while symbol not in known and isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    return symbol in known
+
+
+def whole_of(atom: Unknown) -> Obj | None:
+    """The model that something unknown is a part of (``model.encoder``, ``model.heads[0]``)."""
+    symbol: Hashable = atom.symbol
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    for whole in atom.parts:
+        if isinstance(whole, Obj) and whole.key == symbol and whole.kind in MODEL_KINDS:
+            return whole
+    return None

@@ -1,0 +1,75 @@
+"""Trainers of the Hugging Face family, which own the loop: what they keep, seed, and give their methods."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.classes import BASE_KINDS
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.library.seeds import seed_globally
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Obj, Seq, Tensor, Value, join_all, of
+
+TRAINERS = (
+    "transformers.Trainer",
+    "transformers.trainer.Trainer",
+    "transformers.Seq2SeqTrainer",
+    "transformers.trainer_seq2seq.Seq2SeqTrainer",
+    "trl.SFTTrainer",
+    "trl.trainer.SFTTrainer",
+    "trl.trainer.sft_trainer.SFTTrainer",
+)
+BASE_KINDS.update(dict.fromkeys(TRAINERS, "trainer"))
+registry.GIVEN["trainer", "model"] = "model"
+
+
+def _make_trainer(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("trainer", info.node)
+    _init_trainer(ip, info, Entry(made))
+    return of(made)
+
+
+registry.FUNCTIONS.update(dict.fromkeys(TRAINERS, _make_trainer))
+
+
+@method("trainer", "__init__")
+def _init_trainer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """The constructor keeps its arguments and calls ``set_seed(args.seed)``, 42 where nobody said."""
+    trainer = real(e.atom)
+    for position, name in enumerate(("model", "args", "data_collator", "train_dataset", "eval_dataset")):
+        if value := info.argument(position, name):
+            ip.store.set(trainer, name, value)
+    pair = info.argument(None, "optimizers").only
+    if isinstance(pair, Seq) and pair.items:
+        ip.store.set(trainer, "optimizer", pair.items[0])
+    seed_globally(ip, CallInfo(info.node, name="Trainer"))
+    here = {frame.owner for frame in ip.frames}
+    for run in ip.runs.values():
+        if run.frames and run.frames[-1] in here:
+            run.seeded = True
+    return NONE
+
+
+@method("trainer", "create_optimizer", "create_optimizer_and_scheduler")
+def _create_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    trainer = real(e.atom)
+    held = ip.read(trainer, "optimizer")
+    if not held or not any(isinstance(a, Obj) for a in held.atoms):
+        made = ip.new("optimizer", info.node, "transformers.Trainer")
+        models = [a for a in (ip.read(trainer, "model") or NOTHING).atoms if isinstance(a, Obj)]
+        ip.notes.setdefault(("models", made), set()).update(models)
+        held = of(made)
+        ip.store.set(trainer, "optimizer", held)
+    return held if info.name == "create_optimizer" else NONE
+
+
+@method("trainer", "compute_loss")
+def _compute_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """What the model says its loss is (``outputs.loss``)."""
+    model = info.argument(0, "model") or ip.read(real(e.atom), "model") or NOTHING
+    losses = [
+        of(Tensor(frozenset({x.atom}), x.atom, (".loss",)), guard=x.guard)
+        for x in model.entries
+        if isinstance(x.atom, Obj)
+    ]
+    return join_all(losses) or ip.unknown(info.node, "a loss")
