@@ -92,7 +92,12 @@ class Magics:
 
     def hide_automagic(self, cell: int, lines: Sequence[str]) -> list[str] | None:
         """Lines such as ``pip install x`` or ``cd data`` replaced; None when there is no such line."""
-        found = [bool(_AUTOMAGIC.match(line.rstrip("\r\n"))) for line in lines]
+        bodies = [line.rstrip("\r\n") for line in lines]
+        # What goes on from the line before, a shell command's or Python's, begins nothing.
+        begins = [True, *(not body.endswith("\\") for body in bodies)]
+        found = [
+            new and _AUTOMAGIC.match(body) is not None for new, body in zip(begins, bodies, strict=False)
+        ]
         if not any(found):
             return None
         return [self._pass(cell, i, line) if found[i] else line for i, line in enumerate(lines)]

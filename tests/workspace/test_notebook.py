@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dpmigrate.workspace.errors import NotLossless, Unreadable
@@ -245,6 +245,9 @@ _CODE = st.sampled_from(
 
 
 @settings(max_examples=200, deadline=None)
+@example(
+    cells=["pip install a\nw = !ls \\\npip install a"], as_list=False, indent=0, ascii_only=True, tail=""
+)
 @given(
     cells=st.lists(st.lists(_CODE, max_size=5).map("\n".join), max_size=5),
     as_list=st.booleans(),
