@@ -19,10 +19,12 @@ from dpmigrate.analysis.values import (
     External,
     Function,
     Guard,
+    Literal,
     Obj,
     Seq,
     Value,
     join_all,
+    shorten,
 )
 
 MAX_APART = 2
@@ -241,8 +243,9 @@ def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
 
 @statement(cst.Try, cst.TryStar)
 def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
+    saved, known = ip.path, set(ip.runs)
+    raised = Literal(("raised", id(node), ip.context), ("truth",), True)
     ip.store.push()
-    saved = ip.path
     try:
         alive = ip.execute(node.body)
         if alive and node.orelse is not None:
@@ -251,7 +254,10 @@ def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         after_body = ip.path
         body = ip.store.pop()
         ip.path = saved
-    survivors: list[tuple[dict[tuple[object, object], Value], Guard]] = [(body, ALWAYS)] if alive else []
+    survivors: list[tuple[dict[tuple[object, object], Value], Guard]] = []
+    if alive:
+        survivors.append((body, frozenset({raised._replace(holds=False)})))
+    in_body = [run for key, run in ip.runs.items() if key not in known]
     for handler in node.handlers:
         ip.store.push()
         try:
@@ -265,7 +271,15 @@ def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
             delta = ip.store.pop()
             ip.path = saved
         if alive_here:
-            survivors.append((delta, ALWAYS))
+            survivors.append((delta, frozenset({raised})))
+    in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]
+    if in_body or in_handlers:
+        # Which of them there is, is known by what raised: what follows belongs to one or the other.
+        for runs, holds in ((in_body, False), (in_handlers, True)):
+            for run in runs:
+                run.guard = shorten(run.guard | {raised._replace(holds=holds)})
+    else:
+        survivors = [(delta, ALWAYS) for delta, _ in survivors]
     if survivors:
         ip.store.join(survivors)
         if len(survivors) == 1 and alive:
