@@ -9,7 +9,7 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.tree import children
-from dpmigrate.codemods.edits import Edits, ProjectEdits
+from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld
 from dpmigrate.codemods.pins import edited_dependency, edited_installs
 from dpmigrate.codemods.render import new_python
 from dpmigrate.versions.edit import Edit
@@ -29,16 +29,19 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
             known = pins.setdefault(path, [])
             known.extend(e for e in planned if e not in known)
     contents: dict[str, bytes] = {}
-    notebooks = {path: planned for path, planned in pins.items() if path in project.sources}
     for own in edits.touched():
         source = own.module.source
-        installs = edited_installs(project, source.path, notebooks.pop(source.path, ()))
+        planned = pins.pop(source.path, [])
+        if planned and not source.is_notebook:
+            raise Withheld("its own code and the requirement in it would both change: do one by hand", own.module)
+        installs = edited_installs(project, source.path, planned)
         contents[source.path] = source.rebuild(new_python(own, _exported(project, own)), installs)
-    for path, planned in notebooks.items():
-        source = project.sources[path]
-        contents[path] = source.rebuild(source.python, edited_installs(project, path, planned))
     for path, planned in pins.items():
-        if path not in project.sources:
+        notebook = project.sources.get(path)
+        if notebook is not None and notebook.is_notebook:
+            contents[path] = notebook.rebuild(notebook.python, edited_installs(project, path, planned))
+        else:
+            # A setup.py is a dependency file although it is Python.
             contents[path] = edited_dependency(project.dependencies[path], planned)
     return {path: data for path, data in contents.items() if data != _old(project, path)}
 

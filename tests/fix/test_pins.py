@@ -1,0 +1,97 @@
+"""Pins that a fix raises, in every kind of dependency file: the version changes, every other byte stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import NEW, OLD, Folder
+
+Make = Callable[..., Folder]
+
+RAISED = {
+    "requirements.txt": "torch\n«opacus==1.5.2»  # why\n",
+    "requirements/base.in": 'opacus[dev] «>=1.5,<2» ; python_version >= "3.8"\n',
+    "constraints.txt": "opacus«>=1.5»\n",
+    "setup.cfg": "[metadata]\nname = demo\n[options]\ninstall_requires =\n    torch\n"
+    '    opacus[dev]«>=1.5»; python_version >= "3.8"\n',
+    "setup.py": "from setuptools import setup\r\n\r\nsetup(install_requires=['torch', \"opacus«»\"])  # é\r\n",
+    "Pipfile": '[packages]\nopacus = {version = "«==1.5.2»", extras = ["dev"], markers = "sys_platform != \'win32\'"}\n',
+    "environment.yml": "dependencies:\n  - python=3.11\n  - pip:\n      - opacus«==1.5.2»\n",
+}
+"""Contents by path; what a fix changes stands in «guillemets»."""
+SETUP = "from setuptools import setup\n\n"
+PYTHON = [
+    "REQUIRED = [\n    'torch',\n    'opacus«>=1.4»',  # dp\n]\nsetup(install_requires=REQUIRED)\n",
+    "REQUIRED = []\nREQUIRED.append('opacus«==1.5.2»')\nsetup(install_requires=REQUIRED)\n",
+    "setup(extras_require={'dp': ['opacus[dev]«>=1.5»; python_version >= \"3.8\"']})\n",
+    "EXTRAS = {}\nEXTRAS['dp'] = ['''opacus«==1.5.1»''']\nsetup(extras_require=EXTRAS)\n",
+    "setup(install_requires=['opacus «>=1.5, <1.7» ; sys_platform != \"win32\"'])\n",
+]
+PYPROJECT = [
+    '[project]\ndependencies = ["torch", "opacus[dev]«>=1.5»; python_version >= \'3.8\'"]  # é\n',
+    "[project.optional-dependencies]\ndp = [\"opacus[dev]«==1.5.2»; sys_platform != 'win32'\"]\n",
+    "[dependency-groups]\ndp = [\n    'opacus«>=1.5»',\n]\n",
+    '[tool.poetry.dependencies]\nopacus = {version = "«==1.5.2»", extras = ["dev"], markers = "extra == \'dp\'"}\n',
+]
+
+
+def test_a_pin_that_is_right_is_left_alone(folder: Make) -> None:
+    project = folder({"train.py": NEW, "setup.py": SETUP + "setup(install_requires=['opacus>=1.5.4'])\n"})
+    before = project.snapshot()
+    assert project.fix().refused == ()
+    assert project.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("'opacus' '>=1.5'", "the version is not written as a plain specifier"),
+        ("'opacus' + '>=1.5'", "the version is not written as a plain specifier"),
+        ("'opacus\\x3d=1.5.2'", "the version is not written as a plain specifier"),
+        ("'opacus @ git+https://github.com/meta-pytorch/opacus@v1.5.2'", "installs Opacus from"),
+    ],
+)
+def test_what_is_no_plain_literal_is_refused_with_the_reason(folder: Make, entry: str, reason: str) -> None:
+    project = folder({"train.py": NEW, "setup.py": f"{SETUP}setup(install_requires=[{entry}])\n"})
+    before = project.snapshot()
+    result = project.fix()
+    assert [why.partition(": ")[2].startswith(reason) for _, why in result.refused] == [True]
+    assert project.snapshot() == before
+
+
+def test_a_setup_py_that_trains_is_not_rewritten_twice_over(folder: Make) -> None:
+    project = folder({"setup.py": OLD + "\n\nsetup(install_requires=['opacus==1.5.2'])\n"})
+    before = project.snapshot()
+    result = project.fix()
+    assert [path for path, _ in result.refused] == ["setup.py"]
+    assert project.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "marked"),
+    [
+        *RAISED.items(),
+        *(("setup.py", SETUP + text) for text in PYTHON),
+        *(("pyproject.toml", text) for text in PYPROJECT),
+    ],
+)
+def test_the_version_changes_and_nothing_else(folder: Make, path: str, marked: str) -> None:
+    start, marked_end = marked.index("«"), marked.index("»")
+    before = marked.replace("«", "").replace("»", "")
+    project = folder({"train.py": NEW, path: before})
+    result = project.fix()
+    assert (result.applied, result.refused) == ((path,), ())
+    after, rest = project.read(path), marked[marked_end + 1 :]
+    assert after.startswith(before[:start])
+    assert after.endswith(rest)
+    assert "1.5.4" in after[start : len(after) - len(rest)]
+    assert project.fix().diff == ""
+
+
+def test_the_patch_strategy_declares_itself_in_a_setup_py(folder: Make) -> None:
+    project = folder({"train.py": OLD, "setup.py": SETUP + "setup(install_requires=['opacus==1.5.2'])\n"})
+    assert project.fix(strategy="patch").applied == ("setup.py", "train.py")
+    wanted = "setup(install_requires=['dpmigrate[verify]', 'opacus==1.5.2'])\n"
+    assert project.read("setup.py") == SETUP + wanted
