@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import same_calls, versions_of
-from dpmigrate.advisories.matching import Match, affected_versions
+from dpmigrate.advisories.matching import Match, affected_versions, made_by
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.model import Place
 from dpmigrate.versions.releases import VersionSet, between
@@ -68,4 +68,4 @@ def _surest_first(run: TrainingRun) -> tuple[bool, str, int, int]:
 
 
 def _because(run: TrainingRun) -> tuple[Place, ...]:
-    return (run.module.place(run.origin.node, f"ghost clipping is used here ({run.call})"),)
+    return (run.module.place(run.origin.node, made_by(run, "ghost clipping is used here")),)

@@ -194,7 +194,7 @@ def _mode(run: Run) -> str:
 
 def _describe(run: Run) -> str:
     """One private training run in a line."""
-    parts = [run.call, _mode(run)]
+    parts = ["hand-made pair" if run.call == "manual" else run.call, _mode(run)]
     manager = run.batch_memory_manager
     if manager is not None:
         maybe = "perhaps " if manager.certainty == "possible" else ""
