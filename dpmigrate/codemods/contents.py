@@ -33,7 +33,9 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
         source = own.module.source
         planned = pins.pop(source.path, [])
         if planned and not source.is_notebook:
-            raise Withheld("its own code and the requirement in it would both change: do one by hand", own.module)
+            raise Withheld(
+                "its own code and the requirement in it would both change: do one by hand", own.module
+            )
         installs = edited_installs(project, source.path, planned)
         contents[source.path] = source.rebuild(new_python(own, _exported(project, own)), installs)
     for path, planned in pins.items():
@@ -43,11 +45,7 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
         else:
             # A setup.py is a dependency file although it is Python.
             contents[path] = edited_dependency(project.dependencies[path], planned)
-    return {path: data for path, data in contents.items() if data != _old(project, path)}
-
-
-def _old(project: Project, path: str) -> bytes:
-    return project.sources[path].data if path in project.sources else project.dependencies[path]
+    return {path: data for path, data in contents.items() if data != project.data(path)}
 
 
 def _exported(project: Project, edits: Edits) -> set[str]:
@@ -55,9 +53,11 @@ def _exported(project: Project, edits: Edits) -> set[str]:
     if project.program is None:
         return set()
     modules = project.program.modules
+    interpreter = project.program.interpreter_of(edits.module)
+    reached = interpreter.executed if interpreter is not None else {}
     found: set[str] = set()
     for info in project.modules.values():
-        if info is edits.module:
+        if info is edits.module or info.key not in reached:
             continue
         stack: list[cst.CSTNode] = [info.tree]
         while stack:

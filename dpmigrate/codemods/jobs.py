@@ -16,7 +16,7 @@ from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.pins import PinPlan, plan_pins
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
 from dpmigrate.versions.releases import VersionSet, from_spec
 
@@ -104,7 +104,7 @@ class CallGroup:
         return any(r.ghost is not False for r in self.runs)
 
 
-def upgrade_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
+def upgrade_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
     """The upgrades that some findings ask for, planned."""
     groups, loose = group_by_call(project, found)
     pins_of = {node: _pins(project, g, options) for node, g in groups.items() if g.ghost}
@@ -177,7 +177,7 @@ def _components(
 
 def _planned(
     project: Project,
-    facts: Facts,
+    facts: FactsByPart,
     groups: Sequence[CallGroup],
     pins: Sequence[Pin],
     own: list[Found],
@@ -190,7 +190,7 @@ def _planned(
             if not _needs_rewriting(group):
                 continue
             try:
-                edits, notices = upgraded(facts, group.runs)
+                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs)
             except Withheld as withheld:
                 if not raises or _old_only(group, project):
                     raise

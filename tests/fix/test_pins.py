@@ -14,10 +14,11 @@ RAISED = {
     "requirements.txt": "torch\n«opacus==1.5.2»  # why\n",
     "requirements/base.in": 'opacus[dev] «>=1.5,<2» ; python_version >= "3.8"\n',
     "constraints.txt": "opacus«>=1.5»\n",
-    "setup.cfg": "[metadata]\nname = demo\n[options]\ninstall_requires =\n    torch\n"
+    "setup.cfg": "[options]\ninstall_requires =\n    torch\n"
     '    opacus[dev]«>=1.5»; python_version >= "3.8"\n',
-    "setup.py": "from setuptools import setup\r\n\r\nsetup(install_requires=['torch', \"opacus«»\"])  # é\r\n",
-    "Pipfile": '[packages]\nopacus = {version = "«==1.5.2»", extras = ["dev"], markers = "sys_platform != \'win32\'"}\n',
+    "setup.py": "from setuptools import *\r\n\r\nsetup(install_requires=['torch', \"opacus«»\"])  # é\r\n",
+    "Pipfile": "[packages]\n"
+    'opacus = {version = "«==1.5.2»", extras = ["dev"], markers = "os_name != \'nt\'"}\n',
     "environment.yml": "dependencies:\n  - python=3.11\n  - pip:\n      - opacus«==1.5.2»\n",
 }
 """Contents by path; what a fix changes stands in «guillemets»."""
@@ -33,7 +34,8 @@ PYPROJECT = [
     '[project]\ndependencies = ["torch", "opacus[dev]«>=1.5»; python_version >= \'3.8\'"]  # é\n',
     "[project.optional-dependencies]\ndp = [\"opacus[dev]«==1.5.2»; sys_platform != 'win32'\"]\n",
     "[dependency-groups]\ndp = [\n    'opacus«>=1.5»',\n]\n",
-    '[tool.poetry.dependencies]\nopacus = {version = "«==1.5.2»", extras = ["dev"], markers = "extra == \'dp\'"}\n',
+    "[tool.poetry.dependencies]\n"
+    'opacus = {version = "«==1.5.2»", extras = ["a"], markers = "os_name != \'nt\'"}\n',
 ]
 
 
