@@ -136,7 +136,8 @@ class Prover:
             if count > before[key]:
                 return f"it would bring a new finding: {key[0]} in {key[1]}"
             if mended[key] and count > left:
-                return f"{key[0]} in {key[1]} would still be there"
+                said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
+                return f"{key[0]} in {key[1]} would still be there: {said}"
         return None
 
     def _unsound(self, project: Project, contents: Mapping[str, bytes]) -> str | None:

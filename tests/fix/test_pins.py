@@ -97,3 +97,45 @@ def test_the_patch_strategy_declares_itself_in_a_setup_py(folder: Make) -> None:
     assert project.fix(strategy="patch").applied == ("setup.py", "train.py")
     wanted = "setup(install_requires=['dpmigrate[verify]', 'opacus==1.5.2'])\n"
     assert project.read("setup.py") == SETUP + wanted
+
+
+FSDP = NEW.replace('"ghost"', '"ghost_fsdp"')
+
+
+@pytest.mark.parametrize(
+    ("pin", "raised"),
+    [("==1.5.2", "==1.6.0"), (">=1.5", ">=1.6.0"), ("==1.5.4", "==1.6.0"), (">=1.5.4", ">=1.5.4")],
+)
+def test_a_pin_is_raised_to_what_the_code_needs(folder: Make, pin: str, raised: str) -> None:
+    project = folder({"train.py": FSDP, "requirements.txt": f"opacus{pin}\n"})
+    assert project.fix().refused == ()
+    assert project.read("requirements.txt") == f"opacus{raised}\n"
+    assert project.fix().diff == ""
+
+
+def test_a_bound_below_what_the_code_needs_is_refused_with_the_reason(folder: Make) -> None:
+    project = folder({"train.py": FSDP, "requirements.txt": "opacus==1.5.2\n"})
+    ((_, reason),) = project.fix(lower_bound="1.5.4").refused
+    assert reason.endswith("admits no version on which the code can run (its API needs >=1.6.0)")
+
+
+LIBRARY = {
+    "opacus/__init__.py": "",
+    "opacus/privacy_engine.py": "class PrivacyEngine: ...\n",
+    "opacus/grad_sample/__init__.py": "",
+    "opacus/tests/ghost_test.py": OLD.replace("losses = criterion", "losses = 2 * criterion"),
+}
+
+
+def test_a_librarys_own_tests_are_no_reason_to_raise_a_pin(folder: Make) -> None:
+    project = folder({**LIBRARY, "requirements.txt": "opacus==1.5.2\n"})
+    result = project.fix()
+    assert (result.diff, result.refused, result.unmade) == ("", (), ())
+
+
+def test_a_librarys_own_tests_veto_nothing_and_are_not_named(folder: Make) -> None:
+    project = folder({**LIBRARY, "train.py": OLD, "requirements.txt": "opacus==1.5.2\n"})
+    result = project.fix()
+    assert (result.applied, result.refused) == (("requirements.txt", "train.py"), ())
+    assert project.read("requirements.txt") == "opacus==1.5.4\n"
+    assert project.read() == NEW
