@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TELLING = (b"opacus", b"make_private")
 """Bytes of the files where an analysis begins; each one more is another pass over every file."""
+MAKERS = (b"make_private", b"FastGradientClipping")
+"""Bytes of the files that make private runs."""
 
 Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
 
@@ -172,8 +174,26 @@ def settle(project: Project, texts: Texts, program: Program, chosen: Sequence[Gr
     for name in dict.fromkeys(program.exhausted):
         key, _, entry = name.partition(":")
         if key not in program.too_deep:
-            project.cut_short.append(CutShort(project.workspace.display(texts.absolute[key]), entry))
+            path = project.workspace.display(texts.absolute[key])
+            project.cut_short.append(CutShort(path, entry, _leads_to_runs(texts, program, key)))
     _declare(project)
+
+
+def _leads_to_runs(texts: Texts, program: Program, key: str) -> bool:
+    """Whether a module, or one that it imports, has a private run or the text of a call that makes one."""
+    from dpmigrate.analysis.components import imports_in
+
+    known = {run.module.key for run in program.runs}
+    pending, seen = [key], {key}
+    while pending:
+        key = pending.pop()
+        text = texts.text(key)
+        if key in known or any(maker in text for maker in MAKERS):
+            return True
+        found = {k for k in imports_in(program.modules, key, text) if program.modules.library_path(k) is None}
+        pending += found - seen
+        seen |= found
+    return False
 
 
 @contextmanager
