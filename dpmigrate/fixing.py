@@ -1,14 +1,11 @@
 """``dpmigrate fix``: findings to edits, edits to contents that were analysed again, contents to disk.
 
-A fix counts only when the project as it would be after it was analysed once more: the findings
-that it mends are gone, no other has come, and planning again finds nothing to do. What does not
-hold is left as it was, with the reason.
+What a fix does not make is left as it was, with the reason.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import TYPE_CHECKING
 from dpmigrate.model import NOT_ANALYSED, Finding
 from dpmigrate.project import Project, open_project
 from dpmigrate.workspace.discover import discover
-from dpmigrate.workspace.errors import NotLossless, Refused
+from dpmigrate.workspace.errors import Refused
 from dpmigrate.workspace.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -134,8 +131,10 @@ class _Fixing:
         from dpmigrate.codemods.account import unmade
         from dpmigrate.codemods.diff import diff_of
         from dpmigrate.codemods.planner import plan_jobs
+        from dpmigrate.proving import Prover
 
-        jobs = plan_jobs(self.project, self.found.matches, self.options)
+        prover = Prover(self.project, self.found, self.look, self.options, self.refuse)
+        jobs = plan_jobs(self.project, self.found.matches, self.options, prover.facts)
         ready: list[Job] = []
         for job in jobs:
             for path, reason, found in job.left:
@@ -144,12 +143,12 @@ class _Fixing:
                 self.refuse(job.path, job.reason, job.found)
             elif job.changes:
                 ready.append(job)
-        contents, kept, after = self._prove(ready)
+        contents, kept, after = prover.prove(ready)
         transaction = Transaction(self.project.workspace.is_target, self.project.workspace.display)
         old: dict[str, bytes] = {}
         try:
             for path, data in sorted(contents.items()):
-                old[path] = self._old(path)
+                old[path] = self.project.data(path)
                 transaction.stage(self.project.workspace.absolute(path), old[path], data)
             if apply:
                 transaction.commit()
@@ -180,116 +179,6 @@ class _Fixing:
         if reason not in known:
             known.append(reason)
         self.reasons.update({id(finding): reason for finding, _ in found})
-
-    def _old(self, path: str) -> bytes:
-        source = self.project.sources.get(path)
-        return source.data if source is not None else self.project.dependencies[path]
-
-    # -- contents -------------------------------------------------------------------------
-
-    def _contents(self, jobs: Sequence[Job]) -> dict[str, bytes]:
-        """The new contents of every file that some jobs change. Raises `Withheld` or NotLossless."""
-        from dpmigrate.codemods.contents import new_contents
-
-        return new_contents(self.project, jobs)
-
-    def _prove(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], list[Job], Found | None]:
-        """The contents of the jobs that hold after a second analysis, together or, failing that, alone."""
-        sound: list[Job] = []
-        for job in jobs:
-            problem = self._writable(job)
-            if problem is None:
-                sound.append(job)
-            else:
-                self.refuse(*problem, job.found)
-        if not sound:
-            return {}, [], None
-        contents, problem_all, after = self._try(sound)
-        if problem_all is None:
-            return contents, sound, after
-        if len(sound) == 1:
-            self.refuse(sound[0].path, problem_all, sound[0].found)
-            return {}, [], None
-        kept: list[Job] = []
-        best: tuple[dict[str, bytes], Found | None] = ({}, None)
-        for job in sound:
-            contents, problem_one, after = self._try([*kept, job])
-            if problem_one is None:
-                kept.append(job)
-                best = (contents, after)
-            else:
-                self.refuse(job.path, problem_one, job.found)
-        return best[0], kept, best[1]
-
-    def _writable(self, job: Job) -> tuple[str, str] | None:
-        """Why a job's files must not be written, before anything else is tried."""
-        from dpmigrate.codemods.edits import Withheld
-
-        workspace = self.project.workspace
-        try:
-            contents = self._contents([job])
-        except Withheld as withheld:
-            return (withheld.module.path if withheld.module else job.path, withheld.reason)
-        except NotLossless as error:
-            return (job.path, str(error))
-        transaction = Transaction(workspace.is_target, workspace.display)
-        for path, data in sorted(contents.items()):
-            absolute = workspace.absolute(path)
-            if not workspace.is_target(absolute):
-                return (job.path, f"the fix also needs {path}, which is outside the given paths")
-            try:
-                transaction.stage(absolute, self._old(path), data)
-            except Refused as refused:
-                return (refused.path, refused.reason)
-        return None
-
-    def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], str | None, Found | None]:
-        """The new contents, and what is wrong with the project as it would then be."""
-        from dpmigrate.codemods.edits import Withheld
-        from dpmigrate.codemods.planner import plan_jobs
-
-        try:
-            contents = self._contents(jobs)
-        except (Withheld, NotLossless) as error:
-            return {}, str(error), None
-        workspace = self.project.workspace
-        overlay = {workspace.absolute(path): data for path, data in contents.items()}
-        project = open_project(workspace, overlay=overlay)
-        after = self.look(project)
-        problem = (
-            self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, contents)
-        )
-        if problem is None:
-            again = [
-                j for j in plan_jobs(project, after.matches, self.options) if j.withheld is None and j.changes
-            ]
-            touched = {path for job in again for path in job.paths}
-            if touched & set(contents):
-                problem = f"a second run would change {min(touched & set(contents))} again"
-        return contents, problem, after
-
-    def _unread(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
-        known = {(n.path, n.reason) for n in self.project.not_analysed}
-        new = [n for n in project.not_analysed if n.path in contents and (n.path, n.reason) not in known]
-        return f"{new[0].path} could not be analysed after the fix: {new[0].reason}" if new else None
-
-    def _not_gone(self, jobs: Sequence[Job], after: Found) -> str | None:
-        """A finding that a job set out to mend and that is there still, or one that has come."""
-        before = Counter((f.rule, f.span.path) for f in self.found.findings)
-        now = Counter((f.rule, f.span.path) for f in after.findings)
-        mended = Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found)
-        for key, count in sorted(now.items()):
-            left = before[key] - mended[key]
-            if count > before[key]:
-                return f"it would bring a new finding: {key[0]} in {key[1]}"
-            if mended[key] and count > left:
-                return f"{key[0]} in {key[1]} would still be there"
-        return None
-
-    def _unsound(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
-        from dpmigrate.codemods.soundness import unsound
-
-        return unsound(project, contents) if self.options.strategy == "upgrade" else None
 
     def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
         """The verify command for the script that leads to a fixed run."""

@@ -147,6 +147,8 @@ class CutShort(NamedTuple):
     path: str
     entry: str
     """``Class.method``, a function, or empty for a module's top level."""
+    private: bool = True
+    """Whether its module, or one that it imports, makes private runs at all: else none can be missing."""
 
 
 class ScanResult(NamedTuple):

@@ -135,7 +135,7 @@ def _because(case: dict[str, Any], subject: Subject) -> Iterator[Place]:
         places.extend(subject.versions.sources[:4])
         places.extend(p.place for p in subject.versions.proofs if case["versions"] != "declared")
     if subject.origin.node is not run.origin.node:
-        places.append(run.module.place(run.origin.node, f"the private run ({run.call})"))
+        places.append(run.module.place(run.origin.node, made_by(run, "the private run")))
     places.extend(subject.notes.get("places", ()))
     here = subject.module.place(subject.origin.node)
     for place in places:
@@ -158,6 +158,7 @@ def _message(template: str, subject: Subject, affected: VersionSet) -> str:
     words = _Words(
         mode=f"`{run.mode}`" if run.shown_mode != "?" else f"what may be `{run.mode}`",
         call=run.call,
+        wrapped=_wrapped(run),
         affected=_spoken(affected),
         hit=_spoken(hit),
         declared=str(versions.declared)
@@ -167,6 +168,18 @@ def _message(template: str, subject: Subject, affected: VersionSet) -> str:
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
     return string.Formatter().vformat(template, (), words)
+
+
+def made_by(run: TrainingRun, what: str) -> str:
+    """What stands at a run's place: ``what``, and the call that made the run."""
+    return f"{what} ({'a hand-made pair' if run.manual else run.call})"
+
+
+def _wrapped(run: TrainingRun) -> str:
+    """The criterion that ghost clipping needs the loss to come from."""
+    if run.manual:
+        return "a `DPLossFastGradientClipping` of the hand-made pair"
+    return f"the criterion that {run.call} returned"
 
 
 def _spoken(versions: VersionSet) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import same_calls, versions_of
-from dpmigrate.advisories.matching import Match, affected_versions
+from dpmigrate.advisories.matching import Match, affected_versions, made_by
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.model import Place
-from dpmigrate.versions.releases import VersionSet, between
+from dpmigrate.versions.releases import VersionSet, between, everything
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -28,7 +28,8 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
     affected = affected_versions(advisory, dict(advisory.match))
     found: dict[tuple[str, int | None, int], Match] = {}
     alike = same_calls(program.runs)
-    for run in sorted((r for r in program.runs if r.ghost), key=_surest_first):
+    own = (r for r in program.runs if r.ghost and not program.modules.in_library(r.module.key))
+    for run in sorted(own, key=_surest_first):
         declared = declarations.declared_for(run.module.path)
         versions = versions_of(run, declarations, None, alike(run))
         for pin in declared.admitting(affected):
@@ -53,7 +54,8 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
                 key = (pin.path, pin.cell, pin.line)
                 if key not in found:
                     message = advisory.match["disagree"].format(
-                        pin=pin.text.strip(), evidence=versions.evidence.spec() or "another version"
+                        pin=pin.text.strip(),
+                        evidence=(versions.evidence & everything()).spec() or "another version",
                     )
                     proofs = tuple(p.place for p in versions.proofs)
                     found[key] = Match(
@@ -68,4 +70,4 @@ def _surest_first(run: TrainingRun) -> tuple[bool, str, int, int]:
 
 
 def _because(run: TrainingRun) -> tuple[Place, ...]:
-    return (run.module.place(run.origin.node, f"ghost clipping is used here ({run.call})"),)
+    return (run.module.place(run.origin.node, made_by(run, "ghost clipping is used here")),)

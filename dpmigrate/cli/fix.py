@@ -103,15 +103,21 @@ def fix(
             )
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))
-        say(result, style_for(sys.stderr))
+        say(result, style_for(sys.stderr), bool(chosen))
         if result.contents:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    say(result, style_for(sys.stderr))
+    say(result, style_for(sys.stderr), bool(chosen))
     for path in result.applied:
         click.echo(f"fixed {path}")
     if result.applied:
         click.echo(f"Fixed {_extent(result)}.")
+    left = sum(finding.severity != "info" for finding, _ in result.unmade)
+    if left:
+        what = "fix on offer was" if left == 1 else "fixes on offer were"
+        click.echo(
+            f"{left:,} {what} not made, for the reasons above; another run would say the same.", err=True
+        )
     if verify is not None and result.applied:
         return _verified(result, verify)
     if result.applied and result.verify_hint:
@@ -137,21 +143,35 @@ def _painted(diff: str, style: Style) -> str:
     return "".join(lines)
 
 
-def say(result: FixResult, style: Style) -> None:
-    """What is not in the diff, on standard error: notices, what is not fixed and why, what is left."""
+def say(result: FixResult, style: Style, selected: bool = False) -> None:
+    """What is not in the diff, on standard error: notices, what is not fixed and why, what is left.
+
+    Mere information comes last and takes a line, unless its rule was ``selected``.
+    """
     for notice in result.notices:
         click.echo(notice, err=True)
     by_reason: dict[str, list[Finding]] = {}
     for finding, reason in result.unmade:
         by_reason.setdefault(reason, []).append(finding)
     paths = {reason: path for path, reason in result.refused}
+    in_short = [
+        reason
+        for reason, found in by_reason.items()
+        if not selected and reason not in paths and all(f.severity == "info" for f in found)
+    ]
     for reason in dict.fromkeys((*paths, *by_reason)):
-        place = f"{clean(paths[reason])}: " if reason in paths else ""
+        if reason in in_short:
+            continue
+        named = reason not in paths or reason.startswith(f"{paths[reason]}:")
+        place = "" if named else f"{clean(paths[reason])}: "
         click.echo(f"{style.paint('not fixed', 'yellow')}: {place}{clean(reason)}", err=True)
         _list(by_reason.get(reason, ()), style)
     if result.remaining:
         click.echo("Left for you, since there is no automatic fix:", err=True)
         _list(result.remaining, style)
+    for reason in in_short:
+        rules = ", ".join(sorted({f.rule for f in by_reason[reason]}))
+        click.echo(f"{rules} [info], {len(by_reason[reason]):,}x: {clean(reason)}", err=True)
 
 
 def _list(findings: Iterable[Finding], style: Style) -> None:

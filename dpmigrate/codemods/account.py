@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from dpmigrate.model import Finding
 
 _GENERATORS = ("DPM201", "DPM202")
+_BY_VERSION = "the code needs no change of its own: it goes by the Opacus that is installed (1.5.4 is right)"
+_NOTHING_CERTAIN = {
+    "DPM101": _BY_VERSION,
+    "DPM102": _BY_VERSION,
+    "DPM901": _BY_VERSION,
+    "DPM404": "criterion= is given on some paths, so that it is not certain to be missing anywhere",
+    "DPM405": 'nothing in the code says "ghost" here: see to it that whoever sets this clipping does not',
+}
+"""Why a plan has no edit for a finding, by rule."""
 
 
 def unmade(
@@ -48,4 +57,6 @@ def _why_unplanned(finding: Finding, job: Job | None, options: Options) -> str:
         return f"the {options.strategy} strategy leaves it; --strategy upgrade mends it"
     if job is not None and job.withheld is not None:
         return job.reason
-    return "the code needs no change of its own: it goes by the Opacus that is installed"
+    return _NOTHING_CERTAIN.get(
+        finding.rule, "it is only possible, and no edit of the code is certain to be right"
+    )

@@ -9,7 +9,7 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.tree import children
-from dpmigrate.codemods.edits import Edits, ProjectEdits
+from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld
 from dpmigrate.codemods.pins import edited_dependency, edited_installs
 from dpmigrate.codemods.render import new_python
 from dpmigrate.versions.edit import Edit
@@ -29,24 +29,27 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
             known = pins.setdefault(path, [])
             known.extend(e for e in planned if e not in known)
     contents: dict[str, bytes] = {}
-    notebooks = {path: planned for path, planned in pins.items() if path in project.sources}
-    for path in dict.fromkeys(own.module.path for own in edits.touched()):
+    touched: dict[str, list[Edits]] = {}
+    for own in edits.touched():
+        touched.setdefault(own.module.path, []).append(own)
+    for path, parts in touched.items():
         source = project.sources[path]
-        installs = edited_installs(project, path, notebooks.pop(path, ()))
-        touched = [own for own in edits.touched() if own.module.path == path]
-        texts = {own.module.source.label: new_python(own, _exported(project, own)) for own in touched}
+        planned = pins.pop(path, [])
+        if planned and not source.is_notebook:
+            raise Withheld(
+                "its own code and the requirement in it would both change: do one by hand", parts[0].module
+            )
+        installs = edited_installs(project, path, planned)
+        texts = {own.module.source.label: new_python(own, _exported(project, own)) for own in parts}
         contents[path] = source.rebuild(texts.pop("", source.python), installs, texts)
-    for path, planned in notebooks.items():
-        source = project.sources[path]
-        contents[path] = source.rebuild(source.python, edited_installs(project, path, planned))
     for path, planned in pins.items():
-        if path not in project.sources:
+        notebook = project.sources.get(path)
+        if notebook is not None and notebook.is_notebook:
+            contents[path] = notebook.rebuild(notebook.python, edited_installs(project, path, planned))
+        else:
+            # A setup.py is a dependency file although it is Python.
             contents[path] = edited_dependency(project.dependencies[path], planned)
-    return {path: data for path, data in contents.items() if data != _old(project, path)}
-
-
-def _old(project: Project, path: str) -> bytes:
-    return project.sources[path].data if path in project.sources else project.dependencies[path]
+    return {path: data for path, data in contents.items() if data != project.data(path)}
 
 
 def _exported(project: Project, edits: Edits) -> set[str]:
@@ -54,9 +57,11 @@ def _exported(project: Project, edits: Edits) -> set[str]:
     if project.program is None:
         return set()
     modules = project.program.modules
+    interpreter = project.program.interpreter_of(edits.module)
+    reached = interpreter.executed if interpreter is not None else {}
     found: set[str] = set()
-    for info in modules.loaded():
-        if info is edits.module:
+    for info in (m for whole in project.modules.values() for m in (whole, *whole.written)):
+        if info is edits.module or info.key not in reached:
             continue
         stack: list[cst.CSTNode] = [info.tree]
         while stack:

@@ -122,7 +122,7 @@ class Floats:
 
     def _refuse(self, node: cst.CSTNode, what: str) -> None:
         raise UseWithheld(
-            f"{what}, which the criterion that make_private returns does not offer: compute it apart",
+            f"{what}, which the wrapped criterion does not offer: compute it apart",
             self.facts.module_of(node),
             node,
         )

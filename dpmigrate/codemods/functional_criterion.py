@@ -55,5 +55,5 @@ def _ignores(facts: Facts, atom: object) -> bool:
     if isinstance(atom, External):
         return atom.name.startswith("torch.nn.functional.")
     if isinstance(atom, Obj) and atom.kind == "instance" and isinstance(atom.data, Class):
-        return not honours_reduction(facts.interpreter_of(atom.module), atom.data)
+        return not honours_reduction(facts.interpreter, atom.data)
     return isinstance(atom, (Function, Partial))

@@ -6,7 +6,7 @@ together; one that cannot be, and that runs on the old API only, withholds them 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ import libcst as cst
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.pins import PinPlan, plan_pins
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.pins import PinPlan, needed, pins_to_raise, plan_pins
+from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
+from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
 from dpmigrate.versions.releases import VersionSet, from_spec
 
 if TYPE_CHECKING:
@@ -104,10 +105,10 @@ class CallGroup:
         return any(r.ghost for r in self.runs)
 
 
-def upgrade_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
+def upgrade_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
     """The upgrades that some findings ask for, planned."""
     groups, loose = group_by_call(project, found)
-    pins_of = {node: _pins(project, g, options) for node, g in groups.items() if g.ghost}
+    pins_of = {node: pins_to_raise(project, g.runs, options) for node, g in groups.items() if g.ghost}
     jobs = []
     for component in _components(groups, pins_of):
         pins = list(dict.fromkeys(p for node in component for p in pins_of[node]))
@@ -122,10 +123,15 @@ def upgrade_jobs(project: Project, facts: Facts, found: Sequence[Found], options
 def group_by_call(
     project: Project, found: Sequence[Found]
 ) -> tuple[dict[cst.CSTNode, CallGroup], list[Found]]:
-    """The runs and findings of every call, by its node, and the findings about pins."""
+    """The runs and findings of every call, by its node, and the findings about pins.
+
+    A copy of Opacus inside the project, its tests included, is left alone: it is somebody else's.
+    """
     assert project.program is not None
     groups: dict[cst.CSTNode, CallGroup] = {}
     for run in project.program.runs:
+        if project.program.modules.in_library(run.module.key):
+            continue
         groups.setdefault(run.origin.node, CallGroup([])).runs.append(run)
     loose: list[Found] = []
     for finding, match in found:
@@ -133,22 +139,15 @@ def group_by_call(
             continue
         if match.pin is not None:
             loose.append((finding, match))
-        elif match.run is not None and groups[match.run.origin.node].ghost:
+        elif match.run is None or match.run.origin.node not in groups:
+            continue
+        elif groups[match.run.origin.node].ghost:
             groups[match.run.origin.node].found.append((finding, match))
     return groups, loose
 
 
 def _place(pin: Pin) -> tuple[str, int | None, int]:
     return (pin.path, pin.cell, pin.line)
-
-
-def _pins(project: Project, group: CallGroup, options: Options) -> list[Pin]:
-    """The pins that govern a call and must be raised for it."""
-    if project.declarations is None or options.override is not None:
-        return []
-    bound = options.lower_bound or "1.5.4"
-    declared = project.declarations.declared_for(group.runs[0].module.path)
-    return list(declared.admitting(from_spec(f"<{bound}")))
 
 
 def _components(
@@ -177,7 +176,7 @@ def _components(
 
 def _planned(
     project: Project,
-    facts: Facts,
+    facts: FactsByPart,
     groups: Sequence[CallGroup],
     pins: Sequence[Pin],
     own: list[Found],
@@ -190,7 +189,7 @@ def _planned(
             if not _needs_rewriting(group):
                 continue
             try:
-                edits, notices = upgraded(facts, group.runs)
+                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs)
             except Withheld as withheld:
                 if not raises or _old_only(group, project):
                     raise
@@ -201,7 +200,8 @@ def _planned(
                 continue
             job.edits.merge(edits)
             job.notices += notices
-        job.pins = plan_pins(pins, options.unsafe, options.lower_bound)
+        bound = options.lower_bound or needed([r for g in groups for r in g.runs])
+        job.pins = plan_pins(pins, options.unsafe, bound)
         job.notices += job.pins.notices
         if not pins and job.edits.touched() and options.override is None:
             job.notices += _undeclared(project, groups)
@@ -212,12 +212,14 @@ def _planned(
     return job
 
 
-def _undeclared(project: Project, groups: Iterable[CallGroup]) -> list[str]:
+def _undeclared(project: Project, groups: Sequence[CallGroup]) -> list[str]:
     """What to install where no dependency file says anything about Opacus."""
-    path = next(iter(groups)).runs[0].module.path
+    path = groups[0].runs[0].module.path
     if project.declarations is not None and project.declarations.declared_for(path).pins:
         return []
-    return [f"{path}: no dependency file names Opacus: this code needs opacus>=1.5.3 (1.5.4 is better)"]
+    bound = needed([r for g in groups for r in g.runs])
+    wanted = "opacus>=1.5.3 (1.5.4 is better)" if bound == DEFAULT_LOWER_BOUND else f"opacus>={bound}"
+    return [f"{path}: no dependency file names Opacus: this code needs {wanted}"]
 
 
 def _needs_rewriting(group: CallGroup) -> bool:

@@ -58,7 +58,7 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
     else:
         raise Withheld(
             "the loss is no call of a criterion that can be followed (the model computes it itself?): "
-            "compute it from the model's output by the criterion that make_private returns",
+            "compute it from the model's output by the wrapped criterion",
             module,
             node,
         )

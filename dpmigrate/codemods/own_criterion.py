@@ -32,7 +32,7 @@ class OwnCriterion:
         if maker.kind != "instance":
             return
         assert isinstance(maker.data, Class)
-        if not honours_reduction(self.facts.interpreter_of(maker.module), maker.data):
+        if not honours_reduction(self.facts.interpreter, maker.data):
             name = maker.data.node.name.value
             raise Withheld(
                 f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
@@ -63,7 +63,7 @@ class OwnCriterion:
                     constructor,
                 )
         if maker.kind == "instance" and isinstance(maker.data, Class):
-            return reduction_default(self.facts.interpreter_of(maker.module), maker.data)
+            return reduction_default(self.facts.interpreter, maker.data)
         return "mean"
 
     @property
@@ -81,7 +81,7 @@ class OwnCriterion:
         own = self.edits.of(self.facts.module_of(constructor))
         default = "mean"
         if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = reduction_default(self.facts.interpreter_of(maker.module), maker.data) or "mean"
+            default = reduction_default(self.facts.interpreter, maker.data) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, apply_edits, plan_raise, rewrite
+from dpmigrate.versions.releases import RELEASES, between, from_spec
 
 if TYPE_CHECKING:
+    from dpmigrate.analysis.training import TrainingRun
+    from dpmigrate.codemods.jobs import Options
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
 
@@ -22,11 +26,32 @@ class PinPlan:
     notices: list[str] = field(default_factory=list)
 
 
-def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str | None) -> PinPlan:
+def needed(runs: Iterable[TrainingRun]) -> str:
+    """The release that pins are raised to: the default, or the first one with the API that ghost runs use."""
+    bound = DEFAULT_LOWER_BOUND
+    for run in runs:
+        fitting = versions_of(run, None, None).evidence & between(bound)
+        if run.ghost and bound not in fitting and fitting.oldest in RELEASES:
+            bound = fitting.oldest
+    return bound
+
+
+def pins_to_raise(project: Project, runs: Sequence[TrainingRun], options: Options) -> list[Pin]:
+    """The pins that govern the runs of one call and must be raised for it."""
+    if project.declarations is None or options.override is not None:
+        return []
+    declared = project.declarations.declared_for(runs[0].module.path)
+    pins = list(declared.admitting(from_spec(f"<{options.lower_bound or DEFAULT_LOWER_BOUND}")))
+    if any(versions_of(run, project.declarations, None).disagree for run in runs if run.ghost):
+        pins += declared.admitting(from_spec(f"<{needed(runs)}"))
+    return list(dict.fromkeys(pins))
+
+
+def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
     """Raise every pin. Raises `Withheld` for one that neither we nor its own tool can raise safely."""
     plan = PinPlan()
     for pin in pins:
-        planned = plan_raise(pin, lower_bound or DEFAULT_LOWER_BOUND)
+        planned = plan_raise(pin, lower_bound)
         if isinstance(planned, Edit):
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")

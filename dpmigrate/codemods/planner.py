@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dpmigrate.codemods.jobs import Found, Job, Options, upgrade_jobs
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.randomness import randomness_jobs
 from dpmigrate.codemods.strategies import strategy_jobs
 
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from dpmigrate.project import Project
 
 
-def plan_jobs(project: Project, matches: Sequence[Found], options: Options) -> list[Job]:
-    """Every fix that the findings of a project admit, planned or withheld."""
+def plan_jobs(
+    project: Project, matches: Sequence[Found], options: Options, known: dict[int, Facts] | None = None
+) -> list[Job]:
+    """Every fix that the findings of a project admit, planned or withheld.
+
+    ``known`` is for :class:`FactsByPart`.
+    """
     if project.program is None:
         return []
     fixable = [(f, m) for f, m in matches if f.fix is not None]
     if not fixable:
         return []
-    facts = Facts(project.program)
+    facts = FactsByPart(project.program, known)
     make = upgrade_jobs if options.strategy == "upgrade" else strategy_jobs
     return [*make(project, facts, fixable, options), *randomness_jobs(project, facts, fixable, options)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import libcst as cst
@@ -29,18 +29,18 @@ Node = TypeVar("Node", bound=cst.CSTNode)
 
 
 class Facts:
-    """Queries over what the interpreter saw. Nodes are those of ``ModuleInfo.tree``."""
+    """Queries over what one interpreter saw. Nodes are those of ``ModuleInfo.tree``."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.modules = program.modules.loaded()
+    def __init__(self, interpreter: Interpreter, modules: Iterable[ModuleInfo]) -> None:
+        self.interpreter = interpreter
+        self.modules = list(modules)
         self._parents: dict[str, dict[cst.CSTNode, cst.CSTNode]] = {}
         self._module_of: dict[cst.CSTNode, ModuleInfo] = {}
         self.callers: dict[cst.CSTNode, list[tuple[cst.CSTNode, ModuleInfo]]] = {}
         """Call nodes by the function node that they enter."""
         for info in self.modules:
             self._index(info)
-        for call, functions in (c for part in program.parts for c in part.interpreter.callees.items()):
+        for call, functions in interpreter.callees.items():
             module = self._module_of.get(call)
             if module is not None:
                 for fn in functions:
@@ -146,41 +146,32 @@ class Facts:
 
     # -- values ---------------------------------------------------------------------------
 
-    def _at(self, node: cst.CSTNode) -> Interpreter:
-        """The interpreter that knows a node."""
-        return self.interpreter_of(self._module_of.get(node))
-
-    def interpreter_of(self, module: ModuleInfo | None) -> Interpreter:
-        """The interpreter that executed a module; any, for what belongs to no module."""
-        found = self.program.interpreter_of(module) if module is not None else None
-        return found or self.program.parts[0].interpreter
-
     def atoms(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> list[Atom]:
         """What an expression was seen to be, where that does not contradict ``guard``."""
-        seen = self._at(node).observed.get(node, {})
+        seen = self.interpreter.observed.get(node, {})
         return list(dict.fromkeys(a for a, g in seen if not contradict(g, guard)))
 
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
         """Whether an expression was evaluated under ``guard`` at all."""
-        return any(not contradict(g, guard) for _, g in self._at(node).observed.get(node, {}))
+        return any(not contradict(g, guard) for _, g in self.interpreter.observed.get(node, {}))
 
     def callee_atoms(self, call: cst.Call, guard: Guard = ALWAYS) -> list[Atom]:
         """What the thing that is called was seen to be."""
-        entered = self._at(call).callees.get(call)
+        entered = self.interpreter.callees.get(call)
         func = call.func
         if not isinstance(func, cst.Attribute):
             return self.atoms(func, guard) or list(entered or ())
         found: list[Atom] = []
         for receiver in self.atoms(func.value, guard):
-            found.extend(self._member(self._at(call), receiver, func.attr.value))
+            found.extend(self._member(receiver, func.attr.value))
         return list(dict.fromkeys(found)) or list(entered or ())
 
     def members(self, node: cst.CSTNode, name: str) -> list[Atom]:
         """What a member of an expression was seen to be; nothing where it has none that is known."""
         atoms = [a for a in self.atoms(node) if isinstance(a, (Class, Obj))]
-        return [m for a in atoms for m in self._member(self._at(node), a, name)]
+        return [m for a in atoms for m in self._member(a, name)]
 
-    def _member(self, ip: Interpreter, receiver: Atom, name: str) -> list[Atom]:
+    def _member(self, receiver: Atom, name: str) -> list[Atom]:
         from dpmigrate.analysis.library.registry import canonical
 
         if isinstance(receiver, External):
@@ -196,9 +187,27 @@ class Facts:
             return [Unknown(("member", receiver.symbol, name))]
         if owner is None:
             return []
-        value = ip.store.get(owner, name)
+        value = self.interpreter.store.get(owner, name)
         return list(value.atoms) if value is not None else []
 
     def functions_entered(self, call: cst.Call) -> list[Function]:
         """The project's functions that a call enters."""
-        return list(self._at(call).callees.get(call, ()))
+        return list(self.interpreter.callees.get(call, ()))
+
+
+class FactsByPart:
+    """The facts of each component of a program, made when somebody asks: nothing flows between two.
+
+    ``known`` holds those of components that other programs may share, by ``id`` of the interpreter.
+    """
+
+    def __init__(self, program: Program, known: dict[int, Facts] | None = None) -> None:
+        self.program = program
+        self.known: dict[int, Facts] = {} if known is None else known
+
+    def of(self, module: ModuleInfo) -> Facts:
+        """The facts of the component that a module is part of."""
+        ip = self.program.interpreter_of(module) or self.program.parts[0].interpreter
+        if id(ip) not in self.known:
+            self.known[id(ip)] = Facts(ip, (m for m in self.program.modules.loaded() if m.key in ip.executed))
+        return self.known[id(ip)]

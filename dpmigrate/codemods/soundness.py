@@ -9,21 +9,26 @@ import libcst as cst
 
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Atom, Obj
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import Facts, FactsByPart
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
 
 
-def unsound(project: Project, contents: Mapping[str, bytes]) -> str | None:
-    """What is wrong with the ghost runs of the changed files; None when all is well."""
+def unsound(
+    project: Project, contents: Mapping[str, bytes], known: dict[int, Facts] | None = None
+) -> str | None:
+    """What is wrong with the ghost runs of the changed files; None when all is well.
+
+    ``known`` is for :class:`FactsByPart`.
+    """
     if project.program is None:
         return None
-    facts = Facts(project.program)
+    facts = FactsByPart(project.program, known)
     for run in project.program.runs:
         if run.ghost is not True or run.module.path not in contents:
             continue
-        problem = _of_run(facts, run)
+        problem = _of_run(facts.of(run.module), run)
         if problem is not None:
             line = run.module.place(run.origin.node).line
             return f"line {line} of {run.module.path} after the fix: {problem}"

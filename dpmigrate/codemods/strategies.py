@@ -9,7 +9,7 @@ from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.hooks import back_to_hooks
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, Options, group_by_call
 from dpmigrate.codemods.patch_core import REQUIREMENT, is_patched, patch_core
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.set_to_none import set_to_none
 from dpmigrate.versions.add import plan_add
 from dpmigrate.versions.decoding import decode
@@ -26,20 +26,23 @@ MENDS = {
 """The findings that each strategy mends; the others wait for an upgrade."""
 
 
-def strategy_jobs(project: Project, facts: Facts, found: Sequence[Found], options: Options) -> list[Job]:
+def strategy_jobs(
+    project: Project, facts: FactsByPart, found: Sequence[Found], options: Options
+) -> list[Job]:
     """One job for each call whose findings the strategy mends, planned."""
     mended = [(f, m) for f, m in found if f.rule in MENDS[options.strategy]]
     groups, _ = group_by_call(project, mended)
     return [_planned(project, facts, g, options) for g in groups.values() if g.found]
 
 
-def _planned(project: Project, facts: Facts, group: CallGroup, options: Options) -> Job:
+def _planned(project: Project, facts: FactsByPart, group: CallGroup, options: Options) -> Job:
     job = Job(group.found, group.runs)
+    own = facts.of(group.runs[0].module)
     try:
         if options.strategy == "set-to-none":
-            set_to_none(facts, job.edits, group.runs)
+            set_to_none(own, job.edits, group.runs)
         elif options.strategy == "hooks":
-            back_to_hooks(facts, job.edits, group.runs)
+            back_to_hooks(own, job.edits, group.runs)
         elif not is_patched(group.runs[0].module.tree):
             patch_core(job.edits, group.runs[0].module)
             _declare(project, job)

@@ -14,6 +14,9 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 IN_FULL = 3
 """Findings of one rule in one file that get a frame; further ones take a line each."""
 
+_KINDS = ("ghost", "hooks", "other", "unknown")
+_MIXES = 6
+"""Kinds of runs that are counted apart in the summary."""
 _SHOWN = 3
 """Entry points named where the analysis gave up."""
 
@@ -150,15 +153,16 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
 
 
 def _cut_short(result: ScanResult, style: Style) -> Iterator[str]:
-    """Where the analysis gave up, since a run beyond would be missing from the report."""
-    if not result.cut_short:
+    """Where the analysis gave up, if a run beyond could be missing from the report."""
+    places = [f"{cut.path}:{cut.entry}" if cut.entry else cut.path for cut in result.cut_short if cut.private]
+    if not places:
         return
-    places = [f"{cut.path}:{cut.entry}" if cut.entry else cut.path for cut in result.cut_short]
-    shown = ", ".join(places[:_SHOWN]) + (", ..." if len(places) > _SHOWN else "")
-    count = plural(len(places), "entry point")
-    verb = "was" if len(places) == 1 else "were"
+    shown = ", ".join(places[:_SHOWN]) + (
+        f" and {len(places) - _SHOWN:,} more" if len(places) > _SHOWN else ""
+    )
     yield wrap(
-        f"{count} {verb} too long to follow to the end; a run beyond may be missing: {clean(shown)}",
+        f"Followed only in part, being long: {clean(shown)}. A private run that is made further on would be "
+        "missing here; dpmigrate verify SCRIPT watches what really runs",
         style.width,
         "",
         "  ",
@@ -170,18 +174,32 @@ def _runs(result: ScanResult, style: Style) -> Iterator[str]:
     if not result.runs:
         yield "No private training run"
         return
-    modes = Counter(_mode(run) for run in result.runs)
-    managed = Counter(_mode(run) for run in result.runs if run.batch_memory_manager is not None)
+    kinds = Counter(_kind(run) for run in result.runs)
+    managed = Counter(_kind(run) for run in result.runs if run.batch_memory_manager is not None)
+    # One kind before several, and those in the order of the names.
+    ordered = sorted(kinds, key=lambda kind: (len(kind), [_KINDS.index(name) for name in kind]))
+    rest = ordered[_MIXES:] if len(ordered) > _MIXES + 1 else []
     parts = []
-    for mode, number in sorted(modes.items()):
-        with_manager = f" ({managed[mode]:,} with a batch memory manager)" if managed[mode] else ""
-        parts.append(f"{number:,} {mode}{with_manager}")
+    for kind in ordered[: len(ordered) - len(rest)]:
+        with_manager = f" ({managed[kind]:,} with a batch memory manager)" if managed[kind] else ""
+        parts.append(f"{kinds[kind]:,} {' or '.join(kind)}{with_manager}")
+    if rest:
+        parts.append(f"{sum(kinds[kind] for kind in rest):,} in {len(rest)} other mixes of these")
     yield wrap(
         f"{plural(len(result.runs), 'private training run')}: {', '.join(parts)}", style.width, "", "  "
     )
     if style.runs:
         for run in result.runs:
             yield f"  {where(run.path, run.cell, run.line)}  {_describe(run)}"
+
+
+def _kind(run: Run) -> tuple[str, ...]:
+    """What a run's modes come to, such as ``("ghost", "hooks")``: the many spellings of ghost are one."""
+    found = {
+        "ghost" if mode.startswith("ghost") else {"hooks": "hooks", "?": "unknown"}.get(mode, "other")
+        for mode in run.mode
+    }
+    return tuple(kind for kind in _KINDS if kind in (found or {"unknown"}))
 
 
 def _mode(run: Run) -> str:
@@ -194,7 +212,7 @@ def _mode(run: Run) -> str:
 
 def _describe(run: Run) -> str:
     """One private training run in a line."""
-    parts = [run.call, _mode(run)]
+    parts = ["hand-made pair" if run.call == "manual" else run.call, _mode(run)]
     manager = run.batch_memory_manager
     if manager is not None:
         maybe = "perhaps " if manager.certainty == "possible" else ""
@@ -207,7 +225,8 @@ def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
     """The commands that go on from here."""
     offers = Counter(f.fix.applicability for f in result.findings if f.fix is not None)
     if offers["safe"]:
-        yield f"{plural(offers['safe'], 'safe fix', 'safe fixes')}: dpmigrate fix, then --apply"
+        count = plural(offers["safe"], "safe fix", "safe fixes")
+        yield f"{count} on offer: dpmigrate fix shows what holds, --apply writes it"
     if offers["unsafe"]:
-        yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')}: dpmigrate fix --unsafe"
+        yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')} on offer: dpmigrate fix --unsafe"
     yield f"Why, with measured figures: dpmigrate explain {rule}"

@@ -89,6 +89,29 @@ def test_every_finding_that_is_not_fixed_is_named_with_its_reason(
     assert run("fix").err == f"not fixed: train.py: read-only\n{line}not fixed: needs --unsafe\n{line}"
 
 
+def test_mere_information_comes_last_in_a_line(run: Run, answer: Callable[[Result], Result]) -> None:
+    info, error = finding("info", rule="DPM203"), finding()
+    answer(Result(unmade=((info, "needs --unsafe"), (info, "needs --unsafe"), (error, "no way"))))
+    line = "  train.py:1:1: DPM101 [error] ghost clipping under a batch memory manager\n"
+    assert run("fix").err == f"not fixed: no way\n{line}DPM203 [info], 2x: needs --unsafe\n"
+    named = run("fix", "--select", "DPM").err
+    assert named.count("  train.py:1:1: DPM203 [info]\n") == 2
+
+
+def test_apply_sends_nobody_round_in_circles(run: Run, answer: Callable[[Result], Result]) -> None:
+    answer(Result(unmade=((finding(), "read-only"), (finding("info"), "needs --unsafe"))))
+    said = "1 fix on offer was not made, for the reasons above; another run would say the same.\n"
+    assert said not in run("fix").err
+    assert run("fix", "--apply").err.endswith(said)
+
+
+def test_a_reason_that_begins_with_its_file_names_it_once(
+    run: Run, answer: Callable[[Result], Result]
+) -> None:
+    answer(Result(refused=(("setup.cfg", "setup.cfg:3: a cap"),)))
+    assert run("fix").err == "not fixed: setup.cfg:3: a cap\n"
+
+
 def test_apply_says_what_it_wrote_and_how_to_prove_it(run: Run, answer: Callable[[Result], Result]) -> None:
     answer(
         Result(

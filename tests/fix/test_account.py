@@ -10,7 +10,7 @@ import pytest
 
 from dpmigrate.api import scan
 from dpmigrate.model import Finding
-from tests.fix.conftest import Folder
+from tests.fix.conftest import NEW, Folder
 from tests.fixtures_support import Fixture, Shape, fixtures, shapes
 
 STRATEGIES = ("upgrade", "set-to-none", "patch", "hooks")
@@ -47,3 +47,27 @@ def test_shapes(shape: Shape, tmp_path: Path) -> None:
     shape.lay_out(tmp_path)
     shutil.copy(shape.path, tmp_path / shape.path.name)
     account(tmp_path, opacus=shape.opacus or None)
+
+
+@pytest.mark.parametrize(
+    ("call", "rule", "reason"),
+    [
+        ("criterion=criterion, clipping=args.clipping", "DPM405", 'nothing in the code says "ghost" here'),
+        (
+            "**({'criterion': criterion} if args.clipping else {})",
+            "DPM404",
+            "criterion= is given on some paths",
+        ),
+    ],
+)
+def test_what_is_only_possible_is_left_for_what_it_is(
+    tmp_path: Path, call: str, rule: str, reason: str
+) -> None:
+    option = "import argparse\n\nparser = argparse.ArgumentParser()\nparser.add_argument('--clipping')\n"
+    tested = 'args = parser.parse_args()\nif args.clipping == "ghost":\n    print("as before")\n'
+    text = NEW.replace("criterion=criterion", call).replace(
+        "\n\ndef train", f"\n{option}{tested}\n\ndef train"
+    )
+    result = Folder(tmp_path).write({"train.py": text}).fix()
+    reasons = {finding.rule: why for finding, why in result.unmade}
+    assert reasons[rule].startswith(reason)

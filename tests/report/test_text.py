@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dpmigrate.model import Finding, Place, ScanResult, Span
+from dpmigrate.model import CutShort, Finding, Place, ScanResult, Span
 from dpmigrate.report import render
 from dpmigrate.report.layout import width_of
 from dpmigrate.report.style import Style
@@ -51,16 +51,46 @@ def test_the_summary_counts_files_runs_by_mode_and_findings_by_rule(result: Scan
     assert text(result).endswith(
         """\
 812 files seen, 9 analysed, 1 not analysed
-2 private training runs: 1 ghost or unknown (1 with a batch memory manager), 1 hooks
+2 private training runs: 1 hooks, 1 ghost or unknown (1 with a batch memory manager)
 3 findings: 2 errors, 1 info
   DPM101  ghost-batch-memory-manager     1
   DPM103  unwrapped-loss                 1
   DPM203  unseeded-run                   1
-1 safe fix: dpmigrate fix, then --apply
-1 unsafe fix: dpmigrate fix --unsafe
+1 safe fix on offer: dpmigrate fix shows what holds, --apply writes it
+1 unsafe fix on offer: dpmigrate fix --unsafe
 Why, with measured figures: dpmigrate explain DPM101
 """
     )
+
+
+def test_the_spellings_of_ghost_are_one_kind_and_rare_mixes_are_counted_together(result: ScanResult) -> None:
+    modes = [
+        ("ghost",),
+        ("ghost_fsdp",),
+        ("ghost", "ghost_fsdp"),
+        ("hooks",),
+        ("ew",),
+        ("functorch",),
+        ("?",),
+        ("ghost", "hooks"),
+        ("ghost", "ew"),
+        ("hooks", "ew"),
+        ("hooks", "ew", "functorch"),
+        ("hooks", "?"),
+    ]
+    runs = tuple(result.runs[1]._replace(mode=mode) for mode in modes)
+    assert "\n12 private training runs: 3 ghost, 1 hooks, 2 other, 1 unknown, 1 ghost or hooks, " in text(
+        result._replace(runs=runs)
+    )
+    assert "1 ghost or other, 3 in 2 other mixes of these\n" in text(result._replace(runs=runs))
+
+
+def test_what_was_cut_short_is_told_only_where_a_run_can_be_missing(result: ScanResult) -> None:
+    nothing_lost = CutShort("tables.py", "main", private=False)
+    assert "in part" not in text(result._replace(cut_short=(nothing_lost,)))
+    cut = (nothing_lost, *(CutShort(f"train{n}.py", "") for n in range(5)))
+    shown = text(result._replace(cut_short=cut))
+    assert "Followed only in part, being long: train0.py, train1.py, train2.py and 2 more. A private" in shown
 
 
 def test_a_place_in_a_notebook_names_the_cell(result: ScanResult) -> None:

@@ -24,6 +24,23 @@ def test_a_root_beyond_its_budget_is_named(tmp_path: Path, monkeypatch: pytest.M
     assert result.cut_short == (CutShort("train.py", "train"),)
 
 
+@pytest.mark.parametrize(
+    ("files", "private"),
+    [
+        ({"main": "import opacus\n" + LONG}, False),
+        ({"main": "import opacus, helper\n" + LONG, "helper": "x = 1\n"}, False),
+        ({"main": "import opacus, helper\n" + LONG, "helper": "def f(e, m):\n    e.make_private(m)\n"}, True),
+        ({"main": "import opacus\n" + LONG + "engine.make_private(**given)\n"}, True),
+    ],
+)
+def test_it_is_told_whether_a_run_can_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], private: bool
+) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 12)
+    result = api.scan(cwd=lay_out(tmp_path, **files))
+    assert {cut.private for cut in result.cut_short if cut.path == "main.py"} == {private}
+
+
 def test_what_makes_runs_is_entered_when_the_budget_of_the_whole_is_used_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,3 +85,15 @@ def test_long_sums_are_read_or_reported() -> None:
 def test_a_broken_requirement_is_a_problem_with_its_place() -> None:
     parsed = parse_file("setup.py", b"setup(install_requires=[\n 'opacus=>1.5'])\n")
     assert [(p.path, p.line) for p in parsed.problems] == [("setup.py", 2)]
+
+
+def test_a_sum_of_literals_is_read_but_not_edited() -> None:
+    (pin,) = pins("setup(install_requires=['opacus' + '>=1.6'])\n")
+    assert (pin.specifier, pin.span) == (">=1.6", None)
+
+
+@pytest.mark.parametrize("entry", ["'opacus' + SPEC", "f'opacus{SPEC}'", "f'opacus=={V}'", "'opacus==' + V"])
+def test_text_that_is_put_together_is_a_problem(entry: str) -> None:
+    parsed = parse_file("setup.py", f"setup(install_requires=['torch', {entry}])\n".encode())
+    assert parsed.pins == ()
+    assert len(parsed.problems) == 1

@@ -25,8 +25,9 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
     for e in default.entries:
         if isinstance(e.atom, Const):
             literal = Literal(symbol, ("eq", e.atom.value), True)
-            known[type(e.atom.value), e.atom.value] = Entry(e.atom, frozenset({literal}), (origin,))
-    chosen = origin if choices is not None else origin._replace(text="set by the user; the code tests for it")
+            where = origin if e.atom.value is not None else origin._replace(text="left unset")
+            known[type(e.atom.value), e.atom.value] = Entry(e.atom, frozenset({literal}), (where,))
+    chosen = origin._replace(text=_why_possible(choices))
     extra = list(choices) if choices is not None else sorted(ip.tested.get(symbol, ()))
     for c in extra:
         literal = Literal(symbol, ("eq", c), True)
@@ -39,5 +40,13 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
         )
         if not default:
             others |= {Literal(symbol, ("eq", None), False)}
-        entries.append(Entry(Unknown(symbol, "set by the user"), shorten(others, 6), (origin,)))
+        user = origin._replace(text="set by the user")
+        entries.append(Entry(Unknown(symbol, "set by the user"), shorten(others, 6), (user,)))
     return Value(tuple(entries))
+
+
+def _why_possible(choices: list[Any] | None) -> str:
+    """Why a value that is no default is possible at all."""
+    if choices is None:
+        return "set by the user; the code tests for it"
+    return "set by the user" if all(isinstance(c, bool) for c in choices) else "one of the choices"

@@ -113,6 +113,8 @@ def _strings(
     match node:
         case ast.Constant(value=str()):
             yield variant, node
+        case ast.JoinedStr() | ast.BinOp() if (text := _put_together(node)) is not None:
+            yield variant, ast.copy_location(ast.Constant(text), node)
         case ast.Name(id=name) if name not in entered:
             for inner, value in named.get(name, ()):
                 yield from _strings(value, named, variant or inner, entered | {name})
@@ -129,6 +131,28 @@ def _strings(
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.expr):
                     yield from _strings(child, named, variant, entered)
+
+
+def _put_together(node: ast.expr) -> str | None:
+    """The text of an f-string, or of a sum with a string in it; what is no literal stands there as code."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(_put_together(value) or f"{{{_code(value)}}}" for value in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            texts = (_put_together(left), _put_together(right))
+            if texts == (None, None):
+                return None
+            return "".join(
+                f"{{{_code(side)}}}" if text is None else text
+                for side, text in zip((left, right), texts, strict=True)
+            )
+    return None
+
+
+def _code(node: ast.expr) -> str:
+    return ast.unparse(node.value if isinstance(node, ast.FormattedValue) else node)
 
 
 def _extra(key: ast.expr) -> str:

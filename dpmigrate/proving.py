@@ -1,0 +1,146 @@
+"""Which fixes hold: together where they can be, each half of them alone where not.
+
+A fix counts only when the project as it would be after it was analysed once more: the findings
+that it mends are gone, no other has come, and planning again finds nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dpmigrate.rehearsal import Rehearsals
+from dpmigrate.workspace.errors import NotLossless, Refused
+from dpmigrate.workspace.transaction import Transaction
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.jobs import Job, Options
+    from dpmigrate.codemods.program_facts import Facts
+    from dpmigrate.findings import Found
+    from dpmigrate.project import Project
+
+Proved = tuple[dict[str, bytes], list["Job"], "Found | None"]
+"""The new contents of every file that some jobs change, those jobs, and what is found after them."""
+
+
+class Prover:
+    """Proves the fixes of one project. ``refuse`` is told (path, reason, findings) of each that fails."""
+
+    def __init__(
+        self,
+        project: Project,
+        found: Found,
+        look: Callable[[Project], Found],
+        options: Options,
+        refuse: Callable[..., None],
+    ) -> None:
+        self.project = project
+        self.found = found
+        self.look = look
+        self.options = options
+        self.refuse = refuse
+        self.rehearsals = Rehearsals(project)
+        self.facts: dict[int, Facts] = {}
+        """What codemods know of each component, which most tries share."""
+
+    def prove(self, jobs: Sequence[Job]) -> Proved:
+        """The jobs that hold after a second analysis: all that do in their order."""
+        sound: list[Job] = []
+        for job in jobs:
+            problem = self._writable(job)
+            if problem is None:
+                sound.append(job)
+            else:
+                self.refuse(*problem, job.found)
+        return self._settled(sound, ({}, [], None), None) if sound else ({}, [], None)
+
+    def _settled(self, jobs: Sequence[Job], proved: Proved, failure: str | None) -> Proved:
+        """``proved`` and those of some more jobs that hold with it; ``failure`` if all are known not to."""
+        together = [*proved[1], *jobs]
+        if failure is None:
+            contents, failure, after = self._try(together)
+            if failure is None:
+                return contents, together, after
+        if len(jobs) == 1:
+            self.refuse(jobs[0].path, failure, jobs[0].found)
+            return proved
+        half = len(jobs) // 2
+        first = self._settled(jobs[:half], proved, None)
+        # Where the first half holds, the second with it is what has just failed.
+        known = failure if len(first[1]) == len(proved[1]) + half and len(jobs) - half > 1 else None
+        return self._settled(jobs[half:], first, known)
+
+    def _contents(self, jobs: Sequence[Job]) -> dict[str, bytes]:
+        """The new contents of every file that some jobs change. Raises `Withheld` or NotLossless."""
+        from dpmigrate.codemods.contents import new_contents
+
+        return new_contents(self.project, jobs)
+
+    def _writable(self, job: Job) -> tuple[str, str] | None:
+        """Why a job's files must not be written, before anything else is tried."""
+        from dpmigrate.codemods.edits import Withheld
+
+        workspace = self.project.workspace
+        try:
+            contents = self._contents([job])
+        except Withheld as withheld:
+            return (withheld.module.path if withheld.module else job.path, withheld.reason)
+        except NotLossless as error:
+            return (job.path, str(error))
+        transaction = Transaction(workspace.is_target, workspace.display)
+        for path, data in sorted(contents.items()):
+            absolute = workspace.absolute(path)
+            if not workspace.is_target(absolute):
+                return (job.path, f"the fix also needs {path}, which is outside the given paths")
+            try:
+                transaction.stage(absolute, self.project.data(path), data)
+            except Refused as refused:
+                return (refused.path, refused.reason)
+        return None
+
+    def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], str | None, Found | None]:
+        """The new contents, and what is wrong with the project as it would then be."""
+        from dpmigrate.codemods.edits import Withheld
+        from dpmigrate.codemods.planner import plan_jobs
+
+        try:
+            contents = self._contents(jobs)
+        except (Withheld, NotLossless) as error:
+            return {}, str(error), None
+        workspace = self.project.workspace
+        project = self.rehearsals.of({workspace.absolute(path): data for path, data in contents.items()})
+        after = self.look(project)
+        problem = (
+            self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, contents)
+        )
+        if problem is None:
+            again = plan_jobs(project, after.matches, self.options, self.facts)
+            touched = {path for job in again if job.withheld is None and job.changes for path in job.paths}
+            if touched & set(contents):
+                problem = f"a second run would change {min(touched & set(contents))} again"
+        return contents, problem, after
+
+    def _unread(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
+        known = {(n.path, n.reason) for n in self.project.not_analysed}
+        new = [n for n in project.not_analysed if n.path in contents and (n.path, n.reason) not in known]
+        return f"{new[0].path} could not be analysed after the fix: {new[0].reason}" if new else None
+
+    def _not_gone(self, jobs: Sequence[Job], after: Found) -> str | None:
+        """A finding that a job set out to mend and that is there still, or one that has come."""
+        before = Counter((f.rule, f.span.path) for f in self.found.findings)
+        now = Counter((f.rule, f.span.path) for f in after.findings)
+        mended = Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found)
+        for key, count in sorted(now.items()):
+            left = before[key] - mended[key]
+            if count > before[key]:
+                return f"it would bring a new finding: {key[0]} in {key[1]}"
+            if mended[key] and count > left:
+                said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
+                return f"{key[0]} in {key[1]} would still be there: {said}"
+        return None
+
+    def _unsound(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
+        from dpmigrate.codemods.soundness import unsound
+
+        return unsound(project, contents, self.facts) if self.options.strategy == "upgrade" else None

@@ -1,0 +1,89 @@
+"""A project as it would be with some files changed, for what a try costs: only what a change reaches.
+
+Nothing flows between two groups of modules, so that a group without a changed file is taken over as
+it was analysed, and so is every parsed module whose bytes stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from dpmigrate.project import TELLING, Project, Texts, open_project, paused_collector, settle
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.modules import Modules
+    from dpmigrate.analysis.program import Part
+    from dpmigrate.project import Ready
+
+
+class Rehearsals:
+    """Tries of changes to one analysed project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._ready: Ready = {(key, None): m for key, m in project.parsed.items() if m is not None}
+        self._parts: dict[tuple[int, frozenset[tuple[str, bytes]]], Part] = {}
+        """The analyses of groups, by number and the bytes of their changed files."""
+
+    def of(self, overlay: Mapping[str, bytes]) -> Project:
+        """The project with the contents of ``overlay`` (by absolute path), analysed as a fix needs it."""
+        from dpmigrate.analysis.program import Program
+
+        old = self.project
+        workspace = old.workspace
+        project = Project(workspace, overlay)
+        project.seen = old.seen
+        project.unreadable = old.unreadable
+        project.seeds = {path: overlay.get(path, data) for path, data in old.seeds.items()}
+        texts = Texts(project, self._ready)
+        changed = {texts.key(path): data for path, data in overlay.items() if texts.key(path) in old.parsed}
+        modules = texts.modules()
+        if old.program is None or not all(
+            self._same_place(modules, key, new) for key, new in changed.items()
+        ):
+            return open_project(workspace, overlay=overlay)
+        with paused_collector():
+            for key in old.parsed:
+                modules.get(key)
+            parts = [
+                self._part(modules, number, group, changed) or old.program.parts[number]
+                for number, group in enumerate(old.groups)
+            ]
+        settle(project, texts, Program(modules, parts), old.groups)
+        return project
+
+    def _same_place(self, modules: Modules, key: str, new: bytes) -> bool:
+        """Whether a changed file has to do with the same files as before."""
+        info = self.project.parsed[key]
+        if info is None:
+            return False
+        before = info.source.data
+        telling = [any(mark in data for mark in TELLING) for data in (before, new)]
+        return telling[0] == telling[1] and _imported(modules, key, before) == _imported(modules, key, new)
+
+    def _part(self, modules: Modules, number: int, group: Group, changed: Mapping[str, bytes]) -> Part | None:
+        """A group analysed with its changed files; None where nothing in it changes."""
+        from dpmigrate.analysis.program import analyse
+
+        own = frozenset((key, data) for key, data in changed.items() if key in group.members)
+        if not own:
+            return None
+        if (number, own) not in self._parts:
+            self._parts[number, own] = analyse(modules, [group], recording=True).parts[0]
+        return self._parts[number, own]
+
+
+def _imported(modules: Modules, key: str, text: bytes) -> frozenset[str]:
+    """The files of the project that a text imports, Opacus's own left out, which are not analysed."""
+    return frozenset(k for k in _imports(modules, key, text) if modules.library_path(k) is None)
+
+
+def _imports(modules: Modules, key: str, text: bytes) -> Iterator[str]:
+    from dpmigrate.analysis.components import imports_in
+
+    return imports_in(modules, key, text)
+
+
+__all__ = ["Rehearsals"]

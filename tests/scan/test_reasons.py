@@ -1,0 +1,88 @@
+"""What a finding gives as its reasons: where a value comes from, and who made the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+from tests.scan.programs import lay_out
+
+ENGINE = """\
+import argparse
+import os
+
+from opacus import PrivacyEngine
+
+parser = argparse.ArgumentParser()
+
+
+def main(model, optimizer, loader, criterion):
+    mode = {mode}
+    if mode == "ghost":
+        print("ghost")
+    return PrivacyEngine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, criterion=criterion, grad_sample_mode=mode
+    )
+"""
+OPTION = "parser.add_argument('--mode', {given})\nargs = parser.parse_args()\n"
+PAIR = """\
+import torch
+from opacus.grad_sample import GradSampleModuleFastGradientClipping
+from opacus.optimizers import DPOptimizerFastGradientClipping
+from torch import nn
+
+
+def train(net, loader):
+    torch.manual_seed(0)
+    model = GradSampleModuleFastGradientClipping(net, max_grad_norm=1.0)
+    optimizer = DPOptimizerFastGradientClipping(
+        torch.optim.SGD(model.parameters(), lr=0.1), noise_multiplier=1.0, max_grad_norm=1.0
+    )
+    for x, y in loader:
+        nn.CrossEntropyLoss()(model(x), y).backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "texts"),
+    [
+        ("args.mode", "default='ghost'", {"argparse default", "set by the user"}),
+        ("args.mode", "default='hooks', choices=['ghost', 'hooks']", {"one of the choices"}),
+        ("args.mode", "required=True, choices=['ghost', 'hooks']", {"one of the choices"}),
+        ("os.environ.get('MODE')", "default=None", {"set by the user; the code tests for it"}),
+        ("os.environ.get('MODE', 'ghost')", "default=None", {"environment default"}),
+    ],
+)
+def test_where_a_mode_comes_from(tmp_path: Path, mode: str, given: str, texts: set[str]) -> None:
+    text = ENGINE.format(mode=mode).replace(
+        "ArgumentParser()\n", "ArgumentParser()\n" + OPTION.format(given=given)
+    )
+    (run,) = api.scan(cwd=lay_out(tmp_path, train=text)).runs
+    found = {place.text for place in run.mode_because}
+    assert texts & found
+    assert found <= {*texts, "set by the user", "left unset"}
+
+
+def test_a_hand_made_pair_is_called_that(tmp_path: Path) -> None:
+    (finding,) = api.scan(cwd=lay_out(tmp_path, train=PAIR)).findings
+    assert "not by a `DPLossFastGradientClipping` of the hand-made pair" in finding.message
+    assert "the private run (a hand-made pair)" in [place.text for place in finding.because]
+
+
+def test_a_literal_loader_seed_has_no_fix_on_offer(tmp_path: Path) -> None:
+    make = "DataLoader(dataset, batch_size=8, generator=torch.Generator(){seed})"
+    text = (
+        "import torch\nfrom opacus import PrivacyEngine\nfrom torch.utils.data import DataLoader\n\n\n"
+        "def main(model, optimizer, dataset):\n"
+        f"    loader = {make}\n"
+        "    PrivacyEngine().make_private(module=model, optimizer=optimizer, data_loader=loader)\n"
+    )
+    literal = lay_out(tmp_path, train=text.format(seed=".manual_seed(42)"))
+    (finding,) = api.scan(cwd=literal).findings
+    assert (finding.rule, finding.severity, finding.fix) == ("DPM202", "info", None)
+    (bare,) = api.scan(cwd=lay_out(tmp_path, train=text.format(seed=""))).findings
+    assert bare.fix is not None
+    assert bare.fix.applicability == "safe"
