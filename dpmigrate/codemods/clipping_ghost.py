@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Const
+from dpmigrate.analysis.values import Absent, Const
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import remove_argument
 from dpmigrate.codemods.program_facts import Facts
@@ -21,6 +21,10 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]
         return
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "clipping"), None)
     others = constants - {"ghost", "flat", None}
+    if direct is not None and not all(isinstance(a, (Const, Absent)) for a in values):
+        raise Withheld(
+            "whoever runs the program sets clipping=, to another value perhaps", facts.module_of(call), call
+        )
     if direct is not None and not others:
         edits.of(facts.module_of(call)).change(call, lambda new: remove_argument(new, "clipping"))
         return
