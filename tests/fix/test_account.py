@@ -52,7 +52,7 @@ def test_shapes(shape: Shape, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "rule", "reason"),
     [
-        ("criterion=criterion, clipping=args.clipping", "DPM405", "line 27: whoever runs the program sets clipping="),
+        ("criterion=criterion, clipping=args.clipping", "DPM405", "line 18: whoever runs the program sets clipping="),
         (
             "**({'criterion': criterion} if args.clipping else {})",
             "DPM404",
