@@ -52,7 +52,11 @@ def test_shapes(shape: Shape, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "rule", "reason"),
     [
-        ("criterion=criterion, clipping=args.clipping", "DPM405", "line 18: whoever runs the program sets clipping="),
+        (
+            "criterion=criterion, clipping=args.clipping",
+            "DPM405",
+            "line 18: whoever runs the program",
+        ),
         (
             "**({'criterion': criterion} if args.clipping else {})",
             "DPM404",
