@@ -9,7 +9,7 @@ from typing import Literal
 from dpmigrate.model import NotAnalysed, Place
 
 from .faulty_commits import UPSTREAM_OWNERS, classify_commit
-from .releases import RELEASES, UNKNOWN_GIT, VersionSet, everything
+from .releases import RELEASES, VersionSet, build_of, everything
 from .specifiers import Dialect
 
 Kind = Literal[
@@ -161,7 +161,7 @@ def versions_of_url(url: str) -> tuple[VersionSet, str | None]:
     """
     if release := _WHEEL_OR_SDIST.search(url):
         number = release[1]
-        return (VersionSet.of([number]) if number in RELEASES else UNKNOWN_GIT), None
+        return (VersionSet.of([number]) if number in RELEASES else build_of(number)), None
     if "feedstock_root" in url or "/croot/" in url:
         return everything(), None
     if github := _GITHUB.search(url):

@@ -221,13 +221,17 @@ def from_spec(text: str) -> VersionSet:
     return parse_specifier(text)
 
 
+def build_of(version: str) -> VersionSet:
+    """A version that Opacus never released (``1.5.4.post13``): somebody's own build, of unknown code."""
+    return VersionSet.of([GIT_UNKNOWN], f"=={version}")
+
+
 _EVERYTHING = VersionSet(_NUMBERED)
 _UNIVERSE = VersionSet((1 << len(MEMBERS)) - 1)
 _NOTHING = VersionSet(0)
 
 FAULTY_GIT = VersionSet(_BIT[GIT_FAULTY])
 UNKNOWN_GIT = VersionSet(_BIT[GIT_UNKNOWN])
-
 GHOST_CAPABLE = between("1.5") | FAULTY_GIT | UNKNOWN_GIT
 """Versions that have ghost clipping at all."""
 

@@ -16,11 +16,11 @@ from packaging.version import InvalidVersion, Version
 
 from .releases import (
     FAULTY_GIT,
-    GIT_UNKNOWN,
     NEWER,
     RELEASES,
     UNKNOWN_GIT,
     VersionSet,
+    build_of,
     everything,
     nothing,
 )
@@ -148,7 +148,7 @@ def _private_build(specifiers: SpecifierSet) -> VersionSet:
     """What a pin to one version means that is no release of the index, such as ``==1.5.4.post1``."""
     exact = [s.version for s in specifiers if s.operator == "==" and not s.version.endswith(".*")]
     named = [version for version in exact if specifiers.contains(version, prereleases=True)]
-    return VersionSet.of([GIT_UNKNOWN], f"=={named[0]}") if named else nothing()
+    return build_of(named[0]) if named else nothing()
 
 
 def _later_versions(specifiers: SpecifierSet) -> set[Version]:

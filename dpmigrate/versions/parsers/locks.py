@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dpmigrate.model import NotAnalysed
 
 from ..pin import Parsed, Pin, line_at, owner_of, versions_of_git
-from ..releases import NEWER, RELEASES, UNKNOWN_GIT, VersionSet
+from ..releases import NEWER, RELEASES, UNKNOWN_GIT, VersionSet, build_of
 from .pipfile import pipenv_environment
 from .pyproject import project_environment
 
@@ -114,7 +114,7 @@ def _locked(version: str) -> VersionSet:
     for release in RELEASES:
         if Version(release) == locked:
             return VersionSet.of([release])
-    return VersionSet.of([NEWER]) if locked > Version(RELEASES[-1]) else UNKNOWN_GIT
+    return VersionSet.of([NEWER]) if locked > Version(RELEASES[-1]) else build_of(version)
 
 
 def _toml_lock(text: str) -> Iterator[_Found]:
