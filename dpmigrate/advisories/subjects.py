@@ -10,10 +10,11 @@ import libcst as cst
 
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.training import Event, TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import ALWAYS, Guard, Obj, Origin, Value
+from dpmigrate.analysis.values import Obj, Origin, Value
 
 
 @dataclass(slots=True)

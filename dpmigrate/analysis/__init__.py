@@ -1,11 +1,13 @@
 """From source text to TrainingRun: an abstract interpreter over LibCST trees.
 
+``guards``       assumptions, and when they exclude one another
 ``values``       what a variable can hold, and under which assumptions
 ``store``        variables, attributes and dict entries, branch by branch
 ``modules``, ``positions``   the project's modules, found by dotted name, parsed on demand; places in them
 ``components``   which modules have to do with one another
 ``core``         the interpreter: frames, path condition, bounds, dispatch
-``statements``, ``flow``, ``expressions``, ``narrowing``   the Python language, by kind of node
+``statements``, ``flow``, ``expressions``   the Python language, by kind of node
+``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
 ``names``, ``attributes``, ``assignment``, ``calls``, ``functions``, ``classes``   what handlers share
 ``library``      what the libraries' names mean (one package per library)
 ``training``     TrainingRun and the events that happen to it

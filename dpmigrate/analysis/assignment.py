@@ -9,6 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.classes import class_attribute
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import Literal
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
@@ -19,7 +20,6 @@ from dpmigrate.analysis.values import (
     Const,
     Entry,
     External,
-    Literal,
     Obj,
     Params,
     Seq,

@@ -16,6 +16,7 @@ from dpmigrate.analysis.classes import (
 )
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.functions import enter_function, instantiate, unknown_call
+from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.holding import holds_a_private_model
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
@@ -30,7 +31,6 @@ from dpmigrate.analysis.values import (
     Entry,
     External,
     Function,
-    Guard,
     Module,
     Obj,
     Params,

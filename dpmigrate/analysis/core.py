@@ -14,24 +14,11 @@ from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.store import Delta, Store
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import (
-    ALWAYS,
-    Atom,
-    Class,
-    Const,
-    Function,
-    Guard,
-    Obj,
-    Origin,
-    Unknown,
-    Value,
-    contradict,
-    of,
-    shorten,
-)
+from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Origin, Unknown, Value, of
 
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000

@@ -10,20 +10,19 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis import narrowing
+from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_target, entries_of, get_item, iterate, subscript_key
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
 from dpmigrate.analysis.names import lookup
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
-    ALWAYS,
     NONE,
     NOTHING,
     Atom,
     Const,
     Function,
-    Guard,
     Obj,
     Params,
     Seq,
@@ -31,7 +30,6 @@ from dpmigrate.analysis.values import (
     Unknown,
     Value,
     const,
-    contradict,
     join_all,
     join_guarded,
     of,
@@ -280,7 +278,7 @@ def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:
 def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     outcome = narrowing.narrow(ip, node.left)
     left = ip.evaluate(node.left)
-    yes, no = narrowing.split(left, ("truth",), narrowing.truth_of)
+    yes, no = outcomes.split(left, ("truth",), outcomes.truth_of)
     is_and = isinstance(node.operator, cst.And)
     goes_on, kept = (outcome.true, no) if is_and else (outcome.false, yes)
     if not goes_on.possible:
@@ -289,7 +287,7 @@ def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     return join_all([kept, right.guarded(goes_on.guard)]) if kept else right
 
 
-def _under(ip: Interpreter, branch: narrowing.Branch, node: cst.BaseExpression) -> Value:
+def _under(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
     """Evaluate an expression in one branch of a test."""
     saved = ip.path
     ip.store.push()
@@ -316,7 +314,7 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
     return join_guarded(parts)
 
 
-def _evaluate_keeping_effects(ip: Interpreter, branch: narrowing.Branch, node: cst.BaseExpression) -> Value:
+def _evaluate_keeping_effects(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
     result: list[Value] = []
 
     def action() -> bool:

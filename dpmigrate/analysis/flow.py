@@ -7,25 +7,12 @@ from functools import partial
 
 import libcst as cst
 
-from dpmigrate.analysis import narrowing
+from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter, LoopControl, statement
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import (
-    ALWAYS,
-    NOTHING,
-    Class,
-    Const,
-    External,
-    Function,
-    Guard,
-    Literal,
-    Obj,
-    Seq,
-    Value,
-    join_all,
-    shorten,
-)
+from dpmigrate.analysis.values import NOTHING, Class, Const, External, Function, Obj, Seq, Value, join_all
 
 MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
@@ -36,7 +23,7 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
     outcome = narrowing.narrow(ip, node.test)
     opaque = not outcome.telling
 
-    def taking(branch: narrowing.Branch, body: Callable[[], bool]) -> Callable[[], bool]:
+    def taking(branch: outcomes.Branch, body: Callable[[], bool]) -> Callable[[], bool]:
         def action() -> bool:
             for target, value in branch.rebinds:
                 assign_target(ip, target, value, narrowing=True)
@@ -65,7 +52,7 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
         ip.apart_ways -= apart
 
 
-def _ways(ip: Interpreter, branch: narrowing.Branch) -> tuple[narrowing.Branch, ...]:
+def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ...]:
     """The ways into a branch, each of which its body is executed for; one where that goes too deep."""
     return branch.each() if ip.apart_ways < MAX_APART else (branch,)
 
@@ -81,14 +68,14 @@ def _match(ip: Interpreter, node: cst.Match) -> bool:
         if constants is not None:
             yes = NOTHING
             for c in constants:
-                hit, rest = narrowing.split(rest, ("eq", c), partial(narrowing.equals, c))
+                hit, rest = outcomes.split(rest, ("eq", c), partial(narrowing.equals, c))
                 yes = join_all([yes, hit])
             if not yes:
                 continue
-            guard = narrowing.common_guard(yes)
+            guard = outcomes.common_guard(yes)
             bound = yes
         else:
-            guard, bound = narrowing.common_guard(rest), rest
+            guard, bound = outcomes.common_guard(rest), rest
             complete = complete or (
                 isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None and case.guard is None
             )
@@ -102,7 +89,7 @@ def _match(ip: Interpreter, node: cst.Match) -> bool:
 
         branches.append((guard - ip.path, action))
     if not complete and rest:
-        branches.append((narrowing.common_guard(rest) - ip.path, lambda: True))
+        branches.append((outcomes.common_guard(rest) - ip.path, lambda: True))
     return ip.alternatives(branches) if branches else True
 
 

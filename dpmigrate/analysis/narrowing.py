@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from functools import partial
 
 import libcst as cst
 
-from dpmigrate.analysis.core import Frame, Interpreter
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import Literal, clash, contradict, shorten
+from dpmigrate.analysis.outcomes import (
+    Branch,
+    Outcome,
+    all_of,
+    any_of,
+    outcome_of_split,
+    split,
+    truth_of,
+    undecided,
+)
 from dpmigrate.analysis.values import (
-    ALWAYS,
     Absent,
     Atom,
     Bound,
@@ -19,171 +27,12 @@ from dpmigrate.analysis.values import (
     Entry,
     External,
     Function,
-    Guard,
-    Literal,
     Module,
     Obj,
     Seq,
-    Test,
     Unknown,
     Value,
-    clash,
-    contradict,
-    shorten,
 )
-
-MAX_WAYS = 4
-"""Ways into one branch that are told apart."""
-
-Rebinds = list[tuple[cst.BaseExpression, Value]]
-
-
-@dataclass(slots=True)
-class Branch:
-    """One outcome of a test: possible or not, and what holds there.
-
-    ``ways`` are two or more sets of assumptions, each of which leads there (``a or b``, and the else of
-    ``a and b``); ``guard`` and ``rebinds`` then are what all of them share.
-    """
-
-    possible: bool = True
-    guard: Guard = ALWAYS
-    rebinds: Rebinds = field(default_factory=list)
-    ways: tuple[Branch, ...] = ()
-
-    def each(self) -> tuple[Branch, ...]:
-        """The ways into the branch, itself where there is only one."""
-        return self.ways or (self,)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Both outcomes of a test."""
-
-    true: Branch
-    false: Branch
-
-    @property
-    def telling(self) -> bool:
-        """Whether the test says anything at all about values or assumptions."""
-        return any(not b.possible or b.guard or b.rebinds or b.ways for b in (self.true, self.false))
-
-
-def _undecided() -> Outcome:
-    return Outcome(Branch(), Branch())
-
-
-def truth_of(atom: Atom) -> bool | None:
-    """Python's truth of an atom; None where it cannot be told."""
-    if isinstance(atom, Const):
-        return bool(atom.value)
-    if isinstance(atom, Absent):
-        return False
-    if isinstance(atom, (Function, Class, Bound, Module, External)):
-        return True
-    if isinstance(atom, Seq):
-        return None if atom.items is None else bool(atom.items)
-    if isinstance(atom, Obj):
-        return None if atom.kind in ("dict", "loader", "dataset") else True
-    return None
-
-
-def split(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tuple[Value, Value]:
-    """The parts of a value for which a test holds, and for which it does not."""
-    yes: list[Entry] = []
-    no: list[Entry] = []
-    for e in value.entries:
-        known = decide(e.atom)
-        if known is None and isinstance(e.atom, Unknown):
-            for target, holds in ((yes, True), (no, False)):
-                literal = Literal(e.atom.symbol, test, holds)
-                if any(clash(literal, lit) for lit in e.guard):
-                    continue
-                atom: Atom = e.atom
-                if holds and test[0] == "eq":
-                    atom = test[1] if isinstance(test[1], Atom) else Const(test[1])
-                target.append(Entry(atom, shorten(e.guard | {literal}), e.because))
-            continue
-        if known is not False:
-            yes.append(e)
-        if known is not True:
-            no.append(e)
-    return Value(tuple(yes)), Value(tuple(no))
-
-
-def common_guard(value: Value) -> Guard:
-    """The assumptions that every alternative of a value shares."""
-    guards = [e.guard for e in value.entries]
-    if not guards:
-        return ALWAYS
-    shared = guards[0]
-    for g in guards[1:]:
-        shared &= g
-    return shared
-
-
-def outcome_of_split(
-    ip: Interpreter, node: cst.BaseExpression, yes: Value, no: Value, test: Test = ("truth",)
-) -> Outcome:
-    """Both branches of a test on the value of an expression."""
-    if not yes and not no:
-        return _undecided()
-    guards = {True: common_guard(yes), False: common_guard(no)}
-    guards[False] |= _opposites(guards[True] - ip.path, no)
-    guards[True] |= _opposites(guards[False] - ip.path, yes)
-    ways = {True: _ways_of(ip, node, yes), False: _ways_of(ip, node, no)}
-    told = {holds: bool(guards[holds] - ip.path or ways[holds]) for holds in (True, False)}
-    if yes and no and not (told[True] and told[False]):
-        symbol = symbol_of(ip, node)
-        if symbol is not None:
-            for holds in (True, False):
-                guards[holds] = guards[holds] | {Literal(symbol, test, holds)}
-
-    def branch(part: Value, other: Value, guard: Guard, ways: Branch | None) -> Branch:
-        if not part or contradict(guard, ip.path):
-            return Branch(possible=False)
-        if other and ways is not None and not guard - ip.path:
-            return ways
-        rebinds: Rebinds = [] if not other and not _refined(part) else [(node, part)]
-        return Branch(True, guard - ip.path, rebinds)
-
-    return Outcome(branch(yes, no, guards[True], ways[True]), branch(no, yes, guards[False], ways[False]))
-
-
-def _ways_of(ip: Interpreter, node: cst.BaseExpression, part: Value) -> Branch | None:
-    """The alternatives of a value as ways into the branch that they take."""
-    return _any_of([Branch(True, e.guard - ip.path, [(node, Value((e,)))]) for e in part.entries])
-
-
-def _opposites(known: Guard, other: Value) -> Guard:
-    """The negations of assumptions of one branch that hold throughout the other."""
-    return frozenset(
-        Literal(lit.symbol, lit.test, not lit.holds)
-        for lit in known
-        if other.entries and all(any(clash(lit, x) for x in e.guard) for e in other.entries)
-    )
-
-
-def symbol_of(ip: Interpreter, node: cst.BaseExpression) -> Hashable:
-    """What to call a variable that is tested, so that a second test of it goes the same way."""
-    if not isinstance(node, (cst.Name, cst.Attribute)):
-        return None
-    atoms = hash(ip.evaluate(node))
-    if isinstance(node, cst.Name):
-        scope: Frame | None = ip.frame
-        while scope is not None:
-            if ip.store.get(scope.owner, node.value) is not None:
-                return ("tested", scope.owner, node.value, atoms)
-            scope = scope.closure
-        return ("tested", ip.module.key, node.value, atoms)
-    if isinstance(node, cst.Attribute):
-        owner = ip.evaluate(node.value).only
-        return ("tested", owner, node.attr.value, atoms) if isinstance(owner, (Obj, Unknown)) else None
-    return None
-
-
-def _refined(value: Value) -> bool:
-    return any(e.guard for e in value.entries)
 
 
 def narrow(ip: Interpreter, test: cst.BaseExpression) -> Outcome:
@@ -224,37 +73,15 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
         ip.path = saved
         ip.store.pop()
     last_goes, last_stops = (second.true, second.false) if is_and else (second.false, second.true)
-    both = _all_of(goes_on, last_goes)
+    both = all_of(goes_on, last_goes)
     if not stops.possible:
         other = Branch(last_stops.possible, shorten(goes_on.guard | last_stops.guard), last_stops.rebinds)
     elif not last_stops.possible:
         other = stops
     else:
-        late = _all_of(goes_on, last_stops)
-        other = _any_of([*stops.each(), *late.each()]) or Branch(True, stops.guard & late.guard)
+        late = all_of(goes_on, last_stops)
+        other = any_of([*stops.each(), *late.each()]) or Branch(True, stops.guard & late.guard)
     return Outcome(both, other) if is_and else Outcome(other, both)
-
-
-def _all_of(first: Branch, second: Branch) -> Branch:
-    """Both branches at once."""
-    ways = [
-        Branch(True, shorten(a.guard | b.guard), [*a.rebinds, *b.rebinds])
-        for a in first.each()
-        for b in second.each()
-        if not contradict(a.guard, b.guard)
-    ]
-    if not (first.possible and second.possible and ways):
-        return Branch(possible=False)
-    joint = Branch(True, shorten(first.guard | second.guard), [*first.rebinds, *second.rebinds])
-    return ways[0] if len(ways) == 1 else _any_of(ways) or joint
-
-
-def _any_of(ways: list[Branch]) -> Branch | None:
-    """A branch with several ways into it; None where they cannot, or need not, be told apart."""
-    if not 1 < len(ways) <= MAX_WAYS or not all(way.guard for way in ways):
-        return None
-    shared = frozenset.intersection(*(way.guard for way in ways))
-    return Branch(True, shared, ways=tuple(ways))
 
 
 def _narrow_comparison(ip: Interpreter, test: cst.Comparison) -> Outcome:
@@ -268,7 +95,7 @@ def _narrow_comparison(ip: Interpreter, test: cst.Comparison) -> Outcome:
     else:
         ip.evaluate(left)
         ip.evaluate(right)
-        return _undecided()
+        return undecided()
     return Outcome(outcome.false, outcome.true) if negative else outcome
 
 
@@ -295,7 +122,7 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             same = atom
             yes, no = split(value, ("eq", same), partial(_same, same))
             return outcome_of_split(ip, node, yes, no)
-    return _undecided()
+    return undecided()
 
 
 def equals(constant: object, atom: Atom) -> bool | None:
@@ -383,7 +210,7 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
 
         yes, no = split(container, ("has", text), decide)
         return outcome_of_split(ip, right, yes, no)
-    return _undecided()
+    return undecided()
 
 
 def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:

@@ -10,16 +10,8 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.assignment import assign_name, assign_target
 from dpmigrate.analysis.core import Frame, Interpreter, statement
-from dpmigrate.analysis.values import (
-    ALWAYS,
-    NONE,
-    Class,
-    Const,
-    Function,
-    Imported,
-    Obj,
-    of,
-)
+from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.values import NONE, Class, Const, Function, Imported, Obj, of
 
 
 @statement(cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.IndentedBlock)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 
-from dpmigrate.analysis.values import NOTHING, Absent, Entry, Guard, Value, join_guarded
+from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.values import NOTHING, Absent, Entry, Value, join_guarded
 
 Slot = tuple[Hashable, Hashable]
 """(owner, name): owner is a frame, a module, a class or an object."""

@@ -11,20 +11,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from dpmigrate.analysis.values import (
-    ALWAYS,
-    NOTHING,
-    Atom,
-    Entry,
-    Guard,
-    Obj,
-    Origin,
-    Unknown,
-    Value,
-    contradict,
-    entails,
-    weaken,
-)
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, entails, weaken
+from dpmigrate.analysis.values import NOTHING, Atom, Entry, Obj, Origin, Unknown, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo

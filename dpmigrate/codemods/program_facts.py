@@ -8,21 +8,11 @@ from typing import TypeVar
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.program import Program
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import (
-    ALWAYS,
-    Atom,
-    Class,
-    External,
-    Function,
-    Guard,
-    Module,
-    Obj,
-    Unknown,
-    contradict,
-)
+from dpmigrate.analysis.values import Atom, Class, External, Function, Module, Obj, Unknown
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)

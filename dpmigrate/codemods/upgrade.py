@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.training import Event, TrainingRun
-from dpmigrate.analysis.values import ALWAYS, Const, Guard
+from dpmigrate.analysis.values import Const
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld

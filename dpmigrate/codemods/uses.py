@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Guard, Tensor
+from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.values import Tensor
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld
 from dpmigrate.codemods.nodes import name_of

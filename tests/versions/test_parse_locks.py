@@ -177,3 +177,9 @@ def test_a_merge_conflict_is_a_problem() -> None:
     text = UV + '<<<<<<< HEAD\nversion = "1"\n=======\n>>>>>>> other\n'
     parsed = parse_file("uv.lock", text.encode())
     assert [(p.line, p.reason) for p in parsed.problems] == [(20, "unresolved merge conflict")]
+
+
+def test_a_private_build_is_called_by_its_version() -> None:
+    pin = parse_file("poetry.lock", POETRY.format(version="1.5.4.post13", source="").encode()).pins[0]
+    assert pin.versions == UNKNOWN_GIT
+    assert pin.versions.spec() == "==1.5.4.post13"

@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.values import (
-    Const,
-    Entry,
-    Literal,
-    Unknown,
-    Value,
-    shorten,
-)
+from dpmigrate.analysis.guards import Literal, shorten
+from dpmigrate.analysis.values import Const, Entry, Unknown, Value
 
 
 def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] | None, origin: Any) -> Value:

@@ -7,20 +7,10 @@ from collections.abc import Iterator
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import (
-    ALWAYS,
-    Atom,
-    Const,
-    External,
-    Guard,
-    Obj,
-    Tensor,
-    Unknown,
-    Value,
-    const,
-)
+from dpmigrate.analysis.values import Atom, Const, External, Obj, Tensor, Unknown, Value, const
 
 
 def runs_of_raw(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from dpmigrate.analysis.values import ALWAYS, NOTHING, Absent, Const, Entry, Guard, Obj, Value
+from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.values import NOTHING, Absent, Const, Entry, Obj, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter

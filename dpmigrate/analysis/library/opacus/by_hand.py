@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library.gradients import touch
 from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
 from dpmigrate.analysis.library.opacus.pairs import model_wrapped
@@ -16,19 +17,7 @@ from dpmigrate.analysis.library.opacus.runs import (
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import (
-    ALWAYS,
-    NONE,
-    Const,
-    Entry,
-    Obj,
-    Origin,
-    Tensor,
-    Value,
-    const,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, Const, Entry, Obj, Origin, Tensor, Value, const, join_all, of
 
 
 def _inside_an_engine(ip: Interpreter) -> bool:

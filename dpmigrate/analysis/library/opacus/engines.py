@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from dpmigrate.analysis import narrowing
+from dpmigrate.analysis import outcomes
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import MadeBy
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import (
-    NONE,
-    Atom,
-    Entry,
-    Literal,
-    Obj,
-    Unknown,
-    Value,
-    const,
-    join_all,
-    of,
-    shorten,
-)
+from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, const, join_all, of
 
 
 @function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")
@@ -70,7 +59,7 @@ def _speaks_opacus(ip: Interpreter) -> bool:
 def _mode_variable(ip: Interpreter, info: CallInfo) -> Hashable:
     """What a test of the variable that holds the mode assumes something about; None where it is none."""
     argument = keyword_node(info.node, "grad_sample_mode")
-    return narrowing.symbol_of(ip, argument.value) if argument is not None else None
+    return outcomes.symbol_of(ip, argument.value) if argument is not None else None
 
 
 def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:

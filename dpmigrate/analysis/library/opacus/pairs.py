@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS, contradict
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.optimizers import models_in
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import (
-    ALWAYS,
     Atom,
     Const,
     Entry,
@@ -19,7 +19,6 @@ from dpmigrate.analysis.values import (
     Unknown,
     Value,
     const,
-    contradict,
     join_all,
     of,
 )

@@ -5,24 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten, weaken
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import GHOST_MODES, MadeBy, TrainingRun
-from dpmigrate.analysis.values import (
-    Absent,
-    Atom,
-    Const,
-    Entry,
-    Guard,
-    Literal,
-    Obj,
-    Unknown,
-    Value,
-    contradict,
-    either,
-    shorten,
-    weaken,
-)
+from dpmigrate.analysis.values import Absent, Atom, Const, Entry, Obj, Unknown, Value
 
 
 def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:

@@ -1,0 +1,112 @@
+"""Assumptions: what must be so for a value to be the one, and when two of them exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+MAX_GUARD = 12
+
+Symbol = Hashable
+Test = tuple[Any, ...]
+"""("eq", constant) | ("truth",) | ("has", constant) | ("is", constant)"""
+
+
+class Literal(NamedTuple):
+    """One assumption: that ``test`` on ``symbol`` holds, or does not."""
+
+    symbol: Symbol
+    test: Test
+    holds: bool
+
+
+Guard = frozenset[Literal]
+ALWAYS: Guard = frozenset()
+
+
+def _apply(test: Test, constant: Any) -> bool | None:
+    """Truth of a test on a known constant; None where it cannot be told."""
+    kind = test[0]
+    if kind == "truth":
+        return bool(constant)
+    if kind == "eq":
+        return bool(type(constant) is type(test[1]) and constant == test[1])
+    if kind == "has":
+        try:
+            return test[1] in constant
+        except TypeError:
+            return None
+    return None
+
+
+def clash(a: Literal, b: Literal) -> bool:
+    """Whether two literals cannot both hold."""
+    if a.symbol != b.symbol:
+        return False
+    if a.test == b.test:
+        return a.holds != b.holds
+    for known, other in ((a, b), (b, a)):
+        if known.test[0] == "eq" and known.holds:
+            truth = _apply(other.test, known.test[1])
+            if truth is not None and truth != other.holds:
+                return True
+    return False
+
+
+@lru_cache(maxsize=200_000)
+def contradict(a: Guard, b: Guard) -> bool:
+    """Whether no execution satisfies both guards, as far as can be told."""
+    if not a or not b:
+        return False
+    return any(clash(x, y) for x in a for y in b)
+
+
+def entails(known: Guard, literal: Literal) -> bool:
+    """Whether ``literal`` follows from the assumptions in ``known``."""
+    if literal in known:
+        return True
+    opposite = Literal(literal.symbol, literal.test, not literal.holds)
+    return any(clash(k, opposite) for k in known)
+
+
+DOUBT = Literal("doubt", ("truth",), True)
+"""Stands for assumptions that were given up: what holds under it may hold."""
+
+
+def either(a: Guard, b: Guard) -> Guard | None:
+    """The one conjunction that says "``a`` or ``b``"; None where no single one does."""
+    if a <= b:
+        return a
+    if b <= a:
+        return b
+    if len(a) == len(b):
+        rest_a, rest_b = a - b, b - a
+        if len(rest_a) == 1:
+            (x,), (y,) = rest_a, rest_b
+            if x.symbol == y.symbol and x.test == y.test:
+                return a & b
+    return None
+
+
+def weaken(a: Guard, b: Guard) -> Guard:
+    """A guard that holds wherever ``a`` or ``b`` does; with a doubt where it says less than both."""
+    exact = either(a, b)
+    return (a & b) | {DOUBT} if exact is None else exact
+
+
+_AGE: dict[Symbol, int] = {}
+
+
+def _age(literal: Literal) -> tuple[int, bool]:
+    """A literal's place in the order in which symbols were met, the same in every run."""
+    return _AGE.setdefault(literal.symbol, len(_AGE)), literal.holds
+
+
+def shorten(guard: Guard, limit: int = MAX_GUARD) -> Guard:
+    """Drop the oldest literals beyond a bound: a weaker guard is sound, it only correlates less."""
+    if len(guard) <= limit:
+        for literal in guard:
+            _age(literal)
+        return guard
+    return frozenset(sorted(guard, key=_age)[-limit:])

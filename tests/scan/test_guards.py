@@ -1,0 +1,59 @@
+"""Assumptions joined and given up: never may a value be lost that some execution has."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpmigrate.analysis.guards import DOUBT, Guard, Literal, contradict, either, weaken
+from dpmigrate.analysis.values import Const, Entry, merge
+
+SYMBOLS = ("private", "ghost", "seeded")
+WORLDS = [dict(zip(SYMBOLS, truths, strict=True)) for truths in product((False, True), repeat=len(SYMBOLS))]
+
+_LITERALS = st.builds(Literal, st.sampled_from(SYMBOLS), st.just(("truth",)), st.booleans())
+_GUARDS = st.frozensets(_LITERALS, max_size=3)
+_ENTRIES = st.lists(
+    st.builds(Entry, st.sampled_from([Const("ghost"), Const("hooks")]), _GUARDS, st.just(())), max_size=8
+)
+
+
+def holds(guard: Guard, world: dict[str, bool]) -> bool:
+    return all(world[str(lit.symbol)] == lit.holds for lit in guard - {DOUBT})
+
+
+@given(_GUARDS, _GUARDS)
+def test_either_says_exactly_one_or_the_other(a: Guard, b: Guard) -> None:
+    found = either(a, b)
+    if found is not None:
+        assert all(holds(found, w) == (holds(a, w) or holds(b, w)) for w in WORLDS)
+
+
+@given(_GUARDS, _GUARDS)
+def test_a_weaker_guard_holds_wherever_one_of_them_does_and_says_when_it_is_not_exact(
+    a: Guard, b: Guard
+) -> None:
+    found = weaken(a, b)
+    assert all(holds(found, w) for w in WORLDS if holds(a, w) or holds(b, w))
+    exact = all(holds(found, w) == (holds(a, w) or holds(b, w)) for w in WORLDS)
+    assert exact or DOUBT in found
+
+
+@given(_GUARDS, _GUARDS)
+def test_guards_that_contradict_hold_in_no_world_together(a: Guard, b: Guard) -> None:
+    if contradict(a, b):
+        assert not any(holds(a, w) and holds(b, w) for w in WORLDS)
+
+
+@given(_ENTRIES)
+def test_merging_loses_no_value_and_claims_none_without_a_doubt(entries: list[Entry]) -> None:
+    merged = merge(entries)
+    for world in WORLDS:
+        before = {e.atom for e in entries if holds(e.guard, world)}
+        after = {e.atom for e in merged.entries if holds(e.guard, world)}
+        doubted = {e.atom for e in merged.entries if DOUBT in e.guard}
+        assert before <= after <= before | doubted
+    assert {e.atom for e in merged.entries} == {e.atom for e in entries}
+    assert merged == merge(merged.entries)
