@@ -44,10 +44,21 @@ class Place:
 
 @dataclass
 class PrivateModule:
-    """A wrapped model: Opacus's wrapper or hooks object, and the calls seen since the last use."""
+    """A wrapped model: Opacus's wrapper or hooks object, and the calls seen since the last use.
+
+    ``random_state``: torch's as the last call began, kept where the call has to be repeated
+    (:attr:`expanded`). ``trouble`` says why a call could not be watched.
+    """
 
     wrapper: Any
     forwards: list[Forward] = field(default_factory=list)
+    random_state: Tensor | None = None
+    trouble: str = ""
+
+    @property
+    def expanded(self) -> bool:
+        """Whether the model runs on expanded weights, which hide the parameters from autograd."""
+        return any(cls.__name__ == "GradSampleModuleExpandedWeights" for cls in type(self.wrapper).__mro__)
 
     @property
     def ghost(self) -> bool:
@@ -89,6 +100,16 @@ class LiveEngine:
     def __post_init__(self) -> None:
         self.params: list[nn.Parameter] = list(self.optimizer.params)
         """The parameters that this engine trains, in the optimizer's order."""
+
+    @property
+    def bounds(self) -> list[float]:
+        """The max grad norms: one, or one a parameter where each is clipped by itself."""
+        optimizer = self.optimizer
+        return (
+            [float(c) for c in optimizer.max_grad_norms]
+            if self.record.per_layer
+            else [float(optimizer.max_grad_norm)]
+        )
 
     def look_for_late_parameters(self) -> None:
         """Note what was unfrozen since the optimizer was made; judged with the rest before the first step."""

@@ -14,6 +14,11 @@ FIT = 1e-3
 DIRECT = 1e-4
 """A larger share of the gradient that bypasses the model's output is a term on the parameters."""
 
+OWN_GRADIENTS = (
+    "the script makes its per-sample gradients itself, not by a backward pass of the private model"
+)
+"""Why there is nothing to hold a step of ``grad_sample_mode="no_op"`` against."""
+
 
 def relative(value: Tensor, expected: Tensor, unit: float = 1.0) -> float:
     """Relative L2 distance; where the expected vector is zero, the distance over ``unit``."""
@@ -36,6 +41,10 @@ def judged(step: LogicalStep) -> str:
     for backward in _all(step):
         if backward.expected is None:
             return backward.reason or "no oracle"
+    if step.value is None or not bool(step.value.any()):
+        return ""
+    if any(not batch.backwards and batch.received is None for batch in step.physical):
+        return OWN_GRADIENTS
     return ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -67,6 +67,7 @@ class OptimizerWatcher:
             asked_norm=_number(optimizer.max_grad_norm),
             adaptive=call is not None and call.adaptive,
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
+            per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
         watch.engines[id(optimizer)] = engine
@@ -205,6 +206,10 @@ def _scale(optimizer: Any) -> float | None:
         return 1.0
     batch = optimizer.expected_batch_size
     return 1.0 / (batch * optimizer.accumulated_iterations) if batch else None
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _number(value: Any) -> float | None:

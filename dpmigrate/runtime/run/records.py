@@ -89,8 +89,9 @@ class LogicalStep:
 class EngineRecord:
     """One private training run of the script: where it was made, how, and its logical steps.
 
-    ``averages``: loss_reduction is mean. ``late``: parameters that train now and did not when the
-    DP optimizer was made.
+    ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
+    ``unfollowed``: a loss went backward whose second pass could not be made for it.
+    ``late``: parameters that train now and did not when the DP optimizer was made.
     """
 
     path: str
@@ -109,6 +110,8 @@ class EngineRecord:
     asked_norm: float | None = None
     adaptive: bool = False
     averages: bool = True
+    per_layer: bool = False
+    unfollowed: bool = False
     late: list[str] = field(default_factory=list)
     steps: list[LogicalStep] = field(default_factory=list)
     raw_steps: int = 0

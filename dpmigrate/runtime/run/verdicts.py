@@ -66,7 +66,7 @@ def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
 
 def telling_bound(engine: EngineRecord) -> float | None:
     """A C that clips half of the first step's examples, where the script's own clips all of them or none."""
-    if not engine.steps or engine.adaptive or judged(engine.steps[0]):
+    if not engine.steps or engine.adaptive or engine.per_layer or judged(engine.steps[0]):
         return None
     step = engine.steps[0]
     norms = _joined([b.norms for p in step.physical for b in p.backwards])
@@ -85,13 +85,19 @@ def at_bound(engine: EngineRecord, index: int, bound: float) -> Check:
 
 
 def against_other_mode(
-    engine: EngineRecord, other: EngineRecord, index: int, mode: str, own_is_right: bool
+    engine: EngineRecord, other: EngineRecord, index: int, mode: str, own_is_right: bool | None
 ) -> list[Check]:
-    """The clipped sums and the parameter changes of two runs on the same batches."""
+    """The clipped sums and the parameter changes of two runs on the same batches.
+
+    ``own_is_right``: what the oracle says of the script as it is, None where it says nothing.
+    """
     # Both modes see whole batches: the rounding between an example alone and in its batch is in neither.
     limit = parity_limit(engine.dtype, sum(engine.sizes))
     pairs = list(zip(engine.steps, other.steps, strict=False))
     names = f"{mode} against {engine.mode}"
+    if other.unfollowed:
+        why = f"{names}: the loss hides the model's output, from which the second pass would begin"
+        return [unsupported(why, index), *step_against_oracle(engine, index)]
     if not pairs:
         reason = f"{names}: the run under {mode} made no logical step"
         return [Check("parity-step", None, engine=index, detail=reason)]
@@ -111,9 +117,9 @@ def against_other_mode(
     ):
         passed: bool | None = value <= limit
         detail = f"{names}: {what} over {len(pairs)} logical step{'s' * (len(pairs) > 1)}"
-        if not passed and own_is_right:
+        if not passed and own_is_right is not False:
             passed = None
-            detail += _why_modes_differ(engine, other, mode)
+            detail += _why_modes_differ(engine, mode) if own_is_right else "; no oracle says which is right"
         checks.append(Check(name, passed, value, limit, engine=index, detail=detail))  # type: ignore[arg-type]
     return checks
 
@@ -299,7 +305,7 @@ def _distance(a: Tensor | None, b: Tensor | None, step: LogicalStep) -> float:
     return relative(a, b, step.max_grad_norm or 1.0)
 
 
-def _why_modes_differ(engine: EngineRecord, other: EngineRecord, mode: str) -> str:
+def _why_modes_differ(engine: EngineRecord, mode: str) -> str:
     if "ghost" in engine.mode:
         return (
             "; the oracle agrees with this script. Under hooks its loss is not the mean of per-example "
