@@ -153,10 +153,10 @@ class BackwardWatcher:
                     return None
                 entry = self._judged(engine, losses, seeds, used)
             except NoOracle as error:
-                entry = Backward(reason=" ".join(str(error).split()))
+                entry = Backward(_count(used, private), reason=" ".join(str(error).split()))
             except Exception as error:
                 # A graph that the oracle cannot follow is the oracle's trouble, not the script's.
-                entry = Backward(reason=error_line(error))
+                entry = Backward(_count(used, private), reason=error_line(error))
         per_example = getattr(self.watch.wrapped_loss, "loss_per_sample", None)
         if isinstance(per_example, Tensor):
             entry.loss_shape = tuple(per_example.shape)
@@ -191,7 +191,7 @@ class BackwardWatcher:
             bounds=engine.bounds,
             mean=engine.averages,
             keep_rows=engine.record.adaptive,
-            share=engine.share if engine.share is not None and len(engine.share) == _count(used) else None,
+            share=engine.share if _fits(engine.share, _count(used, engine.module)) else None,
             alone=alone,
             tight=parity_limit(engine.record.dtype, sum(engine.record.sizes)) / TIMES_ROUNDING,
             budget=ORACLE_BUDGET - self.spent,
@@ -246,7 +246,13 @@ class BackwardWatcher:
                 wrapper.hooks_enabled = switch
 
 
-def _count(used: Used) -> int:
-    """The number of examples in a batch whose outputs are at hand."""
-    output, _, dimension = used[0]
-    return output.shape[dimension]
+def _fits(share: Tensor | None, count: int) -> bool:
+    return share is not None and len(share) == count
+
+
+def _count(used: Used, private: PrivateModule) -> int:
+    """The number of examples that a backward pass is about; 0 where no call of the model was seen."""
+    if used:
+        output, _, dimension = used[0]
+        return output.shape[dimension]
+    return max((f.count for f in private.forwards), default=0)

@@ -80,7 +80,10 @@ class LiveEngine:
     """One DP optimizer with its module, what is pending for it, and the record that it fills.
 
     ``share`` is what the last wrapped loss should be multiplied by (see ``losses.padding_counted``);
-    ``first_pass`` the output gradients of the last backward pass with the hooks on.
+    ``first_pass`` the output gradients of the last backward pass with the hooks on. ``flags``: the number
+    of examples behind each signal of the memory manager, in order (None for another's signal); ``taken``
+    counts those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many
+    it was ahead of its steps at the last one.
     """
 
     optimizer: Any
@@ -96,6 +99,10 @@ class LiveEngine:
     digest: int = 0
     share: Tensor | None = None
     first_pass: Used = field(default_factory=list)
+    flags: list[int | None] = field(default_factory=list)
+    taken: int = 0
+    delivered: int = 0
+    behind: int = 0
 
     def __post_init__(self) -> None:
         self.params: list[nn.Parameter] = list(self.optimizer.params)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from dpmigrate.runtime.oracle import clip
-from dpmigrate.runtime.run import swap
+from dpmigrate.runtime.run import skips, swap
 from dpmigrate.runtime.run.engines import (
     LINEAR_OPTIMIZERS,
     LiveEngine,
@@ -100,6 +100,7 @@ class OptimizerWatcher:
             engine.open = PhysicalBatch([b for b in engine.backwards if not b.cleared])
             engine.backwards = []
             engine.physical.append(engine.open)
+            skips.taken(engine)
         return original(optimizer, *args, **kwargs)
 
     def accumulate(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -90,6 +90,7 @@ class EngineRecord:
     """One private training run of the script: where it was made, how, and its logical steps.
 
     ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
+    ``left_out``: empty batches that got no step under the memory manager, ``shifted``: the steps since.
     ``unfollowed``: a loss went backward whose second pass could not be made for it.
     ``late``: parameters that train now and did not when the DP optimizer was made.
     """
@@ -112,6 +113,8 @@ class EngineRecord:
     averages: bool = True
     per_layer: bool = False
     unfollowed: bool = False
+    left_out: int = 0
+    shifted: int = 0
     late: list[str] = field(default_factory=list)
     steps: list[LogicalStep] = field(default_factory=list)
     raw_steps: int = 0

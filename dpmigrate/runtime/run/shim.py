@@ -24,6 +24,7 @@ from dpmigrate.runtime.run.graph import Forward
 from dpmigrate.runtime.run.losses import tensors_in
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
 from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.skips import SkipWatcher
 from dpmigrate.runtime.run.state import Watch
 
 LOSS_MODULES = (
@@ -40,6 +41,7 @@ class Shim:
         self.watch = watch
         self.backward = BackwardWatcher(watch)
         self.optimizer = OptimizerWatcher(watch, self._patch_optimizers)
+        self.skips = SkipWatcher(watch)
 
     def install(self) -> None:
         """Put every wrapper in place."""
@@ -62,6 +64,7 @@ class Shim:
                 wrap(module, "_generate_noise", self.optimizer.noise)
         wrap(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
         wrap(torch.autograd, "backward", self.backward.any)
+        self.skips.install()
         swap.install(self.watch)
 
     def _patch_optimizers(self, base: type) -> None:
@@ -73,6 +76,7 @@ class Shim:
             wrap(cls, "accumulate", watcher.accumulate)
             wrap(cls, "add_noise", watcher.add_noise)
             wrap(cls, "zero_grad", watcher.zero_grad)
+            wrap(cls, "signal_skip_step", self.skips.signalled)
 
     def _patch_losses(self) -> None:
         for name in LOSS_MODULES:

@@ -14,6 +14,7 @@ from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run.naming import expected_sum, fault, judged, relative, unclipped
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
 from dpmigrate.runtime.run.removal import Removal
+from dpmigrate.runtime.run.skips import skipped_check
 from dpmigrate.runtime.truth import median_bound
 
 SENSITIVITY_LIMIT = 1 + 1e-4
@@ -58,7 +59,7 @@ def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
             return [_raw(engine, index)]
         return []
     limit = limit_for(engine)
-    checks = [_clipped_sum(engine, index, limit)]
+    checks = [_clipped_sum(engine, index, limit), *skipped_check(engine, index)]
     if "ghost" in engine.mode:
         checks.append(_norms(engine, index, limit))
     return checks
