@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -19,27 +15,6 @@ from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, P
 
 LINEAR_OPTIMIZERS = ("SGD",)
 """Optimizers whose step is linear in the gradient, so that rounding stays rounding."""
-
-STARTED_IN = Path.cwd()
-"""The folder that paths are shown relative to; the script may change its own."""
-
-_LIBRARY = tuple(
-    os.sep + part
-    for part in (
-        f"opacus{os.sep}",
-        f"torch{os.sep}",
-        f"dpmigrate{os.sep}runtime{os.sep}",
-        "contextlib.py",
-    )
-)
-
-
-@dataclass
-class Place:
-    """Where user code made an engine."""
-
-    path: str
-    line: int
 
 
 @dataclass
@@ -139,33 +114,6 @@ class LiveEngine:
     def flat_parameters(self) -> Tensor:
         """All trained parameters as one float64 vector."""
         return flatten(self.params)
-
-
-def user_frame() -> FrameType | None:
-    """The innermost frame that is neither Opacus's, nor torch's, nor ours."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        path = frame.f_code.co_filename
-        if not any(part in path for part in _LIBRARY) and not path.startswith("<frozen"):
-            return frame
-        frame = frame.f_back
-    return None
-
-
-def place_of(frame: FrameType | None) -> Place:
-    """Path (POSIX, relative to the current folder where it lies below it) and line of a frame."""
-    if frame is None:
-        return Place("?", 0)
-    return Place(shown_path(frame.f_code.co_filename), frame.f_lineno)
-
-
-def shown_path(path: str) -> str:
-    """``path`` as reports show it: POSIX, relative to the folder of the call where it lies below it."""
-    real = Path(path)
-    try:
-        return (STARTED_IN / real).resolve().relative_to(STARTED_IN.resolve()).as_posix()
-    except (ValueError, OSError):
-        return real.as_posix()
 
 
 def generator_kind(generator: torch.Generator | None) -> str:

@@ -15,10 +15,9 @@ from dpmigrate.runtime.run.engines import (
     LiveEngine,
     generator_kind,
     names_of,
-    place_of,
-    user_frame,
 )
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
+from dpmigrate.runtime.run.places import place_of, user_frame
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch
 from dpmigrate.runtime.run.state import Watch
 

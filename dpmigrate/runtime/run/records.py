@@ -127,7 +127,8 @@ class EngineRecord:
 @dataclass(eq=False)
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised".
-    ``initial_seed`` is what the global generator was seeded with last."""
+    ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
+    Opacus that the script imports."""
 
     outcome: str = "ended"
     error: str = ""
@@ -140,6 +141,7 @@ class RunRecord:
     rank: int = 0
     world: int = 1
     peak_bytes: int = 0
+    elsewhere: str = ""
     removal: Any = None
 
     def save(self, path: Path) -> None:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dpmigrate.runtime.run.engines import LiveEngine, Place, place_of, user_frame
+from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.places import Place, place_of, user_frame
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.state import Watch

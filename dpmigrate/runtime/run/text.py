@@ -38,8 +38,10 @@ def short_figure(value: float) -> str:
 
 def _head(report: dict[str, Any]) -> str:
     batches = ", ".join(str(n) for n in report["physical_batches"])
+    folder = report.get("evidence", {}).get("opacus_folder")
+    vendored = f" (of the project, in {folder}/)" if folder else ""
     return (
-        f"Opacus {report['opacus']}, torch {report['torch']}, {report['dtype']}; "
+        f"Opacus {report['opacus']}{vendored}, torch {report['torch']}, {report['dtype']}; "
         f"{report['logical_steps']} logical step{'s' * (report['logical_steps'] != 1)}"
         + (f" of {batches} physical batch{'es' * (batches != '1')}" if batches else "")
     )

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
 from dpmigrate.runtime.run import ranks, skips, verdicts
-from dpmigrate.runtime.run.engines import shown_path
 from dpmigrate.runtime.run.expected import expected_engines
+from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Remover
@@ -62,6 +63,12 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
 def require_steps(record: RunRecord) -> None:
     """Raise NoVerdict unless the run reached a logical step and did not fail by itself."""
     steps = sum(len(e.steps) + e.raw_steps for e in record.engines)
+    if record.elsewhere:
+        raise NoVerdict(
+            f"the script changes sys.path and imports the Opacus in {record.elsewhere}, while the one in "
+            f"{folder_of('opacus')} was loaded to be judged: put the folder that holds the former first on "
+            "PYTHONPATH"
+        )
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
     if record.outcome == "raised":
@@ -176,8 +183,6 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
 
 def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, Any]:
     """The JSON report; what stands beyond the contract's fields is under ``evidence``."""
-    import opacus
-
     if not any(c.passed is not None for c in checks):
         raise NoVerdict(
             "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
@@ -187,7 +192,7 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
     order = {name: i for i, name in enumerate(PARITY)}
     checks = sorted(checks, key=lambda c: (c.engine, order.get(c.name, 9)))
     body = ClippingReport(
-        opacus=str(opacus.__version__),
+        opacus=opacus_version(),
         torch=torch.__version__.split("+")[0],
         dtype=own.engines[0].dtype if own.engines else "float32",
         logical_steps=max((len(e.steps) for e in own.engines), default=0),
@@ -199,15 +204,22 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
         measurements=tuple(verdicts.measurements(own)),
     ).to_dict()
     for engine, record in zip(body["engines"], own.engines, strict=True):
-        engine["cell"], engine["line"] = _cell(record)
+        engine["cell"], engine["line"] = in_cell(record.path, record.line)
         engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
     body["evidence"] = {
         "step_errors": [verdicts.step_errors(e) for e in own.engines],
         "target": request.target,
         "arguments": list(request.args),
         "seed": request.seed,
+        "opacus_folder": _vendored(),
     }
     return body
+
+
+def _vendored() -> str | None:
+    """The folder of an Opacus that lies in the project itself; None for an installed one."""
+    folder = shown_path(folder_of("opacus"))
+    return None if is_library(f"{folder.rpartition('/')[0]}/x") or Path(folder).is_absolute() else folder
 
 
 def _digests(request: Request, own: RunRecord) -> list[tuple[str, str]]:
@@ -215,15 +227,6 @@ def _digests(request: Request, own: RunRecord) -> list[tuple[str, str]]:
     if request.kind == "script":
         paths = [shown_path(request.target), *(p for p in paths if p != shown_path(request.target))]
     return [(p, hashlib.sha256(Path(p).read_bytes()).hexdigest()) for p in paths if Path(p).is_file()]
-
-
-def _cell(record: EngineRecord) -> tuple[int | None, int]:
-    if not record.path.endswith(".ipynb"):
-        return None, record.line
-    from dpmigrate.workspace.source import load
-
-    cell, line, _ = load(record.path, Path.cwd()).locate(record.line, 1)
-    return cell, line
 
 
 def _common(values: list[float | None]) -> float | None:
