@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.runtime.run.api import verify_script
+from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import environment, releases
 from tests.verify.running import HERE, verify
 
@@ -161,6 +162,38 @@ def test_no_verdict_names_a_line_of_the_project(tmp_path: Path) -> None:
     (project / "train.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     done = verify("1.6.0", "train.ipynb", cwd=project)
     assert "'nowhere.csv' (train.ipynb:2, cell 1)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (
+            (
+                "model, optimizer, criterion, loader = PrivacyEngine",
+                "model, optimizer, loader = PrivacyEngine",
+            ),
+            "make_private returns four in ghost mode: model, optimizer, criterion, data loader (DPM403)",
+        ),
+        (("nn.Tanh()", "nn.ReLU(inplace=True)"), "use inplace=False, and h = h + x instead of h += x"),
+    ],
+)
+def test_known_errors_come_with_advice(tmp_path: Path, edit: tuple[str, str], said: str) -> None:
+    source = (HERE / "train_ghost.py").read_text(encoding="utf-8")
+    assert source.count(edit[0]) == 1
+    (tmp_path / "train.py").write_text(source.replace(*edit), encoding="utf-8")
+    done = verify("1.6.0", "train.py", cwd=tmp_path)
+    assert done.status == 2
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_what_was_not_seen_and_what_is_pinned_are_told(tmp_path: Path) -> None:
+    source = ENGINE + (HERE / "train_hooks.py").read_text(encoding="utf-8")
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
+    done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
+    text = render_text(done.report)
+    assert text.endswith("(1 of 2 private runs seen)\n")
+    assert "requirements.txt:1 asks for opacus==1.5.2, and this is about Opacus 1.6.0" in text
 
 
 def test_script_output_stays_off_standard_output_and_files_are_named(tmp_path: Path) -> None:

@@ -232,15 +232,18 @@ class BackwardWatcher:
         """Our own passes over the script's graph must not be seen by Opacus, nor by ourselves."""
         wrapper = private.wrapper
         switch = getattr(wrapper, "hooks_enabled", None)
+        silence = ("ignore", None, Warning, None, 0)
         self.watch.busy = True
         try:
             if switch is not None:
                 wrapper.hooks_enabled = False
-            with warnings.catch_warnings():
-                # torch warns of Opacus's hooks at every place that runs a backward pass, ours included.
-                warnings.simplefilter("ignore")
-                yield
+            # torch warns of Opacus's hooks at every place that runs a backward pass, ours included.
+            # catch_warnings would make Python forget what it has shown, and show it again every time.
+            warnings.filters.insert(0, silence)  # type: ignore[attr-defined]
+            yield
         finally:
+            if silence in warnings.filters:
+                warnings.filters.remove(silence)  # type: ignore[attr-defined]
             self.watch.busy = False
             if switch is not None:
                 wrapper.hooks_enabled = switch

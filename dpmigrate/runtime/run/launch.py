@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from dpmigrate.runtime.run import advice
 from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_path, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -89,8 +90,10 @@ def run_script(
         status = 1
         text = " ".join(str(error).split())
         watch.record.outcome = "raised"
-        watch.record.error = f"{type(error).__name__}: {_cut(text)}" if text else type(error).__name__
+        said = advice.for_message(text) or _cut(text)
+        watch.record.error = f"{type(error).__name__}: {said}" if text else type(error).__name__
         watch.record.error += _where(error)
+        watch.record.advice = advice.for_unpacking(text, watch.record.engines)
         watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
         if not saved:
             _print_traceback(error)

@@ -219,6 +219,17 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
     return None
 
 
+def accumulation_error(engine: EngineRecord, step: LogicalStep) -> float | None:
+    """How far a ghost step's value is from the sum of what it received, however that was clipped.
+
+    Relative to that sum. None for one physical batch, and where what was received is not known.
+    """
+    received = [b.received for b in step.physical if b.received is not None]
+    if "ghost" not in engine.mode or step.value is None or not 1 < len(received) == len(step.physical):
+        return None
+    return relative(step.value, torch.stack(received).sum(0), step.max_grad_norm or 1.0)
+
+
 def _accumulation(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     if "ghost" not in engine.mode or step.value is None or any(b.received is None for b in step.physical):
         return None

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from dpmigrate.runtime.oracle import clip
-from dpmigrate.runtime.run import skips, swap
+from dpmigrate.runtime.run import foreign, skips, swap
 from dpmigrate.runtime.run.engines import (
     LINEAR_OPTIMIZERS,
     LiveEngine,
@@ -31,8 +31,11 @@ class OptimizerWatcher:
 
     def created(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> None:
         """Around ``__init__``: a new private training run begins."""
-        original(optimizer, *args, **kwargs)
         watch = self.watch
+        bound = watch.settings.bounds.get(len(watch.record.engines))
+        if bound is not None and id(optimizer) not in watch.engines and "max_grad_norm" in kwargs:
+            kwargs["max_grad_norm"] = bound
+        original(optimizer, *args, **kwargs)
         if id(optimizer) in watch.engines:
             return
         self.patch_class(type(optimizer))
@@ -44,7 +47,6 @@ class OptimizerWatcher:
         place = place_of(user_frame()) if call is None else call.place
         by_hand = "ghost" if module is not None and module.ghost else "hooks"
         inner = optimizer.original_optimizer
-        bound = watch.settings.bounds.get(len(watch.record.engines))
         if bound is not None:
             optimizer.max_grad_norm = bound
             if module is not None and module.ghost:
@@ -66,6 +68,7 @@ class OptimizerWatcher:
             asked_norm=_number(optimizer.max_grad_norm),
             adaptive=call is not None and call.adaptive,
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
+            own_clipping=foreign.own_clipping(type(optimizer)),
             per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)

@@ -91,6 +91,7 @@ class EngineRecord:
 
     ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
     ``left_out``: empty batches that got no step under the memory manager, ``shifted``: the steps since.
+    ``own_clipping``: the optimizer's class where the project has written its clipping, else empty.
     ``unfollowed``: a loss went backward whose second pass could not be made for it.
     ``late``: parameters that train now and did not when the DP optimizer was made.
     """
@@ -113,6 +114,7 @@ class EngineRecord:
     averages: bool = True
     per_layer: bool = False
     unfollowed: bool = False
+    own_clipping: str = ""
     left_out: int = 0
     shifted: int = 0
     late: list[str] = field(default_factory=list)
@@ -128,7 +130,7 @@ class EngineRecord:
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised".
     ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
-    Opacus that the script imports."""
+    Opacus that the script imports. ``advice``: what to do about ``error``, where that is known."""
 
     outcome: str = "ended"
     error: str = ""
@@ -142,6 +144,7 @@ class RunRecord:
     world: int = 1
     peak_bytes: int = 0
     elsewhere: str = ""
+    advice: str = ""
     removal: Any = None
 
     def save(self, path: Path) -> None:

@@ -10,8 +10,9 @@ import torch
 
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
-from dpmigrate.runtime.run import ranks, skips, verdicts
+from dpmigrate.runtime.run import foreign, noise_verdicts, ranks, skips, verdicts
 from dpmigrate.runtime.run.expected import expected_engines
+from dpmigrate.runtime.run.pins import other_than_pinned
 from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
@@ -53,11 +54,11 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     if request.wants(*PARITY):
         checks += _at_the_median(runner, own, checks, engines)
         checks += _other_mode(runner, own, checks, engines)
-    if request.wants("sensitivity"):
+    if request.wants("sensitivity") or foreign.needs_sensitivity(own, checks):
         checks += _sensitivity(runner, own, checks, engines)
     if request.wants(*NOISE):
         checks += _noise(runner, own, engines)
-    return own, [c for c in checks if request.wants(c.name)]
+    return own, [c for c in foreign.excused(own, checks) if request.wants(c.name)]
 
 
 def require_steps(record: RunRecord) -> None:
@@ -72,7 +73,8 @@ def require_steps(record: RunRecord) -> None:
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
     if record.outcome == "raised":
-        raise NoVerdict(f"the script raised {record.error}")
+        hint = f"; {record.advice}" if record.advice else ""
+        raise NoVerdict(f"the script raised {record.error}{hint}")
     if steps:
         return
     if record.outcome == "exited":
@@ -106,7 +108,9 @@ def _at_the_median(runner: Runner, own: RunRecord, checks: list[Check], engines:
     return [
         verdicts.at_bound(record.engines[i], i, bound)
         for i, bound in bounds.items()
-        if i < len(record.engines) and record.engines[i].steps
+        if i < len(record.engines)
+        and record.engines[i].steps
+        and not foreign.ignores_bound(own.engines[i], record.engines[i], verdicts.limit_for(own.engines[i]))
     ]
 
 
@@ -178,7 +182,7 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
     first = runner.run(noisy, seed=request.seed, label="with noise")
     again = runner.run(noisy, seed=request.seed, label="with noise, the same seed again")
     fresh = [runner.run(once, seed=None, label=f"with noise, unseeded ({i} of 2)") for i in (1, 2)]
-    return verdicts.noise_checks(first, again, fresh)
+    return noise_verdicts.noise_checks(first, again, fresh)
 
 
 def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, Any]:
@@ -212,8 +216,18 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
         "arguments": list(request.args),
         "seed": request.seed,
         "opacus_folder": _vendored(),
+        "pinned": other_than_pinned(request, body["opacus"]),
+        "private_runs": _private_runs(request, own),
     }
     return body
+
+
+def _private_runs(request: Request, own: RunRecord) -> dict[str, int]:
+    """How many private training runs made a step, of those that were made or would have been."""
+    made = len(own.engines)
+    if own.outcome == "stopped":
+        made = max(made, request.engines or expected_engines(request))
+    return {"seen": sum(bool(e.steps or e.raw_steps) for e in own.engines), "all": made}
 
 
 def _vendored() -> str | None:
