@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 
 def wraps_criterion() -> bool:
     """Whether ``make_private`` takes a criterion and returns it wrapped (1.5.3 and later).
@@ -14,3 +16,16 @@ def wraps_criterion() -> bool:
     except ImportError:
         return False
     return hasattr(utils, "DPLossFastGradientClipping")
+
+
+def opacus_version() -> str:
+    """What the imported Opacus calls itself, for reports only; what is installed where it does not say."""
+    import opacus
+
+    stated = getattr(opacus, "__version__", None)
+    if stated:
+        return str(stated)
+    try:
+        return metadata.version("opacus")
+    except metadata.PackageNotFoundError:
+        return "unknown"

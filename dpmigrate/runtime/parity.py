@@ -14,6 +14,7 @@ from torch import nn
 
 from dpmigrate.runtime.batches import batch_size
 from dpmigrate.runtime.engine_checks import EngineChecks, Setting
+from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.limits import PARITY_LIMITS, parity_limit
 from dpmigrate.runtime.messages import numbers
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype, without_dropout
@@ -70,8 +71,6 @@ def check_clipping(
     Raises ValueError or TypeError for arguments that make no sense, and whatever the model or the
     loss raise outside Opacus.
     """
-    import opacus
-
     names = _selected(checks)
     if any(k < 1 for k in physical_batches) or not physical_batches:
         raise ValueError(f"physical_batches must be positive numbers, not {tuple(physical_batches)}")
@@ -83,7 +82,7 @@ def check_clipping(
 
     def report(found: Sequence[Check], bound: float | None, measured: Sequence[Any] = ()) -> ClippingReport:
         return ClippingReport(
-            opacus=str(opacus.__version__),
+            opacus=opacus_version(),
             torch=str(torch.__version__).split("+")[0],
             dtype=str(used).removeprefix("torch."),
             logical_steps=1,

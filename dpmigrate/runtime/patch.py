@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.patch_parts import PARTS, Part, Replacement, UnknownOpacus
 
 __all__ = [
@@ -140,8 +141,6 @@ def _selected(names: Iterable[str] | None) -> list[Part]:
 
 
 def _visit(parts: list[Part], *, repair: bool) -> PatchReport:
-    import opacus
-
     with _lock:
         # all probes run before the first repair, so that an unknown Opacus is left untouched
         with _quietly():
@@ -157,4 +156,4 @@ def _visit(parts: list[Part], *, repair: bool) -> PatchReport:
                 reports.append(PartReport(part.name, "patched", part.fault))
             else:
                 reports.append(PartReport(part.name, "wrong", part.fault))
-        return PatchReport(str(opacus.__version__), tuple(reports))
+        return PatchReport(opacus_version(), tuple(reports))

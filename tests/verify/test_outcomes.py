@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.runtime.run.api import verify_script
-from tests.opacus_releases import environment
+from dpmigrate.runtime.run.text import render_text
+from tests.opacus_releases import environment, releases
 from tests.verify.running import HERE, verify
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
@@ -105,6 +107,93 @@ def test_opacus_missing(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "Opacus is not installed here" in done.stderr
+
+
+def test_opacus_beside_the_script_is_the_one_judged(tmp_path: Path) -> None:
+    shutil.copytree(releases("1.5.2")["1.5.2"] / "opacus", tmp_path / "opacus")
+    source = (HERE / "train_hooks.py").read_text(encoding="utf-8")
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+    done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    assert (done.report["opacus"], done.report["evidence"]["opacus_folder"]) == ("1.5.2", "opacus")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    late = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
+    (folder / "late.py").write_text(late + source, encoding="utf-8")
+    done = verify("1.6.0", "late.py", cwd=folder)
+    assert done.status == 2
+    assert "the script changes sys.path and imports the Opacus in" in done.stderr
+
+
+def test_opacus_without_a_version(tmp_path: Path) -> None:
+    shutil.copytree(releases("1.6.0")["1.6.0"] / "opacus", tmp_path / "opacus")
+    (tmp_path / "opacus" / "__init__.py").write_text(
+        "from .privacy_engine import PrivacyEngine\n", encoding="utf-8"
+    )
+    (tmp_path / "train.py").write_bytes((HERE / "train_hooks.py").read_bytes())
+    done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    assert done.report["opacus"]
+
+
+def test_no_verdict_names_a_line_of_the_project(tmp_path: Path) -> None:
+    project = tmp_path / "torch" / "opacus"
+    project.mkdir(parents=True)
+    library = tmp_path / "env" / "lib" / "python3.9" / "site-packages"
+    library.mkdir(parents=True)
+    (library / "helping.py").write_text("def help():\n    raise ValueError('no')\n", encoding="utf-8")
+    (project / "train.py").write_text(
+        f"import importlib, sys\nsys.path.append({str(library)!r})\n"
+        "importlib.import_module('helping').help()\n",
+        encoding="utf-8",
+    )
+    done = verify("1.6.0", "train.py", cwd=project)
+    assert "No verdict: the script raised ValueError: no (train.py:3)" in done.stderr
+    cells = ["import torch\nx = 1", "y = 2\nopen('nowhere.csv')"]
+    notebook = {
+        "cells": [
+            {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": cell}
+            for cell in cells
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (project / "train.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    done = verify("1.6.0", "train.ipynb", cwd=project)
+    assert "'nowhere.csv' (train.ipynb:2, cell 1)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (
+            (
+                "model, optimizer, criterion, loader = PrivacyEngine",
+                "model, optimizer, loader = PrivacyEngine",
+            ),
+            "make_private returns four in ghost mode: model, optimizer, criterion, data loader (DPM403)",
+        ),
+        (("nn.Tanh()", "nn.ReLU(inplace=True)"), "use inplace=False, and h = h + x instead of h += x"),
+    ],
+)
+def test_known_errors_come_with_advice(tmp_path: Path, edit: tuple[str, str], said: str) -> None:
+    source = (HERE / "train_ghost.py").read_text(encoding="utf-8")
+    assert source.count(edit[0]) == 1
+    (tmp_path / "train.py").write_text(source.replace(*edit), encoding="utf-8")
+    done = verify("1.6.0", "train.py", cwd=tmp_path)
+    assert done.status == 2
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_what_was_not_seen_and_what_is_pinned_are_told(tmp_path: Path) -> None:
+    source = ENGINE + (HERE / "train_hooks.py").read_text(encoding="utf-8")
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
+    done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
+    text = render_text(done.report)
+    assert text.endswith("(1 of 2 private runs seen)\n")
+    assert "requirements.txt:1 asks for opacus==1.5.2, and this is about Opacus 1.6.0" in text
 
 
 def test_script_output_stays_off_standard_output_and_files_are_named(tmp_path: Path) -> None:

@@ -82,6 +82,19 @@ def test_memory_manager_fault_is_seen_by_leaving_one_example_out() -> None:
     assert "twice the last physical batch" in done.check("parity-clipped-sum")["detail"]
 
 
+def test_two_faults_are_both_named() -> None:
+    done = verify("1.5.2", "train_old.py", "--", "both")
+    assert {("parity-clipped-sum", "DPM101"), ("parity-clipped-sum", "DPM102")} <= done.failing
+    assert "DPM102 and DPM101 have a part in it together" in done.check("sensitivity")["detail"]
+    assert done.stderr.count("FutureWarning") <= 1
+
+
+def test_sensitivity_is_no_evidence_where_nothing_is_clipped() -> None:
+    done = verify("1.6.0", "train_ghost.py", "--", "unwrapped")
+    check = done.check("sensitivity")
+    assert check["passed"] is False or "nothing is clipped here" in check["detail"]
+
+
 @pytest.mark.parametrize("version", ["1.5.2", "1.6.0"])
 def test_hooks_script_agrees_with_ghost_clipping(version: str) -> None:
     done = verify(version, "train_hooks.py")

@@ -21,13 +21,13 @@ model, optimizer, loader = PrivacyEngine(accountant="rdp").make_private(
     optimizer=optimizer,
     data_loader=DataLoader(TensorDataset(x, y), batch_size=24),
     noise_multiplier=1.0,
-    max_grad_norm=0.6 if fault == "norm" else 1.0,
+    max_grad_norm=0.6 if fault in ("norm", "both") else 1.0,
     grad_sample_mode="ghost",
     clipping="ghost",
 )
 with BatchMemoryManager(data_loader=loader, max_physical_batch_size=10, optimizer=optimizer) as physical:
     for data, target in physical:
-        optimizer.zero_grad(set_to_none=fault != "in-place")
+        optimizer.zero_grad(set_to_none=fault not in ("in-place", "both"))
         losses = criterion(model(data), target)
         losses.mean().backward(retain_graph=True)
         optimizer.zero_grad()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ class NotAloneError(Exception):
     """An example gives another output alone than in its batch, or cannot be sent alone."""
 
 
+@dataclass(eq=False)
 class Alone:
     """One call of a model, to be repeated example by example.
 
@@ -33,19 +35,11 @@ class Alone:
     the examples; ``outputs`` are the tensors that the call returned, in order.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        inputs: tuple[Any, Mapping[str, Any]],
-        outputs: Sequence[Tensor],
-        count: int,
-        dimension: int,
-    ) -> None:
-        self.module = module
-        self.inputs = inputs
-        self.outputs = list(outputs)
-        self.count = count
-        self.dimension = dimension
+    module: nn.Module
+    inputs: tuple[Any, Mapping[str, Any]]
+    outputs: Sequence[Tensor]
+    count: int
+    dimension: int
 
     def gradient(self, used: Used, scale: float, params: Sequence[Tensor], index: int) -> list[Tensor]:
         """The gradient of one example by parameter, on the CPU. Raises NotAloneError."""
@@ -61,6 +55,28 @@ class Alone:
             if len(found) != len(self.outputs):
                 raise NotAloneError("another number of outputs")
             return _gradient(index, used, scale, [found[places[id(o)]] for o, _, _ in used], params)
+
+    def together(self, random_state: Tensor | None) -> list[Tensor]:
+        """The outputs of the same call made again, in order. Raises NotAloneError where they differ.
+
+        ``random_state`` is torch's at the beginning of the call. The repetition runs on the model's own
+        parameters, also where Opacus gave it others in their place.
+        """
+        args, kwargs = self.inputs
+        with self._as_it_was():
+            if random_state is not None:
+                torch.set_rng_state(random_state)
+            try:
+                found = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
+            except Exception as error:
+                raise NotAloneError(str(error)) from error
+        for old, new in zip(self.outputs, found, strict=False):
+            size = float(old.detach().abs().max()) if old.numel() else 0.0
+            if old.shape != new.shape or not float((old - new).detach().norm()) <= TOLERANCE * size:
+                raise NotAloneError("the model gives another output when it is called again")
+        if len(found) != len(self.outputs):
+            raise NotAloneError("another number of outputs")
+        return found
 
     @contextmanager
     def _as_it_was(self) -> Iterator[None]:

@@ -6,17 +6,20 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dpmigrate.runtime.limits import TIMES_ROUNDING, parity_limit
+from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import swap
-from dpmigrate.runtime.run.alone import Alone
+from dpmigrate.runtime.run.alone import Alone, NotAloneError
 from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
 from dpmigrate.runtime.run.graph import NoOracle, depends_on, flat_gradients, flatten, judge, output_gradients
 from dpmigrate.runtime.run.losses import Used, padding_counted, second_pass_weights
+from dpmigrate.runtime.run.naming import OWN_GRADIENTS
 from dpmigrate.runtime.run.records import Backward
 from dpmigrate.runtime.run.state import Watch
 
@@ -85,6 +88,8 @@ class BackwardWatcher:
             if used is not None:
                 touched.append((engine, used))
         swapped = [(e, u) for e, u in touched if u and e.record.mode == swap.SWAPPED]
+        for engine, used in touched:
+            engine.record.unfollowed |= not used and engine.record.mode == swap.SWAPPED
         if swapped:
             kwargs["retain_graph"] = True
         followed = [e for e in second if self._second(e, losses, seeds)]
@@ -140,13 +145,18 @@ class BackwardWatcher:
         engine.look_for_late_parameters()
         used: Used = []
         with self._hooks_off(private):
-            if not depends_on(losses, seeds, engine.params):
-                return None
             try:
+                if not private.expanded and not depends_on(losses, seeds, engine.params):
+                    return None
                 used = output_gradients(losses, seeds, private.forwards)
+                if private.expanded and not used:
+                    return None
                 entry = self._judged(engine, losses, seeds, used)
-            except (NoOracle, RuntimeError) as error:
-                entry = Backward(reason=" ".join(str(error).split()))
+            except NoOracle as error:
+                entry = Backward(_count(used, private), reason=" ".join(str(error).split()))
+            except Exception as error:
+                # A graph that the oracle cannot follow is the oracle's trouble, not the script's.
+                entry = Backward(_count(used, private), reason=error_line(error))
         per_example = getattr(self.watch.wrapped_loss, "loss_per_sample", None)
         if isinstance(per_example, Tensor):
             entry.loss_shape = tuple(per_example.shape)
@@ -158,24 +168,31 @@ class BackwardWatcher:
     ) -> Backward:
         if not self.watch.settings.oracle:
             return Backward(reason="not asked for")
-        norm = engine.optimizer.max_grad_norm
-        if isinstance(norm, (list, tuple)):
-            raise NoOracle("clipping is per layer")
+        assert engine.module is not None
+        if engine.record.mode == "no_op":
+            raise NoOracle(OWN_GRADIENTS)
         if not used:
-            raise NoOracle("the loss does not pass through an output of the private model's forward()")
+            raise NoOracle(
+                engine.module.trouble
+                or "the loss does not pass through an output of the private model's forward()"
+            )
         if self.spent > ORACLE_BUDGET and engine.record.steps:
             raise NoOracle(f"the oracle took {self.spent:.0f} seconds for the steps before this one")
         began = time.perf_counter()
+        alone = self._alone(engine.module, used)
+        if engine.module.expanded:
+            losses, used, alone = self._on_parameters(engine.module, used, alone)
+            seeds = [gradient for _, gradient, _ in used]
         entry = judge(
             losses,
             seeds,
             used,
             engine.params,
-            max_grad_norm=float(norm),
+            bounds=engine.bounds,
             mean=engine.averages,
             keep_rows=engine.record.adaptive,
-            share=engine.share if engine.share is not None and len(engine.share) == _count(used) else None,
-            alone=self._alone(engine, used),
+            share=engine.share if _fits(engine.share, _count(used, engine.module)) else None,
+            alone=alone,
             tight=parity_limit(engine.record.dtype, sum(engine.record.sizes)) / TIMES_ROUNDING,
             budget=ORACLE_BUDGET - self.spent,
             keep_gradient=engine.record.mode == "ghost" and self.watch.wrapped_loss is None,
@@ -185,11 +202,29 @@ class BackwardWatcher:
         return entry
 
     @staticmethod
-    def _alone(engine: LiveEngine, used: Used) -> Alone | None:
+    def _on_parameters(
+        private: PrivateModule, used: Used, alone: Alone | None
+    ) -> tuple[list[Tensor], Used, Alone]:
+        """(outputs, used, alone) of the same call on a graph that reaches the parameters.
+
+        A model on expanded weights is called again without them. Raises NoOracle where it does not give
+        the same outputs.
+        """
+        if alone is None:
+            raise NoOracle("expanded weights: several calls of the model take part in one loss")
+        try:
+            twins = alone.together(private.random_state)
+        except NotAloneError as error:
+            raise NoOracle(f"expanded weights: {error}") from error
+        again = {id(o): twin for o, twin in zip(alone.outputs, twins, strict=True)}
+        plain = [(again[id(o)], gradient, d) for o, gradient, d in used]
+        return [o for o, _, _ in plain], plain, replace(alone, outputs=twins)
+
+    @staticmethod
+    def _alone(private: PrivateModule, used: Used) -> Alone | None:
         """The one call of the model that the losses come from, to be repeated; None if several do."""
-        assert engine.module is not None
         ids = {id(o) for o, _, _ in used}
-        calls = [f for f in engine.module.forwards if ids & {id(o) for o in f.outputs}]
+        calls = [f for f in private.forwards if ids & {id(o) for o in f.outputs}]
         return calls[0].alone if len(calls) == 1 else None
 
     @contextmanager
@@ -197,21 +232,30 @@ class BackwardWatcher:
         """Our own passes over the script's graph must not be seen by Opacus, nor by ourselves."""
         wrapper = private.wrapper
         switch = getattr(wrapper, "hooks_enabled", None)
+        silence = ("ignore", None, Warning, None, 0)
         self.watch.busy = True
         try:
             if switch is not None:
                 wrapper.hooks_enabled = False
-            with warnings.catch_warnings():
-                # torch warns of Opacus's hooks at every place that runs a backward pass, ours included.
-                warnings.simplefilter("ignore")
-                yield
+            # torch warns of Opacus's hooks at every place that runs a backward pass, ours included.
+            # catch_warnings would make Python forget what it has shown, and show it again every time.
+            warnings.filters.insert(0, silence)  # type: ignore[attr-defined]
+            yield
         finally:
+            if silence in warnings.filters:
+                warnings.filters.remove(silence)  # type: ignore[attr-defined]
             self.watch.busy = False
             if switch is not None:
                 wrapper.hooks_enabled = switch
 
 
-def _count(used: Used) -> int:
-    """The number of examples in a batch whose outputs are at hand."""
-    output, _, dimension = used[0]
-    return output.shape[dimension]
+def _fits(share: Tensor | None, count: int) -> bool:
+    return share is not None and len(share) == count
+
+
+def _count(used: Used, private: PrivateModule) -> int:
+    """The number of examples that a backward pass is about; 0 where no call of the model was seen."""
+    if used:
+        output, _, dimension = used[0]
+        return output.shape[dimension]
+    return max((f.count for f in private.forwards), default=0)

@@ -51,18 +51,20 @@ def _interrupt_once(_number: int, _frame: object) -> None:
 
 
 def _result(request_path: Path) -> dict[str, object]:
+    from dpmigrate.runtime.run.request import Request
+    from dpmigrate.runtime.run.which_opacus import import_opacus
+
+    request = Request.read(request_path)
     for module, package in (("torch", "torch"), ("opacus", "Opacus")):
         try:
-            __import__(module)
+            __import__(module) if module == "torch" else import_opacus(request)
         except ImportError as error:
             if error.name is not None and error.name.split(".")[0] != module:
                 return {"no_verdict": f"{package} cannot be imported: {error}."}
             return {"no_verdict": f"{package} is not installed here; verify needs both: dpmigrate[verify]."}
     from dpmigrate.runtime.run.plan import NoVerdict
     from dpmigrate.runtime.run.ranks import rank, shared_folder, world
-    from dpmigrate.runtime.run.request import Request
 
-    request = Request.read(request_path)
     # No TemporaryDirectory: its finalizer would run in every forked run of the script as well.
     folder = shared_folder(request) if world() > 1 else Path(tempfile.mkdtemp(prefix="dpmigrate-"))
     try:

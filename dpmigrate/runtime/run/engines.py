@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -20,34 +16,24 @@ from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, P
 LINEAR_OPTIMIZERS = ("SGD",)
 """Optimizers whose step is linear in the gradient, so that rounding stays rounding."""
 
-STARTED_IN = Path.cwd()
-"""The folder that paths are shown relative to; the script may change its own."""
-
-_LIBRARY = tuple(
-    os.sep + part
-    for part in (
-        f"opacus{os.sep}",
-        f"torch{os.sep}",
-        f"dpmigrate{os.sep}runtime{os.sep}",
-        "contextlib.py",
-    )
-)
-
-
-@dataclass
-class Place:
-    """Where user code made an engine."""
-
-    path: str
-    line: int
-
 
 @dataclass
 class PrivateModule:
-    """A wrapped model: Opacus's wrapper or hooks object, and the calls seen since the last use."""
+    """A wrapped model: Opacus's wrapper or hooks object, and the calls seen since the last use.
+
+    ``random_state``: torch's as the last call began, kept where the call has to be repeated
+    (:attr:`expanded`). ``trouble`` says why a call could not be watched.
+    """
 
     wrapper: Any
     forwards: list[Forward] = field(default_factory=list)
+    random_state: Tensor | None = None
+    trouble: str = ""
+
+    @property
+    def expanded(self) -> bool:
+        """Whether the model runs on expanded weights, which hide the parameters from autograd."""
+        return any(cls.__name__ == "GradSampleModuleExpandedWeights" for cls in type(self.wrapper).__mro__)
 
     @property
     def ghost(self) -> bool:
@@ -69,7 +55,10 @@ class LiveEngine:
     """One DP optimizer with its module, what is pending for it, and the record that it fills.
 
     ``share`` is what the last wrapped loss should be multiplied by (see ``losses.padding_counted``);
-    ``first_pass`` the output gradients of the last backward pass with the hooks on.
+    ``first_pass`` the output gradients of the last backward pass with the hooks on. ``flags``: the number
+    of examples behind each signal of the memory manager, in order (None for another's signal); ``taken``
+    counts those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many
+    it was ahead of its steps at the last one.
     """
 
     optimizer: Any
@@ -85,10 +74,24 @@ class LiveEngine:
     digest: int = 0
     share: Tensor | None = None
     first_pass: Used = field(default_factory=list)
+    flags: list[int | None] = field(default_factory=list)
+    taken: int = 0
+    delivered: int = 0
+    behind: int = 0
 
     def __post_init__(self) -> None:
         self.params: list[nn.Parameter] = list(self.optimizer.params)
         """The parameters that this engine trains, in the optimizer's order."""
+
+    @property
+    def bounds(self) -> list[float]:
+        """The max grad norms: one, or one a parameter where each is clipped by itself."""
+        optimizer = self.optimizer
+        return (
+            [float(c) for c in optimizer.max_grad_norms]
+            if self.record.per_layer
+            else [float(optimizer.max_grad_norm)]
+        )
 
     def look_for_late_parameters(self) -> None:
         """Note what was unfrozen since the optimizer was made; judged with the rest before the first step."""
@@ -111,33 +114,6 @@ class LiveEngine:
     def flat_parameters(self) -> Tensor:
         """All trained parameters as one float64 vector."""
         return flatten(self.params)
-
-
-def user_frame() -> FrameType | None:
-    """The innermost frame that is neither Opacus's, nor torch's, nor ours."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        path = frame.f_code.co_filename
-        if not any(part in path for part in _LIBRARY) and not path.startswith("<frozen"):
-            return frame
-        frame = frame.f_back
-    return None
-
-
-def place_of(frame: FrameType | None) -> Place:
-    """Path (POSIX, relative to the current folder where it lies below it) and line of a frame."""
-    if frame is None:
-        return Place("?", 0)
-    return Place(shown_path(frame.f_code.co_filename), frame.f_lineno)
-
-
-def shown_path(path: str) -> str:
-    """``path`` as reports show it: POSIX, relative to the folder of the call where it lies below it."""
-    real = Path(path)
-    try:
-        return (STARTED_IN / real).resolve().relative_to(STARTED_IN.resolve()).as_posix()
-    except (ValueError, OSError):
-        return real.as_posix()
 
 
 def generator_kind(generator: torch.Generator | None) -> str:

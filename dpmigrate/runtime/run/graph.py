@@ -77,7 +77,7 @@ def judge(
     used: Used,
     params: Sequence[Tensor],
     *,
-    max_grad_norm: float,
+    bounds: Sequence[float],
     mean: bool,
     keep_rows: bool = False,
     share: Tensor | None = None,
@@ -86,8 +86,9 @@ def judge(
     tight: float = 0.0,
     budget: float = math.inf,
 ) -> Backward:
-    """Per-example norms and the clipped sum at ``max_grad_norm`` for one backward pass.
+    """Per-example norms and the clipped sum for one backward pass.
 
+    ``bounds`` are the max grad norms: one for the whole gradient, or one a parameter (per-layer clipping).
     ``used`` comes from :func:`output_gradients`; ``mean`` says that the loss averages over the batch;
     ``keep_rows`` keeps all per-example gradients where they fit, so that they can be clipped again;
     ``keep_gradient`` keeps that of the losses themselves. ``share`` ``[B]`` multiplies each example.
@@ -110,14 +111,14 @@ def judge(
         one = functools.partial(alone.gradient, used, scale, params)
         # The last example is the likeliest to differ, where a state is carried on.
         one(count - 1)
-        sums = _sums(one, sizes, count, max_grad_norm, share, keep)
+        sums = _sums(one, sizes, count, bounds, share, keep)
         rounding = float((through - sums.raw).norm()) / size
         if rounding > tight:
             if pass_seconds * count < budget:
                 raise NotAloneError
-            rounding = _hold_to_graph(sums, by_graph, used, scale, params, max_grad_norm, share)
+            rounding = _hold_to_graph(sums, by_graph, used, scale, params, bounds, share)
     except NotAloneError:
-        sums = _sums(by_graph, sizes, count, max_grad_norm, share, keep)
+        sums = _sums(by_graph, sizes, count, bounds, share, keep)
         rounding = float((through - sums.raw).norm()) / size
     gradient = _flat_gradient(losses, seeds, params)
     # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
@@ -151,7 +152,7 @@ def _sums(
     gradient_of: Callable[[int], list[Tensor]],
     sizes: list[int],
     count: int,
-    max_grad_norm: float,
+    bounds: Sequence[float],
     share: Tensor | None,
     keep: bool,
 ) -> _Sums:
@@ -169,13 +170,21 @@ def _sums(
         weight = 1.0 if share is None else float(share[i])
         norms = torch.stack([torch.linalg.vector_norm(g, dtype=torch.float64) for g in grads]) * weight
         found.param_norms[:, i] = norms
-        factor = float(clipping_factor(norms.norm(), max_grad_norm)) * weight
-        for part, raw_part, grad in zip(parts, raw_parts, grads, strict=True):
+        factors = (_factors(norms.unsqueeze(1), bounds) * weight).flatten().tolist()
+        for part, raw_part, grad, factor in zip(parts, raw_parts, grads, factors, strict=True):
             part.add_(grad, alpha=factor)
             raw_part.add_(grad)
         if found.rows is not None:
             found.rows[i] = torch.cat(grads) * weight
     return found
+
+
+def _factors(param_norms: Tensor, bounds: Sequence[float]) -> Tensor:
+    """Clipping factors ``[parameters, B]`` for norms of the same shape: one for all of an example's
+    parameters where there is one bound, else one a parameter."""
+    if len(bounds) == 1:
+        return clipping_factor(param_norms.norm(dim=0), bounds[0]).expand_as(param_norms)
+    return torch.stack([clipping_factor(n, c) for n, c in zip(param_norms, bounds, strict=True)])
 
 
 def _weighted_pass(
@@ -198,7 +207,7 @@ def _hold_to_graph(
     used: Used,
     scale: float,
     params: Sequence[Tensor],
-    max_grad_norm: float,
+    bounds: Sequence[float],
     share: Tensor | None,
 ) -> float:
     """Take the clipped sum from the script's own graph; the rounding of the norms that weigh it.
@@ -207,10 +216,14 @@ def _hold_to_graph(
     a hundredth, its norm by far less. One weighted pass over the graph needs the norms alone.
     """
     norms = sums.param_norms.norm(dim=0)
-    weights = clipping_factor(norms, max_grad_norm)
+    weights = _factors(sums.param_norms, bounds)
     if share is not None:
         weights = weights * share
-    sums.clipped = _weighted_pass(used, scale, params, weights)
+    if len(bounds) == 1:
+        sums.clipped = _weighted_pass(used, scale, params, weights[0])
+    else:
+        each = [_weighted_pass(used, scale, [p], w) for p, w in zip(params, weights, strict=True)]
+        sums.clipped = torch.cat(each)
     worst = 0.0
     for i in sorted({k * (len(norms) - 1) // (HELD - 1) for k in range(HELD)}):
         exact = flatten(by_graph(i)).norm() * (1.0 if share is None else float(share[i]))

@@ -21,11 +21,13 @@ from typing import Any
 
 import torch
 
-from dpmigrate.runtime.run.engines import STARTED_IN, shown_path
+from dpmigrate.runtime.run import advice
+from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_path, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.shim import Shim
 from dpmigrate.runtime.run.state import Settings, StopTraining, Watch
+from dpmigrate.runtime.run.which_opacus import script_folder, watch_import
 
 GPU_WORDS = (
     "torch not compiled with cuda",
@@ -41,8 +43,6 @@ GPU_WORDS = (
 
 LONGEST = 240
 """Characters of an exception's message that are repeated in the verdict."""
-
-_LAUNCHER = {"dpmigrate", "<frozen runpy>"}
 
 
 def run_script(
@@ -75,6 +75,7 @@ def run_script(
         if prepare is not None:
             prepare(watch)
         _seed(seed)
+        watch_import(watch.other_opacus)
         _execute(request)
         watch.record.outcome = watch.record.outcome if saved else "ended"
     except StopTraining:
@@ -89,8 +90,10 @@ def run_script(
         status = 1
         text = " ".join(str(error).split())
         watch.record.outcome = "raised"
-        watch.record.error = f"{type(error).__name__}: {_cut(text)}" if text else type(error).__name__
+        said = advice.for_message(text) or _cut(text)
+        watch.record.error = f"{type(error).__name__}: {said}" if text else type(error).__name__
         watch.record.error += _where(error)
+        watch.record.advice = advice.for_unpacking(text, watch.record.engines)
         watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
         if not saved:
             _print_traceback(error)
@@ -115,12 +118,12 @@ def python_of(path: str) -> str:
 def _execute(request: Request) -> None:
     if request.kind == "module":
         sys.argv = [request.target, *request.args]
-        sys.path.insert(0, str(Path.cwd()))
+        sys.path.insert(0, script_folder(request))
         runpy.run_module(request.target, run_name="__main__", alter_sys=True)
         return
     path = Path(request.target)
     sys.argv = [request.target, *request.args]
-    sys.path.insert(0, str(path.resolve().parent))
+    sys.path.insert(0, script_folder(request))
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
@@ -185,9 +188,7 @@ def _project_files() -> list[str]:
         if not path or not isinstance(path, str):
             continue
         real = Path(path).resolve()
-        if "site-packages" in real.parts or "dist-packages" in real.parts or not real.is_file():
-            continue
-        if here in real.parents and not {"opacus", "dpmigrate"} & set(real.parts[len(here.parts) : -1]):
+        if here in real.parents and real.is_file() and not is_library(str(real)):
             found.add(shown_path(str(real)))
     return sorted(found)
 
@@ -200,7 +201,7 @@ def _cut(text: str) -> str:
 def _print_traceback(error: BaseException) -> None:
     """What Python prints for the script alone, without the frames that run it here."""
     rest = error.__traceback__
-    while rest is not None and _LAUNCHER.intersection(Path(rest.tb_frame.f_code.co_filename).parts):
+    while rest is not None and is_own(rest.tb_frame.f_code.co_filename):
         rest = rest.tb_next
     traceback.print_exception(type(error), error, rest)
 
@@ -209,9 +210,6 @@ def _where(error: BaseException) -> str:
     """The innermost line of the traceback that lies in the user's code."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         path = frame.f_code.co_filename
-        if not any(
-            word in path
-            for word in ("/opacus/", "/torch/", "site-packages", "/dpmigrate/", "<frozen", "<string>")
-        ):
-            return f" ({shown_path(path)}:{line})"
+        if not is_library(path):
+            return f" ({shown_place(path, line)})"
     return ""

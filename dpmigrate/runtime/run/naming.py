@@ -14,6 +14,11 @@ FIT = 1e-3
 DIRECT = 1e-4
 """A larger share of the gradient that bypasses the model's output is a term on the parameters."""
 
+OWN_GRADIENTS = (
+    "the script makes its per-sample gradients itself, not by a backward pass of the private model"
+)
+"""Why there is nothing to hold a step of ``grad_sample_mode="no_op"`` against."""
+
 
 def relative(value: Tensor, expected: Tensor, unit: float = 1.0) -> float:
     """Relative L2 distance; where the expected vector is zero, the distance over ``unit``."""
@@ -36,6 +41,10 @@ def judged(step: LogicalStep) -> str:
     for backward in _all(step):
         if backward.expected is None:
             return backward.reason or "no oracle"
+    if step.value is None or not bool(step.value.any()):
+        return ""
+    if any(not batch.backwards and batch.received is None for batch in step.physical):
+        return OWN_GRADIENTS
     return ""
 
 
@@ -208,6 +217,17 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
             )
             return None, f"the per-sample gradient norm of {names} is wrong{hint}"
     return None
+
+
+def accumulation_error(engine: EngineRecord, step: LogicalStep) -> float | None:
+    """How far a ghost step's value is from the sum of what it received, however that was clipped.
+
+    Relative to that sum. None for one physical batch, and where what was received is not known.
+    """
+    received = [b.received for b in step.physical if b.received is not None]
+    if "ghost" not in engine.mode or step.value is None or not 1 < len(received) == len(step.physical):
+        return None
+    return relative(step.value, torch.stack(received).sum(0), step.max_grad_norm or 1.0)
 
 
 def _accumulation(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from dpmigrate.runtime.oracle import clip
-from dpmigrate.runtime.run import swap
+from dpmigrate.runtime.run import foreign, skips, swap
 from dpmigrate.runtime.run.engines import (
     LINEAR_OPTIMIZERS,
     LiveEngine,
     generator_kind,
     names_of,
-    place_of,
-    user_frame,
 )
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
+from dpmigrate.runtime.run.places import place_of, user_frame
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch
 from dpmigrate.runtime.run.state import Watch
 
@@ -32,8 +31,11 @@ class OptimizerWatcher:
 
     def created(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> None:
         """Around ``__init__``: a new private training run begins."""
-        original(optimizer, *args, **kwargs)
         watch = self.watch
+        bound = watch.settings.bounds.get(len(watch.record.engines))
+        if bound is not None and id(optimizer) not in watch.engines and "max_grad_norm" in kwargs:
+            kwargs["max_grad_norm"] = bound
+        original(optimizer, *args, **kwargs)
         if id(optimizer) in watch.engines:
             return
         self.patch_class(type(optimizer))
@@ -45,7 +47,6 @@ class OptimizerWatcher:
         place = place_of(user_frame()) if call is None else call.place
         by_hand = "ghost" if module is not None and module.ghost else "hooks"
         inner = optimizer.original_optimizer
-        bound = watch.settings.bounds.get(len(watch.record.engines))
         if bound is not None:
             optimizer.max_grad_norm = bound
             if module is not None and module.ghost:
@@ -67,6 +68,8 @@ class OptimizerWatcher:
             asked_norm=_number(optimizer.max_grad_norm),
             adaptive=call is not None and call.adaptive,
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
+            own_clipping=foreign.own_clipping(type(optimizer)),
+            per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
         watch.engines[id(optimizer)] = engine
@@ -99,6 +102,7 @@ class OptimizerWatcher:
             engine.open = PhysicalBatch([b for b in engine.backwards if not b.cleared])
             engine.backwards = []
             engine.physical.append(engine.open)
+            skips.taken(engine)
         return original(optimizer, *args, **kwargs)
 
     def accumulate(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -205,6 +209,10 @@ def _scale(optimizer: Any) -> float | None:
         return 1.0
     batch = optimizer.expected_batch_size
     return 1.0 / (batch * optimizer.accumulated_iterations) if batch else None
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _number(value: Any) -> float | None:

@@ -89,8 +89,11 @@ class LogicalStep:
 class EngineRecord:
     """One private training run of the script: where it was made, how, and its logical steps.
 
-    ``averages``: loss_reduction is mean. ``late``: parameters that train now and did not when the
-    DP optimizer was made.
+    ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
+    ``left_out``: empty batches that got no step under the memory manager, ``shifted``: the steps since.
+    ``own_clipping``: the optimizer's class where the project has written its clipping, else empty.
+    ``unfollowed``: a loss went backward whose second pass could not be made for it.
+    ``late``: parameters that train now and did not when the DP optimizer was made.
     """
 
     path: str
@@ -109,6 +112,11 @@ class EngineRecord:
     asked_norm: float | None = None
     adaptive: bool = False
     averages: bool = True
+    per_layer: bool = False
+    unfollowed: bool = False
+    own_clipping: str = ""
+    left_out: int = 0
+    shifted: int = 0
     late: list[str] = field(default_factory=list)
     steps: list[LogicalStep] = field(default_factory=list)
     raw_steps: int = 0
@@ -121,7 +129,8 @@ class EngineRecord:
 @dataclass(eq=False)
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised".
-    ``initial_seed`` is what the global generator was seeded with last."""
+    ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
+    Opacus that the script imports. ``advice``: what to do about ``error``, where that is known."""
 
     outcome: str = "ended"
     error: str = ""
@@ -134,6 +143,8 @@ class RunRecord:
     rank: int = 0
     world: int = 1
     peak_bytes: int = 0
+    elsewhere: str = ""
+    advice: str = ""
     removal: Any = None
 
     def save(self, path: Path) -> None:

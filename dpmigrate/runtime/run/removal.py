@@ -98,6 +98,7 @@ class Remover:
         self.step = step
         self.folder = folder
         self.snapshot: Snapshot | None = None
+        self.empty = False
         self.probing: int | None = None
         self.state: Any = None
         self.done: set[int] = set()
@@ -125,7 +126,10 @@ class Remover:
 
     def offer(self, batch: Any) -> Any:
         """The batch that a sampler yields; in a probe, without the example that is to be left out."""
-        if self.probing is not None or len(batch) == 0 or self._all_done():
+        if self.probing is not None or self._all_done():
+            return batch
+        self.empty = len(batch) == 0
+        if self.empty:
             return batch
         if self.snapshot is not None:
             self.snapshot.end()
@@ -151,7 +155,11 @@ class Remover:
             float(norm) if not isinstance(norm, (list, tuple)) else sum(float(c) ** 2 for c in norm) ** 0.5
         )
         if self.snapshot is None:
-            problem = "its batches do not come from a torch DataLoader"
+            problem = (
+                "the batch of that step is empty"
+                if self.empty
+                else "its batches do not come from a torch DataLoader"
+            )
             self.found.append(Removal(place, 0, problem=problem))
             return
         self.found.append(self._probe_all(place, self.snapshot, bound))

@@ -8,21 +8,23 @@ features, never for version strings: the commit before the upstream fix calls it
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import torch
 
+from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import swap
 from dpmigrate.runtime.run.alone import Alone
 from dpmigrate.runtime.run.backward import BackwardWatcher
+from dpmigrate.runtime.run.digest import digest, transformed
 from dpmigrate.runtime.run.engines import PrivateModule
 from dpmigrate.runtime.run.graph import Forward
 from dpmigrate.runtime.run.losses import tensors_in
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
 from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.skips import SkipWatcher
 from dpmigrate.runtime.run.state import Watch
 
 LOSS_MODULES = (
@@ -39,6 +41,7 @@ class Shim:
         self.watch = watch
         self.backward = BackwardWatcher(watch)
         self.optimizer = OptimizerWatcher(watch, self._patch_optimizers)
+        self.skips = SkipWatcher(watch)
 
     def install(self) -> None:
         """Put every wrapper in place."""
@@ -61,6 +64,7 @@ class Shim:
                 wrap(module, "_generate_noise", self.optimizer.noise)
         wrap(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
         wrap(torch.autograd, "backward", self.backward.any)
+        self.skips.install()
         swap.install(self.watch)
 
     def _patch_optimizers(self, base: type) -> None:
@@ -72,6 +76,7 @@ class Shim:
             wrap(cls, "accumulate", watcher.accumulate)
             wrap(cls, "add_noise", watcher.add_noise)
             wrap(cls, "zero_grad", watcher.zero_grad)
+            wrap(cls, "signal_skip_step", self.skips.signalled)
 
     def _patch_losses(self) -> None:
         for name in LOSS_MODULES:
@@ -99,9 +104,19 @@ class Shim:
                 engine.module = private
 
         def seen(_module: Any, inputs: Any, keywords: Any, output: Any) -> None:
-            self._forward(private, (inputs, keywords), output)
+            try:
+                self._forward(private, (inputs, keywords), output)
+            except Exception as error:
+                # Whatever the script's tensors are: watching them must not break it.
+                private.trouble = f"its forward() could not be watched: {error_line(error)}"
+
+        def begins(_module: Any, _inputs: Any) -> None:
+            if not self.watch.busy:
+                private.random_state = torch.get_rng_state()
 
         wrapper._module.register_forward_hook(seen, with_kwargs=True)
+        if private.expanded:
+            wrapper._module.register_forward_pre_hook(begins)
 
     def _forward(self, private: PrivateModule, inputs: Any, output: Any) -> None:
         if self.watch.busy or not private.wrapper._module.training or not torch.is_grad_enabled():
@@ -109,14 +124,15 @@ class Shim:
         given = tensors_in(inputs)
         engine = self.watch.engine_of(private)
         if engine is not None:
-            for tensor in given:
-                flat = tensor.detach().to("cpu").contiguous().view(-1)
-                engine.digest = zlib.crc32(flat.view(torch.uint8).numpy().data, engine.digest)
+            engine.digest = digest(given, engine.digest)
         if not self.watch.settings.oracle and self.watch.settings.mode is None:
             return
         dimension = 0 if getattr(private.wrapper, "batch_first", True) else 1
         sizes = [t.shape[dimension] for t in given if t.dim() > dimension]
         outputs = [t for t in tensors_in(output) if t.requires_grad]
+        if any(transformed(t) for t in [*given, *outputs]):
+            # Inside vmap or grad there is no graph of the batch that could be followed later.
+            return
         if outputs:
             count = sizes[0] if sizes else outputs[0].shape[0] if outputs[0].dim() else 1
             alone = Alone(private.wrapper._module, inputs, outputs, count, dimension)

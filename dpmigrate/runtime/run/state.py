@@ -85,6 +85,11 @@ class Watch:
         self._replay(engine)
         self._maybe_stop(engine)
 
+    def other_opacus(self, folder: str) -> None:
+        """Stop a script that is about to import another Opacus than the one that is watched."""
+        self.record.elsewhere = folder
+        self.finish()
+
     def finish(self) -> None:
         """Hand over the record and stop the script."""
         self.stopping = True

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dpmigrate.runtime.run.engines import LiveEngine, Place, place_of, user_frame
+from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.places import Place, place_of, user_frame
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.state import Watch
@@ -63,6 +64,10 @@ def install(watch: Watch) -> None:
         asked = kwargs["grad_sample_mode"]
         adaptive = "Adaptive" in type(engine).__name__ or kwargs.get("clipping") == "adaptive"
         wanted = watch.settings.mode
+        bound = watch.settings.bounds.get(len(watch.record.engines))
+        if bound is not None and "max_grad_norm" in kwargs:
+            # The project's own optimizer may keep a copy of it.
+            kwargs["max_grad_norm"] = bound
         with _call(asked, adaptive):
             if wanted is None or wanted == asked or adaptive:
                 return original(engine, *args, **kwargs)

@@ -25,6 +25,8 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
         lines.append("")
     if report.get("compare"):
         lines += [*_modes(report["compare"]), ""]
+    if report.get("evidence", {}).get("pinned"):
+        lines += textwrap.wrap(f"note: {report['evidence']['pinned']}", width)
     lines.append(_verdict(report, style))
     return "\n".join(lines) + "\n"
 
@@ -38,8 +40,10 @@ def short_figure(value: float) -> str:
 
 def _head(report: dict[str, Any]) -> str:
     batches = ", ".join(str(n) for n in report["physical_batches"])
+    folder = report.get("evidence", {}).get("opacus_folder")
+    vendored = f" (of the project, in {folder}/)" if folder else ""
     return (
-        f"Opacus {report['opacus']}, torch {report['torch']}, {report['dtype']}; "
+        f"Opacus {report['opacus']}{vendored}, torch {report['torch']}, {report['dtype']}; "
         f"{report['logical_steps']} logical step{'s' * (report['logical_steps'] != 1)}"
         + (f" of {batches} physical batch{'es' * (batches != '1')}" if batches else "")
     )
@@ -77,9 +81,13 @@ def _modes(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _verdict(report: dict[str, Any], style: Style) -> str:
+    runs = report.get("evidence", {}).get("private_runs", {"seen": 1, "all": 1})
+    seen = f" ({runs['seen']} of {runs['all']} private runs seen)" if runs["seen"] < runs["all"] else ""
     if report["passed"]:
-        return style.paint("passed", "green") + ": every check that ran holds"
+        return style.paint("passed", "green") + ": every check that ran holds" + seen
     failed = [c for c in report["checks"] if c["passed"] is False]
     rules = sorted({c["rule"] for c in failed if c["rule"]})
     names = f" ({', '.join(rules)})" if rules else ""
-    return style.paint("FAILED", "red") + f": {len(failed)} check{'s' * (len(failed) != 1)} failed{names}"
+    return (
+        style.paint("FAILED", "red") + f": {len(failed)} check{'s' * (len(failed) != 1)} failed{names}{seen}"
+    )

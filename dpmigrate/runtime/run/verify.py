@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 
+from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
-from dpmigrate.runtime.run import ranks, verdicts
-from dpmigrate.runtime.run.engines import shown_path
+from dpmigrate.runtime.run import foreign, noise_verdicts, ranks, skips, verdicts
 from dpmigrate.runtime.run.expected import expected_engines
+from dpmigrate.runtime.run.pins import other_than_pinned
+from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Remover
@@ -52,20 +54,27 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     if request.wants(*PARITY):
         checks += _at_the_median(runner, own, checks, engines)
         checks += _other_mode(runner, own, checks, engines)
-    if request.wants("sensitivity"):
+    if request.wants("sensitivity") or foreign.needs_sensitivity(own, checks):
         checks += _sensitivity(runner, own, checks, engines)
     if request.wants(*NOISE):
         checks += _noise(runner, own, engines)
-    return own, [c for c in checks if request.wants(c.name)]
+    return own, [c for c in foreign.excused(own, checks) if request.wants(c.name)]
 
 
 def require_steps(record: RunRecord) -> None:
     """Raise NoVerdict unless the run reached a logical step and did not fail by itself."""
     steps = sum(len(e.steps) + e.raw_steps for e in record.engines)
+    if record.elsewhere:
+        raise NoVerdict(
+            f"the script changes sys.path and imports the Opacus in {record.elsewhere}, while the one in "
+            f"{folder_of('opacus')} was loaded to be judged: put the folder that holds the former first on "
+            "PYTHONPATH"
+        )
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
     if record.outcome == "raised":
-        raise NoVerdict(f"the script raised {record.error}")
+        hint = f"; {record.advice}" if record.advice else ""
+        raise NoVerdict(f"the script raised {record.error}{hint}")
     if steps:
         return
     if record.outcome == "exited":
@@ -99,7 +108,9 @@ def _at_the_median(runner: Runner, own: RunRecord, checks: list[Check], engines:
     return [
         verdicts.at_bound(record.engines[i], i, bound)
         for i, bound in bounds.items()
-        if i < len(record.engines) and record.engines[i].steps
+        if i < len(record.engines)
+        and record.engines[i].steps
+        and not foreign.ignores_bound(own.engines[i], record.engines[i], verdicts.limit_for(own.engines[i]))
     ]
 
 
@@ -114,7 +125,7 @@ def _other_mode(runner: Runner, own: RunRecord, checks: list[Check], engines: in
         for index, engine in enumerate(own.engines):
             if partners.get(index) != mode:
                 continue
-            right = not any(c.passed is False for c in checks if c.engine == index)
+            right = _own_is_right([c for c in checks if c.engine == index])
             if other.outcome == "raised" or index >= len(other.engines):
                 found.append(verdicts.unsupported(f"under {mode} the script raises {other.error}", index))
                 found += verdicts.step_against_oracle(engine, index)
@@ -126,9 +137,18 @@ def _other_mode(runner: Runner, own: RunRecord, checks: list[Check], engines: in
     return found
 
 
+def _own_is_right(checks: list[Check]) -> bool | None:
+    """What the oracle says of a script's sums: None where it had nothing to say and nothing else failed."""
+    # Shifted boundaries are those of the batches: each sum may still be right for what went into it.
+    if any(c.passed is False and c.rule != skips.RULE for c in checks):
+        return False
+    return True if any(c.passed and c.name == "parity-clipped-sum" for c in checks) else None
+
+
 def _partner(engine: EngineRecord) -> str | None:
     """The mode to compare with; None where the script cannot run in another one."""
-    if engine.manual or engine.adaptive:
+    if engine.manual or engine.adaptive or engine.per_layer or engine.mode == "no_op":
+        # A script in no_op mode makes its per-sample gradients itself: no other mode has a use for them.
         return None
     if "ghost" in engine.mode:
         # Loops of the API before the wrapped criterion ask the model for coefficients that hooks lack.
@@ -162,13 +182,11 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
     first = runner.run(noisy, seed=request.seed, label="with noise")
     again = runner.run(noisy, seed=request.seed, label="with noise, the same seed again")
     fresh = [runner.run(once, seed=None, label=f"with noise, unseeded ({i} of 2)") for i in (1, 2)]
-    return verdicts.noise_checks(first, again, fresh)
+    return noise_verdicts.noise_checks(first, again, fresh)
 
 
 def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, Any]:
     """The JSON report; what stands beyond the contract's fields is under ``evidence``."""
-    import opacus
-
     if not any(c.passed is not None for c in checks):
         raise NoVerdict(
             "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
@@ -178,7 +196,7 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
     order = {name: i for i, name in enumerate(PARITY)}
     checks = sorted(checks, key=lambda c: (c.engine, order.get(c.name, 9)))
     body = ClippingReport(
-        opacus=str(opacus.__version__),
+        opacus=opacus_version(),
         torch=torch.__version__.split("+")[0],
         dtype=own.engines[0].dtype if own.engines else "float32",
         logical_steps=max((len(e.steps) for e in own.engines), default=0),
@@ -190,15 +208,32 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
         measurements=tuple(verdicts.measurements(own)),
     ).to_dict()
     for engine, record in zip(body["engines"], own.engines, strict=True):
-        engine["cell"], engine["line"] = _cell(record)
+        engine["cell"], engine["line"] = in_cell(record.path, record.line)
         engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
     body["evidence"] = {
         "step_errors": [verdicts.step_errors(e) for e in own.engines],
         "target": request.target,
         "arguments": list(request.args),
         "seed": request.seed,
+        "opacus_folder": _vendored(),
+        "pinned": other_than_pinned(request, body["opacus"]),
+        "private_runs": _private_runs(request, own),
     }
     return body
+
+
+def _private_runs(request: Request, own: RunRecord) -> dict[str, int]:
+    """How many private training runs made a step, of those that were made or would have been."""
+    made = len(own.engines)
+    if own.outcome == "stopped":
+        made = max(made, request.engines or expected_engines(request))
+    return {"seen": sum(bool(e.steps or e.raw_steps) for e in own.engines), "all": made}
+
+
+def _vendored() -> str | None:
+    """The folder of an Opacus that lies in the project itself; None for an installed one."""
+    folder = shown_path(folder_of("opacus"))
+    return None if is_library(f"{folder.rpartition('/')[0]}/x") or Path(folder).is_absolute() else folder
 
 
 def _digests(request: Request, own: RunRecord) -> list[tuple[str, str]]:
@@ -206,15 +241,6 @@ def _digests(request: Request, own: RunRecord) -> list[tuple[str, str]]:
     if request.kind == "script":
         paths = [shown_path(request.target), *(p for p in paths if p != shown_path(request.target))]
     return [(p, hashlib.sha256(Path(p).read_bytes()).hexdigest()) for p in paths if Path(p).is_file()]
-
-
-def _cell(record: EngineRecord) -> tuple[int | None, int]:
-    if not record.path.endswith(".ipynb"):
-        return None, record.line
-    from dpmigrate.workspace.source import load
-
-    cell, line, _ = load(record.path, Path.cwd()).locate(record.line, 1)
-    return cell, line
 
 
 def _common(values: list[float | None]) -> float | None:

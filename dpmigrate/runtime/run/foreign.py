@@ -1,0 +1,71 @@
+"""DP optimizers that the project has written itself, and that clip by a rule of their own.
+
+Such a rule may bound every example and be none of DP-SGD's (automatic clipping, say): the textbook sum is
+not what it promises, and only its sensitivity can be judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.naming import relative
+from dpmigrate.runtime.run.records import EngineRecord, RunRecord
+
+CLIPPING = (
+    "accumulate",
+    "add_noise",
+    "clip_and_accumulate",
+    "grad_samples",
+    "pre_step",
+    "step",
+    "_get_flat_grad_sample",
+)
+"""What a DP optimizer clips and sums by; a class that replaces none of these clips as Opacus does."""
+
+
+def own_clipping(cls: type) -> str:
+    """The name of an optimizer's class whose clipping the project has written, not Opacus; else empty."""
+    for base in cls.__mro__:
+        if base.__module__.split(".", 1)[0] == "opacus":
+            return ""
+        if any(name in vars(base) for name in CLIPPING):
+            return cls.__name__
+    return ""
+
+
+def ignores_bound(own: EngineRecord, moved: EngineRecord, limit: float) -> bool:
+    """Whether an optimizer of the project's own sums the same when another C is put in its place."""
+    if not own.own_clipping or not own.steps or not moved.steps:
+        return False
+    first, second = own.steps[0], moved.steps[0]
+    if first.value is None or second.value is None or first.batch_digest != second.batch_digest:
+        return False
+    return relative(second.value, first.value) <= limit
+
+
+def needs_sensitivity(own: RunRecord, checks: Sequence[Check]) -> bool:
+    """Whether some check can only be read with the sensitivity at hand."""
+    return any(_by_rule_of_its_own(own, check) for check in checks)
+
+
+def excused(own: RunRecord, checks: Sequence[Check]) -> list[Check]:
+    """The checks, those against the textbook sum left out where another rule of clipping holds its bound."""
+    bounded = {c.engine for c in checks if c.name == "sensitivity" and c.passed}
+    return [
+        replace(
+            check,
+            passed=None,
+            detail=f"{own.engines[check.engine].own_clipping} clips by a rule of its own: there is no "
+            "textbook sum to compare with, and its sensitivity is what counts",
+        )
+        if check.engine in bounded and _by_rule_of_its_own(own, check)
+        else check
+        for check in checks
+    ]
+
+
+def _by_rule_of_its_own(own: RunRecord, check: Check) -> bool:
+    failed = check.passed is False and check.rule is None and check.name.startswith("parity")
+    return failed and bool(own.engines[check.engine].own_clipping)
