@@ -21,7 +21,8 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]
         return
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "clipping"), None)
     others = constants - {"ghost", "flat", None}
-    if direct is not None and not all(isinstance(a, (Const, Absent)) for a in values):
+    given = all(isinstance(a, (Const, Absent)) for a in values)
+    if direct is not None and not given and constants != {"ghost"}:
         raise Withheld(
             "whoever runs the program sets clipping=, to another value perhaps", facts.module_of(call), call
         )
