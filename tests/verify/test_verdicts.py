@@ -92,7 +92,8 @@ def test_two_faults_are_both_named() -> None:
 def test_sensitivity_is_no_evidence_where_nothing_is_clipped() -> None:
     done = verify("1.6.0", "train_ghost.py", "--", "unwrapped")
     check = done.check("sensitivity")
-    assert check["passed"] is False or "nothing is clipped here" in check["detail"]
+    assert check["passed"] is None
+    assert check["detail"].startswith("nothing is clipped here")
 
 
 @pytest.mark.parametrize("version", ["1.5.2", "1.6.0"])
