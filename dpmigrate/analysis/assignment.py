@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.classes import class_attribute
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Literal
+from dpmigrate.analysis.guards import ALWAYS, Literal
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
@@ -28,6 +28,7 @@ from dpmigrate.analysis.values import (
     Value,
     const,
     join_all,
+    join_guarded,
     of,
 )
 
@@ -264,6 +265,23 @@ def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[str, Value], bool]:
         if value:
             known[name] = value
     return known, ip.read(atom, "rest") is not None
+
+
+def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
+    """``target.update(source)`` and ``{**source}``: later entries win where they are present."""
+    for e in source.entries:
+        if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
+            known, more = entries_of(ip, e.atom)
+            for name, value in known.items():
+                before = ip.store.get(target, ("key", name)) or ABSENT
+                sometimes = len(source.entries) > 1 or any(a == ABSENT.only for a in value.atoms)
+                new = value.select(lambda a: a != ABSENT.only).guarded(e.guard)
+                merged = join_guarded([(new, e.guard), (before, ALWAYS)]) if sometimes else new
+                ip.store.set(target, ("key", name), merged)
+            if more:
+                ip.store.set(target, "rest", ip.read(e.atom, "rest") or NOTHING)
+        elif not (isinstance(e.atom, Const) and e.atom.value is None):
+            ip.store.set(target, "rest", of(Unknown((target.key, "rest"), "unknown entries")))
 
 
 def attribute_path(node: Atom) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import libcst as cst
@@ -12,7 +12,21 @@ from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter, LoopControl, statement
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import NOTHING, Class, Const, External, Function, Obj, Seq, Value, join_all
+from dpmigrate.analysis.store import Slot
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Atom,
+    Class,
+    Const,
+    External,
+    Function,
+    Obj,
+    Seq,
+    Unknown,
+    Value,
+    join_all,
+    of,
+)
 
 MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
@@ -168,9 +182,12 @@ def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:
 
 
 def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callable[[], object]) -> bool:
-    """Execute a loop body until nothing changes (at most twice), at least once."""
+    """Execute a loop body until nothing changes (at most twice), at least once.
+
+    Constants that it goes on changing are not the ones of the second time: they are given up.
+    """
     breaks = []
-    for _ in range(2):
+    for last in (False, True):
         ip.store.push()
         control = LoopControl(ip.store.depth - 1)
         saved = ip.path
@@ -185,11 +202,35 @@ def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callabl
             ip.path = saved
             ip.store.pop()
         breaks.extend(control.breaks)
+        before = {slot: ip.store.get(*slot) for delta, _ in ends for slot in delta}
         if not ends or not ip.store.join(ends):
             break
+        _give_up(ip, node, before, last)
     if breaks:
         ip.store.join([({}, ALWAYS), *breaks])
     return True
+
+
+def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | None], last: bool) -> None:
+    """Make what a loop counts or puts together unknown, once its body changed it.
+
+    A number that changed the first time goes on changing; any other constant, flags apart, may
+    have been set for good, and is given up when it changes a second time.
+    """
+    for slot, old in before.items():
+        new = ip.store.get(*slot)
+        if old is None or new is None or new == old:
+            continue
+        given_up = [a.value for a in new.atoms if isinstance(a, Const) and (last or _is_number(a))]
+        if given_up:
+            flags = all(isinstance(value, bool) for value in (*given_up, *old.constants()))
+            unknown = NOTHING if flags else of(Unknown(("loop", id(node), slot), "changed in a loop"))
+            parts = [new, old] if last else [new.select(lambda a: not _is_number(a))]
+            ip.store.set(*slot, join_all([*parts, unknown]))
+
+
+def _is_number(atom: Atom) -> bool:
+    return isinstance(atom, Const) and type(atom.value) in (int, float)
 
 
 @statement(cst.While)

@@ -11,6 +11,7 @@ from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.assignment import assign_name, assign_target
 from dpmigrate.analysis.core import Frame, Interpreter, statement
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.operators import arithmetic
 from dpmigrate.analysis.values import NONE, Class, Const, Function, Imported, Obj, of
 
 
@@ -42,8 +43,6 @@ def _annotated(ip: Interpreter, node: cst.AnnAssign) -> bool:
 
 @statement(cst.AugAssign)
 def _augmented(ip: Interpreter, node: cst.AugAssign) -> bool:
-    from dpmigrate.analysis.expressions import arithmetic
-
     name = type(node.operator).__name__.removesuffix("Assign")
     result = arithmetic(ip, name, ip.evaluate(node.target), ip.evaluate(node.value), node)
     assign_target(ip, node.target, result)
