@@ -29,6 +29,7 @@ from dpmigrate.analysis.values import (
     const,
     join_all,
     join_guarded,
+    merge,
     of,
 )
 
@@ -156,18 +157,25 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
         before = ip.store.get(e.atom, slot)
         strong = len(owners) == 1 and isinstance(known, Const)
         ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
-    if isinstance(target.value, cst.Name):
-        for e in container.entries:
-            if isinstance(e.atom, Seq) and isinstance(known, Const) and isinstance(known.value, int):
-                _set_sequence_item(ip, target.value, e.atom, known.value, value)
+    if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
+        target.value, (cst.Name, cst.Attribute)
+    ):
+        changed = (Entry(_with_item(e.atom, known, value), e.guard, e.because) for e in container.entries)
+        assign_target(ip, target.value, merge(changed))
 
 
-def _set_sequence_item(ip: Interpreter, name: cst.Name, seq: Seq, index: int, value: Value) -> None:
-    if seq.items is None or not -len(seq.items) <= index < len(seq.items):
-        return
-    items = list(seq.items)
+def _with_item(atom: Atom, key: Atom | None, value: Value) -> Atom:
+    """A sequence after an item of it was set; any other atom as it is."""
+    if not isinstance(atom, Seq):
+        return atom
+    index = key.value if isinstance(key, Const) else None
+    if atom.items is None or not isinstance(index, int):
+        return Seq(None, join_all([atom.each(), value]), atom.mutable)
+    if not -len(atom.items) <= index < len(atom.items):
+        return atom
+    items = list(atom.items)
     items[index] = value
-    assign_name(ip, name.value, of(Seq(tuple(items), None, seq.mutable)))
+    return Seq(tuple(items), None, atom.mutable)
 
 
 def subscript_key(ip: Interpreter, node: cst.Subscript) -> Value | None:

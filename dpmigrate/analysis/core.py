@@ -42,6 +42,14 @@ class LoopControl:
 
 
 @dataclass(slots=True)
+class Attempt:
+    """The body of a ``try``: the changes since layer ``depth`` with which a handler may begin."""
+
+    depth: int
+    states: list[tuple[Delta, Guard]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Frame:
     """One activation of a module, class body, function or comprehension."""
 
@@ -103,6 +111,8 @@ class Interpreter:
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
         self.loops: list[Hashable] = []
+        self.attempts: list[Attempt] = []
+        """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
@@ -274,13 +284,18 @@ class Interpreter:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Execute outside the current function, path and layers (imports, roots)."""
-        saved = (self.store.layers, self.path, self.frames, self.loops, self.conditional, self._calls)
-        self.store.layers = self.store.layers[:1]
-        self.path, self.frames, self.loops, self.conditional, self._calls = ALWAYS, [], [], 0, []
+        names = ("path", "frames", "loops", "attempts", "conditional", "_calls")
+        saved = {name: getattr(self, name) for name in names}
+        layers = self.store.layers
+        self.store.layers = layers[:1]
+        self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
+        self.conditional, self._calls = 0, []
         try:
             yield
         finally:
-            self.store.layers, self.path, self.frames, self.loops, self.conditional, self._calls = saved
+            self.store.layers = layers
+            for name, value in saved.items():
+                setattr(self, name, value)
 
     # -- runs -----------------------------------------------------------------------------
 

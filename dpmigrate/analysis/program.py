@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
 
-from dpmigrate.analysis import calls, expressions, flow, operators, statements, strings
+from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, statements, strings
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
@@ -18,7 +18,7 @@ from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Unknown
 
 _LOADED = (
-    *(calls, expressions, flow, operators, statements, strings),
+    *(calls, exceptions, expressions, flow, operators, statements, strings),
     *(frameworks, opacus, options, python, seeds, torch, trainers),
 )
 """Importing these registers their handlers."""

@@ -80,13 +80,6 @@ def _return(ip: Interpreter, node: cst.Return) -> bool:
     return False
 
 
-@statement(cst.Raise)
-def _raise(ip: Interpreter, node: cst.Raise) -> bool:
-    if node.exc is not None:
-        ip.evaluate(node.exc)
-    return False
-
-
 @statement(cst.Break)
 def _break(ip: Interpreter, node: cst.Break) -> bool:
     if ip.frame.loops:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 
 from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.values import NOTHING, Absent, Entry, Value, join_guarded
+from dpmigrate.analysis.values import NOTHING, Absent, Entry, Obj, Value, join_guarded
 
 Slot = tuple[Hashable, Hashable]
 """(owner, name): owner is a frame, a module, a class or an object."""
@@ -76,10 +76,16 @@ class Store:
         changed = False
         for slot in slots:
             before = self.get(*slot)
-            absent = ABSENT if isinstance(slot[1], tuple) else NOTHING
-            base = absent if before is None else before
+            base = unset(slot) if before is None else before
             value = join_guarded((delta.get(slot, base), guard) for delta, guard in branches)
             if value != before:
                 changed = True
                 self.layers[-1][slot] = value
         return changed
+
+
+def unset(slot: Slot) -> Value:
+    """What a slot holds that was never written: an entry or attribute may be looked for, a variable not."""
+    owner, name = slot
+    is_attribute = isinstance(owner, Obj) and owner.kind == "instance" and not str(name).startswith("<")
+    return ABSENT if isinstance(name, tuple) or is_attribute else NOTHING

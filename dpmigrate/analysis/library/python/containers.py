@@ -150,16 +150,14 @@ def _unknown_string(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return Value((e,))
 
 
-@method("sequence", "append", "extend", "insert", "add")
+@method("sequence", "append", "extend", "insert", "add", "update")
 def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     seq = e.atom
     assert isinstance(seq, Seq)
     new = info.argument(len(info.positional) - 1, "item") if info.positional else NOTHING
-    func = info.node.func if isinstance(info.node, cst.Call) else None
-    target = func.value if isinstance(func, cst.Attribute) else None
-    if info.name == "extend":
+    if info.name in ("extend", "update"):
         only = new.only
-        if isinstance(only, Seq) and only.items is not None and seq.items is not None:
+        if isinstance(only, Seq) and only.items is not None and seq.items is not None and not ip.loops:
             changed = Seq((*seq.items, *only.items), None, True)
         else:
             changed = Seq(None, join_all([seq.each(), iterate(ip, new, info.node)]), True)
@@ -167,11 +165,37 @@ def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         changed = Seq((*seq.items, new), None, True)
     else:
         changed = Seq(None, join_all([seq.each(), new]), True)
+    _becomes(ip, info, changed)
+    return NONE
+
+
+@method("sequence", "pop", "remove", "discard", "clear", "reverse", "sort")
+def _shrink(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """What takes items away or moves them; the last one is taken exactly."""
+    seq = e.atom
+    assert isinstance(seq, Seq)
+    taken = seq.each()
+    if info.name == "clear":
+        changed = Seq((), None, True)
+    elif info.name == "pop" and seq.items and not info.positional and not ip.loops:
+        taken = seq.items[-1]
+        changed = Seq(seq.items[:-1], None, True)
+    else:
+        changed = Seq(None, seq.each(), True)
+    _becomes(ip, info, changed)
+    if info.name != "pop":
+        return NONE
+    return taken or ip.unknown(info.node, "an element of something unknown")
+
+
+def _becomes(ip: Interpreter, info: CallInfo, changed: Seq) -> None:
+    """Give the variable or attribute whose method was called its changed sequence."""
+    func = info.node.func if isinstance(info.node, cst.Call) else None
+    target = func.value if isinstance(func, cst.Attribute) else None
     if isinstance(target, cst.Name):
         assign_name(ip, target.value, of(changed))
     elif isinstance(target, cst.Attribute):
         set_attribute(ip, ip.evaluate(target.value), target.attr.value, of(changed), info.node)
-    return NONE
 
 
 @method("sequence", "copy")
