@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
@@ -10,6 +10,8 @@ from dpmigrate.analysis.assignment import assign_target
 from dpmigrate.analysis.core import Attempt, Interpreter, statement
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
 from dpmigrate.analysis.store import Delta
+
+Handler = cst.ExceptHandler | cst.ExceptStarHandler
 
 
 @statement(cst.Raise)
@@ -34,39 +36,68 @@ def _tried(ip: Interpreter, body: Sequence[cst.CSTNode], attempt: Attempt) -> bo
 
 @statement(cst.Try, cst.TryStar)
 def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
+    ways_out = _WaysOut(ip)
+    alive = _try_and_handle(ip, node)
+    if node.finalbody is None:
+        return alive
+    body = node.finalbody.body
+    ways_out.go_through(lambda: ip.execute(body))
+    return ip.execute(body) and alive
+
+
+class _WaysOut:
+    """The states with which ``break``, ``continue`` and ``return`` leave what is executed from here on."""
+
+    def __init__(self, ip: Interpreter) -> None:
+        self.ip = ip
+        loops = ip.frame.loops[-1:]
+        self.lists = [
+            (ip.frame.exits, ip.frame.depth, len(ip.frame.exits)),
+            *((loop.breaks, loop.depth, len(loop.breaks)) for loop in loops),
+            *((loop.continues, loop.depth, len(loop.continues)) for loop in loops),
+        ]
+
+    def go_through(self, action: Callable[[], bool]) -> None:
+        """Do something on every way out; one that does not get through it is none."""
+        store, path = self.ip.store, self.ip.path
+        for states, depth, before in self.lists:
+            leaving = states[before:]
+            del states[before:]
+            for delta, guard in leaving:
+                layers = store.layers
+                store.layers = [*layers[:depth], dict(delta)]
+                try:
+                    if action():
+                        states.append((store.snapshot(depth), guard))
+                finally:
+                    store.layers, self.ip.path = layers, path
+
+
+def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
     saved, known = ip.path, set(ip.runs)
     raised = Literal(("raised", id(node), ip.context), ("truth",), True)
+    attempt = Attempt(ip.store.depth)
+    survivors: list[tuple[Delta, Guard]] = []
     ip.store.push()
-    attempt = Attempt(ip.store.depth - 1)
-    ip.attempts.append(attempt)
     try:
-        alive = _tried(ip, node.body.body, attempt)
-    finally:
-        ip.attempts.pop()
-    try:
+        ip.attempts.append(attempt)
+        try:
+            alive = _tried(ip, node.body.body, attempt)
+        finally:
+            ip.attempts.pop()
         if alive and node.orelse is not None:
             alive = ip.execute(node.orelse.body)
     finally:
         after_body = ip.path
         body = ip.store.pop()
         ip.path = saved
-    survivors: list[tuple[Delta, Guard]] = []
     if alive:
         survivors.append((body, frozenset({raised._replace(holds=False)})))
     in_body = [run for key, run in ip.runs.items() if key not in known]
     for handler in node.handlers:
-        ip.store.push()
-        try:
-            ip.store.join([({}, ALWAYS), *attempt.states])
-            if handler.name is not None:
-                assign_target(ip, handler.name.name, ip.unknown(handler, "an exception"))
-            ip.conditional += 1
-            alive_here = ip.execute(handler.body)
-        finally:
-            ip.conditional -= 1
-            delta = ip.store.pop()
-            ip.path = saved
-        if alive_here:
+        delta = _handle(ip, handler, attempt)
+        ip.path = saved
+        if delta is not None:
             survivors.append((delta, frozenset({raised})))
     in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]
     if in_body or in_handlers:
@@ -80,6 +111,21 @@ def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         ip.store.join(survivors)
         if len(survivors) == 1 and alive:
             ip.path = after_body
-    if node.finalbody is not None and not ip.execute(node.finalbody.body):
-        return False
     return bool(survivors)
+
+
+def _handle(
+    ip: Interpreter, handler: cst.ExceptHandler | cst.ExceptStarHandler, attempt: Attempt
+) -> Delta | None:
+    """Execute a handler on whatever the attempt had done when it raised; what it leaves, if it goes on."""
+    ip.store.push()
+    ip.conditional += 1
+    try:
+        ip.store.join([({}, ALWAYS), *attempt.states])
+        if handler.name is not None:
+            assign_target(ip, handler.name.name, ip.unknown(handler, "an exception"))
+        alive = ip.execute(handler.body)
+    finally:
+        ip.conditional -= 1
+        delta = ip.store.pop()
+    return delta if alive else None
