@@ -197,7 +197,10 @@ class Interpreter:
 
     def new(self, kind: str, node: cst.CSTNode, data: Any = None, extra: Hashable = None) -> Obj:
         """An object allocated at a node in the current context."""
-        return Obj(kind, (id(node), self.context, extra), self.module, node, data)
+        made = Obj(kind, (id(node), self.context, extra), self.module, node, data)
+        if kind in ("dict", "instance"):
+            self.store.renew(made)
+        return made
 
     def feasible(self, value: Value) -> Value:
         """The part of a value that agrees with the path condition."""

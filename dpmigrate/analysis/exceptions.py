@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.assignment import assign_target
 from dpmigrate.analysis.core import Attempt, Interpreter, statement
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
+from dpmigrate.analysis.outcomes import Branch
 from dpmigrate.analysis.store import Delta
 
 Handler = cst.ExceptHandler | cst.ExceptStarHandler
@@ -37,7 +42,8 @@ def _tried(ip: Interpreter, body: Sequence[cst.CSTNode], attempt: Attempt) -> bo
 @statement(cst.Try, cst.TryStar)
 def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
     ways_out = _WaysOut(ip)
-    alive = _try_and_handle(ip, node)
+    unpacking = _unpacking(node)
+    alive = unpacking.execute(ip) if unpacking else _try_and_handle(ip, node)
     if node.finalbody is None:
         return alive
     body = node.finalbody.body
@@ -71,6 +77,58 @@ class _WaysOut:
                         states.append((store.snapshot(depth), guard))
                 finally:
                     store.layers, self.ip.path = layers, path
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacking:
+    """A try that does nothing but unpack a variable: a test of how many objects it holds."""
+
+    node: cst.Try | cst.TryStar
+    value: cst.BaseExpression
+    count: int
+
+    def execute(self, ip: Interpreter) -> bool:
+        """Unpack where the number fits, and go to the handler where it does not."""
+        outcome = narrowing.narrow_length(ip, self.value, self.count)
+        bodies = [self.node.body, *(h.body for h in self.node.handlers if _catches(h, "ValueError"))][:2]
+        branches: list[tuple[Guard, Callable[[], bool]]] = []
+        for branch, body in zip((outcome.true, outcome.false), bodies, strict=False):
+            if branch.possible:
+                branches.append((branch.guard, partial(_entered, ip, branch, body)))
+        return ip.alternatives(branches)
+
+
+def _unpacking(node: cst.Try | cst.TryStar) -> _Unpacking | None:
+    body: cst.BaseSuite | cst.BaseStatement = node.body
+    if isinstance(body, cst.IndentedBlock) and len(body.body) == 1:
+        body = body.body[0]
+    if not isinstance(body, (cst.SimpleStatementLine, cst.SimpleStatementSuite)) or len(body.body) > 1:
+        return None
+    assign = body.body[0]
+    if node.orelse is not None or not isinstance(assign, cst.Assign):
+        return None
+    target = assign.targets[0].target
+    if len(assign.targets) > 1 or not isinstance(target, (cst.Tuple, cst.List)):
+        return None
+    if any(isinstance(element, cst.StarredElement) for element in target.elements):
+        return None
+    if not isinstance(assign.value, (cst.Name, cst.Attribute)):
+        return None
+    return _Unpacking(node, assign.value, len(target.elements))
+
+
+def _entered(ip: Interpreter, branch: Branch, body: cst.BaseSuite) -> bool:
+    return narrowing.enter(ip, branch) and ip.execute(body)
+
+
+def _catches(handler: Handler, name: str) -> bool:
+    """Whether a handler is for an exception, as far as its text tells."""
+    if handler.type is None:
+        return True
+    kinds = (
+        [e.value for e in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
+    )
+    return any(get_full_name_for_node(kind) in (name, "Exception", "BaseException") for kind in kinds)
 
 
 def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:

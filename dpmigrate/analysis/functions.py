@@ -63,7 +63,7 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     """``Class(...)``."""
     if is_enum(cls):
         return _enum_by_value(ip, cls, info)
-    made = Obj("instance", (id(info.node), ip.context, cls.key), ip.module, info.node, cls)
+    made = ip.new("instance", info.node, cls, cls.key)
     initialiser = find_member(ip, cls, "__init__")
     base = external_base(ip, cls)
     if initialiser is not None:

@@ -114,7 +114,7 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
         if isinstance(atom, Const):
             constant = atom.value
             if length is not None and node is left and isinstance(constant, int):
-                return _narrow_length(ip, length, constant)
+                return narrow_length(ip, length, constant)
             _remember_tested(ip, value, constant)
             yes, no = split(value, ("eq", constant), partial(equals, constant))
             return outcome_of_split(ip, node, yes, no, ("eq", constant))
@@ -159,7 +159,8 @@ def _length_of(ip: Interpreter, node: cst.BaseExpression) -> cst.BaseExpression 
     return None
 
 
-def _narrow_length(ip: Interpreter, node: cst.BaseExpression, wanted: int) -> Outcome:
+def narrow_length(ip: Interpreter, node: cst.BaseExpression, wanted: int) -> Outcome:
+    """What ``len(node) == wanted`` tells."""
     value = ip.evaluate(node)
 
     def decide(atom: Atom) -> bool | None:

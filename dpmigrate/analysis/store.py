@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 
 from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.values import NOTHING, Absent, Entry, Obj, Value, join_guarded
+from dpmigrate.analysis.values import NOTHING, Absent, Entry, Obj, Value, join_all, join_guarded
 
 Slot = tuple[Hashable, Hashable]
 """(owner, name): owner is a frame, a module, a class or an object."""
@@ -38,6 +38,13 @@ class Store:
     def keys(self, owner: Hashable) -> Iterator[Hashable]:
         """Every name that was ever written on an owner, in order."""
         return iter(tuple(self.names.get(owner, ())))
+
+    def renew(self, owner: Hashable) -> None:
+        """Make one more object where one was made before: what that one held, the new one may not."""
+        for name in self.keys(owner):
+            held = self.get(owner, name)
+            if held and unset((owner, name)):
+                self.set(owner, name, join_all([held, unset((owner, name))]))
 
     @property
     def depth(self) -> int:

@@ -1,4 +1,4 @@
-"""What a scan lists holds for whatever a program does: random programs, run under all of their arguments."""
+"""What a scan says holds for whatever a program does: random programs, run under all of their arguments."""
 
 from __future__ import annotations
 
@@ -9,15 +9,43 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from dpmigrate import api
+from dpmigrate.api import ScanResult
 from tests.scan.random_programs import PROGRAMS, outcomes
+from tests.scan.random_training import executions, programs
 
-EXAMPLES = int(os.environ.get("DPMIGRATE_PROGRAMS", "150"))
+EXAMPLES = int(os.environ.get("DPMIGRATE_PROGRAMS", "100"))
+random_programs = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+
+
+def scan(factory: pytest.TempPathFactory, program: str) -> ScanResult:
+    folder: Path = factory.mktemp("program", numbered=True)
+    (folder / "train.py").write_text(program, encoding="utf-8")
+    return api.scan(["."], cwd=folder, opacus=">=1.5.3")
 
 
 @given(PROGRAMS)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@random_programs
 def test_no_mode_of_any_execution_is_missing(tmp_path_factory: pytest.TempPathFactory, program: str) -> None:
-    folder: Path = tmp_path_factory.mktemp("program", numbered=True)
-    (folder / "train.py").write_text(program, encoding="utf-8")
-    listed = {mode for run in api.scan(["."], cwd=folder).runs for mode in run.mode}
+    listed = {mode for run in scan(tmp_path_factory, program).runs for mode in run.mode}
     assert "?" in listed or outcomes(program) <= listed
+
+
+@given(programs())
+@random_programs
+def test_findings_are_what_some_execution_does(
+    tmp_path_factory: pytest.TempPathFactory, program: str
+) -> None:
+    result = scan(tmp_path_factory, program)
+    seen = list(executions(program))
+    rules = {finding.rule for finding in result.findings}
+    managed = {bool(run.batch_memory_manager) for run in result.runs if "ghost" in run.mode}
+    assert {mode for run in result.runs for mode in run.mode} == {mode for e in seen for mode in e.modes}
+    assert any(e.unwrapped for e in seen) <= ("DPM103" in rules)
+    assert any(e.managed for e in seen) <= (True in managed)
+    assert any(e.unpacked_wrongly for e in seen) == ("DPM403" in rules)
+    if any(e.wrapped or e.unwrapped for e in seen):
+        # Code that no arguments reach is analysed all the same, and may be wrong.
+        assert any(e.unwrapped for e in seen) >= ("DPM103" in rules)
+        assert any(e.managed for e in seen) >= (True in managed)

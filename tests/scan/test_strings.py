@@ -1,4 +1,4 @@
-"""A mode put together from pieces: what the analysis lists is what Python computes, and nothing is made huge."""
+"""A mode put together from pieces: the analysis lists what Python computes, and makes nothing huge."""
 
 from __future__ import annotations
 
