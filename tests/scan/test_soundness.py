@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from dpmigrate import api
 from dpmigrate.api import ScanResult
 from tests.scan.random_programs import PROGRAMS, outcomes
-from tests.scan.random_training import executions, programs
+from tests.scan.random_training import programs
+from tests.scan.stand_ins import executions
 
 EXAMPLES = int(os.environ.get("DPMIGRATE_PROGRAMS", "100"))
 random_programs = settings(
@@ -45,6 +46,10 @@ def test_findings_are_what_some_execution_does(
     assert any(e.unwrapped for e in seen) <= ("DPM103" in rules)
     assert any(e.managed for e in seen) <= (True in managed)
     assert any(e.unpacked_wrongly for e in seen) == ("DPM403" in rules)
+    assert any(e.without_criterion for e in seen) == ("DPM404" in rules)
+    noise = {state for e in seen for state in e.noise}
+    assert {run.noise_generator for run in result.runs} in (noise, {"unknown"})
+    assert ("unseeded" in noise) == ("DPM201" in rules)
     if any(e.wrapped or e.unwrapped for e in seen):
         # Code that no arguments reach is analysed all the same, and may be wrong.
         assert any(e.unwrapped for e in seen) >= ("DPM103" in rules)
