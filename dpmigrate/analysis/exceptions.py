@@ -12,7 +12,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.assignment import assign_target
 from dpmigrate.analysis.core import Attempt, Interpreter, statement
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal
 from dpmigrate.analysis.outcomes import Branch
 from dpmigrate.analysis.store import Delta
 
@@ -89,7 +89,7 @@ class _Unpacking:
 
     def execute(self, ip: Interpreter) -> bool:
         """Unpack where the number fits, and go to the handler where it does not."""
-        outcome = narrowing.narrow_length(ip, self.value, self.count)
+        outcome = narrowing.narrow_length(ip, self.value, ("len", self.count), self.count.__eq__)
         bodies = [self.node.body, *(h.body for h in self.node.handlers if _catches(h, "ValueError"))][:2]
         branches: list[tuple[Guard, Callable[[], bool]]] = []
         for branch, body in zip((outcome.true, outcome.false), bodies, strict=False):
@@ -162,7 +162,7 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         # Which of them there is, is known by what raised: what follows belongs to one or the other.
         for runs, holds in ((in_body, False), (in_handlers, True)):
             for run in runs:
-                run.guard = shorten(run.guard | {raised._replace(holds=holds)})
+                run.assume(raised._replace(holds=holds))
     else:
         survivors = [(delta, ALWAYS) for delta, _ in survivors]
     if survivors:

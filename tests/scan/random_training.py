@@ -156,7 +156,8 @@ def _making(draw: st.DrawFn) -> list[str]:
     if how == "mode":
         return [*before, "if mode == 'ghost':", f"    {four} = {call}", "else:", f"    {three} = {call}"]
     if how == "length":
-        test = ["if len(made) == 4:", f"    {four} = made", "else:", f"    {three} = made"]
+        number = draw(st.sampled_from(["== 4", "> 3", ">= 4"]))
+        test = [f"if len(made) {number}:", f"    {four} = made", "else:", f"    {three} = made"]
     elif how == "index":
         test = [
             f"{three} = made[0], made[1], made[-1]",
