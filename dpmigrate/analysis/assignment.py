@@ -189,9 +189,8 @@ def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CST
     """``container[key]``."""
     parts: list[Value] = []
     for e in container.entries:
-        for found in _item_of(ip, e, key, node).entries:
-            if not isinstance(found.atom, Absent):
-                parts.append(Value((Entry(found.atom, found.guard | e.guard, found.because),)))
+        found = _item_of(ip, e, key, node).select(lambda a: not isinstance(a, Absent))
+        parts.append(found.guarded(e.guard))
     return ip.feasible(join_all(parts)) or ip.unknown(node, "item")
 
 

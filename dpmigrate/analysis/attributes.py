@@ -11,7 +11,6 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle
-from dpmigrate.analysis.store import unset
 from dpmigrate.analysis.values import (
     NOTHING,
     Absent,
@@ -38,8 +37,7 @@ def get_attribute(ip: Interpreter, value: Value, name: str, node: cst.CSTNode) -
     """``value.name``."""
     parts: list[Entry] = []
     for e in value.entries:
-        for found in attribute_of(ip, e, name, node).entries:
-            parts.append(Entry(found.atom, found.guard | e.guard, found.because))
+        parts += attribute_of(ip, e, name, node).guarded(e.guard).entries
     if not parts:
         return ip.unknown(node, f"attribute {name}")
     return ip.feasible(merge(parts))
@@ -163,5 +161,5 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
         if len(owners) == 1:
             ip.store.set(owner, name, new)
         else:
-            before = ip.store.get(owner, name) or unset((owner, name))
+            before = ip.store.get(owner, name) or ip.store.unset((owner, name))
             ip.store.set(owner, name, join_all([before, new]))

@@ -23,7 +23,7 @@ from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Origin,
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000
 """Statements and calls executed from one root before calls are no longer entered."""
-MAX_TOTAL = 60_000
+MAX_TOTAL = 90_000
 """Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
 
@@ -199,7 +199,7 @@ class Interpreter:
         """An object allocated at a node in the current context."""
         made = Obj(kind, (id(node), self.context, extra), self.module, node, data)
         if kind in ("dict", "instance"):
-            self.store.renew(made)
+            self.store.make(made)
         return made
 
     def feasible(self, value: Value) -> Value:

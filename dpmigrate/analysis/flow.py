@@ -180,6 +180,8 @@ def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callabl
             if not ends or not ip.store.join(ends):
                 break
             _give_up(ip, node, before, last)
+            if last and not _grew(ip, before):
+                break
     return True
 
 
@@ -238,6 +240,15 @@ def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | N
             unknown = NOTHING if flags else of(Unknown(("loop", id(node), slot), "changed in a loop"))
             parts = [new, old] if last else [new.select(lambda a: not _is_number(a))]
             ip.store.set(*slot, join_all([*parts, unknown]))
+
+
+def _grew(ip: Interpreter, before: Mapping[Slot, Value | None]) -> bool:
+    """Whether anything may now be one more thing that matters, so that another turn would see it there."""
+    for slot, old in before.items():
+        known = set((old or NOTHING).atoms)
+        if any(a not in known and not isinstance(a, Unknown) for a in (ip.store.get(*slot) or NOTHING).atoms):
+            return True
+    return False
 
 
 def _is_number(atom: Atom) -> bool:

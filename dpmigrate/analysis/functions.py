@@ -206,7 +206,7 @@ def bind_parameters(ip: Interpreter, fn: Function, info: CallInfo, receiver: Ato
         seq = Seq(None, join_all(rest)) if info.unknown_positional else Seq(tuple(rest))
         ip.store.set(owner, params.star_arg.name.value, of(seq))
     if params.star_kwarg is not None:
-        made = Obj("dict", (id(fn.node), ip.context, "**"), fn.module, fn.node)
+        made = ip.new("dict", fn.node, extra="**")
         for name, value in keywords.items():
             ip.store.set(made, ("key", name), value)
         if info.unknown_keywords:

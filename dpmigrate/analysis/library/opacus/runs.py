@@ -114,12 +114,14 @@ def record_run(
 
 
 def _given_again(run: TrainingRun, info: CallInfo, guard: Guard) -> None:
-    """Join the arguments of a call that is made once more (the next time round, or on another way)."""
-    for name in {**run.arguments, **info.keywords}:
-        given = info.keywords.get(name, NOTHING)
-        run.arguments[name] = join_all(
-            [run.argument(name) or of(Absent()), _under(given, guard) or of(Absent())]
-        )
+    """Join the arguments of a call that is made once more (the next time round, or on another way).
+
+    A pair that is wrapped by hand gets its arguments from several calls, none of which has them all.
+    """
+    names = info.keywords if run.manual else {**run.arguments, **info.keywords}
+    for name in names:
+        given = _under(info.keywords.get(name, NOTHING), guard)
+        run.arguments[name] = join_all(value or of(Absent()) for value in (run.argument(name), given))
 
 
 def _under(value: Value, guard: Guard) -> Value:
