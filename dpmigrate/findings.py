@@ -56,9 +56,9 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
     from dpmigrate.advisories.matching import match_runs
     from dpmigrate.advisories.pins import match_pins
     from dpmigrate.summary import summarise
-    from dpmigrate.versions.releases import from_spec
+    from dpmigrate.versions.specifiers import parse_specifier
 
-    override = from_spec(opacus) if opacus is not None else None
+    override = parse_specifier(opacus) if opacus is not None else None
     summaries = summarise(project, override)
     index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     workspace = project.workspace

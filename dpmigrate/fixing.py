@@ -96,7 +96,7 @@ def _options(
     from packaging.version import InvalidVersion, Version
 
     from dpmigrate.codemods.jobs import Options
-    from dpmigrate.versions.releases import from_spec
+    from dpmigrate.versions.specifiers import parse_specifier
     from dpmigrate.workspace.errors import UsageError
 
     if seed is not None:
@@ -109,7 +109,9 @@ def _options(
             Version(lower_bound)
         except InvalidVersion as error:
             raise UsageError(f"--opacus-lower-bound: {lower_bound!r} is no version.") from error
-    return Options(unsafe, strategy, seed, lower_bound, from_spec(opacus) if opacus is not None else None)
+    return Options(
+        unsafe, strategy, seed, lower_bound, parse_specifier(opacus) if opacus is not None else None
+    )
 
 
 class _Fixing:

@@ -15,7 +15,8 @@ from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Origin
 from dpmigrate.model import Certainty, Place, Tri, both
-from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, from_spec
+from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
+from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -73,7 +74,7 @@ def match_run(advisory: Advisory, run: TrainingRun, versions: Versions, ip: Inte
 def affected_versions(advisory: Advisory, case: dict[str, Any]) -> VersionSet:
     """The versions that have the fault: by the advisory, or by the case's own words."""
     spec = case.get("affected", advisory.affected)
-    affected = from_spec(spec) if spec else everything()
+    affected = parse_specifier(spec) if spec else everything()
     return affected | FAULTY_GIT if case.get("faulty-git") else affected
 
 

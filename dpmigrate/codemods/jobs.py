@@ -19,7 +19,8 @@ from dpmigrate.codemods.pins import PinPlan, needed, pins_to_raise, plan_pins
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
-from dpmigrate.versions.releases import VersionSet, from_spec
+from dpmigrate.versions.releases import VersionSet
+from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
     from dpmigrate.advisories.matching import Match
@@ -238,5 +239,5 @@ def _needs_rewriting(group: CallGroup) -> bool:
 
 def _old_only(group: CallGroup, project: Project) -> bool:
     """Whether a call's code can only run on releases before the wrapped criterion."""
-    new = from_spec(">=1.5.3")
+    new = parse_specifier(">=1.5.3")
     return any(r.ghost and not versions_of(r, project.declarations, None).evidence & new for r in group.runs)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, apply_edits, plan_raise, rewrite
-from dpmigrate.versions.releases import RELEASES, between, from_spec
+from dpmigrate.versions.releases import RELEASES, between
+from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.training import TrainingRun
@@ -41,9 +42,9 @@ def pins_to_raise(project: Project, runs: Sequence[TrainingRun], options: Option
     if project.declarations is None or options.override is not None:
         return []
     declared = project.declarations.declared_for(runs[0].module.path)
-    pins = list(declared.admitting(from_spec(f"<{options.lower_bound or DEFAULT_LOWER_BOUND}")))
+    pins = list(declared.admitting(parse_specifier(f"<{options.lower_bound or DEFAULT_LOWER_BOUND}")))
     if any(versions_of(run, project.declarations, None).disagree for run in runs if run.ghost):
-        pins += declared.admitting(from_spec(f"<{needed(runs)}"))
+        pins += declared.admitting(parse_specifier(f"<{needed(runs)}"))
     return list(dict.fromkeys(pins))
 
 

@@ -143,7 +143,7 @@ class VersionSet:
 
         None when it is all that the index can give (with or without git members): nothing is known.
         Git members are written ``git+<ref>``, builds that are no release of the index ``==<version>``.
-        `from_spec` reads the result back.
+        `specifiers.parse_specifier` reads the result back.
         """
         if self.mask & _NUMBERED == _NUMBERED:
             return None
@@ -207,18 +207,6 @@ def between(low: str | None, below: str | None = None) -> VersionSet:
     first = RELEASES.index(low) if low is not None else 0
     stop = RELEASES.index(below) if below is not None else _NEWEST + 2
     return VersionSet(((1 << stop) - 1) & ~((1 << first) - 1))
-
-
-def from_spec(text: str) -> VersionSet:
-    """The set that a PEP 440 specifier admits; the inverse of `VersionSet.spec`.
-
-    Also taken: alternatives joined by ``||``, a bare version (``1.5.2``), ``git+<ref>``. Pre-releases of
-    Opacus never were on the index and do not matter. Raises ValueError when the text is no specifier.
-    """
-    # Not at the top: a pin is read, and packaging imported, only where some file names Opacus.
-    from .specifiers import parse_specifier
-
-    return parse_specifier(text)
 
 
 def build_of(version: str) -> VersionSet:
