@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import NOT_ANALYSED, Finding
+from dpmigrate.model import NOT_ANALYSED, STRATEGIES, Finding, Strategy
 from dpmigrate.project import Project, open_project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.errors import Refused
 from dpmigrate.workspace.transaction import Transaction
 
 if TYPE_CHECKING:
-    from dpmigrate.codemods.jobs import Job, Options
+    from dpmigrate.codemods.jobs import Job
+    from dpmigrate.codemods.options import Options
     from dpmigrate.findings import Found
 
 
@@ -65,7 +66,7 @@ def fix(
     ``strategy`` is for ghost clipping under a memory manager: "upgrade", "set-to-none", "patch"
     or "hooks". ``unsafe`` admits fixes that change noise, sampling or version caps. ``seed`` is a
     Python expression to seed generators with. ``lower_bound`` is what pins are raised to. Raises
-    UsageError for a path that does not exist, ValueError for a wrong specifier or expression.
+    UsageError for a path that does not exist and for a wrong option, ValueError for a wrong specifier.
     """
     from dpmigrate.findings import findings_of
 
@@ -95,10 +96,13 @@ def _options(
 
     from packaging.version import InvalidVersion, Version
 
-    from dpmigrate.codemods.jobs import Options
+    from dpmigrate.codemods.options import Options
     from dpmigrate.versions.specifiers import parse_specifier
     from dpmigrate.workspace.errors import UsageError
 
+    chosen: Strategy | None = next((known for known in STRATEGIES if known == strategy), None)
+    if chosen is None:
+        raise UsageError(f"--strategy: {strategy!r} is none of {', '.join(STRATEGIES)}.")
     if seed is not None:
         try:
             ast.parse(seed, mode="eval")
@@ -109,9 +113,8 @@ def _options(
             Version(lower_bound)
         except InvalidVersion as error:
             raise UsageError(f"--opacus-lower-bound: {lower_bound!r} is no version.") from error
-    return Options(
-        unsafe, strategy, seed, lower_bound, parse_specifier(opacus) if opacus is not None else None
-    )
+    override = parse_specifier(opacus) if opacus is not None else None
+    return Options(unsafe, chosen, seed, lower_bound, override)
 
 
 class _Fixing:

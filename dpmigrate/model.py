@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Tri = bool | None
 """Three-valued truth: True, False, or None for "cannot be known"."""
@@ -17,6 +17,9 @@ Certainty = Literal["definite", "possible"]
 Severity = Literal["error", "warning", "info"]
 Impact = Literal["privacy", "utility", "reproducibility", "api", "none"]
 Applicability = Literal["safe", "unsafe"]
+Strategy = Literal["upgrade", "set-to-none", "patch", "hooks"]
+"""What a fix does about ghost clipping under a batch memory manager."""
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 NOT_ANALYSED = "DPM000"

@@ -15,7 +15,8 @@ from dpmigrate.workspace.errors import NotLossless, Refused
 from dpmigrate.workspace.transaction import Transaction
 
 if TYPE_CHECKING:
-    from dpmigrate.codemods.jobs import Job, Options
+    from dpmigrate.codemods.jobs import Job
+    from dpmigrate.codemods.options import Options
     from dpmigrate.codemods.program_facts import Facts
     from dpmigrate.findings import Found
     from dpmigrate.project import Project

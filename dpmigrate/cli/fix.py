@@ -21,14 +21,13 @@ from dpmigrate.cli.options import (
 )
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
+from dpmigrate.model import STRATEGIES
 from dpmigrate.report.layout import clean, plural
 from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
     from dpmigrate.fixing import FixResult
     from dpmigrate.model import Finding
-
-STRATEGIES = ("upgrade", "set-to-none", "patch", "hooks")
 
 
 @click.command(

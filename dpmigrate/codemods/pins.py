@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.options import Options
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, apply_edits, plan_raise, rewrite
 from dpmigrate.versions.releases import RELEASES, between
 from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.training import TrainingRun
-    from dpmigrate.codemods.jobs import Options
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
 

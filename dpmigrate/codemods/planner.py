@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.codemods.jobs import Found, Job, Options, upgrade_jobs
+from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.randomness import randomness_jobs
 from dpmigrate.codemods.strategies import strategy_jobs
+from dpmigrate.codemods.upgrade_jobs import upgrade_jobs
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project

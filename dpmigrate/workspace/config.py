@@ -6,8 +6,9 @@ from __future__ import annotations
 # ruff: noqa: PTH113, PTH118, PTH120
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from dpmigrate.model import STRATEGIES, Certainty
 from dpmigrate.workspace.discover import display_path
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.reading import read_bytes
@@ -15,10 +16,7 @@ from dpmigrate.workspace.reading import read_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHOICES = {
-    "min-certainty": ("definite", "possible"),
-    "strategy": ("upgrade", "set-to-none", "patch", "hooks"),
-}
+_CHOICES: dict[str, tuple[str, ...]] = {"min-certainty": get_args(Certainty), "strategy": STRATEGIES}
 _LISTS = ("select", "ignore", "exclude")
 _TEXTS = ("opacus", "seed", "opacus-lower-bound", *_CHOICES)
 _KEYS = (*_LISTS, *_TEXTS, "jobs")

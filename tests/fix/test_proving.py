@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.codemods.jobs import Job, Options
+from dpmigrate.codemods.jobs import Job
+from dpmigrate.codemods.options import Options
 from dpmigrate.findings import Found
 from dpmigrate.project import Project
 from dpmigrate.proving import Prover
