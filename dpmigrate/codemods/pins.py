@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.options import Options
-from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, apply_edits, plan_raise, rewrite
+from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, plan_raise
 from dpmigrate.versions.releases import RELEASES, between
 from dpmigrate.versions.specifiers import parse_specifier
 
@@ -66,26 +66,3 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
             if notice not in plan.notices:
                 plan.notices.append(notice)
     return plan
-
-
-def edited_dependency(data: bytes, edits: Iterable[Edit]) -> bytes:
-    """A dependency file's bytes with its pins raised."""
-    return rewrite(data, edits)
-
-
-def edited_installs(project: Project, path: str, edits: Iterable[Edit]) -> dict[tuple[int, int], str]:
-    """The new text of a notebook's install commands, by cell and line, as `Source.rebuild` wants it."""
-    source = project.sources[path]
-    by_cell: dict[int, list[Edit]] = {}
-    for edit in edits:
-        assert edit.cell is not None
-        by_cell.setdefault(edit.cell, []).append(edit)
-    found: dict[tuple[int, int], str] = {}
-    for install in source.install_lines():
-        if install.cell not in by_cell:
-            continue
-        text = apply_edits("\n".join(source.lines(install.cell)), by_cell[install.cell])
-        first = install.line - 1
-        lines = text.split("\n")[first : first + install.text.count("\n") + 1]
-        found[install.cell, install.line] = "\n".join(lines)
-    return found

@@ -1,7 +1,7 @@
 """The recipes as LibCST codemod commands, for people who compose their own.
 
-``python -m libcst.tool codemod -x --no-format dpmigrate.codemods.commands.Upgrade train.py``, or,
-with ``dpmigrate.codemods`` among the ``modules`` of ``.libcst.codemod.yaml``, ``python -m
+``python -m libcst.tool codemod -x --no-format dpmigrate.fixing.commands.Upgrade train.py``, or,
+with ``dpmigrate.fixing`` among the ``modules`` of ``.libcst.codemod.yaml``, ``python -m
 libcst.tool codemod --no-format commands.Upgrade train.py``. Without ``--no-format`` LibCST runs the
 formatter of that file (black, unless it says otherwise) over the whole module. A command
 rewrites the file that it is given and nothing else: a fix that also needs another source file is

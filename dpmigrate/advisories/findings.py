@@ -55,7 +55,7 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
     from dpmigrate.advisories.ignores import Ignores
     from dpmigrate.advisories.matching import match_runs
     from dpmigrate.advisories.pins import match_pins
-    from dpmigrate.summary import summarise
+    from dpmigrate.advisories.summary import summarise
     from dpmigrate.versions.specifiers import parse_specifier
 
     override = parse_specifier(opacus) if opacus is not None else None
