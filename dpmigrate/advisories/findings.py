@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, Span
@@ -123,11 +123,7 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
 
 
 def _span_of_pin(project: Project, pin: Pin) -> Span:
-    lines: Sequence[str] = ()
-    if pin.cell is not None and pin.path in project.sources:
-        lines = project.sources[pin.path].lines(pin.cell)
-    elif pin.path in project.dependencies:
-        lines = project.dependencies[pin.path].decode("utf-8-sig", errors="replace").splitlines()
+    lines = project.lines(pin.path, pin.cell)
     line = lines[pin.line - 1] if pin.line <= len(lines) else pin.text
     start = (
         max(line.find(pin.text.strip()), 0) if pin.text.strip() in line else len(line) - len(line.lstrip())

@@ -99,6 +99,7 @@ def fix(
                 lower_bound=lower_bound or config.opacus_lower_bound,
                 cwd=cwd,
                 exclude=config.exclude,
+                exclude_base=config.folder,
             )
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))

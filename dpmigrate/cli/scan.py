@@ -85,6 +85,7 @@ def scan(
             stdin=sys.stdin.buffer.read() if paths == ("-",) else None,
             cwd=cwd,
             exclude=config.exclude,
+            exclude_base=config.folder,
         )
     style = Style() if output is not None else style_for(sys.stdout)
     emit(render(format_, result, style._replace(runs=show_runs)), output)

@@ -33,16 +33,18 @@ def fix(
     lower_bound: str | None = None,
     cwd: str | Path | None = None,
     exclude: Sequence[str] = (),
+    exclude_base: str | Path | None = None,
 ) -> FixResult:
     """Rewrite what is at fault below some paths; only with ``apply`` is anything written.
 
     ``strategy`` is for ghost clipping under a memory manager: "upgrade", "set-to-none", "patch"
     or "hooks". ``unsafe`` admits fixes that change noise, sampling or version caps. ``seed`` is a
-    Python expression to seed generators with. ``lower_bound`` is what pins are raised to. Raises
+    Python expression to seed generators with. ``lower_bound`` is what pins are raised to. ``exclude``
+    holds patterns in gitignore syntax, relative to ``exclude_base`` (default: ``cwd``). Raises
     UsageError for a path that does not exist and for a wrong option, ValueError for a wrong specifier.
     """
     here = Path.cwd() if cwd is None else Path(cwd)
-    workspace = discover(list(paths), here, exclude)
+    workspace = discover(list(paths), here, exclude, exclude_base)
     project = open_project(workspace)
     options = _options(unsafe, strategy, seed, lower_bound, opacus)
 
@@ -65,10 +67,6 @@ def fix(
 def _options(
     unsafe: bool, strategy: str, seed: str | None, lower_bound: str | None, opacus: str | None
 ) -> Options:
-    from packaging.version import InvalidVersion, Version
-
-    from dpmigrate.versions.specifiers import parse_specifier
-
     chosen: Strategy | None = next((known for known in STRATEGIES if known == strategy), None)
     if chosen is None:
         raise UsageError(f"--strategy: {strategy!r} is none of {', '.join(STRATEGIES)}.")
@@ -77,12 +75,18 @@ def _options(
             ast.parse(seed, mode="eval")
         except SyntaxError as error:
             raise UsageError(f"--seed: {seed!r} is no Python expression.") from error
+    override = None
     if lower_bound is not None:
+        from packaging.version import InvalidVersion, Version
+
         try:
             Version(lower_bound)
         except InvalidVersion as error:
             raise UsageError(f"--opacus-lower-bound: {lower_bound!r} is no version.") from error
-    override = parse_specifier(opacus) if opacus is not None else None
+    if opacus is not None:
+        from dpmigrate.versions.specifiers import parse_specifier
+
+        override = parse_specifier(opacus)
     return Options(unsafe, chosen, seed, lower_bound, override)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import CutShort, NotAnalysed
+from dpmigrate.versions.decoding import shown_lines
 from dpmigrate.workspace.discover import Workspace
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ class Project:
         """The bytes of a source or dependency file by the path that reports show."""
         source = self.sources.get(path)
         return source.data if source is not None else self.dependencies[path]
+
+    def lines(self, path: str, cell: int | None = None) -> tuple[str, ...]:
+        """The lines of a file, or of a notebook's cell, as reports number them; none of an unknown file."""
+        source = self.sources.get(path)
+        if source is not None:
+            return source.lines(cell)
+        return shown_lines(self.dependencies[path]) if path in self.dependencies else ()
 
     @property
     def analysed(self) -> int:

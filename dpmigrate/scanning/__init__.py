@@ -31,15 +31,18 @@ def scan(
     stdin: bytes | None = None,
     cwd: str | Path | None = None,
     exclude: Sequence[str] = (),
+    exclude_base: str | Path | None = None,
 ) -> ScanResult:
     """Find faulty ghost clipping below some paths, without running any of the code.
 
     ``select`` and ``ignore`` hold rule ids; ``opacus`` overrides what the project's own files
     say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead of paths.
+    ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default: ``cwd``).
     Raises UsageError for a path that does not exist, ValueError for a wrong specifier.
     """
+    here = os.getcwd() if cwd is None else cwd  # noqa: PTH109 - pathlib is slow to import
     named = [] if stdin is not None else list(paths)
-    workspace = discover(named, os.getcwd() if cwd is None else cwd, exclude)  # noqa: PTH109 - pathlib is slow to import
+    workspace = discover(named, here, exclude, exclude_base)
     project = survey(workspace, stdin)
     judge = partial(_share, select=select, ignore=ignore, opacus=opacus, min_certainty=min_certainty)
     with paused_collector():
@@ -84,8 +87,5 @@ def _frames(
     wanted = {(f.span.path, f.span.cell) for f in findings}
     wanted |= {(p.path, p.cell) for f in findings for p in f.because}
     for path, cell in sorted(wanted, key=lambda w: (w[0], -1 if w[1] is None else w[1])):
-        source = project.sources.get(path)
-        if source is not None:
-            yield (path, cell), source.lines(cell)
-        elif path in project.dependencies:
-            yield (path, cell), tuple(project.dependencies[path].decode(errors="replace").splitlines())
+        if lines := project.lines(path, cell):
+            yield (path, cell), lines

@@ -143,8 +143,6 @@ _GITHUB = re.compile(
     r"(?:/?@(?P<ref>[^#?]+)|/(?:archive|zipball|tarball)/(?P<archive>[^#?]+?)(?:\.zip|\.tar\.gz)?)?/?(?:[#?]|$)",
     re.IGNORECASE,
 )
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _OTHER_REF = re.compile(r"/[^@]*@(?P<ref>[^#?@]+)(?:[#?]|$)")
 
 
@@ -219,13 +217,3 @@ def owner_of(url: str) -> str | None:
     """The owner in a GitHub URL, None for any other."""
     match = _GITHUB.search(url)
     return match["owner"] if match else None
-
-
-def line_at(text: str, offset: int) -> int:
-    """The 1-based line that holds ``offset``."""
-    return len(_LINE_END.findall(text, 0, offset)) + 1
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines with their ends, cut only where editors cut: not at form feeds and their like."""
-    return _LINE.findall(text)

@@ -39,6 +39,11 @@ class Config(NamedTuple):
     opacus_lower_bound: str | None = None
     jobs: int | None = None
 
+    @property
+    def folder(self) -> str | None:
+        """The folder that ``exclude`` is relative to; None without a file."""
+        return None if self.path is None else os.path.dirname(self.path)
+
 
 def load_config(start: str | Path, cwd: str | Path) -> Config:
     """The configuration that governs ``start``, a file or folder.

@@ -35,6 +35,7 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
             "stdin": None,
             "cwd": str(tmp_path),
             "exclude": (),
+            "exclude_base": None,
         }
     ]
 
@@ -189,6 +190,7 @@ def test_options_may_stand_in_pyproject(run: Run, api: FakeApi, tmp_path: Path) 
     assert api.calls[0]["min_certainty"] == "definite"
     assert api.calls[0]["jobs"] == 2
     assert api.calls[0]["exclude"] == ("third_party/",)
+    assert api.calls[0]["exclude_base"] == str(tmp_path)
 
 
 def test_the_command_line_overrides_pyproject(run: Run, api: FakeApi, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Include, Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
+from ..decoding import line_at, lines_of
+from ..pin import Include, Parsed, Pin, parse_requirement, versions_of_url
 from ..releases import VersionSet
 from ..specifiers import Dialect, parse_specifier
 from .requirements import read_include

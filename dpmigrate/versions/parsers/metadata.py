@@ -11,7 +11,8 @@ import re
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, parse_requirement
+from ..decoding import line_at
+from ..pin import Parsed, Pin, parse_requirement
 from .pyproject import project_environment
 
 _REQUIRES = re.compile(r"^Requires-Dist:[ \t]*(?P<requirement>opacus(?![\w.-])[^\r\n]*)", re.M | re.I)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
+from ..decoding import line_at, lines_of
+from ..pin import Parsed, Pin, parse_requirement, versions_of_url
 from ..releases import everything
 from ..specifiers import Dialect, parse_specifier
 from .conda_environment import conda_specifier

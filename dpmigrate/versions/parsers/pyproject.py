@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Kind, Parsed, Pin, line_at, parse_requirement
+from ..decoding import line_at
+from ..pin import Kind, Parsed, Pin, parse_requirement
 from ..specifiers import Dialect
 from .toml_tables import entries, entry_pin
 from .toml_text import Key, TomlError, TomlString, toml_strings

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, lines_of, parse_requirement
+from ..decoding import line_at, lines_of
+from ..pin import Parsed, Pin, parse_requirement
 from .pyproject import project_environment
 
 _SECTION = re.compile(r"\[([^\]]+)\]")
