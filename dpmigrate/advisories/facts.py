@@ -18,6 +18,9 @@ from dpmigrate.versions.releases import FAULTY_GIT, between
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
 
+LEFT_WORDS = ("maker", "step", "criterion", "consequence", "max_grad_norm")
+"""Words that some facts leave in ``subject.notes`` for the message."""
+
 
 def fact(made: Fact) -> Fact:
     """Register a fact under its function's name, without the leading underscore."""
@@ -95,6 +98,15 @@ def _max_grad_norm_is_one(s: Subject) -> Tri:
 def _patched(s: Subject) -> Tri:
     """Whether the program repairs Opacus's core when it runs (``dpmigrate.runtime.patch_opacus``)."""
     return bool(s.ip.notes.get("patched"))
+
+
+@fact
+def _losses_wrapped_by_hand(s: Subject) -> Tri:
+    """Whether the program wraps its own losses, so that the criterion of the engine is of no use."""
+    found = [
+        e for e in s.run.of_kind("result-use") if e.detail.get("wrapper") == "DPTensorFastGradientClipping"
+    ]
+    return any(not e.guard for e in found) or (None if found else False)
 
 
 # -- versions ---------------------------------------------------------------------------------

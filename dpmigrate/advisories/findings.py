@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from dpmigrate.advisories.matching import Match
     from dpmigrate.versions.pin import Pin
 
-ON_REQUEST = "selected"
-
 
 class Found:
     """Findings of a project together with the matches behind them, for fix."""
@@ -42,7 +40,7 @@ def findings_of(
     wanted = [
         a
         for a in advisories()
-        if a.id not in ignore and (a.id in select if select else a.extra.get("reported") != ON_REQUEST)
+        if a.id not in ignore and (a.id in select if select else a.reported != "selected")
     ]
     if project.program is not None:
         _judge(project, wanted, opacus, out, bool(select))
@@ -106,13 +104,12 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
     offer = advisory.fix
     fix = None
     if match.fixable and offer.applicability != "none":
-        fix = FixOffer(offer.applicability, offer.summary)  # type: ignore[arg-type]
-    severity = match.severity or advisory.severity
+        fix = FixOffer(offer.applicability, offer.summary)
     return Finding(
         advisory.id,
         advisory.name,
         span,
-        severity,  # type: ignore[arg-type]
+        match.severity or advisory.severity,
         advisory.impact,
         match.certainty,
         match.message,
