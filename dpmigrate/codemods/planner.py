@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 def plan_jobs(
     project: Project, matches: Sequence[Found], options: Options, known: dict[int, Facts] | None = None
 ) -> list[Job]:
-    """Every fix that the findings of a project admit, planned or withheld.
+    """Every fix that the findings of a project admit, planned or withheld; unsafe ones only on request.
 
     ``known`` is for :class:`FactsByPart`.
     """
     if project.program is None:
         return []
-    fixable = [(f, m) for f, m in matches if f.fix is not None]
+    fixable = [
+        (f, m) for f, m in matches if f.fix is not None and (f.fix.applicability == "safe" or options.unsafe)
+    ]
     if not fixable:
         return []
     facts = FactsByPart(project.program, known)

@@ -30,7 +30,7 @@ def randomness_jobs(
         if finding.rule in GENERATORS and match.origin is not None:
             generators.setdefault(match.origin.node, []).append((finding, match))
             modules[match.origin.node] = match.origin.module
-        elif finding.rule == "DPM203" and options.unsafe and match.run is not None:
+        elif finding.rule == "DPM203" and match.run is not None:
             jobs.append(_seeded(facts.of(match.run.module), (finding, match), options))
     for node, own in generators.items():
         jobs.append(_with_entropy(facts.of(modules[node]), node, own, options))
