@@ -86,6 +86,12 @@ class OpacusVersions(NamedTuple):
     sources: tuple[Place, ...] = ()
 
 
+Loss = Literal["returned-criterion", "two-pass", "other", "mixed", "unknown"]
+"""What makes the losses that go backward."""
+Seeding = Literal["none", "seeded", "unseeded", "entropy", "unknown"]
+"""How a generator is seeded; "entropy" is by ``.seed()`` or the operating system."""
+
+
 class Run(NamedTuple):
     """One private training run, as reported (the RUN object of the JSON schema)."""
 
@@ -100,9 +106,9 @@ class Run(NamedTuple):
     zero_grad_set_to_none: Tri = None
     criterion_passed: Tri = None
     unpack: tuple[int, ...] = ()
-    loss: Literal["returned-criterion", "two-pass", "other", "mixed", "unknown"] = "unknown"
-    noise_generator: Literal["none", "seeded", "unseeded", "entropy", "unknown"] = "none"
-    loader_generator: Literal["none", "seeded", "unseeded", "entropy", "unknown"] = "none"
+    loss: Loss = "unknown"
+    noise_generator: Seeding = "none"
+    loader_generator: Seeding = "none"
     global_seed: Tri = None
     opacus: OpacusVersions = OpacusVersions()
 

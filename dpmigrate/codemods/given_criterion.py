@@ -33,9 +33,10 @@ def computes_what_is_given(upgrade: UpgradedCall, site: LossSite, wanted: str) -
     mine = {_of_site(facts, site, m, upgrade.call) for m in site.makers}
     theirs = {_of_given(facts, a) for a in given}
     one, other = next(iter(mine)), next(iter(theirs))
-    if len(mine) > 1 or len(theirs) > 1 or None in (one, other) or one[:2] != other[:2]:  # type: ignore[index]
+    several = len(mine) > 1 or len(theirs) > 1
+    if several or one is None or other is None or one[:2] != other[:2]:
         raise upgrade.withheld("make_private is given another criterion than the one that makes the losses")
-    if one is not None and one[2] not in ("none", wanted):
+    if one[2] not in ("none", wanted):
         raise Withheld(
             f'the loss is a {one[2]} over the examples, but the run has loss_reduction="{wanted}"',
             site.module,

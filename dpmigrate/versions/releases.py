@@ -231,9 +231,3 @@ DOUBLE_BACKWARD = between("1.5.2", "1.5.3") | UNKNOWN_GIT
 
 WRAPPED_CRITERION = between("1.5.3") | FAULTY_GIT | UNKNOWN_GIT
 """Evidence of the API since 1.5.3: ``criterion=``, four results in ghost mode."""
-
-MEMORY_MANAGER_FAULT = between("1.5", "1.5.3") | FAULTY_GIT
-"""Versions where ghost clipping under the batch memory manager sums wrongly; `UNKNOWN_GIT` may be one."""
-
-MAX_GRAD_NORM_IGNORED = between("1.5", "1.5.3")
-"""Versions whose engine clips at 1.0 whatever ``max_grad_norm`` says; `UNKNOWN_GIT` may be one."""

@@ -9,8 +9,9 @@ import pytest
 
 import dpmigrate.versions
 from dpmigrate.versions.faulty_commits import classify_commit
-from dpmigrate.versions.releases import FAULTY_GIT, MEMORY_MANAGER_FAULT, UNKNOWN_GIT
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT
 from dpmigrate.versions.specifiers import parse_specifier
+from tests.versions import MEMORY_MANAGER_FAULT
 
 FIRST_FAULTY = "36f7a34c904af228b2ec2f0e727b64fc55cbd98c"
 LAST_FAULTY = "6b756a7c506c9d610487e5a6b5e66771df87e720"

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from dpmigrate.versions.project import Declarations, load_declarations
-from dpmigrate.versions.releases import MEMORY_MANAGER_FAULT, everything
+from dpmigrate.versions.releases import everything
 from dpmigrate.versions.specifiers import parse_specifier
+from tests.versions import MEMORY_MANAGER_FAULT
 
 LOCK = '[[package]]\nname = "opacus"\nversion = "{}"\n'
 

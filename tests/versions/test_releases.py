@@ -11,7 +11,6 @@ from dpmigrate.versions.releases import (
     GIT_FAULTY,
     GIT_UNKNOWN,
     MEMBERS,
-    MEMORY_MANAGER_FAULT,
     NEWER,
     RELEASES,
     WRAPPED_CRITERION,
@@ -22,6 +21,7 @@ from dpmigrate.versions.releases import (
     universe,
 )
 from dpmigrate.versions.specifiers import parse_specifier
+from tests.versions import MEMORY_MANAGER_FAULT
 
 version_sets = st.sets(st.sampled_from(MEMBERS)).map(VersionSet.of)
 index_sets = st.sets(st.sampled_from([*RELEASES, NEWER])).map(VersionSet.of)
