@@ -17,7 +17,7 @@ from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite
 from dpmigrate.codemods.nodes import add_argument
 from dpmigrate.codemods.own_criterion import OwnCriterion
-from dpmigrate.codemods.places import fresh_name, route, route_out
+from dpmigrate.codemods.places import fresh_name, route, route_out, variables_in
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -203,7 +203,7 @@ class CriterionPlan:
             self._build(code, kept.name, {own})
             return
         scopes = {facts.scope(s.call) for s in self.sites}
-        names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in _names(facts, s)}
+        names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(facts, s)}
         wanted = reversed(NAMES) if self.upgrade.apart else NAMES
         name = next((n for n in wanted if n not in names), "private_criterion_")
         if all(self._same_class(s, self.scope) for s in scopes):
@@ -267,7 +267,7 @@ class CriterionPlan:
             assert owner is not None
             taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
             return "self." + next((n for n in NAMES if n not in taken), "dp_criterion")
-        taken = {n for s in (self.scope, *self.result.scopes, *scopes) for n in _names(self.facts, s)}
+        taken = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(self.facts, s)}
         found = next((n for n in NAMES if n not in taken), None)
         return found or fresh_name(self.facts, self.module.tree, "private_criterion")
 
@@ -347,13 +347,3 @@ def _key(facts: Facts, site: LossSite) -> object:
         ]
         return (site.maker.name, tuple(sorted(extra)))
     return site.maker
-
-
-def _names(facts: Facts, scope: cst.CSTNode) -> set[str]:
-    """The variables that a scope mentions."""
-    found = set()
-    for name in facts.inside(scope, cst.Name):
-        parent = facts.parent(name)
-        if not isinstance(parent, cst.Arg) or parent.keyword is not name:
-            found.add(name.value)
-    return found
