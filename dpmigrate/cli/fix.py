@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -11,14 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import (
-    configuration,
-    opacus_specifier,
-    paths_argument,
-    rule_ids,
-    rule_options,
-    split_selectors,
-)
+from dpmigrate.cli.options import paths_argument, rule_options, shared_options
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
@@ -77,12 +69,8 @@ def fix(
         raise click.UsageError("--verify needs --apply: there is nothing new to run otherwise.")
     if "-" in paths:
         raise click.UsageError("fix takes files and folders; standard input is for scan.")
-    cwd = os.getcwd()  # noqa: PTH109 - as scan does
     with as_usage_errors():
-        config = configuration(paths, cwd)
-        chosen = rule_ids(split_selectors(select or config.select), "--select")
-        ignored = rule_ids(split_selectors(ignore or config.ignore), "--ignore")
-        versions = opacus_specifier(opacus or config.opacus)
+        config, shared = shared_options(paths, select, ignore, opacus)
 
         from dpmigrate import api
 
@@ -92,22 +80,17 @@ def fix(
                 apply=apply,
                 unsafe=unsafe,
                 strategy=strategy or config.strategy or "upgrade",
-                select=chosen,
-                ignore=ignored,
-                opacus=versions,
                 seed=seed or config.seed,
                 lower_bound=lower_bound or config.opacus_lower_bound,
-                cwd=cwd,
-                exclude=config.exclude,
-                exclude_base=config.folder,
+                **shared,
             )
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))
-        say(result, style_for(sys.stderr), bool(chosen))
+        say(result, style_for(sys.stderr), bool(shared["select"]))
         if result.contents:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    say(result, style_for(sys.stderr), bool(chosen))
+    say(result, style_for(sys.stderr), bool(shared["select"]))
     for path in result.applied:
         click.echo(f"fixed {path}")
     if result.applied:

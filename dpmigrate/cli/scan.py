@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import (
-    configuration,
-    opacus_specifier,
-    output_option,
-    paths_argument,
-    rule_ids,
-    rule_options,
-    split_selectors,
-)
+from dpmigrate.cli.options import output_option, paths_argument, rule_options, shared_options
 from dpmigrate.cli.output import emit
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
@@ -65,27 +56,18 @@ def scan(
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be combined with other paths.")
-    cwd = os.getcwd()  # noqa: PTH109 - pathlib is slow to import
     with as_usage_errors():
-        config = configuration(paths, cwd)
-        chosen = rule_ids(split_selectors(select or config.select), "--select")
-        ignored = rule_ids(split_selectors(ignore or config.ignore), "--ignore")
-        versions = opacus_specifier(opacus or config.opacus)
+        config, shared = shared_options(paths, select, ignore, opacus)
         certainty = min_certainty or config.min_certainty or "possible"
 
         from dpmigrate import api
 
         result = api.scan(
             paths or (".",),
-            select=chosen,
-            ignore=ignored,
-            opacus=versions,
             min_certainty=certainty,
             jobs=jobs or config.jobs,
             stdin=sys.stdin.buffer.read() if paths == ("-",) else None,
-            cwd=cwd,
-            exclude=config.exclude,
-            exclude_base=config.folder,
+            **shared,
         )
     style = Style() if output is not None else style_for(sys.stdout)
     emit(render(format_, result, style._replace(runs=show_runs)), output)

@@ -38,6 +38,8 @@ class Config(NamedTuple):
     seed: str | None = None
     opacus_lower_bound: str | None = None
     jobs: int | None = None
+    shown: str | None = None
+    """``path`` as messages show it."""
 
     @property
     def folder(self) -> str | None:
@@ -70,6 +72,7 @@ def load_config(start: str | Path, cwd: str | Path) -> Config:
         seed=None if seed is None else str(seed),
         opacus_lower_bound=table.get("opacus-lower-bound"),
         jobs=table.get("jobs"),
+        shown=shown,
     )
 
 
