@@ -46,25 +46,14 @@ def route(
     name: str,
     routed: set[cst.CSTNode],
     freed: cst.CSTNode | None = None,
+    depth: int = MAX_ROUTE,
 ) -> None:
     """Make the variable ``name`` of ``source`` a parameter of ``target``, passed on by every caller.
 
     ``routed`` collects the functions that have it; ``freed`` is one whose own variable of that name
-    goes. Raises `Withheld` where some caller cannot be seen or does not lead back to ``source``.
+    goes. Raises `Withheld` where some caller cannot be seen or does not lead back to ``source`` by
+    ``depth`` calls.
     """
-    _route(facts, edits, source, target, name, routed, MAX_ROUTE, freed)
-
-
-def _route(
-    facts: Facts,
-    edits: ProjectEdits,
-    source: Scope,
-    target: Scope,
-    name: str,
-    routed: set[cst.CSTNode],
-    depth: int,
-    freed: cst.CSTNode | None,
-) -> None:
     if target is source or target in routed:
         return
     if not isinstance(target, cst.FunctionDef) or depth == 0:
@@ -91,7 +80,7 @@ def _route(
     edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))
     for call, module in calls:
         assert isinstance(call, cst.Call)
-        _route(facts, edits, source, facts.scope(call), name, routed, depth - 1, freed)
+        route(facts, edits, source, facts.scope(call), name, routed, freed, depth - 1)
         edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
 
 

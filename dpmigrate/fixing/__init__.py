@@ -1,7 +1,14 @@
 """``dpmigrate fix``: findings to edits, edits to contents that were analysed again, contents to disk.
 
-What a fix does not make is left as it was, with the reason. Nothing here imports LibCST before there
-is a finding to mend.
+``making``       one fix: jobs planned, proved, shown or written (``result``)
+``proving``      which jobs hold together after a second analysis, on a ``rehearsal`` of the project
+``contents``     jobs to the new bytes of files; ``diff`` shows them
+``soundness``    whether an upgraded run does what was meant
+``account``      what became of every finding
+``commands``     the recipes as LibCST codemods, for ``libcst.tool``
+
+What a fix does not make is left as it was, with the reason. LibCST is not imported before there is a
+finding to mend.
 """
 
 from __future__ import annotations
