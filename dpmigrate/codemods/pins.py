@@ -25,6 +25,8 @@ class PinPlan:
 
     edits: dict[str, list[Edit]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    stuck: list[tuple[Pin, str]] = field(default_factory=list)
+    """Pins that stay as they are until their own tool has run, and the notice of each."""
 
 
 def needed(runs: Iterable[TrainingRun]) -> str:
@@ -51,11 +53,13 @@ def pins_to_raise(project: Project, runs: Sequence[TrainingRun], options: Option
 def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
     """Raise every pin. Raises `Withheld` for one that neither we nor its own tool can raise safely."""
     plan = PinPlan()
+    raised: set[str] = set()
     for pin in pins:
         planned = plan_raise(pin, lower_bound)
         if isinstance(planned, Edit):
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
+            raised.add(pin.environment)
             known = plan.edits.setdefault(pin.path, [])
             if planned not in known:
                 known.append(planned)
@@ -65,4 +69,7 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
             notice = f"{planned.path}:{planned.line}: {planned.reason}; run: {planned.command}"
             if notice not in plan.notices:
                 plan.notices.append(notice)
+            plan.stuck.append((pin, notice))
+    # A lock that contradicts the raised pin which it was made from is stale, and says nothing.
+    plan.stuck = [(p, why) for p, why in plan.stuck if p.kind != "lock" or p.environment not in raised]
     return plan

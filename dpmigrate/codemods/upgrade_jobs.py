@@ -91,13 +91,19 @@ def _planned(
                 # It runs nowhere now: a newer Opacus takes nothing away from it.
                 path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
                 job.left.append((path, spoken(withheld), group.found))
-                job.found = [f for f in job.found if f not in group.found]
+                job.found = [f for f in job.found if all(f is not other for other in group.found)]
                 continue
             job.edits.merge(edits)
             job.notices += notices
+        if not job.found:
+            return Job(left=job.left)
         bound = options.lower_bound or needed([r for g in groups for r in g.runs])
         job.pins = plan_pins(pins, options.unsafe, bound)
         job.notices += job.pins.notices
+        reported = {_place(match.pin) for _, match in own if match.pin is not None}
+        for pin, notice in job.pins.stuck:
+            if _place(pin) in reported:
+                raise Withheld(notice)
         if not pins and job.edits.touched() and options.override is None:
             job.notices += _undeclared(project, groups)
     except Withheld as withheld:
