@@ -19,7 +19,7 @@ from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
     from dpmigrate.fixing import FixResult
-    from dpmigrate.model import Finding
+    from dpmigrate.model import Finding, Strategy
 
 
 @click.command(
@@ -53,7 +53,7 @@ def fix(
     paths: tuple[str, ...],
     apply: bool,
     unsafe: bool,
-    strategy: str | None,
+    strategy: Strategy | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     opacus: str | None,

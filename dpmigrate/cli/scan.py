@@ -14,7 +14,7 @@ from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
-    from dpmigrate.model import ScanResult
+    from dpmigrate.model import Certainty, ScanResult
 
 
 @click.command(
@@ -43,7 +43,7 @@ def scan(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     opacus: str | None,
-    min_certainty: str | None,
+    min_certainty: Certainty | None,
     exit_zero: bool,
     jobs: int | None,
     show_runs: bool,
@@ -74,7 +74,7 @@ def scan(
     return 0 if exit_zero else exit_status(result, certainty)
 
 
-def exit_status(result: ScanResult, min_certainty: str) -> int:
+def exit_status(result: ScanResult, min_certainty: Certainty) -> int:
     """1 when `result` holds a warning or an error at or above `min_certainty`, or a file not analysed."""
     counts = any(
         finding.severity != "info" and (finding.certainty == "definite" or min_certainty == "possible")

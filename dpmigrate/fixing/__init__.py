@@ -32,7 +32,7 @@ def fix(
     *,
     apply: bool = False,
     unsafe: bool = False,
-    strategy: str = "upgrade",
+    strategy: Strategy = "upgrade",
     select: Collection[str] = (),
     ignore: Collection[str] = (),
     opacus: str | None = None,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.advisories.findings import findings_of
-from dpmigrate.model import Finding, ScanResult
+from dpmigrate.model import Certainty, Finding, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
 from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
@@ -26,7 +26,7 @@ def scan(
     select: Collection[str] = (),
     ignore: Collection[str] = (),
     opacus: str | None = None,
-    min_certainty: str = "possible",
+    min_certainty: Certainty = "possible",
     jobs: int | None = None,
     stdin: bytes | None = None,
     cwd: str | Path | None = None,
@@ -62,7 +62,7 @@ def scan(
     )
 
 
-def _share(project: Project, chosen: Sequence[Group], *, min_certainty: str, **options: Any) -> Share:
+def _share(project: Project, chosen: Sequence[Group], *, min_certainty: Certainty, **options: Any) -> Share:
     """Analyse some groups of modules of a surveyed project, and match every advisory on them."""
     if chosen:
         analyse_groups(project, chosen)

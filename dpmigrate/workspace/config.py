@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from dpmigrate.model import STRATEGIES, Certainty
+from dpmigrate.model import STRATEGIES, Certainty, Strategy
 from dpmigrate.workspace.discover import display_path
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.reading import read_bytes
@@ -33,8 +33,8 @@ class Config(NamedTuple):
     ignore: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     opacus: str | None = None
-    min_certainty: str | None = None
-    strategy: str | None = None
+    min_certainty: Certainty | None = None
+    strategy: Strategy | None = None
     seed: str | None = None
     opacus_lower_bound: str | None = None
     jobs: int | None = None
