@@ -136,7 +136,9 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     by_reason: dict[str, list[Finding]] = {}
     for finding, reason in result.unmade:
         by_reason.setdefault(reason, []).append(finding)
-    paths = {reason: path for path, reason in result.refused}
+    paths: dict[str, list[str]] = {}
+    for path, reason in result.refused:
+        paths.setdefault(reason, []).append(path)
     in_short = [
         reason
         for reason, found in by_reason.items()
@@ -145,8 +147,8 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     for reason in dict.fromkeys((*paths, *by_reason)):
         if reason in in_short:
             continue
-        named = reason not in paths or reason.startswith(f"{paths[reason]}:")
-        place = "" if named else f"{clean(paths[reason])}: "
+        named = [path for path in paths.get(reason, ()) if not reason.startswith(f"{path}:")]
+        place = f"{clean(', '.join(named))}: " if named else ""
         click.echo(f"{style.paint('not fixed', 'yellow')}: {place}{clean(reason)}", err=True)
         _list(by_reason.get(reason, ()), style)
     if result.remaining:

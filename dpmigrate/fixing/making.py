@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dpmigrate.advisories.findings import Found
@@ -103,7 +104,7 @@ class Fixing:
         top, inside, _ = path.partition("/")
         package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(top).encode() + rb"\b)"
         if not inside or top == ".." or not re.search(package, self.project.modules[path].source.data, re.M):
-            return path
+            return shlex.quote(path)
         return "-m " + path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")
 
 
