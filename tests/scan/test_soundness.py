@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from dpmigrate import api
-from dpmigrate.api import ScanResult
+from dpmigrate.model import ScanResult
 from tests.scan.random_programs import PROGRAMS, outcomes
 from tests.scan.random_training import programs
 from tests.scan.stand_ins import executions
