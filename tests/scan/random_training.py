@@ -191,9 +191,29 @@ def _calls(draw: st.DrawFn) -> tuple[list[str], str]:
     return lines, f"PrivacyEngine().make_private({rest}, **given)"
 
 
+ZEROES = st.sampled_from(
+    [
+        ["optimizer.zero_grad()"],
+        ["optimizer.zero_grad(set_to_none=True)"],
+        ["optimizer.zero_grad(True)"],
+        ["model.zero_grad(set_to_none=args.a)"],
+        ["if args.b:", "    optimizer.zero_grad(set_to_none=True)"],
+        ["for p in model.parameters():", "    p.grad = None"],
+        [],
+    ]
+)
+
+
 @st.composite
 def _steps(draw: st.DrawFn) -> list[str]:
-    lines = ["optimizer.zero_grad()", f"loss = {draw(st.sampled_from(LOSSES))}"]
+    lines, zero = [f"loss = {draw(st.sampled_from(LOSSES))}"], draw(ZEROES)
+    if draw(st.booleans()):
+        return [*draw(_with_backward(lines)), *zero]
+    return draw(_with_backward([*zero, *lines]))
+
+
+@st.composite
+def _with_backward(draw: st.DrawFn, lines: list[str]) -> list[str]:
     kind = draw(st.sampled_from(["none", "divided", "if", "spare", "leave"]))
     if kind == "divided":
         lines += ["loss = loss / 2"]

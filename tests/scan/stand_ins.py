@@ -21,8 +21,12 @@ class Seen:
     wrapped: bool = False
     managed: bool = False
     without_criterion: bool = False
+    first_touches: set[str] = field(default_factory=set)
+    """What first touches the gradients after a step: none (set to it), inplace or backward."""
     noise: set[str] = field(default_factory=set)
     """How the generators of the noise are seeded, in the words of reports."""
+    trace: list[tuple[str, ...]] = field(default_factory=list)
+    """Each backward pass (over what, of which model) and each step, in order."""
     raised: Exception | None = None
 
     @property
@@ -58,13 +62,33 @@ class _Anything:
 
 
 def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
+    class Gradients:
+        stepped = False
+
+        def touch(self, how: str) -> None:
+            if self.stepped:
+                seen.first_touches.add(how)
+            self.stepped = False
+
+    class Parameter:
+        def __init__(self, gradients: Gradients) -> None:
+            self.__dict__["gradients"] = gradients
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            self.gradients.touch("none" if value is None else "inplace")
+
     class Model:
         ghost = False
 
-        def __init__(self, *_: Any) -> None: ...
+        def __init__(self, *_: Any) -> None:
+            self.gradients: Gradients | None = None
 
         def parameters(self) -> list[Any]:
-            return []
+            return [Parameter(self.gradients)] if self.gradients else []
+
+        def zero_grad(self, set_to_none: bool = False) -> None:
+            if self.gradients:
+                self.gradients.touch("none" if set_to_none else "inplace")
 
         def __call__(self, x: Any) -> Any:
             return _Anything(model=self)
@@ -76,13 +100,16 @@ def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
             return Loss(output.model, self.wrapped)
 
     class Loss:
-        def __init__(self, model: Model, wrapped: bool) -> None:
-            self.model, self.wrapped = model, wrapped
+        def __init__(self, model: Model, wrapped: bool, scale: float = 1) -> None:
+            self.model, self.wrapped, self.scale = model, wrapped, scale
 
         def __truediv__(self, other: Any) -> Loss:
-            return Loss(self.model, self.wrapped)
+            return Loss(self.model, self.wrapped, self.scale / other)
 
         def backward(self) -> None:
+            seen.trace.append(("backward", "private" if self.model.gradients else "plain", str(self.scale)))
+            if self.model.gradients:
+                self.model.gradients.touch("backward")
             if self.model.ghost:
                 seen.wrapped |= self.wrapped
                 seen.unwrapped |= not self.wrapped
@@ -91,7 +118,16 @@ def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
         ghost = False
 
         def __init__(self, *_: Any, **__: Any) -> None:
-            super().__init__()
+            super().__init__(gradients=None)
+
+        def step(self) -> None:
+            seen.trace.append(("step", "private" if self.gradients else "plain"))
+            if self.gradients:
+                self.gradients.stepped = True
+
+        def zero_grad(self, set_to_none: bool = False) -> None:
+            if self.gradients:
+                self.gradients.touch("none" if set_to_none else "inplace")
 
     class Generator:
         state = "unseeded"
@@ -110,6 +146,7 @@ def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
             seen.noise.add(noise_generator.state if noise_generator else "none")
             seen.without_criterion |= mode == "ghost" and criterion is None
             made, optimizer = Model(), Optimizer()
+            made.gradients = optimizer.gradients = Gradients()
             if mode != "ghost":
                 return made, optimizer, Loader()
             made.ghost = optimizer.ghost = True
