@@ -203,7 +203,7 @@ def narrow_length(
         if isinstance(atom, Seq) and atom.items is not None:
             return fits(len(atom.items))
         if isinstance(atom, Obj) and atom.kind == "private-result":
-            ip.happen(atom.data, "result-use", node)
+            ip.happen(atom.data, "result-use", node, length=True)
             if fits(4) and not fits(3):
                 ip.names_ghost(atom.data)
             return fits(4 if atom.data.ghost else 3)

@@ -30,6 +30,8 @@ class Job:
     pins: PinPlan = field(default_factory=PinPlan)
     notices: list[str] = field(default_factory=list)
     withheld: Withheld | None = None
+    upgrades: bool = False
+    """Whether its runs come to the API of Opacus 1.5.3, on which each must then be right in all."""
     left: list[tuple[str, str, list[Found]]] = field(default_factory=list)
     """(path, reason, findings) of calls that it leaves as they are without harm to the others."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, add_element, add_parameter, name_of
 from dpmigrate.codemods.program_facts import Facts, Scope
@@ -68,14 +69,17 @@ def route(
             facts.module_of(target),
             target,
         )
-    if (
-        target is not freed
-        and name in names_in(facts, target)
-        and name not in _loaded_only(facts, target, name)
-    ):
-        raise Withheld(
-            f"{target.name.value} uses the name {name} for something else", facts.module_of(target), target
-        )
+    if target is not freed and any(name in bound_by(facts, b) for b in binders(facts, target)):
+        if not all(_hands_on(call, target, name, owner is not None) for call, _ in calls):
+            raise Withheld(
+                f"{target.name.value} uses the name {name} for something else",
+                facts.module_of(target),
+                target,
+            )
+        routed.add(target)
+        for call, _ in calls:
+            route(facts, edits, source, facts.scope(call), name, routed, freed, depth - 1)
+        return
     routed.add(target)
     edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))
     for call, module in calls:
@@ -84,12 +88,15 @@ def route(
         edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
 
 
-def _loaded_only(facts: Facts, scope: cst.CSTNode, name: str) -> set[str]:
-    """The name itself when a scope never binds it."""
-    for assign in facts.own(scope, cst.AssignTarget):
-        if any(n.value == name for n in facts.inside(assign.target, cst.Name)):
-            return set()
-    return {name}
+def _hands_on(call: cst.CSTNode, fn: cst.FunctionDef, name: str, method: bool) -> bool:
+    """Whether a call gives a parameter of that name the variable of that name already."""
+    if not isinstance(call, cst.Call) or any(arg.star for arg in call.args):
+        return False
+    positional = [p.name.value for p in (*fn.params.posonly_params, *fn.params.params)][method:]
+    given = dict(zip(positional, (a.value for a in call.args if a.keyword is None), strict=False))
+    given |= {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+    value = given.get(name)
+    return isinstance(value, cst.Name) and value.value == name
 
 
 def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:

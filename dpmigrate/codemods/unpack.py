@@ -29,7 +29,9 @@ class ResultPlan:
         self.target: str | None = None
         """What the wrapped criterion is named where the result is taken apart."""
         self.unpacks: list[Event] = _once(e for e in events if e.kind == "unpack")
-        self.items: list[Event] = _once(e for e in events if e.kind == "result-use")
+        self.items: list[Event] = _once(
+            e for e in events if e.kind == "result-use" and not e.detail.get("length")
+        )
         if not self.unpacks and not self.items:
             raise upgrade.withheld("what the call returns is not taken apart where it can be seen")
         for event in self.unpacks:
@@ -95,6 +97,8 @@ class ResultPlan:
 
     def _items(self, target: str) -> None:
         named = False
+        # Where a criterion is given the code knows that there are four: its indices are right.
+        written_for_four = all(r.argument("criterion") for r in self.upgrade.ghost)
         for event in self.items:
             node = event.origin.node
             assert isinstance(node, cst.Subscript)
@@ -108,6 +112,8 @@ class ResultPlan:
                 else:
                     own.insert_before(statement, f"{target} = {text}[2]")
                 named = True
+            if written_for_four:
+                continue
             if index == 2:
                 own.change(node.slice[0], _last)
             elif index in (-2, -3):

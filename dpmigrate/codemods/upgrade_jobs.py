@@ -77,7 +77,7 @@ def _planned(
     own: list[Found],
     options: Options,
 ) -> Job:
-    job = Job(list(own), [r for g in groups for r in g.runs])
+    job = Job(list(own), [r for g in groups for r in g.runs], upgrades=True)
     raises = bool(pins)
     try:
         for group in groups:

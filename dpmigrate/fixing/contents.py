@@ -94,13 +94,21 @@ def _new_python(edits: Edits, exported: set[str]) -> str:
     tree = add_imports(tree, edits.imports)
     tree = remove_unused(tree, before, exported)
     text = tree.code
+    error = _why_no_python(text)
+    if error is not None and _why_no_python(module.source.python) is None:
+        raise Withheld(f"the new text would not be Python: {error}", module) from error
+    return text
+
+
+def _why_no_python(text: str) -> SyntaxError | ValueError | None:
+    """What the compiler says of a module: more than its grammar, such as a parameter that is there twice."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ast.parse(text)
+            compile(text, "<module>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         except (SyntaxError, ValueError) as error:
-            raise Withheld(f"the new text would not parse: {error}", module) from error
-    return text
+            return error
+    return None
 
 
 def _edited_installs(project: Project, path: str, edits: Iterable[Edit]) -> dict[tuple[int, int], str]:

@@ -102,8 +102,11 @@ class Prover:
         workspace = self.project.workspace
         project = self.rehearsals.of({workspace.absolute(path): data for path, data in contents.items()})
         after = self.look(project)
+        upgraded = {run.module.path for job in jobs if job.upgrades for run in job.runs}
         problem = (
-            self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, contents)
+            self._unread(project, contents)
+            or self._not_gone(jobs, after)
+            or unsound(self.project, project, upgraded & set(contents), self.facts)
         )
         if problem is None:
             again = plan_jobs(project, after.matches, self.options, self.facts)
@@ -130,6 +133,3 @@ class Prover:
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
                 return f"{key[0]} in {key[1]} would still be there: {said}"
         return None
-
-    def _unsound(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
-        return unsound(project, contents, self.facts) if self.options.strategy == "upgrade" else None

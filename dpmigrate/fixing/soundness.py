@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -12,27 +13,43 @@ from dpmigrate.analysis.values import Atom, Obj
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 
 if TYPE_CHECKING:
+    from dpmigrate.analysis.program import Program
     from dpmigrate.project import Project
 
 
 def unsound(
-    project: Project, contents: Mapping[str, bytes], known: dict[int, Facts] | None = None
+    before: Project, project: Project, upgraded: Collection[str], known: dict[int, Facts] | None = None
 ) -> str | None:
-    """What is wrong with the ghost runs of the changed files; None when all is well.
+    """What is wrong with a project that was another ``before``; None when all is well.
 
-    ``known`` is for :class:`FactsByPart`.
+    ``upgraded`` holds the files whose ghost runs must be right now. ``known`` is for :class:`FactsByPart`.
     """
-    if project.program is None:
+    if project.program is None or before.program is None:
         return None
+    now = _other_passes(project.program)
+    for place, passes in _other_passes(before.program).items():
+        if now[place] < passes:
+            return f"{place[0]} after the fix: in {place[1]!r} mode a loss would no longer be made"
     facts = FactsByPart(project.program, known)
     for run in project.program.runs:
-        if run.ghost is not True or run.module.path not in contents:
+        if run.ghost is not True or run.module.path not in upgraded:
             continue
         problem = _of_run(facts.of(run.module), run)
         if problem is not None:
             line = run.module.place(run.origin.node).line
             return f"line {line} of {run.module.path} after the fix: {problem}"
     return None
+
+
+def _other_passes(program: Program) -> Counter[tuple[str, str]]:
+    """How many losses of a known kind go backward outside ghost mode, by file and mode."""
+    return Counter(
+        (event.origin.module.path, run.mode)
+        for run in program.runs
+        if not run.ghost
+        for event in run.of_kind("backward")
+        if event.detail["loss"] != "unknown"
+    )
 
 
 def _of_run(facts: Facts, run: TrainingRun) -> str | None:
