@@ -12,11 +12,12 @@ from dpmigrate.analysis.classes import external_base, is_enum, is_record, linear
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
+from dpmigrate.analysis.left_out import left_out, only_new_places
 from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.mentions import Mentions
-from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Value, join_all
+from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Unknown, Value, join_all, of
 
 MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
@@ -32,7 +33,7 @@ def enter_root(
     """Enter a module at one place, in a process that is seeded as the module or ``seed`` says."""
     name = f"{key}:{entry}" if entry else key
     ip.steps, ip.exhausted = 0, False
-    ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or NOTHING)
+    ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or _unseen_seed(ip, entry))
     try:
         action()
     except ExhaustedError:
@@ -46,13 +47,24 @@ def enter_root(
     ip.spent = ip.spent or ip.total > core.MAX_TOTAL
 
 
+def _unseen_seed(ip: Interpreter, entry: str) -> Value:
+    """What the callers of a function may have seeded, where not all code was followed to its end."""
+    if not entry or not ip.roots_exhausted:
+        return NOTHING
+    texts = [info.source.data for info in ip.modules.loaded() if info.key in ip.executed]
+    name = entry.rpartition(".")[2].encode()
+    if sum(text.count(name) for text in texts) < 2 or not any(b"seed" in text for text in texts):
+        return NOTHING
+    return of(Unknown(("seeded", "by a caller"), "callers that were not followed"))
+
+
 def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     """Enter functions and methods of the modules ``wanted`` that no call reached.
 
     Those that lead to a private run come first, while there is budget, and what can only add to
     runs that were found comes after. Within each, functions that others mention come last: by
     then a caller may have entered them with real arguments. What makes runs itself is entered
-    even when the budget of the whole is used up.
+    even when the budget of the whole is used up, and again where only a part of it was reached.
     """
     for leading in (True, False):
         for mentioned_too in (False, True):
@@ -62,6 +74,10 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
             continue
         if _mentions(ip).of(fn.node) & _MAKERS:
             ip.total = 0
+            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
+    for fn in left_out(ip, wanted, _mentions(ip)):
+        ip.total = 0
+        with only_new_places(ip):
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
 
 

@@ -120,6 +120,9 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     """Execute a function of the project with these arguments; what it returns."""
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
+        unfollowed = None if active else registry.FUNCTIONS.get("<call not followed>")
+        if unfollowed is not None:
+            unfollowed(ip, CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
     if ip.recording:
