@@ -102,7 +102,7 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
         if len(siblings) < MAX_FRAMES_OF_ONE:
             siblings.append(fn.key)
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
-    for cls in list(ip.classes):
+    for cls in _mixins_last(ip):
         if cls.module.key in wanted and not is_enum(cls):
             _enter_class(ip, cls, leading)
 
@@ -351,6 +351,18 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
         new = ip.store.get(receiver, slot)
         if old is not None and new is not None and new != old:
             ip.store.set(receiver, slot, join_all([new, old.select(lambda a: a != Const(None))]))
+
+
+def _mixins_last(ip: Interpreter) -> list[Class]:
+    """The classes, those behind that are nothing by themselves: bases that a library's class completes."""
+    mixins = {
+        base
+        for cls in ip.classes
+        if external_base(ip, cls) is not None
+        for base in linear(cls)
+        if not base.bases and base != cls
+    }
+    return [c for c in ip.classes if c not in mixins] + [c for c in ip.classes if c in mixins]
 
 
 def _names_a_ghost_mode(cls: Class) -> bool:
