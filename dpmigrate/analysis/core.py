@@ -119,6 +119,8 @@ class Interpreter:
         self.classes: list[Class] = []
         self.tested: dict[Hashable, set[str]] = {}
         """Constants that the program compares an unknown value with."""
+        self.switches: frozenset[int] = frozenset()
+        """Literals (by identity) that whoever runs the program may turn round, see ``switches``."""
         self.seeds: list[Any] = []
         self.observed: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
         """What each expression was seen to be and under which assumptions, constants left out."""

@@ -15,6 +15,7 @@ from dpmigrate.analysis.assignment import assign_target, entries_of, get_item, i
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
+from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.names import lookup
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
@@ -83,7 +84,10 @@ def _formatted(ip: Interpreter, node: cst.FormattedString) -> Value:
 def _name(ip: Interpreter, node: cst.Name) -> Value:
     literal = {"True": True, "False": False, "None": None}
     if node.value in literal:
-        return const(literal[node.value], ip.origin(node, "literal"))
+        value = const(literal[node.value], ip.origin(node, "literal"))
+        if id(node) in ip.switches:
+            return open_value(ip, ("switch", id(node)), value, [True, False], ip.origin(node, "a switch"))
+        return value
     return lookup(ip, node.value, node)
 
 
