@@ -78,7 +78,8 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     for fn in left_out(ip, wanted, _mentions(ip)):
         ip.total = 0
         with only_new_places(ip):
-            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
+            instance = _outside_instance(ip, fn.owner) if fn.owner is not None else None
+            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn, instance))
 
 
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
@@ -304,6 +305,21 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
     ip.notes["entered classes"].add(cls.key)
     if keeps_run:
         with_run.update((cls.key, m.key) for m in chosen)
+    instance = _outside_instance(ip, cls)
+    for method in chosen:
+        if method.name in ("__init__", *_SET_UPS) or instance is None:
+            continue
+        name = f"{cls.node.name.value}.{method.name}"
+        seed = ip.notes.get(("seed of", cls.key))
+        enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
+
+
+def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:
+    """An instance as an outsider would make it, set up as test frameworks do; always the same one."""
+    known: dict[Hashable, Obj] = ip.notes.setdefault("outside instances", {})
+    if cls.key in known:
+        return known[cls.key]
+    methods = _methods(ip, cls)
     made: list[Obj] = []
 
     def make() -> None:
@@ -317,30 +333,19 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
                 for param in (*params.params[1:], *params.kwonly_params):
                     default = ip.store.get(("defaults", initialiser.key), param.name.value)
                     keywords[param.name.value] = outside_parameter(ip, initialiser, param, default)
-            elif is_record(cls):
-                made.extend(
-                    a for a in options.set_from_outside(ip, cls, cls.node).atoms if isinstance(a, Obj)
-                )
-                return
-            made.extend(
-                a for a in instantiate(ip, cls, CallInfo(cls.node, [], keywords)).atoms if isinstance(a, Obj)
-            )
+            if initialiser is None and is_record(cls):
+                value = options.set_from_outside(ip, cls, cls.node)
+            else:
+                value = instantiate(ip, cls, CallInfo(cls.node, [], keywords))
+            made.extend(a for a in value.atoms if isinstance(a, Obj))
 
-    if instance is not None:
-        made.append(instance)
-    else:
-        enter_root(ip, cls.module.key, cls.node.name.value, make)
-        for method in (m for m in methods if m.name in _SET_UPS and made):
-            enter_root(ip, cls.module.key, cls.node.name.value, partial(_enter_alone, ip, method, made[0]))
-        ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
-        if made:
-            known[cls.key] = made[0]
-    for method in chosen:
-        if method.name in ("__init__", *_SET_UPS) or not made:
-            continue
-        name = f"{cls.node.name.value}.{method.name}"
-        seed = ip.notes.get(("seed of", cls.key))
-        enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, made[0]), seed)
+    enter_root(ip, cls.module.key, cls.node.name.value, make)
+    for method in (m for m in methods if m.name in _SET_UPS and made):
+        enter_root(ip, cls.module.key, cls.node.name.value, partial(_enter_alone, ip, method, made[0]))
+    ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
+    if made:
+        known[cls.key] = made[0]
+    return made[0] if made else None
 
 
 def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:

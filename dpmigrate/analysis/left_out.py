@@ -22,15 +22,14 @@ def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Func
     """Functions that were entered, but not as far as some call in them that makes a run.
 
     A function that a loop calls with one configuration after the other is cut short on the way, and
-    the branches of the later ones are never taken. A method is left alone: what it would meet on its
-    instance is what was not reached.
+    the branches of the later ones are never taken.
     """
     if not ip.roots_exhausted:
         return []
     seen = _places(ip)
     found: dict[int, Function] = {}
     for fn in ip.made:
-        if fn.owner is not None or fn.key not in ip.entered or fn.module.key not in wanted:
+        if fn.key not in ip.entered or fn.module.key not in wanted:
             continue
         if not isinstance(fn.node, cst.FunctionDef) or _nested(fn) or not mentions.of(fn.node) & _CALLS:
             continue
