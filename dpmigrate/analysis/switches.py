@@ -102,13 +102,23 @@ def _settings(tree: cst.CSTNode, names: set[str]) -> Iterator[cst.Name]:
 def _bound(node: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode | None]]:
     if isinstance(node, cst.Assign):
         for target in node.targets:
-            if isinstance(target.target, cst.Name):
-                yield target.target.value, node.value
-    elif isinstance(node, cst.AnnAssign) and isinstance(node.target, cst.Name):
-        yield node.target.value, node.value
+            yield _last(target.target), node.value
+    elif isinstance(node, cst.AnnAssign):
+        yield _last(node.target), node.value
     elif isinstance(node, cst.Param):
         yield node.name.value, node.default
     elif isinstance(node, cst.Arg) and node.keyword is not None:
         yield node.keyword.value, node.value
     elif isinstance(node, cst.DictElement) and isinstance(node.key, cst.SimpleString):
         yield str(node.key.evaluated_value), node.value
+
+
+def _last(target: cst.CSTNode) -> str:
+    """The name, attribute or string key that an assignment sets; else empty."""
+    if isinstance(target, cst.Attribute):
+        return target.attr.value
+    if isinstance(target, cst.Subscript) and len(target.slice) == 1:
+        index = target.slice[0].slice
+        target = index.value if isinstance(index, cst.Index) else index
+        return str(target.evaluated_value) if isinstance(target, cst.SimpleString) else ""
+    return target.value if isinstance(target, cst.Name) else ""

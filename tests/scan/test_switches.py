@@ -44,6 +44,8 @@ def _program(**words: str) -> str:
         {"above": "PLAIN = True", "before": "if PLAIN: return model, optimizer, loader"},
         {"above": 'config = {"dp": False, "lr": 0.1}', "test": 'config["dp"]'},
         {"above": "A, B = 1, 2\nUSE_DP = False\nON_GPU = True", "test": "ON_GPU and USE_DP"},
+        {"above": "class Args: ...\nargs = Args()\nargs.private = False", "test": "args.private"},
+        {"above": 'config = {}\nconfig["dp"] = False', "test": 'config["dp"]'},
         {"default": "private=False", "test": "private"},
         {"default": "private", "test": "private", "given": "private=False"},
     ],
