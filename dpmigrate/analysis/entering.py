@@ -122,9 +122,10 @@ _TRAINING = frozenset(
         "get_coeff",
         "get_clipping_coef",
         "signal_skip_step",
+        "training_step",
     ]
 )
-"""What code mentions that may do something with the objects of a run."""
+"""What code mentions, or is called, that may do something with the objects of a run."""
 
 
 def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
@@ -164,7 +165,7 @@ def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) ->
     """Whether a function speaks of training, and objects of a run are within its reach."""
     if not any(mark in fn.module.source.data for mark in MAKES_PRIVATE):
         return False
-    if not _mentions(ip).of(fn.node) & ip.notes["leading to training"]:
+    if not (_mentions(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
         return False
     owners: list[Hashable] = [("module", fn.module.key)]
     frame = fn.closure
@@ -175,7 +176,9 @@ def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) ->
 
 
 def _holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
-    """Whether a slot of an owner, or of an object in one, is an object of a run."""
+    """Whether an owner, a slot of it, or a slot of an object in one, is an object of a run."""
+    if isinstance(owner, Obj) and owner in ip.runs_by_object:
+        return True
     values = [ip.store.get(owner, slot) for slot in ip.store.keys(owner)]
     atoms = [a for value in values if value is not None for a in value.atoms]
     atoms += [a for s in atoms if isinstance(s, Seq) for item in s.items or () for a in item.atoms]
@@ -224,7 +227,10 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> 
                 default = ip.store.get(("defaults", fn.key), name)
                 told = arguments.get(name) or _told_by_framework(ip, receiver, name)
                 keywords[name] = told or outside_parameter(ip, fn, param, default)
-            enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+            result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+            framework = registry.FUNCTIONS.get("<returned to a framework>")
+            if receiver is not None and framework is not None:
+                framework(ip, CallInfo(fn.node, [of(receiver), result], name=fn.name))
 
 
 def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:

@@ -12,13 +12,26 @@ from dpmigrate.analysis import calls, expressions, flow, statements
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
-from dpmigrate.analysis.library import frameworks, opacus, options, python, seeds, torch, trainers
+from dpmigrate.analysis.library import frameworks, lightning, opacus, options, python, seeds, torch, trainers
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.switches import switches_of
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Unknown
 
-_LOADED = (calls, expressions, flow, statements, frameworks, opacus, options, python, seeds, torch, trainers)
+_LOADED = (
+    calls,
+    expressions,
+    flow,
+    statements,
+    frameworks,
+    lightning,
+    opacus,
+    options,
+    python,
+    seeds,
+    torch,
+    trainers,
+)
 """Importing these registers their handlers."""
 
 MAX_CALLERS = 150
