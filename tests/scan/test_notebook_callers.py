@@ -38,7 +38,13 @@ for x, y in loader:
 
 @pytest.mark.parametrize("whole", [True, False], ids=["one string", "a list of lines"])
 @pytest.mark.parametrize(
-    "statement", ["from helpers import private", "import os\nfrom helpers import (\n  private\n)"]
+    "statement",
+    [
+        "from helpers import private",
+        "import os\nfrom helpers import (\n  private\n)",
+        "%run ./helpers.py",
+        "%run -i helpers.py -n 3",
+    ],
 )
 def test_what_a_notebook_passes_is_seen(tmp_path: Path, statement: str, whole: bool) -> None:
     text = CELL.replace("IMPORT", statement)

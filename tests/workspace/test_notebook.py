@@ -118,6 +118,8 @@ def test_invalid_json_names_its_line() -> None:
     [
         "!pip install opacus==1.5.2",
         "%matplotlib inline\nx = 1",
+        "x = 1\n%run -i ../src/helpers.py --epochs 3\ny = 1",
+        "%run class.py\n%run my-helpers.py\n%run a.ipynb\nif x:\n    %run b.py\n%run c.py \\\n  -x",
         "  \n%%time\nx = 1\n",
         "%%bash\npip install x\nif [ 1 ]; then\nfi",
         "%%writefile train.sh\nimport opacus\nprint 'x'",
