@@ -8,7 +8,7 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import core
-from dpmigrate.analysis.classes import external_base, is_enum, is_record, linear
+from dpmigrate.analysis.classes import external_base, is_enum, is_record
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
@@ -16,8 +16,12 @@ from dpmigrate.analysis.left_out import left_out, only_new_places
 from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.members import methods_of, mixins_last, names_a_ghost_mode
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Unknown, Value, join_all, of
+
+MAX_INSTANCES = 3
+"""How many instances of a class the methods that nothing calls are entered on."""
 
 MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
@@ -78,8 +82,8 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     for fn in left_out(ip, wanted, _mentions(ip)):
         ip.total = 0
         with only_new_places(ip):
-            instance = _outside_instance(ip, fn.owner) if fn.owner is not None else None
-            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn, instance))
+            found = _instances(ip, fn.owner) if fn.owner is not None else []
+            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn, found[0] if found else None))
 
 
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
@@ -103,7 +107,7 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
         if len(siblings) < MAX_FRAMES_OF_ONE:
             siblings.append(fn.key)
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
-    for cls in _mixins_last(ip):
+    for cls in mixins_last(ip):
         if cls.module.key in wanted and not is_enum(cls):
             _enter_class(ip, cls, leading)
 
@@ -285,15 +289,14 @@ _SET_UPS = ("setUpClass", "setUp", "asyncSetUp", "setup_class", "setup_method")
 
 
 def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
-    """Make an instance as an outsider would, and enter the methods that no call reached on it.
+    """Enter the methods that no call reached, on the instances that the project makes, else on an outsider's.
 
-    When it turns out to keep objects of a run, its other methods are entered (again) with them.
+    When one turns out to keep objects of a run, its other methods are entered (again) with them.
     """
-    known: dict[Hashable, Obj] = ip.notes.setdefault("outside instances", {})
-    instance = known.get(cls.key)
+    known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
     again = cls.key in ip.notes.setdefault("entered classes", set())
-    keeps_run = not leading and instance is not None and _holds_run(ip, instance)
-    inherited = not again and _names_a_ghost_mode(cls)
+    keeps_run = not leading and any(_holds_run(ip, i) for i in known.get(cls.key, ()))
+    inherited = not again and names_a_ghost_mode(cls)
     with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
 
     def fresh(method: Function) -> bool:
@@ -302,30 +305,38 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
         done = method.key in ip.entered and not (inherited and method.owner is not cls)
         if done and (not keeps_run or (cls.key, method.key) in with_run):
             return False
-        return _leads_to_runs(ip, method) or (not leading and _may_use_runs(ip, method, instance))
+        if _leads_to_runs(ip, method):
+            return True
+        receivers: list[Obj | None] = [*known.get(cls.key, ())] or [None]
+        return not leading and any(_may_use_runs(ip, method, i) for i in receivers)
 
-    methods = _methods(ip, cls)
-    chosen = [m for m in methods if fresh(m)]
+    chosen = [m for m in methods_of(ip, cls) if fresh(m)]
     if not chosen:
         return
     ip.notes["entered classes"].add(cls.key)
     if keeps_run:
         with_run.update((cls.key, m.key) for m in chosen)
-    instance = _outside_instance(ip, cls)
     for method in chosen:
-        if method.name in ("__init__", *_SET_UPS) or instance is None:
-            continue
-        name = f"{cls.node.name.value}.{method.name}"
-        seed = ip.notes.get(("seed of", cls.key))
-        enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
+        for instance in _instances(ip, cls):
+            if method.name in ("__init__", *_SET_UPS):
+                continue
+            name = f"{cls.node.name.value}.{method.name}"
+            seed = ip.instances.get(instance)
+            enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
+
+
+def _instances(ip: Interpreter, cls: Class) -> list[Obj]:
+    """What to call a class's methods on: the first instances that the project makes, else an outsider's."""
+    known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
+    if cls.key not in known:
+        own = [i for i in ip.instances if isinstance(i.data, Class) and i.data.key == cls.key]
+        known[cls.key] = own[:MAX_INSTANCES] or [i for i in [_outside_instance(ip, cls)] if i is not None]
+    return known[cls.key]
 
 
 def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:
-    """An instance as an outsider would make it, set up as test frameworks do; always the same one."""
-    known: dict[Hashable, Obj] = ip.notes.setdefault("outside instances", {})
-    if cls.key in known:
-        return known[cls.key]
-    methods = _methods(ip, cls)
+    """An instance as an outsider would make it, set up as test frameworks do."""
+    methods = methods_of(ip, cls)
     made: list[Obj] = []
 
     def make() -> None:
@@ -348,9 +359,8 @@ def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:
     enter_root(ip, cls.module.key, cls.node.name.value, make)
     for method in (m for m in methods if m.name in _SET_UPS and made):
         enter_root(ip, cls.module.key, cls.node.name.value, partial(_enter_alone, ip, method, made[0]))
-    ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
     if made:
-        known[cls.key] = made[0]
+        ip.instances[made[0]] = ip.store.get("<global>", "seed")
     return made[0] if made else None
 
 
@@ -362,36 +372,3 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
         new = ip.store.get(receiver, slot)
         if old is not None and new is not None and new != old:
             ip.store.set(receiver, slot, join_all([new, old.select(lambda a: a != Const(None))]))
-
-
-def _mixins_last(ip: Interpreter) -> list[Class]:
-    """The classes, those behind that are nothing by themselves: bases that a library's class completes."""
-    mixins = {
-        base
-        for cls in ip.classes
-        if external_base(ip, cls) is not None
-        for base in linear(cls)
-        if not base.bases and base != cls
-    }
-    return [c for c in ip.classes if c not in mixins] + [c for c in ip.classes if c in mixins]
-
-
-def _names_a_ghost_mode(cls: Class) -> bool:
-    """Whether a class speaks of ghost mode itself, so that inherited methods may do so on it."""
-    return b"ghost" in cls.module.source.data and "ghost" in cls.module.tree.code_for_node(cls.node)
-
-
-def _methods(ip: Interpreter, cls: Class) -> list[Function]:
-    """The class's methods, inherited ones included, each name once, in order of definition."""
-    found: dict[str, Function] = {}
-    for current in linear(cls):
-        for slot in ip.store.keys(("class", current.key)):
-            value = ip.store.get(("class", current.key), slot)
-            for atom in value.atoms if value is not None else ():
-                if (
-                    isinstance(atom, Function)
-                    and isinstance(atom.node, cst.FunctionDef)
-                    and isinstance(slot, str)
-                ):
-                    found.setdefault(slot, atom)
-    return list(found.values())

@@ -79,6 +79,7 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     post = find_member(ip, cls, "__post_init__")
     if post is not None and isinstance(post.only, Function):
         enter_function(ip, post.only, CallInfo(info.node), receiver=made)
+    ip.instances[made] = ip.store.get("<global>", "seed")
     return of(made)
 
 
