@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Tri = bool | None
 """Three-valued truth: True, False, or None for "cannot be known"."""
@@ -17,6 +17,9 @@ Certainty = Literal["definite", "possible"]
 Severity = Literal["error", "warning", "info"]
 Impact = Literal["privacy", "utility", "reproducibility", "api", "none"]
 Applicability = Literal["safe", "unsafe"]
+Strategy = Literal["upgrade", "set-to-none", "patch", "hooks"]
+"""What a fix does about ghost clipping under a batch memory manager."""
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 NOT_ANALYSED = "DPM000"
@@ -83,6 +86,12 @@ class OpacusVersions(NamedTuple):
     sources: tuple[Place, ...] = ()
 
 
+Loss = Literal["returned-criterion", "two-pass", "other", "mixed", "unknown"]
+"""What makes the losses that go backward."""
+Seeding = Literal["none", "seeded", "unseeded", "entropy", "unknown"]
+"""How a generator is seeded; "entropy" is by ``.seed()`` or the operating system."""
+
+
 class Run(NamedTuple):
     """One private training run, as reported (the RUN object of the JSON schema)."""
 
@@ -97,9 +106,9 @@ class Run(NamedTuple):
     zero_grad_set_to_none: Tri = None
     criterion_passed: Tri = None
     unpack: tuple[int, ...] = ()
-    loss: Literal["returned-criterion", "two-pass", "other", "mixed", "unknown"] = "unknown"
-    noise_generator: Literal["none", "seeded", "unseeded", "entropy", "unknown"] = "none"
-    loader_generator: Literal["none", "seeded", "unseeded", "entropy", "unknown"] = "none"
+    loss: Loss = "unknown"
+    noise_generator: Seeding = "none"
+    loader_generator: Seeding = "none"
     global_seed: Tri = None
     opacus: OpacusVersions = OpacusVersions()
 

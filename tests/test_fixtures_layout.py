@@ -46,6 +46,7 @@ def line_of(folder: Path, expected: Expected) -> str:
 
 
 def points_at(rule: str, line: str) -> bool:
+    assert rule in TELLING, f"say in TELLING what a line holds that {rule} points at"
     words = TELLING[rule]
     return any(word in line for word in ((words,) if isinstance(words, str) else words))
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from dpmigrate.advisories.cases import cases_of
+from dpmigrate.advisories.catalogue import load
 from tests.fixtures_support import fixtures
 from tests.opacus_releases import CHECKOUT
 from tests.verify.planted import PLANTS
@@ -104,6 +106,12 @@ def test_the_front_matter_is_complete(path: Path) -> None:
     assert front["references"]
     assert all(reference.startswith("https://") for reference in front["references"])
     SpecifierSet(front["affected"])
+
+
+@each_rule
+def test_what_it_matches_can_be_read(path: Path) -> None:
+    rule = load(path)
+    assert bool(cases_of(rule)) == ("match" in parts(path)[0] and "about" not in rule.match)
 
 
 @each_rule

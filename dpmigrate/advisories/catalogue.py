@@ -9,19 +9,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
-from dpmigrate.model import Impact, Severity
+from dpmigrate.model import Applicability, Impact, Severity
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+Reported = Literal["default", "selected", "verify"]
 
 _FENCE = "+++"
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
@@ -45,8 +47,7 @@ class UnknownRuleError(LookupError):
 class FixPolicy:
     """What an advisory says of its fix: how far it can be trusted, and what it does."""
 
-    applicability: str
-    """``safe``, ``unsafe`` or ``none``."""
+    applicability: Applicability | Literal["none"]
     summary: str = ""
     when: str = ""
     """A condition over facts that must hold for the fix to be on offer; empty for always."""
@@ -66,12 +67,12 @@ class Advisory:
     fix: FixPolicy
     references: tuple[str, ...]
     match: Mapping[str, Any]
-    """The front matter's ``[match]`` table, as it stands; the matching gives it its meaning."""
+    """The front matter's ``[match]`` table, as it stands; `cases` gives it its meaning."""
     body: str
     """The Markdown below the front matter."""
     path: Path
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Front matter beyond the fields above."""
+    reported: Reported = "default"
+    """``selected``: only where the rule is selected; ``verify``: only ``verify`` can find it."""
 
     @property
     def sections(self) -> dict[str, str]:
@@ -156,9 +157,13 @@ def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
     if impact not in get_args(Impact):
         raise CatalogueError(f"{path.name}: '{impact}' is no impact.")
     fix = dict(table.pop("fix", {"applicability": "none"}))
-    policy = FixPolicy(text(fix, "applicability"), text(fix, "summary", ""), text(fix, "when", ""))
-    if policy.applicability not in ("safe", "unsafe", "none"):
-        raise CatalogueError(f"{path.name}: '{policy.applicability}' is no applicability of a fix.")
+    applicability = text(fix, "applicability")
+    if applicability not in (*get_args(Applicability), "none"):
+        raise CatalogueError(f"{path.name}: '{applicability}' is no applicability of a fix.")
+    policy = FixPolicy(cast(Any, applicability), text(fix, "summary", ""), text(fix, "when", ""))
+    reported = text(table, "reported", "default")
+    if reported not in get_args(Reported):
+        raise CatalogueError(f"{path.name}: 'reported' must be one of {', '.join(get_args(Reported))}.")
     references = table.pop("references", [])
     if not isinstance(references, list) or not all(isinstance(item, str) for item in references):
         raise CatalogueError(f"{path.name}: 'references' must be a list of strings.")
@@ -166,19 +171,23 @@ def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
     rule, name = text(table, "id"), text(table, "name")
     if not _ID.fullmatch(rule) or not _NAME.fullmatch(name) or path.stem != f"{rule}-{name}":
         raise CatalogueError(f"{path.name}: the file must be called <id>-<name>.md, here {rule}-{name}.md.")
+    summary, affected = text(table, "summary"), text(table, "affected", "")
+    unknown = [*table, *(f"fix.{key}" for key in fix)]
+    if unknown:
+        raise CatalogueError(f"{path.name}: '{unknown[0]}' is no key of the front matter.")
     return Advisory(
         id=rule,
         name=name,
-        summary=text(table, "summary"),
+        summary=summary,
         severity=cast(Severity, severity),
         impact=cast(Impact, impact),
-        affected=text(table, "affected", ""),
+        affected=affected,
         fix=policy,
         references=tuple(references),
         match=MappingProxyType(match),
         body=body,
         path=path,
-        extra=MappingProxyType(table),
+        reported=cast(Reported, reported),
     )
 
 

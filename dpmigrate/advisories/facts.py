@@ -13,10 +13,13 @@ from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
 from dpmigrate.analysis.training import Event
 from dpmigrate.analysis.values import Absent, Const, External, Function, Obj, Partial, Unknown, Value
 from dpmigrate.model import Tri, both, either, negated
-from dpmigrate.versions.releases import FAULTY_GIT, between
+from dpmigrate.versions.releases import between
 
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
+
+LEFT_WORDS = ("maker", "step", "criterion", "consequence")
+"""Words that some facts leave in ``subject.notes`` for the message."""
 
 
 def fact(made: Fact) -> Fact:
@@ -36,11 +39,6 @@ def _ghost(s: Subject) -> Tri:
 @fact
 def _manual(s: Subject) -> Tri:
     return s.run.manual
-
-
-@fact
-def _adaptive(s: Subject) -> Tri:
-    return s.run.adaptive
 
 
 @fact
@@ -65,11 +63,6 @@ def _clipping_ghost_named(s: Subject) -> Tri:
 
 
 @fact
-def _asked_mode(s: Subject) -> Tri:
-    return s.run.asked_mode
-
-
-@fact
 def _criterion_given(s: Subject) -> Tri:
     return is_given(s.run.argument("criterion"))
 
@@ -85,9 +78,6 @@ def is_given(value: Value) -> Tri:
 @fact
 def _max_grad_norm_is_one(s: Subject) -> Tri:
     value = s.run.argument("max_grad_norm")
-    for e in value.entries:
-        if isinstance(e.atom, Const):
-            s.notes["max_grad_norm"] = e.atom.value
     return either(_is_constant(value, 1.0), _is_constant(value, 1))
 
 
@@ -97,13 +87,16 @@ def _patched(s: Subject) -> Tri:
     return bool(s.ip.notes.get("patched"))
 
 
-# -- versions ---------------------------------------------------------------------------------
-
-
 @fact
-def _git_faulty(s: Subject) -> Tri:
-    remaining = s.versions.together & FAULTY_GIT
-    return bool(remaining) and (s.versions.together <= FAULTY_GIT or None)
+def _losses_wrapped_by_hand(s: Subject) -> Tri:
+    """Whether the program wraps its own losses, so that the criterion of the engine is of no use."""
+    found = [
+        e for e in s.run.of_kind("result-use") if e.detail.get("wrapper") == "DPTensorFastGradientClipping"
+    ]
+    return any(not e.guard for e in found) or (None if found else False)
+
+
+# -- versions ---------------------------------------------------------------------------------
 
 
 # -- what happens to the gradients ------------------------------------------------------------
@@ -315,11 +308,6 @@ def _already_per_example(s: Subject) -> Tri:
 @fact
 def _takes_three(s: Subject) -> Tri:
     return s.event is not None and s.event.detail["count"] == 3 and s.event.detail["star"] is None
-
-
-@fact
-def _takes_four(s: Subject) -> Tri:
-    return s.event is not None and s.event.detail["count"] == 4 and s.event.detail["star"] is None
 
 
 # -- randomness -------------------------------------------------------------------------------

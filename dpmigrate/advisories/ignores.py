@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import Finding, Span
-from dpmigrate.workspace.suppressions import Suppressions, in_python, in_text
+from dpmigrate.workspace.suppressions import Suppressions, in_lines, in_python
 
 if TYPE_CHECKING:
     from dpmigrate.advisories.catalogue import Advisory
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from dpmigrate.project import Project
     from dpmigrate.workspace.discover import Workspace
 
-MARK = b"dpmigrate: ignore"
+_WORD = b"dpmigrate:"
+"""Bytes of the files that may hold such a comment, in lower case."""
 
 
 class Ignores:
@@ -23,7 +24,7 @@ class Ignores:
         self.project = project
         self._known: dict[str, Suppressions | None] = {}
         for path, source in project.sources.items():
-            if MARK in source.data:
+            if _WORD in source.data.lower():
                 self._of(path)
 
     def _of(self, path: str) -> Suppressions | None:
@@ -31,9 +32,9 @@ class Ignores:
             source = self.project.sources.get(path)
             found: Suppressions | None = None
             if source is not None:
-                found = in_python(source) if MARK in source.data else None
-            elif MARK in self.project.dependencies.get(path, b""):
-                found = in_text(self.project.dependencies[path].decode(errors="replace"))
+                found = in_python(source) if _WORD in source.data.lower() else None
+            else:
+                found = in_lines(self.project.lines(path))
             self._known[path] = found
         return self._known[path]
 

@@ -7,23 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dpmigrate.advisories import conditions, handmade
+from dpmigrate.advisories import conditions
+from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Origin
-from dpmigrate.model import Certainty, Place, Tri, both
-from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, from_spec
+from dpmigrate.model import Certainty, Place, Severity, Tri, both
+from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.core import Interpreter
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
-
-_LOADED = (handmade,)
-"""Importing these registers their facts."""
 
 
 @dataclass(slots=True)
@@ -38,7 +35,7 @@ class Match:
     origin: Origin | None = None
     """Where in the code; None where it is about a pin."""
     pin: Pin | None = None
-    severity: str | None = None
+    severity: Severity | None = None
     """Instead of the advisory's own."""
     fixable: bool = True
     """Whether the advisory's fix, if it has one, is on offer here."""
@@ -51,33 +48,19 @@ def match_runs(
 ) -> Iterator[Match]:
     """Every match of every advisory on every run of a project, in no particular order."""
     program = project.program
+    cases = [(advisory, case) for advisory in advisories for case in cases_of(advisory)]
     for part in program.parts if program is not None else ():
         alike = same_calls(part.runs)
         for run in part.runs:
             versions = versions_of(run, project.declarations, override, alike(run))
-            for advisory in advisories:
-                yield from match_run(advisory, run, versions, part.interpreter)
+            for advisory, case in cases:
+                for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
+                    found = _judge(advisory, case, subject)
+                    if found is not None:
+                        yield found
 
 
-def match_run(advisory: Advisory, run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Match]:
-    """The matches of one advisory on one run."""
-    table = advisory.match
-    for case in table.get("case", [table] if "subject" in table else []):
-        maker = SUBJECTS[case["subject"]]
-        for subject in maker(run, versions, ip):
-            found = _judge(advisory, case, subject)
-            if found is not None:
-                yield found
-
-
-def affected_versions(advisory: Advisory, case: dict[str, Any]) -> VersionSet:
-    """The versions that have the fault: by the advisory, or by the case's own words."""
-    spec = case.get("affected", advisory.affected)
-    affected = from_spec(spec) if spec else everything()
-    return affected | FAULTY_GIT if case.get("faulty-git") else affected
-
-
-def _judge(advisory: Advisory, case: dict[str, Any], subject: Subject) -> Match | None:
+def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
     answers: dict[str, Tri] = {}
 
     def fact(name: str) -> Tri:
@@ -85,33 +68,33 @@ def _judge(advisory: Advisory, case: dict[str, Any], subject: Subject) -> Match 
             answers[name] = FACTS[name](subject)
         return answers[name]
 
-    affected = affected_versions(advisory, case)
-    by_version = _by_version(case.get("versions", "any"), subject.versions, affected)
+    by_version = _by_version(case, subject.versions)
     if by_version is False:
         return None
-    truth = both(by_version, conditions.holds(case["when"], fact))
+    truth = both(by_version, conditions.holds(case.when, fact))
     if truth is False:
         return None
     # What goes wrong in every mode is as sure where the mode is not.
-    of_the_mode = "ghost" in conditions.names_in(case["when"])
+    of_the_mode = "ghost" in conditions.names_in(case.when)
     sure = truth is True and subject.run.certainty(subject.event, of_the_mode) == "definite"
     sure = sure and not subject.guard
     return Match(
         advisory,
         subject.run,
         "definite" if sure else "possible",
-        _message(case["message"], subject, affected),
+        _message(case, subject),
         tuple(_because(case, subject)),
         subject.origin,
-        severity=case.get("severity"),
+        severity=case.severity,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
         notes=subject.notes,
     )
 
 
-def _by_version(how: str, versions: Versions, affected: VersionSet) -> Tri:
+def _by_version(case: Case, versions: Versions) -> Tri:
     """Whether the versions that remain are affected: all, none, or some."""
+    how, affected = case.versions, case.affected
     if how == "any":
         return True
     remaining = versions.declared if how == "declared" else versions.together
@@ -124,16 +107,16 @@ def _by_version(how: str, versions: Versions, affected: VersionSet) -> Tri:
     return True if remaining <= affected else None
 
 
-def _because(case: dict[str, Any], subject: Subject) -> Iterator[Place]:
+def _because(case: Case, subject: Subject) -> Iterator[Place]:
     """Why it is believed: the mode, the versions, and what the facts pointed at."""
     run = subject.run
     seen: set[Place] = set()
     places: list[Place] = []
     for origin in run.mode_because:
         places.append(origin.module.place(origin.node, f"mode {run.shown_mode!r}: {origin.text}"))
-    if case.get("versions", "any") != "any":
+    if case.versions != "any":
         places.extend(subject.versions.sources[:4])
-        places.extend(p.place for p in subject.versions.proofs if case["versions"] != "declared")
+        places.extend(p.place for p in subject.versions.proofs if case.versions != "declared")
     if subject.origin.node is not run.origin.node:
         places.append(run.module.place(run.origin.node, made_by(run, "the private run")))
     places.extend(subject.notes.get("places", ()))
@@ -152,8 +135,8 @@ class _Words(dict[str, Any]):
         return "?"
 
 
-def _message(template: str, subject: Subject, affected: VersionSet) -> str:
-    run, versions = subject.run, subject.versions
+def _message(case: Case, subject: Subject) -> str:
+    run, versions, affected = subject.run, subject.versions, case.affected
     hit = (versions.together or versions.evidence) & affected
     words = _Words(
         mode=f"`{run.mode}`" if run.shown_mode != "?" else f"what may be `{run.mode}`",
@@ -167,7 +150,7 @@ def _message(template: str, subject: Subject, affected: VersionSet) -> str:
         manager=subject.event.detail.get("manager", "") if subject.event is not None else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
-    return string.Formatter().vformat(template, (), words)
+    return string.Formatter().vformat(case.message, (), words)
 
 
 def made_by(run: TrainingRun, what: str) -> str:

@@ -19,11 +19,17 @@ summary = "one line: what is wrong"
 severity = "error"
 impact = "privacy"
 affected = ""
+reported = "default"
 references = []
 
 [fix]
 applicability = "none"
-summary = ""
+summary = "what dpmigrate fix does, or what to do by hand"
+
+[match]
+subject = "run"
+when = "ghost"
+message = "what is wrong in {{mode}} mode, in one line"
 +++
 
 ## What happens

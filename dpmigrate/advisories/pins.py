@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dpmigrate.advisories.cases import affected_versions
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import same_calls, versions_of
-from dpmigrate.advisories.matching import Match, affected_versions, made_by
+from dpmigrate.advisories.matching import Match, made_by
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.model import Place
 from dpmigrate.versions.releases import VersionSet, between, everything
@@ -25,7 +26,7 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
     program, declarations = project.program, project.declarations
     if program is None or declarations is None or override is not None:
         return
-    affected = affected_versions(advisory, dict(advisory.match))
+    affected = affected_versions(advisory, advisory.match)
     found: dict[tuple[str, int | None, int], Match] = {}
     alike = same_calls(program.runs)
     own = (r for r in program.runs if r.ghost and not program.modules.in_library(r.module.key))

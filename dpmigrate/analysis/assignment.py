@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.classes import class_attribute
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Literal
+from dpmigrate.analysis.guards import ALWAYS, Literal
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
@@ -28,6 +28,8 @@ from dpmigrate.analysis.values import (
     Value,
     const,
     join_all,
+    join_guarded,
+    merge,
     of,
 )
 
@@ -155,18 +157,25 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
         before = ip.store.get(e.atom, slot)
         strong = len(owners) == 1 and isinstance(known, Const)
         ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
-    if isinstance(target.value, cst.Name):
-        for e in container.entries:
-            if isinstance(e.atom, Seq) and isinstance(known, Const) and isinstance(known.value, int):
-                _set_sequence_item(ip, target.value, e.atom, known.value, value)
+    if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
+        target.value, (cst.Name, cst.Attribute)
+    ):
+        changed = (Entry(_with_item(e.atom, known, value), e.guard, e.because) for e in container.entries)
+        assign_target(ip, target.value, merge(changed))
 
 
-def _set_sequence_item(ip: Interpreter, name: cst.Name, seq: Seq, index: int, value: Value) -> None:
-    if seq.items is None or not -len(seq.items) <= index < len(seq.items):
-        return
-    items = list(seq.items)
+def _with_item(atom: Atom, key: Atom | None, value: Value) -> Atom:
+    """A sequence after an item of it was set; any other atom as it is."""
+    if not isinstance(atom, Seq):
+        return atom
+    index = key.value if isinstance(key, Const) else None
+    if atom.items is None or not isinstance(index, int):
+        return Seq(None, join_all([atom.each(), value]), atom.mutable)
+    if not -len(atom.items) <= index < len(atom.items):
+        return atom
+    items = list(atom.items)
     items[index] = value
-    assign_name(ip, name.value, of(Seq(tuple(items), None, seq.mutable)))
+    return Seq(tuple(items), None, atom.mutable)
 
 
 def subscript_key(ip: Interpreter, node: cst.Subscript) -> Value | None:
@@ -180,9 +189,8 @@ def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CST
     """``container[key]``."""
     parts: list[Value] = []
     for e in container.entries:
-        for found in _item_of(ip, e, key, node).entries:
-            if not isinstance(found.atom, Absent):
-                parts.append(Value((Entry(found.atom, found.guard | e.guard, found.because),)))
+        found = _item_of(ip, e, key, node).select(lambda a: not isinstance(a, Absent))
+        parts.append(found.guarded(e.guard))
     return ip.feasible(join_all(parts)) or ip.unknown(node, "item")
 
 
@@ -264,6 +272,23 @@ def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[str, Value], bool]:
         if value:
             known[name] = value
     return known, ip.read(atom, "rest") is not None
+
+
+def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
+    """``target.update(source)`` and ``{**source}``: later entries win where they are present."""
+    for e in source.entries:
+        if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
+            known, more = entries_of(ip, e.atom)
+            for name, value in known.items():
+                before = ip.store.get(target, ("key", name)) or ABSENT
+                sometimes = len(source.entries) > 1 or any(a == ABSENT.only for a in value.atoms)
+                new = value.select(lambda a: a != ABSENT.only).guarded(e.guard)
+                merged = join_guarded([(new, e.guard), (before, ALWAYS)]) if sometimes else new
+                ip.store.set(target, ("key", name), merged)
+            if more:
+                ip.store.set(target, "rest", ip.read(e.atom, "rest") or NOTHING)
+        elif not (isinstance(e.atom, Const) and e.atom.value is None):
+            ip.store.set(target, "rest", of(Unknown((target.key, "rest"), "unknown entries")))
 
 
 def attribute_path(node: Atom) -> str:

@@ -13,6 +13,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle
 from dpmigrate.analysis.values import (
     NOTHING,
+    Absent,
     Bound,
     Class,
     Const,
@@ -36,8 +37,7 @@ def get_attribute(ip: Interpreter, value: Value, name: str, node: cst.CSTNode) -
     """``value.name``."""
     parts: list[Entry] = []
     for e in value.entries:
-        for found in attribute_of(ip, e, name, node).entries:
-            parts.append(Entry(found.atom, found.guard | e.guard, found.because))
+        parts += attribute_of(ip, e, name, node).guarded(e.guard).entries
     if not parts:
         return ip.unknown(node, f"attribute {name}")
     return ip.feasible(merge(parts))
@@ -85,7 +85,10 @@ def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, no
         return handler(ip, entry, node)
     stored = ip.read(atom, name)
     if stored:
-        return settle(ip, stored, atom, name)
+        own = stored.select(lambda a: not isinstance(a, Absent))
+        gaps = [e.guard for e in stored.entries if isinstance(e.atom, Absent)]
+        inherited = _attribute_of_instance(ip, entry, atom, name, node) if gaps else NOTHING
+        return join_all([settle(ip, own, atom, name), *(inherited.guarded(guard) for guard in gaps)])
     if atom.kind == "package":
         dotted, level = atom.data
         assert atom.module is not None
@@ -160,5 +163,5 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
         if len(owners) == 1:
             ip.store.set(owner, name, new)
         else:
-            before = ip.store.get(owner, name) or NOTHING
+            before = ip.store.get(owner, name) or ip.store.unset((owner, name))
             ip.store.set(owner, name, join_all([before, new]))

@@ -93,18 +93,21 @@ def _call(ip: Interpreter, node: cst.Call) -> Value:
 
 
 def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Entry], Value]) -> Value:
-    """Call every alternative callee under its own assumptions and join the results."""
-    parts: list[Value] = []
+    """Call every alternative callee under its own assumptions, and join what they return and leave."""
     live = ip.feasible(value).entries
-    for e in live:
-        saved = ip.path
-        if not ip.assume(e.guard):
-            continue
-        try:
+    parts: list[Value] = []
+
+    def calling(e: Entry) -> Callable[[], bool]:
+        def action() -> bool:
             result = call_one(e)
-        finally:
-            ip.path = saved
-        parts.append(result.guarded(e.guard) if len(live) > 1 else result)
+            parts.append(result.guarded(e.guard) if len(live) > 1 else result)
+            return True
+
+        return action
+
+    saved = ip.path
+    ip.alternatives([(e.guard, calling(e)) for e in live])
+    ip.path = saved
     return join_all(parts) if parts else ip.unknown(info.node, "a call of something unknown")
 
 
@@ -242,7 +245,7 @@ def call_method(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fallback:
     """Call a method of an object: its own attribute, its class's method, or the library's."""
     stored = ip.read(atom, name)
     if stored:
-        return call_value(ip, stored, info)
+        return call_value(ip, get_attribute(ip, of(atom), name, info.node), info)
     if atom.kind == "instance":
         return _call_on_instance(ip, atom, name, info, fallback)
     handler = registry.method_for(atom, name)

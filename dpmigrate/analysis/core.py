@@ -23,7 +23,7 @@ from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Origin,
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000
 """Statements and calls executed from one root before calls are no longer entered."""
-MAX_TOTAL = 60_000
+MAX_TOTAL = 90_000
 """Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
 
@@ -39,6 +39,14 @@ class LoopControl:
     depth: int
     breaks: list[tuple[Delta, Guard]] = field(default_factory=list)
     continues: list[tuple[Delta, Guard]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The body of a ``try``: the changes since layer ``depth`` with which a handler may begin."""
+
+    depth: int
+    states: list[tuple[Delta, Guard]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -103,6 +111,8 @@ class Interpreter:
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
         self.loops: list[Hashable] = []
+        self.attempts: list[Attempt] = []
+        """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
@@ -191,7 +201,10 @@ class Interpreter:
 
     def new(self, kind: str, node: cst.CSTNode, data: Any = None, extra: Hashable = None) -> Obj:
         """An object allocated at a node in the current context."""
-        return Obj(kind, (id(node), self.context, extra), self.module, node, data)
+        made = Obj(kind, (id(node), self.context, extra), self.module, node, data)
+        if kind in ("dict", "instance"):
+            self.store.make(made)
+        return made
 
     def feasible(self, value: Value) -> Value:
         """The part of a value that agrees with the path condition."""
@@ -278,13 +291,18 @@ class Interpreter:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Execute outside the current function, path and layers (imports, roots)."""
-        saved = (self.store.layers, self.path, self.frames, self.loops, self.conditional, self._calls)
-        self.store.layers = self.store.layers[:1]
-        self.path, self.frames, self.loops, self.conditional, self._calls = ALWAYS, [], [], 0, []
+        names = ("path", "frames", "loops", "attempts", "conditional", "_calls")
+        saved = {name: getattr(self, name) for name in names}
+        layers = self.store.layers
+        self.store.layers = layers[:1]
+        self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
+        self.conditional, self._calls = 0, []
         try:
             yield
         finally:
-            self.store.layers, self.path, self.frames, self.loops, self.conditional, self._calls = saved
+            self.store.layers = layers
+            for name, value in saved.items():
+                setattr(self, name, value)
 
     # -- runs -----------------------------------------------------------------------------
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
 
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import assign_target, entries_of, get_item, iterate, subscript_key
+from dpmigrate.analysis.assignment import assign_target, get_item, iterate, subscript_key, update_dict
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
+from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.names import lookup
-from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
-    Atom,
     Const,
     Function,
     Obj,
-    Params,
     Seq,
-    Tensor,
-    Unknown,
     Value,
     const,
     join_all,
@@ -39,21 +31,6 @@ from dpmigrate.analysis.values import (
 # -- literals ---------------------------------------------------------------------------------
 
 
-@expression(cst.SimpleString, cst.ConcatenatedString)
-def _string(ip: Interpreter, node: cst.SimpleString | cst.ConcatenatedString) -> Value:
-    value = _text(node.value) if isinstance(node, cst.SimpleString) else node.evaluated_value
-    if value is None:
-        return ip.unknown(node, "a formatted string")
-    return const(value, ip.origin(node, "literal"))
-
-
-@lru_cache(maxsize=10_000)
-def _text(literal: str) -> str | bytes:
-    """What a string literal stands for; the same few are met again and again."""
-    value: str | bytes = ast.literal_eval(literal)
-    return value
-
-
 @expression(cst.Integer, cst.Float)
 def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
     return const(ast.literal_eval(node.value.replace("_", "")), ip.origin(node, "literal"))
@@ -62,22 +39,6 @@ def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
 @expression(cst.Ellipsis)
 def _ellipsis(ip: Interpreter, node: cst.Ellipsis) -> Value:
     return const(...)
-
-
-@expression(cst.FormattedString)
-def _formatted(ip: Interpreter, node: cst.FormattedString) -> Value:
-    text = ""
-    plain = True
-    for part in node.parts:
-        if isinstance(part, cst.FormattedStringText):
-            text += part.value
-        elif isinstance(part, cst.FormattedStringExpression):
-            value = ip.evaluate(part.expression).only
-            plain = plain and isinstance(value, Const)
-            text += str(value.value) if isinstance(value, Const) else ""
-    return (
-        const(text, ip.origin(node, "formatted string")) if plain else ip.unknown(node, "a formatted string")
-    )
 
 
 @expression(cst.Name)
@@ -136,172 +97,7 @@ def _dict(ip: Interpreter, node: cst.Dict) -> Value:
     return of(made)
 
 
-def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
-    """``target.update(source)`` and ``{**source}``: later entries win where they are present."""
-    for e in source.entries:
-        if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
-            known, more = entries_of(ip, e.atom)
-            for name, value in known.items():
-                before = ip.store.get(target, ("key", name)) or ABSENT
-                sometimes = len(source.entries) > 1 or any(a == ABSENT.only for a in value.atoms)
-                new = value.select(lambda a: a != ABSENT.only).guarded(e.guard)
-                merged = join_guarded([(new, e.guard), (before, ALWAYS)]) if sometimes else new
-                ip.store.set(target, ("key", name), merged)
-            if more:
-                ip.store.set(target, "rest", ip.read(e.atom, "rest") or NOTHING)
-        elif not (isinstance(e.atom, Const) and e.atom.value is None):
-            ip.store.set(target, "rest", of(Unknown((target.key, "rest"), "unknown entries")))
-
-
-# -- operators --------------------------------------------------------------------------------
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.add,
-    "Subtract": operator.sub,
-    "Multiply": operator.mul,
-    "Divide": operator.truediv,
-    "FloorDivide": operator.floordiv,
-    "Modulo": operator.mod,
-}
-_PLAIN = (int, float, str, bool)
-
-
-@expression(cst.BinaryOperation)
-def _binary(ip: Interpreter, node: cst.BinaryOperation) -> Value:
-    return arithmetic(ip, type(node.operator).__name__, ip.evaluate(node.left), ip.evaluate(node.right), node)
-
-
-def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.CSTNode) -> Value:
-    """The value of a binary operation; tensors remember what was done to them."""
-    tensors = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Tensor)]
-    if tensors:
-        return _tensor_arithmetic(name, left, right)
-    a, b = left.only, right.only
-    if (
-        isinstance(a, Const)
-        and isinstance(b, Const)
-        and isinstance(a.value, _PLAIN)
-        and isinstance(b.value, _PLAIN)
-    ):
-        compute = _OPERATORS.get(name)
-        try:
-            if compute is not None:
-                return const(compute(a.value, b.value), ip.origin(node, "computed"))
-        except (TypeError, ZeroDivisionError, ValueError, OverflowError):
-            return ip.unknown(node, "a computation")
-    if (
-        isinstance(a, Seq)
-        and isinstance(b, Seq)
-        and name == "Add"
-        and a.items is not None
-        and b.items is not None
-    ):
-        return of(Seq((*a.items, *b.items), None, a.mutable))
-    if name == "BitOr" and isinstance(a, Obj) and a.kind == "dict":
-        made = ip.new("dict", node)
-        update_dict(ip, made, left)
-        update_dict(ip, made, right)
-        return of(made)
-    parts: set[Atom] = set()
-    for x in (*left.atoms, *right.atoms):
-        if isinstance(x, Params):
-            parts.add(x)
-        elif isinstance(x, Unknown):
-            parts |= x.parts
-    return ip.unknown(node, "a computation", frozenset(parts))
-
-
-def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
-    """Combine tensors: the maker that survives is the one a gradient flows to."""
-    out: list[Value] = []
-    for x in left.entries or (None,):
-        for y in right.entries or (None,):
-            pair = [e for e in (x, y) if e is not None]
-            tensors = [e.atom for e in pair if isinstance(e.atom, Tensor)]
-            if not tensors or (x and y and contradict(x.guard, y.guard)):
-                continue
-            guard: Guard = frozenset().union(*(e.guard for e in pair))
-            coefficient = next((t.coefficient for t in tensors if t.coefficient is not None), None)
-            makers = [t for t in tensors if t.maker is not None and t.coefficient is None] or tensors
-            lead = makers[0]
-            mixed = len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None
-            penalty = any(isinstance(e.atom, Unknown) and e.atom.parts for e in pair)
-            step = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}.get(
-                name, name.lower()
-            )
-            if mixed:
-                step = f"{step}-other"
-            elif penalty:
-                step = f"{step}-penalty"
-            sources = frozenset().union(*(t.sources for t in tensors))
-            steps = (*lead.steps, step)[-6:]
-            out.append(of(Tensor(sources, lead.maker, steps, coefficient, lead.reduction), guard=guard))
-    return join_all(out)
-
-
-@expression(cst.UnaryOperation)
-def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
-    if isinstance(node.operator, cst.Not):
-        return _truth_value(ip, node)
-    value = ip.evaluate(node.expression)
-    atom = value.only
-    if (
-        isinstance(node.operator, cst.Minus)
-        and isinstance(atom, Const)
-        and isinstance(atom.value, (int, float))
-    ):
-        return const(-atom.value, ip.origin(node, "literal"))
-    if any(isinstance(a, Tensor) for a in value.atoms):
-        return value
-    return ip.unknown(node, "a computation")
-
-
-@expression(cst.Comparison)
-def _comparison(ip: Interpreter, node: cst.Comparison) -> Value:
-    if len(node.comparisons) == 1:
-        return _truth_value(ip, node)
-    ip.evaluate(node.left)
-    for part in node.comparisons:
-        ip.evaluate(part.comparator)
-    return ip.unknown(node, "a chained comparison")
-
-
-def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:
-    """A test used as a value: True and False, each under what it takes."""
-    outcome = narrowing.narrow(ip, node)
-    parts = []
-    for branch, truth in ((outcome.true, True), (outcome.false, False)):
-        if branch.possible:
-            parts += [of(Const(truth), ip.origin(node, "test"), guard=way.guard) for way in branch.each()]
-    if not outcome.telling:
-        return ip.unknown(node, "a test")
-    return join_all(parts) or ip.unknown(node, "a test")
-
-
-@expression(cst.BooleanOperation)
-def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
-    outcome = narrowing.narrow(ip, node.left)
-    left = ip.evaluate(node.left)
-    yes, no = outcomes.split(left, ("truth",), outcomes.truth_of)
-    is_and = isinstance(node.operator, cst.And)
-    goes_on, kept = (outcome.true, no) if is_and else (outcome.false, yes)
-    if not goes_on.possible:
-        return kept or left
-    right = _under(ip, goes_on, node.right)
-    return join_all([kept, right.guarded(goes_on.guard)]) if kept else right
-
-
-def _under(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
-    """Evaluate an expression in one branch of a test."""
-    saved = ip.path
-    ip.store.push()
-    try:
-        if not narrowing.enter(ip, branch):
-            return NOTHING
-        return ip.evaluate(node)
-    finally:
-        ip.path = saved
-        ip.store.pop()
+# -- conditionals and the rest ----------------------------------------------------------------
 
 
 @expression(cst.IfExp)
@@ -319,20 +115,15 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
 
 
 def _evaluate_keeping_effects(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
-    result: list[Value] = []
-
-    def action() -> bool:
-        for target, value in branch.rebinds:
-            assign_target(ip, target, value, narrowing=True)
-        result.append(ip.evaluate(node))
-        return True
-
     saved = ip.path
+    result = NOTHING
     ip.store.push()
     try:
         if not ip.assume(branch.guard):
             return NOTHING
-        action()
+        for target, value in branch.rebinds:
+            assign_target(ip, target, value, narrowing=True)
+        result = ip.evaluate(node)
     finally:
         ip.path = saved
         delta = ip.store.pop()
@@ -342,7 +133,7 @@ def _evaluate_keeping_effects(ip: Interpreter, branch: outcomes.Branch, node: cs
         ip.store.apply(fresh)
         if changed:
             ip.store.join([(changed, branch.guard), ({}, ALWAYS)])
-    return result[0] if result else NOTHING
+    return result
 
 
 @expression(cst.NamedExpr)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import libcst as cst
@@ -10,9 +11,23 @@ import libcst as cst
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter, LoopControl, statement
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import NOTHING, Class, Const, External, Function, Obj, Seq, Value, join_all
+from dpmigrate.analysis.store import Delta, Slot
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Atom,
+    Class,
+    Const,
+    External,
+    Function,
+    Obj,
+    Seq,
+    Unknown,
+    Value,
+    join_all,
+    of,
+)
 
 MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
@@ -140,56 +155,104 @@ def _worth_unrolling(value: Value) -> Sequence[Value] | None:
 
 
 def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:
-    control = LoopControl(ip.store.depth)
-    for index, item in enumerate(items):
-        ip.store.push()
-        control.depth = ip.store.depth - 1
-        control.continues.clear()
-        saved = ip.path
-        ip.frame.loops.append(control)
-        ip.loops.append((id(node), index))
-        try:
+    with _leaving(ip) as control:
+        for index, item in enumerate(items):
             with ip.inside(("unroll", id(node), index)):
-                assign_target(ip, node.target, item)
-                alive = ip.execute(node.body)
-            ends = [*control.continues, *([(ip.store.snapshot(control.depth), ALWAYS)] if alive else [])]
-        finally:
-            ip.frame.loops.pop()
-            ip.loops.pop()
-            ip.path = saved
-            ip.store.pop()
-        if ends:
-            ip.store.join(ends)
-        elif not control.breaks:
-            break
-    if control.breaks:
-        ip.store.join([({}, ALWAYS), *control.breaks])
+                ends = _once(
+                    ip, control, (id(node), index), node.body, partial(assign_target, ip, node.target, item)
+                )
+            if ends:
+                ip.store.join(ends)
+            else:
+                break
     return True
 
 
 def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callable[[], object]) -> bool:
-    """Execute a loop body until nothing changes (at most twice), at least once."""
-    breaks = []
-    for _ in range(2):
-        ip.store.push()
-        control = LoopControl(ip.store.depth - 1)
-        saved = ip.path
-        ip.frame.loops.append(control)
-        ip.loops.append(id(node))
-        try:
-            alive = bind() is not False and ip.execute(body)
-            ends = [*control.continues, *([(ip.store.snapshot(control.depth), ALWAYS)] if alive else [])]
-        finally:
-            ip.frame.loops.pop()
-            ip.loops.pop()
-            ip.path = saved
-            ip.store.pop()
-        breaks.extend(control.breaks)
-        if not ends or not ip.store.join(ends):
-            break
-    if breaks:
-        ip.store.join([({}, ALWAYS), *breaks])
+    """Execute a loop body until nothing changes (at most three times), at least once.
+
+    Constants that it goes on changing are not the ones of the second time: they are given up.
+    """
+    with _leaving(ip) as control:
+        for last in (False, True, True):
+            ends = _once(ip, control, id(node), body, bind)
+            before = {slot: ip.store.get(*slot) for delta, _ in ends for slot in delta}
+            if not ends or not ip.store.join(ends):
+                break
+            _give_up(ip, node, before, last)
+            if last and not _grew(ip, before):
+                break
     return True
+
+
+@contextmanager
+def _leaving(ip: Interpreter) -> Iterator[LoopControl]:
+    """A loop in a layer of its own: each ``break`` leaves with what the loop had done by then."""
+    ip.store.push()
+    control = LoopControl(ip.store.depth - 1)
+    ended = False
+    try:
+        yield control
+        ended = True
+    finally:
+        delta = ip.store.pop()
+        if ended:
+            ip.store.join([(delta, ALWAYS), *control.breaks])
+
+
+def _once(
+    ip: Interpreter,
+    control: LoopControl,
+    turn: Hashable,
+    body: cst.BaseSuite,
+    bind: Callable[[], object],
+) -> list[tuple[Delta, Guard]]:
+    """Execute a loop body; the states in which the next time may begin, none if it does not get there."""
+    control.continues.clear()
+    ip.store.push()
+    saved = ip.path
+    ip.frame.loops.append(control)
+    ip.loops.append(turn)
+    try:
+        alive = bind() is not False and ip.execute(body)
+        last = [(ip.store.snapshot(control.depth), ALWAYS)] if alive else []
+        return [*control.continues, *last]
+    finally:
+        ip.frame.loops.pop()
+        ip.loops.pop()
+        ip.path = saved
+        ip.store.pop()
+
+
+def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | None], last: bool) -> None:
+    """Make what a loop counts or puts together unknown, once its body changed it.
+
+    A number that changed the first time goes on changing; any other constant, flags apart, may
+    have been set for good, and is given up when it changes a second time.
+    """
+    for slot, old in before.items():
+        new = ip.store.get(*slot)
+        if old is None or new is None or new == old:
+            continue
+        given_up = [a.value for a in new.atoms if isinstance(a, Const) and (last or _is_number(a))]
+        if given_up:
+            flags = all(isinstance(value, bool) for value in (*given_up, *old.constants()))
+            unknown = NOTHING if flags else of(Unknown(("loop", id(node), slot), "changed in a loop"))
+            parts = [new, old] if last else [new.select(lambda a: not _is_number(a))]
+            ip.store.set(*slot, join_all([*parts, unknown]))
+
+
+def _grew(ip: Interpreter, before: Mapping[Slot, Value | None]) -> bool:
+    """Whether anything may now be one more thing that matters, so that another turn would see it there."""
+    for slot, old in before.items():
+        known = set((old or NOTHING).atoms)
+        if any(a not in known and not isinstance(a, Unknown) for a in (ip.store.get(*slot) or NOTHING).atoms):
+            return True
+    return False
+
+
+def _is_number(atom: Atom) -> bool:
+    return isinstance(atom, Const) and type(atom.value) in (int, float)
 
 
 @statement(cst.While)
@@ -226,51 +289,3 @@ def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
         else:
             parts.append(Value((e,)))
     return join_all(parts)
-
-
-@statement(cst.Try, cst.TryStar)
-def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
-    saved, known = ip.path, set(ip.runs)
-    raised = Literal(("raised", id(node), ip.context), ("truth",), True)
-    ip.store.push()
-    try:
-        alive = ip.execute(node.body)
-        if alive and node.orelse is not None:
-            alive = ip.execute(node.orelse.body)
-    finally:
-        after_body = ip.path
-        body = ip.store.pop()
-        ip.path = saved
-    survivors: list[tuple[dict[tuple[object, object], Value], Guard]] = []
-    if alive:
-        survivors.append((body, frozenset({raised._replace(holds=False)})))
-    in_body = [run for key, run in ip.runs.items() if key not in known]
-    for handler in node.handlers:
-        ip.store.push()
-        try:
-            ip.store.join([({}, ALWAYS), (body, ALWAYS)])
-            if handler.name is not None:
-                assign_target(ip, handler.name.name, ip.unknown(handler, "an exception"))
-            ip.conditional += 1
-            alive_here = ip.execute(handler.body)
-        finally:
-            ip.conditional -= 1
-            delta = ip.store.pop()
-            ip.path = saved
-        if alive_here:
-            survivors.append((delta, frozenset({raised})))
-    in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]
-    if in_body or in_handlers:
-        # Which of them there is, is known by what raised: what follows belongs to one or the other.
-        for runs, holds in ((in_body, False), (in_handlers, True)):
-            for run in runs:
-                run.guard = shorten(run.guard | {raised._replace(holds=holds)})
-    else:
-        survivors = [(delta, ALWAYS) for delta, _ in survivors]
-    if survivors:
-        ip.store.join(survivors)
-        if len(survivors) == 1 and alive:
-            ip.path = after_body
-    if node.finalbody is not None and not ip.execute(node.finalbody.body):
-        return False
-    return bool(survivors)

@@ -63,7 +63,7 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     """``Class(...)``."""
     if is_enum(cls):
         return _enum_by_value(ip, cls, info)
-    made = Obj("instance", (id(info.node), ip.context, cls.key), ip.module, info.node, cls)
+    made = ip.new("instance", info.node, cls, cls.key)
     initialiser = find_member(ip, cls, "__init__")
     base = external_base(ip, cls)
     if initialiser is not None:
@@ -210,7 +210,7 @@ def bind_parameters(ip: Interpreter, fn: Function, info: CallInfo, receiver: Ato
         seq = Seq(None, join_all(rest)) if info.unknown_positional else Seq(tuple(rest))
         ip.store.set(owner, params.star_arg.name.value, of(seq))
     if params.star_kwarg is not None:
-        made = Obj("dict", (id(fn.node), ip.context, "**"), fn.module, fn.node)
+        made = ip.new("dict", fn.node, extra="**")
         for name, value in keywords.items():
             ip.store.set(made, ("key", name), value)
         if info.unknown_keywords:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Literal, clash, contradict, shorten
+from dpmigrate.analysis.guards import Literal, Test, clash, contradict, shorten
 from dpmigrate.analysis.outcomes import (
     Branch,
     Outcome,
@@ -86,17 +89,48 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
 
 def _narrow_comparison(ip: Interpreter, test: cst.Comparison) -> Outcome:
     left, target = test.left, test.comparisons[0]
-    operator, right = target.operator, target.comparator
-    negative = isinstance(operator, (cst.NotEqual, cst.IsNot, cst.NotIn))
-    if isinstance(operator, (cst.In, cst.NotIn)):
+    sign, right = target.operator, target.comparator
+    negative = isinstance(sign, (cst.NotEqual, cst.IsNot, cst.NotIn))
+    if isinstance(sign, (cst.In, cst.NotIn)):
         outcome = _narrow_membership(ip, left, right)
-    elif isinstance(operator, (cst.Equal, cst.NotEqual, cst.Is, cst.IsNot)):
+    elif isinstance(sign, (cst.Equal, cst.NotEqual, cst.Is, cst.IsNot)):
         outcome = _narrow_equality(ip, left, right)
     else:
-        ip.evaluate(left)
-        ip.evaluate(right)
-        return undecided()
+        return _narrow_order(ip, left, type(sign), right)
     return Outcome(outcome.false, outcome.true) if negative else outcome
+
+
+_ORDER: dict[type[cst.BaseCompOp], tuple[Callable[[Any, Any], bool], type[cst.BaseCompOp]]] = {
+    cst.LessThan: (operator.lt, cst.GreaterThan),
+    cst.GreaterThan: (operator.gt, cst.LessThan),
+    cst.LessThanEqual: (operator.le, cst.GreaterThanEqual),
+    cst.GreaterThanEqual: (operator.ge, cst.LessThanEqual),
+}
+"""What each comparison computes, and the one that says the same with its sides exchanged."""
+
+
+def _narrow_order(
+    ip: Interpreter, left: cst.BaseExpression, kind: type[cst.BaseCompOp], right: cst.BaseExpression
+) -> Outcome:
+    """``value > 1``: known numbers go one way, and the same test of the same unknown goes it again."""
+    a, b = ip.evaluate(left), ip.evaluate(right)
+    if isinstance(a.only, Const) and not isinstance(b.only, Const):
+        left, a, b, kind = right, b, a, _ORDER[kind][1]
+    bound, compare = b.only, _ORDER[kind][0]
+    if not isinstance(bound, Const) or not isinstance(bound.value, (int, float)):
+        return undecided()
+    limit, length = bound.value, _length_of(left)
+    test = (kind.__name__, limit)
+    if length is not None:
+        return narrow_length(ip, length, test, lambda count: compare(count, limit))
+
+    def decide(atom: Atom) -> bool | None:
+        if isinstance(atom, Const) and isinstance(atom.value, (int, float)):
+            return compare(atom.value, limit)
+        return None
+
+    yes, no = split(a, test, decide)
+    return outcome_of_split(ip, left, yes, no)
 
 
 def _remember_tested(ip: Interpreter, value: Value, constant: object) -> None:
@@ -107,14 +141,14 @@ def _remember_tested(ip: Interpreter, value: Value, constant: object) -> None:
 
 
 def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
-    length = _length_of(ip, left)
+    length = _length_of(left)
     a, b = ip.evaluate(left), ip.evaluate(right)
     for node, value, other in ((left, a, b), (right, b, a)):
         atom = other.only
         if isinstance(atom, Const):
             constant = atom.value
             if length is not None and node is left and isinstance(constant, int):
-                return _narrow_length(ip, length, constant)
+                return narrow_length(ip, length, ("len", constant), constant.__eq__)
             _remember_tested(ip, value, constant)
             yes, no = split(value, ("eq", constant), partial(equals, constant))
             return outcome_of_split(ip, node, yes, no, ("eq", constant))
@@ -148,7 +182,7 @@ def _same(other: Atom, atom: Atom) -> bool | None:
     return atom == other
 
 
-def _length_of(ip: Interpreter, node: cst.BaseExpression) -> cst.BaseExpression | None:
+def _length_of(node: cst.BaseExpression) -> cst.BaseExpression | None:
     if (
         isinstance(node, cst.Call)
         and isinstance(node.func, cst.Name)
@@ -159,20 +193,23 @@ def _length_of(ip: Interpreter, node: cst.BaseExpression) -> cst.BaseExpression 
     return None
 
 
-def _narrow_length(ip: Interpreter, node: cst.BaseExpression, wanted: int) -> Outcome:
+def narrow_length(
+    ip: Interpreter, node: cst.BaseExpression, test: Test, fits: Callable[[int], bool]
+) -> Outcome:
+    """What a test of ``len(node)`` tells; of a private result, whether it was made in ghost mode."""
     value = ip.evaluate(node)
 
     def decide(atom: Atom) -> bool | None:
         if isinstance(atom, Seq) and atom.items is not None:
-            return len(atom.items) == wanted
+            return fits(len(atom.items))
         if isinstance(atom, Obj) and atom.kind == "private-result":
-            ip.happen(atom.data, "result-use", node, length=wanted)
-            if wanted == 4:
+            ip.happen(atom.data, "result-use", node)
+            if fits(4) and not fits(3):
                 ip.names_ghost(atom.data)
-            return bool(atom.data.ghost == (wanted == 4)) if wanted in (3, 4) else False
+            return fits(4 if atom.data.ghost else 3)
         return None
 
-    yes, no = split(value, ("len", wanted), decide)
+    yes, no = split(value, test, decide)
     return outcome_of_split(ip, node, yes, no)
 
 

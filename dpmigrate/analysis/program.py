@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
 
-from dpmigrate.analysis import calls, expressions, flow, statements
+from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, statements, strings
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
@@ -19,18 +19,8 @@ from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Unknown
 
 _LOADED = (
-    calls,
-    expressions,
-    flow,
-    statements,
-    frameworks,
-    lightning,
-    opacus,
-    options,
-    python,
-    seeds,
-    torch,
-    trainers,
+    *(calls, exceptions, expressions, flow, operators, statements, strings),
+    *(frameworks, lightning, opacus, options, python, seeds, torch, trainers),
 )
 """Importing these registers their handlers."""
 

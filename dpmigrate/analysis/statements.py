@@ -11,6 +11,7 @@ from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.assignment import assign_name, assign_target
 from dpmigrate.analysis.core import Frame, Interpreter, statement
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.operators import arithmetic
 from dpmigrate.analysis.values import NONE, Class, Const, Function, Imported, Obj, of
 
 
@@ -42,8 +43,6 @@ def _annotated(ip: Interpreter, node: cst.AnnAssign) -> bool:
 
 @statement(cst.AugAssign)
 def _augmented(ip: Interpreter, node: cst.AugAssign) -> bool:
-    from dpmigrate.analysis.expressions import arithmetic
-
     name = type(node.operator).__name__.removesuffix("Assign")
     result = arithmetic(ip, name, ip.evaluate(node.target), ip.evaluate(node.value), node)
     assign_target(ip, node.target, result)
@@ -78,13 +77,6 @@ def _return(ip: Interpreter, node: cst.Return) -> bool:
     beyond = ip.path - frame.entry_path
     frame.returns.append(value.guarded(beyond))
     frame.exits.append((ip.store.snapshot(frame.depth), beyond))
-    return False
-
-
-@statement(cst.Raise)
-def _raise(ip: Interpreter, node: cst.Raise) -> bool:
-    if node.exc is not None:
-        ip.evaluate(node.exc)
     return False
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 
 from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.values import NOTHING, Absent, Entry, Value, join_guarded
+from dpmigrate.analysis.values import NOTHING, Absent, Const, Entry, Obj, Value, join_all, join_guarded
 
 Slot = tuple[Hashable, Hashable]
 """(owner, name): owner is a frame, a module, a class or an object."""
 Delta = dict[Slot, Value]
 
 ABSENT = Value((Entry(Absent()),))
+MADE = Value((Entry(Const(True)),))
+"""In the slot by which an object is known to be there: one of a branch is not there in the others."""
 
 
 class Store:
@@ -38,6 +40,25 @@ class Store:
     def keys(self, owner: Hashable) -> Iterator[Hashable]:
         """Every name that was ever written on an owner, in order."""
         return iter(tuple(self.names.get(owner, ())))
+
+    def make(self, owner: Hashable) -> None:
+        """An object comes to be. Where one was made before, the new one may lack what that one holds."""
+        for name in self.keys(owner):
+            held = self.get(owner, name)
+            if held:
+                self.set(owner, name, join_all([held, self._unset((owner, name))]))
+        self.set(("made", owner), "", MADE)
+
+    def unset(self, slot: Slot) -> Value:
+        """What a slot holds that was never written: an entry or attribute of an object may be looked for."""
+        return self._unset(slot) if self.get(("made", slot[0]), "") else NOTHING
+
+    def _unset(self, slot: Slot) -> Value:
+        return (
+            ABSENT
+            if isinstance(slot[1], tuple) or (isinstance(slot[0], Obj) and slot[0].kind == "instance")
+            else NOTHING
+        )
 
     @property
     def depth(self) -> int:
@@ -73,13 +94,12 @@ class Store:
         slots: dict[Slot, None] = {}
         for delta, _ in branches:
             slots.update(dict.fromkeys(delta))
-        changed = False
+        joined: Delta = {}
         for slot in slots:
             before = self.get(*slot)
-            absent = ABSENT if isinstance(slot[1], tuple) else NOTHING
-            base = absent if before is None else before
+            base = self.unset(slot) if before is None else before
             value = join_guarded((delta.get(slot, base), guard) for delta, guard in branches)
             if value != before:
-                changed = True
-                self.layers[-1][slot] = value
-        return changed
+                joined[slot] = value
+        self.apply(joined)
+        return bool(joined)

@@ -11,8 +11,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, entails, weaken
-from dpmigrate.analysis.values import NOTHING, Atom, Entry, Obj, Origin, Unknown, Value
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, either, entails, shorten, weaken
+from dpmigrate.analysis.guards import Literal as Assumption
+from dpmigrate.analysis.values import MAX_CASES, NOTHING, Atom, Entry, Obj, Origin, Unknown, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
@@ -68,7 +69,8 @@ class TrainingRun:
     """Every value that the mode can take here, in this calling context."""
     asked_mode: bool
     """Whether the call names a mode at all (an unknown ``**kwargs`` does not)."""
-    guard: Guard
+    ways: tuple[Guard, ...]
+    """The assumptions under which it is made, one set for each way to the call."""
     context: int
     frames: tuple[Hashable, ...]
     """The functions being entered when the run was made, outermost first."""
@@ -85,6 +87,30 @@ class TrainingRun:
     seeded: bool | None = False
     """Whether a global torch seed was set before the run was made (None: on some paths)."""
     seen: dict[Hashable, Event] = field(default_factory=dict)
+
+    @property
+    def guard(self) -> Guard:
+        """What holds however the run was made."""
+        return frozenset.intersection(*self.ways)
+
+    def excludes(self, guard: Guard) -> bool:
+        """Whether assumptions contradict the run's, however it was made."""
+        return all(contradict(guard, way) for way in self.ways)
+
+    def made_again(self, guard: Guard) -> None:
+        """Add one more way to the call; too many of them are what they share."""
+        for place, way in enumerate(self.ways):
+            joined = either(way, guard)
+            if joined is not None:
+                self.ways = (*self.ways[:place], joined, *self.ways[place + 1 :])
+                return
+        self.ways = (*self.ways, guard)
+        if len(self.ways) > MAX_CASES:
+            self.ways = (self.guard,)
+
+    def assume(self, assumption: Assumption) -> None:
+        """Assume one thing more on every way to the call."""
+        self.ways = tuple(shorten(way | {assumption}) for way in self.ways)
 
     @property
     def ghost(self) -> bool:
@@ -121,9 +147,10 @@ class TrainingRun:
         **detail: Any,
     ) -> None:
         """Record an event, unless its assumptions contradict the run's; repeats are merged."""
-        if contradict(guard, self.guard):
+        ways = [way for way in self.ways if not contradict(guard, way)]
+        if not ways:
             return
-        beyond = frozenset(lit for lit in guard if not entails(self.guard, lit))
+        beyond = frozenset(lit for lit in guard if not all(entails(way, lit) for way in ways))
         key = (kind, id(origin.node), context, tuple(sorted((k, _stable(v)) for k, v in detail.items())))
         old = self.seen.get(key)
         if old is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -11,24 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import (
-    configuration,
-    opacus_specifier,
-    paths_argument,
-    rule_ids,
-    rule_options,
-    split_selectors,
-)
+from dpmigrate.cli.options import paths_argument, rule_options, shared_options
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
+from dpmigrate.model import STRATEGIES
 from dpmigrate.report.layout import clean, plural
 from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
     from dpmigrate.fixing import FixResult
-    from dpmigrate.model import Finding
-
-STRATEGIES = ("upgrade", "set-to-none", "patch", "hooks")
+    from dpmigrate.model import Finding, Strategy
 
 
 @click.command(
@@ -62,7 +53,7 @@ def fix(
     paths: tuple[str, ...],
     apply: bool,
     unsafe: bool,
-    strategy: str | None,
+    strategy: Strategy | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     opacus: str | None,
@@ -78,12 +69,8 @@ def fix(
         raise click.UsageError("--verify needs --apply: there is nothing new to run otherwise.")
     if "-" in paths:
         raise click.UsageError("fix takes files and folders; standard input is for scan.")
-    cwd = os.getcwd()  # noqa: PTH109 - as scan does
     with as_usage_errors():
-        config = configuration(paths, cwd)
-        chosen = rule_ids(split_selectors(select or config.select), "--select")
-        ignored = rule_ids(split_selectors(ignore or config.ignore), "--ignore")
-        versions = opacus_specifier(opacus or config.opacus)
+        config, shared = shared_options(paths, select, ignore, opacus)
 
         from dpmigrate import api
 
@@ -93,21 +80,17 @@ def fix(
                 apply=apply,
                 unsafe=unsafe,
                 strategy=strategy or config.strategy or "upgrade",
-                select=chosen,
-                ignore=ignored,
-                opacus=versions,
                 seed=seed or config.seed,
                 lower_bound=lower_bound or config.opacus_lower_bound,
-                cwd=cwd,
-                exclude=config.exclude,
+                **shared,
             )
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))
-        say(result, style_for(sys.stderr), bool(chosen))
+        say(result, style_for(sys.stderr), bool(shared["select"]))
         if result.contents:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    say(result, style_for(sys.stderr), bool(chosen))
+    say(result, style_for(sys.stderr), bool(shared["select"]))
     for path in result.applied:
         click.echo(f"fixed {path}")
     if result.applied:
@@ -153,7 +136,9 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     by_reason: dict[str, list[Finding]] = {}
     for finding, reason in result.unmade:
         by_reason.setdefault(reason, []).append(finding)
-    paths = {reason: path for path, reason in result.refused}
+    paths: dict[str, list[str]] = {}
+    for path, reason in result.refused:
+        paths.setdefault(reason, []).append(path)
     in_short = [
         reason
         for reason, found in by_reason.items()
@@ -162,8 +147,8 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     for reason in dict.fromkeys((*paths, *by_reason)):
         if reason in in_short:
             continue
-        named = reason not in paths or reason.startswith(f"{paths[reason]}:")
-        place = "" if named else f"{clean(paths[reason])}: "
+        named = [path for path in paths.get(reason, ()) if not reason.startswith(f"{path}:")]
+        place = f"{clean(', '.join(named))}: " if named else ""
         click.echo(f"{style.paint('not fixed', 'yellow')}: {place}{clean(reason)}", err=True)
         _list(by_reason.get(reason, ()), style)
     if result.remaining:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -28,10 +28,44 @@ def split_selectors(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
 
 
-def rule_ids(selectors: Sequence[str], option: str) -> tuple[str, ...]:
+class Shared(TypedDict):
+    """What `api.scan` and `api.fix` are both given."""
+
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    opacus: str | None
+    cwd: str
+    exclude: tuple[str, ...]
+    exclude_base: str | None
+
+
+def shared_options(
+    paths: Sequence[str], select: Sequence[str], ignore: Sequence[str], opacus: str | None
+) -> tuple[Config, Shared]:
+    """The configuration that governs `paths`, and what it and the options of the command line come to.
+
+    Raises ConfigError, and click.UsageError that names the option, or the file and key, of a wrong value.
+    """
+    cwd = os.getcwd()  # noqa: PTH109 - pathlib is slow to import
+    config = configuration(paths, cwd)
+
+    def source(given: object, key: str) -> str:
+        return f"--{key}" if given else f"{config.shown}: [tool.dpmigrate] {key}"
+
+    return config, {
+        "select": rule_ids(split_selectors(select or config.select), source(select, "select")),
+        "ignore": rule_ids(split_selectors(ignore or config.ignore), source(ignore, "ignore")),
+        "opacus": opacus_specifier(opacus or config.opacus, source(opacus, "opacus")),
+        "cwd": cwd,
+        "exclude": config.exclude,
+        "exclude_base": config.folder,
+    }
+
+
+def rule_ids(selectors: Sequence[str], source: str) -> tuple[str, ...]:
     """The ids that `selectors` (id, prefix or name of a rule) stand for, sorted.
 
-    The rules are read only where there is a selector. Raises click.UsageError, naming `option`,
+    The rules are read only where there is a selector. Raises click.UsageError, naming `source`,
     for one that stands for no rule.
     """
     if not selectors:
@@ -41,7 +75,7 @@ def rule_ids(selectors: Sequence[str], option: str) -> tuple[str, ...]:
     try:
         return tuple(advisory.id for advisory in select(selectors))
     except UnknownRuleError as error:
-        raise click.UsageError(f"{option}: {error}") from error
+        raise click.UsageError(f"{source}: {error}") from error
 
 
 def configuration(paths: Sequence[str], cwd: str) -> Config:
@@ -59,10 +93,10 @@ def configuration(paths: Sequence[str], cwd: str) -> Config:
     return load_config(start, cwd)
 
 
-def opacus_specifier(value: str | None) -> str | None:
+def opacus_specifier(value: str | None, source: str) -> str | None:
     """`value` as a PEP 440 specifier; a bare version means exactly that one.
 
-    Raises click.UsageError for anything else.
+    Raises click.UsageError, naming `source`, for anything else.
     """
     if value is None or not value.strip():
         return None
@@ -75,7 +109,7 @@ def opacus_specifier(value: str | None) -> str | None:
         return str(SpecifierSet(text))
     except InvalidSpecifier as error:
         raise click.UsageError(
-            f"--opacus: {value!r} is not a version or a version specifier such as '>=1.5,<1.5.3'."
+            f"{source}: {value!r} is not a version or a version specifier such as '>=1.5,<1.5.3'."
         ) from error
 
 

@@ -34,7 +34,7 @@ def ignore_closed_pipe() -> None:
 
 
 def _replace(name: str, data: bytes) -> None:
-    """Write `data` beside `path` and rename, so that no reader ever sees half a report."""
+    """Write `data` beside the file `name` and rename, so that no reader ever sees half a report."""
     import tempfile
     from pathlib import Path
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import (
-    configuration,
-    opacus_specifier,
-    output_option,
-    paths_argument,
-    rule_ids,
-    rule_options,
-    split_selectors,
-)
+from dpmigrate.cli.options import output_option, paths_argument, rule_options, shared_options
 from dpmigrate.cli.output import emit
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
-    from dpmigrate.model import ScanResult
+    from dpmigrate.model import Certainty, ScanResult
 
 
 @click.command(
@@ -52,7 +43,7 @@ def scan(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     opacus: str | None,
-    min_certainty: str | None,
+    min_certainty: Certainty | None,
     exit_zero: bool,
     jobs: int | None,
     show_runs: bool,
@@ -65,33 +56,25 @@ def scan(
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be combined with other paths.")
-    cwd = os.getcwd()  # noqa: PTH109 - pathlib is slow to import
     with as_usage_errors():
-        config = configuration(paths, cwd)
-        chosen = rule_ids(split_selectors(select or config.select), "--select")
-        ignored = rule_ids(split_selectors(ignore or config.ignore), "--ignore")
-        versions = opacus_specifier(opacus or config.opacus)
+        config, shared = shared_options(paths, select, ignore, opacus)
         certainty = min_certainty or config.min_certainty or "possible"
 
         from dpmigrate import api
 
         result = api.scan(
             paths or (".",),
-            select=chosen,
-            ignore=ignored,
-            opacus=versions,
             min_certainty=certainty,
             jobs=jobs or config.jobs,
             stdin=sys.stdin.buffer.read() if paths == ("-",) else None,
-            cwd=cwd,
-            exclude=config.exclude,
+            **shared,
         )
     style = Style() if output is not None else style_for(sys.stdout)
     emit(render(format_, result, style._replace(runs=show_runs)), output)
     return 0 if exit_zero else exit_status(result, certainty)
 
 
-def exit_status(result: ScanResult, min_certainty: str) -> int:
+def exit_status(result: ScanResult, min_certainty: Certainty) -> int:
     """1 when `result` holds a warning or an error at or above `min_certainty`, or a file not analysed."""
     counts = any(
         finding.severity != "info" and (finding.certainty == "definite" or min_certainty == "possible")

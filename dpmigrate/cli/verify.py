@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from dpmigrate.cli.options import output_option
 from dpmigrate.cli.output import emit
 from dpmigrate.report.style import Style, style_for
 from dpmigrate.runtime.report_types import CHECK_NAMES
@@ -54,7 +55,7 @@ class _WithScript(click.Command):
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", help="Form of the report."
 )
-@click.option("--output", "-o", metavar="FILE", help="Write the report to FILE (replaced in one step).")
+@output_option
 @click.option("--html", metavar="FILE", help="Also write the report as one self-contained page.")
 @click.option(
     "--compare",

@@ -1,1 +1,18 @@
-"""Rewrites of training code, one recipe per module, composed per training run and across files."""
+"""From findings to jobs: edits on LibCST trees and of pins, or the reason why there are none.
+
+``planner``      findings to jobs, by what they are about and the strategy
+``options``, ``jobs``   what the user asked for; what is made or withheld as one
+``upgrade_jobs``, ``strategies``, ``randomness``   the jobs of each kind
+``upgraded_call``, ``upgrade``   one call that moves to the API of Opacus 1.5.3, and its recipes put together
+``clipping_ghost``, ``unpack``, ``two_pass``, ``manual_pair``   its arguments, results and backward passes
+``criterion``    the criterion that it is given and returns: ``kept_criterion`` and ``own_criterion`` (the
+                 project's), ``given_criterion``, ``functional_criterion``, ``functional_losses``
+``losses``, ``uses``, ``floats``   where its losses come from, and what is done with them
+``hooks``, ``set_to_none``, ``patch_core``   the recipes of the other strategies
+``generators``, ``seed_generators``   the recipes about randomness
+``pins``         which pins a job raises
+``program_facts``, ``binders``, ``homes``, ``places``, ``criteria``   what recipes ask about the program
+``edits``, ``nodes``, ``imports``   how they change a tree
+
+A recipe collects edits, and raises `edits.Withheld` for what it cannot follow.
+"""

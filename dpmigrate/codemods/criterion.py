@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from dpmigrate.analysis.values import External, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
 from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arguments
 from dpmigrate.codemods.given_criterion import computes_what_is_given
@@ -18,12 +17,10 @@ from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite
 from dpmigrate.codemods.nodes import add_argument
 from dpmigrate.codemods.own_criterion import OwnCriterion
-from dpmigrate.codemods.places import fresh_name, route, route_out
+from dpmigrate.codemods.places import fresh_name, route, route_out, variables_in
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.unpack import ResultPlan
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords behind which ``criterion=`` reads well."""
@@ -34,24 +31,17 @@ MAX_CALLERS = 4
 class CriterionPlan:
     """Where the criterion of one ``make_private`` call comes from and how its wrapped form is reached."""
 
-    def __init__(
-        self,
-        facts: Facts,
-        edits: ProjectEdits,
-        upgrade: Upgrade,
-        sites: list[LossSite],
-        result: ResultPlan | None,
-    ) -> None:
-        self.facts = facts
-        self.edits = edits
+    def __init__(self, upgrade: UpgradedCall, sites: list[LossSite], result: ResultPlan | None) -> None:
         self.upgrade = upgrade
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
         self.sites = [s for s in sites if not (isinstance(s.maker, Obj) and s.maker.kind == "dp-criterion")]
         self._result = result
         self.call = upgrade.call
         self.module = upgrade.module
-        self.scope: Scope = facts.scope(upgrade.call)
-        self.own = OwnCriterion(facts, edits, upgrade)
-        self.kept = KeptCriteria(facts, edits, self.own)
+        self.scope: Scope = upgrade.facts.scope(upgrade.call)
+        self.own = OwnCriterion(upgrade)
+        self.kept = KeptCriteria(upgrade, self.own)
         self.routed: set[cst.CSTNode] = set()
         self.freed: cst.CSTNode | None = None
         self._affected: list[tuple[cst.Call, bool]] = []
@@ -75,17 +65,15 @@ class CriterionPlan:
         """Collect the edits. Raises `Withheld`."""
         given = any(r.argument("criterion") for r in self.upgrade.ghost)
         if given:
-            replace_given(self.facts, self.edits, self.upgrade)
+            replace_given(self.upgrade)
         if not self.sites:
             if not given:
                 self._give_default()
             return
         makers = {_key(self.facts, s) for s in self.sites}
         if len(makers) > 1:
-            raise Withheld(
-                "the losses are made by several criteria: give make_private the one that trains",
-                self.module,
-                self.call,
+            raise self.upgrade.withheld(
+                "the losses are made by several criteria: give make_private the one that trains"
             )
         if given:
             self._use_returned()
@@ -114,10 +102,10 @@ class CriterionPlan:
     def own_constructor(self) -> tuple[cst.Call, str]:
         """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
         if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, External):
-            raise Withheld("where the criterion is made cannot be seen", self.module, self.call)
+            raise self.upgrade.withheld("where the criterion is made cannot be seen")
         kept = self.kept.of(self.sites)
         if not kept.name or len(kept.constructors) != 1:
-            raise Withheld("the criterion is not kept in a variable", self.module, self.call)
+            raise self.upgrade.withheld("the criterion is not kept in a variable")
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         return kept.constructors[0], kept.name
@@ -215,7 +203,7 @@ class CriterionPlan:
             self._build(code, kept.name, {own})
             return
         scopes = {facts.scope(s.call) for s in self.sites}
-        names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in _names(facts, s)}
+        names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(facts, s)}
         wanted = reversed(NAMES) if self.upgrade.apart else NAMES
         name = next((n for n in wanted if n not in names), "private_criterion_")
         if all(self._same_class(s, self.scope) for s in scopes):
@@ -279,7 +267,7 @@ class CriterionPlan:
             assert owner is not None
             taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
             return "self." + next((n for n in NAMES if n not in taken), "dp_criterion")
-        taken = {n for s in (self.scope, *self.result.scopes, *scopes) for n in _names(self.facts, s)}
+        taken = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(self.facts, s)}
         found = next((n for n in NAMES if n not in taken), None)
         return found or fresh_name(self.facts, self.module.tree, "private_criterion")
 
@@ -289,7 +277,7 @@ class CriterionPlan:
         own = self.edits.of(self.module)
         statement = self.facts.statement(self.call)
         if not isinstance(statement, cst.SimpleStatementLine):
-            raise Withheld("the call stands in the head of a statement", self.module, self.call)
+            raise self.upgrade.withheld("the call stands in the head of a statement")
         own.insert_before(statement, f"{name} = {code}")
         self._give(name)
         for scope in loss_scopes or {self.scope}:
@@ -325,7 +313,7 @@ class CriterionPlan:
             name = self._functional_name(scopes)
         assert name is not None
         for site in self.sites:
-            computes_what_is_given(self.facts, self.upgrade, site, self.own.wanted)
+            computes_what_is_given(self.upgrade, site, self.own.wanted)
             reduced = True
             if isinstance(site.maker, External):
                 _, _, kind = functional_arguments(self.facts, site.call, self.call)
@@ -359,13 +347,3 @@ def _key(facts: Facts, site: LossSite) -> object:
         ]
         return (site.maker.name, tuple(sorted(extra)))
     return site.maker
-
-
-def _names(facts: Facts, scope: cst.CSTNode) -> set[str]:
-    """The variables that a scope mentions."""
-    found = set()
-    for name in facts.inside(scope, cst.Name):
-        parent = facts.parent(name)
-        if not isinstance(parent, cst.Arg) or parent.keyword is not name:
-            found.add(name.value)
-    return found

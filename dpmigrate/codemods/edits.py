@@ -154,14 +154,14 @@ class _Rewriter(cst.CSTTransformer):
         above, below = edits.before.get(original_node), edits.after.get(original_node)
         if original_node in edits.removed and not below:
             return cst.RemoveFromParent()
-        if isinstance(original_node, cst.SimpleStatementLine) and not updated_node.body:  # type: ignore[attr-defined]
+        if isinstance(updated_node, cst.SimpleStatementLine) and not updated_node.body:
             return cst.RemoveFromParent()
         if isinstance(updated_node, cst.IndentedBlock) and not updated_node.body:
             self.emptied.add(original_node)
             return updated_node.with_changes(body=[self.statement("pass")])
         if isinstance(original_node, cst.Try) and self._is_empty(original_node):
             return cst.RemoveFromParent()
-        if isinstance(updated_node, (cst.IndentedBlock, cst.Module)) and self.leaving:
+        if isinstance(original_node, (cst.IndentedBlock, cst.Module)) and self.leaving:
             updated_node = self._move(original_node, updated_node)
         if not above and not below:
             return updated_node
@@ -177,9 +177,9 @@ class _Rewriter(cst.CSTTransformer):
         final = node.finalbody
         return not node.handlers and final is not None and {node.body, final.body} <= self.emptied
 
-    def _move(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
+    def _move(self, original: cst.IndentedBlock | cst.Module, updated: cst.CSTNode) -> cst.CSTNode:
         """Reorder a block's statements; only blocks without insertions or removals before them."""
-        before: list[cst.CSTNode] = list(original.body)  # type: ignore[attr-defined]
+        before: list[cst.CSTNode] = list(original.body)
         if not any(s in self.leaving for s in before):
             return updated
         order = list(before)

@@ -6,15 +6,21 @@ then fail, and ``torch.stack`` of a list of such numbers too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import libcst as cst
 
+from dpmigrate.analysis.values import External
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.nodes import name_of, receiver
 from dpmigrate.codemods.program_facts import Facts
 
 _LEFT_OUT = frozenset(["item", "detach", "cpu", "clone", "float", "double", "data", "to", "cuda", "mean"])
+
+_TAKE_NUMBERS = frozenset(["tensor", "as_tensor", "scalar_tensor"])
+_OF_ONE_TENSOR = frozenset(
+    ["abs", "exp", "exp2", "log", "log2", "log10", "round", "sqrt", "isfinite", "isinf", "isnan"]
+)
+"""Functions of torch that only read their tensor, and of which no device or gradient is asked."""
 
 
 class UseWithheld(Withheld):
@@ -49,7 +55,7 @@ class Floats:
         elif isinstance(parent, cst.Element):
             self._element(node, parent)
         elif isinstance(parent, cst.Arg):
-            self._argument(parent)
+            self._argument(node, parent)
         elif isinstance(parent, cst.Attribute) and parent.value is node:
             self._member(node, parent)
 
@@ -80,13 +86,17 @@ class Floats:
         for assign in facts.inside(scope, cst.Assign):
             if any(facts.code(t.target).strip() == text for t in assign.targets):
                 literal = isinstance(assign.value, (cst.Integer, cst.Float))
-                if not literal and not self._seen & {assign.value, *_below(facts, assign.value)}:
+                if not literal and not self._seen.intersection(facts.below(assign.value)):
                     return False
         return True
 
     def _element(self, node: cst.CSTNode, element: cst.Element) -> None:
         facts = self.facts
         sequence = facts.parent(element)
+        around = facts.parent(sequence) if sequence is not None else None
+        if isinstance(around, cst.Arg):
+            self._argument(node, around)
+            return
         if not isinstance(sequence, cst.Tuple) or not isinstance(facts.parent(sequence), cst.Return):
             return
         place = next(i for i, e in enumerate(sequence.elements) if e is element)
@@ -96,10 +106,13 @@ class Floats:
             if isinstance(target, cst.Tuple) and len(target.elements) == len(sequence.elements):
                 self._target(target.elements[place].value)
 
-    def _argument(self, arg: cst.Arg) -> None:
+    def _argument(self, node: cst.CSTNode, arg: cst.Arg) -> None:
         facts = self.facts
         call = facts.parent(arg)
-        if not isinstance(call, cst.Call) or name_of(call.func) != "append":
+        if not isinstance(call, cst.Call):
+            return
+        if name_of(call.func) != "append":
+            self._into_torch(node, arg, call)
             return
         assert isinstance(call.func, cst.Attribute)
         held = facts.code(call.func.value).strip()
@@ -111,13 +124,31 @@ class Floats:
                 self._refuse(other, f"the tensors in {held} are joined")
             self.edits.of(facts.module_of(other)).change(other.func, _tensor)
 
+    def _into_torch(self, node: cst.CSTNode, arg: cst.Arg, call: cst.Call) -> None:
+        """A function of torch takes the number as a tensor again, where that is all that it needs."""
+        facts = self.facts
+        names = [a.name for a in facts.callee_atoms(call) if isinstance(a, External)]
+        if arg is not call.args[0] or not any(name.startswith("torch.") for name in names):
+            return
+        name = name_of(call.func)
+        if name in _TAKE_NUMBERS:
+            return
+        if name not in _OF_ONE_TENSOR or arg.value is not node:
+            self._refuse(node, f"the losses go into torch's {name}")
+        module = facts.module_of(node)
+        text, needed = spelling(module.tree, "torch", "tensor")
+        own = self.edits.of(module)
+        if needed is not None:
+            own.need_import(needed)
+        own.change(node, lambda new: cst.Call(func=cst.parse_expression(text), args=[cst.Arg(new)]))
+
     def _member(self, node: cst.CSTNode, attribute: cst.Attribute) -> None:
         facts = self.facts
         around = facts.parent(attribute)
         whole = around if isinstance(around, cst.Call) and around.func is attribute else attribute
         if attribute.attr.value not in _LEFT_OUT:
             self._refuse(node, f"the losses' .{attribute.attr.value} is used")
-        self.edits.of(facts.module_of(whole)).change(whole, _receiver)
+        self.edits.of(facts.module_of(whole)).change(whole, receiver)
         self.follow(whole)
 
     def _refuse(self, node: cst.CSTNode, what: str) -> None:
@@ -126,17 +157,6 @@ class Floats:
             self.facts.module_of(node),
             node,
         )
-
-
-def _below(facts: Facts, node: cst.CSTNode) -> Iterable[cst.CSTNode]:
-    return facts.inside(node, cst.BaseExpression)  # type: ignore[type-abstract]
-
-
-def _receiver(new: cst.CSTNode) -> cst.CSTNode:
-    """``x`` of ``x.item()``."""
-    func = new.func if isinstance(new, cst.Call) else new
-    assert isinstance(func, cst.Attribute)
-    return func.value
 
 
 def _tensor(new: cst.CSTNode) -> cst.CSTNode:

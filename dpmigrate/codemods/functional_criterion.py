@@ -6,23 +6,18 @@ to set. Only exact counterparts are replaced; for any other function it is said 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import libcst as cst
 
 from dpmigrate.analysis.values import Class, Const, External, Function, Obj, Partial
 from dpmigrate.codemods.criteria import COUNTERPARTS, honours_reduction
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.program_facts import Facts
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
-def replace_given(facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
+def replace_given(upgrade: UpgradedCall) -> None:
     """Plan it where the criterion that was given ignores ``reduction``. Raises `Withheld`."""
-    call = upgrade.call
+    facts, call = upgrade.facts, upgrade.call
     given = {a for r in upgrade.ghost for a in r.argument("criterion").atoms if a != Const(None)}
     faulty = [a for a in given if _ignores(facts, a)]
     if not faulty:
@@ -33,7 +28,7 @@ def replace_given(facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
         counterpart = COUNTERPARTS.get(atom.name.rpartition(".")[2])
         if counterpart is not None and isinstance(argument.value, (cst.Name, cst.Attribute)):
             text, needed = spelling(upgrade.module.tree, "torch.nn", counterpart)
-            own = edits.of(upgrade.module)
+            own = upgrade.edits.of(upgrade.module)
             if needed is not None:
                 own.need_import(needed)
             own.replace(argument.value, f"{text}()")
@@ -43,11 +38,9 @@ def replace_given(facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
         if isinstance(atom, Obj) and isinstance(atom.data, Class)
         else "the criterion"
     )
-    raise Withheld(
+    raise upgrade.withheld(
         f'{what} does not give one loss per example when its reduction is "none": give make_private a module '
-        "that keeps a self.reduction and honours it as the losses of torch.nn do",
-        upgrade.module,
-        call,
+        "that keeps a self.reduction and honours it as the losses of torch.nn do"
     )
 
 

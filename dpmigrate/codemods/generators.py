@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
 
 import libcst as cst
 
@@ -16,7 +17,7 @@ from dpmigrate.analysis.values import Const, External, Obj
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import name_of
-from dpmigrate.codemods.places import fresh_name
+from dpmigrate.codemods.places import fresh_name, variables_in
 from dpmigrate.codemods.program_facts import Facts, Scope
 
 SEED_NAMES = ("seed", "random_seed", "manual_seed")
@@ -66,19 +67,11 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
     wanted = (
         keyword.keyword.value if isinstance(keyword, cst.Arg) and keyword.keyword is not None else "generator"
     )
-    taken = wanted in _read_names(facts, facts.scope(constructor))
+    taken = wanted in variables_in(facts, facts.scope(constructor))
     name = fresh_name(facts, facts.scope(constructor), "fresh_generator") if taken else wanted
     own.insert_before(statement, f"{name} = {facts.code(constructor).strip()}")
     own.insert_before(statement, f"{name}.seed()")
     own.replace(constructor, name)
-
-
-def _read_names(facts: Facts, scope: cst.CSTNode) -> set[str]:
-    return {
-        n.value
-        for n in facts.inside(scope, cst.Name)
-        if not (isinstance(facts.parent(n), cst.Arg) and facts.parent(n).keyword is n)  # type: ignore[union-attr]
-    }
 
 
 def visible(facts: Facts, node: cst.CSTNode, expression: str) -> bool:
@@ -141,13 +134,23 @@ def _seeds(facts: Facts, node: cst.CSTNode) -> dict[str, list[object]]:
     """The seeds of objects that a node can read, each with the constants that it may be."""
     found: dict[str, list[object]] = {}
     for scope in (facts.scope(node), facts.module_of(node).tree):
-        for name in facts.own(scope, cst.Name):
+        for name, value in _variables(facts, scope):
             for member in SEED_NAMES:
-                atoms = facts.members(name, member)
-                text = f"{name.value}.{member}"
+                atoms = facts.members(value, member)
+                text = f"{name}.{member}"
                 if atoms and visible(facts, node, text):
                     found[text] = [a.value for a in atoms if isinstance(a, Const)]
     return found
+
+
+def _variables(facts: Facts, scope: Scope) -> Iterator[tuple[str, cst.CSTNode]]:
+    """The variables of a scope, each with the expressions that were seen to be its values."""
+    for name in facts.own(scope, cst.Name):
+        yield name.value, name
+    for assign in facts.own(scope, cst.Assign):
+        for target in assign.targets:
+            if isinstance(target.target, cst.Name):
+                yield target.target.value, assign.value
 
 
 def why_no_seed(facts: Facts, node: cst.CSTNode) -> str:

@@ -6,7 +6,6 @@ Only then may the returned criterion, which wraps that one, take the loss over.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import libcst as cst
 
@@ -16,32 +15,28 @@ from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import functional_arguments
 from dpmigrate.codemods.losses import LossSite
 from dpmigrate.codemods.program_facts import Facts
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 Computation = tuple[str, frozenset[str], str]
 """The class of ``torch.nn``, the other arguments as text, and the reduction."""
 
 
-def computes_what_is_given(facts: Facts, upgrade: Upgrade, site: LossSite, wanted: str) -> None:
+def computes_what_is_given(upgrade: UpgradedCall, site: LossSite, wanted: str) -> None:
     """Raise `Withheld` unless every criterion that may be given computes what ``site`` computes.
 
     ``wanted`` is the run's ``loss_reduction``: what the wrapped criterion's losses are reduced by.
     """
+    facts = upgrade.facts
     given = {a for r in upgrade.ghost for a in r.argument("criterion").atoms}
     if set(site.makers) <= given:
         return
     mine = {_of_site(facts, site, m, upgrade.call) for m in site.makers}
     theirs = {_of_given(facts, a) for a in given}
     one, other = next(iter(mine)), next(iter(theirs))
-    if len(mine) > 1 or len(theirs) > 1 or None in (one, other) or one[:2] != other[:2]:  # type: ignore[index]
-        raise Withheld(
-            "make_private is given another criterion than the one that makes the losses",
-            upgrade.module,
-            upgrade.call,
-        )
-    if one is not None and one[2] not in ("none", wanted):
+    several = len(mine) > 1 or len(theirs) > 1
+    if several or one is None or other is None or one[:2] != other[:2]:
+        raise upgrade.withheld("make_private is given another criterion than the one that makes the losses")
+    if one[2] not in ("none", wanted):
         raise Withheld(
             f'the loss is a {one[2]} over the examples, but the run has loss_reduction="{wanted}"',
             site.module,

@@ -77,7 +77,7 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
         name = facts.code(node.elements[2].value).strip()
         same = [
             a
-            for load in facts.inside(facts.scope(node), cst.BaseExpression)  # type: ignore[type-abstract]
+            for load in facts.below(facts.scope(node))
             if isinstance(load, (cst.Name, cst.Attribute)) and facts.code(load).strip() == name
             for a in facts.atoms(load)
         ]

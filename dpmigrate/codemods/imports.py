@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
@@ -67,7 +68,7 @@ def spelling(tree: cst.Module, package: str, name: str) -> tuple[str, str | None
     for bound, dotted in known.items():
         if parent and dotted == parent and bound == dotted:
             return f"{package}.{name}", None
-    return f"{last}.{name}", f"from {parent} import {last}"
+    return f"{last}.{name}", f"from {parent} import {last}" if parent else f"import {last}"
 
 
 def add_imports(tree: cst.Module, statements: list[str]) -> cst.Module:
@@ -76,8 +77,7 @@ def add_imports(tree: cst.Module, statements: list[str]) -> cst.Module:
         new = cst.parse_statement(code, config=tree.config_for_parsing)
         assert isinstance(new, cst.SimpleStatementLine)
         inner = new.body[0]
-        assert isinstance(inner, cst.ImportFrom)
-        joined = _join(tree, inner)
+        joined = _join(tree, inner) if isinstance(inner, cst.ImportFrom) else None
         tree = joined if joined is not None else _insert(tree, new)
     return tree
 
@@ -103,7 +103,9 @@ def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:
                 last = names[-1]
                 names[-1] = last.with_changes(comma=comma)
                 names.append(new.names[0].with_changes(comma=last.comma))
-                return tree.deep_replace(statement, statement.with_changes(names=names))  # type: ignore[return-value]
+                changed = tree.deep_replace(statement, statement.with_changes(names=names))
+                assert isinstance(changed, cst.Module)
+                return changed
     return None
 
 
@@ -207,6 +209,9 @@ def _close_gaps(tree: cst.Module, remover: _ImportRemover) -> cst.Module:
     return tree.with_changes(body=body)
 
 
+AnyImport = TypeVar("AnyImport", cst.Import, cst.ImportFrom)
+
+
 class _ImportRemover(cst.CSTTransformer):
     def __init__(self, gone: set[str]) -> None:
         super().__init__()
@@ -215,8 +220,7 @@ class _ImportRemover(cst.CSTTransformer):
     def leave_Import(
         self, original_node: cst.Import, updated_node: cst.Import
     ) -> cst.Import | cst.RemovalSentinel:
-        kept = [a for a in updated_node.names if not self._goes(a)]
-        return self._with(updated_node, kept)  # type: ignore[return-value]
+        return self._without_gone(updated_node, updated_node.names)
 
     def leave_ImportFrom(
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
@@ -226,8 +230,7 @@ class _ImportRemover(cst.CSTTransformer):
             or get_full_name_for_node(updated_node.module or cst.Name("_")) == "__future__"
         ):
             return updated_node
-        kept = [a for a in updated_node.names if not self._goes(a)]
-        return self._with(updated_node, kept)  # type: ignore[return-value]
+        return self._without_gone(updated_node, updated_node.names)
 
     def empties(self, line: cst.SimpleStatementLine) -> bool:
         """Whether nothing stays of a line of imports."""
@@ -242,10 +245,10 @@ class _ImportRemover(cst.CSTTransformer):
         bound = alias.evaluated_alias or alias.evaluated_name
         return "." not in bound and bound in self.gone
 
-    def _with(
-        self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]
-    ) -> cst.Import | cst.ImportFrom | cst.RemovalSentinel:
-        names = list(node.names)  # type: ignore[arg-type]
+    def _without_gone(
+        self, node: AnyImport, names: Sequence[cst.ImportAlias]
+    ) -> AnyImport | cst.RemovalSentinel:
+        kept = [a for a in names if not self._goes(a)]
         if len(kept) == len(names):
             return node
         if not kept:

@@ -1,8 +1,4 @@
-"""Fixes that are made or withheld as one: the calls that share code or pins.
-
-Raising a pin changes what every run under it meets. So the runs under one pin are upgraded
-together; one that cannot be, and that runs on the old API only, withholds them all.
-"""
+"""Fixes that are made or withheld as one, and the calls whose findings they mend."""
 
 from __future__ import annotations
 
@@ -12,38 +8,16 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.pins import PinPlan, needed, pins_to_raise, plan_pins
-from dpmigrate.codemods.program_facts import FactsByPart
-from dpmigrate.codemods.upgrade import upgraded
-from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
-from dpmigrate.versions.releases import VersionSet, from_spec
+from dpmigrate.codemods.pins import PinPlan
 
 if TYPE_CHECKING:
     from dpmigrate.advisories.matching import Match
     from dpmigrate.model import Finding
     from dpmigrate.project import Project
-    from dpmigrate.versions.pin import Pin
 
 Found = tuple["Finding", "Match"]
-
-UPGRADE_RULES = frozenset(
-    ["DPM101", "DPM102", "DPM103", "DPM104", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405", "DPM901"]
-)
-"""Findings that moving a run to the API of Opacus 1.5.3 and its pin mends."""
-
-
-@dataclass(slots=True)
-class Options:
-    """What the user asked for."""
-
-    unsafe: bool = False
-    strategy: str = "upgrade"
-    seed: str | None = None
-    lower_bound: str | None = None
-    override: VersionSet | None = None
 
 
 @dataclass(slots=True)
@@ -105,21 +79,6 @@ class CallGroup:
         return any(r.ghost for r in self.runs)
 
 
-def upgrade_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
-    """The upgrades that some findings ask for, planned."""
-    groups, loose = group_by_call(project, found)
-    pins_of = {node: pins_to_raise(project, g.runs, options) for node, g in groups.items() if g.ghost}
-    jobs = []
-    for component in _components(groups, pins_of):
-        pins = list(dict.fromkeys(p for node in component for p in pins_of[node]))
-        places = {(p.path, p.cell, p.line) for p in pins}
-        own = [f for node in component for f in groups[node].found]
-        own += [f for f in loose if f[1].pin is not None and _place(f[1].pin) in places]
-        if own:
-            jobs.append(_planned(project, facts, [groups[n] for n in component], pins, own, options))
-    return jobs
-
-
 def group_by_call(
     project: Project, found: Sequence[Found]
 ) -> tuple[dict[cst.CSTNode, CallGroup], list[Found]]:
@@ -135,8 +94,6 @@ def group_by_call(
         groups.setdefault(run.origin.node, CallGroup([])).runs.append(run)
     loose: list[Found] = []
     for finding, match in found:
-        if finding.rule not in UPGRADE_RULES:
-            continue
         if match.pin is not None:
             loose.append((finding, match))
         elif match.run is None or match.run.origin.node not in groups:
@@ -144,99 +101,3 @@ def group_by_call(
         elif groups[match.run.origin.node].ghost:
             groups[match.run.origin.node].found.append((finding, match))
     return groups, loose
-
-
-def _place(pin: Pin) -> tuple[str, int | None, int]:
-    return (pin.path, pin.cell, pin.line)
-
-
-def _components(
-    groups: dict[cst.CSTNode, CallGroup], pins_of: dict[cst.CSTNode, list[Pin]]
-) -> list[list[cst.CSTNode]]:
-    """Calls that share a pin or a place of their training code, directly or through others."""
-    parent: dict[object, object] = {}
-
-    def find(x: object) -> object:
-        while parent.setdefault(x, x) is not x:
-            x = parent[x]
-        return x
-
-    for node, pins in pins_of.items():
-        for pin in pins:
-            parent[find(_place(pin))] = find(node)
-        for run in groups[node].runs:
-            for event in run.events:
-                if event.kind in ("backward", "two-pass-call", "unpack", "coefficient"):
-                    parent[find(event.origin.node)] = find(node)
-    found: dict[object, list[cst.CSTNode]] = {}
-    for node in pins_of:
-        found.setdefault(find(node), []).append(node)
-    return list(found.values())
-
-
-def _planned(
-    project: Project,
-    facts: FactsByPart,
-    groups: Sequence[CallGroup],
-    pins: Sequence[Pin],
-    own: list[Found],
-    options: Options,
-) -> Job:
-    job = Job(list(own), [r for g in groups for r in g.runs])
-    raises = bool(pins)
-    try:
-        for group in groups:
-            if not _needs_rewriting(group):
-                continue
-            try:
-                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs)
-            except Withheld as withheld:
-                if not raises or _old_only(group, project):
-                    raise
-                # It runs nowhere now: a newer Opacus takes nothing away from it.
-                path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
-                job.left.append((path, spoken(withheld), group.found))
-                job.found = [f for f in job.found if f not in group.found]
-                continue
-            job.edits.merge(edits)
-            job.notices += notices
-        bound = options.lower_bound or needed([r for g in groups for r in g.runs])
-        job.pins = plan_pins(pins, options.unsafe, bound)
-        job.notices += job.pins.notices
-        if not pins and job.edits.touched() and options.override is None:
-            job.notices += _undeclared(project, groups)
-    except Withheld as withheld:
-        if len(groups) > 1:
-            withheld.reason += " (what shares pins or code is upgraded together or not at all)"
-        job.withheld = withheld
-    return job
-
-
-def _undeclared(project: Project, groups: Sequence[CallGroup]) -> list[str]:
-    """What to install where no dependency file says anything about Opacus."""
-    path = groups[0].runs[0].module.path
-    if project.declarations is not None and project.declarations.declared_for(path).pins:
-        return []
-    bound = needed([r for g in groups for r in g.runs])
-    wanted = "opacus>=1.5.3 (1.5.4 is better)" if bound == DEFAULT_LOWER_BOUND else f"opacus>={bound}"
-    return [f"{path}: no dependency file names Opacus: this code needs {wanted}"]
-
-
-def _needs_rewriting(group: CallGroup) -> bool:
-    """Whether code has to change: it shows the old API, takes three results, or has a finding of its own."""
-    if any(f.rule not in ("DPM901", "DPM101") for f, _ in group.found):
-        return True
-    for run in group.runs:
-        if not run.ghost:
-            continue
-        if any(e.kind in ("two-pass-call", "coefficient") for e in run.events) or run.argument("clipping"):
-            return True
-        if any(e.kind == "unpack" and e.detail["count"] == 3 for e in run.events):
-            return True
-    return False
-
-
-def _old_only(group: CallGroup, project: Project) -> bool:
-    """Whether a call's code can only run on releases before the wrapped criterion."""
-    new = from_spec(">=1.5.3")
-    return any(r.ghost and not versions_of(r, project.declarations, None).evidence & new for r in group.runs)

@@ -9,13 +9,14 @@ import libcst as cst
 
 from dpmigrate.analysis.values import Atom, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import portable_arguments
 from dpmigrate.codemods.homes import homes_of, target_text
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite, functional_behind
 from dpmigrate.codemods.own_criterion import OwnCriterion
-from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.program_facts import Scope
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
 @dataclass(slots=True)
@@ -40,9 +41,10 @@ class Kept:
 class KeptCriteria:
     """Finds what one run's losses are made by, and gives it the reduction that ``make_private`` wants."""
 
-    def __init__(self, facts: Facts, edits: ProjectEdits, own: OwnCriterion) -> None:
-        self.facts = facts
-        self.edits = edits
+    def __init__(self, upgrade: UpgradedCall, own: OwnCriterion) -> None:
+        self.upgrade = upgrade
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
         self.own = own
 
     def of(self, sites: Sequence[LossSite]) -> Kept:
@@ -61,14 +63,12 @@ class KeptCriteria:
         for maker in makers:
             assert isinstance(maker, Obj)
             if not isinstance(maker.node, cst.Call) or not self.facts.knows(maker.node):
-                raise Withheld("where the criterion is made cannot be seen", self.own.module, self.own.call)
+                raise self.upgrade.withheld("where the criterion is made cannot be seen")
             self.own.check(maker)
             constructors.setdefault(maker.node, maker)
         kinds = {self.own.reduction_of(m, c) == "none" for c, m in constructors.items()}
         if len(kinds) > 1:
-            raise Withheld(
-                "only some of the criteria give one loss per example", self.own.module, self.own.call
-            )
+            raise self.upgrade.withheld("only some of the criteria give one loss per example")
         first, maker = next(iter(constructors.items()))
         binding = self.own.binding(first)
         if not homes and len(constructors) == 1 and binding is not None and target_text(self.facts, binding):
@@ -97,10 +97,8 @@ class KeptCriteria:
         else:
             skipped = 1
         if class_name is None or not isinstance(value, cst.Call):
-            raise Withheld(
-                "the losses are made by a function: build the criterion as a module of torch.nn",
-                self.own.module,
-                self.own.call,
+            raise self.upgrade.withheld(
+                "the losses are made by a function: build the criterion as a module of torch.nn"
             )
         arguments = value.args[skipped:]
         reductions = [a.value for a in arguments if a.keyword is not None and a.keyword.value == "reduction"]
@@ -129,9 +127,9 @@ class KeptCriteria:
 
     def built(self, kept: Kept, at: cst.CSTNode) -> str:
         """The text that builds such a criterion at a place. Raises `Withheld`."""
-        if kept.class_name is None:
-            raise Withheld("make_private cannot be given the criterion from here", self.own.module, at)
         module = self.facts.module_of(at)
+        if kept.class_name is None:
+            raise Withheld("make_private cannot be given the criterion from here", module, at)
         arguments = portable_arguments(self.facts, kept.arguments, at)
         if self.own.wanted != "mean":
             arguments.append(f'reduction="{self.own.wanted}"')

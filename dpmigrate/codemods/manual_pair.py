@@ -6,36 +6,29 @@ both passes; an engine wraps the criterion itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import libcst as cst
 
 from dpmigrate.analysis.values import Obj
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.imports import spelling
-from dpmigrate.codemods.program_facts import Facts
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.criterion import CriterionPlan
-    from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 PACKAGE = "opacus.utils.fast_gradient_clipping_utils"
 WRAPPER = "DPLossFastGradientClipping"
 
 
-def wrap_criterion(facts: Facts, edits: ProjectEdits, upgrade: Upgrade, criterion: CriterionPlan) -> None:
+def wrap_criterion(upgrade: UpgradedCall, criterion: CriterionPlan) -> None:
     """Plan the wrapping where model, optimizer and criterion meet. Raises `Withheld`."""
+    facts = upgrade.facts
     constructor, name = criterion.own_constructor()
     scope = facts.scope(upgrade.call)
-    parts = {kind: _assigned(facts, upgrade, scope, kind) for kind in ("dp-model", "dp-optimizer")}
+    parts = {kind: _assigned(upgrade, scope, kind) for kind in ("dp-model", "dp-optimizer")}
     if facts.scope(constructor) is not scope:
-        raise Withheld(
+        raise upgrade.withheld(
             f"the criterion is not made where model and optimizer are: wrap it in "
-            f"{WRAPPER}(model, optimizer, criterion) there",
-            upgrade.module,
-            upgrade.call,
+            f"{WRAPPER}(model, optimizer, criterion) there"
         )
-    own = edits.of(upgrade.module)
+    own = upgrade.edits.of(upgrade.module)
     text, needed = spelling(upgrade.module.tree, PACKAGE, WRAPPER)
     if needed is not None:
         text, needed = WRAPPER, f"from {PACKAGE} import {WRAPPER}"
@@ -55,12 +48,13 @@ def wrap_criterion(facts: Facts, edits: ProjectEdits, upgrade: Upgrade, criterio
         own.insert_after(facts.statement(last), f"{name} = {text}({model}, {optimizer}, {name})")
 
 
-def _assigned(facts: Facts, upgrade: Upgrade, scope: cst.CSTNode, kind: str) -> tuple[str, cst.Assign]:
+def _assigned(upgrade: UpgradedCall, scope: cst.CSTNode, kind: str) -> tuple[str, cst.Assign]:
     """The variable that holds a part of the run in a scope, and its assignment."""
+    facts = upgrade.facts
     for assign in facts.own(scope, cst.Assign):
         target = assign.targets[0].target
         for atom in facts.atoms(assign.value):
             mine = isinstance(atom, Obj) and atom.kind == kind and atom.data in upgrade.ghost
             if mine and len(assign.targets) == 1 and isinstance(target, (cst.Name, cst.Attribute)):
                 return facts.code(target).strip(), assign
-    raise Withheld("model and optimizer are not made in one place", upgrade.module, upgrade.call)
+    raise upgrade.withheld("model and optimizer are not made in one place")

@@ -127,3 +127,10 @@ def name_of(function: cst.BaseExpression) -> str:
     if isinstance(function, cst.Name):
         return function.value
     return function.attr.value if isinstance(function, cst.Attribute) else ""
+
+
+def receiver(node: cst.CSTNode) -> cst.BaseExpression:
+    """``x`` of ``x.item()`` or ``x.data``."""
+    function = node.func if isinstance(node, cst.Call) else node
+    assert isinstance(function, cst.Attribute)
+    return function.value

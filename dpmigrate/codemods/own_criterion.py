@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from dpmigrate.analysis.values import Class, Const, Obj
 from dpmigrate.codemods.criteria import honours_reduction, reduction_default
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
-from dpmigrate.codemods.program_facts import Facts
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
 class OwnCriterion:
     """What is asked of, and done to, the call that makes the project's criterion."""
 
-    def __init__(self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
-        self.facts = facts
-        self.edits = edits
+    def __init__(self, upgrade: UpgradedCall) -> None:
         self.upgrade = upgrade
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
         self.module = upgrade.module
         self.call = upgrade.call
 
@@ -72,7 +68,7 @@ class OwnCriterion:
         values = [a for r in self.upgrade.ghost for a in r.argument("loss_reduction").atoms]
         constants = {a.value if isinstance(a, Const) else None for a in values} or {"mean"}
         if len(constants) != 1 or None in constants:
-            raise Withheld("loss_reduction cannot be known here", self.module, self.call)
+            raise self.upgrade.withheld("loss_reduction cannot be known here")
         return str(constants.pop())
 
     def lift(self, maker: Obj, constructor: cst.Call) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.codemods.edits import Withheld
-from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, apply_edits, plan_raise, rewrite
-from dpmigrate.versions.releases import RELEASES, between, from_spec
+from dpmigrate.codemods.options import Options
+from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, plan_raise
+from dpmigrate.versions.releases import RELEASES, between
+from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.training import TrainingRun
-    from dpmigrate.codemods.jobs import Options
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
 
@@ -24,6 +25,8 @@ class PinPlan:
 
     edits: dict[str, list[Edit]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    stuck: list[tuple[Pin, str]] = field(default_factory=list)
+    """Pins that stay as they are until their own tool has run, and the notice of each."""
 
 
 def needed(runs: Iterable[TrainingRun]) -> str:
@@ -41,20 +44,22 @@ def pins_to_raise(project: Project, runs: Sequence[TrainingRun], options: Option
     if project.declarations is None or options.override is not None:
         return []
     declared = project.declarations.declared_for(runs[0].module.path)
-    pins = list(declared.admitting(from_spec(f"<{options.lower_bound or DEFAULT_LOWER_BOUND}")))
+    pins = list(declared.admitting(parse_specifier(f"<{options.lower_bound or DEFAULT_LOWER_BOUND}")))
     if any(versions_of(run, project.declarations, None).disagree for run in runs if run.ghost):
-        pins += declared.admitting(from_spec(f"<{needed(runs)}"))
+        pins += declared.admitting(parse_specifier(f"<{needed(runs)}"))
     return list(dict.fromkeys(pins))
 
 
 def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
     """Raise every pin. Raises `Withheld` for one that neither we nor its own tool can raise safely."""
     plan = PinPlan()
+    raised: set[str] = set()
     for pin in pins:
         planned = plan_raise(pin, lower_bound)
         if isinstance(planned, Edit):
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
+            raised.add(pin.environment)
             known = plan.edits.setdefault(pin.path, [])
             if planned not in known:
                 known.append(planned)
@@ -64,27 +69,7 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
             notice = f"{planned.path}:{planned.line}: {planned.reason}; run: {planned.command}"
             if notice not in plan.notices:
                 plan.notices.append(notice)
+            plan.stuck.append((pin, notice))
+    # A lock that contradicts the raised pin which it was made from is stale, and says nothing.
+    plan.stuck = [(p, why) for p, why in plan.stuck if p.kind != "lock" or p.environment not in raised]
     return plan
-
-
-def edited_dependency(data: bytes, edits: Iterable[Edit]) -> bytes:
-    """A dependency file's bytes with its pins raised."""
-    return rewrite(data, edits)
-
-
-def edited_installs(project: Project, path: str, edits: Iterable[Edit]) -> dict[tuple[int, int], str]:
-    """The new text of a notebook's install commands, by cell and line, as `Source.rebuild` wants it."""
-    source = project.sources[path]
-    by_cell: dict[int, list[Edit]] = {}
-    for edit in edits:
-        assert edit.cell is not None
-        by_cell.setdefault(edit.cell, []).append(edit)
-    found: dict[tuple[int, int], str] = {}
-    for install in source.install_lines():
-        if install.cell not in by_cell:
-            continue
-        text = apply_edits("\n".join(source.lines(install.cell)), by_cell[install.cell])
-        first = install.line - 1
-        lines = text.split("\n")[first : first + install.text.count("\n") + 1]
-        found[install.cell, install.line] = "\n".join(lines)
-    return found

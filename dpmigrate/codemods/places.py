@@ -11,14 +11,24 @@ from dpmigrate.codemods.program_facts import Facts, Scope
 MAX_ROUTE = 4
 
 
-def names_bound_in(facts: Facts, scope: cst.CSTNode) -> set[str]:
+def names_in(facts: Facts, scope: cst.CSTNode) -> set[str]:
     """Every name that a scope mentions, so that a new one can be told from them."""
     return {n.value for n in facts.inside(scope, cst.Name)}
 
 
+def variables_in(facts: Facts, scope: cst.CSTNode) -> set[str]:
+    """The variables that a scope mentions: every name but the keywords of calls."""
+    found = set()
+    for name in facts.inside(scope, cst.Name):
+        parent = facts.parent(name)
+        if not isinstance(parent, cst.Arg) or parent.keyword is not name:
+            found.add(name.value)
+    return found
+
+
 def fresh_name(facts: Facts, scope: cst.CSTNode, *wanted: str) -> str:
     """The first of some names that a scope does not mention, numbered where all are taken."""
-    taken = names_bound_in(facts, scope)
+    taken = names_in(facts, scope)
     for name in wanted:
         if name not in taken:
             return name
@@ -36,25 +46,14 @@ def route(
     name: str,
     routed: set[cst.CSTNode],
     freed: cst.CSTNode | None = None,
+    depth: int = MAX_ROUTE,
 ) -> None:
     """Make the variable ``name`` of ``source`` a parameter of ``target``, passed on by every caller.
 
     ``routed`` collects the functions that have it; ``freed`` is one whose own variable of that name
-    goes. Raises `Withheld` where some caller cannot be seen or does not lead back to ``source``.
+    goes. Raises `Withheld` where some caller cannot be seen or does not lead back to ``source`` by
+    ``depth`` calls.
     """
-    _route(facts, edits, source, target, name, routed, MAX_ROUTE, freed)
-
-
-def _route(
-    facts: Facts,
-    edits: ProjectEdits,
-    source: Scope,
-    target: Scope,
-    name: str,
-    routed: set[cst.CSTNode],
-    depth: int,
-    freed: cst.CSTNode | None,
-) -> None:
     if target is source or target in routed:
         return
     if not isinstance(target, cst.FunctionDef) or depth == 0:
@@ -71,7 +70,7 @@ def _route(
         )
     if (
         target is not freed
-        and name in names_bound_in(facts, target)
+        and name in names_in(facts, target)
         and name not in _loaded_only(facts, target, name)
     ):
         raise Withheld(
@@ -81,7 +80,7 @@ def _route(
     edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))
     for call, module in calls:
         assert isinstance(call, cst.Call)
-        _route(facts, edits, source, facts.scope(call), name, routed, depth - 1, freed)
+        route(facts, edits, source, facts.scope(call), name, routed, freed, depth - 1)
         edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.codemods.jobs import Found, Job, Options, upgrade_jobs
+from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.randomness import randomness_jobs
 from dpmigrate.codemods.strategies import strategy_jobs
+from dpmigrate.codemods.upgrade_jobs import upgrade_jobs
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
 def plan_jobs(
     project: Project, matches: Sequence[Found], options: Options, known: dict[int, Facts] | None = None
 ) -> list[Job]:
-    """Every fix that the findings of a project admit, planned or withheld.
+    """Every fix that the findings of a project admit, planned or withheld; unsafe ones only on request.
 
     ``known`` is for :class:`FactsByPart`.
     """
     if project.program is None:
         return []
-    fixable = [(f, m) for f, m in matches if f.fix is not None]
+    fixable = [
+        (f, m) for f, m in matches if f.fix is not None and (f.fix.applicability == "safe" or options.unsafe)
+    ]
     if not fixable:
         return []
     facts = FactsByPart(project.program, known)

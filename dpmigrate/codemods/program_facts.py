@@ -107,14 +107,17 @@ class Facts:
         )
         return found if isinstance(found, cst.ClassDef) else None
 
-    def inside(self, root: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
-        """The nodes of a kind below a node, in the order of the text."""
+    def below(self, root: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """A node and all nodes below it, in the order of the text."""
         stack = [root]
         while stack:
             node = stack.pop()
-            if isinstance(node, kind):
-                yield node
+            yield node
             stack.extend(reversed(children(node)))
+
+    def inside(self, root: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
+        """Those of a kind, in the order of the text."""
+        return (node for node in self.below(root) if isinstance(node, kind))
 
     def own(self, scope: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
         """The nodes of a kind in a scope, nested functions and classes left out."""
@@ -171,7 +174,8 @@ class Facts:
             owner = ("module", receiver.info.key)
         elif isinstance(receiver, Class):
             owner = ("class", receiver.key)
-        elif isinstance(receiver, Obj):
+        elif isinstance(receiver, Obj) and receiver.kind != "parser":
+            # What the analysis keeps with a parser are options: they become attributes of its result.
             owner = receiver
         elif isinstance(receiver, Unknown):
             return [Unknown(("member", receiver.symbol, name))]

@@ -14,7 +14,7 @@ from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.nodes import add_argument
-from dpmigrate.codemods.places import names_bound_in
+from dpmigrate.codemods.places import names_in
 from dpmigrate.codemods.program_facts import Facts
 
 
@@ -41,7 +41,7 @@ def _generator(facts: Facts, edits: ProjectEdits, call: cst.Call, keyword: str, 
         raise Withheld(f"{seed} is not known where the {name} is needed", module, call)
     if not isinstance(statement, cst.SimpleStatementLine):
         raise Withheld("the call stands in the head of a statement", module, call)
-    if name in names_bound_in(facts, facts.scope(call)) and name != keyword:
+    if name in names_in(facts, facts.scope(call)) and name != keyword:
         raise Withheld(f"the name {name} is taken", module, call)
     text, needed = spelling(module.tree, "torch", "Generator")
     own = edits.of(module)

@@ -35,6 +35,9 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) 
         ):
             if node.func.attr.value != "zero_grad":
                 raise Withheld("the gradients are cleared by hand", event.origin.module, node)
+            if _may_be_spread(node):
+                reason = "zero_grad is given arguments that cannot be seen: write set_to_none=True there"
+                raise Withheld(reason, event.origin.module, node)
             edits.of(event.origin.module).change(node, _with_none)
         elif event.detail["how"] == "backward":
             needs_insertion = True
@@ -44,6 +47,12 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) 
             )
     if needs_insertion:
         _insert(facts, edits, ghost)
+
+
+def _may_be_spread(call: cst.Call) -> bool:
+    """Whether ``set_to_none`` may be among ``*args`` or ``**kwargs``."""
+    named = any(a.keyword is not None and a.keyword.value == "set_to_none" for a in call.args)
+    return not named and any(a.star for a in call.args)
 
 
 def _with_none(new: cst.CSTNode) -> cst.CSTNode:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.hooks import back_to_hooks
-from dpmigrate.codemods.jobs import CallGroup, Found, Job, Options, group_by_call
+from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call
+from dpmigrate.codemods.options import MENDS, Options
 from dpmigrate.codemods.patch_core import REQUIREMENT, is_patched, patch_core
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.set_to_none import set_to_none
@@ -17,13 +18,6 @@ from dpmigrate.versions.edit import Edit
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
-
-MENDS = {
-    "set-to-none": frozenset({"DPM101"}),
-    "patch": frozenset({"DPM101", "DPM102"}),
-    "hooks": frozenset({"DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405"}),
-}
-"""The findings that each strategy mends; the others wait for an upgrade."""
 
 
 def strategy_jobs(

@@ -7,7 +7,7 @@ hooks switched off.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import libcst as cst
 
@@ -181,6 +181,6 @@ def nothing_else_clears(events: Iterable[Event], handled: Collection[cst.CSTNode
     return not any(e.kind == "zero-grad" and e.origin.node not in handled for e in events)
 
 
-def _one(events: list[Event], wanted: object) -> Event | None:
-    found = {e.origin.node: e for e in events if wanted(e)}  # type: ignore[operator]
+def _one(events: list[Event], wanted: Callable[[Event], bool]) -> Event | None:
+    found = {e.origin.node: e for e in events if wanted(e)}
     return next(iter(found.values())) if len(found) == 1 else None

@@ -6,36 +6,32 @@ in both, its result is kept in a variable and taken apart by mode.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import libcst as cst
 
 from dpmigrate.analysis.training import Event
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_element
 from dpmigrate.codemods.places import fresh_name
 from dpmigrate.codemods.program_facts import Facts, Scope
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.upgrade import Upgrade
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
 class ResultPlan:
     """How the result of one ``make_private`` call is taken apart, and where its criterion goes."""
 
-    def __init__(self, facts: Facts, edits: ProjectEdits, upgrade: Upgrade) -> None:
-        self.facts = facts
-        self.edits = edits
+    def __init__(self, upgrade: UpgradedCall) -> None:
         self.upgrade = upgrade
-        events = upgrade.events()
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
+        events = upgrade.events
         self.target: str | None = None
         """What the wrapped criterion is named where the result is taken apart."""
         self.unpacks: list[Event] = _once(e for e in events if e.kind == "unpack")
         self.items: list[Event] = _once(e for e in events if e.kind == "result-use")
         if not self.unpacks and not self.items:
-            raise Withheld(
-                "what the call returns is not taken apart where it can be seen", upgrade.module, upgrade.call
-            )
+            raise upgrade.withheld("what the call returns is not taken apart where it can be seen")
         for event in self.unpacks:
             if event.detail["star"] is not None or event.detail["count"] not in (3, 4):
                 raise Withheld(
@@ -79,7 +75,7 @@ class ResultPlan:
             self.target = target
             self._give_criterion(target)
         elif self.target != target:
-            raise Withheld("the criterion has several names", self.upgrade.module, self.upgrade.call)
+            raise self.upgrade.withheld("the criterion has several names")
 
     def _give_criterion(self, target: str) -> None:
         for event in self.unpacks:
@@ -117,9 +113,7 @@ class ResultPlan:
             elif index in (-2, -3):
                 own.change(node.slice[0], _first if index == -3 else _second)
         if self.items and not self.unpacks and not named:
-            raise Withheld(
-                "only some elements of the result are taken", self.upgrade.module, self.upgrade.call
-            )
+            raise self.upgrade.withheld("only some elements of the result are taken")
 
     def _by_mode(self, event: Event, targets: cst.Tuple | cst.List, target: str) -> None:
         facts = self.facts
@@ -188,5 +182,5 @@ def _second(new: cst.CSTNode) -> cst.CSTNode:
     return _index(new, "1")
 
 
-def _once(events: object) -> list[Event]:
-    return list({e.origin.node: e for e in events}.values())  # type: ignore[attr-defined]
+def _once(events: Iterable[Event]) -> list[Event]:
+    return list({e.origin.node: e for e in events}.values())

@@ -7,11 +7,9 @@ losses are made by the returned criterion, one ``backward()`` does what two pass
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.training import Event, TrainingRun
 from dpmigrate.analysis.values import Const
 from dpmigrate.codemods.clipping_ghost import drop_clipping
@@ -28,11 +26,8 @@ from dpmigrate.codemods.two_pass import (
     replace_double_backward,
 )
 from dpmigrate.codemods.unpack import ResultPlan
+from dpmigrate.codemods.upgraded_call import UpgradedCall
 from dpmigrate.codemods.uses import Uses
-
-if TYPE_CHECKING:
-    from dpmigrate.analysis.modules import ModuleInfo
-
 
 _WATCHED = ("dp-model", "dp-optimizer", "dp-criterion")
 
@@ -43,80 +38,54 @@ def upgraded(facts: Facts, runs: Sequence[TrainingRun]) -> tuple[ProjectEdits, l
     Where other code needs what only the project's own criterion gives (one loss per example), the
     run gets another one beside it.
     """
-    edits = ProjectEdits()
-    upgrade = Upgrade(facts, runs, edits)
+    upgrade = Upgrade(UpgradedCall(facts, runs))
     try:
         upgrade.plan()
     except UseWithheld as withheld:
-        edits = ProjectEdits()
-        upgrade = Upgrade(facts, runs, edits, apart=True)
+        upgrade = Upgrade(UpgradedCall(facts, runs, apart=True))
         try:
             upgrade.plan()
         except Withheld:
             raise withheld from None
-    return edits, upgrade.notices
+    return upgrade.edits, upgrade.notices
 
 
 class Upgrade:
-    """The upgrade of all runs of one ``make_private`` call. Planning raises `Withheld`."""
+    """The recipes for one call, put together. Planning raises `Withheld`."""
 
-    def __init__(
-        self, facts: Facts, runs: Sequence[TrainingRun], edits: ProjectEdits, apart: bool = False
-    ) -> None:
-        self.facts = facts
-        self.apart = apart
-        """Whether the run gets a criterion of its own, beside the project's, which stays as it is."""
-        self.edits = edits
-        self.runs = tuple(runs)
-        self.ghost = tuple(r for r in runs if r.ghost)
-        self.module: ModuleInfo = runs[0].module
-        node = runs[0].origin.node
-        assert isinstance(node, cst.Call)
-        self.call = node
+    def __init__(self, of: UpgradedCall) -> None:
+        self.of = of
+        self.facts = of.facts
+        self.edits = of.edits
         self.notices: list[str] = []
-        self.mixed = any(r.ghost is not True for r in runs)
-        """Whether the same call may also run in a mode that is not ghost."""
-
-    @property
-    def guard(self) -> Guard:
-        """What is assumed wherever the run is a ghost run."""
-        guards = [r.guard for r in self.ghost]
-        shared = guards[0] if guards else ALWAYS
-        for guard in guards[1:]:
-            shared &= guard
-        return shared
-
-    def events(self) -> list[Event]:
-        """The events of all ghost runs."""
-        return [e for r in self.ghost for e in r.events]
 
     def plan(self) -> None:
         """Collect the edits. Raises `Withheld`; what was collected until then must not be applied."""
         self._refuse_escapes()
         blocks, calls, plain = self._backwards()
         sites = self._sites(blocks, calls, plain)
-        result = None if self.runs[0].manual else ResultPlan(self.facts, self.edits, self)
-        criterion = CriterionPlan(self.facts, self.edits, self, sites, result)
+        result = None if self.of.manual else ResultPlan(self.of)
+        criterion = CriterionPlan(self.of, sites, result)
         if result is None:
-            wrap_criterion(self.facts, self.edits, self, criterion)
+            wrap_criterion(self.of, criterion)
         else:
-            drop_clipping(self.facts, self.edits, self.runs, self.call)
+            drop_clipping(self.facts, self.edits, self.of.runs, self.of.call)
             criterion.plan()
         handled: set[cst.CSTNode] = set()
-        clears = nothing_else_clears(self.events(), {*calls, *(c for b in blocks for c in b.clearing)})
+        clears = nothing_else_clears(self.of.events, {*calls, *(c for b in blocks for c in b.clearing)})
         for block in blocks:
             block.rewrite(self.edits, clears)
             handled.update(block.statements)
         for call in calls:
             replace_double_backward(self.edits, self.facts, call, clears)
             handled.add(call)
-        uses = Uses(self.facts, self.edits, self.guard, handled, criterion.reduction)
+        uses = Uses(self.facts, self.edits, self.of.guard, handled, criterion.reduction)
         for call, reduced in criterion.affected():
             uses.follow_call(call, reduced)
         self._notices()
 
     def _refuse_escapes(self) -> None:
-        for event in self.events():
+        for event in self.of.events:
             watched = event.kind == "escape" and event.detail["what"] in _WATCHED
             if watched and not _reads_only(event.detail["into"]):
                 raise Withheld(
@@ -128,7 +97,7 @@ class Upgrade:
 
     def _backwards(self) -> tuple[list[TwoPassBlock], list[cst.Call], list[Event]]:
         """The two-pass blocks, the calls of ``double_backward``, and single backward passes."""
-        events = self.events()
+        events = self.of.events
         nodes = dict.fromkeys(e.origin.node for e in events if e.kind == "two-pass-call")
         calls = [node for node in nodes if isinstance(node, cst.Call)]
         blocks: dict[cst.CSTNode, TwoPassBlock] = {}
@@ -141,9 +110,7 @@ class Upgrade:
                     blocks[scope] = TwoPassBlock(self.facts, own)
                     inside |= {blocks[scope].first, blocks[scope].second}
         if any(e.kind == "coefficient" for e in events) and not blocks:
-            raise Withheld(
-                "clipping coefficients are used in a way that is no two-pass step", self.module, self.call
-            )
+            raise self.of.withheld("clipping coefficients are used in a way that is no two-pass step")
         plain = [e for e in events if e.kind == "backward" and e.origin.node not in inside]
         return list(blocks.values()), calls, plain
 
@@ -173,23 +140,21 @@ class Upgrade:
             expressions.append(node.func.value)
         found: dict[cst.CSTNode, LossSite] = {}
         for expression in expressions:
-            for site in origins(self.facts, expression, self.guard):
+            for site in origins(self.facts, expression, self.of.guard):
                 found.setdefault(site.call, site)
         if not found and not plain:
-            raise Withheld(
-                "no training loop was seen that uses what the call returns", self.module, self.call
-            )
+            raise self.of.withheld("no training loop was seen that uses what the call returns")
         return list(found.values())
 
     def _notices(self) -> None:
-        norm = next((r.argument("max_grad_norm") for r in self.ghost), None)
+        norm = next((r.argument("max_grad_norm") for r in self.of.ghost), None)
         constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
-        clipped = [a for r in self.ghost for a in r.argument("clipping").atoms]
+        clipped = [a for r in self.of.ghost for a in r.argument("clipping").atoms]
         others = constants - {1}
         if Const("ghost") in clipped and others:
             known = None not in others
             text = ", ".join(str(c) for c in others) if known else "what max_grad_norm says"
-            place = self.module.place(self.call)
+            place = self.of.module.place(self.of.call)
             self.notices.append(
                 f"{place.path}:{place.line}: gradients are now clipped at {text}; "
                 "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"

@@ -13,11 +13,12 @@ from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.values import Tensor
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld
-from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.nodes import name_of, receiver
 from dpmigrate.codemods.program_facts import Facts
 
 _DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda"])
 _WHOLE = (cst.AugAssign, cst.Assign, cst.AnnAssign, cst.Arg, cst.Return, cst.Element)
+_ARRAYS = frozenset(["torch", "np", "numpy"])
 _REDUCTIONS = frozenset(["mean", "sum"])
 _FINE = frozenset(["item", "backward"])
 _BLIND = frozenset(["isinstance", "type", "id", "hasattr"])
@@ -98,7 +99,7 @@ class Uses:
         if name in _FINE or name in ("shape", "size", "dtype", "device", "requires_grad"):
             return
         if name in ("numpy", "tolist") and reduced:
-            self._becomes_item(whole, node)
+            self._becomes_item(whole)
             return
         if name in _REDUCTIONS and not (isinstance(whole, cst.Call) and whole.args):
             if not reduced and name != self.reduction:
@@ -110,7 +111,7 @@ class Uses:
             self._refuse(node, f"the losses' .{name} is used")
         if not live:
             return
-        self._drop(whole, attribute)
+        self._drop(whole)
         self.follow(whole, reduced)
 
     def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str) -> None:
@@ -131,10 +132,11 @@ class Uses:
         bare = isinstance(parent, _WHOLE)
         sign = "*" if wanted == "sum" else "/"
 
+        as_argument = isinstance(facts.parent(node), cst.Arg)
+
         def change(new: cst.CSTNode) -> cst.CSTNode:
-            for _ in range(layers):
-                func = new.func if isinstance(new, cst.Call) else new
-                new = func.value if isinstance(func, cst.Attribute) else func.args[0].value  # type: ignore[attr-defined]
+            for layer in range(layers, 0, -1):
+                new = _argument_of(new) if as_argument and layer == 1 else receiver(new)
             product = cst.parse_expression(f"x.item() {sign} {text}" if bare else f"(x.item() {sign} {text})")
             return product.with_deep_changes(_receiver_of_item(product), value=new)
 
@@ -159,23 +161,13 @@ class Uses:
         ]
         return None if rebound or last < first else f"len({name})"
 
-    def _drop(self, whole: cst.CSTNode, attribute: cst.Attribute) -> None:
+    def _drop(self, whole: cst.CSTNode) -> None:
         """``losses.mean()`` becomes ``losses``."""
+        self.edits.of(self.facts.module_of(whole)).change(whole, receiver)
 
-        def change(node: cst.CSTNode) -> cst.CSTNode:
-            func = node.func if isinstance(node, cst.Call) else node
-            assert isinstance(func, cst.Attribute)
-            return func.value
-
-        self.edits.of(self.facts.module_of(whole)).change(whole, change)
-
-    def _becomes_item(self, whole: cst.CSTNode, node: cst.CSTNode) -> None:
-        def change(new: cst.CSTNode) -> cst.CSTNode:
-            func = new.func if isinstance(new, cst.Call) else new
-            assert isinstance(func, cst.Attribute)
-            return cst.Call(func=cst.Attribute(func.value, cst.Name("item")))
-
-        self.edits.of(self.facts.module_of(whole)).change(whole, change)
+    def _becomes_item(self, whole: cst.CSTNode) -> None:
+        """``losses.numpy()`` becomes ``losses.item()``."""
+        self.edits.of(self.facts.module_of(whole)).change(whole, lambda new: _item(receiver(new)))
 
     def _target(self, target: cst.CSTNode, node: cst.CSTNode, reduced: bool) -> None:
         if isinstance(target, cst.Name):
@@ -267,19 +259,23 @@ class Uses:
         name = name_of(call.func)
         if name in _BLIND:
             return
-        if name in _REDUCTIONS and len(call.args) == 1 and isinstance(call.func, cst.Attribute):
+        if name in _REDUCTIONS and len(call.args) == 1 and self._is_of_arrays(call.func):
             if not reduced and name != self.reduction:
                 if live:
                     self._scale(call, node, name)
             elif live:
-                self.edits.of(facts.module_of(call)).change(call, lambda new: new.args[0].value)
+                self.edits.of(facts.module_of(call)).change(call, _argument_of)
                 self.follow(call, True)
             return
         if name == "float" and reduced:
             if live:
-                self.edits.of(facts.module_of(call)).change(call, _float_becomes_item)
+                self.edits.of(facts.module_of(call)).change(call, lambda new: _item(_argument_of(new)))
             return
         self._number(node, reduced, live)
+
+    def _is_of_arrays(self, func: cst.BaseExpression) -> bool:
+        """Whether a function is torch's or numpy's, and not a meter's of that name."""
+        return isinstance(func, cst.Attribute) and self.facts.code(func.value).strip() in _ARRAYS
 
     def _parameter(self, function: cst.CSTNode, call: cst.Call, arg: cst.Arg) -> str | None:
         if not isinstance(function, cst.FunctionDef):
@@ -310,7 +306,7 @@ class Uses:
             self._refuse(node, "one loss per example is used")
         self.edits.of(self.facts.module_of(node)).change(
             node,
-            lambda new: cst.Call(func=cst.Attribute(new, cst.Name("item"))),
+            _item,
         )
         self.floats.follow(node)
 
@@ -322,9 +318,14 @@ class Uses:
         )
 
 
-def _float_becomes_item(new: cst.CSTNode) -> cst.CSTNode:
+def _item(losses: cst.BaseExpression) -> cst.Call:
+    return cst.Call(func=cst.Attribute(losses, cst.Name("item")))
+
+
+def _argument_of(new: cst.CSTNode) -> cst.BaseExpression:
+    """``x`` of ``torch.sum(x)``."""
     assert isinstance(new, cst.Call)
-    return cst.Call(func=cst.Attribute(new.args[0].value, cst.Name("item")))
+    return new.args[0].value
 
 
 def _receiver_of_item(product: cst.CSTNode) -> cst.CSTNode:

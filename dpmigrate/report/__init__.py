@@ -2,6 +2,9 @@
 
 A format is a module with ``render(result: ScanResult, style: Style) -> str``; its entry in `FORMATS` is
 all that ``--format`` needs. A format knows no rule: what it prints comes from the findings.
+
+``style``, ``layout``, ``frame``   colour and width; columns, wrapping, harmless text; lines with carets
+``advisory``     the pages of ``explain``
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
+from .decoding import lines_of
 from .edit import Edit, Refusal
 from .parsers import parser_for
-from .pin import Pin, lines_of
+from .pin import Pin
 
 _SPLIT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?(?P<specifier>.*)$")
 

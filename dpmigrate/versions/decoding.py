@@ -1,8 +1,9 @@
-"""Bytes of a dependency file to text and back, byte for byte."""
+"""Bytes of a dependency file to text and lines, and back, byte for byte."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
 _BOMS = (
@@ -10,6 +11,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 NEEDLES: tuple[bytes, ...] = tuple(
     name.encode(encoding)
@@ -60,3 +64,24 @@ def mentions_opacus(data: bytes) -> bool:
     """Whether the bytes name Opacus, without case, in UTF-8 or UTF-16."""
     lowered = data.lower()
     return any(needle in lowered for needle in NEEDLES[:3])
+
+
+def line_at(text: str, offset: int) -> int:
+    """The 1-based line that holds ``offset``."""
+    return len(_LINE_END.findall(text, 0, offset)) + 1
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends, cut only where editors cut: not at form feeds and their like."""
+    return _LINE.findall(text)
+
+
+def shown_lines(data: bytes) -> tuple[str, ...]:
+    """The lines of a dependency file as people read them, numbered as pins are; never raises."""
+    try:
+        text = decode(data).text
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    # Stray bytes are kept for writing back, but cannot be printed.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return tuple(line.rstrip("\r\n") for line in lines_of(text))

@@ -10,7 +10,7 @@ from dpmigrate.model import NotAnalysed, Place
 
 from .faulty_commits import UPSTREAM_OWNERS, classify_commit
 from .releases import RELEASES, VersionSet, build_of, everything
-from .specifiers import Dialect
+from .specifiers import Dialect, parse_specifier
 
 Kind = Literal[
     "requirements",
@@ -94,6 +94,45 @@ class Requirement:
     marker: str
     url: str | None
 
+    def admitted(self) -> tuple[VersionSet, str | None]:
+        """What it admits, and the git ref or URL that it installs from. Raises ValueError."""
+        if self.url is None:
+            return parse_specifier(self.specifier), None
+        versions, ref = versions_of_url(self.url)
+        return versions, self.url if ref is None else ref
+
+    def span(self, offset: int | None) -> tuple[int, int] | None:
+        """Where its specifier stands, given where its own text does; None where there is nothing to edit."""
+        if offset is None or self.url is not None:
+            return None
+        return offset + self.start, offset + self.end
+
+    def pin(
+        self,
+        path: str,
+        line: int,
+        text: str,
+        kind: Kind,
+        environment: str,
+        offset: int | None,
+        variant: str = "",
+    ) -> Pin:
+        """The pin that it makes, standing at ``offset``. Raises ValueError for no specifier."""
+        versions, git = self.admitted()
+        return Pin(
+            path=path,
+            line=line,
+            text=text,
+            kind=kind,
+            environment=environment,
+            versions=versions,
+            specifier=self.specifier,
+            span=self.span(offset),
+            variant=f"{variant}; {self.marker}" if self.marker else variant,
+            marker=self.marker,
+            git=git,
+        )
+
 
 _NAME = re.compile(r"\s*opacus(?![\w.-])\s*", re.IGNORECASE)
 _URL = re.compile(r"@\s*([^\s;]+)\s*")
@@ -104,8 +143,6 @@ _GITHUB = re.compile(
     r"(?:/?@(?P<ref>[^#?]+)|/(?:archive|zipball|tarball)/(?P<archive>[^#?]+?)(?:\.zip|\.tar\.gz)?)?/?(?:[#?]|$)",
     re.IGNORECASE,
 )
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _OTHER_REF = re.compile(r"/[^@]*@(?P<ref>[^#?@]+)(?:[#?]|$)")
 
 
@@ -180,13 +217,3 @@ def owner_of(url: str) -> str | None:
     """The owner in a GitHub URL, None for any other."""
     match = _GITHUB.search(url)
     return match["owner"] if match else None
-
-
-def line_at(text: str, offset: int) -> int:
-    """The 1-based line that holds ``offset``."""
-    return len(_LINE_END.findall(text, 0, offset)) + 1
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines with their ends, cut only where editors cut: not at form feeds and their like."""
-    return _LINE.findall(text)

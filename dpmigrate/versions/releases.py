@@ -143,7 +143,7 @@ class VersionSet:
 
         None when it is all that the index can give (with or without git members): nothing is known.
         Git members are written ``git+<ref>``, builds that are no release of the index ``==<version>``.
-        `from_spec` reads the result back.
+        `specifiers.parse_specifier` reads the result back.
         """
         if self.mask & _NUMBERED == _NUMBERED:
             return None
@@ -209,18 +209,6 @@ def between(low: str | None, below: str | None = None) -> VersionSet:
     return VersionSet(((1 << stop) - 1) & ~((1 << first) - 1))
 
 
-def from_spec(text: str) -> VersionSet:
-    """The set that a PEP 440 specifier admits; the inverse of `VersionSet.spec`.
-
-    Also taken: alternatives joined by ``||``, a bare version (``1.5.2``), ``git+<ref>``. Pre-releases of
-    Opacus never were on the index and do not matter. Raises ValueError when the text is no specifier.
-    """
-    # Not at the top: a pin is read, and packaging imported, only where some file names Opacus.
-    from .specifiers import parse_specifier
-
-    return parse_specifier(text)
-
-
 def build_of(version: str) -> VersionSet:
     """A version that Opacus never released (``1.5.4.post13``): somebody's own build, of unknown code."""
     return VersionSet.of([GIT_UNKNOWN], f"=={version}")
@@ -243,9 +231,3 @@ DOUBLE_BACKWARD = between("1.5.2", "1.5.3") | UNKNOWN_GIT
 
 WRAPPED_CRITERION = between("1.5.3") | FAULTY_GIT | UNKNOWN_GIT
 """Evidence of the API since 1.5.3: ``criterion=``, four results in ghost mode."""
-
-MEMORY_MANAGER_FAULT = between("1.5", "1.5.3") | FAULTY_GIT
-"""Versions where ghost clipping under the batch memory manager sums wrongly; `UNKNOWN_GIT` may be one."""
-
-MAX_GRAD_NORM_IGNORED = between("1.5", "1.5.3")
-"""Versions whose engine clips at 1.0 whatever ``max_grad_norm`` says; `UNKNOWN_GIT` may be one."""

@@ -14,6 +14,7 @@ from typing import Literal
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from .faulty_commits import classify_commit
 from .releases import (
     FAULTY_GIT,
     NEWER,
@@ -95,10 +96,10 @@ def clauses(text: str, dialect: Dialect = "pep440") -> list[Clause]:
 
 @lru_cache(maxsize=1024)
 def parse_specifier(text: str, dialect: Dialect = "pep440") -> VersionSet:
-    """The versions that a specifier admits. Raises ValueError when it is none.
+    """The versions that a specifier admits; the inverse of `VersionSet.spec`. Raises ValueError.
 
     Besides the dialect's own syntax: alternatives joined by ``||`` (``|`` in conda), a bare version, and
-    ``git+<ref>`` as `VersionSet.spec` writes it.
+    ``git+<ref>``. Pre-releases of Opacus never were on the index and do not matter.
     """
     result = nothing()
     separator = r"\|\|?" if dialect == "conda" else r"\|\|"
@@ -122,8 +123,6 @@ def admits(text: str, version: str, dialect: Dialect = "pep440") -> bool:
 
 
 def _git_member(ref: str) -> VersionSet:
-    from .faulty_commits import classify_commit
-
     if ref == "unknown commit":
         return UNKNOWN_GIT
     return FAULTY_GIT if ref == "faulty commit" else classify_commit(ref)

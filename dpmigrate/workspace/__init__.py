@@ -1,4 +1,11 @@
 """Files on disk to text and back: which files, reading, notebooks, suppressions, atomic writes.
 
-LibCST is imported by :mod:`dpmigrate.workspace.parse` alone, and only when a file is parsed.
+``discover``, ``listing``, ``gitignore``, ``names``   PATHs to the files of the whole project
+``config``       ``[tool.dpmigrate]`` of pyproject.toml
+``reading``      which files hold telling bytes
+``source``, ``notebook``, ``notebook_json``, ``magics``, ``written``   one file as Python text, and back
+``parse``        text to a LibCST tree, the only place where LibCST is imported here, when a file is parsed
+``suppressions`` ignore comments
+``errors``       what can go wrong with files
+``transaction``  many files written, all or none
 """

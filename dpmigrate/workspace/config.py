@@ -6,8 +6,9 @@ from __future__ import annotations
 # ruff: noqa: PTH113, PTH118, PTH120
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from dpmigrate.model import STRATEGIES, Certainty, Strategy
 from dpmigrate.workspace.discover import display_path
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.reading import read_bytes
@@ -15,10 +16,7 @@ from dpmigrate.workspace.reading import read_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHOICES = {
-    "min-certainty": ("definite", "possible"),
-    "strategy": ("upgrade", "set-to-none", "patch", "hooks"),
-}
+_CHOICES: dict[str, tuple[str, ...]] = {"min-certainty": get_args(Certainty), "strategy": STRATEGIES}
 _LISTS = ("select", "ignore", "exclude")
 _TEXTS = ("opacus", "seed", "opacus-lower-bound", *_CHOICES)
 _KEYS = (*_LISTS, *_TEXTS, "jobs")
@@ -35,11 +33,18 @@ class Config(NamedTuple):
     ignore: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     opacus: str | None = None
-    min_certainty: str | None = None
-    strategy: str | None = None
+    min_certainty: Certainty | None = None
+    strategy: Strategy | None = None
     seed: str | None = None
     opacus_lower_bound: str | None = None
     jobs: int | None = None
+    shown: str | None = None
+    """``path`` as messages show it."""
+
+    @property
+    def folder(self) -> str | None:
+        """The folder that ``exclude`` is relative to; None without a file."""
+        return None if self.path is None else os.path.dirname(self.path)
 
 
 def load_config(start: str | Path, cwd: str | Path) -> Config:
@@ -67,6 +72,7 @@ def load_config(start: str | Path, cwd: str | Path) -> Config:
         seed=None if seed is None else str(seed),
         opacus_lower_bound=table.get("opacus-lower-bound"),
         jobs=table.get("jobs"),
+        shown=shown,
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed
 from dpmigrate.workspace.errors import UsageError
-from dpmigrate.workspace.ignores import Ignores
+from dpmigrate.workspace.gitignore import Gitignore
 from dpmigrate.workspace.listing import list_folder, list_tree, under
 from dpmigrate.workspace.names import named_kind
 
@@ -42,7 +42,7 @@ class Workspace:
         target_files: Sequence[str],
         target_folders: Sequence[str],
         not_analysed: Sequence[NotAnalysed],
-        excluded: Ignores | None,
+        excluded: Gitignore | None,
     ) -> None:
         self.cwd = cwd
         self.roots = tuple(roots)
@@ -167,7 +167,7 @@ def discover(
         else:
             files.setdefault(real)
     base = os.path.realpath(exclude_base if exclude_base is not None else here)
-    excluded = Ignores(base.rstrip("/") + "/", exclude) if exclude else None
+    excluded = Gitignore(base.rstrip("/") + "/", exclude) if exclude else None
     return Workspace(here, tuple(roots), tuple(files), tuple(folders), refused, excluded)
 
 

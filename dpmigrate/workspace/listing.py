@@ -15,13 +15,13 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 
-from dpmigrate.workspace.ignores import Ignores, read_ignores
+from dpmigrate.workspace.gitignore import Gitignore, read_gitignore
 from dpmigrate.workspace.names import SKIPPED_FOLDERS, SKIPPED_PART, is_dependency_file, is_source
 
 _SUBMODULE_PATH = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
 
 
-def list_tree(root: str, excluded: Ignores | None = None) -> tuple[set[str], set[str]]:
+def list_tree(root: str, excluded: Gitignore | None = None) -> tuple[set[str], set[str]]:
     """(sources, dependency files) below ``root``, ignored files and virtual environments left out."""
     sources: set[str] = set()
     dependencies: set[str] = set()
@@ -111,7 +111,7 @@ def _submodules(root: str) -> list[str]:
 
 def _walk(top: str) -> Iterator[tuple[str, str]]:
     """Files below ``top`` by a plain walk, nested ``.gitignore`` files honoured."""
-    pending: list[tuple[str, Ignores | None]] = [(top, None)]
+    pending: list[tuple[str, Gitignore | None]] = [(top, None)]
     while pending:
         folder, ignores = pending.pop()
         try:
@@ -123,7 +123,7 @@ def _walk(top: str) -> Iterator[tuple[str, str]]:
         if "pyvenv.cfg" in names and folder != top:
             continue
         if ".gitignore" in names:
-            ignores = read_ignores(folder, ignores)
+            ignores = read_gitignore(folder, ignores)
         for entry in children:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name in SKIPPED_FOLDERS or (ignores and ignores.ignored(entry.path, folder=True)):

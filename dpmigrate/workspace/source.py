@@ -13,13 +13,16 @@ import os
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dpmigrate.workspace.discover import display_path
 from dpmigrate.workspace.errors import NotLossless, Unreadable
 from dpmigrate.workspace.magics import LINE
 from dpmigrate.workspace.notebook import BrokenCell, InstallLine, Notebook, load_notebook
 from dpmigrate.workspace.reading import read_bytes, reason_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_PYTHON_BYTES = 4_000_000
 """Larger Python texts are not analysed: the parser would need minutes and gigabytes."""
@@ -31,12 +34,11 @@ _BOM = b"\xef\xbb\xbf"
 class Source:
     """A Python file or a notebook.
 
-    ``path`` is POSIX, relative to the current folder; ``real`` the absolute path; ``data`` the
-    bytes on disk; ``python`` the text to parse, without BOM.
+    ``path`` is POSIX, relative to the current folder; ``data`` the bytes on disk; ``python`` the
+    text to parse, without BOM.
     """
 
     path: str
-    real: Path
     data: bytes = field(repr=False)
     python: str = field(repr=False)
     encoding: str = "utf-8"
@@ -151,16 +153,16 @@ def load(path: str | Path, cwd: str | Path, data: bytes | None = None) -> Source
             raise Unreadable(reason_of(error)) from error
     shown = display_path(real, os.path.realpath(cwd))
     if real.endswith(".ipynb"):
-        return _notebook(shown, Path(real), data)
-    return _python(shown, Path(real), data)
+        return _notebook(shown, data)
+    return _python(shown, data)
 
 
 def from_stdin(data: bytes) -> Source:
     """The Python file read from standard input; its path is ``-``. Raises :class:`Unreadable`."""
-    return _python("-", Path("-"), data)
+    return _python("-", data)
 
 
-def _python(path: str, real: Path, data: bytes) -> Source:
+def _python(path: str, data: bytes) -> Source:
     if b"\0" in data:
         raise Unreadable("binary file: it holds a null byte", data.count(b"\n", 0, data.index(b"\0")) + 1)
     _check_size(len(data))
@@ -179,10 +181,10 @@ def _python(path: str, real: Path, data: bytes) -> Source:
         raise Unreadable(f"encoding: {encoding} is no text encoding") from error
     if "\0" in text:
         raise Unreadable("binary file: it holds a null character")
-    return Source(path, real, data, text, encoding, bom)
+    return Source(path, data, text, encoding, bom)
 
 
-def _notebook(path: str, real: Path, data: bytes) -> Source:
+def _notebook(path: str, data: bytes) -> Source:
     bom = data.startswith(_BOM)
     try:
         text = data[len(_BOM) if bom else 0 :].decode("utf-8")
@@ -190,8 +192,8 @@ def _notebook(path: str, real: Path, data: bytes) -> Source:
         raise Unreadable("not a notebook: it is not UTF-8", data.count(b"\n", 0, error.start) + 1) from error
     notebook = load_notebook(text)
     _check_size(len(notebook.python))
-    written = [Source(path, real, data, part.python, "utf-8", bom, part) for part in notebook.written]
-    return Source(path, real, data, notebook.python, "utf-8", bom, notebook, tuple(written))
+    written = [Source(path, data, part.python, "utf-8", bom, part) for part in notebook.written]
+    return Source(path, data, notebook.python, "utf-8", bom, notebook, tuple(written))
 
 
 def _count(python: str) -> int:

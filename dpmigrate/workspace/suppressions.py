@@ -140,13 +140,9 @@ def in_python(source: Source) -> Suppressions:
     return Suppressions(ignores, logical)
 
 
-def in_text(text: str) -> Suppressions:
+def in_lines(lines: Iterable[str]) -> Suppressions:
     """The ignore comments of a dependency file: every comment of the form, line by line."""
-    ignores: list[_Ignore] = []
-    if _WORD in text.lower():
-        for number, line in enumerate(text.splitlines(), 1):
-            ignores += _read(line, number, 0)
-    return Suppressions(ignores)
+    return Suppressions(ignore for number, line in enumerate(lines, 1) for ignore in _read(line, number, 0))
 
 
 def _read(text: str, line: int, offset: int) -> Iterator[_Ignore]:

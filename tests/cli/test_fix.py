@@ -80,6 +80,11 @@ def test_a_refused_file_is_status_1(run: Run, answer: Callable[[Result], Result]
     assert outcome.err == "not fixed: train.py: read-only\n"
 
 
+def test_files_that_share_a_reason_are_all_named(run: Run, answer: Callable[[Result], Result]) -> None:
+    answer(Result(refused=(("a.py", "dangling link"), ("b.py", "dangling link"))))
+    assert run("fix").err == "not fixed: a.py, b.py: dangling link\n"
+
+
 def test_every_finding_that_is_not_fixed_is_named_with_its_reason(
     run: Run, answer: Callable[[Result], Result]
 ) -> None:

@@ -46,7 +46,7 @@ def test_an_unknown_command_is_answered_with_the_nearest(run: Run) -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["scan", "plain.py"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["scan", "plain.py"], ["fix", "plain.py"]])
 def test_nothing_heavy_is_imported_where_it_is_not_needed(tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "plain.py").write_text("import torch\n", encoding="utf-8")
     done = child(

@@ -35,6 +35,7 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
             "stdin": None,
             "cwd": str(tmp_path),
             "exclude": (),
+            "exclude_base": None,
         }
     ]
 
@@ -189,6 +190,25 @@ def test_options_may_stand_in_pyproject(run: Run, api: FakeApi, tmp_path: Path) 
     assert api.calls[0]["min_certainty"] == "definite"
     assert api.calls[0]["jobs"] == 2
     assert api.calls[0]["exclude"] == ("third_party/",)
+    assert api.calls[0]["exclude_base"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["scan", "fix"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('select = ["DPM9x"]', "[tool.dpmigrate] select: 'DPM9x' is no rule."),
+        ('ignore = ["DPM9x"]', "[tool.dpmigrate] ignore: 'DPM9x' is no rule."),
+        ('opacus = "new"', "[tool.dpmigrate] opacus: 'new' is not a version"),
+    ],
+)
+def test_a_wrong_option_of_pyproject_is_named_as_such(
+    run: Run, api: FakeApi, tmp_path: Path, command: str, line: str, said: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.dpmigrate]\n{line}\n", encoding="utf-8")
+    outcome = run(command)
+    assert outcome.status == 2
+    assert outcome.err.startswith(f"dpmigrate: pyproject.toml: {said}")
 
 
 def test_the_command_line_overrides_pyproject(run: Run, api: FakeApi, tmp_path: Path) -> None:

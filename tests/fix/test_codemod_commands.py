@@ -10,7 +10,7 @@ import libcst as cst
 import pytest
 from libcst.codemod import CodemodContext, SkipFile
 
-from dpmigrate.codemods.commands import GeneratorEntropy, Hooks, SetToNone, Upgrade
+from dpmigrate.fixing.commands import GeneratorEntropy, Hooks, SetToNone, Upgrade
 from tests.fix.conftest import NEW, OLD, Folder
 
 Make = Callable[..., Folder]
@@ -47,7 +47,7 @@ def test_libcst_tool_runs_it(folder: Make) -> None:
     project = folder(OLD)
     command = [sys.executable, "-m", "libcst.tool", "codemod", "-x"]
     done = subprocess.run(
-        [*command, "dpmigrate.codemods.commands.Upgrade", "--no-format", "--jobs=1", "train.py"],
+        [*command, "dpmigrate.fixing.commands.Upgrade", "--no-format", "--jobs=1", "train.py"],
         cwd=project.path,
         capture_output=True,
         text=True,

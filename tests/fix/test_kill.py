@@ -62,7 +62,9 @@ def test_every_file_is_whole_after_a_kill(
         whole = timed(self)
         assert project.snapshot() == new
         put_back()
-        for _ in range(KILLS):
+        for attempt in range(10 * KILLS):
+            if attempt >= KILLS and seen == {"old", "new"}:
+                break
             child = os.fork()
             if child == 0:
                 commit(self)
@@ -75,6 +77,9 @@ def test_every_file_is_whole_after_a_kill(
                 assert now in (data, new[name]), name
                 seen.add("old" if now == data else "new")
             put_back()
+            if "new" not in seen:
+                # Other work makes the machine slower than it was when the whole was timed.
+                whole *= 1.2
         commit(self)
 
     monkeypatch.setattr(Transaction, "commit", killed_commit)

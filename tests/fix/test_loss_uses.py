@@ -90,6 +90,10 @@ def main(model, optimizer, loader):
         ("y", "y = y + 1; total += losses.sum().item()", "pass", ".sum is used"),
         ("y", "kept.append(losses.mean())", "print(torch.cat(kept))", "the tensors in kept are joined"),
         ("y", "total = x.sum(); total += losses.mean(); print(total.item())", "pass", "may also be a tensor"),
+        ("y", "print(torch.stack([losses.mean(), x.mean()]))", "pass", "go into torch's stack"),
+        ("y", "torch.distributed.all_reduce(losses.mean())", "pass", "go into torch's all_reduce"),
+        ("y", "total += losses.mean()", "print(F.relu(total))", "go into torch's relu"),
+        ("y", "meter.sum(losses)", "pass", "one loss per example is used"),
         ("y", "total += losses.mean()", "print(total.requires_grad_())", ".requires_grad_ is used"),
     ],
 )
@@ -105,6 +109,17 @@ def test_logs_that_need_what_the_wrapped_criterion_lacks_withhold(
     [
         ("total += losses.sum().item()", "total += losses.item() * len(y)", "print(total)", "print(total)"),
         ("total += losses.mean()", "total += losses.item()", "print(total.item())", "print(total)"),
+        ("total += torch.sum(losses).item()", "total += losses.item() * len(y)", "pass", "pass"),
+        ("print(torch.sum(losses.detach()))", "print(losses.item() * len(y))", "pass", "pass"),
+        ("print(torch.mean(losses))", "print(losses.item())", "pass", "pass"),
+        ("meter.sum(losses.mean())", "meter.sum(losses.item())", "pass", "pass"),
+        ("print(torch.exp(losses.mean()))", "print(torch.exp(torch.tensor(losses.item())))", "pass", "pass"),
+        (
+            "total += losses.mean()",
+            "total += losses.item()",
+            "print(torch.exp(total / 3))",
+            "print(torch.exp(torch.tensor(total / 3)))",
+        ),
         ("print(1 / losses.sum())", "print(1 / (losses.item() * len(y)))", "pass", "pass"),
         (
             "kept.append(losses.mean().detach())",

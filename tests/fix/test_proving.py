@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.codemods.jobs import Job, Options
-from dpmigrate.findings import Found
+from dpmigrate.advisories.findings import Found
+from dpmigrate.codemods.jobs import Job
+from dpmigrate.codemods.options import Options
+from dpmigrate.fixing.proving import Prover
 from dpmigrate.project import Project
-from dpmigrate.proving import Prover
 from dpmigrate.workspace.discover import discover
 
 

@@ -147,6 +147,38 @@ def test_no_constant_out_of_nowhere(folder: Make, text: str, reason: str) -> Non
     assert project.read() == text
 
 
+PARSED = """\
+import argparse
+
+{imports}
+from opacus import PrivacyEngine
+
+
+def main(data):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, required=True)
+    args = parser.parse_args()
+    model = Linear(2, 2)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    loader = DataLoader(data)
+    PrivacyEngine().make_private(module=model, optimizer=optimizer, data_loader=loader)
+"""
+FROM_TORCH = """from torch.nn import Linear
+from torch.optim import SGD
+from torch.utils.data import DataLoader
+"""
+
+
+@pytest.mark.parametrize("imports", [FROM_TORCH, f"import torch\n{FROM_TORCH}"])
+def test_the_seed_is_of_what_was_parsed_and_torch_is_imported(folder: Make, imports: str) -> None:
+    project = folder(PARSED.format(imports=imports))
+    project.fix(unsafe=True, select=["DPM203"])
+    after = project.read()
+    assert "noise_generator = torch.Generator().manual_seed(args.seed)\n" in after
+    assert "parser.seed" not in after
+    assert after.count("import torch\n") == 1
+
+
 def test_an_unseeded_run_stays_so_without_unsafe(folder: Make) -> None:
     result = folder(unseeded()).fix(select=["DPM203"])
     assert (result.diff, result.refused) == ("", ())

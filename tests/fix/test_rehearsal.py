@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.findings import findings_of
-from dpmigrate.project import open_project
-from dpmigrate.rehearsal import Rehearsals
+from dpmigrate.advisories.findings import findings_of
+from dpmigrate.fixing.rehearsal import Rehearsals
+from dpmigrate.project.opening import open_project
 from dpmigrate.workspace.discover import discover
 from tests.fix.conftest import NEW, OLD, Folder
 from tests.fixtures_support import Fixture, fixtures

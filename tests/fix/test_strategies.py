@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dpmigrate.workspace.errors import UsageError
 from tests.fix.conftest import NEW, OLD, Folder
 
 Make = Callable[..., Folder]
@@ -34,6 +35,30 @@ def test_set_to_none_adds_the_clearing_where_there_is_none(folder: Make) -> None
     project.fix(strategy="set-to-none")
     assert "optimizer.step()\n            optimizer.zero_grad(set_to_none=True)\n" in project.read()
     assert project.fix(strategy="set-to-none").diff == ""
+
+
+@pytest.mark.parametrize("given", ["**options", "*options"])
+def test_set_to_none_is_withheld_where_the_arguments_cannot_be_seen(folder: Make, given: str) -> None:
+    project = folder(
+        OLD.replace("zero_grad()", f"zero_grad({given})").replace("loader):", "loader, options):")
+    )
+    before = project.snapshot()
+    result = project.fix(strategy="set-to-none", select=["DPM101"])
+    assert [reason for _, reason in result.refused] == [
+        "line 22: zero_grad is given arguments that cannot be seen: write set_to_none=True there"
+    ]
+    assert project.snapshot() == before
+
+
+def test_set_to_none_sees_its_argument_beside_others(folder: Make) -> None:
+    project = folder(OLD.replace("zero_grad()", "zero_grad(set_to_none=False, **options)"))
+    project.fix(strategy="set-to-none", select=["DPM101"])
+    assert "zero_grad(set_to_none=True, **options)" in project.read()
+
+
+def test_an_unknown_strategy_is_wrong_usage(folder: Make) -> None:
+    with pytest.raises(UsageError, match="'upgarde' is none of upgrade, set-to-none, patch, hooks"):
+        folder(OLD).fix(strategy="upgarde")
 
 
 def test_hooks_takes_ghost_clipping_out(folder: Make) -> None:

@@ -152,3 +152,7 @@ def test_the_verify_command_starts_a_module_as_it_must_be(folder: Make, helper: 
     main = '\n\nif __name__ == "__main__":\n    train(nn.Linear(2, 2), None, None)\n'
     project = folder({"dp/__init__.py": "", "dp/data.py": "x = 1\n", "dp/train.py": f"{helper}\n{OLD}{main}"})
     assert project.fix().verify_hint == f"dpmigrate verify {hint}"
+
+
+def test_the_hint_of_a_path_with_a_space_can_be_pasted(folder: Make) -> None:
+    assert folder({"my train.py": OLD}).fix().verify_hint == "dpmigrate verify 'my train.py'"

@@ -77,7 +77,7 @@ def test_a_rule_file_is_read_whole(tmp_path: Path) -> None:
     assert item.affected == ">=1.5,<1.5.3"
     assert (item.fix.applicability, item.fix.summary) == ("safe", "take the new API")
     assert dict(item.match) == {"when": ["ghost", "manager"]}
-    assert dict(item.extra) == {"reported": "default"}
+    assert item.reported == "default"
     assert list(item.sections) == ["What happens", "Example"]
     assert item.sections["What happens"].startswith("Only the **last**")
 
@@ -87,6 +87,9 @@ def test_a_rule_file_is_read_whole(tmp_path: Path) -> None:
     [
         ("+++\nid", "id", "no front matter"),
         ('severity = "error"', 'severity = "fatal"', "'fatal' is no severity"),
+        ("references =", "reference =", "'reference' is no key"),
+        ('applicability = "safe"', 'applicability = "safe"\nwhem = "ghost"', "'fix.whem' is no key"),
+        ('reported = "default"', 'reported = "never"', "default, selected, verify"),
         ('impact = "privacy"', 'impact = "speed"', "'speed' is no impact"),
         ('summary = "the sum is wrong"\n', "", "'summary' must be a string"),
         ('applicability = "safe"', 'applicability = "maybe"', "'maybe' is no applicability"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dpmigrate import api
+from dpmigrate.cli import run
 from tests.scan.programs import lay_out, right, wrong
 
 
@@ -32,6 +35,19 @@ def test_the_current_folder_limits_the_report_inside_a_larger_project(tmp_path: 
 
 def test_a_folder_beside_the_current_one(tmp_path: Path) -> None:
     assert reported(project_of_two(tmp_path), "../theirs", cwd="ours") == [("DPM103", "../theirs/train.py")]
+
+
+@pytest.mark.parametrize(("cwd", "path"), [(".", "."), ("ours", ".."), ("..", "{project}")])
+def test_patterns_of_pyproject_are_relative_to_it_wherever_the_scan_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cwd: str, path: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.dpmigrate]\nexclude = ["/theirs/"]\n', encoding="utf-8")
+    lay_out(tmp_path, ours__train=wrong(), theirs__train=wrong())
+    monkeypatch.chdir(tmp_path / cwd)
+    run(["scan", path.format(project=tmp_path)])
+    assert "1 file seen" in capsys.readouterr().out
+    run(["fix", "--select", "DPM103", path.format(project=tmp_path)])
+    assert "theirs" not in "".join(capsys.readouterr())
 
 
 def test_a_module_that_others_enter_is_judged_with_their_arguments(tmp_path: Path) -> None:

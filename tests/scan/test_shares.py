@@ -8,10 +8,11 @@ from typing import Literal
 
 import pytest
 
-from dpmigrate import api, shares
+from dpmigrate import api
 from dpmigrate.model import Finding, Run, Span
 from dpmigrate.report import render
 from dpmigrate.report.style import Style
+from dpmigrate.scanning import shares
 from tests.fixtures_support import fixtures
 from tests.scan.programs import lay_out, wrong
 

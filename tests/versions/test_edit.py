@@ -10,7 +10,8 @@ from dpmigrate.versions.edit import Edit, Refusal, apply_edits, plan_raise, rewr
 from dpmigrate.versions.parsers import parse_file
 from dpmigrate.versions.parsers.notebook import parse_cells
 from dpmigrate.versions.pin import Pin
-from dpmigrate.versions.releases import MEMORY_MANAGER_FAULT, RELEASES
+from dpmigrate.versions.releases import RELEASES
+from tests.versions import MEMORY_MANAGER_FAULT
 
 
 def raised(path: str, text: str, bound: str = "1.5.4") -> tuple[str, str]:

@@ -9,7 +9,9 @@ import pytest
 
 import dpmigrate.versions
 from dpmigrate.versions.faulty_commits import classify_commit
-from dpmigrate.versions.releases import FAULTY_GIT, MEMORY_MANAGER_FAULT, UNKNOWN_GIT, from_spec
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT
+from dpmigrate.versions.specifiers import parse_specifier
+from tests.versions import MEMORY_MANAGER_FAULT
 
 FIRST_FAULTY = "36f7a34c904af228b2ec2f0e727b64fc55cbd98c"
 LAST_FAULTY = "6b756a7c506c9d610487e5a6b5e66771df87e720"
@@ -29,7 +31,7 @@ def test_the_window_has_the_right_ends() -> None:
     assert classify_commit(FIRST_FAULTY) == FAULTY_GIT
     assert classify_commit(LAST_FAULTY) == FAULTY_GIT
     assert not classify_commit(THE_FIX) & MEMORY_MANAGER_FAULT
-    assert classify_commit(THE_FIX) <= from_spec(">=1.5.3")
+    assert classify_commit(THE_FIX) <= parse_specifier(">=1.5.3")
 
 
 def test_a_hash_may_be_abbreviated_to_seven_digits() -> None:
@@ -49,7 +51,7 @@ def test_a_hash_may_be_abbreviated_to_seven_digits() -> None:
     ],
 )
 def test_tags_are_their_releases(tag: str, release: str) -> None:
-    assert classify_commit(tag) == from_spec(f"=={release}")
+    assert classify_commit(tag) == parse_specifier(f"=={release}")
 
 
 def test_a_fork_has_tags_of_its_own_but_no_hashes_of_its_own() -> None:
@@ -58,7 +60,7 @@ def test_a_fork_has_tags_of_its_own_but_no_hashes_of_its_own() -> None:
 
 
 def test_the_commit_of_a_tag_is_its_release() -> None:
-    assert classify_commit("f1412fa4fa8f1842006653632ea807ea2cb7a53e") == from_spec("==1.5.2")
+    assert classify_commit("f1412fa4fa8f1842006653632ea807ea2cb7a53e") == parse_specifier("==1.5.2")
 
 
 def test_the_data_is_well_formed() -> None:

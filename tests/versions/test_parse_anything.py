@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpmigrate.versions.add import plan_add
+from dpmigrate.versions.decoding import line_at
 from dpmigrate.versions.edit import Edit, apply_edits, plan_raise
 from dpmigrate.versions.parsers import parse_file, parser_for
 from dpmigrate.versions.parsers.notebook import parse_cells
-from dpmigrate.versions.pin import Parsed, line_at
+from dpmigrate.versions.pin import Parsed
 
 SAMPLES = {
     "requirements.txt": (

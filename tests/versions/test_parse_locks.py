@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dpmigrate.versions.parsers import parse_file
-from dpmigrate.versions.releases import FAULTY_GIT, NEWER, UNKNOWN_GIT, VersionSet, from_spec
+from dpmigrate.versions.releases import FAULTY_GIT, NEWER, UNKNOWN_GIT, VersionSet
+from dpmigrate.versions.specifiers import parse_specifier
 
 POETRY = """\
 [[package]]
@@ -141,19 +142,19 @@ def test_other_packages_versions_are_not_opacus() -> None:
 @pytest.mark.parametrize(
     ("path", "text", "line", "versions", "tool"),
     [
-        ("poetry.lock", POETRY.format(version="1.5.2", source=""), 6, from_spec("==1.5.2"), "poetry"),
+        ("poetry.lock", POETRY.format(version="1.5.2", source=""), 6, parse_specifier("==1.5.2"), "poetry"),
         ("poetry.lock", POETRY.format(version="1.9", source=""), 6, VersionSet.of([NEWER]), "poetry"),
         ("poetry.lock", POETRY.format(version="1.5.2.dev1", source=""), 6, UNKNOWN_GIT, "poetry"),
         ("poetry.lock", POETRY.format(version="1.5.2", source=POETRY_GIT), 6, FAULTY_GIT, "poetry"),
         ("uv.lock", UV_GIT, 2, FAULTY_GIT, "uv"),
         ("pdm.lock", PDM_GIT, 2, UNKNOWN_GIT, "pdm"),
-        ("pylock.toml", PYLOCK, 4, from_spec("==1.5.4"), "pylock"),
+        ("pylock.toml", PYLOCK, 4, parse_specifier("==1.5.4"), "pylock"),
         ("pylock.dev.toml", PYLOCK_GIT, 2, FAULTY_GIT, "pylock"),
-        ("Pipfile.lock", PIPENV, 3, from_spec("==1.5.2"), "pipenv"),
+        ("Pipfile.lock", PIPENV, 3, parse_specifier("==1.5.2"), "pipenv"),
         ("Pipfile.lock", PIPENV_GIT, 3, FAULTY_GIT, "pipenv"),
-        ("conda-lock.yml", CONDA_LOCK, 4, from_spec("==1.5.2"), "conda-lock"),
-        ("pixi.lock", PIXI, 4, from_spec("==1.5.2"), "pixi"),
-        ("pixi.lock", PIXI_CONDA, 2, from_spec("==1.5.2"), "pixi"),
+        ("conda-lock.yml", CONDA_LOCK, 4, parse_specifier("==1.5.2"), "conda-lock"),
+        ("pixi.lock", PIXI, 4, parse_specifier("==1.5.2"), "pixi"),
+        ("pixi.lock", PIXI_CONDA, 2, parse_specifier("==1.5.2"), "pixi"),
     ],
 )
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])

@@ -7,7 +7,8 @@ import pytest
 from dpmigrate.versions.edit import Refusal, plan_raise
 from dpmigrate.versions.parsers import parse_file
 from dpmigrate.versions.project import load_declarations
-from dpmigrate.versions.releases import everything, from_spec
+from dpmigrate.versions.releases import everything
+from dpmigrate.versions.specifiers import parse_specifier
 
 HEAD = "Metadata-Version: 2.1\nName: dp-thing\nVersion: 1.0\n"
 WHEEL = "dp_thing-1.0.dist-info/METADATA"
@@ -41,14 +42,14 @@ def test_requirements(path: str, line: str, specifier: str, variant: str) -> Non
     parsed = parse_file(path, f"{HEAD}Requires-Dist: {line}\nLicense: MIT\n".encode())
     (pin,) = parsed.pins
     assert (pin.line, pin.specifier.replace(" ", ""), pin.variant) == (4, specifier, variant)
-    assert pin.versions == (from_spec(specifier) if specifier else everything())
+    assert pin.versions == (parse_specifier(specifier) if specifier else everything())
 
 
 def test_it_governs_what_was_unpacked_beside_it_and_is_never_edited() -> None:
     data = f"{HEAD}Requires-Dist: opacus==1.5.2\n".encode()
     declarations, problems = load_declarations([(f"out/{WHEEL}", data)])
     declared = declarations.declared_for("out/dp_thing/train.py")
-    assert (declared.versions, problems) == (from_spec("==1.5.2"), [])
+    assert (declared.versions, problems) == (parse_specifier("==1.5.2"), [])
     planned = plan_raise(declared.pins[0])
     assert isinstance(planned, Refusal)
     assert "written by its build" in planned.reason

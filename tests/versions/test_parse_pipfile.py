@@ -6,7 +6,8 @@ import pytest
 
 from dpmigrate.versions.parsers import parse_file
 from dpmigrate.versions.pin import Pin
-from dpmigrate.versions.releases import FAULTY_GIT, from_spec
+from dpmigrate.versions.releases import FAULTY_GIT
+from dpmigrate.versions.specifiers import parse_specifier
 
 
 def pins(text: str) -> tuple[Pin, ...]:
@@ -25,7 +26,7 @@ def test_no_pin(text: str) -> None:
 def test_packages_and_dev_packages() -> None:
     text = '[packages]\nopacus = "==1.5.2"\n[dev-packages]\nOpacus = {version = "*", extras = ["x"]}\n'
     first, second = pins(text)
-    assert (first.line, first.versions, first.variant) == (2, from_spec("==1.5.2"), "")
+    assert (first.line, first.versions, first.variant) == (2, parse_specifier("==1.5.2"), "")
     assert (second.line, second.specifier, second.variant) == (4, "*", "group dev-packages")
     assert first.environment == "#pipenv"
 

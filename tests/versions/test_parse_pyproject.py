@@ -6,7 +6,8 @@ import pytest
 
 from dpmigrate.versions.parsers import parse_file
 from dpmigrate.versions.pin import Pin
-from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, from_spec
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT
+from dpmigrate.versions.specifiers import parse_specifier
 
 
 def pins(text: str) -> tuple[Pin, ...]:
@@ -58,7 +59,7 @@ def test_project_dependencies_and_extras() -> None:
 )
 def test_groups(table: str) -> None:
     (pin,) = pins(table)
-    assert pin.versions == from_spec("==1.5.2")
+    assert pin.versions == parse_specifier("==1.5.2")
     assert pin.variant == "group dev"
 
 
@@ -118,11 +119,11 @@ def test_poetry_table_and_markers() -> None:
     ("entry", "versions"),
     [
         ('{git = "https://github.com/pytorch/opacus.git"}', UNKNOWN_GIT),
-        ('{git = "https://github.com/pytorch/opacus.git", tag = "v1.5.2"}', from_spec("==1.5.2")),
+        ('{git = "https://github.com/pytorch/opacus.git", tag = "v1.5.2"}', parse_specifier("==1.5.2")),
         ('{git = "https://github.com/pytorch/opacus", rev = "36f7a34c"}', FAULTY_GIT),
         ('{git = "https://github.com/me/opacus", branch = "dp"}', UNKNOWN_GIT),
         ('{path = "../opacus"}', UNKNOWN_GIT),
-        ('{url = "https://example.org/opacus-1.5.2.tar.gz"}', from_spec("==1.5.2")),
+        ('{url = "https://example.org/opacus-1.5.2.tar.gz"}', parse_specifier("==1.5.2")),
     ],
 )
 @pytest.mark.parametrize("table", ["tool.poetry.dependencies", "tool.uv.sources"])
@@ -135,12 +136,12 @@ def test_git_path_and_url(table: str, entry: str, versions: object) -> None:
 
 def test_pixi_uses_condas_dialect() -> None:
     (pin,) = pins('[tool.pixi.dependencies]\nopacus = "=1.5"\n')
-    assert pin.versions == from_spec("==1.5.*")
+    assert pin.versions == parse_specifier("==1.5.*")
 
 
 def test_escaped_text_is_read_but_not_edited() -> None:
     (pin,) = pins('[project]\ndependencies = ["opacus\\u003e=1.5"]\n')
-    assert pin.versions == from_spec(">=1.5")
+    assert pin.versions == parse_specifier(">=1.5")
     assert pin.span is None
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dpmigrate.versions.parsers import parse_file
 from dpmigrate.versions.pin import Pin
-from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything, from_spec
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything
+from dpmigrate.versions.specifiers import parse_specifier
 
 
 def pins(text: str, path: str = "requirements.txt") -> tuple[Pin, ...]:
@@ -66,13 +67,13 @@ def test_versions(line: str, spec: str | None) -> None:
     [
         ("git+https://github.com/pytorch/opacus.git", UNKNOWN_GIT, ""),
         ("git+https://github.com/pytorch/opacus.git@main#egg=opacus", UNKNOWN_GIT, "main"),
-        ("opacus @ git+https://github.com/meta-pytorch/opacus@v1.5.2", from_spec("==1.5.2"), "v1.5.2"),
+        ("opacus @ git+https://github.com/meta-pytorch/opacus@v1.5.2", parse_specifier("==1.5.2"), "v1.5.2"),
         ("opacus @ git+ssh://git@github.com/pytorch/opacus.git@36f7a34c", FAULTY_GIT, "36f7a34c"),
         ("-e git+https://github.com/timudk/opacus_dpdm.git@dpdm#egg=opacus", UNKNOWN_GIT, "dpdm"),
         ("-e git+https://github.com/me/opacus.git@v1.5.2#egg=opacus", UNKNOWN_GIT, "v1.5.2"),
         (
             "https://github.com/pytorch/opacus/archive/refs/tags/v1.5.2.zip",
-            from_spec("==1.5.2"),
+            parse_specifier("==1.5.2"),
             "refs/tags/v1.5.2",
         ),
         ("git+https://gitlab.com/me/opacus.git@fix#egg=opacus", UNKNOWN_GIT, "fix"),
@@ -102,7 +103,7 @@ def test_continuations_keep_offsets() -> None:
     text = "torch\r\nopacus \\\r\n  >=1.4, \\\r\n  <1.5.3\r\n"
     (pin,) = pins(text)
     assert pin.line == 2
-    assert pin.versions == from_spec(">=1.4,<1.5.3")
+    assert pin.versions == parse_specifier(">=1.4,<1.5.3")
     assert pin.span is not None
     assert text[slice(*pin.span)] == ">=1.4, \\\r\n  <1.5.3"
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from dpmigrate.versions.project import Declarations, load_declarations
-from dpmigrate.versions.releases import MEMORY_MANAGER_FAULT, everything, from_spec
+from dpmigrate.versions.releases import everything
+from dpmigrate.versions.specifiers import parse_specifier
+from tests.versions import MEMORY_MANAGER_FAULT
 
 LOCK = '[[package]]\nname = "opacus"\nversion = "{}"\n'
 
@@ -139,8 +141,8 @@ def test_contradicting_pins_leave_nothing() -> None:
 
 def test_the_installs_of_a_notebook_come_first() -> None:
     declarations = load({"requirements.txt": "opacus==1.5.4\n"}, [(0, "!pip install opacus==1.5.2")])
-    assert declarations.declared_for("nb/train.ipynb").versions == from_spec("==1.5.2")
-    assert declarations.declared_for("nb/other.ipynb").versions == from_spec("==1.5.4")
+    assert declarations.declared_for("nb/train.ipynb").versions == parse_specifier("==1.5.2")
+    assert declarations.declared_for("nb/other.ipynb").versions == parse_specifier("==1.5.4")
     assert [place.cell for place in declarations.declared_for("nb/train.ipynb").places] == [0]
 
 

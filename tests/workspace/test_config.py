@@ -13,7 +13,7 @@ from dpmigrate.workspace.errors import ConfigError, UsageError
 def test_no_file_and_no_table_mean_the_defaults(tmp_path: Path) -> None:
     assert load_config(tmp_path, tmp_path).select == ()
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
-    assert load_config(".", tmp_path) == Config(str(tmp_path / "pyproject.toml"))
+    assert load_config(".", tmp_path) == Config(str(tmp_path / "pyproject.toml"), shown="pyproject.toml")
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -36,6 +36,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "args.seed",
         "1.6.0",
         2,
+        "pyproject.toml",
     )
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dpmigrate.workspace.source import from_stdin, load
-from dpmigrate.workspace.suppressions import Suppressions, in_python, in_text
+from dpmigrate.workspace.suppressions import Suppressions, in_lines, in_python
 
 BMM = ("DPM101", "ghost-batch-memory-manager")
 
@@ -92,7 +92,7 @@ def test_text_that_the_tokenizer_refuses_midway_keeps_what_came_before() -> None
 
 
 def test_dependency_files_have_comments_too() -> None:
-    found = in_text("torch\nopacus==1.5.2  # dpmigrate: ignore[DPM901]\n")
+    found = in_lines(["torch", "opacus==1.5.2  # dpmigrate: ignore[DPM901]"])
     assert found.match("DPM901", "affected-pin", 2)
     assert not found.match("DPM901", "affected-pin", 1)
 

@@ -72,8 +72,10 @@ def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, str]]:
     for source in t.sources:
         for run in runs_of_model(ip, source):
             found[id(run)] = (run, _kind_of_loss(run, maker))
-    for run in runs_of_raw(ip, maker) if maker is not None else ():
-        found.setdefault(id(run), (run, "other"))
+    if maker is not None and not t.sources:
+        # Of outputs that cannot be followed, the criterion that was handed over tells whose they are.
+        for run in runs_of_raw(ip, maker):
+            found[id(run)] = (run, "other")
     return list(found.values())
 
 

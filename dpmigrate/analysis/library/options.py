@@ -156,6 +156,7 @@ def _parse_dataclasses(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def set_from_outside(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
     """An instance whose fields somebody else set: each its default or anything."""
     made = Obj("instance", ("outside", cls.key), cls.module, cls.node, cls)
+    ip.store.make(made)
     for name in record_fields(cls):
         default = find_member(ip, cls, name) or NOTHING
         flag = any(isinstance(c, bool) for c in default.constants())

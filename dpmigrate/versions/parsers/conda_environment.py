@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Include, Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
+from ..decoding import line_at, lines_of
+from ..pin import Include, Parsed, Pin, parse_requirement, versions_of_url
 from ..releases import VersionSet
 from ..specifiers import Dialect, parse_specifier
 from .requirements import read_include
@@ -61,17 +62,12 @@ def _pip_pin(path: str, text: str, item: _Item) -> Pin | None:
         url = re.match(r"(?:-e\s+)?(?P<url>git\+\S+)", item.content.strip())
         if url and re.search(r"egg=opacus\b|/opacus(?:\.git)?(?:[@#]|$)", url["url"], re.I):
             versions, git = versions_of_url(url["url"])
-            return _pin(path, text, item, versions, "", None, "pep440", "", git or "")
+            return _pin(path, text, item, versions, "pep440", git)
         if re.match(r"opacus\s*[\[=<>!~@;(]", item.content.strip(), re.I):
             raise ValueError(f"not a requirement: {item.content.strip()}")
         return None
-    if requirement.url is not None:
-        versions, git = versions_of_url(requirement.url)
-        marker, url_or_ref = requirement.marker, requirement.url if git is None else git
-        return _pin(path, text, item, versions, "", None, "pep440", marker, url_or_ref)
-    span = (item.start + requirement.start, item.start + requirement.end)
-    versions = parse_specifier(requirement.specifier)
-    return _pin(path, text, item, versions, requirement.specifier, span, "pep440", requirement.marker, None)
+    line = line_at(text, item.start)
+    return requirement.pin(path, line, item.content.strip(), "conda", path, item.start)
 
 
 def conda_specifier(content: str) -> tuple[str, int, int] | None:
@@ -101,20 +97,11 @@ def _conda_pin(path: str, text: str, item: _Item) -> Pin | None:
         return None
     specifier, first, last = found
     span = (item.start + first, item.start + last)
-    return _pin(path, text, item, parse_specifier(specifier, "conda"), specifier, span, "conda", "", None)
+    pin = _pin(path, text, item, parse_specifier(specifier, "conda"), "conda", None)
+    return replace(pin, specifier=specifier, span=span)
 
 
-def _pin(
-    path: str,
-    text: str,
-    item: _Item,
-    versions: VersionSet,
-    specifier: str,
-    span: tuple[int, int] | None,
-    dialect: Dialect,
-    marker: str,
-    git: str | None,
-) -> Pin:
+def _pin(path: str, text: str, item: _Item, versions: VersionSet, dialect: Dialect, git: str | None) -> Pin:
     return Pin(
         path=path,
         line=line_at(text, item.start),
@@ -122,11 +109,7 @@ def _pin(
         kind="conda",
         environment=path,
         versions=versions,
-        specifier=specifier,
-        span=span,
         dialect=dialect,
-        variant=f"; {marker}" if marker else "",
-        marker=marker,
         git=git,
     )
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, owner_of, versions_of_git
+from ..decoding import line_at
+from ..pin import Parsed, Pin, owner_of, versions_of_git
 from ..releases import NEWER, RELEASES, UNKNOWN_GIT, VersionSet, build_of
 from .pipfile import pipenv_environment
 from .pyproject import project_environment

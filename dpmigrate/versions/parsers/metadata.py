@@ -11,8 +11,8 @@ import re
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, parse_requirement, versions_of_url
-from ..specifiers import parse_specifier
+from ..decoding import line_at
+from ..pin import Parsed, Pin, parse_requirement
 from .pyproject import project_environment
 
 _REQUIRES = re.compile(r"^Requires-Dist:[ \t]*(?P<requirement>opacus(?![\w.-])[^\r\n]*)", re.M | re.I)
@@ -32,29 +32,9 @@ def parse(path: str, text: str) -> Parsed:
         try:
             if requirement is None:
                 raise ValueError(f"not a requirement: {written}")
-            git: str | None = None
-            if requirement.url is not None:
-                versions, git = versions_of_url(requirement.url)
-            else:
-                versions = parse_specifier(requirement.specifier)
+            pins.append(requirement.pin(path, line, written, "metadata", _environment(path), None))
         except ValueError as error:
             problems.append(NotAnalysed(path, line, str(error)))
-            continue
-        marker = requirement.marker
-        pins.append(
-            Pin(
-                path=path,
-                line=line,
-                text=written,
-                kind="metadata",
-                environment=_environment(path),
-                versions=versions,
-                specifier=requirement.specifier,
-                variant=f"; {marker}" if marker else "",
-                marker=marker,
-                git=git,
-            )
-        )
     return Parsed(tuple(pins), (), tuple(problems))
 
 

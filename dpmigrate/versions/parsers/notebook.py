@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
+from ..decoding import line_at, lines_of
+from ..pin import Parsed, Pin, parse_requirement, versions_of_url
 from ..releases import everything
 from ..specifiers import Dialect, parse_specifier
 from .conda_environment import conda_specifier
@@ -146,12 +147,8 @@ def _pin(path: str, cell: int, source: str, tool: str, upgrade: bool, word: _Wor
         versions, span = parse_specifier(specifier, "conda"), (word.start + first, word.start + last)
     elif requirement := parse_requirement(content.replace("\\", " ")):
         marker, specifier = requirement.marker, requirement.specifier
-        if requirement.url is not None:
-            versions, git = versions_of_url(requirement.url)
-            git = git if git is not None else requirement.url
-        else:
-            versions = parse_specifier(specifier)
-            span = (word.start + requirement.start, word.start + requirement.end)
+        versions, git = requirement.admitted()
+        span = requirement.span(word.start)
     elif (
         re.search(r"[#&]egg=opacus\b|/opacus(?:\.git)?(?:[@#]|/archive/|$)", content, re.I)
         and "://" in content

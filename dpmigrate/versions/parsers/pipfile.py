@@ -6,7 +6,8 @@ import posixpath
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at
+from ..decoding import line_at
+from ..pin import Parsed, Pin
 from .toml_tables import entries, entry_pin
 from .toml_text import TomlError, toml_strings
 

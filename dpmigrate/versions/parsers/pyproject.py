@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Kind, Parsed, Pin, line_at, parse_requirement, versions_of_url
-from ..specifiers import Dialect, parse_specifier
+from ..decoding import line_at
+from ..pin import Kind, Parsed, Pin, parse_requirement
+from ..specifiers import Dialect
 from .toml_tables import entries, entry_pin
 from .toml_text import Key, TomlError, TomlString, toml_strings
 
@@ -57,29 +58,8 @@ def requirement_pin(path: str, text: str, string: TomlString, variant: str) -> P
         if string.value.strip().lower().startswith("opacus") and _is_broken(string.value):
             raise ValueError(f"not a requirement: {string.value}")
         return None
-    git: str | None = None
-    span: tuple[int, int] | None = None
-    if requirement.url is not None:
-        versions, git = versions_of_url(requirement.url)
-        git = git if git is not None else requirement.url
-    else:
-        versions = parse_specifier(requirement.specifier)
-        if string.plain:
-            span = (string.start + requirement.start, string.start + requirement.end)
-    marker = requirement.marker
-    return Pin(
-        path=path,
-        line=line_at(text, string.start),
-        text=string.value,
-        kind="pyproject",
-        environment=project_environment(path),
-        versions=versions,
-        specifier=requirement.specifier,
-        span=span,
-        variant=f"{variant}; {marker}" if marker else variant,
-        marker=marker,
-        git=git,
-    )
+    line, offset = line_at(text, string.start), string.start if string.plain else None
+    return requirement.pin(path, line, string.value, "pyproject", project_environment(path), offset, variant)
 
 
 def _is_broken(text: str) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Include, Kind, Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
+from ..decoding import line_at, lines_of
+from ..pin import Include, Kind, Parsed, Pin, parse_requirement, versions_of_url
 from ..releases import VersionSet
 from ..specifiers import Dialect, parse_specifier
 
@@ -89,12 +90,8 @@ def _pin(path: str, text: str, line: _Line, kind: Kind, environment: str, tool: 
         versions = parse_specifier(specifier, dialect)
     elif requirement := parse_requirement(_unfolded(body)):
         marker, specifier = requirement.marker, requirement.specifier
-        if requirement.url is not None:
-            versions, git = versions_of_url(requirement.url)
-            git = git if git is not None else requirement.url
-        else:
-            versions = parse_specifier(specifier)
-            span = (line.start + requirement.start, line.start + requirement.end)
+        versions, git = requirement.admitted()
+        span = requirement.span(line.start)
     elif (url := _EDITABLE.match(body)) and _is_opacus_url(url["url"]):
         versions, git = versions_of_url(url["url"])
         git = git if git is not None else url["url"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, line_at, lines_of, parse_requirement, versions_of_url
-from ..specifiers import parse_specifier
+from ..decoding import line_at, lines_of
+from ..pin import Parsed, Pin, parse_requirement
 from .pyproject import project_environment
 
 _SECTION = re.compile(r"\[([^\]]+)\]")
@@ -29,33 +29,10 @@ def parse(path: str, text: str) -> Parsed:
         try:
             if requirement is None:
                 raise ValueError(f"not a requirement: {piece.strip()}")
-            git: str | None = None
-            span: tuple[int, int] | None = None
-            if requirement.url is not None:
-                versions, git = versions_of_url(requirement.url)
-                git = git if git is not None else requirement.url
-            else:
-                versions = parse_specifier(requirement.specifier)
-                span = (start + requirement.start, start + requirement.end)
+            environment = project_environment(path)
+            pins.append(requirement.pin(path, line, piece.strip(), "setup.cfg", environment, start, variant))
         except ValueError as error:
             problems.append(NotAnalysed(path, line, str(error)))
-            continue
-        marker = requirement.marker
-        pins.append(
-            Pin(
-                path=path,
-                line=line,
-                text=piece.strip(),
-                kind="setup.cfg",
-                environment=project_environment(path),
-                versions=versions,
-                specifier=requirement.specifier,
-                span=span,
-                variant=f"{variant}; {marker}" if marker else variant,
-                marker=marker,
-                git=git,
-            )
-        )
     return Parsed(tuple(pins), (), tuple(problems))
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 from dpmigrate.model import NotAnalysed
 
-from ..pin import Parsed, Pin, parse_requirement, versions_of_url
-from ..specifiers import parse_specifier
+from ..pin import Parsed, Pin, parse_requirement
 from .pyproject import project_environment
 
 _KEYWORDS = ("install_requires", "extras_require", "tests_require", "setup_requires")
@@ -42,35 +41,13 @@ def parse(path: str, text: str) -> Parsed:
         try:
             if requirement is None:
                 raise ValueError(f"not a requirement: {value.strip()}")
-            git: str | None = None
-            if requirement.url is not None:
-                versions, git = versions_of_url(requirement.url)
-                git = git if git is not None else requirement.url
-            else:
-                versions = parse_specifier(requirement.specifier)
+            content = _content_offset(text, starts, node, value)
+            environment = project_environment(path)
+            pins.append(
+                requirement.pin(path, node.lineno, value.strip(), "setup.py", environment, content, variant)
+            )
         except ValueError as error:
             problems.append(NotAnalysed(path, node.lineno, str(error)))
-            continue
-        content = _content_offset(text, starts, node, value)
-        span = None
-        if content is not None and requirement.url is None:
-            span = (content + requirement.start, content + requirement.end)
-        marker = requirement.marker
-        pins.append(
-            Pin(
-                path=path,
-                line=node.lineno,
-                text=value.strip(),
-                kind="setup.py",
-                environment=project_environment(path),
-                versions=versions,
-                specifier=requirement.specifier,
-                span=span,
-                variant=f"{variant}; {marker}" if marker else variant,
-                marker=marker,
-                git=git,
-            )
-        )
     return Parsed(tuple(pins), (), tuple(problems))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..pin import Kind, Pin, line_at, owner_of, versions_of_git, versions_of_url
+from ..decoding import line_at
+from ..pin import Kind, Pin, owner_of, versions_of_git, versions_of_url
 from ..releases import UNKNOWN_GIT
 from ..specifiers import Dialect, parse_specifier
 from .toml_text import Key, TomlString

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import ALWAYS, contradict
+from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
@@ -36,7 +36,7 @@ def model_wrapped(
     waiting: dict[TrainingRun, frozenset[Atom]] = ip.notes.get(_WAITING, {})
     if run.raw_optimizers or not waiting:
         return run
-    held = {r: models for r, models in waiting.items() if not contradict(r.guard, ip.path)}
+    held = {r: models for r, models in waiting.items() if not r.excludes(ip.path)}
     before = next((r for r, models in held.items() if models & run.raw_models), None)
     if before is None:
         before = next((r for r in held if r.frames and r.frames[-1] == ip.frame.owner), None)
@@ -90,7 +90,7 @@ def _run_for_optimizer(ip: Interpreter, optimizer: Value) -> TrainingRun | None:
         already: TrainingRun = wrapped.data
         return already
     models = _models_of(ip, optimizer)
-    manual = [r for r in ip.runs.values() if r.manual and r.ghost and not contradict(r.guard, ip.path)]
+    manual = [r for r in ip.runs.values() if r.manual and r.ghost and not r.excludes(ip.path)]
     for run in reversed(manual):
         if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
             return run

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten, weaken
+from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import GHOST_MODES, MadeBy, TrainingRun
-from dpmigrate.analysis.values import Absent, Atom, Const, Entry, Obj, Unknown, Value
+from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, Obj, Unknown, Value, join_all, of
 
 
 def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:
@@ -81,8 +81,8 @@ def record_run(
     key = ("run", id(info.node), ip.context, mode)
     old = ip.runs.get(key)
     if old is not None:
-        exact = either(old.guard, guard)
-        old.guard = old.guard & guard if exact is None else exact
+        old.made_again(guard)
+        _given_again(old, info, guard)
         old.raw_models |= _raw(ip, info.argument(None, "module"))
         old.raw_optimizers |= objects_in(info.argument(None, "optimizer"))
         old.raw_loaders |= objects_in(info.argument(None, "data_loader"))
@@ -97,7 +97,7 @@ def record_run(
         entry.because,
         modes,
         asked,
-        guard,
+        (guard,),
         ip.context,
         tuple(f.owner for f in ip.frames),
         arguments={name: _under(value, guard) for name, value in info.keywords.items()},
@@ -111,6 +111,17 @@ def record_run(
     ip.runs[key] = run
     hand_over(ip, run)
     return run
+
+
+def _given_again(run: TrainingRun, info: CallInfo, guard: Guard) -> None:
+    """Join the arguments of a call that is made once more (the next time round, or on another way).
+
+    A pair that is wrapped by hand gets its arguments from several calls, none of which has them all.
+    """
+    names = info.keywords if run.manual else {**run.arguments, **info.keywords}
+    for name in names:
+        given = _under(info.keywords.get(name, NOTHING), guard)
+        run.arguments[name] = join_all(value or of(Absent()) for value in (run.argument(name), given))
 
 
 def _under(value: Value, guard: Guard) -> Value:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate
+from dpmigrate.analysis import strings
+from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate, update_dict
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.expressions import update_dict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.python.builtins import dict_of
@@ -118,17 +118,31 @@ def _iterate_dict(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 registry.ITERATION["dict"] = _iterate_dict
 
 
-@method("constant", "lower", "upper", "strip", "replace", "removeprefix", "removesuffix", "title", "format")
+@method("constant", *strings.METHODS, "format")
 def _string(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    assert isinstance(e.atom, Const)
-    arguments = [v.only for v in info.positional]
-    known = [a.value for a in arguments if isinstance(a, Const)]
-    if isinstance(e.atom.value, str) and len(known) == len(arguments) and not info.keywords:
+    arguments, names = [*info.positional, *info.keywords.values()], tuple(info.keywords)
+    if info.unknown_positional or info.unknown_keywords:
+        return ip.unknown(info.node, "a string")
+    return strings.method_result(ip, info.node, info.name, Value((e,)), arguments, names)
+
+
+@method("constant", "join")
+def _join(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return strings.joined(ip, info.node, Value((e,)), info.argument(0, "iterable"))
+
+
+@method("constant", "split", "rsplit", "partition", "rpartition")
+def _split(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    given = [v.only for v in info.everything()]
+    if isinstance(e.atom, Const) and isinstance(e.atom.value, str) and not info.keywords:
         try:
-            return of(Const(getattr(e.atom.value, info.name)(*known)), *e.because, guard=e.guard)
-        except (TypeError, ValueError, IndexError, KeyError):
-            return ip.unknown(info.node, "a string")
-    return ip.unknown(info.node, "a string")
+            parts = getattr(e.atom.value, info.name)(*(a.value for a in given if isinstance(a, Const)))
+        except (TypeError, ValueError):
+            return ip.unknown(info.node, "parts of a string")
+        if all(isinstance(a, Const) for a in given):
+            origin = ip.origin(info.node, "part of a string")
+            return of(Seq(tuple(const(part, *e.because, origin) for part in parts)), guard=e.guard)
+    return ip.unknown(info.node, "parts of a string")
 
 
 @method("unknown", "lower", "upper", "strip")
@@ -136,16 +150,14 @@ def _unknown_string(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return Value((e,))
 
 
-@method("sequence", "append", "extend", "insert", "add")
+@method("sequence", "append", "extend", "insert", "add", "update")
 def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     seq = e.atom
     assert isinstance(seq, Seq)
     new = info.argument(len(info.positional) - 1, "item") if info.positional else NOTHING
-    func = info.node.func if isinstance(info.node, cst.Call) else None
-    target = func.value if isinstance(func, cst.Attribute) else None
-    if info.name == "extend":
+    if info.name in ("extend", "update"):
         only = new.only
-        if isinstance(only, Seq) and only.items is not None and seq.items is not None:
+        if isinstance(only, Seq) and only.items is not None and seq.items is not None and not ip.loops:
             changed = Seq((*seq.items, *only.items), None, True)
         else:
             changed = Seq(None, join_all([seq.each(), iterate(ip, new, info.node)]), True)
@@ -153,11 +165,37 @@ def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         changed = Seq((*seq.items, new), None, True)
     else:
         changed = Seq(None, join_all([seq.each(), new]), True)
+    _becomes(ip, info, changed)
+    return NONE
+
+
+@method("sequence", "pop", "remove", "discard", "clear", "reverse", "sort")
+def _shrink(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """What takes items away or moves them; the last one is taken exactly."""
+    seq = e.atom
+    assert isinstance(seq, Seq)
+    taken = seq.each()
+    if info.name == "clear":
+        changed = Seq((), None, True)
+    elif info.name == "pop" and seq.items and not info.positional and not ip.loops:
+        taken = seq.items[-1]
+        changed = Seq(seq.items[:-1], None, True)
+    else:
+        changed = Seq(None, seq.each(), True)
+    _becomes(ip, info, changed)
+    if info.name != "pop":
+        return NONE
+    return taken or ip.unknown(info.node, "an element of something unknown")
+
+
+def _becomes(ip: Interpreter, info: CallInfo, changed: Seq) -> None:
+    """Give the variable or attribute whose method was called its changed sequence."""
+    func = info.node.func if isinstance(info.node, cst.Call) else None
+    target = func.value if isinstance(func, cst.Attribute) else None
     if isinstance(target, cst.Name):
         assign_name(ip, target.value, of(changed))
     elif isinstance(target, cst.Attribute):
         set_attribute(ip, ip.evaluate(target.value), target.attr.value, of(changed), info.node)
-    return NONE
 
 
 @method("sequence", "copy")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.evidence import same_calls, versions_of
 from dpmigrate.advisories.facts import is_given, reset_to_none
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Const, Obj, Value
-from dpmigrate.model import MemoryManagerUse, OpacusVersions, Place, Run, Tri
+from dpmigrate.model import Loss, MemoryManagerUse, OpacusVersions, Place, Run, Seeding, Tri
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -51,9 +51,9 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
         zero_grad_set_to_none=_agree(reset_to_none(r.of_kind("first-touch")) for r in ghosts),
         criterion_passed=_agree(is_given(r.argument("criterion")) for r in ghosts),
         unpack=tuple(sorted({e.detail["count"] for r in runs for e in r.of_kind("unpack")})),
-        loss=_loss(ghosts),  # type: ignore[arg-type]
-        noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),  # type: ignore[arg-type]
-        loader_generator=_generator(ip, _loader_generators(runs, ip)),  # type: ignore[arg-type]
+        loss=_loss(ghosts),
+        noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),
+        loader_generator=_generator(ip, _loader_generators(runs, ip)),
         global_seed=_seeded(runs),
         opacus=OpacusVersions(versions.spec(), sources),
     )
@@ -98,8 +98,8 @@ def _agree(answers: Iterable[Tri]) -> Tri:
     return known.pop() if len(known) == 1 else None
 
 
-def _loss(runs: list[TrainingRun]) -> str:
-    kinds: set[str] = set()
+def _loss(runs: list[TrainingRun]) -> Loss:
+    kinds: set[Loss] = set()
     for run in runs:
         if any(True for _ in run.of_kind("two-pass-call")):
             kinds.add("two-pass")
@@ -118,8 +118,8 @@ def _loader_generators(runs: list[TrainingRun], ip: Interpreter) -> list[Value]:
     return [ip.store.get(loader, "generator") or Value() for run in runs for loader in run.raw_loaders]
 
 
-def _generator(ip: Interpreter, values: list[Value]) -> str:
-    states: set[Any] = set()
+def _generator(ip: Interpreter, values: list[Value]) -> Seeding:
+    states: set[Seeding] = set()
     for value in values:
         for atom in value.atoms:
             if isinstance(atom, Obj) and atom.kind == "generator":
@@ -131,7 +131,7 @@ def _generator(ip: Interpreter, values: list[Value]) -> str:
                 states.add("unknown")
     if not states:
         return "none"
-    return str(states.pop()) if len(states) == 1 else "unknown"
+    return states.pop() if len(states) == 1 else "unknown"
 
 
 def _seeded(runs: list[TrainingRun]) -> Tri:

@@ -6,16 +6,14 @@ it was analysed, and so is every parsed module whose bytes stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from dpmigrate.project import TELLING, Project, Texts, open_project, paused_collector, settle
-
-if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
-    from dpmigrate.analysis.modules import Modules
-    from dpmigrate.analysis.program import Part
-    from dpmigrate.project import Ready
+from dpmigrate.analysis.components import Group, imports_in
+from dpmigrate.analysis.modules import Modules
+from dpmigrate.analysis.program import Part, Program, analyse
+from dpmigrate.project import Project
+from dpmigrate.project.opening import TELLING, open_project, paused_collector, settle
+from dpmigrate.project.texts import Ready, Texts
 
 
 class Rehearsals:
@@ -29,8 +27,6 @@ class Rehearsals:
 
     def of(self, overlay: Mapping[str, bytes]) -> Project:
         """The project with the contents of ``overlay`` (by absolute path), analysed as a fix needs it."""
-        from dpmigrate.analysis.program import Program
-
         old = self.project
         workspace = old.workspace
         project = Project(workspace, overlay)
@@ -65,8 +61,6 @@ class Rehearsals:
 
     def _part(self, modules: Modules, number: int, group: Group, changed: Mapping[str, bytes]) -> Part | None:
         """A group analysed with its changed files; None where nothing in it changes."""
-        from dpmigrate.analysis.program import analyse
-
         own = frozenset((key, data) for key, data in changed.items() if key in group.members)
         if not own:
             return None
@@ -77,13 +71,4 @@ class Rehearsals:
 
 def _imported(modules: Modules, key: str, text: bytes) -> frozenset[str]:
     """The files of the project that a text imports, Opacus's own left out, which are not analysed."""
-    return frozenset(k for k in _imports(modules, key, text) if modules.library_path(k) is None)
-
-
-def _imports(modules: Modules, key: str, text: bytes) -> Iterator[str]:
-    from dpmigrate.analysis.components import imports_in
-
-    return imports_in(modules, key, text)
-
-
-__all__ = ["Rehearsals"]
+    return frozenset(k for k in imports_in(modules, key, text) if modules.library_path(k) is None)

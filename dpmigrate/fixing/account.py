@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.codemods.jobs import Job, Options
-from dpmigrate.codemods.strategies import MENDS
+from dpmigrate.codemods.jobs import Job
+from dpmigrate.codemods.options import GENERATORS, MENDS, Options
 
 if TYPE_CHECKING:
     from dpmigrate.model import Finding
 
-_GENERATORS = ("DPM201", "DPM202")
 _BY_VERSION = "the code needs no change of its own: it goes by the Opacus that is installed (1.5.4 is right)"
 _NOTHING_CERTAIN = {
     "DPM101": _BY_VERSION,
@@ -53,7 +52,7 @@ def _why_unplanned(finding: Finding, job: Job | None, options: Options) -> str:
     assert finding.fix is not None
     if finding.fix.applicability == "unsafe" and not options.unsafe:
         return f"needs --unsafe: {finding.fix.summary}"
-    if options.strategy != "upgrade" and finding.rule not in (*MENDS[options.strategy], *_GENERATORS):
+    if options.strategy != "upgrade" and finding.rule not in MENDS[options.strategy] | GENERATORS:
         return f"the {options.strategy} strategy leaves it; --strategy upgrade mends it"
     if job is not None and job.withheld is not None:
         return job.reason

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import ast
+import warnings
+from collections.abc import Iterable, Sequence
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.tree import children
-from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld
-from dpmigrate.codemods.pins import edited_dependency, edited_installs
-from dpmigrate.codemods.render import new_python
-from dpmigrate.versions.edit import Edit
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.jobs import Job
-    from dpmigrate.project import Project
+from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld, rewrite
+from dpmigrate.codemods.imports import add_imports, remove_unused, used_names
+from dpmigrate.codemods.jobs import Job
+from dpmigrate.project import Project
+from dpmigrate.versions.edit import Edit, apply_edits
+from dpmigrate.versions.edit import rewrite as rewrite_dependency
+from dpmigrate.workspace.parse import is_lossless
 
 
 def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
@@ -39,16 +39,16 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
             raise Withheld(
                 "its own code and the requirement in it would both change: do one by hand", parts[0].module
             )
-        installs = edited_installs(project, path, planned)
-        texts = {own.module.source.label: new_python(own, _exported(project, own)) for own in parts}
+        installs = _edited_installs(project, path, planned)
+        texts = {own.module.source.label: _new_python(own, _exported(project, own)) for own in parts}
         contents[path] = source.rebuild(texts.pop("", source.python), installs, texts)
     for path, planned in pins.items():
         notebook = project.sources.get(path)
         if notebook is not None and notebook.is_notebook:
-            contents[path] = notebook.rebuild(notebook.python, edited_installs(project, path, planned))
+            contents[path] = notebook.rebuild(notebook.python, _edited_installs(project, path, planned))
         else:
             # A setup.py is a dependency file although it is Python.
-            contents[path] = edited_dependency(project.dependencies[path], planned)
+            contents[path] = rewrite_dependency(project.dependencies[path], planned)
     return {path: data for path, data in contents.items() if data != project.data(path)}
 
 
@@ -75,4 +75,47 @@ def _exported(project: Project, edits: Edits) -> set[str]:
                 for c in children(node)
                 if isinstance(c, (cst.BaseStatement, cst.BaseSmallStatement, cst.BaseSuite))
             )
+    return found
+
+
+def _new_python(edits: Edits, exported: set[str]) -> str:
+    """The module's text after its edits. Raises `Withheld` when it would not parse or lose bytes.
+
+    ``exported`` holds the names that other modules import from this one.
+    """
+    module = edits.module
+    if not is_lossless(module.tree, module.source):
+        raise Withheld(
+            "its text cannot be given back byte for byte (a form feed, or a lone carriage return at its end)",
+            module,
+        )
+    before = used_names(module.tree)
+    tree: cst.Module = rewrite(edits)
+    tree = add_imports(tree, edits.imports)
+    tree = remove_unused(tree, before, exported)
+    text = tree.code
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(text)
+        except (SyntaxError, ValueError) as error:
+            raise Withheld(f"the new text would not parse: {error}", module) from error
+    return text
+
+
+def _edited_installs(project: Project, path: str, edits: Iterable[Edit]) -> dict[tuple[int, int], str]:
+    """The new text of a notebook's install commands, by cell and line, as `Source.rebuild` wants it."""
+    source = project.sources[path]
+    by_cell: dict[int, list[Edit]] = {}
+    for edit in edits:
+        assert edit.cell is not None
+        by_cell.setdefault(edit.cell, []).append(edit)
+    found: dict[tuple[int, int], str] = {}
+    for install in source.install_lines():
+        if install.cell not in by_cell:
+            continue
+        text = apply_edits("\n".join(source.lines(install.cell)), by_cell[install.cell])
+        first = install.line - 1
+        lines = text.split("\n")[first : first + install.text.count("\n") + 1]
+        found[install.cell, install.line] = "\n".join(lines)
     return found

@@ -1,7 +1,7 @@
 """The recipes as LibCST codemod commands, for people who compose their own.
 
-``python -m libcst.tool codemod -x --no-format dpmigrate.codemods.commands.Upgrade train.py``, or,
-with ``dpmigrate.codemods`` among the ``modules`` of ``.libcst.codemod.yaml``, ``python -m
+``python -m libcst.tool codemod -x --no-format dpmigrate.fixing.commands.Upgrade train.py``, or,
+with ``dpmigrate.fixing`` among the ``modules`` of ``.libcst.codemod.yaml``, ``python -m
 libcst.tool codemod --no-format commands.Upgrade train.py``. Without ``--no-format`` LibCST runs the
 formatter of that file (black, unless it says otherwise) over the whole module. A command
 rewrites the file that it is given and nothing else: a fix that also needs another source file is
@@ -18,15 +18,18 @@ from typing import ClassVar
 import libcst as cst
 from libcst.codemod import CodemodCommand, SkipFile
 
+from dpmigrate.codemods.options import GENERATORS, MENDS
 from dpmigrate.fixing import fix
+from dpmigrate.model import Strategy
 
 
 class _FixCommand(CodemodCommand):
-    strategy: ClassVar[str] = "upgrade"
+    strategy: ClassVar[Strategy] = "upgrade"
 
+    # Abstract, or libcst.tool would list this class among the commands.
     @property
     @abstractmethod
-    def rules(self) -> tuple[str, ...]:
+    def rules(self) -> frozenset[str]:
         """The ids of the advisories that it mends."""
 
     def transform_module_impl(self, tree: cst.Module) -> cst.Module:
@@ -59,18 +62,7 @@ class Upgrade(_FixCommand):
     """Ghost clipping on the API of Opacus 1.5.3 and later."""
 
     DESCRIPTION = "Move ghost clipping to the API of Opacus 1.5.3 and later."
-    rules = (
-        "DPM101",
-        "DPM102",
-        "DPM103",
-        "DPM104",
-        "DPM401",
-        "DPM402",
-        "DPM403",
-        "DPM404",
-        "DPM405",
-        "DPM901",
-    )
+    rules = MENDS["upgrade"]
 
 
 class SetToNone(_FixCommand):
@@ -78,7 +70,7 @@ class SetToNone(_FixCommand):
 
     DESCRIPTION = "Set gradients to None after each step, so that the clipped sum survives."
     strategy = "set-to-none"
-    rules = ("DPM101",)
+    rules = MENDS["set-to-none"]
 
 
 class Hooks(_FixCommand):
@@ -86,7 +78,7 @@ class Hooks(_FixCommand):
 
     DESCRIPTION = "Move ghost clipping back to standard (hooks) clipping."
     strategy = "hooks"
-    rules = ("DPM101", "DPM102", "DPM401", "DPM402", "DPM405")
+    rules = MENDS["hooks"]
 
 
 class Patch(_FixCommand):
@@ -94,11 +86,11 @@ class Patch(_FixCommand):
 
     DESCRIPTION = "Repair the core of Opacus when the program runs."
     strategy = "patch"
-    rules = ("DPM101", "DPM102")
+    rules = MENDS["patch"]
 
 
 class GeneratorEntropy(_FixCommand):
     """Bare generators start from fresh entropy."""
 
     DESCRIPTION = "Seed bare generators with fresh entropy."
-    rules = ("DPM201", "DPM202")
+    rules = GENERATORS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, Span
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from dpmigrate.advisories.catalogue import Advisory
     from dpmigrate.advisories.matching import Match
     from dpmigrate.versions.pin import Pin
-
-ON_REQUEST = "selected"
 
 
 class Found:
@@ -42,7 +40,7 @@ def findings_of(
     wanted = [
         a
         for a in advisories()
-        if a.id not in ignore and (a.id in select if select else a.extra.get("reported") != ON_REQUEST)
+        if a.id not in ignore and (a.id in select if select else a.reported != "selected")
     ]
     if project.program is not None:
         _judge(project, wanted, opacus, out, bool(select))
@@ -55,10 +53,10 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
     from dpmigrate.advisories.ignores import Ignores
     from dpmigrate.advisories.matching import match_runs
     from dpmigrate.advisories.pins import match_pins
-    from dpmigrate.summary import summarise
-    from dpmigrate.versions.releases import from_spec
+    from dpmigrate.advisories.summary import summarise
+    from dpmigrate.versions.specifiers import parse_specifier
 
-    override = from_spec(opacus) if opacus is not None else None
+    override = parse_specifier(opacus) if opacus is not None else None
     summaries = summarise(project, override)
     index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     workspace = project.workspace
@@ -106,13 +104,12 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
     offer = advisory.fix
     fix = None
     if match.fixable and offer.applicability != "none":
-        fix = FixOffer(offer.applicability, offer.summary)  # type: ignore[arg-type]
-    severity = match.severity or advisory.severity
+        fix = FixOffer(offer.applicability, offer.summary)
     return Finding(
         advisory.id,
         advisory.name,
         span,
-        severity,  # type: ignore[arg-type]
+        match.severity or advisory.severity,
         advisory.impact,
         match.certainty,
         match.message,
@@ -123,11 +120,7 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
 
 
 def _span_of_pin(project: Project, pin: Pin) -> Span:
-    lines: Sequence[str] = ()
-    if pin.cell is not None and pin.path in project.sources:
-        lines = project.sources[pin.path].lines(pin.cell)
-    elif pin.path in project.dependencies:
-        lines = project.dependencies[pin.path].decode("utf-8-sig", errors="replace").splitlines()
+    lines = project.lines(pin.path, pin.cell)
     line = lines[pin.line - 1] if pin.line <= len(lines) else pin.text
     start = (
         max(line.find(pin.text.strip()), 0) if pin.text.strip() in line else len(line) - len(line.lstrip())

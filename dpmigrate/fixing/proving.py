@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from dpmigrate.rehearsal import Rehearsals
+from dpmigrate.advisories.findings import Found
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.jobs import Job
+from dpmigrate.codemods.options import Options
+from dpmigrate.codemods.planner import plan_jobs
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.fixing.contents import new_contents
+from dpmigrate.fixing.rehearsal import Rehearsals
+from dpmigrate.fixing.soundness import unsound
+from dpmigrate.project import Project
 from dpmigrate.workspace.errors import NotLossless, Refused
 from dpmigrate.workspace.transaction import Transaction
 
-if TYPE_CHECKING:
-    from dpmigrate.codemods.jobs import Job, Options
-    from dpmigrate.codemods.program_facts import Facts
-    from dpmigrate.findings import Found
-    from dpmigrate.project import Project
-
-Proved = tuple[dict[str, bytes], list["Job"], "Found | None"]
+Proved = tuple[dict[str, bytes], list[Job], Found | None]
 """The new contents of every file that some jobs change, those jobs, and what is found after them."""
 
 
@@ -71,19 +73,11 @@ class Prover:
         known = failure if len(first[1]) == len(proved[1]) + half and len(jobs) - half > 1 else None
         return self._settled(jobs[half:], first, known)
 
-    def _contents(self, jobs: Sequence[Job]) -> dict[str, bytes]:
-        """The new contents of every file that some jobs change. Raises `Withheld` or NotLossless."""
-        from dpmigrate.codemods.contents import new_contents
-
-        return new_contents(self.project, jobs)
-
     def _writable(self, job: Job) -> tuple[str, str] | None:
         """Why a job's files must not be written, before anything else is tried."""
-        from dpmigrate.codemods.edits import Withheld
-
         workspace = self.project.workspace
         try:
-            contents = self._contents([job])
+            contents = new_contents(self.project, [job])
         except Withheld as withheld:
             return (withheld.module.path if withheld.module else job.path, withheld.reason)
         except NotLossless as error:
@@ -101,11 +95,8 @@ class Prover:
 
     def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], str | None, Found | None]:
         """The new contents, and what is wrong with the project as it would then be."""
-        from dpmigrate.codemods.edits import Withheld
-        from dpmigrate.codemods.planner import plan_jobs
-
         try:
-            contents = self._contents(jobs)
+            contents = new_contents(self.project, jobs)
         except (Withheld, NotLossless) as error:
             return {}, str(error), None
         workspace = self.project.workspace
@@ -141,6 +132,4 @@ class Prover:
         return None
 
     def _unsound(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
-        from dpmigrate.codemods.soundness import unsound
-
         return unsound(project, contents, self.facts) if self.options.strategy == "upgrade" else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
-class Ignores:
+class Gitignore:
     """The patterns of one folder, and those of the folders above it.
 
     ``base`` is the folder that the patterns are relative to, with a final separator.
@@ -24,7 +24,7 @@ class Ignores:
 
     __slots__ = ("_above", "_any", "_base", "_spec")
 
-    def __init__(self, base: str, patterns: Iterable[str], above: Ignores | None = None) -> None:
+    def __init__(self, base: str, patterns: Iterable[str], above: Gitignore | None = None) -> None:
         from pathspec import GitIgnoreSpec
 
         self._base = base
@@ -48,11 +48,11 @@ class Ignores:
         return self._above.ignored(path, folder) if self._above is not None else False
 
 
-def read_ignores(folder: str, above: Ignores | None) -> Ignores | None:
+def read_gitignore(folder: str, above: Gitignore | None) -> Gitignore | None:
     """The rules of ``folder/.gitignore`` over those ``above``; an unreadable file has no rules."""
     try:
         with open(folder + "/.gitignore", encoding="utf-8", errors="replace") as stream:
             lines = stream.read().splitlines()
     except OSError:
         return above
-    return Ignores(folder.rstrip("/") + "/", lines, above)
+    return Gitignore(folder.rstrip("/") + "/", lines, above)

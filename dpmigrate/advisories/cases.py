@@ -1,0 +1,109 @@
+"""The ``[match]`` table of a rule file: what a finding is about, when there is one, and what it says.
+
+The table is one case, or holds several (``[[match.case]]``). A case has
+
+- ``subject``: what the finding is about, one of `subjects.SUBJECTS`;
+- ``when``: ``and``, ``or``, ``not`` over the facts of `facts.FACTS`;
+- ``message``: one line, with `WORDS` in braces, and the words that its facts leave (`facts.LEFT_WORDS`);
+- ``versions``: whose Opacus must be affected, what the pins have "declared", or that "together" with
+  what the code's API proves; "any" (the default) asks nothing;
+- ``affected`` (default: the rule's own) and ``faulty-git`` (the commits of the faulty window as well);
+- ``severity`` (default: the rule's own).
+
+Beside the cases may stand ``only-ghost-unless-selected``. A table with ``about`` ("pins", "files",
+"ignores") is for findings that are about no private run, and has no case.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from dpmigrate.advisories.catalogue import Advisory, CatalogueError
+from dpmigrate.advisories.conditions import ConditionError, names_in
+from dpmigrate.advisories.facts import FACTS, LEFT_WORDS
+from dpmigrate.advisories.subjects import SUBJECTS
+from dpmigrate.model import Severity
+from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
+from dpmigrate.versions.specifiers import parse_specifier
+
+WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
+"""The words that every message may use."""
+
+_KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity")
+_BESIDE = ("case", "only-ghost-unless-selected")
+_VERSIONS = ("any", "declared", "together")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case of a rule's ``[match]`` table."""
+
+    subject: str
+    when: str
+    message: str
+    versions: str
+    affected: VersionSet
+    severity: Severity | None
+
+
+def cases_of(advisory: Advisory) -> tuple[Case, ...]:
+    """The cases of a rule. Raises CatalogueError, naming the file, for what would never match or not read."""
+    table = advisory.match
+    if not table or "about" in table:
+        return ()
+    try:
+        if advisory.fix.when:
+            _known(FACTS, sorted(names_in(advisory.fix.when)), "fact")
+        if "case" not in table:
+            return (_case(advisory, table),)
+        _known(_BESIDE, table, "key beside several cases")
+        return tuple(_case(advisory, case) for case in table["case"])
+    except (ValueError, ConditionError) as error:
+        raise CatalogueError(f"{advisory.path.name}: [match]: {error}.") from error
+
+
+def affected_versions(advisory: Advisory, table: Mapping[str, Any]) -> VersionSet:
+    """The versions that have the fault: by the rule, or by the words of a table of its own."""
+    spec = table.get("affected", advisory.affected)
+    affected = parse_specifier(spec) if spec else everything()
+    return affected | FAULTY_GIT if table.get("faulty-git") else affected
+
+
+def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
+    _known((*_KEYS, *_BESIDE), table, "key")
+    for key in ("subject", "when", "message"):
+        if not isinstance(table.get(key), str):
+            raise ValueError(f"'{key}' must be a string")
+    _known(SUBJECTS, [table["subject"]], "subject")
+    _known(FACTS, sorted(names_in(table["when"])), "fact")
+    _known((*WORDS, *LEFT_WORDS), _fields(table["message"]), "word for messages")
+    versions = table.get("versions", "any")
+    _known(_VERSIONS, [versions], "value of 'versions'")
+    severity: Severity | None = table.get("severity")
+    if severity is not None:
+        _known(get_args(Severity), [severity], "severity")
+    return Case(
+        table["subject"],
+        table["when"],
+        table["message"],
+        versions,
+        affected_versions(advisory, table),
+        severity,
+    )
+
+
+def _fields(message: str) -> Iterator[str]:
+    return (name for _, name, _, _ in string.Formatter().parse(message) if name is not None)
+
+
+def _known(known: Iterable[str], given: Iterable[str], what: str) -> None:
+    names = list(known)
+    for word in given:
+        if word not in names:
+            near = get_close_matches(str(word), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names))}"
+            raise ValueError(f"{word!r} is no {what}: {hint}")

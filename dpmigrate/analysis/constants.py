@@ -1,0 +1,65 @@
+"""What constants compute to, for every combination of what the operands can be."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
+from dpmigrate.analysis.values import Atom, Const, Entry, Params, Unknown, Value, merge
+
+MAX_COMBINATIONS = 8
+"""Beyond these the result is unknown."""
+
+
+def computed(
+    ip: Interpreter,
+    node: cst.CSTNode,
+    operands: Sequence[Value],
+    compute: Callable[..., Any],
+    text: str = "computed",
+) -> Value:
+    """The results of ``compute`` on every combination of constants, each under its assumptions.
+
+    Combinations that hold something else, or that ``compute`` refuses, are one unknown.
+    """
+    combinations = prod(len(operand.entries) for operand in operands)
+    # In a loop, one of several values may be what was computed the time before.
+    unsettled = ip.loops and any(operand.only is None for operand in operands)
+    if not 0 < combinations <= MAX_COMBINATIONS or unsettled:
+        return opaque(ip, node, operands)
+    origin = ip.origin(node, text)
+    found: list[Entry] = []
+    for entries in itertools.product(*(operand.entries for operand in operands)):
+        guard: Guard = ALWAYS
+        for e in entries:
+            if contradict(guard, e.guard):
+                break
+            guard |= e.guard
+        else:
+            guard = shorten(guard)
+            values = [e.atom.value for e in entries if isinstance(e.atom, Const)]
+            try:
+                if len(values) < len(entries):
+                    raise TypeError("not all of them are constants")
+                because = tuple(dict.fromkeys(o for e in entries for o in e.because))[-3:]
+                found.append(Entry(Const(compute(*values)), guard, (*because, origin)))
+            except (TypeError, ValueError, ArithmeticError, LookupError):
+                found += opaque(ip, node, [Value((e,)) for e in entries]).guarded(guard).entries
+    return merge(found)
+
+
+def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Value:
+    """The unknown result of a computation, which keeps what a penalty would come from."""
+    parts: set[Atom] = set()
+    for atom in (a for operand in operands for a in operand.atoms):
+        if isinstance(atom, Params):
+            parts.add(atom)
+        elif isinstance(atom, Unknown):
+            parts |= atom.parts
+    return ip.unknown(node, "a computation", frozenset(parts))

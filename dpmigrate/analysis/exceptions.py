@@ -1,0 +1,189 @@
+"""Statements about exceptions: what may have been done by the time that a handler begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+
+from dpmigrate.analysis import narrowing
+from dpmigrate.analysis.assignment import assign_target
+from dpmigrate.analysis.core import Attempt, Interpreter, statement
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal
+from dpmigrate.analysis.outcomes import Branch
+from dpmigrate.analysis.store import Delta
+
+Handler = cst.ExceptHandler | cst.ExceptStarHandler
+
+
+@statement(cst.Raise)
+def _raise(ip: Interpreter, node: cst.Raise) -> bool:
+    if node.exc is not None:
+        ip.evaluate(node.exc)
+    if ip.attempts:
+        attempt = ip.attempts[-1]
+        attempt.states.append((ip.store.snapshot(attempt.depth), ALWAYS))
+    return False
+
+
+def _tried(ip: Interpreter, body: Sequence[cst.CSTNode], attempt: Attempt) -> bool:
+    """Execute the body of a try; anything may raise after each of its statements."""
+    for part in body:
+        alive = ip.execute(part)
+        attempt.states.append((ip.store.snapshot(attempt.depth), ALWAYS))
+        if not alive:
+            return False
+    return True
+
+
+@statement(cst.Try, cst.TryStar)
+def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
+    ways_out = _WaysOut(ip)
+    unpacking = _unpacking(node)
+    alive = unpacking.execute(ip) if unpacking else _try_and_handle(ip, node)
+    if node.finalbody is None:
+        return alive
+    body = node.finalbody.body
+    ways_out.go_through(lambda: ip.execute(body))
+    return ip.execute(body) and alive
+
+
+class _WaysOut:
+    """The states with which ``break``, ``continue`` and ``return`` leave what is executed from here on."""
+
+    def __init__(self, ip: Interpreter) -> None:
+        self.ip = ip
+        loops = ip.frame.loops[-1:]
+        self.lists = [
+            (ip.frame.exits, ip.frame.depth, len(ip.frame.exits)),
+            *((loop.breaks, loop.depth, len(loop.breaks)) for loop in loops),
+            *((loop.continues, loop.depth, len(loop.continues)) for loop in loops),
+        ]
+
+    def go_through(self, action: Callable[[], bool]) -> None:
+        """Do something on every way out; one that does not get through it is none."""
+        store, path = self.ip.store, self.ip.path
+        for states, depth, before in self.lists:
+            leaving = states[before:]
+            del states[before:]
+            for delta, guard in leaving:
+                layers = store.layers
+                store.layers = [*layers[:depth], dict(delta)]
+                try:
+                    if action():
+                        states.append((store.snapshot(depth), guard))
+                finally:
+                    store.layers, self.ip.path = layers, path
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacking:
+    """A try that does nothing but unpack a variable: a test of how many objects it holds."""
+
+    node: cst.Try | cst.TryStar
+    value: cst.BaseExpression
+    count: int
+
+    def execute(self, ip: Interpreter) -> bool:
+        """Unpack where the number fits, and go to the handler where it does not."""
+        outcome = narrowing.narrow_length(ip, self.value, ("len", self.count), self.count.__eq__)
+        bodies = [self.node.body, *(h.body for h in self.node.handlers if _catches(h, "ValueError"))][:2]
+        branches: list[tuple[Guard, Callable[[], bool]]] = []
+        for branch, body in zip((outcome.true, outcome.false), bodies, strict=False):
+            if branch.possible:
+                branches.append((branch.guard, partial(_entered, ip, branch, body)))
+        return ip.alternatives(branches)
+
+
+def _unpacking(node: cst.Try | cst.TryStar) -> _Unpacking | None:
+    body: cst.BaseSuite | cst.BaseStatement = node.body
+    if isinstance(body, cst.IndentedBlock) and len(body.body) == 1:
+        body = body.body[0]
+    if not isinstance(body, (cst.SimpleStatementLine, cst.SimpleStatementSuite)) or len(body.body) > 1:
+        return None
+    assign = body.body[0]
+    if node.orelse is not None or not isinstance(assign, cst.Assign):
+        return None
+    target = assign.targets[0].target
+    if len(assign.targets) > 1 or not isinstance(target, (cst.Tuple, cst.List)):
+        return None
+    if any(isinstance(element, cst.StarredElement) for element in target.elements):
+        return None
+    if not isinstance(assign.value, (cst.Name, cst.Attribute)):
+        return None
+    return _Unpacking(node, assign.value, len(target.elements))
+
+
+def _entered(ip: Interpreter, branch: Branch, body: cst.BaseSuite) -> bool:
+    return narrowing.enter(ip, branch) and ip.execute(body)
+
+
+def _catches(handler: Handler, name: str) -> bool:
+    """Whether a handler is for an exception, as far as its text tells."""
+    if handler.type is None:
+        return True
+    kinds = (
+        [e.value for e in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
+    )
+    return any(get_full_name_for_node(kind) in (name, "Exception", "BaseException") for kind in kinds)
+
+
+def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
+    saved, known = ip.path, set(ip.runs)
+    raised = Literal(("raised", id(node), ip.context), ("truth",), True)
+    attempt = Attempt(ip.store.depth)
+    survivors: list[tuple[Delta, Guard]] = []
+    ip.store.push()
+    try:
+        ip.attempts.append(attempt)
+        try:
+            alive = _tried(ip, node.body.body, attempt)
+        finally:
+            ip.attempts.pop()
+        if alive and node.orelse is not None:
+            alive = ip.execute(node.orelse.body)
+    finally:
+        after_body = ip.path
+        body = ip.store.pop()
+        ip.path = saved
+    if alive:
+        survivors.append((body, frozenset({raised._replace(holds=False)})))
+    in_body = [run for key, run in ip.runs.items() if key not in known]
+    for handler in node.handlers:
+        delta = _handle(ip, handler, attempt)
+        ip.path = saved
+        if delta is not None:
+            survivors.append((delta, frozenset({raised})))
+    in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]
+    if in_body or in_handlers:
+        # Which of them there is, is known by what raised: what follows belongs to one or the other.
+        for runs, holds in ((in_body, False), (in_handlers, True)):
+            for run in runs:
+                run.assume(raised._replace(holds=holds))
+    else:
+        survivors = [(delta, ALWAYS) for delta, _ in survivors]
+    if survivors:
+        ip.store.join(survivors)
+        if len(survivors) == 1 and alive:
+            ip.path = after_body
+    return bool(survivors)
+
+
+def _handle(
+    ip: Interpreter, handler: cst.ExceptHandler | cst.ExceptStarHandler, attempt: Attempt
+) -> Delta | None:
+    """Execute a handler on whatever the attempt had done when it raised; what it leaves, if it goes on."""
+    ip.store.push()
+    ip.conditional += 1
+    try:
+        ip.store.join([({}, ALWAYS), *attempt.states])
+        if handler.name is not None:
+            assign_target(ip, handler.name.name, ip.unknown(handler, "an exception"))
+        alive = ip.execute(handler.body)
+    finally:
+        ip.conditional -= 1
+        delta = ip.store.pop()
+    return delta if alive else None

@@ -1,0 +1,178 @@
+"""Operators: arithmetic on constants and tensors, and tests used as values."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import libcst as cst
+
+from dpmigrate.analysis import narrowing, outcomes
+from dpmigrate.analysis.assignment import update_dict
+from dpmigrate.analysis.constants import computed, opaque
+from dpmigrate.analysis.core import Interpreter, expression
+from dpmigrate.analysis.guards import Guard, contradict
+from dpmigrate.analysis.strings import formatted
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Const,
+    Obj,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+    const,
+    join_all,
+    of,
+)
+
+_PLAIN = (int, float, str, bool)
+MAX_REPEATED = 1000
+
+
+def _times(left: Any, right: Any) -> Any:
+    """A product; texts are not repeated to any length."""
+    if isinstance(left, str) or isinstance(right, str):
+        count = right if isinstance(left, str) else left
+        if isinstance(count, int) and count > MAX_REPEATED:
+            raise ValueError("too long a text")
+    return left * right
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.add,
+    "Subtract": operator.sub,
+    "Multiply": _times,
+    "Divide": operator.truediv,
+    "FloorDivide": operator.floordiv,
+    "Modulo": operator.mod,
+}
+
+
+@expression(cst.BinaryOperation)
+def _binary(ip: Interpreter, node: cst.BinaryOperation) -> Value:
+    return arithmetic(ip, type(node.operator).__name__, ip.evaluate(node.left), ip.evaluate(node.right), node)
+
+
+def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.CSTNode) -> Value:
+    """The value of a binary operation; tensors remember what was done to them."""
+    tensors = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Tensor)]
+    if tensors:
+        return _tensor_arithmetic(name, left, right)
+    a, b = left.only, right.only
+    if isinstance(a, Seq) and isinstance(b, Seq) and a.items is not None and b.items is not None:
+        return (
+            of(Seq((*a.items, *b.items), None, a.mutable))
+            if name == "Add"
+            else opaque(ip, node, [left, right])
+        )
+    if name == "BitOr" and isinstance(a, Obj) and a.kind == "dict":
+        made = ip.new("dict", node)
+        update_dict(ip, made, left)
+        update_dict(ip, made, right)
+        return of(made)
+    if name == "Modulo" and any(
+        isinstance(e.atom, Const) and isinstance(e.atom.value, str) for e in left.entries
+    ):
+        return formatted(ip, node, left, right)
+
+    def compute(x: Any, y: Any) -> Any:
+        if name not in _OPERATORS or not (isinstance(x, _PLAIN) and isinstance(y, _PLAIN)):
+            raise TypeError("not computed")
+        return _OPERATORS[name](x, y)
+
+    return computed(ip, node, [left, right], compute)
+
+
+def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
+    """Combine tensors: the maker that survives is the one a gradient flows to."""
+    out: list[Value] = []
+    for x in left.entries or (None,):
+        for y in right.entries or (None,):
+            pair = [e for e in (x, y) if e is not None]
+            tensors = [e.atom for e in pair if isinstance(e.atom, Tensor)]
+            if not tensors or (x and y and contradict(x.guard, y.guard)):
+                continue
+            guard: Guard = frozenset().union(*(e.guard for e in pair))
+            coefficient = next((t.coefficient for t in tensors if t.coefficient is not None), None)
+            makers = [t for t in tensors if t.maker is not None and t.coefficient is None] or tensors
+            lead = makers[0]
+            mixed = len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None
+            penalty = any(isinstance(e.atom, Unknown) and e.atom.parts for e in pair)
+            step = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}.get(
+                name, name.lower()
+            )
+            if mixed:
+                step = f"{step}-other"
+            elif penalty:
+                step = f"{step}-penalty"
+            sources = frozenset().union(*(t.sources for t in tensors))
+            steps = (*lead.steps, step)[-6:]
+            out.append(of(Tensor(sources, lead.maker, steps, coefficient, lead.reduction), guard=guard))
+    return join_all(out)
+
+
+@expression(cst.UnaryOperation)
+def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
+    if isinstance(node.operator, cst.Not):
+        return _truth_value(ip, node)
+    value = ip.evaluate(node.expression)
+    atom = value.only
+    if (
+        isinstance(node.operator, cst.Minus)
+        and isinstance(atom, Const)
+        and isinstance(atom.value, (int, float))
+    ):
+        return const(-atom.value, ip.origin(node, "literal"))
+    if any(isinstance(a, Tensor) for a in value.atoms):
+        return value
+    return ip.unknown(node, "a computation")
+
+
+@expression(cst.Comparison)
+def _comparison(ip: Interpreter, node: cst.Comparison) -> Value:
+    if len(node.comparisons) == 1:
+        return _truth_value(ip, node)
+    ip.evaluate(node.left)
+    for part in node.comparisons:
+        ip.evaluate(part.comparator)
+    return ip.unknown(node, "a chained comparison")
+
+
+def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:
+    """A test used as a value: True and False, each under what it takes."""
+    outcome = narrowing.narrow(ip, node)
+    parts = []
+    for branch, truth in ((outcome.true, True), (outcome.false, False)):
+        if branch.possible:
+            parts += [of(Const(truth), ip.origin(node, "test"), guard=way.guard) for way in branch.each()]
+    if not outcome.telling:
+        return ip.unknown(node, "a test")
+    return join_all(parts) or ip.unknown(node, "a test")
+
+
+@expression(cst.BooleanOperation)
+def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
+    outcome = narrowing.narrow(ip, node.left)
+    left = ip.evaluate(node.left)
+    yes, no = outcomes.split(left, ("truth",), outcomes.truth_of)
+    is_and = isinstance(node.operator, cst.And)
+    goes_on, kept = (outcome.true, no) if is_and else (outcome.false, yes)
+    if not goes_on.possible:
+        return kept or left
+    right = _under(ip, goes_on, node.right)
+    return join_all([kept, right.guarded(goes_on.guard)]) if kept else right
+
+
+def _under(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
+    """Evaluate an expression in one branch of a test."""
+    saved = ip.path
+    ip.store.push()
+    try:
+        if not narrowing.enter(ip, branch):
+            return NOTHING
+        return ip.evaluate(node)
+    finally:
+        ip.path = saved
+        ip.store.pop()

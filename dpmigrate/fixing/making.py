@@ -1,0 +1,112 @@
+"""One fix of one project: planned, proved, shown or written, and accounted for."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from dpmigrate.advisories.findings import Found
+from dpmigrate.codemods.jobs import Job
+from dpmigrate.codemods.options import Options
+from dpmigrate.codemods.planner import plan_jobs
+from dpmigrate.fixing.account import unmade
+from dpmigrate.fixing.diff import diff_of
+from dpmigrate.fixing.proving import Prover
+from dpmigrate.fixing.result import FixResult, left_for_people
+from dpmigrate.model import NOT_ANALYSED, Finding
+from dpmigrate.project import Project
+from dpmigrate.workspace.errors import Refused
+from dpmigrate.workspace.transaction import Transaction
+
+
+class Fixing:
+    """One fix of one project."""
+
+    def __init__(
+        self, project: Project, found: Found, look: Callable[[Project], Found], options: Options
+    ) -> None:
+        self.project = project
+        self.found = found
+        self.look = look
+        self.options = options
+        self.refused: dict[str, list[str]] = {}
+        self.reasons: dict[int, str] = {}
+        """Why a fix was refused, by ``id`` of the findings that it would have mended."""
+
+    def run(self, apply: bool) -> FixResult:
+        """Plan, prove, and write or show."""
+        prover = Prover(self.project, self.found, self.look, self.options, self.refuse)
+        jobs = plan_jobs(self.project, self.found.matches, self.options, prover.facts)
+        ready: list[Job] = []
+        for job in jobs:
+            for path, reason, found in job.left:
+                self.refuse(path, reason, found)
+            if job.withheld is not None:
+                self.refuse(job.path, job.reason, job.found)
+            elif job.changes:
+                ready.append(job)
+        contents, kept, after = prover.prove(ready)
+        transaction = Transaction(self.project.workspace.is_target, self.project.workspace.display)
+        old: dict[str, bytes] = {}
+        try:
+            for path, data in sorted(contents.items()):
+                old[path] = self.project.data(path)
+                transaction.stage(self.project.workspace.absolute(path), old[path], data)
+            if apply:
+                transaction.commit()
+        except Refused as refused:
+            for job in kept:
+                self.refuse(refused.path, f"{refused.reason} (nothing was written)", job.found)
+            contents, kept, after = {}, [], None
+        left = (after or self.found).findings
+        offered = [f for f, _ in self.found.matches if f.fix is not None]
+        unmade_ = unmade(offered, jobs, kept, self.reasons, left, self.options)
+        said = {(f.rule, f.span.path) for f, _ in unmade_} | {(NOT_ANALYSED, path) for path in self.refused}
+        return FixResult(
+            diff="".join(diff_of(path, old[path], contents[path]) for path in sorted(contents)),
+            applied=tuple(sorted(contents)) if apply else (),
+            refused=tuple((path, why) for path, all_ in sorted(self.refused.items()) for why in all_),
+            mended=tuple(f for f in offered if all(f is not other for other, _ in unmade_)),
+            unmade=unmade_,
+            remaining=left_for_people(left, said),
+            notices=tuple(dict.fromkeys(n for job in kept for n in job.notices)),
+            contents=contents,
+            verify_hint=self._hint(contents, kept),
+            rollback=transaction.rollback,
+        )
+
+    def refuse(self, path: str, reason: str, found: Iterable[tuple[Finding, object]] = ()) -> None:
+        """Note why a fix is not made, and for which findings."""
+        known = self.refused.setdefault(path, [])
+        if reason not in known:
+            known.append(reason)
+        self.reasons.update({id(finding): reason for finding, _ in found})
+
+    def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
+        """The verify command for the script that leads to a fixed run."""
+        changed = [p for p in sorted(contents) if p.endswith(".py")]
+        homes = [r.module.path for job in jobs for r in job.runs if r.module.path.endswith(".py")]
+        if not homes:
+            return None
+        scripts = [
+            p
+            for p, m in sorted(self.project.modules.items())
+            if p.endswith(".py") and _is_script(m.source.data)
+        ]
+        for path in (*homes, *changed, *scripts):
+            if path in scripts:
+                return f"dpmigrate verify {self._started_as(path)}"
+        return f"dpmigrate verify {self._started_as(homes[0])}"
+
+    def _started_as(self, path: str) -> str:
+        """A script as its path, or ``-m module`` where it imports from the package that it is part of."""
+        top, inside, _ = path.partition("/")
+        package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(top).encode() + rb"\b)"
+        if not inside or top == ".." or not re.search(package, self.project.modules[path].source.data, re.M):
+            return shlex.quote(path)
+        return "-m " + path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")
+
+
+def _is_script(data: bytes) -> bool:
+    return b"__main__" in data

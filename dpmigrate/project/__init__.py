@@ -1,0 +1,72 @@
+"""One project as scan and fix see it: its files, what was analysed of them, and its Opacus pins.
+
+``opening`` makes one, from the telling files on; ``texts`` reads and parses its files on demand;
+``dependencies`` reads what it declares of Opacus, where something private was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dpmigrate.model import CutShort, NotAnalysed
+from dpmigrate.versions.decoding import shown_lines
+from dpmigrate.workspace.discover import Workspace
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.program import Program
+    from dpmigrate.versions.project import Declarations
+    from dpmigrate.workspace.source import Source
+
+
+class Project:
+    """What one scan knows. Paths in ``sources`` and ``dependencies`` are as reports show them."""
+
+    def __init__(self, workspace: Workspace, overlay: Mapping[str, bytes]) -> None:
+        self.workspace = workspace
+        self.overlay = overlay
+        self.seen = 0
+        self.seeds: dict[str, bytes] = {}
+        """Telling files by absolute path; ``-`` is standard input."""
+        self.sources: dict[str, Source] = {}
+        """Every source file that was read because it is telling or was imported by one that is."""
+        self.dependencies: dict[str, bytes] = {}
+        """Dependency files that name Opacus."""
+        self.unreadable: list[NotAnalysed] = []
+        """Files that could not even be looked at."""
+        self.broken: list[NotAnalysed] = []
+        """Files, and dependency files, that were read and could not be analysed."""
+        self.groups: tuple[Group, ...] = ()
+        """What was analysed, one part of the program each."""
+        self.parsed: dict[str, ModuleInfo | None] = {}
+        """Every module that was asked for, by its key below the root; None where it cannot be parsed."""
+        self.program: Program | None = None
+        self.declarations: Declarations | None = None
+        self.cut_short: list[CutShort] = []
+        """Where the analysis ran out of its budget."""
+        self.modules: dict[str, ModuleInfo] = {}
+        """Every parsed module by the path that reports show."""
+
+    @property
+    def not_analysed(self) -> list[NotAnalysed]:
+        """What should have been analysed and could not be."""
+        return [*self.unreadable, *self.broken]
+
+    def data(self, path: str) -> bytes:
+        """The bytes of a source or dependency file by the path that reports show."""
+        source = self.sources.get(path)
+        return source.data if source is not None else self.dependencies[path]
+
+    def lines(self, path: str, cell: int | None = None) -> tuple[str, ...]:
+        """The lines of a file, or of a notebook's cell, as reports number them; none of an unknown file."""
+        source = self.sources.get(path)
+        if source is not None:
+            return source.lines(cell)
+        return shown_lines(self.dependencies[path]) if path in self.dependencies else ()
+
+    @property
+    def analysed(self) -> int:
+        """The number of source files that were parsed."""
+        return len(self.modules)

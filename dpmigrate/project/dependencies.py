@@ -1,0 +1,58 @@
+"""What a project declares of Opacus: its dependency files, and the installs in its notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from dpmigrate.project import Project
+from dpmigrate.workspace.discover import Workspace
+from dpmigrate.workspace.reading import telling
+
+if TYPE_CHECKING:
+    from dpmigrate.workspace.source import Source
+
+
+def governed_by_target(workspace: Workspace) -> Callable[[str], bool]:
+    """Whether a dependency file inside PATH has a say in the source file at an absolute path."""
+    if not any(map(workspace.is_target, workspace.dependency_files)):
+        return lambda path: False
+    from dpmigrate.versions.project import load_declarations
+
+    declarations, _ = load_declarations(_dependencies(workspace).items())
+    own = {pin.path for pin in declarations.pins if workspace.is_target(workspace.absolute(pin.path))}
+
+    def governed(path: str) -> bool:
+        return any(pin.path in own for pin in declarations.declared_for(workspace.display(path)).pins)
+
+    return governed
+
+
+def _dependencies(workspace: Workspace) -> dict[str, bytes]:
+    """The dependency files that name Opacus, by the path that reports show."""
+    from dpmigrate.versions.decoding import NEEDLES
+
+    found = telling(workspace.dependency_files, NEEDLES, workspace.display)
+    return {workspace.display(path): data for path, data in found.data.items()}
+
+
+def declare(project: Project) -> None:
+    """Read the dependency files; only worth it where something private was found."""
+    workspace = project.workspace
+    if project.program is None or not project.program.runs:
+        return
+    from dpmigrate.versions.project import load_declarations
+
+    project.dependencies = {
+        path: project.overlay.get(workspace.absolute(path), data)
+        for path, data in _dependencies(workspace).items()
+    }
+    notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
+    project.declarations, problems = load_declarations(tuple(project.dependencies.items()), notebooks)
+    project.broken += problems
+
+
+def _cells(source: Source) -> Sequence[tuple[int, str]]:
+    """The cells that install something, whole, so that lines and offsets count inside the cell."""
+    cells = dict.fromkeys(install.cell for install in source.install_lines())
+    return [(cell, "\n".join(source.lines(cell))) for cell in cells]

@@ -1,0 +1,116 @@
+"""The files of a project, read and parsed when the analysis asks for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dpmigrate.model import NotAnalysed
+from dpmigrate.project import Project
+from dpmigrate.workspace.reading import read_bytes, telling
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.modules import ModuleInfo, Modules
+    from dpmigrate.workspace.source import Source
+
+Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
+"""Parsed modules by key and bytes (None: as they are on disk)."""
+
+
+class Texts:
+    """Reads and parses files by their key below the project's root; what cannot be is noted once.
+
+    ``ready`` gives modules that need no parsing.
+    """
+
+    def __init__(self, project: Project, ready: Ready | None = None) -> None:
+        self.project = project
+        self.ready: Ready = {} if ready is None else ready
+        workspace, seeds = project.workspace, project.seeds
+        self.root = workspace.root.rstrip("/") + "/"
+        files = ("-",) if "-" in seeds else workspace.files
+        self.absolute = {self.key(path): path for path in files}
+        self.data = {**seeds, **project.overlay}
+        self.others = {path: key for key, path in self.absolute.items() if path not in seeds}
+
+    def key(self, path: str) -> str:
+        """The key of a file by its absolute path."""
+        return path.removeprefix(self.root)
+
+    def modules(self) -> Modules:
+        """The project's modules, parsed on demand."""
+        from dpmigrate.analysis.modules import Modules
+
+        return Modules(tuple(self.absolute), self.parse)
+
+    def mentioning(self, names: Iterable[str]) -> list[str]:
+        wanted = "|".join(sorted(map(re.escape, names)))
+        # In the JSON of a notebook a line begins after a quote, or after an escaped line break.
+        begin = rb"(?:^\s*|\"[ \t]*|\\n[ \t]*)"
+        pattern = re.compile(
+            begin + rb"(?:from\b|import\b|%run\b)[^\n\"\\]*\b(?:" + wanted.encode() + rb")\b", re.MULTILINE
+        )
+        unread = [path for path in self.others if path not in self.data]
+        seen = telling(unread, (b"import",), self.project.workspace.display)
+        changed = {path: self.data[path] for path in self.others if path in self.data}
+        texts = {**seen.data, **changed}
+        return [self.others[path] for path in sorted(texts) if pattern.search(texts[path])]
+
+    def text(self, key: str) -> bytes:
+        path = self.absolute[key]
+        if path not in self.data:
+            try:
+                return read_bytes(path)
+            except OSError:
+                return b""
+        return self.data[path]
+
+    def parse(self, key: str, library_path: str | None = None) -> ModuleInfo | None:
+        """The module at a key, which the project then knows; None when it cannot be parsed."""
+        at = key, self.project.overlay.get(self.absolute[key])
+        info = self.ready.get(at)
+        if info is None:
+            info = self._parsed(key, library_path)
+            if info is not None:
+                self.ready[at] = info
+        else:
+            self._noted(info.source, self.absolute[key])
+        self.project.parsed[key] = info
+        return info
+
+    def _parsed(self, key: str, library_path: str | None) -> ModuleInfo | None:
+        from dpmigrate.analysis.modules import ModuleInfo
+        from dpmigrate.workspace.errors import Unreadable
+        from dpmigrate.workspace.parse import parse
+        from dpmigrate.workspace.source import from_stdin, load
+
+        path = self.absolute[key]
+        workspace = self.project.workspace
+        try:
+            data = self.data.get(path)
+            source = from_stdin(self.data["-"]) if path == "-" else load(path, workspace.cwd, data)
+            if not source.is_python:
+                return None
+            self._noted(source, path)
+            info = ModuleInfo(key, source, parse(source), library_path)
+            # A colon ends the path of a notebook in the keys of the files that it writes.
+            names = [f"{key}:{part.label.replace('/', '.')}" for part in source.written]
+            pairs = zip(names, source.written, strict=True)
+            info.writes(*(ModuleInfo(name, part, parse(part)) for name, part in pairs))
+            return info
+        except Unreadable as error:
+            self.note(path, error.line or 1, error.reason)
+        return None
+
+    def _noted(self, source: Source, path: str) -> None:
+        self.project.sources[source.path] = source
+        for broken in source.broken_cells:
+            self.note(path, broken.line, broken.reason, broken.cell)
+
+    def note(self, path: str, line: int, reason: str, cell: int | None = None) -> None:
+        """Remember that a file (by its absolute path) could not be analysed, if it is to be reported."""
+        workspace = self.project.workspace
+        if path == "-" or workspace.is_target(path):
+            shown = path if path == "-" else workspace.display(path)
+            self.project.broken.append(NotAnalysed(shown, line, reason, cell))

@@ -1,0 +1,68 @@
+"""What a scan says holds for whatever a program does: random programs, run under all of their arguments."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from dpmigrate import api
+from dpmigrate.model import ScanResult
+from tests.scan.random_programs import PROGRAMS, outcomes
+from tests.scan.random_training import programs
+from tests.scan.stand_ins import executions
+
+EXAMPLES = os.environ.get("DPMIGRATE_PROGRAMS")
+"""How many other programs to try; without it the same hundred every time."""
+random_programs = settings(
+    max_examples=int(EXAMPLES or 100),
+    derandomize=EXAMPLES is None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+
+
+def scan(factory: pytest.TempPathFactory, program: str) -> ScanResult:
+    folder: Path = factory.mktemp("program", numbered=True)
+    (folder / "train.py").write_text(program, encoding="utf-8")
+    return api.scan(["."], cwd=folder, opacus=">=1.5.3")
+
+
+@given(PROGRAMS)
+@random_programs
+def test_no_mode_of_any_execution_is_missing(tmp_path_factory: pytest.TempPathFactory, program: str) -> None:
+    listed = {mode for run in scan(tmp_path_factory, program).runs for mode in run.mode}
+    assert "?" in listed or outcomes(program) <= listed
+
+
+@given(programs())
+@random_programs
+def test_findings_are_what_some_execution_does(
+    tmp_path_factory: pytest.TempPathFactory, program: str
+) -> None:
+    result = scan(tmp_path_factory, program)
+    seen = list(executions(program))
+    rules = {finding.rule for finding in result.findings}
+    managed = {bool(run.batch_memory_manager) for run in result.runs if "ghost" in run.mode}
+    assert {mode for run in result.runs for mode in run.mode} == {mode for e in seen for mode in e.modes}
+    assert any(e.unwrapped for e in seen) <= ("DPM103" in rules)
+    assert any(e.managed for e in seen) <= (True in managed)
+    assert any(e.unpacked_wrongly for e in seen) == ("DPM403" in rules)
+    assert any(e.without_criterion for e in seen) == ("DPM404" in rules)
+    # Where a call can be made in ghost mode, a report is about what happens then.
+    ghost = [e for e in seen if "ghost" in e.modes] or seen
+    touches = {how for e in ghost for how in e.first_touches}
+    cleared = {run.zero_grad_set_to_none for run in result.runs if "ghost" in run.mode or ghost is seen}
+    assert True not in cleared or touches <= {"none"}
+    assert cleared != {False} or touches != {"none"}
+    noise = {state for e in seen for state in e.noise}
+    assert {run.noise_generator for run in result.runs} in (noise, {"unknown"})
+    assert ("unseeded" in noise) == ("DPM201" in rules)
+    if any(e.wrapped or e.unwrapped for e in seen):
+        # Code that no arguments reach is analysed all the same, and may be wrong.
+        certain = {finding.rule for finding in result.findings if finding.certainty == "definite"}
+        assert any(e.unwrapped for e in seen) >= ("DPM103" in certain)
+        assert any(e.managed for e in seen) >= (True in managed)

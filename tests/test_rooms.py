@@ -1,0 +1,74 @@
+"""The rooms of the package stand as CONTRIBUTING.md lists them: imports point one way and close no circle.
+
+Imports inside functions and for type checkers count: they tie files together all the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.opacus_releases import CHECKOUT
+
+PACKAGE = CHECKOUT / "dpmigrate"
+FACES = ("__init__", "__main__", "pytest_plugin")
+"""Modules at the top that are a way in from outside, or the version; they are no rooms."""
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(module: str) -> Iterator[str]:
+    """The modules of the package that one imports anywhere in its text."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                named = f"{origin}.{alias.name}"
+                yield from {named if named in MODULES else origin} & MODULES.keys()
+
+
+def room(module: str) -> str:
+    return (module.split(".")[1:] or ["__init__"])[0]
+
+
+def order() -> list[str]:
+    """The rooms from the ground up, as the design lists them."""
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = re.search(r"^```\n(model\.py .*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert block is not None
+    return [line.split()[0].removesuffix(".py") for line in block[1].splitlines() if line[0] != " "]
+
+
+def test_every_room_is_in_the_design() -> None:
+    assert {room(module) for module in MODULES} - set(FACES) == set(order())
+
+
+def test_imports_point_to_rooms_below() -> None:
+    floors = {name: floor for floor, name in enumerate(["__init__", *order()])}
+    inside = (module for module in MODULES if room(module) in floors)
+    above = [(m, other) for m in inside for other in imports(m) if floors[room(other)] > floors[room(m)]]
+    assert above == []
+
+
+def test_no_imports_close_a_circle() -> None:
+    graph = {module: {other for other in imports(module) if other != module} for module in MODULES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
