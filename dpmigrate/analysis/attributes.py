@@ -55,6 +55,8 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     if isinstance(atom, Class):
         return class_attribute(ip, atom, name, node)
     if isinstance(atom, Tensor):
+        if ("tensor", name) in registry.METHODS:
+            return of(Bound(atom, name))
         return of(
             Tensor(atom.sources, atom.maker, (*atom.steps, f".{name}")[-6:], atom.coefficient, atom.reduction)
         )

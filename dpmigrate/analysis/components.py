@@ -13,22 +13,25 @@ from typing import NamedTuple
 from dpmigrate.analysis.modules import Modules
 
 _IMPORT = re.compile(
-    rb"""(?:^|["'\n\r;:])[ \t]*(?:
-        from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?:\((?P<several>[^)]*)\)|(?P<names>[^#;"'\n\r(]+))
-      | import[ \t]+(?P<modules>[^#;"'\n\r]+))""",
+    rb"""(?:^|["'\n\r;:]|\\n)[ \t]*(?:
+        from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?:\((?P<several>[^)]*)\)|(?P<names>[^#;"'\n\r\\(]+))
+      | import[ \t]+(?P<modules>[^#;"'\n\r\\]+)
+      | %run[ \t][^"'\n\r\\]*?(?P<run>\w[\w/]*)\.py\b)""",
     re.VERBOSE,
 )
-"""Import statements in the text of a module, or of a notebook's JSON; strings that look like one
-connect too much, which costs time and nothing else."""
+"""Import statements in the text of a module, or of a notebook's JSON, where a cell may be one string
+with escaped line breaks; strings that look like one connect too much, which costs time and nothing else."""
 
-_NAME = re.compile(rb"(?:^|[,(\s])([.\w]+)")
+_NAME = re.compile(rb"(?:^|[,(\s]|\\n)([.\w]+)")
 
 
 def imports_in(modules: Modules, key: str, text: bytes) -> Iterator[str]:
     """The files of the project that the text of the module ``key`` may import."""
     for found in _IMPORT.finditer(text):
         base = found["base"]
-        if base is not None:
+        if found["run"] is not None:
+            level, wanted = 0, [found["run"].decode("ascii", "replace").replace("/", ".")]
+        elif base is not None:
             dotted = base.decode("ascii", "replace")
             level = len(dotted) - len(dotted.lstrip("."))
             dotted = dotted.lstrip(".")

@@ -127,8 +127,12 @@ class Interpreter:
         self.made: list[Function] = []
         """Every function that was defined, to enter those that nothing calls."""
         self.classes: list[Class] = []
+        self.instances: dict[Obj, Value | None] = {}
+        """The instances of the project's classes, and how the process was seeded when each was made."""
         self.tested: dict[Hashable, set[str]] = {}
         """Constants that the program compares an unknown value with."""
+        self.switches: frozenset[int] = frozenset()
+        """Literals (by identity) that whoever runs the program may turn round, see ``switches``."""
         self.seeds: list[Any] = []
         self.observed: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
         """What each expression was seen to be and under which assumptions, constants left out."""

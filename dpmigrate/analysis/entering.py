@@ -8,15 +8,20 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import core
-from dpmigrate.analysis.classes import external_base, is_enum, is_record, linear
+from dpmigrate.analysis.classes import external_base, is_enum, is_record
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
+from dpmigrate.analysis.left_out import left_out, only_new_places
 from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.members import methods_of, mixins_last, names_a_ghost_mode
 from dpmigrate.analysis.mentions import Mentions
-from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Value, join_all
+from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Unknown, Value, join_all, of
+
+MAX_INSTANCES = 3
+"""How many instances of a class the methods that nothing calls are entered on."""
 
 MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
@@ -32,7 +37,7 @@ def enter_root(
     """Enter a module at one place, in a process that is seeded as the module or ``seed`` says."""
     name = f"{key}:{entry}" if entry else key
     ip.steps, ip.exhausted = 0, False
-    ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or NOTHING)
+    ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or _unseen_seed(ip, entry))
     try:
         action()
     except ExhaustedError:
@@ -46,13 +51,24 @@ def enter_root(
     ip.spent = ip.spent or ip.total > core.MAX_TOTAL
 
 
+def _unseen_seed(ip: Interpreter, entry: str) -> Value:
+    """What the callers of a function may have seeded, where not all code was followed to its end."""
+    if not entry or not ip.roots_exhausted:
+        return NOTHING
+    texts = [info.source.data for info in ip.modules.loaded() if info.key in ip.executed]
+    name = entry.rpartition(".")[2].encode()
+    if sum(text.count(name) for text in texts) < 2 or not any(b"seed" in text for text in texts):
+        return NOTHING
+    return of(Unknown(("seeded", "by a caller"), "callers that were not followed"))
+
+
 def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     """Enter functions and methods of the modules ``wanted`` that no call reached.
 
     Those that lead to a private run come first, while there is budget, and what can only add to
     runs that were found comes after. Within each, functions that others mention come last: by
     then a caller may have entered them with real arguments. What makes runs itself is entered
-    even when the budget of the whole is used up.
+    even when the budget of the whole is used up, and again where only a part of it was reached.
     """
     for leading in (True, False):
         for mentioned_too in (False, True):
@@ -63,6 +79,11 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
         if _mentions(ip).of(fn.node) & _MAKERS:
             ip.total = 0
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
+    for fn in left_out(ip, wanted, _mentions(ip)):
+        ip.total = 0
+        with only_new_places(ip):
+            found = _instances(ip, fn.owner) if fn.owner is not None else []
+            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn, found[0] if found else None))
 
 
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
@@ -86,7 +107,7 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
         if len(siblings) < MAX_FRAMES_OF_ONE:
             siblings.append(fn.key)
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
-    for cls in list(ip.classes):
+    for cls in mixins_last(ip):
         if cls.module.key in wanted and not is_enum(cls):
             _enter_class(ip, cls, leading)
 
@@ -105,9 +126,10 @@ _TRAINING = frozenset(
         "get_coeff",
         "get_clipping_coef",
         "signal_skip_step",
+        "training_step",
     ]
 )
-"""What code mentions that may do something with the objects of a run."""
+"""What code mentions, or is called, that may do something with the objects of a run."""
 
 
 def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
@@ -147,7 +169,7 @@ def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) ->
     """Whether a function speaks of training, and objects of a run are within its reach."""
     if not any(mark in fn.module.source.data for mark in MAKES_PRIVATE):
         return False
-    if not _mentions(ip).of(fn.node) & ip.notes["leading to training"]:
+    if not (_mentions(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
         return False
     owners: list[Hashable] = [("module", fn.module.key)]
     frame = fn.closure
@@ -158,7 +180,9 @@ def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) ->
 
 
 def _holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
-    """Whether a slot of an owner, or of an object in one, is an object of a run."""
+    """Whether an owner, a slot of it, or a slot of an object in one, is an object of a run."""
+    if isinstance(owner, Obj) and owner in ip.runs_by_object:
+        return True
     values = [ip.store.get(owner, slot) for slot in ip.store.keys(owner)]
     atoms = [a for value in values if value is not None for a in value.atoms]
     atoms += [a for s in atoms if isinstance(s, Seq) for item in s.items or () for a in item.atoms]
@@ -207,7 +231,10 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> 
                 default = ip.store.get(("defaults", fn.key), name)
                 told = arguments.get(name) or _told_by_framework(ip, receiver, name)
                 keywords[name] = told or outside_parameter(ip, fn, param, default)
-            enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+            result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+            framework = registry.FUNCTIONS.get("<returned to a framework>")
+            if receiver is not None and framework is not None:
+                framework(ip, CallInfo(fn.node, [of(receiver), result], name=fn.name))
 
 
 def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:
@@ -262,15 +289,14 @@ _SET_UPS = ("setUpClass", "setUp", "asyncSetUp", "setup_class", "setup_method")
 
 
 def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
-    """Make an instance as an outsider would, and enter the methods that no call reached on it.
+    """Enter the methods that no call reached, on the instances that the project makes, else on an outsider's.
 
-    When it turns out to keep objects of a run, its other methods are entered (again) with them.
+    When one turns out to keep objects of a run, its other methods are entered (again) with them.
     """
-    known: dict[Hashable, Obj] = ip.notes.setdefault("outside instances", {})
-    instance = known.get(cls.key)
+    known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
     again = cls.key in ip.notes.setdefault("entered classes", set())
-    keeps_run = not leading and instance is not None and _holds_run(ip, instance)
-    inherited = not again and _names_a_ghost_mode(cls)
+    keeps_run = not leading and any(_holds_run(ip, i) for i in known.get(cls.key, ()))
+    inherited = not again and names_a_ghost_mode(cls)
     with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
 
     def fresh(method: Function) -> bool:
@@ -279,15 +305,38 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
         done = method.key in ip.entered and not (inherited and method.owner is not cls)
         if done and (not keeps_run or (cls.key, method.key) in with_run):
             return False
-        return _leads_to_runs(ip, method) or (not leading and _may_use_runs(ip, method, instance))
+        if _leads_to_runs(ip, method):
+            return True
+        receivers: list[Obj | None] = [*known.get(cls.key, ())] or [None]
+        return not leading and any(_may_use_runs(ip, method, i) for i in receivers)
 
-    methods = _methods(ip, cls)
-    chosen = [m for m in methods if fresh(m)]
+    chosen = [m for m in methods_of(ip, cls) if fresh(m)]
     if not chosen:
         return
     ip.notes["entered classes"].add(cls.key)
     if keeps_run:
         with_run.update((cls.key, m.key) for m in chosen)
+    for method in chosen:
+        for instance in _instances(ip, cls):
+            if method.name in ("__init__", *_SET_UPS):
+                continue
+            name = f"{cls.node.name.value}.{method.name}"
+            seed = ip.instances.get(instance)
+            enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
+
+
+def _instances(ip: Interpreter, cls: Class) -> list[Obj]:
+    """What to call a class's methods on: the first instances that the project makes, else an outsider's."""
+    known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
+    if cls.key not in known:
+        own = [i for i in ip.instances if isinstance(i.data, Class) and i.data.key == cls.key]
+        known[cls.key] = own[:MAX_INSTANCES] or [i for i in [_outside_instance(ip, cls)] if i is not None]
+    return known[cls.key]
+
+
+def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:
+    """An instance as an outsider would make it, set up as test frameworks do."""
+    methods = methods_of(ip, cls)
     made: list[Obj] = []
 
     def make() -> None:
@@ -301,30 +350,18 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
                 for param in (*params.params[1:], *params.kwonly_params):
                     default = ip.store.get(("defaults", initialiser.key), param.name.value)
                     keywords[param.name.value] = outside_parameter(ip, initialiser, param, default)
-            elif is_record(cls):
-                made.extend(
-                    a for a in options.set_from_outside(ip, cls, cls.node).atoms if isinstance(a, Obj)
-                )
-                return
-            made.extend(
-                a for a in instantiate(ip, cls, CallInfo(cls.node, [], keywords)).atoms if isinstance(a, Obj)
-            )
+            if initialiser is None and is_record(cls):
+                value = options.set_from_outside(ip, cls, cls.node)
+            else:
+                value = instantiate(ip, cls, CallInfo(cls.node, [], keywords))
+            made.extend(a for a in value.atoms if isinstance(a, Obj))
 
-    if instance is not None:
-        made.append(instance)
-    else:
-        enter_root(ip, cls.module.key, cls.node.name.value, make)
-        for method in (m for m in methods if m.name in _SET_UPS and made):
-            enter_root(ip, cls.module.key, cls.node.name.value, partial(_enter_alone, ip, method, made[0]))
-        ip.notes["seed of", cls.key] = ip.store.get("<global>", "seed")
-        if made:
-            known[cls.key] = made[0]
-    for method in chosen:
-        if method.name in ("__init__", *_SET_UPS) or not made:
-            continue
-        name = f"{cls.node.name.value}.{method.name}"
-        seed = ip.notes.get(("seed of", cls.key))
-        enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, made[0]), seed)
+    enter_root(ip, cls.module.key, cls.node.name.value, make)
+    for method in (m for m in methods if m.name in _SET_UPS and made):
+        enter_root(ip, cls.module.key, cls.node.name.value, partial(_enter_alone, ip, method, made[0]))
+    if made:
+        ip.instances[made[0]] = ip.store.get("<global>", "seed")
+    return made[0] if made else None
 
 
 def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
@@ -335,24 +372,3 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
         new = ip.store.get(receiver, slot)
         if old is not None and new is not None and new != old:
             ip.store.set(receiver, slot, join_all([new, old.select(lambda a: a != Const(None))]))
-
-
-def _names_a_ghost_mode(cls: Class) -> bool:
-    """Whether a class speaks of ghost mode itself, so that inherited methods may do so on it."""
-    return b"ghost" in cls.module.source.data and "ghost" in cls.module.tree.code_for_node(cls.node)
-
-
-def _methods(ip: Interpreter, cls: Class) -> list[Function]:
-    """The class's methods, inherited ones included, each name once, in order of definition."""
-    found: dict[str, Function] = {}
-    for current in linear(cls):
-        for slot in ip.store.keys(("class", current.key)):
-            value = ip.store.get(("class", current.key), slot)
-            for atom in value.atoms if value is not None else ():
-                if (
-                    isinstance(atom, Function)
-                    and isinstance(atom.node, cst.FunctionDef)
-                    and isinstance(slot, str)
-                ):
-                    found.setdefault(slot, atom)
-    return list(found.values())

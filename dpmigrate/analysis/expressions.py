@@ -12,6 +12,7 @@ from dpmigrate.analysis.assignment import assign_target, get_item, iterate, subs
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.names import lookup
 from dpmigrate.analysis.values import (
     NONE,
@@ -44,7 +45,10 @@ def _ellipsis(ip: Interpreter, node: cst.Ellipsis) -> Value:
 def _name(ip: Interpreter, node: cst.Name) -> Value:
     literal = {"True": True, "False": False, "None": None}
     if node.value in literal:
-        return const(literal[node.value], ip.origin(node, "literal"))
+        value = const(literal[node.value], ip.origin(node, "literal"))
+        if id(node) in ip.switches:
+            return open_value(ip, ("switch", id(node)), value, [True, False], ip.origin(node, "a switch"))
+        return value
     return lookup(ip, node.value, node)
 
 

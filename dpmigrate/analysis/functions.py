@@ -79,6 +79,7 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     post = find_member(ip, cls, "__post_init__")
     if post is not None and isinstance(post.only, Function):
         enter_function(ip, post.only, CallInfo(info.node), receiver=made)
+    ip.instances[made] = ip.store.get("<global>", "seed")
     return of(made)
 
 
@@ -120,6 +121,9 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     """Execute a function of the project with these arguments; what it returns."""
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
+        unfollowed = None if active else registry.FUNCTIONS.get("<call not followed>")
+        if unfollowed is not None:
+            unfollowed(ip, CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
     if ip.recording:

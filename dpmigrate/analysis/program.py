@@ -12,14 +12,15 @@ from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, 
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
-from dpmigrate.analysis.library import frameworks, opacus, options, python, seeds, torch, trainers
+from dpmigrate.analysis.library import frameworks, lightning, opacus, options, python, seeds, torch, trainers
 from dpmigrate.analysis.modules import ModuleInfo, Modules
+from dpmigrate.analysis.switches import switches_of
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Unknown
 
 _LOADED = (
     *(calls, exceptions, expressions, flow, operators, statements, strings),
-    *(frameworks, opacus, options, python, seeds, torch, trainers),
+    *(frameworks, lightning, opacus, options, python, seeds, torch, trainers),
 )
 """Importing these registers their handlers."""
 
@@ -122,9 +123,13 @@ def analyse(modules: Modules, groups: Iterable[Group], recording: bool = False) 
 
 def _part(modules: Modules, entries: Sequence[str], recording: bool) -> Part:
     ip = _interpret(Interpreter(modules, recording), entries)
+    if switches := switches_of(ip):
+        again = Interpreter(modules, recording)
+        again.switches = switches
+        ip = _interpret(again, entries)
     if _mode_is_tested(ip):
         again = Interpreter(modules, recording)
-        again.tested = ip.tested
+        again.tested, again.switches = ip.tested, ip.switches
         ip = _interpret(again, entries)
     _name_supposed_modes(ip)
     return Part(ip)

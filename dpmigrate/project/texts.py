@@ -46,7 +46,11 @@ class Texts:
 
     def mentioning(self, names: Iterable[str]) -> list[str]:
         wanted = "|".join(sorted(map(re.escape, names)))
-        pattern = re.compile(rb"^\s*(?:from|import)\b[^\n]*\b(?:" + wanted.encode() + rb")\b", re.MULTILINE)
+        # In the JSON of a notebook a line begins after a quote, or after an escaped line break.
+        begin = rb"(?:^\s*|\"[ \t]*|\\n[ \t]*)"
+        pattern = re.compile(
+            begin + rb"(?:from\b|import\b|%run\b)[^\n\"\\]*\b(?:" + wanted.encode() + rb")\b", re.MULTILINE
+        )
         unread = [path for path in self.others if path not in self.data]
         seen = telling(unread, (b"import",), self.project.workspace.display)
         changed = {path: self.data[path] for path in self.others if path in self.data}

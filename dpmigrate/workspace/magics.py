@@ -1,7 +1,8 @@
 """IPython's line and cell magics, replaced line for line by Python so that a cell parses.
 
 ``!cmd``, ``%magic`` and ``obj?`` become a ``pass`` statement, ``x = !cmd`` becomes an assignment
-of an undefined name, and a cell magic whose body is not Python becomes one ``pass`` per line.
+of an undefined name, ``%run a/b.py`` becomes ``from a.b import *``, which leaves the same names, and a
+cell magic whose body is not Python becomes one ``pass`` per line.
 Each replaced line carries a comment with the number of its original text, so that the original
 comes back wherever an edit moved the line. Rules as in IPython.core.inputtransformer2.
 """
@@ -9,6 +10,7 @@ comes back wherever an edit moved the line. Rules as in IPython.core.inputtransf
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -24,6 +26,7 @@ _CANDIDATE = re.compile(r"^[ \t]*[%!?/,;]|=[ \t]*[%!]|\?[ \t]*\r?$", re.MULTILIN
 _WHOLE = re.compile(r"[ \t]*[%!?/,;]|[ \t]*%{0,2}[\w.*]+(?:\[[\w'\"]+\])?\?{1,2}[ \t]*$")
 _ASSIGNED = re.compile(r"([ \t]*[^\W\d][\w.,\[\]'\" \t]*[ \t]*=[ \t]*)([%!].*)$")
 _TIMED = re.compile(r"([ \t]*)(%(?:time|timeit|prun|memit)[ \t]+)([^-\s].*)$")
+_RUN = re.compile(r"%run[ \t]+(?:-[a-zA-Z][ \t]+)*[\"']?(?:\.{1,2}/)*((?:[^\W\d]\w*/)*[^\W\d]\w*)\.py\b")
 _AUTOMAGIC = re.compile(
     r"[ \t]*(?:(?:pip3?|conda|mamba|uv)[ \t]+[a-z]"
     r"|(?:cd|ls|pwd|cat|mkdir|rm|cp|mv|clear|load_ext|matplotlib)(?:[ \t]+[^\s=(.,:\[]|[ \t]*$))"
@@ -59,7 +62,8 @@ class Magics:
         """Cells of which nothing is left as Python."""
         reference = rf"#[ \t]*{re.escape(tag)}"
         self._reference = re.compile(
-            rf"^([ \t]*)([^\r\n]*?)(?:(?:pass|ipython_magic)[ \t]*{reference}|[ \t]*{reference}-before) (\d+)"
+            rf"^([ \t]*)([^\r\n]*?)(?:(?:pass|ipython_magic|from [\w.]+ import \*)[ \t]*{reference}"
+            rf"|[ \t]*{reference}-before) (\d+)"
             r"[ \t]*(?=[\r\n]|\Z)",
             re.MULTILINE,
         )
@@ -160,6 +164,9 @@ class Magics:
                 reference = self._keep(cell, index, timed[2], before=True)
                 replaced.append(f"{timed[1]}{timed[3]}  {reference}{end}")
                 continue
+            elif statement.here and (module := _module_run(body)):
+                replaced.append(f"from {module} import *  {self._keep(cell, index, body)}{end}")
+                continue
             elif statement.here and _WHOLE.match(body):
                 indent = _indent(body)
                 replaced.append(self._pass(cell, index, line))
@@ -173,6 +180,13 @@ class Magics:
                 continue
             continued = body.endswith("\\")
         return replaced
+
+
+def _module_run(body: str) -> str:
+    """The module that a line runs in the notebook's own namespace; empty when it is no such line."""
+    run = _RUN.match(body)
+    parts = run[1].split("/") if run is not None and not body.endswith("\\") else []
+    return "" if any(map(keyword.iskeyword, parts)) else ".".join(parts)
 
 
 class _StatementStart:

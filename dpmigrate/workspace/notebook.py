@@ -233,7 +233,7 @@ def _joined(
         lines = LINE.findall(cell.text)
         read = _file_content if name else _python
         body, fault = read(magics, cell.index, lines)
-        if fault is not None:
+        if fault is not None and not cell.is_foreign:
             broken.append(fault)
         if body and not body[-1].endswith(("\n", "\r")):
             body[-1] += "\n"

@@ -22,12 +22,17 @@ _DECODER = json.JSONDecoder(strict=False)
 
 @dataclass(frozen=True, slots=True)
 class CodeCell:
-    """A code cell: its index among all cells, its text, and the span of its ``source`` value."""
+    """A code cell: its index among all cells, its text, and the span of its ``source`` value.
+
+    ``is_foreign`` where the cell names another language than the kernel: editors guess at it, and the
+    kernel runs the cell as Python all the same.
+    """
 
     index: int
     text: str
     start: int
     end: int
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ def _read(text: str) -> NotebookText:
                 "notebook format 3 is not read; convert it with `jupyter nbconvert --to notebook`"
             )
         raise Unreadable("not a notebook: it has no cells")
-    if not _is_python(_value(text, top.get("metadata"))):
+    kernel = _language(_value(text, top.get("metadata")))
+    if not _is_python(kernel):
         return NotebookText(text, (), is_python=False)
     if text[top["cells"][0]] != "[":
         raise Unreadable("not a notebook: its cells are not a list")
@@ -111,27 +117,32 @@ def _read(text: str) -> NotebookText:
         members = dict(_members(text, first))
         if _value(text, members.get("cell_type")) != "code" or "source" not in members:
             continue
-        if not _is_python(_value(text, members.get("metadata"))):
+        is_foreign = not _is_python(_language(_value(text, members.get("metadata"))))
+        if is_foreign and not kernel:
             continue
         span = members["source"]
         source = _value(text, span)
         if isinstance(source, list) and all(isinstance(line, str) for line in source):
             source = "".join(source)
         if isinstance(source, str):
-            cells.append(CodeCell(index, source, *span))
+            cells.append(CodeCell(index, source, *span, is_foreign))
     return NotebookText(text, tuple(cells))
 
 
-def _is_python(metadata: Any) -> bool:
-    """Whether the metadata of a notebook or a cell names Python, or no language at all."""
+def _language(metadata: Any) -> str:
+    """The language that the metadata of a notebook or a cell names; empty where it names none."""
     if not isinstance(metadata, dict):
-        return True
+        return ""
     for group, key in (("kernelspec", "language"), ("language_info", "name"), ("vscode", "languageId")):
         inner = metadata.get(group)
         language = inner.get(key) if isinstance(inner, dict) else None
         if isinstance(language, str) and language:
-            return "python" in language.lower()
-    return True
+            return language
+    return ""
+
+
+def _is_python(language: str) -> bool:
+    return not language or "python" in language.lower()
 
 
 def _value(text: str, span: tuple[int, int] | None) -> Any:

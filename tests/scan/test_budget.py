@@ -49,3 +49,103 @@ def test_what_makes_runs_is_entered_when_the_budget_of_the_whole_is_used_up(
     result = api.scan(cwd=lay_out(tmp_path, a_main=before_it, train=wrong()))
     assert result.cut_short
     assert [f.rule for f in result.findings if f.severity != "info"] == ["DPM103"]
+
+
+MODES = """
+import torch
+from torch import nn
+from opacus import PrivacyEngine
+
+def busy(n):
+    return [n + 1, n + 2, n + 3]
+
+def train(method, data):
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = torch.utils.data.DataLoader(data, batch_size=8)
+    busy(1)
+    if method == "hooks":
+        model, optimizer, loader = PrivacyEngine().make_private(
+            module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+    elif method == "ghost":
+        model, optimizer, criterion, loader = PrivacyEngine().make_private(
+            module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+            criterion=nn.CrossEntropyLoss(), grad_sample_mode="ghost")
+
+for method in ["hooks", "plain", "ghost"]:
+    train(method, data)
+"""
+
+
+def test_a_call_that_a_cut_short_function_was_not_followed_to_is_still_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 26)
+    result = api.scan(cwd=lay_out(tmp_path, main=MODES))
+    assert result.cut_short
+    assert [(run.line, run.mode) for run in result.runs] == [(15, ("hooks",)), (18, ("ghost",))]
+
+
+def test_it_adds_nothing_to_the_runs_that_are_known_with_real_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = MODES.replace('grad_sample_mode="ghost"', "grad_sample_mode=method")
+    text = text.replace('if method == "hooks":', "if method:").replace('elif method == "ghost":', "else:")
+    monkeypatch.setattr(core, "MAX_STEPS", 26)
+    result = api.scan(cwd=lay_out(tmp_path, main=text))
+    assert [(run.line, run.mode) for run in result.runs if run.mode == ("hooks",)] == [(15, ("hooks",))]
+
+
+SEEDED_FIRST = """
+import torch
+from torch import nn
+from opacus import PrivacyEngine
+
+def step_0(n):
+    return n
+
+def settle(seed):
+    torch.manual_seed(seed)
+
+def main(data):
+    model = nn.Linear(4, 2)
+    BUSY
+    settle(3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = torch.utils.data.DataLoader(data, batch_size=8)
+    model, optimizer, loader = PrivacyEngine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+
+main(data)
+"""
+
+
+def test_a_seed_in_a_call_that_was_not_followed_is_not_denied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = "; ".join("step_0(1)" for _ in range(10))
+    short = api.scan(cwd=lay_out(tmp_path, main=SEEDED_FIRST.replace("BUSY", busy)))
+    assert [run.global_seed for run in short.runs] == [True]
+    monkeypatch.setattr(core, "MAX_STEPS", 40)
+    cut = api.scan(cwd=lay_out(tmp_path, main=SEEDED_FIRST.replace("BUSY", busy)))
+    assert cut.cut_short
+    assert [run.global_seed for run in cut.runs] == [None]
+
+
+def test_a_caller_that_was_not_followed_may_have_seeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = "from train import train\ndef experiment(data):\n    torch.manual_seed(2)\n    train(data)\n"
+    plain = wrong().replace("    torch.manual_seed(1)\n", "")
+    monkeypatch.setattr(core, "MAX_TOTAL", 60)
+    files = {"a_main": "import opacus\nimport torch\n" + caller + LONG + "experiment(data)\n", "train": plain}
+    result = api.scan(cwd=lay_out(tmp_path, **files))
+    assert result.cut_short
+    assert [run.global_seed for run in result.runs] == [None]
+
+
+def test_what_nothing_calls_is_not_seeded_by_anyone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = wrong().replace("    torch.manual_seed(1)\n", "")
+    monkeypatch.setattr(core, "MAX_TOTAL", 60)
+    result = api.scan(cwd=lay_out(tmp_path, a_main="import opacus\nimport train\n" + LONG, train=plain))
+    assert [run.global_seed for run in result.runs] == [False]

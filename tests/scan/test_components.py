@@ -28,6 +28,12 @@ MODULES = Modules(FILES, lambda key, library_path: None)
             '["import torch\\n",\n "from pkg.data import load"]',
             {"pkg/__init__.py", "pkg/data.py"},
         ),
+        (
+            "notes.ipynb",
+            r'"import sys\nfrom other.engine import a\nfrom pkg.data import (\nload\n)\nload()\n"',
+            {"pkg/__init__.py", "pkg/data.py", "other/engine.py"},
+        ),
+        ("notes.ipynb", '["%run -i ../other/engine.py\\n",\n "x"]', {"other/engine.py"}),
     ],
 )
 def test_what_a_text_imports(key: str, text: str, found: set[str]) -> None:

@@ -65,6 +65,28 @@ def test_a_kernel_of_another_language_is_skipped() -> None:
     assert source.broken_cells == ()
 
 
+def test_a_language_that_an_editor_guessed_for_a_cell_does_not_hide_it() -> None:
+    data = notebook("import torch", "SELECT 1", "x = 1").replace(
+        b'"metadata": {},', b'"metadata": {"vscode": {"languageId": "shellscript"}},'
+    )
+    source = read(data)
+    assert "import torch" in source.python
+    assert "SELECT" not in source.python
+    assert source.broken_cells == ()
+    assert cells_of(source.rebuild(source.python.replace("x = 1", "x = 2"))) == [
+        "import torch",
+        "SELECT 1",
+        "x = 2",
+    ]
+
+
+def test_a_cell_of_another_language_is_skipped_where_the_kernel_is_not_known() -> None:
+    data = notebook("x = 1", metadata={}).replace(
+        b'"metadata": {},', b'"metadata": {"vscode": {"languageId": "sql"}},', 1
+    )
+    assert read(data).python == ""
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -96,6 +118,8 @@ def test_invalid_json_names_its_line() -> None:
     [
         "!pip install opacus==1.5.2",
         "%matplotlib inline\nx = 1",
+        "x = 1\n%run -i ../src/helpers.py --epochs 3\ny = 1",
+        "%run class.py\n%run my-helpers.py\n%run a.ipynb\nif x:\n    %run b.py\n%run c.py \\\n  -x",
         "  \n%%time\nx = 1\n",
         "%%bash\npip install x\nif [ 1 ]; then\nfi",
         "%%writefile train.sh\nimport opacus\nprint 'x'",

@@ -1,26 +1,11 @@
-"""Frameworks that hand objects through: accelerate, peft, lightning."""
+"""Frameworks that hand objects through: accelerate, peft, Fabric."""
 
 from __future__ import annotations
 
-from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
-
-BASE_KINDS.update(
-    dict.fromkeys(
-        [
-            "pytorch_lightning.LightningModule",
-            "pytorch_lightning.core.LightningModule",
-            "pytorch_lightning.core.lightning.LightningModule",
-            "lightning.LightningModule",
-            "lightning.pytorch.LightningModule",
-            "lightning.pytorch.core.LightningModule",
-        ],
-        "model",
-    )
-)
 
 
 @function("accelerate.Accelerator", "accelerate.accelerator.Accelerator")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import libcst as cst
+
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.values import NONE, Atom, Const, External, Obj, Unknown, Value, of
+from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.values import NONE, Atom, Const, External, Function, Obj, Unknown, Value, of
 
 SEEDERS = (
     "torch.manual_seed",
@@ -40,6 +43,8 @@ _SAYS_SO = re.compile(
     re.IGNORECASE,
 )
 """Names of functions of other packages that can only mean the seeds of everything, torch's included."""
+
+_SPEAKS_OF_SEEDS = re.compile(r"seed|determinis|reproducib", re.IGNORECASE)
 
 _OTHER_GENERATORS = frozenset(
     ["tensorflow", "numpy", "jax", "random", "paddle", "mxnet", "gym", "gymnasium", "keras", "torch"]
@@ -75,6 +80,23 @@ def _unknown_seeder(ip: Interpreter, info: CallInfo) -> Value:
         maybe = Unknown(("seeded", id(info.node)), f"{name}, which cannot be followed")
         ip.store.set("<global>", "seed", of(maybe, ip.origin(info.node, name)))
     return NONE
+
+
+@function("<call not followed>")
+def _maybe_seeds(ip: Interpreter, info: CallInfo) -> Value:
+    """A function of the project that the budget did not reach, and that speaks of seeds: it may set one."""
+    callee = info.positional[0].only
+    if isinstance(callee, Function) and not ip.read("<global>", "seed"):
+        mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
+        if any(_SPEAKS_OF_SEEDS.search(name) for name in mentions.of(callee.node)):
+            unseen_seed(ip, info.node)
+    return NONE
+
+
+def unseen_seed(ip: Interpreter, node: cst.CSTNode) -> None:
+    """From here on nobody knows whether there is a global seed."""
+    maybe = Unknown(("seeded", id(node)), "code that was not followed")
+    ip.store.set("<global>", "seed", of(maybe, ip.origin(node)))
 
 
 def _package_and_name(callee: Atom | None, info: CallInfo) -> tuple[str, str]:

@@ -15,9 +15,11 @@ TRAINERS = (
     "transformers.trainer.Trainer",
     "transformers.Seq2SeqTrainer",
     "transformers.trainer_seq2seq.Seq2SeqTrainer",
-    "trl.SFTTrainer",
-    "trl.trainer.SFTTrainer",
-    "trl.trainer.sft_trainer.SFTTrainer",
+    *(
+        f"trl.{place}{name.upper() if name != 'reward' else 'Reward'}Trainer"
+        for name in ("sft", "dpo", "kto", "orpo", "cpo", "bco", "grpo", "reward")
+        for place in ("", "trainer.", f"trainer.{name}_trainer.")
+    ),
 )
 BASE_KINDS.update(dict.fromkeys(TRAINERS, "trainer"))
 registry.GIVEN["trainer", "model"] = "model"

@@ -1,7 +1,7 @@
 """What Python's own names mean. Each module is one group of names; importing it registers its handlers."""
 
-from dpmigrate.analysis.library.python import builtins, containers, wrappers
+from dpmigrate.analysis.library.python import builtins, containers, workers, wrappers
 
-LOADED = (builtins, containers, wrappers)
+LOADED = (builtins, containers, workers, wrappers)
 
 __all__ = ["LOADED"]

@@ -1,4 +1,4 @@
-"""Copies, partial application, context managers and spawned processes."""
+"""Copies, partial application and context managers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from dpmigrate.analysis.values import (
     Function,
     Obj,
     Partial,
-    Seq,
     Value,
     of,
 )
@@ -116,28 +115,6 @@ def _method_type(ip: Interpreter, info: CallInfo) -> Value:
             if isinstance(e.atom, Function):
                 out.append(Entry(Bound(r, "", e.atom), e.guard, e.because))
     return Value(tuple(out)) if out else info.argument(0, "function")
-
-
-@function(
-    "torch.multiprocessing.spawn",
-    "torch.multiprocessing.spawn.spawn",
-    "torch.multiprocessing.start_processes",
-)
-def _spawn(ip: Interpreter, info: CallInfo) -> Value:
-    arguments = info.argument(1, "args").only
-    items = list(arguments.items) if isinstance(arguments, Seq) and arguments.items is not None else []
-    rank = ip.unknown(info.node, "the process's rank")
-    unknown = not items and bool(info.argument(1, "args"))
-    call_value(ip, info.argument(0, "fn"), CallInfo(info.node, [rank, *items], unknown_positional=unknown))
-    return NONE
-
-
-@function("threading.Thread", "multiprocessing.Process", "torch.multiprocessing.Process")
-def _worker(ip: Interpreter, info: CallInfo) -> Value:
-    arguments = info.argument(None, "args").only
-    items = list(arguments.items) if isinstance(arguments, Seq) and arguments.items is not None else []
-    call_value(ip, info.argument(None, "target"), CallInfo(info.node, items))
-    return ip.unknown(info.node, "a worker")
 
 
 @function("os.environ.get", "os.getenv")

@@ -24,7 +24,7 @@ def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
-@method("tensor", "item", "tolist", "numpy", "size", "dim", "numel", "argmax", "shape")
+@method("tensor", "item", "tolist", "numpy", "size", "dim", "numel", "argmax")
 def _leaves_the_graph(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}")
 

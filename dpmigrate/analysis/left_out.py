@@ -1,0 +1,74 @@
+"""Calls that make runs but that no root came to before its budget was used up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.values import Function
+
+MAX_AGAIN = 12
+"""How many functions are entered again."""
+
+_CALLS = frozenset(["make_private", "make_private_with_epsilon"])
+
+
+def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Function]:
+    """Functions that were entered, but not as far as some call in them that makes a run.
+
+    A function that a loop calls with one configuration after the other is cut short on the way, and
+    the branches of the later ones are never taken.
+    """
+    if not ip.roots_exhausted:
+        return []
+    seen = _places(ip)
+    found: dict[int, Function] = {}
+    for fn in ip.made:
+        if fn.key not in ip.entered or fn.module.key not in wanted:
+            continue
+        if not isinstance(fn.node, cst.FunctionDef) or _nested(fn) or not mentions.of(fn.node) & _CALLS:
+            continue
+        if any(id(call) not in seen for call in _calls_in(fn.node)):
+            found.setdefault(id(fn.node), fn)
+    return list(found.values())[:MAX_AGAIN]
+
+
+@contextmanager
+def only_new_places(ip: Interpreter) -> Iterator[None]:
+    """Keep the runs made meanwhile at calls without one: the others are known with real arguments."""
+    seen = _places(ip)
+    before = set(ip.runs)
+    yield
+    for key in [k for k, run in ip.runs.items() if k not in before and id(run.origin.node) in seen]:
+        del ip.runs[key]
+
+
+def _places(ip: Interpreter) -> set[int]:
+    return {id(run.origin.node) for run in ip.runs.values()}
+
+
+def _nested(fn: Function) -> Function | None:
+    """The function that a function is defined in: its variables are gone."""
+    inner: Function | None = getattr(fn.closure, "function", None)
+    return inner
+
+
+def _calls_in(node: cst.FunctionDef) -> Iterator[cst.Call]:
+    """Calls of that name in a function's own body."""
+    stack: list[cst.CSTNode] = [node.body]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
+            continue
+        if (
+            isinstance(current, cst.Call)
+            and isinstance(current.func, cst.Attribute)
+            and current.func.attr.value in _CALLS
+        ):
+            yield current
+        stack.extend(children(current))

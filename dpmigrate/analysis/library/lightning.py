@@ -1,0 +1,96 @@
+"""Lightning, which owns the loop: what its trainer calls on a module, and what becomes of a step's loss."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.calls import call_method
+from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.gradients import record_backward
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.values import NONE, Class, Const, Entry, Obj, Value, const, of
+
+_PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
+MODULES = frozenset(
+    f"{package}.{place}LightningModule"
+    for package in _PACKAGES
+    for place in ("", "core.", "core.lightning.", "core.module.")
+)
+BASE_KINDS.update(dict.fromkeys(MODULES, "model"))
+
+_AUTOMATIC = "automatic_optimization"
+_CALLED = {
+    "setup": ("stage",),
+    "configure_optimizers": (),
+    "on_fit_start": (),
+    "on_train_start": (),
+    "on_train_epoch_start": (),
+    "training_step": ("batch", "batch_idx"),
+    "on_train_epoch_end": (),
+    "on_train_end": (),
+}
+"""The methods that ``fit`` calls, in order, and what it passes."""
+
+
+@function(*(f"{package}.{place}Trainer" for package in _PACKAGES for place in ("", "trainer.")))
+def _trainer(ip: Interpreter, info: CallInfo) -> Value:
+    return of(ip.new("lightning-trainer", info.node))
+
+
+@method("lightning-trainer", "fit")
+def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    for model in info.argument(0, "model").atoms:
+        if not isinstance(model, Obj) or not _is_lightning(model):
+            continue
+        for name, parameters in _CALLED.items():
+            member = find_member(ip, model.data, name)
+            if member is None:
+                continue
+            given = [const("fit") if p == "stage" else ip.unknown(info.node, p) for p in parameters]
+            node = getattr(member.only, "node", None)
+            step = call_method(ip, model, name, CallInfo(info.node, given, name=name))
+            if name == "training_step" and isinstance(node, cst.FunctionDef):
+                _optimise(ip, model, step, node)
+    return NONE
+
+
+def _returned(ip: Interpreter, info: CallInfo) -> Value:
+    """A method that nothing calls returned: where Lightning is what calls it, the loss goes backward."""
+    receiver, result = info.positional
+    module = receiver.only
+    if info.name != "training_step" or info.name in ip.notes.get("mentioned by others", ()):
+        return NONE
+    if isinstance(module, Obj) and _is_lightning(module):
+        _optimise(ip, module, result, info.node)
+    return NONE
+
+
+registry.FUNCTIONS["<returned to a framework>"] = _returned
+
+
+def _optimise(ip: Interpreter, module: Obj, result: Value, step: cst.CSTNode) -> None:
+    """What ``training_step`` returned goes backward unless the module does so itself."""
+    automatic = ip.read(module, _AUTOMATIC) or find_member(ip, module.data, _AUTOMATIC)
+    if automatic is None or automatic.only == Const(True):
+        said = [ip.read(a, ("key", "loss")) for a in result.atoms if isinstance(a, Obj) and a.kind == "dict"]
+        for losses in (result, *(value for value in said if value)):
+            record_backward(ip, losses, _return_of(step), via="Lightning")
+
+
+def _is_lightning(module: Obj) -> bool:
+    return isinstance(module.data, Class) and not MODULES.isdisjoint(external_names(module.data))
+
+
+def _return_of(function: cst.CSTNode) -> cst.CSTNode:
+    """The last ``return`` with a value, which is where a report can point; else the function itself."""
+    last, stack = function, [function]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, cst.Return) and node.value is not None:
+            return node
+        if node is function or not isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+            stack.extend(children(node))
+    return last

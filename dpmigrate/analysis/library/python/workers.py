@@ -1,0 +1,106 @@
+"""Functions that are handed to somebody who calls them: processes, threads, pools and launchers."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.calls import call_value
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.values import NONE, Bound, Entry, Function, Obj, Partial, Seq, Value
+
+MAX_CALLS = 8
+"""How many elements of a list a mapped function is called with."""
+
+
+@function(
+    "torch.multiprocessing.spawn",
+    "torch.multiprocessing.spawn.spawn",
+    "torch.multiprocessing.start_processes",
+)
+def _spawn(ip: Interpreter, info: CallInfo) -> Value:
+    rank = ip.unknown(info.node, "the process's rank")
+    _call_with(ip, info, info.argument(0, "fn"), info.argument(1, "args"), before=[rank])
+    return NONE
+
+
+@function("threading.Thread", "multiprocessing.Process", "torch.multiprocessing.Process")
+def _worker(ip: Interpreter, info: CallInfo) -> Value:
+    _call_with(
+        ip, info, info.argument(None, "target"), info.argument(None, "args"), info.argument(None, "kwargs")
+    )
+    return ip.unknown(info.node, "a worker")
+
+
+@function("accelerate.notebook_launcher", "accelerate.launchers.notebook_launcher")
+def _launch(ip: Interpreter, info: CallInfo) -> Value:
+    _call_with(ip, info, info.argument(0, "function"), info.argument(1, "args"))
+    return NONE
+
+
+@function("joblib.delayed", "joblib.parallel.delayed")
+def _delayed(ip: Interpreter, info: CallInfo) -> Value:
+    return info.argument(0, "function")
+
+
+@method("unknown", "submit")
+def _submit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if info.positional and _is_function(info.positional[0]):
+        rest = CallInfo(info.node, info.positional[1:], info.keywords, info.unknown_positional)
+        call_value(ip, info.positional[0], rest)
+    return unknown_call(ip, e.atom, info)
+
+
+@method("unknown", "apply_async")
+def _apply(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if _is_function(info.argument(0, "func")):
+        _call_with(ip, info, info.argument(0, "func"), info.argument(1, "args"), info.argument(2, "kwds"))
+    return unknown_call(ip, e.atom, info)
+
+
+@method("unknown", "map", "imap", "imap_unordered", "map_async", "starmap", "starmap_async")
+def _map(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    mapped = info.argument(0, "func")
+    if not _is_function(mapped):
+        return unknown_call(ip, e.atom, info)
+    items = _items(info.argument(1, "iterable"))
+    for item in (items or ())[:MAX_CALLS]:
+        if info.name.startswith("starmap"):
+            _call_with(ip, info, mapped, item)
+        else:
+            call_value(ip, mapped, CallInfo(info.node, [item]))
+    # Data sets have a ``map``, too, whose function is not worth following for an element that is not known.
+    if len(items or ()) > MAX_CALLS or (items is None and info.name != "map"):
+        call_value(ip, mapped, CallInfo(info.node, unknown_positional=True))
+    return unknown_call(ip, e.atom, info)
+
+
+def _call_with(
+    ip: Interpreter,
+    info: CallInfo,
+    callee: Value,
+    arguments: Value,
+    keywords: Value | None = None,
+    before: list[Value] | None = None,
+) -> None:
+    """Call a function with a tuple, and perhaps a dict, of arguments."""
+    items = _items(arguments)
+    named: dict[str, Value] = {}
+    known = not keywords
+    mapping = keywords.only if keywords else None
+    if isinstance(mapping, Obj) and mapping.kind == "dict":
+        known = not ip.store.get(mapping, "rest")
+        for slot in ip.store.keys(mapping):
+            if isinstance(slot, tuple) and slot[0] == "key" and isinstance(slot[1], str):
+                named[slot[1]] = ip.read(mapping, slot) or Value()
+    given = [*(before or ()), *(items or ())]
+    unknown = items is None and bool(arguments)
+    call_value(ip, callee, CallInfo(info.node, given, named, unknown, not known))
+
+
+def _items(value: Value) -> list[Value] | None:
+    atom = value.only
+    return list(atom.items) if isinstance(atom, Seq) and atom.items is not None else None
+
+
+def _is_function(value: Value) -> bool:
+    return bool(value) and all(isinstance(a, (Function, Bound, Partial)) for a in value.atoms)
