@@ -7,7 +7,6 @@ from collections.abc import Collection
 import libcst as cst
 
 from dpmigrate.analysis.values import External, Obj
-from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
@@ -17,6 +16,7 @@ from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite
 from dpmigrate.codemods.nodes import add_argument
+from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, route_out, variables_in
 from dpmigrate.codemods.program_facts import Facts, Scope
@@ -46,8 +46,7 @@ class CriterionPlan:
         self.routed: set[cst.CSTNode] = set()
         self.freed: cst.CSTNode | None = None
         self._affected: list[tuple[cst.Call, bool]] = []
-        self._set_before_call = False
-        """Whether a statement before the call will set the criterion's variable, whatever the mode."""
+        self.modes = OtherModes(upgrade)
 
     @property
     def result(self) -> ResultPlan:
@@ -282,7 +281,7 @@ class CriterionPlan:
         if not isinstance(statement, cst.SimpleStatementLine):
             raise self.upgrade.withheld("the call stands in the head of a statement")
         own.insert_before(statement, f"{name} = {code}")
-        self._set_before_call = True
+        self.modes.set_before_call = True
         self._give(name)
         for scope in loss_scopes or {self.scope}:
             self._receive(name, scope)
@@ -300,7 +299,8 @@ class CriterionPlan:
             return
         facts = self.facts
         for scope in self.result.scopes:
-            self._check_always_there(name, scope, wanted_in)
+            uses = [site.call for site in self.sites if self.facts.scope(site.call) is scope]
+            self.modes.check_reads(name, scope, uses, handed_on=scope is not wanted_in, result=self.result)
             if scope is wanted_in:
                 continue
             if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
@@ -309,20 +309,6 @@ class CriterionPlan:
                 route_out(facts, self.edits, scope, wanted_in, name)
             else:
                 route(facts, self.edits, scope, wanted_in, name, self.routed, self.freed)
-
-    def _check_always_there(self, name: str, scope: Scope, wanted_in: Scope) -> None:
-        """Each way to where a variable is used, or handed on to others at all, must set it."""
-        facts = self.facts
-        setting = [facts.statement(b) for b in binders(facts, scope) if name in bound_by(facts, b)]
-        events = (*self.result.unpacks, *self.result.items)
-        setting += [facts.statement(e.origin.node) for e in events if facts.scope(e.origin.node) is scope]
-        setting += [facts.statement(self.call)] if self._set_before_call and scope is self.scope else []
-        blocks = {facts.parent(statement) for statement in setting}
-        body: cst.CSTNode = scope.body if isinstance(scope, cst.FunctionDef) else scope
-        uses = [site.call for site in self.sites if facts.scope(site.call) is scope]
-        handed_on = scope is not wanted_in and body not in blocks
-        if handed_on or any(blocks.isdisjoint(facts.above(use)) for use in uses):
-            raise self.upgrade.withheld(f"{name} would be there in ghost mode alone, and is read in others")
 
     def _use_returned(self) -> None:
         """The call has a criterion already, but the losses are made by something else."""
@@ -341,38 +327,10 @@ class CriterionPlan:
             else:
                 self.edits.of(site.module).replace(site.call.func, name)
             self._affected.append((site.call, reduced))
-        if self.upgrade.mixed and not self._bound_before(name):
-            self._bind_in_other_modes(name)
+        if self.modes.run_on() and not self.modes.have(name, self.result):
+            self.modes.bind(name)
         for scope in scopes:
             self._receive(name, scope)
-
-    def _bound_before(self, name: str) -> bool:
-        """Whether a variable or attribute holds something by the time of the call."""
-        facts, line = self.facts, self.facts.position(self.call)
-        if name.startswith("self."):
-            owner = facts.class_of(self.scope)
-            targets = facts.inside(owner, cst.AssignTarget) if owner is not None else ()
-            taken_apart = {e.origin.node for e in self.result.unpacks}
-            return any(
-                facts.code(t.target).strip() == name for t in targets if facts.parent(t) not in taken_apart
-            )
-        return any(
-            name in bound_by(facts, b)
-            for b in binders(facts, self.scope)
-            if isinstance(b, cst.Param) or facts.position(b) < line
-        )
-
-    def _bind_in_other_modes(self, name: str) -> None:
-        """Let a new name be the criterion itself where the call returns none."""
-        given = next((a for a in self.call.args if a.keyword and a.keyword.value == "criterion"), None)
-        statement = self.facts.statement(self.call)
-        if given is None or not isinstance(statement, cst.SimpleStatementLine):
-            raise self.upgrade.withheld("in other modes the loss could not be made by what the call is given")
-        own = self.edits.of(self.module)
-        own.insert_before(statement, f"{name} = {self.facts.code(given.value).strip()}")
-        self._set_before_call = True
-        if not isinstance(given.value, (cst.Name, cst.Attribute)):
-            own.replace(given.value, name)
 
     def _adaptive_needs_none(self) -> None:
         """Opacus 1.6.0 forgets to ask the adaptive engine's criterion for one loss per example."""
