@@ -217,9 +217,7 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
         return _call_super(ip, atom, name, info)
     if isinstance(atom, Obj):
         return call_method(ip, atom, name, info)
-    kind = {Tensor: "tensor", Params: "params", Unknown: "unknown", Seq: "sequence", Const: "constant"}.get(
-        type(atom)
-    )
+    kind = _KINDS.get(type(atom))
     if kind is not None:
         handler = registry.METHODS.get((kind, name)) or registry.METHODS.get((kind, "*"))
         if handler is not None:
@@ -227,6 +225,17 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
     if isinstance(atom, Const) and atom.value is None:
         return NOTHING
     return unknown_call(ip, atom, info)
+
+
+_KINDS: dict[type[Atom], str] = {
+    Tensor: "tensor",
+    Params: "params",
+    Unknown: "unknown",
+    Seq: "sequence",
+    Const: "constant",
+    Function: "function",
+}
+"""What kind of object, as the tables of methods have it, is no `Obj`."""
 
 
 def _is_method(atom: Atom | None) -> bool:

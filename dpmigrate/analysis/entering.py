@@ -97,7 +97,7 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
     while done < len(ip.made):
         fn = ip.made[done]
         done += 1
-        if fn.key in ip.entered or fn.module.key not in wanted or not isinstance(fn.node, cst.FunctionDef):
+        if fn.key in ip.entered or fn.module.key not in wanted:
             continue
         if fn.owner is not None or fn.name in ip.notes["mentioned"] or _is_overload(fn):
             continue
@@ -138,8 +138,7 @@ def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
     names = {f.node.name.value for f in ip.made if isinstance(f.node, cst.FunctionDef)}
     found: set[str] = set()
     for fn in ip.made:
-        if isinstance(fn.node, cst.FunctionDef):
-            found |= (mentions.of(fn.node.body) & names) - {fn.name}
+        found |= (mentions.of(fn.node.body) & names) - {fn.name}
     return frozenset(found - {"__init__", "__call__", "forward"})
 
 
@@ -217,7 +216,6 @@ def _is_overload(fn: Function) -> bool:
 
 def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> None:
     """Enter a function as somebody outside the project would: defaults, annotations, unknowns."""
-    assert isinstance(fn.node, cst.FunctionDef)
     with ip.apart():
         ip.frames.append(fn.closure or Frame(("module", fn.module.key), fn.module))
         for arguments in _parametrized(ip, fn):
@@ -247,7 +245,8 @@ def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Valu
 
 def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:
     """The arguments that ``pytest.mark.parametrize`` or click give a function, one set per call."""
-    assert isinstance(fn.node, cst.FunctionDef)
+    if not isinstance(fn.node, cst.FunctionDef):
+        return [{}]
     out: list[dict[str, Value]] = [{}]
     for decorator in fn.node.decorators:
         call = decorator.decorator

@@ -164,6 +164,7 @@ def _lambda(ip: Interpreter, node: cst.Lambda) -> Value:
     for param in (*node.params.params, *node.params.kwonly_params):
         if param.default is not None:
             ip.store.set(("defaults", made.key), param.name.value, ip.evaluate(param.default))
+    ip.made.append(made)
     return of(made)
 
 

@@ -80,6 +80,8 @@ def _match(ip: Interpreter, node: cst.Match) -> bool:
     complete = False
     for case in node.cases:
         constants = _pattern_constants(ip, case.pattern)
+        if subject and not rest:
+            break  # What it can be was matched by the cases before.
         if constants is not None:
             yes = NOTHING
             for c in constants:

@@ -124,6 +124,19 @@ def _parse(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(made)
 
 
+@method("unknown", "suggest_categorical")
+def _suggested(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """What a trial of Optuna chooses."""
+    choices = _choices(info.argument(1, "choices"))
+    symbol = ("chosen", id(info.node), ip.context)
+    return open_value(ip, symbol, NOTHING, choices, ip.origin(info.node, "one of the choices"))
+
+
+@function("random.choice", "numpy.random.choice")
+def _chosen(ip: Interpreter, info: CallInfo) -> Value:
+    return _suggested(ip, CallInfo(info.node, [NOTHING, info.argument(0, "seq")]), Entry(Const(None)))
+
+
 @function(
     "transformers.HfArgumentParser",
     "transformers.hf_argparser.HfArgumentParser",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from dpmigrate.analysis.assignment import iterate, update_dict
 from dpmigrate.analysis.attributes import get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
-from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.values import (
@@ -137,6 +139,16 @@ def _zip(ip: Interpreter, info: CallInfo) -> Value:
     exact = [c.items for c in columns if isinstance(c, Seq) and c.items is not None]
     if exact and len(exact) == len(columns):
         return of(Seq(tuple(of(Seq(row)) for row in zip(*exact, strict=False))))
+    return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
+
+
+@function("itertools.product")
+def _product(ip: Interpreter, info: CallInfo) -> Value:
+    """Every row where there are few, as a grid of settings has; else one that stands for all."""
+    columns = [v.only for v in info.positional]
+    exact = [c.items for c in columns if isinstance(c, Seq) and c.items is not None]
+    if len(exact) == len(columns) and not info.keywords and prod(map(len, exact)) <= MAX_UNROLL:
+        return of(Seq(tuple(of(Seq(row)) for row in itertools.product(*exact))))
     return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
 
 

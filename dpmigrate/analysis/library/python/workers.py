@@ -42,6 +42,17 @@ def _delayed(ip: Interpreter, info: CallInfo) -> Value:
     return info.argument(0, "function")
 
 
+@function("ray.remote")
+def _made_remote(ip: Interpreter, info: CallInfo) -> Value:
+    return info.argument(0, "function") or ip.unknown(info.node, "a decorator")
+
+
+@method("function", "remote", "delay")
+def _remote(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """Ray's and Celery's way to have a function called elsewhere."""
+    return call_value(ip, Value((e,)), info)
+
+
 @method("unknown", "submit")
 def _submit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if info.positional and _is_function(info.positional[0]):

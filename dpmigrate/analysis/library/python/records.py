@@ -1,0 +1,37 @@
+"""Named tuples that a call makes; those that a class statement makes are records of the project."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.values import Const, Entry, Obj, Seq, Unknown, Value, of
+
+
+@function("collections.namedtuple", "typing.NamedTuple")
+def _named_tuple(ip: Interpreter, info: CallInfo) -> Value:
+    fields = _fields(info.argument(1, "field_names") or info.argument(1, "fields"))
+    if fields is None:
+        return ip.unknown(info.node, "a named tuple")
+    return of(ip.new("record-type", info.node, fields))
+
+
+def _fields(value: Value) -> tuple[str, ...] | None:
+    """The names in "a b", "a, b", ["a", "b"] or [("a", int), ("b", str)]."""
+    only = value.only
+    if isinstance(only, Const) and isinstance(only.value, str):
+        return tuple(only.value.replace(",", " ").split())
+    if not isinstance(only, Seq) or only.items is None:
+        return None
+    firsts = [v.only.items[0] if isinstance(v.only, Seq) and v.only.items else v for v in only.items]
+    names = [v.only.value for v in firsts if isinstance(v.only, Const) and isinstance(v.only.value, str)]
+    return tuple(names) if len(names) == len(firsts) else None
+
+
+@method("record-type", "__call__")
+def _make(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    made = ip.new("record", info.node)
+    for position, name in enumerate(e.atom.data):
+        unknown = of(Unknown((made.key, ".", name), f"field {name}"))
+        ip.store.set(made, name, info.argument(position, name) or unknown)
+    return of(made)
