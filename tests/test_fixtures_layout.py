@@ -20,7 +20,8 @@ TELLING = {
     "DPM001": "dpmigrate: ignore",
     "DPM101": ("max_physical_batch_size", "BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM102": "make_private",
-    "DPM103": (".backward(", ".manual_backward("),
+    # Or who calls ``backward`` for the program: what it is handed to, the framework that takes what is returned.
+    "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
     "DPM104": "criterion",
     "DPM107": (".backward(", ".manual_backward("),
     "DPM201": "Generator()",

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import libcst as cst
 
-from dpmigrate.analysis.attributes import deeper, set_attribute
+from dpmigrate.analysis.attributes import deeper, get_attribute, set_attribute
 from dpmigrate.analysis.classes import class_attribute
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Literal
@@ -20,6 +20,7 @@ from dpmigrate.analysis.values import (
     Const,
     Entry,
     External,
+    Module,
     Obj,
     Params,
     Seq,
@@ -152,6 +153,8 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     key = subscript_key(ip, target)
     known = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]
+    if isinstance(container.only, Module) and isinstance(known, Const) and isinstance(known.value, str):
+        set_attribute(ip, container, known.value, value, target)
     for e in owners:
         slot: Hashable = ("key", known.value) if isinstance(known, Const) else "rest"
         before = ip.store.get(e.atom, slot)
@@ -221,6 +224,8 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
         return of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because)
     if isinstance(atom, (Tensor, Params)):
         return of(atom)
+    if isinstance(atom, Module) and key is not None and isinstance(key.only, Const):
+        return get_attribute(ip, of(atom), str(known[0]), node)
     if isinstance(atom, Class):
         if key is not None and isinstance(key.only, Const):
             return class_attribute(ip, atom, str(known[0]), node)

@@ -16,6 +16,11 @@ COUNTS = (1, 2, 3)
 MAX_DEPTH = 3
 HEAD = """\
 import argparse
+import copy
+import dataclasses
+import functools
+from contextlib import contextmanager
+from enum import Enum
 from opacus import PrivacyEngine
 
 parser = argparse.ArgumentParser()
@@ -37,6 +42,77 @@ class Box:
         return self
 
 
+class Sub(Box):
+    kind = "ew"
+
+    @property
+    def both(self):
+        return self.mode
+
+    @classmethod
+    def make(cls, mode):
+        return cls(mode)
+
+    def put(self, mode, really=True):
+        self.last = mode
+        return super().put(mode, really)
+
+
+@dataclasses.dataclass
+class Conf:
+    mode: str = "hooks"
+    flag: bool = False
+
+
+class Kind(Enum):
+    FAST = "ghost"
+    SLOW = "hooks"
+
+
+def outer(mode):
+    def inner(really=False):
+        nonlocal mode
+        if really:
+            mode = "ew"
+        return mode
+
+    return inner
+
+
+def star(*args, **kwargs):
+    return kwargs.get("mode", args[0] if args else "ew")
+
+
+def logged(f):
+    @functools.wraps(f)
+    def wrapper(*args, **kwargs):
+        return f(*args, **kwargs)
+
+    return wrapper
+
+
+@logged
+def same(mode):
+    return mode
+
+
+def each(modes):
+    for mode in modes:
+        yield mode
+
+
+@contextmanager
+def using(mode):
+    yield mode
+
+
+def early(flag, mode):
+    for m in ("ew", mode):
+        if flag:
+            return m
+    return "ghost"
+
+
 def pick(flag, mode):
     if flag:
         return "ghost"
@@ -55,6 +131,7 @@ mode = other = "hooks"
 k, on = 0, False
 table, box, items = {"mode": "hooks"}, Box("hooks"), ["hooks"]
 spare, crate, row = {}, Box("ew"), []
+conf, keep = Conf(), outer("hooks")
 """
 TEXTS = st.sampled_from(
     [
@@ -84,7 +161,39 @@ TEXTS = st.sampled_from(
         "[m for m in (mode, other)][0]",
         "next(iter([other]))",
         "max(mode, other)",
-        "(mode + other)",
+        "(mode + other)[:6]",
+        "Sub(mode).both",
+        "Sub.make(other).mode",
+        "Sub(mode).put('ghost', on).both",
+        "Sub.kind",
+        "conf.mode",
+        "Conf(mode).mode",
+        "dataclasses.replace(conf, mode=other).mode",
+        "Kind.FAST.value",
+        "Kind(mode).value",
+        "outer(mode)()",
+        "outer(mode)(on)",
+        "keep()",
+        "star(mode)",
+        "star(mode=other)",
+        "star(**table)",
+        "star(*items)",
+        "same(mode)",
+        "list(each(items))[0]",
+        "next(each([mode, other]))",
+        "(new := mode)",
+        "vars(box)['mode']",
+        "str(mode)",
+        "dict(a=mode)['a']",
+        "[*items, mode][-1]",
+        "items[-1:][0]",
+        "{m: m for m in items}[items[0]]",
+        "copy.deepcopy(table)['mode']",
+        "copy.copy(box).mode",
+        "early(on, mode)",
+        "(table | spare)['mode']",
+        "functools.partial(pick, mode='ew')(on)",
+        "''.join([mode])",
     ]
 )
 TESTS = st.sampled_from(
@@ -111,6 +220,17 @@ TESTS = st.sampled_from(
         "mode.startswith('g')",
         "other",
         "row",
+        "conf.flag",
+        "conf.mode == Kind.FAST.value",
+        "hasattr(box, 'last')",
+        "any(m == 'ghost' for m in items)",
+        "all([on, args.a])",
+        "bool(spare)",
+        "k in (1, 2)",
+        "1 < k < 3",
+        "(size := len(items)) > 1",
+        "isinstance(mode, str)",
+        "callable(keep)",
     ]
 )
 SIMPLE = st.one_of(
@@ -140,6 +260,18 @@ SIMPLE = st.one_of(
     st.builds("box = Box({})".format, TEXTS),
     st.builds("k, mode = 1, {}".format, TEXTS),
     st.builds("*row, mode = other, {}".format, TEXTS),
+    st.builds("conf.mode = {}".format, TEXTS),
+    st.builds("conf.flag = {}".format, TESTS),
+    st.builds("conf = dataclasses.replace(conf, mode={})".format, TEXTS),
+    st.builds("keep = outer({})".format, TEXTS),
+    st.builds("keep({})".format, TESTS),
+    st.builds("with using({}) as mode: pass".format, TEXTS),
+    st.builds("box = Sub({})".format, TEXTS),
+    st.builds("table |= dict(mode={})".format, TEXTS),
+    st.builds("items += [{}]".format, TEXTS),
+    st.builds("items[-1:] = [{}]".format, TEXTS),
+    st.builds("table.setdefault('mode', {})".format, TEXTS),
+    st.builds("globals()['mode'] = {}".format, TEXTS),
     st.sampled_from(
         [
             "k += 1",
@@ -149,11 +281,26 @@ SIMPLE = st.one_of(
             "spare = table",
             "spare = table.copy()",
             "box = crate",
+            "box = copy.copy(crate)",
+            "for i, mode in enumerate(items): pass",
+            "for key, mode in table.items(): pass",
+            "for mode in reversed(items): pass",
+            "items.reverse()",
+            "items.insert(0, mode)",
+            "items.extend([mode, other])",
+            "items.clear() if len(items) > 2 else None",
+            "items = sorted(items)",
+            "items = [m for m in items if m != mode] or ['hooks']",
+            "spare.update(table)",
+            "spare.clear()",
+            "del box.mode",
+            "box.mode, conf.mode = conf.mode, box.mode",
+            "(mode, other), k = (other, mode), 2",
             "crate = box",
             "items = items + [mode]",
             "items = items[1:] or ['ew']",
             "items.pop() if len(items) > 1 else None",
-            "del spare['mode'] if 'mode' in spare else row[:0]"[:0] or "spare.pop('mode', None)",
+            "spare.pop('mode', None)",
             "private(mode)",
             "private(table['mode'])",
             "private(box.mode)",
@@ -209,7 +356,7 @@ def blocks(draw: st.DrawFn, depth: int = 0, in_loop: bool = False) -> list[str]:
             inner = draw(blocks(MAX_DEPTH))
             lines += [
                 "def step(mode, flag=args.b):",
-                "    global other, k, on, table, box, items, spare, crate, row",
+                "    global other, k, on, table, box, items, spare, crate, row, conf, keep",
                 *_inside(inner),
                 f"    return {draw(TEXTS)}",
                 f"mode = step({draw(TEXTS)})",

@@ -18,6 +18,7 @@ from dpmigrate.analysis.values import (
     NOTHING,
     Const,
     Entry,
+    Module,
     Obj,
     Seq,
     Tensor,
@@ -50,6 +51,12 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
     if default and (not found or any(isinstance(a, Unknown) for a in found.atoms)):
         return join_all([default.because(ip.origin(info.node, "getattr default")), found])
     return found
+
+
+@function("builtins.globals")
+def _globals(ip: Interpreter, info: CallInfo) -> Value:
+    """The variables of a module, by their names: an item of it is an attribute of the module."""
+    return of(Module(ip.module))
 
 
 @function("builtins.setattr")
