@@ -20,7 +20,7 @@ TELLING = {
     "DPM001": "dpmigrate: ignore",
     "DPM101": ("max_physical_batch_size", "BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM102": "make_private",
-    # Or who calls ``backward`` for the program: what it is handed to, the framework that takes what is returned.
+    # Or where others call ``backward`` for the program: what it is handed to, what a framework takes.
     "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
     "DPM104": "criterion",
     "DPM107": (".backward(", ".manual_backward("),
