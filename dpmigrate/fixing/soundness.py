@@ -26,10 +26,11 @@ def unsound(
     """
     if project.program is None or before.program is None:
         return None
-    now = _other_passes(project.program)
-    for place, passes in _other_passes(before.program).items():
-        if now[place] < passes:
-            return f"{place[0]} after the fix: in {place[1]!r} mode a loss would no longer be made"
+    was, now = _passes(before.program), _passes(project.program)
+    for path, mode in was:
+        lost = now[path, mode] < was[path, mode] and not mode.startswith("ghost")
+        if lost or not any(count for (where, _), count in now.items() if where == path):
+            return f"{path} after the fix: in {mode!r} mode a loss would no longer be made"
     facts = FactsByPart(project.program, known)
     for run in project.program.runs:
         if run.ghost is not True or run.module.path not in upgraded:
@@ -41,12 +42,11 @@ def unsound(
     return None
 
 
-def _other_passes(program: Program) -> Counter[tuple[str, str]]:
-    """How many losses of a known kind go backward outside ghost mode, by file and mode."""
+def _passes(program: Program) -> Counter[tuple[str, str]]:
+    """How many losses of a known kind go backward, by file and mode."""
     return Counter(
         (event.origin.module.path, run.mode)
         for run in program.runs
-        if not run.ghost
         for event in run.of_kind("backward")
         if event.detail["loss"] != "unknown"
     )
