@@ -134,6 +134,8 @@ class Interpreter:
         self.switches: frozenset[int] = frozenset()
         """Literals (by identity) that whoever runs the program may turn round, see ``switches``."""
         self.seeds: list[Any] = []
+        self.plain_passes: dict[tuple[ModuleInfo, cst.CSTNode, int], None] = {}
+        """Backward passes, by context, over losses of a known kind that no private run has to do with."""
         self.observed: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
         """What each expression was seen to be and under which assumptions, constants left out."""
         self.callees: dict[cst.CSTNode, dict[Function, None]] = {}

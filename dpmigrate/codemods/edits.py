@@ -184,6 +184,8 @@ class _Rewriter(cst.CSTTransformer):
             return updated
         order = list(before)
         for anchor, statements in self.edits.moved.items():
+            if anchor not in before:
+                continue
             for statement in statements:
                 order.remove(statement)
                 order.insert(order.index(anchor), statement)

@@ -64,7 +64,7 @@ def spoken(withheld: Withheld) -> str:
     where = ""
     if withheld.module is not None and withheld.node is not None:
         place = withheld.module.place(withheld.node)
-        cell = f"cell {place.cell}, " if place.cell is not None else ""
+        cell = f"cell {place.cell + 1}, " if place.cell is not None else ""
         where = f"{cell}line {place.line}: "
     return where + withheld.reason
 

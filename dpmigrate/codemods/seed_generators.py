@@ -9,7 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Obj
+from dpmigrate.analysis.values import Const, Obj
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.imports import spelling
@@ -23,8 +23,13 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: TrainingRun, seed: str) -> 
     call = run.origin.node
     if not isinstance(call, cst.Call) or run.manual:
         raise Withheld("the run is made by hand", run.module, call)
+    secure = facts.interpreter.store.get(run.engine, "secure_mode") if run.engine is not None else None
+    if secure and secure.only not in (Const(False), Const(None)):
+        raise Withheld("secure_mode may be on, which takes no noise_generator", run.module, call)
     _generator(facts, edits, call, "noise_generator", "noise_generator", seed)
     for loader in run.raw_loaders:
+        if isinstance(loader, Obj) and loader.kind == "dp-loader":
+            raise Withheld("the loader is another private run's, which draws by itself", run.module, call)
         if (
             not isinstance(loader, Obj)
             or not isinstance(loader.node, cst.Call)

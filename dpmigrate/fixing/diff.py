@@ -27,7 +27,7 @@ def _notebook(path: str, old: Source, new: Source) -> str:
     for cell in old.notebook.text.cells:
         before, after = old.lines(cell.index), new.lines(cell.index)
         if before != after:
-            label = f"{path} (cell {cell.index})"
+            label = f"{path} (cell {cell.index + 1})"
             parts.append(_lines(label, "\n".join(before), "\n".join(after), whole=True))
     return "".join(parts)
 

@@ -17,7 +17,7 @@ from dpmigrate.codemods.planner import plan_jobs
 from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.fixing.contents import new_contents
 from dpmigrate.fixing.rehearsal import Rehearsals
-from dpmigrate.fixing.soundness import unsound
+from dpmigrate.fixing.soundness import ranks, unsound
 from dpmigrate.project import Project
 from dpmigrate.workspace.errors import NotLossless, Refused
 from dpmigrate.workspace.transaction import Transaction
@@ -43,6 +43,7 @@ class Prover:
         self.options = options
         self.refuse = refuse
         self.rehearsals = Rehearsals(project)
+        self.ranks = ranks(project.program) if project.program is not None else {}
         self.facts: dict[int, Facts] = {}
         """What codemods know of each component, which most tries share."""
 
@@ -102,18 +103,30 @@ class Prover:
         workspace = self.project.workspace
         project = self.rehearsals.of({workspace.absolute(path): data for path, data in contents.items()})
         after = self.look(project)
-        upgraded = {run.module.path for job in jobs if job.upgrades for run in job.runs}
+        upgraded = {self.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
         problem = (
             self._unread(project, contents)
             or self._not_gone(jobs, after)
-            or unsound(self.project, project, upgraded & set(contents), self.facts)
+            or unsound(self.project, project, upgraded, self.facts)
         )
         if problem is None:
-            again = plan_jobs(project, after.matches, self.options, self.facts)
-            touched = {path for job in again if job.withheld is None and job.changes for path in job.paths}
-            if touched & set(contents):
-                problem = f"a second run would change {min(touched & set(contents))} again"
+            again = self._planned_again(project, after, jobs) & set(contents)
+            if again:
+                problem = f"a second run would change {min(again)} again"
         return contents, problem, after
+
+    def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:
+        """The files that a second run would change, but for what other jobs are there to mend."""
+        found = Counter((f.rule, f.span.path) for f in self.found.findings)
+        others = set(found - Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found))
+        again = plan_jobs(project, after.matches, self.options, self.facts)
+        return {
+            path
+            for job in again
+            if job.withheld is None and job.changes
+            if not {(f.rule, f.span.path) for f, _ in job.found} <= others
+            for path in job.paths
+        }
 
     def _unread(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
         known = {(n.path, n.reason) for n in self.project.not_analysed}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from dpmigrate.project import Project
 
 
+Rank = tuple[str, int]
+
+
 def unsound(
-    before: Project, project: Project, upgraded: Collection[str], known: dict[int, Facts] | None = None
+    before: Project, project: Project, upgraded: Collection[Rank], known: dict[int, Facts] | None = None
 ) -> str | None:
     """What is wrong with a project that was another ``before``; None when all is well.
 
-    ``upgraded`` holds the files whose ghost runs must be right now. ``known`` is for :class:`FactsByPart`.
+    ``upgraded`` holds the calls whose ghost runs must be right now; any other must not have become wrong.
+    ``known`` is for :class:`FactsByPart`.
     """
     if project.program is None or before.program is None:
         return None
@@ -31,15 +35,41 @@ def unsound(
         lost = now[path, mode] < was[path, mode] and not mode.startswith("ghost")
         if lost or not any(count for (where, _), count in now.items() if where == path):
             return f"{path} after the fix: in {mode!r} mode a loss would no longer be made"
-    facts = FactsByPart(project.program, known)
-    for run in project.program.runs:
-        if run.ghost is not True or run.module.path not in upgraded:
-            continue
-        problem = _of_run(facts.of(run.module), run)
+    plain, left = _plain_passes(before.program), _plain_passes(project.program)
+    for path, count in plain.items():
+        if left[path] < count:
+            return (
+                f"{path} after the fix: a model that is not private would no longer be trained by its own "
+                "criterion (code or a variable serves both): give the private run one of its own"
+            )
+    wrong = dict(_wrong(before.program, known))
+    for rank, problem in _wrong(project.program, known):
+        if rank in upgraded or rank not in wrong:
+            return problem
+    return None
+
+
+def ranks(program: Program) -> dict[cst.CSTNode, Rank]:
+    """Every call that makes a run, by its file and how many such calls are before it, as fixes leave it."""
+    places = {run.origin.node: run.module.place(run.origin.node) for run in program.runs}
+    lines = {node: (-1 if p.cell is None else p.cell, p.line) for node, p in places.items()}
+    counts: Counter[str] = Counter()
+    found: dict[cst.CSTNode, Rank] = {}
+    for node in sorted(places, key=lines.__getitem__):
+        path = places[node].path
+        found[node] = path, counts[path]
+        counts[path] += 1
+    return found
+
+
+def _wrong(program: Program, known: dict[int, Facts] | None) -> Iterator[tuple[Rank, str]]:
+    """What is wrong with ghost runs, each by its call's rank."""
+    facts, rank = FactsByPart(program, known), ranks(program)
+    for run in program.runs:
+        problem = _of_run(facts.of(run.module), run) if run.ghost else None
         if problem is not None:
             line = run.module.place(run.origin.node).line
-            return f"line {line} of {run.module.path} after the fix: {problem}"
-    return None
+            yield rank[run.origin.node], f"line {line} of {run.module.path} after the fix: {problem}"
 
 
 def _passes(program: Program) -> Counter[tuple[str, str]]:
@@ -52,12 +82,22 @@ def _passes(program: Program) -> Counter[tuple[str, str]]:
     )
 
 
+def _plain_passes(program: Program) -> Counter[str]:
+    """How many losses of a known kind go backward that no private run has to do with, by file."""
+    return Counter(module.path for part in program.parts for module, _, _ in part.interpreter.plain_passes)
+
+
 def _of_run(facts: Facts, run: TrainingRun) -> str | None:
     backwards = list(run.of_kind("backward"))
     if any(e.detail["loss"] != "returned-criterion" for e in backwards):
         return "some loss would not be made by the returned criterion"
     if not backwards:
         return "no backward pass would be left that can be seen"
+    if any(e.detail["through"] for e in backwards):
+        return (
+            "the wrapped criterion would change the gradients of another model, which a loss goes through: "
+            "give that loss a criterion of its own"
+        )
     if any(run.of_kind("two-pass-call", "coefficient")):
         return "something of the two passes would be left"
     counts = {e.detail["count"] for e in run.of_kind("unpack")}

@@ -47,6 +47,8 @@ class Magic:
     text: str
     whole: bool = False
     before: bool = False
+    prefix: str = ""
+    """What stands before the text on its line."""
 
 
 class Magics:
@@ -132,7 +134,8 @@ class Magics:
 
         def original(match: re.Match[str]) -> str:
             magic = self.kept[int(match[3])]
-            text = edits.get((magic.cell, magic.line), magic.text)
+            edited = edits.get((magic.cell, magic.line))
+            text = magic.text if edited is None else edited.removeprefix(magic.prefix)
             if magic.whole:
                 return text
             if magic.before:
@@ -141,14 +144,17 @@ class Magics:
 
         return self._reference.sub(original, python)
 
-    def _keep(self, cell: int, index: int, text: str, whole: bool = False, before: bool = False) -> str:
-        self.kept.append(Magic(cell, index + 1, text, whole, before))
+    def _keep(
+        self, cell: int, index: int, text: str, whole: bool = False, before: bool = False, prefix: str = ""
+    ) -> str:
+        self.kept.append(Magic(cell, index + 1, text, whole, before, prefix))
         return f"# {self._tag}{'-before' if before else ''} {len(self.kept) - 1}"
 
     def _pass(self, cell: int, index: int, line: str, whole: bool = False) -> str:
         body = line.rstrip("\r\n")
         indent = "" if whole else _indent(body)
-        return f"{indent}pass  {self._keep(cell, index, body[len(indent) :], whole)}{line[len(body) :]}"
+        reference = self._keep(cell, index, body[len(indent) :], whole, prefix=indent)
+        return f"{indent}pass  {reference}{line[len(body) :]}"
 
     def _line_magics(self, cell: int, lines: Sequence[str], first: int) -> list[str]:
         replaced: list[str] = []
@@ -172,7 +178,7 @@ class Magics:
                 replaced.append(self._pass(cell, index, line))
             elif statement.here and (assigned := _ASSIGNED.match(body)) is not None:
                 indent = _indent(body)
-                reference = self._keep(cell, index, assigned[2])
+                reference = self._keep(cell, index, assigned[2], prefix=body[: len(body) - len(assigned[2])])
                 replaced.append(f"{assigned[1]}ipython_magic  {reference}{end}")
             else:
                 statement.feed(body)

@@ -190,7 +190,7 @@ class Notebook:
             if again._magics.without_numbers(got).rstrip("\r\n") != self._magics.without_numbers(
                 expected
             ).rstrip("\r\n"):
-                raise NotLossless(f"the edit does not survive in cell {cell.index} of the notebook")
+                raise NotLossless(f"the edit does not survive in cell {cell.index + 1} of the notebook")
 
 
 def _without_last_newline(text: str) -> str:

@@ -161,7 +161,7 @@ def test_no_verdict_names_a_line_of_the_project(tmp_path: Path) -> None:
     }
     (project / "train.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     done = verify("1.6.0", "train.ipynb", cwd=project)
-    assert "'nowhere.csv' (train.ipynb:2, cell 1)" in done.stderr
+    assert "'nowhere.csv' (train.ipynb:2, cell 2)" in done.stderr
 
 
 @pytest.mark.parametrize(

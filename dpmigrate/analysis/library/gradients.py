@@ -46,7 +46,10 @@ def record_backward(
         if not isinstance(e.atom, Tensor):
             continue
         t = e.atom
-        for run, loss in _runs_behind(ip, t):
+        behind = _runs_behind(ip, t)
+        if not behind and t.maker is not None and not isinstance(t.maker, Unknown):
+            ip.plain_passes[ip.module, node, ip.context] = None
+        for run, loss in behind:
             ip.happen(
                 run,
                 "backward",
@@ -58,8 +61,18 @@ def record_backward(
                 via=via,
                 retained=retained,
                 reduction=t.reduction,
+                through=_reaches_another(ip, run, t),
             )
             touch(ip, run, node, "backward", e.guard)
+
+
+def _reaches_another(ip: Interpreter, run: TrainingRun, t: Tensor) -> bool:
+    """Whether the gradient also goes to a model that another optimizer trains, such as a GAN's generator."""
+    others = t.sources - run.raw_models
+    if len(t.sources) < 2 or not others:
+        return False
+    made = [key for key in ip.notes if isinstance(key, tuple) and key[0] == "models"]
+    return any(not others.isdisjoint(ip.notes[key]) for key in made if key[1] not in run.raw_optimizers)
 
 
 def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, str]]:

@@ -88,7 +88,7 @@ def _head(report: dict[str, Any], target: str) -> str:
 
 def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
     place = f"{engine['path']}:{engine['line']}" if engine.get("path") else ""
-    cell = f", cell {engine['cell']}" if engine.get("cell") is not None else ""
+    cell = f", cell {engine['cell'] + 1}" if engine.get("cell") is not None else ""
     checks = [c for c in report["checks"] if c["engine"] == index]
     rows = "\n".join(_row(c) for c in checks)
     name = f"Private run {index + 1}: <code>{escape(place)}</code>{cell} ({escape(engine['mode'])})"

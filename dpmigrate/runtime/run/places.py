@@ -90,9 +90,9 @@ def in_cell(path: str, line: int) -> tuple[int | None, int]:
 
 
 def shown_place(path: str, line: int) -> str:
-    """``train.py:3``, or ``train.ipynb:2, cell 1`` with the line in the cell."""
+    """``train.py:3``, or ``train.ipynb:2, cell 1`` with the line in the cell, which are counted from 1."""
     cell, line = in_cell(path, line)
-    return f"{shown_path(path)}:{line}" + ("" if cell is None else f", cell {cell}")
+    return f"{shown_path(path)}:{line}" + ("" if cell is None else f", cell {cell + 1}")
 
 
 def _below(path: str, folder: str) -> bool:

@@ -52,7 +52,7 @@ def _head(report: dict[str, Any]) -> str:
 def _engine(engine: dict[str, Any]) -> str:
     if engine.get("path") is None:
         return f"{engine['mode']}"
-    cell = f", cell {engine['cell']}" if engine.get("cell") is not None else ""
+    cell = f", cell {engine['cell'] + 1}" if engine.get("cell") is not None else ""
     return f"{engine['path']}:{engine['line']}{cell} ({engine['mode']})"
 
 

@@ -37,7 +37,8 @@ def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("dp-model", "__call__", "forward")
 def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
-    return of(Tensor(frozenset({e.atom}), e.atom))
+    inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
+    return of(Tensor(frozenset({e.atom}).union(*(t.sources for t in inputs)), e.atom))
 
 
 @method("dp-model", "zero_grad")
