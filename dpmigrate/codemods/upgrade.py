@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from dpmigrate.analysis.training import Event, TrainingRun
-from dpmigrate.analysis.values import Const
+from dpmigrate.analysis.values import Const, Obj
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
@@ -82,6 +82,7 @@ class Upgrade:
         uses = Uses(self.facts, self.edits, self.of.guard, handled, criterion.reduction)
         for call, reduced in criterion.affected():
             uses.follow_call(call, reduced)
+        self._tell_of_shapes(sites)
         self._notices()
 
     def _refuse_escapes(self) -> None:
@@ -146,6 +147,19 @@ class Upgrade:
             raise self.of.withheld("no training loop was seen that uses what the call returns")
         return list(found.values())
 
+    def _tell_of_shapes(self, sites: list[LossSite]) -> None:
+        """Say where it hangs on a shape, which code does not tell, that there is one loss per example."""
+        for site in sites:
+            name = str(site.maker.data if isinstance(site.maker, Obj) else getattr(site.maker, "name", ""))
+            short = name.rpartition(".")[2]
+            if short in ELEMENTWISE:
+                place = site.module.place(site.call)
+                self.notices.append(
+                    f"{place.path}:{place.line}: {short} has one loss for each element: where the output has "
+                    "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong (DPM105)"
+                )
+                return
+
     def _notices(self) -> None:
         norm = next((r.argument("max_grad_norm") for r in self.of.ghost), None)
         constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
@@ -160,6 +174,15 @@ class Upgrade:
                 "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"
             )
 
+
+ELEMENTWISE = frozenset(
+    (
+        *("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss", "PoissonNLLLoss"),
+        *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss"),
+        *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+    )
+)
+"""Criteria whose losses, without a reduction, have the shape of what they compare."""
 
 _READERS = frozenset(
     ("state_dict", "load_state_dict", "watch", "summary", "save_pretrained", "get_last_lr", "add_graph")

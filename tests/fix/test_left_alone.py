@@ -121,3 +121,11 @@ def test_an_indented_install_is_pinned_where_it_stands(tmp_path: Path, line: str
     result = fix(["."], cwd=tmp_path)
     after = json.loads(result.contents["train.ipynb"])
     assert after["cells"][0]["source"] == sources[0].replace("1.5.2", "1.5.4")
+
+
+@pytest.mark.parametrize(("made_by", "told"), [("nn.BCELoss()", True), ("nn.CrossEntropyLoss()", False)])
+def test_a_loss_for_each_element_is_told_of(tmp_path: Path, made_by: str, told: bool) -> None:
+    program = f"{HEAD}criterion = {made_by}\nmodel, optimizer, loader = parts()\n"
+    result = fixed(tmp_path, program + f"model, optimizer, loader = {MAKE.format(more='')}{STEP}")
+    assert result.contents
+    assert any("BCELoss has one loss for each element" in notice for notice in result.notices) == told
