@@ -65,7 +65,17 @@ class OtherModes:
         setting += [facts.statement(e.origin.node) for e in events if facts.scope(e.origin.node) is scope]
         if self.set_before_call and scope is self.scope:
             setting.append(facts.statement(self.upgrade.call))
+        if any(self._always_reached(statement, scope) for statement in setting):
+            return
         blocks = {facts.parent(statement) for statement in setting}
-        body: cst.CSTNode = scope.body if isinstance(scope, cst.FunctionDef) else scope
-        if (handed_on and body not in blocks) or any(blocks.isdisjoint(facts.above(use)) for use in uses):
+        if handed_on or any(blocks.isdisjoint(facts.above(use)) for use in uses):
             raise self.upgrade.withheld(f"{name} would be there in ghost mode alone, and is read in others")
+
+    def _always_reached(self, statement: cst.CSTNode, scope: Scope) -> bool:
+        """Whether no condition stands between a scope and one of its statements (loops and contexts may)."""
+        for node in self.facts.above(statement):
+            if node is scope:
+                return True
+            if isinstance(node, (cst.If, cst.Match, cst.ExceptHandler, cst.ExceptStarHandler)):
+                return False
+        return True
