@@ -51,6 +51,8 @@ def test_every_process_ends_with_the_command(tmp_path: Path, number: signal.Sign
         env=environment("1.6.0") | {"TMPDIR": str(scratch)},
         stderr=subprocess.PIPE,
         text=True,
+        # A suite that a shell runs in the background has the interrupt ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pids = tmp_path / "pids"
     try:
