@@ -18,6 +18,7 @@ from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.members import methods_of, mixins_last, names_a_ghost_mode
 from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.tree import MAKING_CALLS
 from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Unknown, Value, join_all, of
 
 MAX_INSTANCES = 3
@@ -142,10 +143,8 @@ def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
     return frozenset(found - {"__init__", "__call__", "forward"})
 
 
-_MAKERS = frozenset(
+_MAKERS = MAKING_CALLS | frozenset(
     [
-        "make_private",
-        "make_private_with_epsilon",
         "BatchMemoryManager",
         "wrap_data_loader",
         "wrap_model",

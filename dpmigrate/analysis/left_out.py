@@ -9,13 +9,11 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.mentions import Mentions
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import MAKING_CALLS, children, makes_private
 from dpmigrate.analysis.values import Function
 
 MAX_AGAIN = 12
 """How many functions are entered again."""
-
-_CALLS = frozenset(["make_private", "make_private_with_epsilon"])
 
 
 def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Function]:
@@ -31,7 +29,7 @@ def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Func
     for fn in ip.made:
         if fn.key not in ip.entered or fn.module.key not in wanted:
             continue
-        if not isinstance(fn.node, cst.FunctionDef) or _nested(fn) or not mentions.of(fn.node) & _CALLS:
+        if not isinstance(fn.node, cst.FunctionDef) or _nested(fn) or not mentions.of(fn.node) & MAKING_CALLS:
             continue
         if any(id(call) not in seen for call in _calls_in(fn.node)):
             found.setdefault(id(fn.node), fn)
@@ -65,10 +63,6 @@ def _calls_in(node: cst.FunctionDef) -> Iterator[cst.Call]:
         current = stack.pop()
         if isinstance(current, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
             continue
-        if (
-            isinstance(current, cst.Call)
-            and isinstance(current.func, cst.Attribute)
-            and current.func.attr.value in _CALLS
-        ):
+        if isinstance(current, cst.Call) and makes_private(current):
             yield current
         stack.extend(children(current))

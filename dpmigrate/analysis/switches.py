@@ -12,9 +12,8 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.mentions import Mentions
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import MAKING_CALLS, children, makes_private
 
-_CALLS = frozenset(["make_private", "make_private_with_epsilon"])
 _ENDS = (cst.Return, cst.Raise, cst.Continue, cst.Break)
 
 
@@ -29,7 +28,7 @@ def switches_of(ip: Interpreter) -> frozenset[int]:
     infos = [info for info in ip.modules.loaded() if info.key in ip.executed]
     names: set[str] = set()
     for info in infos:
-        if any(call.encode() in info.source.data for call in _CALLS):
+        if any(call.encode() in info.source.data for call in MAKING_CALLS):
             for conditions in _unreached(info.tree.body, [], reached, entered, mentions):
                 names |= {name for test in conditions for name in _named(test)}
     if not names:
@@ -47,14 +46,14 @@ def _unreached(
     """The tests on the way to each call that makes a run and was not reached."""
     conditions = list(conditions)
     for node in body:
-        if not mentions.of(node) & _CALLS:
+        if not mentions.of(node) & MAKING_CALLS:
             if isinstance(node, cst.If) and _leaves(node):
                 conditions.append(node.test)
             continue
         if isinstance(node, cst.FunctionDef):
             if id(node) in entered:
                 yield from _unreached([node.body], [], reached, entered, mentions)
-        elif isinstance(node, cst.Call) and _makes_private(node):
+        elif makes_private(node):
             if conditions and id(node) not in reached:
                 yield conditions
         elif isinstance(node, (cst.If, cst.IfExp)):
@@ -69,10 +68,6 @@ def _leaves(node: cst.If) -> bool:
     if isinstance(last, cst.SimpleStatementLine):
         last = last.body[-1]
     return isinstance(last, _ENDS)
-
-
-def _makes_private(node: cst.Call) -> bool:
-    return isinstance(node.func, cst.Attribute) and node.func.attr.value in _CALLS
 
 
 def _named(test: cst.CSTNode) -> Iterator[str]:

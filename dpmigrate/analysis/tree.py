@@ -50,3 +50,16 @@ def keyword_node(call: cst.CSTNode | None, name: str) -> cst.Arg | None:
         if arg.keyword is not None and arg.keyword.value == name:
             return arg if isinstance(arg, cst.Arg) else None
     return None
+
+
+MAKING_CALLS = frozenset(["make_private", "make_private_with_epsilon"])
+"""The methods of an engine that make a private run."""
+
+
+def makes_private(node: cst.CSTNode) -> bool:
+    """Whether a node is a call of a method of that name, whoever's it is."""
+    return (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and node.func.attr.value in MAKING_CALLS
+    )
