@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from dpmigrate.advisories.findings import Found
 from dpmigrate.codemods.edits import Withheld
@@ -17,7 +18,7 @@ from dpmigrate.codemods.planner import plan_jobs
 from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.fixing.contents import new_contents
 from dpmigrate.fixing.rehearsal import Rehearsals
-from dpmigrate.fixing.soundness import ranks, unsound
+from dpmigrate.fixing.soundness import Soundness
 from dpmigrate.project import Project
 from dpmigrate.workspace.errors import NotLossless, Refused
 from dpmigrate.workspace.transaction import Transaction
@@ -43,7 +44,6 @@ class Prover:
         self.options = options
         self.refuse = refuse
         self.rehearsals = Rehearsals(project)
-        self.ranks = ranks(project.program) if project.program is not None else {}
         self.facts: dict[int, Facts] = {}
         """What codemods know of each component, which most tries share."""
 
@@ -103,17 +103,26 @@ class Prover:
         workspace = self.project.workspace
         project = self.rehearsals.of({workspace.absolute(path): data for path, data in contents.items()})
         after = self.look(project)
-        upgraded = {self.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
         problem = (
-            self._unread(project, contents)
-            or self._not_gone(jobs, after)
-            or unsound(self.project, project, upgraded, self.facts)
+            self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, jobs)
         )
         if problem is None:
             again = self._planned_again(project, after, jobs) & set(contents)
             if again:
                 problem = f"a second run would change {min(again)} again"
         return contents, problem, after
+
+    @cached_property
+    def _soundness(self) -> Soundness | None:
+        program = self.project.program
+        return Soundness(program, self.facts) if program is not None else None
+
+    def _unsound(self, project: Project, jobs: Sequence[Job]) -> str | None:
+        known = self._soundness
+        if known is None or project.program is None:
+            return None
+        upgraded = {known.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
+        return known.problem(project.program, upgraded)
 
     def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:
         """The files that a second run would change, but for what other jobs are there to mend."""

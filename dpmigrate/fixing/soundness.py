@@ -14,43 +14,47 @@ from dpmigrate.codemods.program_facts import Facts, FactsByPart
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.program import Program
-    from dpmigrate.project import Project
-
 
 Rank = tuple[str, int]
+"""A call that makes a run, by its file and how many such calls are before it, as fixes leave it."""
 
 
-def unsound(
-    before: Project, project: Project, upgraded: Collection[Rank], known: dict[int, Facts] | None = None
-) -> str | None:
-    """What is wrong with a project that was another ``before``; None when all is well.
+class Soundness:
+    """What is so of a project before any fix, against which each try is held."""
 
-    ``upgraded`` holds the calls whose ghost runs must be right now; any other must not have become wrong.
-    ``known`` is for :class:`FactsByPart`.
-    """
-    if project.program is None or before.program is None:
+    def __init__(self, program: Program, known: dict[int, Facts]) -> None:
+        """``known`` is for :class:`FactsByPart`, and shared by all tries."""
+        self.known = known
+        self.ranks = ranks(program)
+        self.passes = _passes(program)
+        self.plain_passes = _plain_passes(program)
+        self.wrong = {rank for rank, _ in _wrong(program, known)}
+
+    def problem(self, program: Program, upgraded: Collection[Rank]) -> str | None:
+        """What is wrong with the program after a fix; None when all is well.
+
+        ``upgraded`` holds the calls whose ghost runs must be right now; no other must have become wrong.
+        """
+        now = _passes(program)
+        for path, mode in self.passes:
+            lost = now[path, mode] < self.passes[path, mode] and not mode.startswith("ghost")
+            if lost or not any(count for (where, _), count in now.items() if where == path):
+                return f"{path} after the fix: in {mode!r} mode a loss would no longer be made"
+        plain = _plain_passes(program)
+        for path, count in self.plain_passes.items():
+            if plain[path] < count:
+                return (
+                    f"{path} after the fix: a model that is not private would no longer be trained by "
+                    "its own criterion (code or a variable serves both): give the private run one of its own"
+                )
+        for rank, problem in _wrong(program, self.known):
+            if rank in upgraded or rank not in self.wrong:
+                return problem
         return None
-    was, now = _passes(before.program), _passes(project.program)
-    for path, mode in was:
-        lost = now[path, mode] < was[path, mode] and not mode.startswith("ghost")
-        if lost or not any(count for (where, _), count in now.items() if where == path):
-            return f"{path} after the fix: in {mode!r} mode a loss would no longer be made"
-    plain, left = _plain_passes(before.program), _plain_passes(project.program)
-    for path, count in plain.items():
-        if left[path] < count:
-            return (
-                f"{path} after the fix: a model that is not private would no longer be trained by its own "
-                "criterion (code or a variable serves both): give the private run one of its own"
-            )
-    wrong = dict(_wrong(before.program, known))
-    for rank, problem in _wrong(project.program, known):
-        if rank in upgraded or rank not in wrong:
-            return problem
-    return None
 
 
 def ranks(program: Program) -> dict[cst.CSTNode, Rank]:
-    """Every call that makes a run, by its file and how many such calls are before it, as fixes leave it."""
+    """The rank of every call that makes a run."""
     places = {run.origin.node: run.module.place(run.origin.node) for run in program.runs}
     lines = {node: (-1 if p.cell is None else p.cell, p.line) for node, p in places.items()}
     counts: Counter[str] = Counter()
@@ -62,7 +66,7 @@ def ranks(program: Program) -> dict[cst.CSTNode, Rank]:
     return found
 
 
-def _wrong(program: Program, known: dict[int, Facts] | None) -> Iterator[tuple[Rank, str]]:
+def _wrong(program: Program, known: dict[int, Facts]) -> Iterator[tuple[Rank, str]]:
     """What is wrong with ghost runs, each by its call's rank."""
     facts, rank = FactsByPart(program, known), ranks(program)
     for run in program.runs:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from argparse import Namespace
 from collections.abc import Callable
-from types import ModuleType
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
+
+from tests.scan.stand_ins import replaced_modules
 
 FLAGS = ("a", "b")
 COUNTS = (1, 2, 3)
@@ -395,17 +396,5 @@ def _run(code: Any, arguments: Namespace, record: Callable[[str], None]) -> None
         "opacus": {"PrivacyEngine": PrivacyEngine},
         "argparse": {"ArgumentParser": ArgumentParser},
     }
-    saved = {name: sys.modules.get(name) for name in stand_ins}
-    for name, members in stand_ins.items():
-        sys.modules[name] = ModuleType(name)
-        vars(sys.modules[name]).update(members)
-    try:
+    with replaced_modules(stand_ins), suppress(LookupError, AttributeError, TypeError, ValueError):
         exec(code, {"__name__": "__main__"})
-    except (LookupError, AttributeError, TypeError, ValueError):
-        pass
-    finally:
-        for name, module in saved.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module

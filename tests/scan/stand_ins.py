@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -40,7 +40,7 @@ def executions(program: str) -> Iterator[Seen]:
     code = compile(program, "train.py", "exec")
     for a, b, n in itertools.product((False, True), (False, True), (1, 2, 3)):
         seen = Seen()
-        with _stand_ins(Namespace(a=a, b=b, n=n), seen):
+        with replaced_modules(_modules(Namespace(a=a, b=b, n=n), seen)):
             try:
                 exec(code, {"__name__": "__main__"})
             except (ValueError, TypeError, AttributeError, IndexError, NameError) as error:
@@ -182,8 +182,8 @@ def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def _stand_ins(arguments: Namespace, seen: Seen) -> Iterator[None]:
-    modules = _modules(arguments, seen)
+def replaced_modules(modules: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Modules of these names and members in place of what an import would find."""
     saved = {name: sys.modules.get(name) for name in modules}
     for name, members in modules.items():
         sys.modules[name] = ModuleType(name)
