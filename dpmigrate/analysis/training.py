@@ -125,7 +125,12 @@ class TrainingRun:
     @property
     def shown_mode(self) -> str:
         """The mode as reports have it: what is supposed is named where the program itself names it."""
-        return self.mode if not self.supposed or self.mode in self.modes else "?"
+        return "?" if self.guessed else self.mode
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it stands for a mode that nothing in the program names: an open option is no evidence of it."""
+        return self.supposed and self.mode not in self.modes
 
     @property
     def manual(self) -> bool:
