@@ -75,6 +75,8 @@ class TrainingRun:
     frames: tuple[Hashable, ...]
     """The functions being entered when the run was made, outermost first."""
     arguments: dict[str, Value] = field(default_factory=dict)
+    open_call: bool = False
+    """Whether ``**kwargs`` with unknown keys are among the arguments."""
     engine: Obj | None = None
     adaptive: bool = False
     raw_models: frozenset[Atom] = frozenset()
