@@ -131,7 +131,7 @@ class TrainingRun:
 
     @property
     def guessed(self) -> bool:
-        """Whether it stands for a mode that nothing in the program names: an open option is no evidence of it."""
+        """Whether nothing in the program names its mode: that an option is open is no evidence of it."""
         return self.supposed and self.mode not in self.modes
 
     @property

@@ -20,7 +20,8 @@ from opacus import PrivacyEngine
 def train(net, opt, loader, {parameter}):
     {before}
     net, opt, loader = PrivacyEngine().make_private(
-        module=net, optimizer=opt, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0, grad_sample_mode={mode})
+        module=net, optimizer=opt, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        grad_sample_mode={mode})
     for x, y in loader:
         opt.zero_grad()
         nn.functional.cross_entropy(net(x), y).backward()
@@ -94,7 +95,7 @@ def test_an_open_mode_is_listed_and_gives_no_finding(tmp_path: Path, words: dict
         {"before": "print(mode != GHOST)", "above": "GHOST = 'ghost'"},
         {"before": "assert mode in ('hooks', 'ghost')"},
         {"before": "print(mode not in MODES)", "above": "MODES = {'hooks', 'ghost'}"},
-        {"before": "print(mode.startswith('ghost'))"},
+        {"before": "if mode.startswith('ghost'): print(mode)"},
         {"before": "print('ghost' in mode)"},
         {"before": "print(mode.lower() == 'ghost')"},
         {"before": "print(is_ghost(mode))", "above": "def is_ghost(m): return m == 'ghost'"},
