@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.evidence import same_calls, versions_of
 from dpmigrate.advisories.facts import is_given, reset_to_none
+from dpmigrate.advisories.parameters import parameters_of
 from dpmigrate.analysis.ledger import Backward, DoubleBackward, FirstTouch, ManagerUsed, Unpack
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Const, Obj, Value
@@ -51,6 +52,7 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
         batch_memory_manager=_manager(ghosts),
         zero_grad_set_to_none=_agree(reset_to_none(r.happened(FirstTouch)) for r in ghosts),
         criterion_passed=_agree(is_given(r.argument("criterion")) for r in ghosts),
+        **parameters_of(runs, ip, versions),
         unpack=tuple(sorted({e.count for r in runs for e in r.happened(Unpack)})),
         loss=_loss(ghosts),
         noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),

@@ -46,6 +46,8 @@ class TrainingRun:
     frames: tuple[Hashable, ...]
     """The functions being entered when the run was made, outermost first."""
     arguments: dict[str, Value] = field(default_factory=dict)
+    open_call: bool = False
+    """Whether ``**kwargs`` with unknown keys are among the arguments."""
     engine: Obj | None = None
     adaptive: bool = False
     raw_models: frozenset[Atom] = frozenset()
@@ -97,7 +99,12 @@ class TrainingRun:
     @property
     def shown_mode(self) -> str:
         """The mode as reports have it: what is supposed is named where the program itself names it."""
-        return self.mode if not self.supposed or self.mode in self.modes else "?"
+        return "?" if self.guessed else self.mode
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing in the program names its mode: that an option is open is no evidence of it."""
+        return self.supposed and self.mode not in self.modes
 
     @property
     def manual(self) -> bool:
