@@ -52,6 +52,8 @@ def match_runs(
     for part in program.parts if program is not None else ():
         alike = same_calls(part.runs)
         for run in part.runs:
+            if run.guessed:
+                continue
             versions = versions_of(run, project.declarations, override, alike(run))
             for advisory, case in cases:
                 for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
@@ -139,7 +141,7 @@ def _message(case: Case, subject: Subject) -> str:
     run, versions, affected = subject.run, subject.versions, case.affected
     hit = (versions.together or versions.evidence) & affected
     words = _Words(
-        mode=f"`{run.mode}`" if run.shown_mode != "?" else f"what may be `{run.mode}`",
+        mode=f"`{run.mode}`",
         call=run.call,
         wrapped=_wrapped(run),
         affected=_spoken(affected),

@@ -127,7 +127,12 @@ class TrainingRun:
     @property
     def shown_mode(self) -> str:
         """The mode as reports have it: what is supposed is named where the program itself names it."""
-        return self.mode if not self.supposed or self.mode in self.modes else "?"
+        return "?" if self.guessed else self.mode
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing in the program names its mode: that an option is open is no evidence of it."""
+        return self.supposed and self.mode not in self.modes
 
     @property
     def manual(self) -> bool:
