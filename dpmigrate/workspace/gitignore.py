@@ -56,7 +56,7 @@ class Gitignore:
         regexes: list[str] = []
         for number, line in enumerate(patterns, 1):
             try:
-                pattern = read_pattern(line)
+                pattern = read_pattern(_as_bytes(line))
             except PatternError as error:
                 warn(number, f"the pattern {line.strip()[:80]!r} is passed over: {error}")
                 continue
@@ -125,6 +125,7 @@ class Gitignore:
 
     def _last(self, relative: str, folder: bool) -> _Said:
         """What the last pattern that matches a path says; number 0 where none does."""
+        relative = _as_bytes(relative)
         name = relative.rpartition("/")[2]
         last: _Said = (0, False)
         for table in (self._names, self._folders) if folder else (self._names,):
@@ -135,6 +136,11 @@ class Gitignore:
         if self._any is not None and self._any.match(relative):
             last = _later(self._simple, relative, folder, last)
         return _later(self._costly, relative, folder, last) if self._costly else last
+
+
+def _as_bytes(text: str) -> str:
+    """A path or pattern with a character for each byte of it: bytes are what git matches."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _later(patterns: list[_Wild], relative: str, folder: bool, last: _Said) -> _Said:

@@ -71,7 +71,7 @@ def read_pattern(line: str) -> Pattern | None:
     text = text.removesuffix("/")
     anchored = "/" in text
     parts: list[str | None] = []
-    for segment in text.removeprefix("/").split("/"):
+    for segment in _segments(text.removeprefix("/")):
         if segment == "**" and anchored:
             if not parts or parts[-1] is not None:
                 parts.append(None)
@@ -84,6 +84,24 @@ def read_pattern(line: str) -> Pattern | None:
         # Any folder before one segment: what a pattern without a slash means.
         return Pattern((parts[1],), negated, folders_only, anchored=False)
     return Pattern(tuple(parts), negated, folders_only, anchored)
+
+
+def _segments(text: str) -> list[str]:
+    """What stands between slashes; one in a bracket expression parts nothing, and matches nothing."""
+    segments = [""]
+    at = 0
+    while at < len(text):
+        start = at
+        if text[at] == "/":
+            segments.append("")
+            at += 1
+            continue
+        if text[at] == "[":
+            at = _bracket(text, at + 1)[1]
+        else:
+            at += 2 if text[at] == "\\" else 1
+        segments[-1] += text[start:at]
+    return segments
 
 
 def chunks_of(segment: str) -> list[str]:

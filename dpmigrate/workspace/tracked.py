@@ -67,6 +67,8 @@ def _belongs(folder: str, place: str) -> bool:
     back = _line(folder + "/gitdir")
     if back is not None:
         return os.path.normpath(os.path.join(folder, back)) == os.path.normpath(place)
+    if "/.git/modules/" not in folder:
+        return False
     for line in (read_at_most(folder + "/config", _SMALL) or b"").splitlines():
         key, _, value = line.partition(b"=")
         if key.strip().lower() == b"worktree":
@@ -142,9 +144,11 @@ def _entries(index: bytes, version: int, count: int, hash_size: int) -> set[tupl
         if end < 0:
             return None
         name = name + index[start:end] if version == 4 else index[start:end]
-        if not 0 < len(name) <= _LONGEST or (flags & 0xFFF) not in (0xFFF, len(name)):
+        if len(name) > _LONGEST or (flags & 0xFFF) not in (0xFFF, len(name)):
             return None
-        found.add((name, index[at + 24 : at + 28] == b"\0\0\xe0\0"))
+        # An entry that replaces one of the shared index has no name of its own.
+        if name:
+            found.add((name, index[at + 24 : at + 28] == b"\0\0\xe0\0"))
         at = end + 1 if version == 4 else at + (end - at + 8) // 8 * 8
     return found
 
