@@ -90,7 +90,8 @@ class Workspace:
     def unlisted(self) -> tuple[NotAnalysed, ...]:
         """Folders among the PATHs that could not be listed; known once the project is walked."""
         failed = [p for p in self._listed.problems if p.fails and self.is_target(f"{p.path}/")]
-        return tuple(NotAnalysed(self.display(p.path), p.line, p.reason) for p in failed)
+        said = [NotAnalysed(self.display(p.path), p.line, p.reason) for p in failed]
+        return tuple(dict.fromkeys(said))
 
     @property
     def warnings(self) -> tuple[Place, ...]:
