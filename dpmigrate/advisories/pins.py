@@ -29,7 +29,9 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
     affected = affected_versions(advisory, advisory.match)
     found: dict[tuple[str, int | None, int], Match] = {}
     alike = same_calls(program.runs)
-    own = (r for r in program.runs if r.ghost and not program.modules.in_library(r.module.key))
+    own = (
+        r for r in program.runs if r.ghost and not r.guessed and not program.modules.in_library(r.module.key)
+    )
     for run in sorted(own, key=_surest_first):
         declared = declarations.declared_for(run.module.path)
         versions = versions_of(run, declarations, None, alike(run))

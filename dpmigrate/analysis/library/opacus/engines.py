@@ -22,17 +22,24 @@ def _make_engine(ip: Interpreter, info: CallInfo) -> Value:
         return make_zero_x(ip, info)
     kind = "adaptive-engine" if "Adaptive" in info.name else "engine"
     made = ip.new(kind, info.node)
-    ip.store.set(made, "secure_mode", info.argument(None, "secure_mode"))
-    ip.notes["accountant of", made] = info.argument(None, "accountant")
+    _remember(ip, made, info)
     return of(made)
+
+
+def _remember(ip: Interpreter, engine: Atom, info: CallInfo) -> None:
+    """Keep what an engine is made with. Its attribute ``accountant`` is an object, not the name given."""
+    for name, slot in (("secure_mode", "secure_mode"), ("accountant", "<accountant>")):
+        given = info.argument(None, name)
+        if not given and info.unknown_keywords:
+            given = ip.unknown(info.node, f"argument {name}")
+        ip.store.set(engine, slot, given)
 
 
 @method(("engine", "adaptive-engine"), "__init__")
 def _init_engine(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if is_zero_x(info):
         make_zero_x(ip, info)
-    ip.store.set(real(e.atom), "secure_mode", info.argument(None, "secure_mode"))
-    ip.notes["accountant of", real(e.atom)] = info.argument(None, "accountant")
+    _remember(ip, real(e.atom), info)
     return NONE
 
 

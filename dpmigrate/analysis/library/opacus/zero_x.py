@@ -120,7 +120,7 @@ def _privacy_spent_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Valu
 
 def _of_accountant(ip: Interpreter, info: CallInfo, engine: Obj) -> None:
     """Only the RDP accountant has it, by keyword; it was the default up to 1.2, the PRV accountant since."""
-    chosen = ip.notes.get(("accountant of", real(engine)))
+    chosen = ip.store.get(real(engine), "<accountant>")
     for atom in chosen.atoms if chosen else (Absent(),):
         if Const("rdp") == atom:
             if info.positional:
