@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.matching import Match
+from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.retired import LibraryName, RetiredCall, is_tolerated
-from dpmigrate.analysis.values import Origin
 from dpmigrate.model import Place
 from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, VersionSet, between, everything, nothing
 
