@@ -172,3 +172,5 @@ class ScanResult(NamedTuple):
     findings: tuple[Finding, ...] = ()
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""
+    empty: bool = False
+    """Whether no Python file, notebook or dependency file is below the given paths."""

@@ -59,6 +59,10 @@ class Versions:
         return self.together != everything()
 
 
+Assumed = Callable[[TrainingRun], "VersionSet | None"]
+"""The releases that the options say to assume for a run, whatever the project's pins say; None: by those."""
+
+
 def given(run: TrainingRun, name: str) -> bool:
     """Whether a keyword is certainly given (and not None) in the call."""
     atoms = run.argument(name).atoms

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dpmigrate.workspace.gitignore import Gitignore, read_gitignore
 from dpmigrate.workspace.names import SKIPPED_FOLDERS, SKIPPED_PART, is_dependency_file, is_source
@@ -21,12 +21,15 @@ from dpmigrate.workspace.names import SKIPPED_FOLDERS, SKIPPED_PART, is_dependen
 _SUBMODULE_PATH = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
 
 
-def list_tree(root: str, excluded: Gitignore | None = None) -> tuple[set[str], set[str]]:
-    """(sources, dependency files) below ``root``, ignored files and virtual environments left out."""
+def list_tree(root: str, excluded: Callable[[str], bool]) -> tuple[set[str], set[str]]:
+    """(sources, dependency files) below ``root``, ignored files and virtual environments left out.
+
+    ``excluded`` says of the absolute path of a file whether the configuration leaves it out.
+    """
     sources: set[str] = set()
     dependencies: set[str] = set()
     for path, real in _paths(root):
-        if excluded is not None and excluded.ignored(path):
+        if excluded(path):
             continue
         if is_source(path):
             sources.add(real)
@@ -35,9 +38,9 @@ def list_tree(root: str, excluded: Gitignore | None = None) -> tuple[set[str], s
     return sources, dependencies
 
 
-def list_folder(folder: str) -> tuple[set[str], set[str]]:
+def list_folder(folder: str, excluded: Callable[[str], bool] | None) -> tuple[set[str], set[str]]:
     """(sources, dependency files) below a folder that the user named although it is ignored."""
-    found = list(_walk(folder))
+    found = [pair for pair in _walk(folder) if excluded is None or not excluded(pair[0])]
     sources = {real for path, real in found if is_source(path)}
     return sources, {real for path, real in found if is_dependency_file(path)}
 

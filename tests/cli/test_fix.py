@@ -151,7 +151,8 @@ def test_the_options_arrive(run: Run, answer: Callable[[Result], Result], api: F
     )
     call = api.calls[0]
     assert (call["paths"], call["apply"], call["unsafe"]) == (("src",), False, True)
-    assert (call["strategy"], call["seed"], call["lower_bound"]) == ("hooks", "args.seed", "1.6.0")
+    given = call["settings"].given
+    assert (given.strategy, given.seed, given.opacus_lower_bound) == ("hooks", "args.seed", "1.6.0")
 
 
 @pytest.mark.parametrize(

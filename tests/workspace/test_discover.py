@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.discover import Workspace, discover
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.names import is_dependency_file
 from dpmigrate.workspace.reading import telling
+from dpmigrate.workspace.settings import Settings
 
 Plant = Callable[..., None]
 
@@ -50,18 +52,25 @@ def plant(root: Path, *paths: str, text: str = "x = 1\n") -> None:
         (root / path).write_text(text)
 
 
+def opened(
+    paths: Sequence[str | Path], cwd: Path, exclude: Sequence[str] = (), base: Path | None = None
+) -> Workspace:
+    given = Config(exclude=tuple(exclude), base=None if base is None else str(base))
+    return discover(paths, Settings(str(cwd), given))
+
+
 def shown(workspace: Workspace) -> list[str]:
     return [os.path.relpath(path, workspace.roots[0]) for path in workspace.files]
 
 
 def test_an_empty_folder_has_no_files(project: Path) -> None:
-    workspace = discover(["."], project)
+    workspace = opened(["."], project)
     assert workspace.files == workspace.dependency_files == workspace.not_analysed == ()
 
 
 def test_sources_and_notebooks_are_listed_and_stubs_are_not(project: Path) -> None:
     plant(project, "b.py", "a/c.ipynb", "a/d.pyi", "e.txt")
-    assert shown(discover([], project)) == ["a/c.ipynb", "b.py"]
+    assert shown(opened([], project)) == ["a/c.ipynb", "b.py"]
 
 
 def test_ignored_files_and_environments_are_left_out(project: Path) -> None:
@@ -70,12 +79,12 @@ def test_ignored_files_and_environments_are_left_out(project: Path) -> None:
     plant(project, "old/x.py", "a_gen.py", "keep_gen.py", "top.py", "a/top.py", "a/b_gen.py", "a/local.py")
     plant(project, "env/pyvenv.cfg", "env/lib/x.py", ".venv/x.py", "node_modules/x.py", ".tox/a/x.py")
     plant(project, "lib/site-packages/x.py", "__pycache__/x.py", ".ipynb_checkpoints/x.ipynb", "build/x.py")
-    assert shown(discover(["."], project)) == ["a/b_gen.py", "a/top.py", "build/x.py", "keep_gen.py"]
+    assert shown(opened(["."], project)) == ["a/b_gen.py", "a/top.py", "build/x.py", "keep_gen.py"]
 
 
 def test_a_path_limits_the_targets_and_not_the_project(project: Path) -> None:
     plant(project, "pyproject.toml", "a/x.py", "b/y.py")
-    workspace = discover(["a"], project)
+    workspace = opened(["a"], project)
     assert workspace.root == str(project)
     assert shown(workspace) == ["a/x.py", "b/y.py"]
     assert workspace.targets == (str(project / "a/x.py"),)
@@ -87,7 +96,7 @@ def test_a_path_limits_the_targets_and_not_the_project(project: Path) -> None:
 def test_a_file_given_by_name_is_a_target_even_when_ignored(project: Path) -> None:
     plant(project, ".gitignore", text="*.py\n")
     plant(project, "x.py", "y.py", "script")
-    workspace = discover(["x.py", "script"], project)
+    workspace = opened(["x.py", "script"], project)
     assert shown(workspace) == ["script", "x.py"]
     assert workspace.targets == workspace.files
 
@@ -96,7 +105,7 @@ def test_an_ignored_folder_given_by_name_is_read(project: Path) -> None:
     plant(project, "pyproject.toml", "x.py")
     plant(project, ".gitignore", text="vendor/\n")
     plant(project, "vendor/a/y.py", "vendor/a/.gitignore", "vendor/a/requirements.txt")
-    workspace = discover(["vendor/a"], project)
+    workspace = opened(["vendor/a"], project)
     assert shown(workspace) == ["vendor/a/y.py", "x.py"]
     assert [Path(p).name for p in workspace.dependency_files] == ["pyproject.toml", "requirements.txt"]
 
@@ -111,7 +120,7 @@ def test_links_are_not_followed_out_and_nothing_is_listed_twice(project: Path) -
     (project / "dangling.py").symlink_to(project / "gone.py")
     (project / "named.py").symlink_to(project / "a" / "program")
     os.mkfifo(project / "pipe.py")
-    workspace = discover(["."], project)
+    workspace = opened(["."], project)
     assert shown(workspace) == ["a/program", "a/x.py"]
     assert workspace.not_analysed == ()
 
@@ -121,7 +130,7 @@ def test_what_the_user_names_and_cannot_be_read_is_reported(project: Path) -> No
     (project / "out.py").symlink_to(project.parent / "outside" / "o.py")
     (project / "dangling.py").symlink_to(project / "gone.py")
     os.mkfifo(project / "pipe.py")
-    workspace = discover(["out.py", "dangling.py", "pipe.py"], project)
+    workspace = opened(["out.py", "dangling.py", "pipe.py"], project)
     assert [(n.path, n.reason) for n in workspace.not_analysed] == [
         ("out.py", "link out of the project"),
         ("dangling.py", "dangling link"),
@@ -133,26 +142,29 @@ def test_what_the_user_names_and_cannot_be_read_is_reported(project: Path) -> No
 def test_a_link_given_by_name_is_the_file_it_points_to(project: Path) -> None:
     plant(project, "x.py")
     (project / "link.py").symlink_to("x.py")
-    assert discover(["link.py", "x.py"], project).targets == (str(project / "x.py"),)
+    assert opened(["link.py", "x.py"], project).targets == (str(project / "x.py"),)
 
 
 def test_a_path_that_is_missing_is_a_usage_error(project: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.py: no such file or folder"):
-        discover(["gone.py"], project)
+        opened(["gone.py"], project)
 
 
-def test_the_root_is_the_repository_else_the_project_file_else_the_folder(root: Path) -> None:
+def test_the_root_is_the_repository_else_the_topmost_project_file_else_the_folder(root: Path) -> None:
     plant(root, "sub/deep/x.py")
-    assert discover(["sub/deep/x.py"], root).root == str(root / "sub" / "deep")
-    plant(root, "sub/setup.cfg")
-    assert discover(["sub/deep"], root).root == str(root / "sub")
-    git(root, "init", "-q")
-    assert discover(["sub/deep"], root).root == str(root)
+    assert opened(["sub/deep/x.py"], root).root == str(root / "sub" / "deep")
+    plant(root, "sub/setup.cfg", "sub/deep/pyproject.toml")
+    assert opened(["sub/deep"], root).root == str(root / "sub")
+    assert opened([root / "sub" / "deep" / "x.py"], root.parent).root == str(root / "sub")
+    plant(root, "requirements.txt")
+    assert opened(["sub/deep"], root).root == str(root)
+    git(root / "sub", "init", "-q")
+    assert opened(["sub/deep"], root).root == str(root / "sub")
 
 
 def test_several_projects_are_read_together(root: Path) -> None:
     plant(root, "a/pyproject.toml", "a/x.py", "b/pyproject.toml", "b/y.py", "c/z.py")
-    workspace = discover(["a", "b/y.py"], root)
+    workspace = opened(["a", "b/y.py"], root)
     assert workspace.root == str(root)
     assert [workspace.display(p) for p in workspace.files] == ["a/x.py", "b/y.py"]
     assert len(workspace.dependency_files) == 2
@@ -160,14 +172,14 @@ def test_several_projects_are_read_together(root: Path) -> None:
 
 def test_patterns_of_the_configuration_exclude(project: Path) -> None:
     plant(project, "a/x.py", "a/y.py", "b/x.py")
-    assert shown(discover(["."], project, ["a/", "!a/y.py", "/b/x.py"], project)) == ["a/y.py"]
-    assert shown(discover(["."], project, ["x.py"], project)) == ["a/y.py"]
-    assert shown(discover(["."], project, ["/x.py"], project / "b")) == ["a/x.py", "a/y.py"]
+    assert shown(opened(["."], project, ["a/", "!a/y.py", "/b/x.py"], project)) == ["a/y.py"]
+    assert shown(opened(["."], project, ["x.py"], project)) == ["a/y.py"]
+    assert shown(opened(["."], project, ["/x.py"], project / "b")) == ["a/x.py", "a/y.py"]
 
 
 def test_paths_are_shown_relative_to_the_current_folder(project: Path) -> None:
     plant(project, "a/x.py", "y.py")
-    workspace = discover([project], project / "a")
+    workspace = opened([project], project / "a")
     assert [workspace.display(p) for p in (project / "a/x.py", project / "y.py")] == ["x.py", "../y.py"]
 
 
@@ -177,7 +189,7 @@ def test_tracked_files_count_though_ignored_and_deleted_ones_do_not(root: Path) 
     git(root, "add", ".")
     plant(root, ".gitignore", text="kept.py\n")
     (root / "gone.py").unlink()
-    assert shown(discover(["."], root)) == ["a b\nc.py", "café.py", "kept.py"]
+    assert shown(opened(["."], root)) == ["a b\nc.py", "café.py", "kept.py"]
 
 
 def test_a_hook_s_environment_does_not_mislead_git(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +199,7 @@ def test_a_hook_s_environment_does_not_mislead_git(root: Path, monkeypatch: pyte
     plant(root, "x.py")
     monkeypatch.setenv("GIT_DIR", str(root.parent / "other" / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(root.parent / "other"))
-    assert shown(discover(["."], root)) == ["x.py"]
+    assert shown(opened(["."], root)) == ["x.py"]
 
 
 def test_repositories_inside_a_repository_are_read(root: Path) -> None:
@@ -200,7 +212,7 @@ def test_repositories_inside_a_repository_are_read(root: Path) -> None:
     git(root.parent / "library", "add", ".")
     git(root.parent / "library", "commit", "-qm", "a")
     git(root, "submodule", "add", "-q", str(root.parent / "library"), "libs/library")
-    assert shown(discover(["."], root)) == ["libs/library/z.py", "nested/y.py", "x.py"]
+    assert shown(opened(["."], root)) == ["libs/library/z.py", "nested/y.py", "x.py"]
 
 
 def test_without_a_git_program_the_folder_is_walked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +220,7 @@ def test_without_a_git_program_the_folder_is_walked(root: Path, monkeypatch: pyt
     plant(root, "x.py", "y.py")
     plant(root, ".gitignore", text="y.py\n")
     monkeypatch.setenv("PATH", "")
-    assert shown(discover(["."], root)) == ["x.py"]
+    assert shown(opened(["."], root)) == ["x.py"]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +282,7 @@ def test_only_files_that_hold_a_needle_are_returned(project: Path) -> None:
     plant(project, "a.py", "long.py", "c.py")
     (project / "long.py").write_bytes(b"#" * 200_000 + b"opacus" + b"#" * 2_000_000)
     (project / "c.py").write_bytes(b"from dp import ghost")
-    workspace = discover(["."], project)
+    workspace = opened(["."], project)
     (project / "a.py").unlink()
     found = telling(workspace.files, [b"opacus", b"ghost"], workspace.display)
     assert {workspace.display(path) for path in found.data} == {"long.py", "c.py"}
