@@ -13,8 +13,8 @@ from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
+from dpmigrate.analysis.ledger import ManagerUsed, Origin
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Origin
 from dpmigrate.model import Certainty, Place, Severity, Tri, both
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
 
@@ -50,6 +50,8 @@ def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assume
     for part in program.parts if program is not None else ():
         alike = same_calls(part.runs)
         for run in part.runs:
+            if run.guessed:
+                continue
             versions = versions_of(run, project.declarations, assumed(run), alike(run))
             for advisory, case in cases:
                 for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
@@ -137,7 +139,7 @@ def _message(case: Case, subject: Subject) -> str:
     run, versions, affected = subject.run, subject.versions, case.affected
     hit = (versions.together or versions.evidence) & affected
     words = _Words(
-        mode=f"`{run.mode}`" if run.shown_mode != "?" else f"what may be `{run.mode}`",
+        mode=f"`{run.mode}`",
         call=run.call,
         wrapped=_wrapped(run),
         affected=_spoken(affected),
@@ -145,7 +147,7 @@ def _message(case: Case, subject: Subject) -> str:
         declared=str(versions.declared)
         if versions.declared != everything()
         else "any version (nothing pins it)",
-        manager=subject.event.detail.get("manager", "") if subject.event is not None else "",
+        manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
     return string.Formatter().vformat(case.message, (), words)

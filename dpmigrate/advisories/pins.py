@@ -29,7 +29,9 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
     affected = affected_versions(advisory, advisory.match)
     found: dict[tuple[str, int | None, int], Match] = {}
     alike = same_calls(program.runs)
-    own = (r for r in program.runs if r.ghost and not program.modules.in_library(r.module.key))
+    own = (
+        r for r in program.runs if r.ghost and not r.guessed and not program.modules.in_library(r.module.key)
+    )
     for run in sorted(own, key=_surest_first):
         if assumed(run) is not None:
             continue

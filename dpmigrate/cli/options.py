@@ -61,6 +61,12 @@ def _stacked(*decorators: Callable[[Command], Command]) -> Callable[[Command], C
 
 paths_argument: Callable[[Command], Command] = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
+opacus_option: Callable[[Command], Command] = click.option(
+    "--opacus",
+    metavar="SPEC",
+    help="The Opacus versions to assume (1.5.2, '>=1.5,<1.5.3'), whatever the project's pins say.",
+)
+
 rule_options: Callable[[Command], Command] = _stacked(
     click.option(
         "--select",
@@ -69,11 +75,7 @@ rule_options: Callable[[Command], Command] = _stacked(
         help="Only these rules: an id (DPM101), a prefix (DPM1) or a name. May be repeated.",
     ),
     click.option("--ignore", multiple=True, metavar="RULE,..", help="Not these rules. May be repeated."),
-    click.option(
-        "--opacus",
-        metavar="SPEC",
-        help="The Opacus versions to assume (1.5.2, '>=1.5,<1.5.3'), whatever the project's pins say.",
-    ),
+    opacus_option,
 )
 """``--select``, ``--ignore`` and ``--opacus``, shared by scan and fix."""
 

@@ -19,13 +19,22 @@ from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, co
 def _make_engine(ip: Interpreter, info: CallInfo) -> Value:
     kind = "adaptive-engine" if "Adaptive" in info.name else "engine"
     made = ip.new(kind, info.node)
-    ip.store.set(made, "secure_mode", info.argument(None, "secure_mode"))
+    _remember(ip, made, info)
     return of(made)
+
+
+def _remember(ip: Interpreter, engine: Atom, info: CallInfo) -> None:
+    """Keep what an engine is made with. Its attribute ``accountant`` is an object, not the name given."""
+    for name, slot in (("secure_mode", "secure_mode"), ("accountant", "<accountant>")):
+        given = info.argument(None, name)
+        if not given and info.unknown_keywords:
+            given = ip.unknown(info.node, f"argument {name}")
+        ip.store.set(engine, slot, given)
 
 
 @method(("engine", "adaptive-engine"), "__init__")
 def _init_engine(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.store.set(real(e.atom), "secure_mode", info.argument(None, "secure_mode"))
+    _remember(ip, real(e.atom), info)
     return NONE
 
 

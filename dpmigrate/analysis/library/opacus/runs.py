@@ -101,6 +101,7 @@ def record_run(
         ip.context,
         tuple(f.owner for f in ip.frames),
         arguments={name: _under(value, guard) for name, value in info.keywords.items()},
+        open_call=info.unknown_keywords,
         raw_models=_raw(ip, info.argument(None, "module")),
         raw_optimizers=objects_in(info.argument(None, "optimizer")),
         raw_loaders=objects_in(info.argument(None, "data_loader")),
@@ -118,6 +119,7 @@ def _given_again(run: TrainingRun, info: CallInfo, guard: Guard) -> None:
 
     A pair that is wrapped by hand gets its arguments from several calls, none of which has them all.
     """
+    run.open_call |= info.unknown_keywords
     names = info.keywords if run.manual else {**run.arguments, **info.keywords}
     for name in names:
         given = _under(info.keywords.get(name, NOTHING), guard)
