@@ -34,6 +34,11 @@ TELLING = {
     "DPM403": ("make_private", " = "),
     "DPM404": "make_private",
     "DPM405": "clipping",
+    "DPM409": "opacus.",
+    "DPM410": ("PrivacyEngine(", ".attach("),
+    "DPM411": ".virtual_step(",
+    "DPM412": ".get_privacy_spent(",
+    "DPM413": "opacus.",
     "DPM901": "opacus",
 }
 """A word that the line of a finding has to hold, by rule: what the finding points at."""

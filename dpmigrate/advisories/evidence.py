@@ -60,8 +60,9 @@ class Versions:
         return self.together != everything()
 
 
-Assumed = Callable[[TrainingRun], "VersionSet | None"]
-"""The releases that the options say to assume for a run, whatever the project's pins say; None: by those."""
+Assumed = Callable[[str], "VersionSet | None"]
+"""The releases that the options say to assume for a file, by its path as reports show it, whatever the
+project's pins say; None: by those."""
 
 
 def given(run: TrainingRun, name: str) -> bool:

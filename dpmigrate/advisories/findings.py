@@ -11,7 +11,6 @@ from dpmigrate.workspace.discover import Workspace
 if TYPE_CHECKING:
     from dpmigrate.advisories.choice import Choices
     from dpmigrate.advisories.matching import Match
-    from dpmigrate.analysis.training import TrainingRun
     from dpmigrate.versions.pin import Pin
     from dpmigrate.versions.releases import VersionSet
 
@@ -52,12 +51,13 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     from dpmigrate.advisories.ignores import Ignores
     from dpmigrate.advisories.matching import match_runs
     from dpmigrate.advisories.pins import match_pins
+    from dpmigrate.advisories.retired import match_retired
     from dpmigrate.advisories.summary import summarise
 
     workspace = project.workspace
 
-    def assumed(run: TrainingRun) -> VersionSet | None:
-        return choices.of(workspace.absolute(run.module.path)).opacus
+    def assumed(path: str) -> VersionSet | None:
+        return choices.of(workspace.absolute(path)).opacus
 
     summaries = summarise(project, assumed)
     index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
@@ -69,6 +69,8 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     for advisory in advisories():
         if advisory.match.get("about") == "pins":
             matches.extend(match_pins(project, advisory, assumed))
+        if advisory.match.get("about") == "retired":
+            matches.extend(match_retired(project, advisory, assumed))
     merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
     for match in matches:
         if match.origin is not None and _in_library(project, match):

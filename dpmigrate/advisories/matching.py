@@ -52,7 +52,7 @@ def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assume
         for run in part.runs:
             if run.guessed:
                 continue
-            versions = versions_of(run, project.declarations, assumed(run), alike(run))
+            versions = versions_of(run, project.declarations, assumed(run.module.path), alike(run))
             for advisory, case in cases:
                 for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
                     found = _judge(advisory, case, subject)

@@ -33,7 +33,7 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
         r for r in program.runs if r.ghost and not r.guessed and not program.modules.in_library(r.module.key)
     )
     for run in sorted(own, key=_surest_first):
-        if assumed(run) is not None:
+        if assumed(run.module.path) is not None:
             continue
         declared = declarations.declared_for(run.module.path)
         versions = versions_of(run, declarations, None, alike(run))

@@ -68,7 +68,8 @@ def _versions(
     """The versions that some mode of a call can meet, and why."""
     alike = same_calls(runs)
     each = [
-        versions_of(r, project.declarations, assumed(r), alike(r)) for r in {r.mode: r for r in runs}.values()
+        versions_of(r, project.declarations, assumed(r.module.path), alike(r))
+        for r in {r.mode: r for r in runs}.values()
     ]
     found = each[0].together
     for versions in each[1:]:

@@ -11,7 +11,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import paths_argument, rule_options, settings_of
-from dpmigrate.cli.output import emit
+from dpmigrate.cli.output import emit, tell
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
 from dpmigrate.report.layout import clean, plural
@@ -78,6 +78,7 @@ def fix(
 
         with said("Analysing, and proving each fix by a second analysis"):
             result = api.fix(paths or (".",), apply=apply, unsafe=unsafe, settings=settings)
+    tell(result.warnings)
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))
         say(result, style_for(sys.stderr), bool(select))

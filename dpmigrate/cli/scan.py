@@ -10,7 +10,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import output_option, paths_argument, rule_options, settings_of
-from dpmigrate.cli.output import emit
+from dpmigrate.cli.output import emit, tell
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 
@@ -68,6 +68,7 @@ def scan(
             stdin=_standard_input() if paths == ("-",) else None,
             settings=settings,
         )
+    tell(result.warnings)
     if result.empty:
         click.echo(f"warning: {_nothing_below(paths)}", err=True)
     style = Style() if output is not None else style_for(sys.stdout)

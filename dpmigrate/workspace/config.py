@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Part of every start, where importing pathlib is a tenth of the time.
-# ruff: noqa: PTH120
+# ruff: noqa: PTH114, PTH120
 import os
 import sys
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, get_args
 from dpmigrate.model import STRATEGIES, Certainty, Severity, Strategy
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.reading import read_bytes
+from dpmigrate.workspace.roots import Roots
 
 _CHOICES: dict[str, tuple[str, ...]] = {"min-certainty": get_args(Certainty), "strategy": STRATEGIES}
 _LISTS = ("select", "ignore", "extend-select", "exclude")
@@ -98,6 +99,10 @@ def read_config(path: str, shown: str) -> Config | None:
 
 
 def _table(path: str, shown: str) -> dict[str, Any] | None:
+    if os.path.islink(path):
+        root = Roots().root_of(os.path.dirname(path))
+        if not os.path.realpath(path).startswith(root.rstrip("/") + "/"):
+            raise ConfigError(f"{shown}: a link out of the project, which is not followed")
     try:
         data = read_bytes(path)
     except OSError as error:

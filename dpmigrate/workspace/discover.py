@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import NotAnalysed
+from dpmigrate.model import NotAnalysed, Place
 from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.errors import UsageError
-from dpmigrate.workspace.listing import list_folder, list_tree, under
+from dpmigrate.workspace.listing import Listing
 from dpmigrate.workspace.names import named_kind
 from dpmigrate.workspace.roots import display_path
 from dpmigrate.workspace.settings import Settings
@@ -65,36 +65,45 @@ class Workspace:
         return self.settings.config_of_folder(os.path.commonpath(paths) if paths else self.cwd)
 
     @cached_property
-    def _listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        sources: set[str] = set()
-        dependencies: set[str] = set()
+    def _listed(self) -> Listing:
+        listing = Listing(self.settings.excluded)
         for root in self.roots:
-            more = list_tree(root, self.settings.excluded)
-            sources |= more[0]
-            dependencies |= more[1]
+            listing.add_tree(root)
         for folder in self.target_folders:
-            if folder not in self.roots and not under(sources, folder) and not under(dependencies, folder):
-                more = list_folder(folder, self.settings.excluded if self.settings.force_exclude else None)
-                sources |= more[0]
-                dependencies |= more[1]
+            if folder not in self.roots and not listing.holds(folder):
+                listing.add_folder(folder, although_excluded=not self.settings.force_exclude)
         for path in self.target_files:
             source, dependency = named_kind(path)
             if source:
-                sources.add(path)
+                listing.sources.add(path)
             if dependency:
-                dependencies.add(path)
-        self.settings.check(dependencies)
-        return tuple(sorted(sources)), tuple(sorted(dependencies))
+                listing.dependencies.add(path)
+        self.settings.check(listing.dependencies)
+        return listing
 
-    @property
+    @cached_property
     def files(self) -> tuple[str, ...]:
         """Every Python source and notebook of the project, and those given by name."""
-        return self._listed[0]
+        return tuple(sorted(self._listed.sources))
 
-    @property
+    @cached_property
     def dependency_files(self) -> tuple[str, ...]:
         """Every file of the project whose name is that of a dependency file or a lock."""
-        return self._listed[1]
+        return tuple(sorted(self._listed.dependencies))
+
+    @property
+    def unlisted(self) -> tuple[NotAnalysed, ...]:
+        """Folders among the PATHs that could not be listed; known once the project is walked."""
+        failed = [p for p in self._listed.problems if p.fails and self.is_target(f"{p.path}/")]
+        said = [NotAnalysed(self.display(p.path), p.line, p.reason) for p in failed]
+        return tuple(dict.fromkeys(said))
+
+    @property
+    def warnings(self) -> tuple[Place, ...]:
+        """What was passed over on the way to the files, and where."""
+        passed = [p for p in self._listed.problems if not p.fails]
+        said = [Place(self.display(p.path), p.line, p.reason) for p in passed]
+        return tuple(dict.fromkeys((*self.settings.warnings, *said)))
 
     @cached_property
     def targets(self) -> tuple[str, ...]:

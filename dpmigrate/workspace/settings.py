@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from dpmigrate import __version__
+from dpmigrate.model import Place
 from dpmigrate.workspace.config import Config, read_config
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.gitignore import Gitignore
@@ -47,7 +48,8 @@ class Settings:
         self.roots = Roots()
         self.force_exclude = force_exclude
         """Whether patterns of ``exclude`` also leave out what is named on the command line."""
-        self._isolated = isolated
+        self.warnings: list[Place] = []
+        """Patterns that are passed over, and where they stand."""
         self._governing: dict[str, Config] = {}
         self._read: dict[str, Config | None] = {}
         self._patterns: dict[tuple[str, tuple[str, ...]], Gitignore] = {}
@@ -113,7 +115,12 @@ class Settings:
         base = config.folder or self.cwd
         key = base, patterns
         if key not in self._patterns:
-            self._patterns[key] = Gitignore(os.path.realpath(base).rstrip("/") + "/", patterns)
+            at = display_path(config.path or base, self.cwd)
+
+            def warn(number: int, said: str) -> None:
+                self.warnings.append(Place(at, 1, said))
+
+            self._patterns[key] = Gitignore(os.path.realpath(base).rstrip("/") + "/", patterns, warn=warn)
         return self._patterns[key].ignored(path)
 
     def check(self, paths: Iterable[str]) -> None:

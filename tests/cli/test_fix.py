@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.model import Finding
+from dpmigrate.model import Finding, Place
 from dpmigrate.runtime.run import api as verifying
 from tests.cli.conftest import FakeApi, Run, finding
 
@@ -27,6 +27,7 @@ class Result:
     remaining: tuple[Finding, ...] = ()
     contents: dict[str, bytes] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    warnings: tuple[Place, ...] = ()
     verify_hint: str | None = None
     put_back: list[bool] = field(default_factory=list)
 
