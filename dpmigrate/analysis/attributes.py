@@ -152,6 +152,10 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
             handler = registry.FUNCTIONS.get("<gradient assignment>")
             if handler is not None:
                 handler(ip, registry.CallInfo(node, [of(e.atom), new]))
+        if isinstance(e.atom, External):
+            patch = registry.FUNCTIONS.get(f"<assign {e.atom.name}.{name}>")
+            if patch is not None:
+                patch(ip, registry.CallInfo(node, [Value((e,)), new]))
     for e in owners:
         owner: Hashable = ("module", e.atom.info.key) if isinstance(e.atom, Module) else e.atom
         if isinstance(e.atom, Class):
