@@ -14,7 +14,7 @@ from dpmigrate.versions.releases import RELEASES, between
 from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.training import TrainingRun
+    from dpmigrate.analysis.ledger import PrivateRun
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
 
@@ -29,7 +29,7 @@ class PinPlan:
     """Pins that stay as they are until their own tool has run, and the notice of each."""
 
 
-def needed(runs: Iterable[TrainingRun]) -> str:
+def needed(runs: Iterable[PrivateRun]) -> str:
     """The release that pins are raised to: the default, or the first one with the API that ghost runs use."""
     bound = DEFAULT_LOWER_BOUND
     for run in runs:
@@ -39,7 +39,7 @@ def needed(runs: Iterable[TrainingRun]) -> str:
     return bound
 
 
-def pins_to_raise(project: Project, runs: Sequence[TrainingRun], options: Options) -> list[Pin]:
+def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options) -> list[Pin]:
     """The pins that govern the runs of one call and must be raised for it."""
     if project.declarations is None or options.override is not None:
         return []
