@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from dpmigrate.analysis.ledger import CoefficientAsked, DoubleBackward, Unpack, Wrapped
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import Absent, Const
@@ -89,23 +90,18 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
         yield at_argument("wrap_model", NON_WRAPPING, "wrap_model=")
     for event in run.events:
         place = event.origin.module.place
-        if event.guard and not run.guard and event.kind != "unpack":
+        if event.guard and not run.guard and not isinstance(event, Unpack):
             continue
-        if (
-            event.kind == "unpack"
-            and run.ghost
-            and event.detail["count"] == 4
-            and event.detail["star"] is None
-        ):
-            yield Proof(WRAPPED_CRITERION, place(event.origin.node, "four results"))
-        elif event.kind == "two-pass-call":
+        if isinstance(event, Unpack):
+            if run.ghost and event.count == 4 and event.star is None:
+                yield Proof(WRAPPED_CRITERION, place(event.origin.node, "four results"))
+        elif isinstance(event, DoubleBackward):
             yield Proof(DOUBLE_BACKWARD, place(event.origin.node, "double_backward"))
-        elif event.kind == "coefficient" and event.detail["name"] != "get_norm_sample":
-            name = event.detail["name"]
-            versions = BEFORE_WRAPPED_CRITERION if name == "get_coeff" else WRAPPED_CRITERION
-            yield Proof(versions, place(event.origin.node, name))
-        elif event.kind == "result-use" and event.detail.get("wrapper"):
-            yield Proof(WRAPPED_CRITERION, place(event.origin.node, event.detail["wrapper"]))
+        elif isinstance(event, CoefficientAsked) and event.name != "get_norm_sample":
+            versions = BEFORE_WRAPPED_CRITERION if event.name == "get_coeff" else WRAPPED_CRITERION
+            yield Proof(versions, place(event.origin.node, event.name))
+        elif isinstance(event, Wrapped):
+            yield Proof(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
 
 
 def same_calls(runs: Iterable[TrainingRun]) -> Callable[[TrainingRun], list[TrainingRun]]:

@@ -9,8 +9,18 @@ from collections.abc import Callable, Iterable
 
 from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.ledger import (
+    UNKNOWN_AMOUNT,
+    Backward,
+    CoefficientAsked,
+    DoubleBackward,
+    FirstTouch,
+    ManagerUsed,
+    Unpack,
+    Wrapped,
+)
 from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
-from dpmigrate.analysis.training import Event
 from dpmigrate.analysis.values import Absent, Const, External, Function, Obj, Partial, Unknown, Value
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
@@ -90,9 +100,7 @@ def _patched(s: Subject) -> Tri:
 @fact
 def _losses_wrapped_by_hand(s: Subject) -> Tri:
     """Whether the program wraps its own losses, so that the criterion of the engine is of no use."""
-    found = [
-        e for e in s.run.of_kind("result-use") if e.detail.get("wrapper") == "DPTensorFastGradientClipping"
-    ]
+    found = [e for e in s.run.happened(Wrapped) if e.wrapper == "DPTensorFastGradientClipping"]
     return any(not e.guard for e in found) or (None if found else False)
 
 
@@ -105,12 +113,12 @@ def _losses_wrapped_by_hand(s: Subject) -> Tri:
 @fact
 def _gradients_reset(s: Subject) -> Tri:
     """Whether the first thing that touches the gradients after each step sets them to None."""
-    return reset_to_none(s.run.of_kind("first-touch"))
+    return reset_to_none(s.run.happened(FirstTouch))
 
 
-def reset_to_none(touches: Iterable[Event]) -> Tri:
+def reset_to_none(touches: Iterable[FirstTouch]) -> Tri:
     """True when every first touch after a step sets the gradients to None; None if unknown."""
-    found = [(e.detail["how"], bool(e.guard)) for e in touches]
+    found = [(e.how, bool(e.guard)) for e in touches]
     kinds = {how for how, _ in found}
     if not kinds:
         return None
@@ -124,46 +132,29 @@ def reset_to_none(touches: Iterable[Event]) -> Tri:
 
 @fact
 def _has_two_passes(s: Subject) -> Tri:
-    two = any(e.detail["loss"] == "two-pass" for e in s.run.of_kind("backward"))
-    return two or any(True for _ in s.run.of_kind("two-pass-call"))
+    two = any(e.loss == "two-pass" for e in s.run.happened(Backward))
+    return two or any(True for _ in s.run.happened(DoubleBackward))
 
 
 @fact
 def _single_physical_batch(s: Subject) -> Tri:
     """Whether every logical batch certainly is one physical batch."""
-    maximum = s.event.detail.get("maximum") if s.event is not None else None
+    maximum = s.event.maximum if isinstance(s.event, ManagerUsed) else UNKNOWN_AMOUNT
     poisson = s.run.argument("poisson_sampling")
     fixed = _is_constant(poisson, False) if poisson else False
     answers: list[Tri] = []
     for loader in s.run.raw_loaders:
-        size = s.ip.store.get(loader, "batch_size") or Value()
-        dataset = s.ip.store.get(loader, "dataset") or Value()
-        answers.append(either(both(fixed, _at_least(maximum, size)), _covers(maximum, dataset)))
+        size = amount_of(s.ip.store.get(loader, "batch_size") or Value())
+        dataset = (s.ip.store.get(loader, "dataset") or Value()).only
+        whole = isinstance(dataset, Obj) and maximum.length_of == dataset.key
+        answers.append(either(both(fixed, maximum.at_least(size)), whole))
     return both(*answers) if answers else False
-
-
-def _at_least(maximum: Value | None, size: Value) -> Tri:
-    if maximum is None:
-        return False
-    if maximum.only is not None and maximum.only == size.only:
-        return True
-    numbers = [v.only.value for v in (maximum, size) if isinstance(v.only, Const)]
-    if len(numbers) == 2 and all(isinstance(n, (int, float)) for n in numbers):
-        return bool(numbers[0] >= numbers[1])
-    return None
-
-
-def _covers(maximum: Value | None, dataset: Value) -> Tri:
-    """Whether a maximum is the dataset's length."""
-    atom = maximum.only if maximum is not None else None
-    held = dataset.only
-    return isinstance(atom, Unknown) and isinstance(held, Obj) and atom.symbol == ("len", held.key)
 
 
 @fact
 def _old_coefficient(s: Subject) -> Tri:
     """Whether the coefficient is asked for by its name before 1.5.3."""
-    return any(e.detail["name"] == "get_coeff" for e in s.run.of_kind("coefficient"))
+    return any(e.name == "get_coeff" for e in s.run.happened(CoefficientAsked))
 
 
 # -- the loss ---------------------------------------------------------------------------------
@@ -173,11 +164,11 @@ def _old_coefficient(s: Subject) -> Tri:
 def _unwrapped(s: Subject) -> Tri:
     """Whether this backward starts at a loss of the private model that the run did not wrap."""
     event = s.event
-    if event is None or event.detail["loss"] != "other":
+    if not isinstance(event, Backward) or event.loss != "other":
         return False
-    if any(step in (".logits", ".hidden_states") for step in event.detail["steps"][:1]):
+    if any(step in (".logits", ".hidden_states") for step in event.steps[:1]):
         return False
-    if event.detail["retained"] and any(e.kind in ("coefficient", "two-pass-call") for e in s.run.events):
+    if event.retained and any(isinstance(e, (CoefficientAsked, DoubleBackward)) for e in s.run.events):
         return False
     if _has_two_passes(s):
         return False
@@ -188,19 +179,19 @@ def _unwrapped(s: Subject) -> Tri:
 @fact
 def _wrapped_loss(s: Subject) -> Tri:
     """Whether the returned criterion made this loss."""
-    return s.event is not None and s.event.detail["loss"] == "returned-criterion"
+    return isinstance(s.event, Backward) and s.event.loss == "returned-criterion"
 
 
 @fact
 def _two_pass_loss(s: Subject) -> Tri:
     """Whether this is the second pass of two, over losses times their clipping coefficients."""
-    return s.event is not None and s.event.detail["loss"] == "two-pass"
+    return isinstance(s.event, Backward) and s.event.loss == "two-pass"
 
 
 @fact
 def _penalised(s: Subject) -> Tri:
     """Whether something made of the model's parameters was added to this loss."""
-    return s.event is not None and any(step.endswith("-penalty") for step in s.event.detail["steps"])
+    return isinstance(s.event, Backward) and any(step.endswith("-penalty") for step in s.event.steps)
 
 
 OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
@@ -209,7 +200,7 @@ OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
 @fact
 def _computed_with(s: Subject) -> Tri:
     """Whether this loss was divided, multiplied, added to or subtracted from."""
-    steps = s.event.detail["steps"] if s.event is not None else ()
+    steps = s.event.steps if isinstance(s.event, Backward) else ()
     found = [OPERATORS[step.partition("-")[0]] for step in steps if step.partition("-")[0] in OPERATORS]
     s.notes["step"] = ", ".join(f"`{sign}`" for sign in dict.fromkeys(found))
     return bool(found)
@@ -219,28 +210,26 @@ def _computed_with(s: Subject) -> Tri:
 def _made_by_a_criterion(s: Subject) -> Tri:
     """Whether a criterion or a functional loss made this loss, and nothing was done to it but a reduction."""
     event = s.event
-    if event is None or not set(event.detail["steps"]) <= {"mean", "sum"}:
+    if not isinstance(event, Backward) or not set(event.steps) <= {"mean", "sum"}:
         return False
-    maker = event.detail["maker"]
-    if isinstance(maker, External):
-        return maker.name.rpartition(".")[2] in LOSS_FUNCTIONS
-    return isinstance(maker, Obj) and maker.kind in ("criterion", "instance")
+    if event.maker.kind == "library":
+        return event.maker.name.rpartition(".")[2] in LOSS_FUNCTIONS
+    return event.maker.kind in ("criterion", "class")
 
 
-def maker_words(event: Event) -> str:
+def maker_words(event: Backward) -> str:
     """What made a loss, in words."""
-    maker = event.detail["maker"]
-    steps = event.detail["steps"]
-    if isinstance(maker, External):
+    maker = event.maker
+    if maker.kind == "library":
         short = maker.name.replace("torch.nn.functional.", "F.").replace("torch.nn.", "nn.")
         return f"`{short}`"
-    if isinstance(maker, Obj) and maker.kind == "criterion":
-        return f"`{str(maker.data or 'a criterion').replace('torch.nn.', 'nn.')}`"
-    if isinstance(maker, Obj) and maker.kind in ("dp-model", "model"):
-        path = "".join(step for step in steps if step.startswith("."))
+    if maker.kind == "criterion":
+        return f"`{(maker.name or 'a criterion').replace('torch.nn.', 'nn.')}`"
+    if maker.kind == "model":
+        path = "".join(step for step in event.steps if step.startswith("."))
         return f"the model itself (`outputs{path}`)" if path else "the model itself"
-    if isinstance(maker, Obj) and maker.kind == "instance":
-        return f"`{maker.data.node.name.value}`"
+    if maker.kind == "class":
+        return f"`{maker.name}`"
     return "something else"
 
 
@@ -307,7 +296,7 @@ def _already_per_example(s: Subject) -> Tri:
 
 @fact
 def _takes_three(s: Subject) -> Tri:
-    return s.event is not None and s.event.detail["count"] == 3 and s.event.detail["star"] is None
+    return isinstance(s.event, Unpack) and s.event.count == 3 and s.event.star is None
 
 
 # -- randomness -------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
+from dpmigrate.analysis.ledger import ManagerUsed, Origin
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Origin
 from dpmigrate.model import Certainty, Place, Severity, Tri, both
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
 
@@ -149,7 +149,7 @@ def _message(case: Case, subject: Subject) -> str:
         declared=str(versions.declared)
         if versions.declared != everything()
         else "any version (nothing pins it)",
-        manager=subject.event.detail.get("manager", "") if subject.event is not None else "",
+        manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
     return string.Formatter().vformat(case.message, (), words)

@@ -11,10 +11,19 @@ import libcst as cst
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.ledger import (
+    Backward,
+    CoefficientAsked,
+    DoubleBackward,
+    Event,
+    ManagerUsed,
+    Origin,
+    Unpack,
+)
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.training import Event, TrainingRun
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Obj, Origin, Value
+from dpmigrate.analysis.values import Obj, Value
 
 
 @dataclass(slots=True)
@@ -52,8 +61,10 @@ def subject(name: str) -> Callable[[Maker], Maker]:
     return register
 
 
-def _event_subjects(run: TrainingRun, versions: Versions, ip: Interpreter, *kinds: Any) -> Iterator[Subject]:
-    for event in run.of_kind(*kinds):
+def _event_subjects(
+    run: TrainingRun, versions: Versions, ip: Interpreter, kind: type[Event]
+) -> Iterator[Subject]:
+    for event in run.happened(kind):
         yield Subject(run, versions, ip, event.origin, event, guard=event.guard)
 
 
@@ -69,17 +80,17 @@ def _run(run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Subj
 
 @subject("memory-manager")
 def _managers(run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Subject]:
-    yield from _event_subjects(run, versions, ip, "memory-manager")
+    yield from _event_subjects(run, versions, ip, ManagerUsed)
 
 
 @subject("backward")
 def _backwards(run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Subject]:
-    yield from _event_subjects(run, versions, ip, "backward")
+    yield from _event_subjects(run, versions, ip, Backward)
 
 
 @subject("unpack")
 def _unpacks(run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Subject]:
-    for found in _event_subjects(run, versions, ip, "unpack"):
+    for found in _event_subjects(run, versions, ip, Unpack):
         if found.event is not None and found.module is run.module and _near(found, run):
             found.origin = Origin(run.module, run.origin.node, "unpacked here")
         yield found
@@ -92,16 +103,17 @@ def _near(found: Subject, run: TrainingRun) -> bool:
 
 @subject("double-backward")
 def _double_backwards(run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Subject]:
-    yield from _event_subjects(run, versions, ip, "two-pass-call")
+    yield from _event_subjects(run, versions, ip, DoubleBackward)
 
 
 @subject("two-pass")
 def _two_passes(run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Subject]:
     """A loop written by hand: reported once, at its first pass where that is known."""
-    if not any(e.kind == "coefficient" for e in run.events):
+    asked = list(run.happened(CoefficientAsked))
+    if not asked:
         return
-    first = [e for e in run.of_kind("backward") if e.detail["loss"] == "other" and e.detail["retained"]]
-    for event in first or list(run.of_kind("coefficient")):
+    first = [e for e in run.happened(Backward) if e.loss == "other" and e.retained]
+    for event in first or asked:
         yield Subject(run, versions, ip, event.origin, event, guard=event.guard)
 
 

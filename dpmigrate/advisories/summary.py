@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.evidence import same_calls, versions_of
 from dpmigrate.advisories.facts import is_given, reset_to_none
 from dpmigrate.advisories.parameters import parameters_of
+from dpmigrate.analysis.ledger import Backward, DoubleBackward, FirstTouch, ManagerUsed, Unpack
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Const, Obj, Value
 from dpmigrate.model import Loss, MemoryManagerUse, OpacusVersions, Place, Run, Seeding, Tri
@@ -49,10 +50,10 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
         mode_certainty="definite" if len(modes) == 1 and modes[0] != "?" else "possible",
         mode_because=tuple(dict.fromkeys(_reasons(ghosts)))[:6],
         batch_memory_manager=_manager(ghosts),
-        zero_grad_set_to_none=_agree(reset_to_none(r.of_kind("first-touch")) for r in ghosts),
+        zero_grad_set_to_none=_agree(reset_to_none(r.happened(FirstTouch)) for r in ghosts),
         criterion_passed=_agree(is_given(r.argument("criterion")) for r in ghosts),
         **parameters_of(runs, ip, versions),
-        unpack=tuple(sorted({e.detail["count"] for r in runs for e in r.of_kind("unpack")})),
+        unpack=tuple(sorted({e.count for r in runs for e in r.happened(Unpack)})),
         loss=_loss(ghosts),
         noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),
         loader_generator=_generator(ip, _loader_generators(runs, ip)),
@@ -85,11 +86,9 @@ def _reasons(runs: Iterable[TrainingRun]) -> Iterable[Place]:
 def _manager(runs: list[TrainingRun]) -> MemoryManagerUse | None:
     found: MemoryManagerUse | None = None
     for run in runs:
-        for event in run.of_kind("memory-manager"):
+        for event in run.happened(ManagerUsed):
             place = event.origin.module.place(event.origin.node)
-            use = MemoryManagerUse(
-                place.path, place.line, event.detail["manager"], run.certainty(event), place.cell
-            )
+            use = MemoryManagerUse(place.path, place.line, event.manager, run.certainty(event), place.cell)
             if found is None or (found.certainty == "possible" and use.certainty == "definite"):
                 found = use
     return found
@@ -103,14 +102,14 @@ def _agree(answers: Iterable[Tri]) -> Tri:
 def _loss(runs: list[TrainingRun]) -> Loss:
     kinds: set[Loss] = set()
     for run in runs:
-        if any(True for _ in run.of_kind("two-pass-call")):
+        if any(True for _ in run.happened(DoubleBackward)):
             kinds.add("two-pass")
-        backwards = list(run.of_kind("backward"))
-        two_pass = any(e.detail["loss"] == "two-pass" for e in backwards)
+        backwards = list(run.happened(Backward))
+        two_pass = any(e.loss == "two-pass" for e in backwards)
         for event in backwards:
-            if two_pass and event.detail["loss"] == "other" and event.detail["retained"]:
+            if two_pass and event.loss == "other" and event.retained:
                 continue
-            kinds.add(event.detail["loss"])
+            kinds.add(event.loss)
     if not kinds:
         return "unknown"
     return kinds.pop() if len(kinds) == 1 else "mixed"

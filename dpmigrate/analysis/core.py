@@ -15,10 +15,11 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
+from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.store import Delta, Store
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Origin, Unknown, Value, of
+from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Unknown, Value, of
 
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000
@@ -110,7 +111,7 @@ class Interpreter:
         self.store = Store()
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
-        self.loops: list[Hashable] = []
+        self.loops: list[Turn] = []
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
@@ -151,6 +152,8 @@ class Interpreter:
         self.too_deep: list[str] = []
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
         self._calls: list[Hashable] = []
+        self._chain: list[Step] = []
+        """The same, as the ledger has it."""
 
     # -- where we are ---------------------------------------------------------------------
 
@@ -171,13 +174,15 @@ class Interpreter:
         return self._contexts.setdefault(key, len(self._contexts))
 
     @contextmanager
-    def inside(self, *keys: Hashable) -> Iterator[None]:
-        """Execute in a longer calling context."""
-        self._calls.extend(keys)
+    def inside(self, node: cst.CSTNode, number: int | None = None) -> Iterator[None]:
+        """Execute in a longer calling context: behind a call, or in one turn of a loop."""
+        self._calls.append((id(node), number))
+        self._chain.append(Step(self.origin(node), number))
         try:
             yield
         finally:
-            del self._calls[len(self._calls) - len(keys) :]
+            self._calls.pop()
+            self._chain.pop()
 
     def origin(self, node: cst.CSTNode, text: str = "") -> Origin:
         """A place in the current module."""
@@ -293,12 +298,12 @@ class Interpreter:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Execute outside the current function, path and layers (imports, roots)."""
-        names = ("path", "frames", "loops", "attempts", "conditional", "_calls")
+        names = ("path", "frames", "loops", "attempts", "conditional", "_calls", "_chain")
         saved = {name: getattr(self, name) for name in names}
         layers = self.store.layers
         self.store.layers = layers[:1]
         self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
-        self.conditional, self._calls = 0, []
+        self.conditional, self._calls, self._chain = 0, [], []
         try:
             yield
         finally:
@@ -313,21 +318,16 @@ class Interpreter:
         for atom in objects:
             self.runs_by_object.setdefault(atom, {})[id(run)] = run
 
-    def happen(
-        self, run: TrainingRun, kind: Any, node: cst.CSTNode, guard: Guard = ALWAYS, **detail: Any
-    ) -> None:
-        """Record an event of a run at a node, under the path condition and ``guard``."""
-        if contradict(guard, self.path):
-            return
-        run.add(
-            kind,
-            self.origin(node),
-            guard | self.path,
-            self.context,
-            tuple(self.loops),
-            self.conditional > 0,
-            **detail,
+    def at(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> Circumstances:
+        """A node as the place of an event, under the path condition and ``guard``."""
+        return Circumstances(
+            self.origin(node), guard | self.path, tuple(self._chain), tuple(self.loops), self.conditional > 0
         )
+
+    def happen(self, run: TrainingRun, event: Event) -> None:
+        """Record an event of a run, unless its assumptions contradict one another."""
+        if not contradict(event.guard, event.guard):
+            run.add(event)
 
     def names_ghost(self, run: TrainingRun) -> None:
         """The program takes four results of a run: it is written for a ghost mode, whoever sets it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -12,6 +12,7 @@ from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter, LoopControl, statement
 from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.values import (
@@ -159,10 +160,9 @@ def _worth_unrolling(value: Value) -> Sequence[Value] | None:
 def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:
     with _leaving(ip) as control:
         for index, item in enumerate(items):
-            with ip.inside(("unroll", id(node), index)):
-                ends = _once(
-                    ip, control, (id(node), index), node.body, partial(assign_target, ip, node.target, item)
-                )
+            with ip.inside(node, index):
+                turn = Turn(ip.origin(node), index)
+                ends = _once(ip, control, turn, node.body, partial(assign_target, ip, node.target, item))
             if ends:
                 ip.store.join(ends)
             else:
@@ -177,7 +177,7 @@ def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callabl
     """
     with _leaving(ip) as control:
         for last in (False, True, True):
-            ends = _once(ip, control, id(node), body, bind)
+            ends = _once(ip, control, Turn(ip.origin(node)), body, bind)
             before = {slot: ip.store.get(*slot) for delta, _ in ends for slot in delta}
             if not ends or not ip.store.join(ends):
                 break
@@ -205,7 +205,7 @@ def _leaving(ip: Interpreter) -> Iterator[LoopControl]:
 def _once(
     ip: Interpreter,
     control: LoopControl,
-    turn: Hashable,
+    turn: Turn,
     body: cst.BaseSuite,
     bind: Callable[[], object],
 ) -> list[tuple[Delta, Guard]]:

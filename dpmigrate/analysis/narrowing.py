@@ -11,6 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, shorten
+from dpmigrate.analysis.ledger import LengthAsked
 from dpmigrate.analysis.outcomes import (
     Branch,
     Outcome,
@@ -203,7 +204,7 @@ def narrow_length(
         if isinstance(atom, Seq) and atom.items is not None:
             return fits(len(atom.items))
         if isinstance(atom, Obj) and atom.kind == "private-result":
-            ip.happen(atom.data, "result-use", node, length=True)
+            ip.happen(atom.data, LengthAsked(ip.at(node)))
             if fits(4) and not fits(3):
                 ip.names_ghost(atom.data)
             return fits(4 if atom.data.ghost else 3)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.training import Event, TrainingRun
+from dpmigrate.analysis.ledger import Backward, DoubleBackward, Event, ResultUsed, Unpack
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Const
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
@@ -65,13 +66,13 @@ def _hooks(new: cst.CSTNode) -> cst.CSTNode:
 
 def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:
     given = [a for r in runs for a in r.argument("criterion").atoms]
-    for event in {e.origin.node: e for e in events if e.kind in ("unpack", "result-use")}.values():
+    for event in {e.origin.node: e for e in events if isinstance(e, (Unpack, ResultUsed))}.values():
         node = event.origin.node
         if isinstance(node, cst.Assign):
             node = node.targets[0].target
-        if event.kind == "result-use" or event.detail["star"] is not None:
+        if not isinstance(event, Unpack) or event.star is not None:
             raise Withheld("the result is taken apart in an unusual way", event.origin.module, node)
-        if event.detail["count"] == 3:
+        if event.count == 3:
             continue
         assert isinstance(node, (cst.Tuple, cst.List))
         name = facts.code(node.elements[2].value).strip()
@@ -92,13 +93,13 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
 
 def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:
     reduction = _reduction(runs)
-    nodes = dict.fromkeys(e.origin.node for e in events if e.kind == "two-pass-call")
+    nodes = dict.fromkeys(e.origin.node for e in events if isinstance(e, DoubleBackward))
     calls = [n for n in nodes if isinstance(n, cst.Call)]
     for call in calls:
         if losses_of_double_backward(call) is None:
             raise Withheld("double_backward is called in an unusual way", facts.module_of(call), call)
     scopes = dict.fromkeys(
-        facts.scope(e.origin.node) for e in events if e.kind == "backward" and e.detail["loss"] == "two-pass"
+        facts.scope(e.origin.node) for e in events if isinstance(e, Backward) and e.loss == "two-pass"
     )
     blocks = [TwoPassBlock(facts, [e for e in events if facts.scope(e.origin.node) is s]) for s in scopes]
     clears = nothing_else_clears(events, {*calls, *(c for b in blocks for c in b.clearing)})

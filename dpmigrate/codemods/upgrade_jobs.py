@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
 from dpmigrate.codemods.options import MENDS, Options
@@ -61,7 +62,7 @@ def _components(
             parent[find(_place(pin))] = find(node)
         for run in groups[node].runs:
             for event in run.events:
-                if event.kind in ("backward", "two-pass-call", "unpack", "coefficient"):
+                if isinstance(event, (Backward, DoubleBackward, Unpack, CoefficientAsked)):
                     parent[find(event.origin.node)] = find(node)
     found: dict[object, list[cst.CSTNode]] = {}
     for node in pins_of:
@@ -130,9 +131,11 @@ def _needs_rewriting(group: CallGroup) -> bool:
     for run in group.runs:
         if not run.ghost:
             continue
-        if any(e.kind in ("two-pass-call", "coefficient") for e in run.events) or run.argument("clipping"):
+        if any(isinstance(e, (DoubleBackward, CoefficientAsked)) for e in run.events) or run.argument(
+            "clipping"
+        ):
             return True
-        if any(e.kind == "unpack" and e.detail["count"] == 3 for e in run.events):
+        if any(e.count == 3 for e in run.happened(Unpack)):
             return True
     return False
 

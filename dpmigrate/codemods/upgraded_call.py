@@ -8,8 +8,9 @@ from functools import cached_property
 import libcst as cst
 
 from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.ledger import Event
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.training import Event, TrainingRun
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts
 

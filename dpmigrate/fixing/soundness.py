@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Atom, Obj
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
@@ -81,8 +82,8 @@ def _passes(program: Program) -> Counter[tuple[str, str]]:
     return Counter(
         (event.origin.module.path, run.mode)
         for run in program.runs
-        for event in run.of_kind("backward")
-        if event.detail["loss"] != "unknown"
+        for event in run.happened(Backward)
+        if event.loss != "unknown"
     )
 
 
@@ -92,19 +93,19 @@ def _plain_passes(program: Program) -> Counter[str]:
 
 
 def _of_run(facts: Facts, run: TrainingRun) -> str | None:
-    backwards = list(run.of_kind("backward"))
-    if any(e.detail["loss"] != "returned-criterion" for e in backwards):
+    backwards = list(run.happened(Backward))
+    if any(e.loss != "returned-criterion" for e in backwards):
         return "some loss would not be made by the returned criterion"
     if not backwards:
         return "no backward pass would be left that can be seen"
-    if any(e.detail["through"] for e in backwards):
+    if any(e.through for e in backwards):
         return (
             "the wrapped criterion would change the gradients of another model, which a loss goes through: "
             "give that loss a criterion of its own"
         )
-    if any(run.of_kind("two-pass-call", "coefficient")):
+    if any(isinstance(e, (DoubleBackward, CoefficientAsked)) for e in run.events):
         return "something of the two passes would be left"
-    counts = {e.detail["count"] for e in run.of_kind("unpack")}
+    counts = {e.count for e in run.happened(Unpack)}
     if counts - {4} and not run.manual:
         return "the result would not be taken apart in four everywhere"
     given = [a for a in run.argument("criterion").atoms if isinstance(a, Obj)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
@@ -15,7 +16,6 @@ from dpmigrate.analysis.values import (
     Entry,
     External,
     Obj,
-    Origin,
     Unknown,
     Value,
     const,

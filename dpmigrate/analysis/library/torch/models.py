@@ -9,6 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import whole_of
+from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
@@ -147,7 +148,7 @@ def _model_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
-def set_to_none(info: CallInfo, default: bool) -> str:
+def set_to_none(info: CallInfo, default: bool) -> Clearing:
     """What a ``zero_grad`` call does: "none", "inplace" or "unknown"."""
     given = info.argument(0, "set_to_none").select(lambda a: not isinstance(a, Absent))
     if not given:
@@ -167,14 +168,14 @@ def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @function("<gradient assignment>")
 def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
     params, new = info.positional
-    how = "none" if new.only == Const(None) else "unknown"
+    how: Clearing = "none" if new.only == Const(None) else "unknown"
     for atom in params.atoms:
         if isinstance(atom, Params):
             _touch_models(ip, atom.models, info.node, how)
     return NONE
 
 
-def _touch_models(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: str) -> None:
+def _touch_models(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: Clearing) -> None:
     for model in models:
         runs = [model.data] if isinstance(model, Obj) and model.kind == "dp-model" else runs_of_raw(ip, model)
         for run in runs:

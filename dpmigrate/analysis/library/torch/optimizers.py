@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
 from dpmigrate.analysis.library.torch.models import set_to_none
@@ -64,5 +65,5 @@ def _optimizer_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("optimizer", "step")
 def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
-        ip.happen(run, "step", info.node, e.guard, raw=True)
+        ip.happen(run, Stepped(ip.at(info.node, e.guard), raw=True))
     return NONE
