@@ -116,6 +116,7 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
         match.because,
         run,
         fix,
+        match.by_hand or advisory.fix.by_hand or None,
     )
 
 
@@ -133,16 +134,12 @@ def _not_analysed(project: Project, wanted: list[Advisory], out: Found) -> None:
     advisory = next((a for a in wanted if a.match.get("about") == "files"), None)
     if advisory is None or not out.not_analysed:
         return
-    from dpmigrate.advisories.matching import Match
+    from dpmigrate.advisories.matching import of_no_run
 
     for n in out.not_analysed:
         span = Span(n.path, n.line, 1, n.line, 1, n.cell)
         message = advisory.match["message"].format(reason=n.reason)
-        match = Match(advisory, None, "definite", message)
-        finding = Finding(
-            advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
-        )
-        out.matches.append((finding, match))
+        out.matches.append(of_no_run(advisory, span, message))
 
 
 def _in_library(project: Project, match: Match) -> bool:

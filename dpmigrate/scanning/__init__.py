@@ -50,6 +50,7 @@ def scan(
             found = judge_shared(project, groups(project), jobs or usable_cores(), judge)
         else:
             found = judge(project, ())
+        findings = _offered(project, found, select=select, ignore=ignore, opacus=opacus)
     return ScanResult(
         root=workspace.display(workspace.root),
         files_seen=project.seen,
@@ -57,9 +58,20 @@ def scan(
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
         cut_short=tuple(sorted(found.cut_short)),
         runs=tuple(found.runs),
-        findings=tuple(found.findings),
+        findings=tuple(findings),
         lines=found.lines,
     )
+
+
+def _offered(project: Project, found: Share, **options: Any) -> list[Finding]:
+    """The findings with the fixes that are really made of this tree."""
+    if all(f.fix is None for f in found.findings):
+        return found.findings
+    if "-" in project.seeds:
+        return [f._replace(fix=None) for f in found.findings]  # there is no file to mend
+    from dpmigrate.fixing.offers import with_offers
+
+    return with_offers(found.findings, found.runs, project, **options)
 
 
 def _share(project: Project, chosen: Sequence[Group], *, min_certainty: Certainty, **options: Any) -> Share:
