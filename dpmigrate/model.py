@@ -190,5 +190,7 @@ class ScanResult(NamedTuple):
     cut_short: tuple[CutShort, ...] = ()
     runs: tuple[Run, ...] = ()
     findings: tuple[Finding, ...] = ()
+    warnings: tuple[Place, ...] = ()
+    """What was passed over, such as an ignore pattern without meaning."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from tests.fixtures_figures import KINDS, LIMITS
 from tests.fixtures_support import FIXTURES, Expected, Fixture, Shape, fixtures, shapes
 
 each_fixture = pytest.mark.parametrize("fixture", fixtures(), ids=lambda fixture: fixture.name)
@@ -33,6 +34,11 @@ TELLING = {
     "DPM403": ("make_private", " = "),
     "DPM404": "make_private",
     "DPM405": "clipping",
+    "DPM409": "opacus.",
+    "DPM410": ("PrivacyEngine(", ".attach("),
+    "DPM411": ".virtual_step(",
+    "DPM412": ".get_privacy_spent(",
+    "DPM413": "opacus.",
     "DPM901": "opacus",
 }
 """A word that the line of a finding has to hold, by rule: what the finding points at."""
@@ -75,7 +81,9 @@ def test_a_harm_is_stated_for_releases_that_exist(fixture: Fixture) -> None:
     assert fixture.harms()
     for harm in fixture.harms():
         assert harm.opacus
-        assert harm.kind in {"clipped-sum", "raises", "noise", "none"}
+        assert harm.kind in {"clipped-sum", "raises", "noise", "none", *KINDS}
+        assert harm.figure in KINDS.get(harm.kind, ("",))
+        assert (harm.kind in KINDS) == (harm.at_least > LIMITS.get(harm.figure, 0.0))
         assert (harm.kind == "raises") == bool(harm.error)
         assert (harm.kind == "clipped-sum") == (harm.error_at_least > 0)
 

@@ -52,6 +52,11 @@ CONTRACT = {
     "DPM403": "ghost-returns-four",
     "DPM404": "criterion-not-passed",
     "DPM405": "clipping-ghost",
+    "DPM409": "renamed-name",
+    "DPM410": "engine-attach",
+    "DPM411": "virtual-step",
+    "DPM412": "get-privacy-spent",
+    "DPM413": "moved-name",
     "DPM901": "affected-pin",
 }
 """Ids and names that others build on; neither may change."""

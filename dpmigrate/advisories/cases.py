@@ -11,7 +11,7 @@ The table is one case, or holds several (``[[match.case]]``). A case has
 - ``severity`` (default: the rule's own).
 
 Beside the cases may stand ``only-ghost-unless-selected``. A table with ``about`` ("pins", "files",
-"ignores") is for findings that are about no private run, and has no case.
+"ignores", "retired") is for findings that are about no private run, and has no case.
 """
 
 from __future__ import annotations

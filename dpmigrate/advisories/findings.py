@@ -53,6 +53,7 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
     from dpmigrate.advisories.ignores import Ignores
     from dpmigrate.advisories.matching import match_runs
     from dpmigrate.advisories.pins import match_pins
+    from dpmigrate.advisories.retired import match_retired
     from dpmigrate.advisories.summary import summarise
     from dpmigrate.versions.specifiers import parse_specifier
 
@@ -68,6 +69,8 @@ def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Fo
     for advisory in wanted:
         if advisory.match.get("about") == "pins":
             matches.extend(match_pins(project, advisory, override))
+        if advisory.match.get("about") == "retired":
+            matches.extend(match_retired(project, advisory, override))
     merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
     for match in matches:
         if match.origin is not None and _in_library(project, match):

@@ -212,6 +212,7 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
             return _call_on_its_own(ip, member, receiver, info)
         return call_value(ip, member, info)
     if isinstance(atom, External):
+        ip.retired.name(f"{atom.name}.{name}", ip.origin(getattr(info.node, "func", info.node)))
         return call_external(ip, External(registry.canonical(f"{atom.name}.{name}")), info)
     if isinstance(atom, Obj) and atom.kind == "super":
         return _call_super(ip, atom, name, info)

@@ -11,7 +11,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import paths_argument, rule_options, shared_options
-from dpmigrate.cli.output import emit
+from dpmigrate.cli.output import emit, tell
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
 from dpmigrate.report.layout import clean, plural
@@ -84,6 +84,7 @@ def fix(
                 lower_bound=lower_bound or config.opacus_lower_bound,
                 **shared,
             )
+    tell(result.warnings)
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))
         say(result, style_for(sys.stderr), bool(shared["select"]))

@@ -9,7 +9,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import output_option, paths_argument, rule_options, shared_options
-from dpmigrate.cli.output import emit
+from dpmigrate.cli.output import emit, tell
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 
@@ -69,6 +69,7 @@ def scan(
             stdin=sys.stdin.buffer.read() if paths == ("-",) else None,
             **shared,
         )
+    tell(result.warnings)
     style = Style() if output is not None else style_for(sys.stdout)
     emit(render(format_, result, style._replace(runs=show_runs)), output)
     return 0 if exit_zero else exit_status(result, certainty)

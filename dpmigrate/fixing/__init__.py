@@ -59,10 +59,14 @@ def fix(
         return findings_of(at, select=select, ignore=ignore, opacus=opacus)
 
     found = look(project)
-    refused = {n.path: n.reason for n in workspace.not_analysed}
+    refused = {n.path: n.reason for n in (*workspace.not_analysed, *workspace.unlisted)}
     if not found.matches or project.program is None:
         said = [(NOT_ANALYSED, path) for path in refused]
-        return FixResult(refused=tuple(refused.items()), remaining=left_for_people(found.findings, said))
+        return FixResult(
+            refused=tuple(refused.items()),
+            remaining=left_for_people(found.findings, said),
+            warnings=workspace.warnings,
+        )
     from dpmigrate.fixing.making import Fixing
 
     fixing = Fixing(project, found, look, options)

@@ -87,6 +87,7 @@ class Fixing:
             mended=tuple(f for f in offered if all(f is not other for other, _ in unmade_)),
             unmade=unmade_,
             remaining=left_for_people((after or self.found).findings, said),
+            warnings=self.project.workspace.warnings,
             notices=tuple(dict.fromkeys(n for job in kept for n in job.notices)),
             contents=contents,
             verify_hint=self._hint(contents, kept),

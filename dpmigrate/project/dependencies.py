@@ -39,7 +39,7 @@ def _dependencies(workspace: Workspace) -> dict[str, bytes]:
 def declare(project: Project) -> None:
     """Read the dependency files; only worth it where something private was found."""
     workspace = project.workspace
-    if project.program is None or not project.program.runs:
+    if project.program is None or not (project.program.runs or project.program.uses_retired):
         return
     from dpmigrate.versions.project import load_declarations
 

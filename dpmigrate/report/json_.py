@@ -38,6 +38,9 @@ def document(result: ScanResult) -> dict[str, Any]:
                     result.not_analysed, key=lambda n: (n.path, _cell(n.cell), n.line, n.reason)
                 )
             ],
+            "warnings": [
+                {"path": place.path, "line": place.line, "text": place.text} for place in result.warnings
+            ],
             "cut_short": [{"path": cut.path, "entry": cut.entry} for cut in result.cut_short],
         },
         "runs": [run_object(result.runs[i]) for i in order],

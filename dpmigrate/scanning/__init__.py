@@ -57,6 +57,7 @@ def scan(
         files_analysed=len(found.analysed),
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
         cut_short=tuple(sorted(found.cut_short)),
+        warnings=() if stdin is not None else workspace.warnings,
         runs=tuple(found.runs),
         findings=tuple(findings),
         lines=found.lines,

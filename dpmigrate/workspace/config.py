@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 # Part of every start, where importing pathlib is a tenth of the time.
-# ruff: noqa: PTH113, PTH118, PTH120
+# ruff: noqa: PTH113, PTH114, PTH118, PTH120
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from dpmigrate.model import STRATEGIES, Certainty, Strategy
-from dpmigrate.workspace.discover import display_path
+from dpmigrate.workspace.discover import display_path, project_root
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.reading import read_bytes
 
@@ -93,6 +93,10 @@ def _table(path: str, shown: str) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    if os.path.islink(path):
+        root = project_root(os.path.dirname(path))
+        if not os.path.realpath(path).startswith(root.rstrip("/") + "/"):
+            raise ConfigError(f"{shown}: a link out of the project, which is not followed")
     try:
         document = tomllib.loads(read_bytes(path).decode("utf-8-sig"))
     except OSError as error:

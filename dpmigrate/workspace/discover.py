@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import NotAnalysed
+from dpmigrate.model import NotAnalysed, Place
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.gitignore import Gitignore
-from dpmigrate.workspace.listing import list_folder, list_tree, under
+from dpmigrate.workspace.listing import Listing
 from dpmigrate.workspace.names import named_kind
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Workspace:
         target_folders: Sequence[str],
         not_analysed: Sequence[NotAnalysed],
         excluded: Gitignore | None,
+        warnings: Sequence[Place] = (),
     ) -> None:
         self.cwd = cwd
         self.roots = tuple(roots)
@@ -50,6 +51,7 @@ class Workspace:
         self.target_folders = tuple(target_folders)
         self.not_analysed = tuple(not_analysed)
         self._excluded = excluded
+        self._warnings = tuple(warnings)
         self._named = frozenset(target_files)
         self._inside = tuple(folder.rstrip("/") + "/" for folder in target_folders)
 
@@ -59,35 +61,44 @@ class Workspace:
         return os.path.commonpath(self.roots)
 
     @cached_property
-    def _listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        sources: set[str] = set()
-        dependencies: set[str] = set()
+    def _listed(self) -> Listing:
+        listing = Listing(self._excluded)
         for root in self.roots:
-            more = list_tree(root, self._excluded)
-            sources |= more[0]
-            dependencies |= more[1]
+            listing.add_tree(root)
         for folder in self.target_folders:
-            if folder not in self.roots and not under(sources, folder) and not under(dependencies, folder):
-                more = list_folder(folder)
-                sources |= more[0]
-                dependencies |= more[1]
+            if folder not in self.roots and not listing.holds(folder):
+                listing.add_folder(folder)
         for path in self.target_files:
             source, dependency = named_kind(path)
             if source:
-                sources.add(path)
+                listing.sources.add(path)
             if dependency:
-                dependencies.add(path)
-        return tuple(sorted(sources)), tuple(sorted(dependencies))
+                listing.dependencies.add(path)
+        return listing
 
-    @property
+    @cached_property
     def files(self) -> tuple[str, ...]:
         """Every Python source and notebook of the project, and those given by name."""
-        return self._listed[0]
+        return tuple(sorted(self._listed.sources))
 
-    @property
+    @cached_property
     def dependency_files(self) -> tuple[str, ...]:
         """Every file of the project whose name is that of a dependency file or a lock."""
-        return self._listed[1]
+        return tuple(sorted(self._listed.dependencies))
+
+    @property
+    def unlisted(self) -> tuple[NotAnalysed, ...]:
+        """Folders among the PATHs that could not be listed; known once the project is walked."""
+        failed = [p for p in self._listed.problems if p.fails and self.is_target(f"{p.path}/")]
+        said = [NotAnalysed(self.display(p.path), p.line, p.reason) for p in failed]
+        return tuple(dict.fromkeys(said))
+
+    @property
+    def warnings(self) -> tuple[Place, ...]:
+        """What was passed over on the way to the files, and where."""
+        passed = [p for p in self._listed.problems if not p.fails]
+        said = [Place(self.display(p.path), p.line, p.reason) for p in passed]
+        return tuple(dict.fromkeys((*self._warnings, *said)))
 
     @cached_property
     def targets(self) -> tuple[str, ...]:
@@ -167,8 +178,14 @@ def discover(
         else:
             files.setdefault(real)
     base = os.path.realpath(exclude_base if exclude_base is not None else here)
-    excluded = Gitignore(base.rstrip("/") + "/", exclude) if exclude else None
-    return Workspace(here, tuple(roots), tuple(files), tuple(folders), refused, excluded)
+    warnings: list[Place] = []
+    named = display_path(base, here)
+
+    def warn(number: int, said: str) -> None:
+        warnings.append(Place(named, 1, f"exclude: {said}"))
+
+    excluded = Gitignore(base.rstrip("/") + "/", exclude, warn=warn) if exclude else None
+    return Workspace(here, tuple(roots), tuple(files), tuple(folders), refused, excluded, warnings)
 
 
 def project_root(folder: str) -> str:

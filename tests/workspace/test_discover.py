@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,12 +204,84 @@ def test_repositories_inside_a_repository_are_read(root: Path) -> None:
     assert shown(discover(["."], root)) == ["libs/library/z.py", "nested/y.py", "x.py"]
 
 
-def test_without_a_git_program_the_folder_is_walked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("version", ["2", "3", "4", "split", "sha256"])
+def test_every_form_of_an_index_is_read(root: Path, version: str) -> None:
+    git(root, "init", "-q", *(["--object-format=sha256"] if version == "sha256" else []))
+    plant(root, "a/kept.py", "a/keptlonger.py", "b/c/kept.py", "untracked.py", "z.txt")
+    git(root, "add", "a", "b", "z.txt")
+    if version == "3":
+        git(root, "add", "-N", "untracked.py")
+    elif version == "split":
+        git(root, "update-index", "--split-index")
+        plant(root, "later/new.py")
+        git(root, "add", "later/new.py")
+    elif version == "4":
+        git(root, "update-index", "--index-version", "4")
+    plant(root, ".gitignore", text="*.py\nb/\n")
+    more = {"3": ["untracked.py"], "split": ["later/new.py"]}.get(version, [])
+    assert shown(discover(["."], root)) == ["a/kept.py", "a/keptlonger.py", "b/c/kept.py", *more]
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"DIRC", b"DIRC\0\0\0\2\xff\xff\xff\xff", b"DIRC\0\0\0\4" + b"\x80" * 99]
+)
+def test_a_damaged_index_tracks_nothing(root: Path, damage: bytes) -> None:
     git(root, "init", "-q")
     plant(root, "x.py", "y.py")
+    git(root, "add", ".")
     plant(root, ".gitignore", text="y.py\n")
-    monkeypatch.setenv("PATH", "")
+    (root / ".git" / "index").write_bytes(damage)
     assert shown(discover(["."], root)) == ["x.py"]
+
+
+def test_what_a_repository_excludes_for_itself_alone_is_left_out(root: Path) -> None:
+    git(root, "init", "-q")
+    plant(root, "x.py", "y.py", "a/y.py")
+    plant(root, ".git/info/exclude", text="/y.py\n")
+    assert shown(discover(["."], root)) == ["a/y.py", "x.py"]
+
+
+def test_a_further_worktree_knows_what_is_tracked_and_excluded(root: Path) -> None:
+    git(root, "init", "-q")
+    plant(root, "kept.py")
+    plant(root, ".gitignore", text="kept.py\n")
+    git(root, "add", "-f", ".")
+    git(root, "commit", "-qm", "a")
+    git(root, "worktree", "add", "-q", str(root.parent / "more"))
+    plant(root, ".git/info/exclude", text="own.py\n")
+    plant(root.parent / "more", "own.py", "x.py")
+    assert shown(discover(["."], root.parent / "more")) == ["kept.py", "x.py"]
+
+
+def test_a_folder_that_cannot_be_read_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(project, "a/x.py", "b/y.py", "c/z.py")
+    list_folder = os.scandir
+
+    def deny(path: str) -> Any:
+        if path.endswith("/a"):
+            raise PermissionError(13, "Permission denied")
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    workspace = discover(["."], project)
+    assert [(n.path, n.reason) for n in workspace.unlisted] == [("a", "cannot be read: permission denied")]
+    assert shown(workspace) == ["b/y.py", "c/z.py"]
+    assert discover(["b"], project).unlisted == ()
+    assert len(discover(["a"], project).unlisted) == 1
+
+
+def test_a_pattern_without_meaning_is_passed_over_with_its_place(project: Path) -> None:
+    plant(project, "x.py", "y.py", "a/x.py")
+    plant(project, ".gitignore", text="!\n\n[\n/y.py\n")
+    plant(project, "a/.gitignore", text="\\\n")
+    workspace = discover(["."], project, ["!", "a/"], project)
+    assert shown(workspace) == ["x.py"]
+    assert [(w.path, w.line) for w in workspace.warnings] == [
+        (".", 1),
+        (".gitignore", 1),
+        (".gitignore", 3),
+        ("a/.gitignore", 1),
+    ]
 
 
 @pytest.mark.parametrize(
