@@ -7,8 +7,7 @@ finding says "fix". Where nothing can be mended nothing of this is imported.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from dpmigrate.advisories.findings import findings_of
 from dpmigrate.codemods.options import Options
@@ -17,7 +16,6 @@ from dpmigrate.model import Applicability, Finding, FixOffer, Run, Span
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups
 from dpmigrate.project.texts import Texts
-from dpmigrate.versions.specifiers import parse_specifier
 
 Place = tuple[str, Span]
 """A finding's rule and where it stands, which are the same in every analysis of the same bytes."""
@@ -27,10 +25,6 @@ def with_offers(
     findings: Sequence[Finding],
     runs: Sequence[Run],
     surveyed: Project,
-    *,
-    select: Collection[str],
-    ignore: Collection[str],
-    opacus: str | None,
 ) -> list[Finding]:
     """The findings of a scan, each with the fix that is really made of it, or with what to do by hand.
 
@@ -44,13 +38,12 @@ def with_offers(
     shown = {key: project.workspace.display(path) for key, path in Texts(project).absolute.items()}
     chosen = [g for g in groups(project) if named & {shown[key] for key in g.members}]
     analyse_groups(project, chosen, recording=True)
-    look = partial(findings_of, select=select, ignore=ignore, opacus=opacus)
-    override = parse_specifier(opacus) if opacus is not None else None
+    settings = surveyed.workspace.settings
     made: dict[Place, Applicability] = {}
     reasons: dict[Place, str] = {}
     for unsafe in (False, True):
-        candidates = look(project)
-        outcome = Fixing(project, candidates, look, Options(unsafe=unsafe, override=override)).offers()
+        candidates = findings_of(project)
+        outcome = Fixing(project, candidates, findings_of, Options(unsafe, settings)).offers()
         for finding, _ in candidates.matches:
             place = finding.rule, finding.span
             if id(finding) not in outcome or place in made:
