@@ -78,6 +78,7 @@ SEEN_FROM_OUTSIDE = ("ledger", "modules", "tree")
 """What rules and fixes see of the analysis: what it found out, whose text that is, and trees."""
 
 STILL_INSIDE = {
+    "advisories.retired": {"program", "retired"},
     "codemods.criteria": {"classes", "core", "values"},
     "codemods.criterion": {"values"},
     "codemods.floats": {"values"},
@@ -94,7 +95,7 @@ STILL_INSIDE = {
     "codemods.upgrade": {"values"},
     "codemods.uses": {"values"},
 }
-"""What recipes ask of the interpreter beyond that: what each expression was seen to be. To become less."""
+"""What is asked of it beyond that: by recipes, what each expression was seen to be. To become less."""
 
 
 def inside_the_analysis(module: str) -> set[str]:

@@ -58,6 +58,11 @@ class Versions:
         return self.together != everything()
 
 
+Assumed = Callable[[str], "VersionSet | None"]
+"""The releases that the options say to assume for a file, by its path as reports show it, whatever the
+project's pins say; None: by those."""
+
+
 def proofs(run: PrivateRun) -> Iterator[Proof]:
     """The API that the run's code uses, as far as it tells versions apart."""
     call = run.origin.node

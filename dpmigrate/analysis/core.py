@@ -17,6 +17,7 @@ import libcst as cst
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
+from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Unknown, Value, of
@@ -115,11 +116,15 @@ class Interpreter:
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
+        self.tests: list[tuple[cst.BaseExpression, int]] = []
+        """The tests of the branches that are being executed, and how many loops are around each."""
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
         self.runs: dict[Hashable, TrainingRun] = {}
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
+        self.retired = Retired()
+        """What is used of Opacus's API that some release has dropped."""
         self.executed: dict[str, bool] = {}
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""

@@ -66,6 +66,11 @@ class Program:
         """Every private training run, in the order in which they were met."""
         return [run for part in self.parts for run in part.runs]
 
+    @property
+    def uses_retired(self) -> bool:
+        """Whether some name or call of Opacus is kept that a release may have dropped."""
+        return any(part.interpreter.retired for part in self.parts)
+
     @cached_property
     def _interpreters(self) -> dict[str, Interpreter]:
         return {key: part.interpreter for part in reversed(self.parts) for key in part.interpreter.executed}

@@ -18,6 +18,7 @@ FORMATS = {
     "json": "dpmigrate.report.inventory.json_",
     "csv": "dpmigrate.report.inventory.csv_",
     "markdown": "dpmigrate.report.inventory.markdown",
+    "html": "dpmigrate.report.inventory.html",
 }
 """What ``inventory --format`` takes, and the module that renders it."""
 

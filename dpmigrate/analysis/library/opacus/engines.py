@@ -9,6 +9,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.ledger import MadeBy
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
+from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.tree import keyword_node
@@ -17,6 +18,8 @@ from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, co
 
 @function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")
 def _make_engine(ip: Interpreter, info: CallInfo) -> Value:
+    if is_zero_x(info):
+        return make_zero_x(ip, info)
     kind = "adaptive-engine" if "Adaptive" in info.name else "engine"
     made = ip.new(kind, info.node)
     _remember(ip, made, info)
@@ -34,6 +37,8 @@ def _remember(ip: Interpreter, engine: Atom, info: CallInfo) -> None:
 
 @method(("engine", "adaptive-engine"), "__init__")
 def _init_engine(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if is_zero_x(info):
+        make_zero_x(ip, info)
     _remember(ip, real(e.atom), info)
     return NONE
 
