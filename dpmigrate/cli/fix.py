@@ -80,13 +80,8 @@ def fix(
             result = api.fix(paths or (".",), apply=apply, unsafe=unsafe, settings=settings)
     tell(result.warnings)
     if not apply:
-<<<<<<< HEAD
         emit(_shown(result.diff, style_for(sys.stdout)))
-        say(result, style_for(sys.stderr), bool(shared["select"]))
-=======
-        emit(_painted(result.diff, style_for(sys.stdout)))
         say(result, style_for(sys.stderr), bool(select))
->>>>>>> main
         if result.contents:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
