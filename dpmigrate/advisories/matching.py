@@ -15,7 +15,7 @@ from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.model import Certainty, Place, Severity, Tri, both
+from dpmigrate.model import Certainty, Finding, Place, Severity, Span, Tri, both
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
 
 if TYPE_CHECKING:
@@ -39,8 +39,25 @@ class Match:
     """Instead of the advisory's own."""
     fixable: bool = True
     """Whether the advisory's fix, if it has one, is on offer here."""
+    by_hand: str | None = None
+    """What to change where the fix is not made."""
     versions: Versions | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+
+
+def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Match]:
+    """A finding that is about a file or a comment, and the match behind it."""
+    finding = Finding(
+        advisory.id,
+        advisory.name,
+        span,
+        advisory.severity,
+        advisory.impact,
+        "definite",
+        message,
+        by_hand=advisory.fix.by_hand,
+    )
+    return finding, Match(advisory, None, "definite", message)
 
 
 def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assumed) -> Iterator[Match]:
@@ -82,10 +99,11 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         advisory,
         subject.run,
         "definite" if sure else "possible",
-        _message(case, subject),
+        spoken(case.message, case, subject),
         tuple(_because(case, subject)),
         subject.origin,
         severity=case.severity,
+        by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
         notes=subject.notes,
@@ -135,7 +153,8 @@ class _Words(dict[str, Any]):
         return "?"
 
 
-def _message(case: Case, subject: Subject) -> str:
+def spoken(sentence: str, case: Case, subject: Subject) -> str:
+    """A sentence of the rule's file with its words filled in."""
     run, versions, affected = subject.run, subject.versions, case.affected
     hit = (versions.together or versions.evidence) & affected
     words = _Words(
@@ -150,7 +169,7 @@ def _message(case: Case, subject: Subject) -> str:
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
-    return string.Formatter().vformat(case.message, (), words)
+    return string.Formatter().vformat(sentence, (), words)
 
 
 def made_by(run: TrainingRun, what: str) -> str:

@@ -116,6 +116,8 @@ class Interpreter:
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
+        self.tests: list[tuple[cst.BaseExpression, int]] = []
+        """The tests of the branches that are being executed, and how many loops are around each."""
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
         self.runs: dict[Hashable, TrainingRun] = {}
