@@ -7,10 +7,9 @@ from functools import partial
 
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
-from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.ledger.events import Event
 from dpmigrate.analysis.ledger.gradients import GradientChanged, GradientsLost
-from dpmigrate.analysis.training import TrainingRun
 
 EVENTS: dict[str, type[Event]] = {
     "gradient-changed": GradientChanged,
@@ -19,9 +18,9 @@ EVENTS: dict[str, type[Event]] = {
 """The events, by the name of the subject."""
 
 
-def _of_kind(kind: type[Event], run: TrainingRun, versions: Versions, ip: Interpreter) -> Iterator[Subject]:
+def _of_kind(kind: type[Event], run: PrivateRun, versions: Versions) -> Iterator[Subject]:
     for event in run.happened(kind):
-        yield Subject(run, versions, ip, event.origin, event, guard=event.guard)
+        yield Subject(run, versions, event.origin, event, guard=event.guard)
 
 
 SUBJECTS.update({name: partial(_of_kind, kind) for name, kind in EVENTS.items()})
