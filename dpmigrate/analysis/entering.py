@@ -235,9 +235,9 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None, ass
                 told = arguments.get(name) or _told_by_framework(ip, receiver, name)
                 keywords[name] = told or outside_parameter(ip, fn, param, default)
             result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
-            framework = registry.FUNCTIONS.get("<returned to a framework>")
-            if receiver is not None and framework is not None:
-                framework(ip, CallInfo(fn.node, [of(receiver), result], name=fn.name))
+            if receiver is not None:
+                returned = CallInfo(fn.node, [of(receiver), result], name=fn.name)
+                registry.tell(ip, "<returned to a framework>", returned)
 
 
 def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:

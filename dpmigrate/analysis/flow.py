@@ -55,9 +55,11 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
             for target, value in branch.rebinds:
                 assign_target(ip, target, value, narrowing=True)
             ip.conditional += opaque
+            ip.tests.append((node.test, len(ip.loops)))
             try:
                 return body()
             finally:
+                ip.tests.pop()
                 ip.conditional -= opaque
 
         return action
