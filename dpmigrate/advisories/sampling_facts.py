@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Constant, Given
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Const, Value
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -152,8 +154,7 @@ def _clips_nothing(s: Subject) -> Tri:
     return _number(value, lambda number: isinstance(number, (int, float)) and number >= CLIPS_NOTHING)
 
 
-def _number(value: Value, wanted: object) -> Tri:
+def _number(given: Given, wanted: Callable[[object], bool]) -> Tri:
     """Whether an argument is a constant of a kind: None where it only can be, by what the program names."""
-    assert callable(wanted)
-    answers = [isinstance(a, Const) and bool(wanted(a.value)) for a in value.atoms]
+    answers = [isinstance(what, Constant) and wanted(what.value) for what in given.each]
     return None if any(answers) and not all(answers) else any(answers)

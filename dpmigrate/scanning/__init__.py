@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.advisories.findings import findings_of
+from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.model import Certainty, Finding, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
 from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
-from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.discover import discover
-from dpmigrate.workspace.settings import Settings
+from dpmigrate.workspace.settings import Settings, given_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +41,7 @@ def scan(
     ``cwd``). ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
     read, which is not done otherwise. Raises UsageError for a path that does not exist and a wrong option.
     """
-    options = settings or settings_of(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
+    options = settings or given_settings(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
     workspace = discover([] if stdin is not None else list(paths), options)
     project = survey(workspace, stdin)
     check_rules(options)
@@ -53,6 +51,7 @@ def scan(
             found = judge_shared(project, groups(project), cores, _share)
         else:
             found = _share(project, ())
+        findings = _offered(project, found)
     return ScanResult(
         root=workspace.display(workspace.root),
         files_seen=project.seen,
@@ -61,40 +60,21 @@ def scan(
         cut_short=tuple(sorted(found.cut_short)),
         warnings=() if stdin is not None else workspace.warnings,
         runs=tuple(found.runs),
-        findings=tuple(found.findings),
+        findings=tuple(findings),
         lines=found.lines,
         empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
     )
 
 
-def settings_of(
-    cwd: str | Path | None,
-    select: Collection[str] = (),
-    ignore: Collection[str] = (),
-    opacus: str | None = None,
-    min_certainty: Certainty | None = None,
-    exclude: Sequence[str] = (),
-    exclude_base: str | Path | None = None,
-) -> Settings:
-    """Options that a program gives, with no configuration read."""
-    here = os.getcwd() if cwd is None else str(cwd)  # noqa: PTH109 - pathlib is slow to import
-    given = Config(
-        select=tuple(sorted(select)),
-        ignore=tuple(sorted(ignore)),
-        exclude=tuple(exclude),
-        opacus=opacus,
-        min_certainty=min_certainty,
-        base=None if exclude_base is None else str(exclude_base),
-    )
-    return Settings(here, given, isolated=True)
+def _offered(project: Project, found: Share) -> list[Finding]:
+    """The findings with the fixes that are really made of this tree."""
+    if all(f.fix is None for f in found.findings):
+        return found.findings
+    if "-" in project.seeds:
+        return [f._replace(fix=None) for f in found.findings]  # there is no file to mend
+    from dpmigrate.fixing.offers import with_offers
 
-
-def check_rules(settings: Settings) -> None:
-    """Raise ConfigError for what was said of rules and releases, so far, and is wrong."""
-    if settings.chooses:
-        from dpmigrate.advisories.choice import Choices
-
-        Choices(settings)
+    return with_offers(found.findings, found.runs, project)
 
 
 def _share(project: Project, chosen: Sequence[Group]) -> Share:

@@ -13,6 +13,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method, pref
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.values import (
     NONE,
+    NOTHING,
     Atom,
     Entry,
     Obj,
@@ -67,15 +68,16 @@ def _same_data(one: Atom | None, other: Obj) -> bool:
     return one == other or (isinstance(one, Obj) and one.node is not None and one.node is other.node)
 
 
-def _iterate_unknown(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    """Something that came in from outside: where an engine was given it, it is the loader passed in."""
-    for run in list(ip.runs.values()):
-        if e.atom in run.argument("data_loader").atoms:
-            ip.happen(run, Iterated(ip.at(node, e.guard), "passed"))
-    return NONE
+@function("<iterated>")
+def _iterate_unknown(ip: Interpreter, info: CallInfo) -> Value:
+    """A loop over something that came in from outside: the loader passed in, where an engine was given it."""
+    for e in info.positional[0].entries:
+        for run in list(ip.runs.values()):
+            if e.atom in run.argument("data_loader").atoms:
+                ip.happen(run, Iterated(ip.at(info.node, e.guard), "passed"))
+    return NOTHING
 
 
-registry.ITERATION["unknown"] = _iterate_unknown
 registry.ITERATION["loader"] = _iterate_loader
 
 

@@ -99,7 +99,7 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("model", "__call__", "forward", "*")
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    registry.FUNCTIONS["<kept>"](ip, CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
+    registry.tell(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({real(e.atom)}).union(*(t.sources for t in inputs))
     return of(Tensor(sources, real(e.atom)))
