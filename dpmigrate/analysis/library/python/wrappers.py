@@ -37,6 +37,7 @@ def copied(ip: Interpreter, info: CallInfo) -> Value:
             "optimizer",
         ):
             made = Obj(atom.kind, (id(info.node), ip.context, atom.key), ip.module, info.node, atom.data)
+            ip.births.setdefault(made, ip.at(info.node))
             for slot in ip.store.keys(atom):
                 held = ip.read(atom, slot)
                 if held:
