@@ -10,10 +10,13 @@ from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.ledger.events import Event
 from dpmigrate.analysis.ledger.gradients import GradientChanged, GradientsLost
+from dpmigrate.analysis.ledger.models import OrdinaryOptimizer, SequenceLayer
 
 EVENTS: dict[str, type[Event]] = {
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,
+    "sequence-layer": SequenceLayer,
+    "ordinary-optimizer": OrdinaryOptimizer,
 }
 """The events, by the name of the subject."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.cases import affected_versions
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
+from dpmigrate.advisories.loud_facts import can_only_raise
 from dpmigrate.advisories.matching import Match, made_by
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.model import Place
@@ -37,6 +38,8 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
             continue
         declared = declarations.declared_for(run.module.path)
         versions = versions_of(run, declarations, None, alike(run))
+        if can_only_raise(run, versions):
+            continue
         for pin in declared.admitting(affected):
             key = (pin.path, pin.cell, pin.line)
             if key not in found:
