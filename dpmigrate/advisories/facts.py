@@ -27,7 +27,7 @@ from dpmigrate.versions.releases import between
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
 
-LEFT_WORDS = ("maker", "step", "criterion", "consequence")
+LEFT_WORDS = ("maker", "step", "criterion", "consequence", "optimizer")
 """Words that some facts leave in ``subject.notes`` for the message."""
 
 

@@ -25,8 +25,16 @@ def _only_before_four_results(s: Subject) -> Tri:
 
 
 @fact
+def _new_api_used(s: Subject) -> Tri:
+    """Whether the code itself is for a later release: then it is code and pin that disagree."""
+    return not s.versions.evidence & BEFORE_FOUR_RESULTS
+
+
+@fact
 def _ordinary_optimizer(s: Subject) -> Tri:
     """Whether the ghost module of a hand-made pair is stepped by the optimizer of standard clipping."""
+    if isinstance(s.event, OrdinaryOptimizer):
+        s.notes["optimizer"] = f"`{s.event.name}`"
     return _happens(s.run, OrdinaryOptimizer)
 
 

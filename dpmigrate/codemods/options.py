@@ -15,11 +15,19 @@ from dpmigrate.workspace.settings import Settings
 
 MENDS: Mapping[Strategy, frozenset[str]] = {
     "upgrade": frozenset(
-        ["DPM101", "DPM102", "DPM103", "DPM104", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405", "DPM901"]
+        [
+            *("DPM101", "DPM102", "DPM103", "DPM104", "DPM112"),
+            *("DPM401", "DPM402", "DPM403", "DPM404", "DPM405", "DPM901"),
+        ]
     ),
     "set-to-none": frozenset(["DPM101"]),
     "patch": frozenset(["DPM101", "DPM102"]),
-    "hooks": frozenset(["DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405"]),
+    "hooks": frozenset(
+        [
+            *("DPM101", "DPM102", "DPM103", "DPM112"),
+            *("DPM401", "DPM402", "DPM403", "DPM404", "DPM405"),
+        ]
+    ),
 }
 """The findings about clipping that each strategy mends."""
 
