@@ -29,7 +29,9 @@ def test_right_script_passes_on_every_release(version: str, script: str) -> None
     assert max(done.report["physical_batches"]) > 1
     ran = {c["name"] for c in done.report["checks"] if c["passed"] is True}
     expected = {"parity-clipped-sum", "parity-norms", "parity-step", "sensitivity", "noise-std"}
-    assert ran == expected | {"noise-fresh", "reproducible"}
+    assert expected | {"noise-fresh", "reproducible"} <= ran
+    # A pair made by hand has no private loader.
+    assert {"private-step", "accounting"} <= ran
     assert done.check("parity-clipped-sum")["value"] <= 1e-6
 
 

@@ -111,16 +111,18 @@ def _norm(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
         return "DPM102", (
             f"max-grad-norm-ignored: the model clips at {used:g}, while the noise is scaled by {noised:g}"
         )
-    return None, f"the model clips at {used:g}, while the noise is scaled by {noised:g}"
+    rule = "DPM116" if noised != engine.asked_norm else None
+    name = "clip-schedule: " if rule else ""
+    return rule, f"{name}the model clips at {used:g}, while the noise is scaled by {noised:g}"
 
 
 def _late(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     if not engine.late:
         return None
     names = ", ".join(engine.late[:4])
-    return None, (
-        f"{names} was frozen when make_private was called and trains now: no hook measures its gradient, "
-        "which enters unclipped"
+    return "DPM119", (
+        f"frozen-or-unfrozen-late: {names} was frozen when make_private was called and trains now: no hook "
+        "measures its gradient, which enters unclipped"
     )
 
 
@@ -215,7 +217,8 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
                 if biases
                 else (" (is it used outside the module that owns it?)")
             )
-            return None, f"the per-sample gradient norm of {names} is wrong{hint}"
+            rule = "DPM112" if biases else "DPM117" if not engine.padded else None
+            return rule, f"the per-sample gradient norm of {names} is wrong{hint}"
     return None
 
 
