@@ -91,9 +91,18 @@ Loss = Literal["returned-criterion", "two-pass", "other", "mixed", "unknown"]
 Seeding = Literal["none", "seeded", "unseeded", "entropy", "unknown"]
 """How a generator is seeded; "entropy" is by ``.seed()`` or the operating system."""
 
+Scalar = str | float | bool | None
+Setting = Scalar | tuple[Scalar, ...]
+"""What a run is asked for: the value; several in order, where it can be one of them; ``UNKNOWN``; or None
+where it does not apply."""
+UNKNOWN = "?"
+
 
 class Run(NamedTuple):
-    """One private training run, as reported (the RUN object of the JSON schema)."""
+    """One private training run, as reported (the RUN object of the JSON schema).
+
+    ``noise_multiplier`` is sigma, in units of ``max_grad_norm``; ``epochs`` counts passes over the data.
+    """
 
     path: str
     line: int
@@ -105,6 +114,15 @@ class Run(NamedTuple):
     batch_memory_manager: MemoryManagerUse | None = None
     zero_grad_set_to_none: Tri = None
     criterion_passed: Tri = None
+    noise_multiplier: Setting = UNKNOWN
+    max_grad_norm: Setting = UNKNOWN
+    target_epsilon: Setting = None
+    target_delta: Setting = None
+    epochs: Setting = None
+    accountant: Setting = UNKNOWN
+    poisson_sampling: Setting = UNKNOWN
+    secure_mode: Setting = UNKNOWN
+    clipping: Setting = UNKNOWN
     unpack: tuple[int, ...] = ()
     loss: Loss = "unknown"
     noise_generator: Seeding = "none"
@@ -133,6 +151,8 @@ class Finding(NamedTuple):
     because: tuple[Place, ...] = ()
     run: int | None = None
     fix: FixOffer | None = None
+    by_hand: str | None = None
+    """What to change where no fix is on offer, in one line."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -170,5 +190,9 @@ class ScanResult(NamedTuple):
     cut_short: tuple[CutShort, ...] = ()
     runs: tuple[Run, ...] = ()
     findings: tuple[Finding, ...] = ()
+    warnings: tuple[Place, ...] = ()
+    """What was passed over, such as an ignore pattern without meaning."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""
+    empty: bool = False
+    """Whether no Python file, notebook or dependency file is below the given paths."""

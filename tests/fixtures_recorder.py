@@ -38,8 +38,11 @@ from opacus.grad_sample.gsm_base import AbstractGradSampleModule
 from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
 from torch import Tensor, nn
 from torch.utils.data import dataloader
+from torch.utils.data._utils import fetch
 
 from dpmigrate.runtime.oracle import clipped_sum
+from tests.fixtures_figures import Figures, watch_changes
+from tests.fixtures_support import numbers
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
@@ -66,28 +69,33 @@ class Recorder:
         self.batches: list[str] = []
         self.bounds: list[float] = []
         self.physical: list[int] = []
+        self.figures = Figures()
         self._last_batch: Any = None
+        self._last_loader: Any = None
         self._pending: list[Any] = []
         self._model: Any = None
 
-    def saw_batch(self, batch: Any) -> None:
+    def saw_batch(self, batch: Any, loader: Any) -> None:
         """A loader handed out a physical batch."""
-        self._last_batch = batch
+        self._last_batch, self._last_loader = batch, loader
 
     def saw_forward(self, model: Any) -> None:
         """The wrapped model ran forward on the batch seen last, with gradients."""
         self._pending.append(self._last_batch)
         self._model = model
+        self.figures.saw_training(self._last_loader)
 
     def saw_noise(self, noise: Tensor) -> Tensor:
         """Noise was drawn for one parameter; returns what is added in its place."""
         self.noise.append(_digest(noise))
+        self.figures.saw_noise(self.noise[-1])
         return noise if self.keep_noise else torch.zeros_like(noise)
 
     def saw_step(self, optimizer: Any) -> None:
         """An optimizer is about to add noise: a logical step."""
         total = torch.cat([p.summed_grad.detach().reshape(-1).double() for p in optimizer.params])
         batches, self._pending = self._pending, []
+        self.figures.saw_sum(total, sum(len(next(_tensors(batch))) for batch in batches))
         bound = float(optimizer.max_grad_norm)
         if len(self.sums) < self.oracle_steps:
             self.oracle_errors.append(self._oracle_error(total, batches, bound))
@@ -108,7 +116,7 @@ class Recorder:
         finally:
             self._model.enable_hooks()
         self.norms_over_bound.append(float(total.norm() / bound))
-        return float((total - expected).norm() / expected.norm())
+        return float((total - expected).norm() / (expected.norm() or 1.0))
 
 
 def _tensors(batch: Any) -> Iterator[Tensor]:
@@ -136,8 +144,54 @@ def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
     def next_batch(original: Any) -> Any:
         def run(self: Any) -> Any:
             batch = original(self)
-            recorder.saw_batch(batch)
+            recorder.saw_batch(batch, self._recorded_loader)
             return batch
+
+        return run
+
+    def begin_loader(original: Any) -> Any:
+        def run(self: Any, loader: Any) -> None:
+            self._recorded_loader = loader
+            original(self, loader)
+
+        return run
+
+    def fetch_records(original: Any) -> Any:
+        def run(self: Any, positions: Any) -> Any:
+            recorder.figures.saw_fetch(self.dataset, positions)
+            return original(self, positions)
+
+        return run
+
+    def make_engine(original: Any) -> Any:
+        def run(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            recorder.figures.engines.append(self)
+
+        return run
+
+    def with_epsilon(original: Any) -> Any:
+        def run(self: Any, **kwargs: Any) -> Any:
+            recorder.figures.saw_make_private(self, kwargs["data_loader"])
+            recorder.figures.saw_target(kwargs["target_epsilon"], kwargs["target_delta"])
+            return original(self, **kwargs)
+
+        return run
+
+    def step(original: Any) -> Any:
+        def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+            recorder.figures.begins_step(self)
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                recorder.figures.ends_step()
+
+        return run
+
+    def clip(original: Any) -> Any:
+        def run(self: Any) -> Any:
+            recorder.figures.saw_gradients(self)
+            return original(self)
 
         return run
 
@@ -161,6 +215,7 @@ def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
 
     def make_private(original: Any) -> Any:
         def run(self: Any, **kwargs: Any) -> Any:
+            recorder.figures.saw_make_private(self, kwargs["data_loader"])
             if mode != "hooks" or "ghost" not in kwargs.get("grad_sample_mode", "hooks"):
                 return original(self, **kwargs)
             kwargs["grad_sample_mode"] = "hooks"
@@ -172,16 +227,25 @@ def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
 
     def get_epsilon(original: Any) -> Any:
         def run(self: Any, delta: float) -> float:
+            recorder.figures.saw_delta(delta)
             key = (type(self.accountant).__name__, repr(self.accountant.history), delta)
             if key not in EPSILONS:
                 EPSILONS[key] = original(self, delta)
+            recorder.figures.saw_epsilon(EPSILONS[key])
             return EPSILONS[key]
 
         return run
 
     replace(PrivacyEngine, "get_epsilon", get_epsilon)
     replace(dataloader._BaseDataLoaderIter, "__next__", next_batch)
+    replace(dataloader._BaseDataLoaderIter, "__init__", begin_loader)
+    replace(fetch._MapDatasetFetcher, "fetch", fetch_records)
+    replace(PrivacyEngine, "__init__", make_engine)
     replace(PrivacyEngine, "make_private", make_private)
+    replace(PrivacyEngine, "make_private_with_epsilon", with_epsilon)
+    replace(DPOptimizer, "step", step)
+    replace(DPOptimizer, "clip_and_accumulate", clip)
+    changes = watch_changes(recorder.figures)
     for owner in (AbstractGradSampleModule, GradSampleModule):
         if "forward" in vars(owner):
             replace(owner, "forward", forward)
@@ -192,6 +256,7 @@ def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
     try:
         yield
     finally:
+        changes.remove()
         for owner, name, original in reversed(undo):
             setattr(owner, name, original)
 
@@ -258,6 +323,7 @@ def record(options: argparse.Namespace, mode: str | None) -> tuple[dict[str, Any
         "sum_norms_over_bound": recorder.norms_over_bound,
         "noise": recorder.noise[:4],
         "batches": recorder.batches[:4],
+        "figures": recorder.figures.account(numbers(outcome["printed"])),
     }
     return outcome, recorder
 

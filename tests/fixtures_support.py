@@ -46,7 +46,8 @@ class Harm:
 
     ``kind``: "clipped-sum" (relative error of the sum that receives the noise at least ``error_at_least``),
     "raises" (``error`` is the exception's class), "noise" (``repeats`` are the streams that two unseeded
-    processes share, out of "noise" and "batches"), or "none" (the sum equals the oracle's).
+    processes share, out of "noise" and "batches"), "sampling", "epsilon" or "step" (a ``figure`` of
+    `tests.fixtures_figures` is ``at_least`` so much), or "none" (the sum equals the oracle's).
     """
 
     kind: str
@@ -54,6 +55,8 @@ class Harm:
     detail: str
     error_at_least: float = 0.0
     error: str = ""
+    figure: str = ""
+    at_least: float = 0.0
     repeats: tuple[str, ...] = ()
     after_repeats: tuple[str, ...] = ()
     clean_repeats: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from tests.fixtures_figures import KINDS, LIMITS
 from tests.fixtures_support import FIXTURES, Expected, Fixture, Shape, fixtures, shapes
 
 each_fixture = pytest.mark.parametrize("fixture", fixtures(), ids=lambda fixture: fixture.name)
@@ -24,6 +25,9 @@ TELLING = {
     "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
     "DPM104": "criterion",
     "DPM107": (".backward(", ".manual_backward("),
+    "DPM108": "zero_grad",
+    "DPM109": ("clip", ".grad"),
+    "DPM122": ".backward(",
     "DPM201": "Generator()",
     "DPM202": "Generator()",
     "DPM203": "make_private",
@@ -33,6 +37,11 @@ TELLING = {
     "DPM403": ("make_private", " = "),
     "DPM404": "make_private",
     "DPM405": "clipping",
+    "DPM409": "opacus.",
+    "DPM410": ("PrivacyEngine(", ".attach("),
+    "DPM411": ".virtual_step(",
+    "DPM412": ".get_privacy_spent(",
+    "DPM413": "opacus.",
     "DPM901": "opacus",
 }
 """A word that the line of a finding has to hold, by rule: what the finding points at."""
@@ -75,7 +84,9 @@ def test_a_harm_is_stated_for_releases_that_exist(fixture: Fixture) -> None:
     assert fixture.harms()
     for harm in fixture.harms():
         assert harm.opacus
-        assert harm.kind in {"clipped-sum", "raises", "noise", "none"}
+        assert harm.kind in {"clipped-sum", "raises", "noise", "none", *KINDS}
+        assert harm.figure in KINDS.get(harm.kind, ("",))
+        assert (harm.kind in KINDS) == (harm.at_least > LIMITS.get(harm.figure, 0.0))
         assert (harm.kind == "raises") == bool(harm.error)
         assert (harm.kind == "clipped-sum") == (harm.error_at_least > 0)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from _pytest.mark.structures import ParameterSet
 
+from tests.fixtures_figures import KINDS, LIMITS
 from tests.fixtures_support import Fixture, Harm, fixtures, numbers, run
 
 pytestmark = pytest.mark.opacus
@@ -31,6 +32,16 @@ def harmful(kind: str) -> Iterator[ParameterSet]:
         for harm in fixture.harms():
             for version in harm.opacus if harm.kind == kind else ():
                 yield pytest.param(fixture, harm, version, id=f"{fixture.name}-{version}")
+
+
+def sides_of_figures() -> Iterator[ParameterSet]:
+    for fixture in fixtures():
+        for harm in (h for h in fixture.harms() if h.kind in KINDS):
+            for side in ("before", "after", "clean"):
+                for version in harm.opacus if side == "before" else fixture.versions(side):
+                    yield pytest.param(
+                        fixture, harm, side, version, id=f"{fixture.name}-{harm.figure}-{side}-{version}"
+                    )
 
 
 def unseeded() -> Iterator[ParameterSet]:
@@ -83,3 +94,16 @@ def test_randomness_repeats_where_it_is_said_to(
     first, second = (run(fixture, side, version, keep_noise=True, seed=None)["run"] for _ in range(2))
     assert first["error"] is second["error"] is None
     assert {stream for stream in ("noise", "batches") if first[stream] == second[stream]} == set(wanted)
+
+
+@pytest.mark.parametrize(("fixture", "harm", "side", "version"), list(sides_of_figures()))
+def test_a_figure_tells_faulty_code_from_right_code(
+    fixture: Fixture, harm: Harm, side: str, version: str
+) -> None:
+    written = run(fixture, side, version)["run"]
+    assert written["error"] is None, written["message"]
+    figure = written["figures"][harm.figure]
+    if side == "before":
+        assert figure >= harm.at_least
+    else:
+        assert figure <= LIMITS.get(harm.figure, 0.0)

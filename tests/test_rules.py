@@ -42,6 +42,9 @@ CONTRACT = {
     "DPM105": "loss-not-one-per-example",
     "DPM106": "accumulation-without-memory-manager",
     "DPM107": "loss-arithmetic",
+    "DPM108": "zero-grad-before-step",
+    "DPM109": "gradient-changed-before-step",
+    "DPM122": "penalty-dropped",
     "DPM201": "unseeded-noise-generator",
     "DPM202": "unseeded-loader-generator",
     "DPM203": "unseeded-run",
@@ -52,6 +55,11 @@ CONTRACT = {
     "DPM403": "ghost-returns-four",
     "DPM404": "criterion-not-passed",
     "DPM405": "clipping-ghost",
+    "DPM409": "renamed-name",
+    "DPM410": "engine-attach",
+    "DPM411": "virtual-step",
+    "DPM412": "get-privacy-spent",
+    "DPM413": "moved-name",
     "DPM901": "affected-pin",
 }
 """Ids and names that others build on; neither may change."""

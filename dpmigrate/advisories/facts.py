@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
-from dpmigrate.analysis.training import Event
-from dpmigrate.analysis.values import Absent, Const, External, Function, Obj, Partial, Unknown, Value
+from dpmigrate.analysis.ledger import (
+    UNKNOWN_AMOUNT,
+    Backward,
+    CoefficientAsked,
+    Constant,
+    Criterion,
+    DoubleBackward,
+    FirstTouch,
+    Generator,
+    ManagerUsed,
+    Unpack,
+    Wrapped,
+)
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
@@ -43,56 +52,37 @@ def _manual(s: Subject) -> Tri:
 
 @fact
 def _clipping_ghost(s: Subject) -> Tri:
-    return _is_constant(s.run.argument("clipping"), "ghost")
-
-
-def _is_constant(value: Value, wanted: object) -> Tri:
-    """Whether a value is a constant: None where it may be, False also where it is not given."""
-    answers: set[Tri] = {None if isinstance(a, Unknown) else a == Const(wanted) for a in value.atoms}
-    if not answers:
-        return False
-    return answers.pop() if len(answers) == 1 else None
+    return s.run.argument("clipping").equals("ghost")
 
 
 @fact
 def _clipping_ghost_named(s: Subject) -> Tri:
     """The same where the program names the value: an option that could be anything is no sign of it."""
-    value = s.run.argument("clipping")
-    tested = {c for a in value.atoms if isinstance(a, Unknown) for c in s.ip.tested.get(a.symbol, ())}
-    return _clipping_ghost(s) if Const("ghost") in value.atoms or "ghost" in tested else False
+    clipping = s.run.argument("clipping")
+    return clipping.equals("ghost") if clipping.names("ghost") else False
 
 
 @fact
 def _criterion_given(s: Subject) -> Tri:
-    return is_given(s.run.argument("criterion"))
-
-
-def is_given(value: Value) -> Tri:
-    """Whether an argument is given and not None; None where only on some paths."""
-    if not value:
-        return False
-    empty = [a == Const(None) or isinstance(a, Absent) for a in value.atoms]
-    return None if any(empty) and not all(empty) else not all(empty)
+    return s.run.argument("criterion").surely
 
 
 @fact
 def _max_grad_norm_is_one(s: Subject) -> Tri:
-    value = s.run.argument("max_grad_norm")
-    return either(_is_constant(value, 1.0), _is_constant(value, 1))
+    norm = s.run.argument("max_grad_norm")
+    return either(norm.equals(1.0), norm.equals(1))
 
 
 @fact
 def _patched(s: Subject) -> Tri:
     """Whether the program repairs Opacus's core when it runs (``dpmigrate.runtime.patch_opacus``)."""
-    return bool(s.ip.notes.get("patched"))
+    return s.run.patched
 
 
 @fact
 def _losses_wrapped_by_hand(s: Subject) -> Tri:
     """Whether the program wraps its own losses, so that the criterion of the engine is of no use."""
-    found = [
-        e for e in s.run.of_kind("result-use") if e.detail.get("wrapper") == "DPTensorFastGradientClipping"
-    ]
+    found = [e for e in s.run.happened(Wrapped) if e.wrapper == "DPTensorFastGradientClipping"]
     return any(not e.guard for e in found) or (None if found else False)
 
 
@@ -105,12 +95,12 @@ def _losses_wrapped_by_hand(s: Subject) -> Tri:
 @fact
 def _gradients_reset(s: Subject) -> Tri:
     """Whether the first thing that touches the gradients after each step sets them to None."""
-    return reset_to_none(s.run.of_kind("first-touch"))
+    return reset_to_none(s.run.happened(FirstTouch))
 
 
-def reset_to_none(touches: Iterable[Event]) -> Tri:
+def reset_to_none(touches: Iterable[FirstTouch]) -> Tri:
     """True when every first touch after a step sets the gradients to None; None if unknown."""
-    found = [(e.detail["how"], bool(e.guard)) for e in touches]
+    found = [(e.how, bool(e.guard)) for e in touches]
     kinds = {how for how, _ in found}
     if not kinds:
         return None
@@ -124,46 +114,26 @@ def reset_to_none(touches: Iterable[Event]) -> Tri:
 
 @fact
 def _has_two_passes(s: Subject) -> Tri:
-    two = any(e.detail["loss"] == "two-pass" for e in s.run.of_kind("backward"))
-    return two or any(True for _ in s.run.of_kind("two-pass-call"))
+    two = any(e.loss == "two-pass" for e in s.run.happened(Backward))
+    return two or any(True for _ in s.run.happened(DoubleBackward))
 
 
 @fact
 def _single_physical_batch(s: Subject) -> Tri:
     """Whether every logical batch certainly is one physical batch."""
-    maximum = s.event.detail.get("maximum") if s.event is not None else None
-    poisson = s.run.argument("poisson_sampling")
-    fixed = _is_constant(poisson, False) if poisson else False
+    maximum = s.event.maximum if isinstance(s.event, ManagerUsed) else UNKNOWN_AMOUNT
+    fixed = s.run.argument("poisson_sampling").equals(False)
     answers: list[Tri] = []
-    for loader in s.run.raw_loaders:
-        size = s.ip.store.get(loader, "batch_size") or Value()
-        dataset = s.ip.store.get(loader, "dataset") or Value()
-        answers.append(either(both(fixed, _at_least(maximum, size)), _covers(maximum, dataset)))
+    for loader in s.run.loaders:
+        whole = loader.holds is not None and maximum.length_of == loader.holds
+        answers.append(either(both(fixed, maximum.at_least(loader.batch_size)), whole))
     return both(*answers) if answers else False
-
-
-def _at_least(maximum: Value | None, size: Value) -> Tri:
-    if maximum is None:
-        return False
-    if maximum.only is not None and maximum.only == size.only:
-        return True
-    numbers = [v.only.value for v in (maximum, size) if isinstance(v.only, Const)]
-    if len(numbers) == 2 and all(isinstance(n, (int, float)) for n in numbers):
-        return bool(numbers[0] >= numbers[1])
-    return None
-
-
-def _covers(maximum: Value | None, dataset: Value) -> Tri:
-    """Whether a maximum is the dataset's length."""
-    atom = maximum.only if maximum is not None else None
-    held = dataset.only
-    return isinstance(atom, Unknown) and isinstance(held, Obj) and atom.symbol == ("len", held.key)
 
 
 @fact
 def _old_coefficient(s: Subject) -> Tri:
     """Whether the coefficient is asked for by its name before 1.5.3."""
-    return any(e.detail["name"] == "get_coeff" for e in s.run.of_kind("coefficient"))
+    return any(e.name == "get_coeff" for e in s.run.happened(CoefficientAsked))
 
 
 # -- the loss ---------------------------------------------------------------------------------
@@ -173,11 +143,11 @@ def _old_coefficient(s: Subject) -> Tri:
 def _unwrapped(s: Subject) -> Tri:
     """Whether this backward starts at a loss of the private model that the run did not wrap."""
     event = s.event
-    if event is None or event.detail["loss"] != "other":
+    if not isinstance(event, Backward) or event.loss != "other":
         return False
-    if any(step in (".logits", ".hidden_states") for step in event.detail["steps"][:1]):
+    if any(step in (".logits", ".hidden_states") for step in event.steps[:1]):
         return False
-    if event.detail["retained"] and any(e.kind in ("coefficient", "two-pass-call") for e in s.run.events):
+    if event.retained and any(isinstance(e, (CoefficientAsked, DoubleBackward)) for e in s.run.events):
         return False
     if _has_two_passes(s):
         return False
@@ -188,19 +158,19 @@ def _unwrapped(s: Subject) -> Tri:
 @fact
 def _wrapped_loss(s: Subject) -> Tri:
     """Whether the returned criterion made this loss."""
-    return s.event is not None and s.event.detail["loss"] == "returned-criterion"
+    return isinstance(s.event, Backward) and s.event.loss == "returned-criterion"
 
 
 @fact
 def _two_pass_loss(s: Subject) -> Tri:
     """Whether this is the second pass of two, over losses times their clipping coefficients."""
-    return s.event is not None and s.event.detail["loss"] == "two-pass"
+    return isinstance(s.event, Backward) and s.event.loss == "two-pass"
 
 
 @fact
 def _penalised(s: Subject) -> Tri:
     """Whether something made of the model's parameters was added to this loss."""
-    return s.event is not None and any(step.endswith("-penalty") for step in s.event.detail["steps"])
+    return isinstance(s.event, Backward) and any(step.endswith("-penalty") for step in s.event.steps)
 
 
 OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
@@ -209,7 +179,7 @@ OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
 @fact
 def _computed_with(s: Subject) -> Tri:
     """Whether this loss was divided, multiplied, added to or subtracted from."""
-    steps = s.event.detail["steps"] if s.event is not None else ()
+    steps = s.event.steps if isinstance(s.event, Backward) else ()
     found = [OPERATORS[step.partition("-")[0]] for step in steps if step.partition("-")[0] in OPERATORS]
     s.notes["step"] = ", ".join(f"`{sign}`" for sign in dict.fromkeys(found))
     return bool(found)
@@ -219,28 +189,24 @@ def _computed_with(s: Subject) -> Tri:
 def _made_by_a_criterion(s: Subject) -> Tri:
     """Whether a criterion or a functional loss made this loss, and nothing was done to it but a reduction."""
     event = s.event
-    if event is None or not set(event.detail["steps"]) <= {"mean", "sum"}:
+    if not isinstance(event, Backward) or not set(event.steps) <= {"mean", "sum"}:
         return False
-    maker = event.detail["maker"]
-    if isinstance(maker, External):
-        return maker.name.rpartition(".")[2] in LOSS_FUNCTIONS
-    return isinstance(maker, Obj) and maker.kind in ("criterion", "instance")
+    return event.maker.kind in ("loss-function", "criterion", "class")
 
 
-def maker_words(event: Event) -> str:
+def maker_words(event: Backward) -> str:
     """What made a loss, in words."""
-    maker = event.detail["maker"]
-    steps = event.detail["steps"]
-    if isinstance(maker, External):
+    maker = event.maker
+    if maker.kind in ("loss-function", "library"):
         short = maker.name.replace("torch.nn.functional.", "F.").replace("torch.nn.", "nn.")
         return f"`{short}`"
-    if isinstance(maker, Obj) and maker.kind == "criterion":
-        return f"`{str(maker.data or 'a criterion').replace('torch.nn.', 'nn.')}`"
-    if isinstance(maker, Obj) and maker.kind in ("dp-model", "model"):
-        path = "".join(step for step in steps if step.startswith("."))
+    if maker.kind == "criterion":
+        return f"`{(maker.name or 'a criterion').replace('torch.nn.', 'nn.')}`"
+    if maker.kind == "model":
+        path = "".join(step for step in event.steps if step.startswith("."))
         return f"the model itself (`outputs{path}`)" if path else "the model itself"
-    if isinstance(maker, Obj) and maker.kind == "instance":
-        return f"`{maker.data.node.name.value}`"
+    if maker.kind == "class":
+        return f"`{maker.name}`"
     return "something else"
 
 
@@ -248,26 +214,25 @@ def maker_words(event: Event) -> str:
 def _ignores_reduction(s: Subject) -> Tri:
     """Whether the criterion that was given does not honour ``reduction="none"``."""
     answers = []
-    for atom in (s.value or Value()).atoms:
-        answer = negated(honours_reduction(s.ip, atom))
-        if answer is not False:
-            s.notes["criterion"] = criterion_words(atom)
+    for what in s.given.each:
+        answer = negated(what.honours_reduction) if isinstance(what, Criterion) else False
+        if answer is not False and isinstance(what, Criterion):
+            s.notes["criterion"] = criterion_words(what)
             s.notes["consequence"] = _consequence(s, sure=answer is True)
         answers.append(answer)
     return either(*answers) if len(set(answers)) == 1 else (None if True in answers else False)
 
 
-def criterion_words(atom: object) -> str:
+def criterion_words(criterion: Criterion) -> str:
     """A criterion in words."""
-    if isinstance(atom, External):
-        return f"`{atom.name.replace('torch.nn.functional.', 'F.')}` is a function"
-    if isinstance(atom, Partial):
+    if criterion.kind == "instance":
+        return f"`{criterion.name}` returns a mean whatever `reduction` says"
+    if criterion.kind == "partial":
         return "a `functools.partial` is a function"
-    if isinstance(atom, Obj) and atom.kind == "instance":
-        return f"`{atom.data.node.name.value}` returns a mean whatever `reduction` says"
-    if isinstance(atom, Function):
-        return f"`{atom.name}` is a function" if atom.name else "a lambda is a function"
-    return "it is a function"
+    if criterion.kind == "lambda":
+        return "a lambda is a function"
+    name = criterion.name.replace("torch.nn.functional.", "F.")
+    return f"`{name}` is a function" if name else "it is a function"
 
 
 def _consequence(s: Subject, sure: bool) -> str:
@@ -287,19 +252,18 @@ _UNLESS = {True: "", False: " unless it gives one loss per example, which cannot
 
 @fact
 def _criterion_is_function(s: Subject) -> Tri:
-    return all(not isinstance(a, Obj) for a in (s.value or Value()).atoms)
+    return all(not isinstance(w, Criterion) or w.function for w in s.given.each)
 
 
 @fact
 def _criterion_is_functional_loss(s: Subject) -> Tri:
     """Whether it is a function of ``torch.nn.functional`` that a module of ``torch.nn`` stands for."""
-    names = [a.name if isinstance(a, External) else "" for a in (s.value or Value()).atoms]
-    return all(n.startswith("torch.nn.functional.") and n[20:] in LOSS_FUNCTIONS for n in names)
+    return all(isinstance(w, Criterion) and w.kind == "loss-function" for w in s.given.each)
 
 
 @fact
 def _already_per_example(s: Subject) -> Tri:
-    return both(*(makes_one_loss_per_example(s.ip, a) for a in (s.value or Value()).atoms))
+    return both(*(isinstance(w, Criterion) and w.per_example for w in s.given.each))
 
 
 # -- the result -------------------------------------------------------------------------------
@@ -307,21 +271,15 @@ def _already_per_example(s: Subject) -> Tri:
 
 @fact
 def _takes_three(s: Subject) -> Tri:
-    return s.event is not None and s.event.detail["count"] == 3 and s.event.detail["star"] is None
+    return isinstance(s.event, Unpack) and s.event.count == 3 and s.event.star is None
 
 
 # -- randomness -------------------------------------------------------------------------------
 
 
-def generator_state(s: Subject) -> set[str]:
-    """How a generator is seeded: "unseeded", "seeded", "entropy", "unknown"."""
-    held = s.ip.store.get(s.value, "<state>") or Value()
-    return {a.value for a in held.atoms if isinstance(a, Const)}
-
-
 @fact
 def _unseeded(s: Subject) -> Tri:
-    states = generator_state(s)
+    states = s.thing.states if isinstance(s.thing, Generator) else frozenset()
     if "unseeded" not in states:
         return False
     return True if states == {"unseeded"} else None
@@ -330,25 +288,23 @@ def _unseeded(s: Subject) -> Tri:
 @fact
 def _literal_seed(s: Subject) -> Tri:
     """Whether the generator's seed is a literal of the program (not an option of its user)."""
-    if generator_state(s) != {"seeded"}:
+    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
         return False
-    seed = s.ip.store.get(s.value, "<seed>") or Value()
-    held = s.ip.store.get(s.value, "<state>") or Value()
-    if held.entries and held.entries[0].because:
-        s.origin = held.entries[0].because[-1]
-    literal = [isinstance(e.atom, Const) and not e.guard for e in seed.entries]
+    if s.thing.seeded is not None:
+        s.origin = s.thing.seeded
+    literal = [isinstance(o.what, Constant) and not o.guard for o in s.thing.seed.options]
     return bool(literal) and all(literal)
 
 
 @fact
 def _noise_generator_given(s: Subject) -> Tri:
-    value = s.run.argument("noise_generator")
-    return bool(value) and value.only != Const(None)
+    generator = s.run.argument("noise_generator")
+    return bool(generator) and generator.only != Constant(None)
 
 
 @fact
 def _loader_generator_given(s: Subject) -> Tri:
-    return any(bool(s.ip.store.get(loader, "generator")) for loader in s.run.raw_loaders)
+    return any(bool(loader.generator) for loader in s.run.loaders)
 
 
 @fact
@@ -360,5 +316,4 @@ def _global_seed(s: Subject) -> Tri:
 def _secure_mode(s: Subject) -> Tri:
     if s.run.engine is None:
         return None
-    value = s.ip.store.get(s.run.engine, "secure_mode")
-    return _is_constant(value, True) if value else False
+    return s.run.engine.secure_mode.equals(True) if s.run.engine.secure_mode else False

@@ -10,7 +10,9 @@
 ``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
 ``names``, ``attributes``, ``assignment``, ``calls``, ``functions``, ``classes``   what handlers share
 ``library``      what the libraries' names mean (one package per library)
-``training``     TrainingRun and the events that happen to it
+``ledger``       what leaves the analysis: typed records of events and of what they speak of
+``describing``   from values to the words of the ledger
+``training``     TrainingRun, which collects the events of one run
 ``entering``     which functions and methods are entered, and in what order
 ``program``      from the files of a project to its private training runs
 

@@ -159,7 +159,15 @@ def call_external(ip: Interpreter, atom: External, info: CallInfo) -> Value:
     handler = registry.function_for(atom.name)
     if handler is not None:
         return handler(ip, info)
+    owner, _, method = atom.name.rpartition(".")
+    if method in _OF_DATA and registry.is_data(owner):
+        info.name = method
+        return registry.METHODS["unknown", method](ip, info, Entry(registry.data_of(External(owner))))
     return unknown_call(ip, atom, info)
+
+
+_OF_DATA = frozenset(["get", "pop", "setdefault", "lower", "upper", "strip"])
+"""Methods of what a package holds that give what it holds, too."""
 
 
 def _without_receiver(info: CallInfo, name: str) -> CallInfo:
@@ -212,6 +220,7 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
             return _call_on_its_own(ip, member, receiver, info)
         return call_value(ip, member, info)
     if isinstance(atom, External):
+        ip.retired.name(f"{atom.name}.{name}", ip.origin(getattr(info.node, "func", info.node)))
         return call_external(ip, External(registry.canonical(f"{atom.name}.{name}")), info)
     if isinstance(atom, Obj) and atom.kind == "super":
         return _call_super(ip, atom, name, info)

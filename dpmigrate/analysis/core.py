@@ -15,10 +15,12 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
+from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
+from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Origin, Unknown, Value, of
+from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Unknown, Value, of
 
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000
@@ -110,15 +112,19 @@ class Interpreter:
         self.store = Store()
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
-        self.loops: list[Hashable] = []
+        self.loops: list[Turn] = []
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
+        self.tests: list[tuple[cst.BaseExpression, int]] = []
+        """The tests of the branches that are being executed, and how many loops are around each."""
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
         self.runs: dict[Hashable, TrainingRun] = {}
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
+        self.retired = Retired()
+        """What is used of Opacus's API that some release has dropped."""
         self.executed: dict[str, bool] = {}
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
@@ -129,6 +135,8 @@ class Interpreter:
         self.classes: list[Class] = []
         self.instances: dict[Obj, Value | None] = {}
         """The instances of the project's classes, and how the process was seeded when each was made."""
+        self.births: dict[Obj, Circumstances] = {}
+        """Where, and in which loops, each object of a library or of a project's class is made."""
         self.tested: dict[Hashable, set[str]] = {}
         """Constants that the program compares an unknown value with."""
         self.switches: frozenset[int] = frozenset()
@@ -151,6 +159,8 @@ class Interpreter:
         self.too_deep: list[str] = []
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
         self._calls: list[Hashable] = []
+        self._chain: list[Step] = []
+        """The same, as the ledger has it."""
 
     # -- where we are ---------------------------------------------------------------------
 
@@ -170,14 +180,21 @@ class Interpreter:
         key = tuple(self._calls)
         return self._contexts.setdefault(key, len(self._contexts))
 
+    @property
+    def chain(self) -> tuple[Step, ...]:
+        """The calls and followed turns on the way here, outermost first."""
+        return tuple(self._chain)
+
     @contextmanager
-    def inside(self, *keys: Hashable) -> Iterator[None]:
-        """Execute in a longer calling context."""
-        self._calls.extend(keys)
+    def inside(self, node: cst.CSTNode, number: int | None = None) -> Iterator[None]:
+        """Execute in a longer calling context: behind a call, or in one turn of a loop."""
+        self._calls.append((id(node), number))
+        self._chain.append(Step(self.origin(node), number))
         try:
             yield
         finally:
-            del self._calls[len(self._calls) - len(keys) :]
+            self._calls.pop()
+            self._chain.pop()
 
     def origin(self, node: cst.CSTNode, text: str = "") -> Origin:
         """A place in the current module."""
@@ -206,6 +223,8 @@ class Interpreter:
         made = Obj(kind, (id(node), self.context, extra), self.module, node, data)
         if kind in ("dict", "instance"):
             self.store.make(made)
+        if kind != "dict" and made not in self.births:
+            self.births[made] = self.at(node)
         return made
 
     def feasible(self, value: Value) -> Value:
@@ -293,12 +312,12 @@ class Interpreter:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Execute outside the current function, path and layers (imports, roots)."""
-        names = ("path", "frames", "loops", "attempts", "conditional", "_calls")
+        names = ("path", "frames", "loops", "attempts", "conditional", "_calls", "_chain")
         saved = {name: getattr(self, name) for name in names}
         layers = self.store.layers
         self.store.layers = layers[:1]
         self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
-        self.conditional, self._calls = 0, []
+        self.conditional, self._calls, self._chain = 0, [], []
         try:
             yield
         finally:
@@ -313,21 +332,16 @@ class Interpreter:
         for atom in objects:
             self.runs_by_object.setdefault(atom, {})[id(run)] = run
 
-    def happen(
-        self, run: TrainingRun, kind: Any, node: cst.CSTNode, guard: Guard = ALWAYS, **detail: Any
-    ) -> None:
-        """Record an event of a run at a node, under the path condition and ``guard``."""
-        if contradict(guard, self.path):
-            return
-        run.add(
-            kind,
-            self.origin(node),
-            guard | self.path,
-            self.context,
-            tuple(self.loops),
-            self.conditional > 0,
-            **detail,
+    def at(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> Circumstances:
+        """A node as the place of an event, under the path condition and ``guard``."""
+        return Circumstances(
+            self.origin(node), guard | self.path, self.chain, tuple(self.loops), self.conditional > 0
         )
+
+    def happen(self, run: TrainingRun, event: Event) -> None:
+        """Record an event of a run, unless its assumptions contradict one another."""
+        if not contradict(event.guard, event.guard):
+            run.add(event)
 
     def names_ghost(self, run: TrainingRun) -> None:
         """The program takes four results of a run: it is written for a ghost mode, whoever sets it."""

@@ -90,7 +90,7 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
     if ip.notes.get("functions known") != len(ip.made):
         ip.notes["functions known"] = len(ip.made)
-        ip.notes["leading to runs"] = _leading_to(ip, _MAKERS)
+        ip.notes["leading to runs"] = _leading_to(ip, _MAKERS | _RETIRED)
         ip.notes["leading to training"] = _leading_to(ip, _TRAINING)
         ip.notes["mentioned by others"] = _mentioned_by_others(ip)
     ip.notes["mentioned"] = frozenset() if mentioned_too else ip.notes["mentioned by others"]
@@ -156,6 +156,10 @@ _MAKERS = MAKING_CALLS | frozenset(
         "DPLossFastGradientClipping",
     ]
 )
+
+
+_RETIRED = frozenset(["PrivacyEngine", "opacus", "virtual_step", "get_privacy_spent"])
+"""What code mentions that uses Opacus, and may use what a release dropped, without making a run."""
 
 
 def _leads_to_runs(ip: Interpreter, fn: Function) -> bool:

@@ -12,6 +12,7 @@ from dpmigrate.analysis.assignment import assign_target, get_item, iterate, subs
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.names import lookup
 from dpmigrate.analysis.values import (
@@ -193,7 +194,7 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
 
 def _comprehended(ip: Interpreter, clause: cst.CompFor, body: Callable[[], Value]) -> Value:
     element = iterate(ip, ip.evaluate(clause.iter), clause.iter)
-    ip.loops.append(id(clause))
+    ip.loops.append(Turn(ip.origin(clause)))
     saved = ip.path
     try:
         assign_target(ip, clause.target, element)

@@ -128,7 +128,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     ip.entered.add(fn.key)
     if ip.recording:
         ip.callees.setdefault(info.node, {})[fn] = None
-    with ip.inside(id(info.node)):
+    with ip.inside(info.node):
         owner: Hashable = ("frame", fn.key, ip.context)
         frame = Frame(
             owner,

@@ -180,6 +180,7 @@ def _fields(node: cst.ClassDef) -> tuple[str, ...]:
 def _import(ip: Interpreter, node: cst.Import) -> bool:
     for alias in node.names:
         dotted = get_full_name_for_node(alias.name) or ""
+        ip.retired.name(dotted, ip.origin(alias.name), imported=True)
         if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
             assign_name(ip, alias.asname.name.value, of(Imported(dotted, None, ip.module)))
         else:
@@ -197,6 +198,8 @@ def _import_from(ip: Interpreter, node: cst.ImportFrom) -> bool:
         return True
     for alias in node.names:
         name = get_full_name_for_node(alias.name) or ""
+        if not level:
+            ip.retired.name(f"{dotted}.{name}", ip.origin(alias.name), imported=True)
         bound = alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else name
         assign_name(ip, bound, of(Imported(dotted, name, ip.module, level)))
     return True

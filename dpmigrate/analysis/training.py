@@ -8,51 +8,18 @@ returned is an event on the record, with the assumptions under which it happens.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, either, entails, shorten, weaken
 from dpmigrate.analysis.guards import Literal as Assumption
-from dpmigrate.analysis.values import MAX_CASES, NOTHING, Atom, Entry, Obj, Origin, Unknown, Value
+from dpmigrate.analysis.ledger import Event, Happening, MadeBy, Origin, Step, Turn
+from dpmigrate.analysis.values import MAX_CASES, NOTHING, Atom, Entry, Obj, Unknown, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
-    from dpmigrate.model import Certainty
-
-EventKind = Literal[
-    "unpack",  # the result is taken apart: ``count`` targets
-    "memory-manager",  # a batch memory manager gets the optimizer or loader
-    "backward",  # a loss of this run's model goes backward
-    "step",
-    "zero-grad",
-    "first-touch",  # the first thing that touches the gradients after a step
-    "two-pass-call",  # double_backward(...)
-    "coefficient",  # get_coeff() or get_clipping_coef()
-    "hooks-switch",  # disable_hooks() or enable_hooks()
-    "iterate",  # a loop over one of the loaders
-    "result-use",  # an element of the result is taken by index, or its length is asked
-    "escape",  # an object of the run goes into code that cannot be followed
-    "seed",  # a seed is set while the run exists
-]
-
-MadeBy = Literal["make_private", "make_private_with_epsilon", "manual"]
-"""The call that made a run; ``manual`` without an engine."""
 
 GHOST_MODES = ("ghost", "ghost_fsdp", "ghost_fsdp_tp", "ghost_tp")
-
-
-@dataclass(slots=True)
-class Event:
-    """Something that happens to an object of a run."""
-
-    kind: EventKind
-    origin: Origin
-    guard: Guard
-    context: int
-    loops: tuple[Hashable, ...] = ()
-    conditional: bool = False
-    """Inside a branch whose test could not be expressed as an assumption."""
-    detail: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,18 +42,23 @@ class TrainingRun:
     frames: tuple[Hashable, ...]
     """The functions being entered when the run was made, outermost first."""
     arguments: dict[str, Value] = field(default_factory=dict)
+    open_call: bool = False
+    """Whether ``**kwargs`` with unknown keys are among the arguments."""
     engine: Obj | None = None
     adaptive: bool = False
     raw_models: frozenset[Atom] = frozenset()
     raw_optimizers: frozenset[Atom] = frozenset()
     raw_loaders: frozenset[Atom] = frozenset()
-    loops: tuple[Hashable, ...] = ()
+    loops: tuple[Turn, ...] = ()
+    chain: tuple[Step, ...] = ()
+    """The calls on the way to it, outermost first."""
     events: list[Event] = field(default_factory=list)
     mode_atom: Atom | None = None
     """What ``mode`` was read from."""
     seeded: bool | None = False
     """Whether a global torch seed was set before the run was made (None: on some paths)."""
-    seen: dict[Hashable, Event] = field(default_factory=dict)
+    _places: dict[Hashable, int] = field(default_factory=dict)
+    """Where in ``events`` each stands, by what it says, its place and its chain of calls."""
 
     @property
     def guard(self) -> Guard:
@@ -123,9 +95,9 @@ class TrainingRun:
         return self.ghost and isinstance(self.mode_atom, Unknown)
 
     @property
-    def shown_mode(self) -> str:
-        """The mode as reports have it: what is supposed is named where the program itself names it."""
-        return self.mode if not self.supposed or self.mode in self.modes else "?"
+    def guessed(self) -> bool:
+        """Whether nothing in the program names its mode: that an option is open is no evidence of it."""
+        return self.supposed and self.mode not in self.modes
 
     @property
     def manual(self) -> bool:
@@ -136,49 +108,24 @@ class TrainingRun:
         """The value given for a keyword of the call; empty when it was not given."""
         return self.arguments.get(name, NOTHING)
 
-    def add(
-        self,
-        kind: EventKind,
-        origin: Origin,
-        guard: Guard,
-        context: int,
-        loops: tuple[Hashable, ...],
-        conditional: bool,
-        **detail: Any,
-    ) -> None:
+    def add(self, event: Event) -> None:
         """Record an event, unless its assumptions contradict the run's; repeats are merged."""
-        ways = [way for way in self.ways if not contradict(guard, way)]
+        ways = [way for way in self.ways if not contradict(event.guard, way)]
         if not ways:
             return
-        beyond = frozenset(lit for lit in guard if not all(entails(way, lit) for way in ways))
-        key = (kind, id(origin.node), context, tuple(sorted((k, _stable(v)) for k, v in detail.items())))
-        old = self.seen.get(key)
-        if old is not None:
-            old.guard = weaken(old.guard, beyond)
+        beyond = frozenset(lit for lit in event.guard if not all(entails(way, lit) for way in ways))
+        key = (event, event.origin.node, event.chain)
+        place = self._places.get(key)
+        if place is None:
+            self._places[key] = len(self.events)
+            self.events.append(replace(event, at=replace(event.at, guard=beyond)))
             return
-        event = Event(kind, origin, beyond, context, loops, conditional, detail)
-        self.seen[key] = event
-        self.events.append(event)
+        held = self.events[place]
+        self.events[place] = replace(held, at=replace(held.at, guard=weaken(held.guard, beyond)))
 
-    def of_kind(self, *kinds: EventKind) -> Iterator[Event]:
-        """The events of some kinds, in the order of first occurrence."""
-        return (e for e in self.events if e.kind in kinds)
-
-    def certainty(self, event: Event | None = None, of_the_mode: bool = True) -> Certainty:
-        """How sure it is that the run, and the event, happen (``of_the_mode``: with this mode)."""
-        sure = not of_the_mode or (len(self.modes) == 1 and self.mode != "?" and not self.supposed)
-        if event is not None and event.guard:
-            sure = False
-        return "definite" if sure else "possible"
-
-
-def _stable(value: Any) -> str:
-    """A key for a detail that does not depend on object identity where it need not."""
-    if isinstance(value, Value):
-        return repr(sorted(repr(type(a)) + str(hash(a)) for a in value.atoms))
-    if isinstance(value, (Atom, tuple)):
-        return str(hash(value))
-    return repr(value)
+    def happened(self, kind: type[Happening]) -> Iterator[Happening]:
+        """The events of a kind, in the order of first occurrence."""
+        return (e for e in self.events if isinstance(e, kind))
 
 
 def entries_of_kind(value: Value, *kinds: str) -> Iterator[tuple[Entry, Obj]]:
@@ -188,4 +135,4 @@ def entries_of_kind(value: Value, *kinds: str) -> Iterator[tuple[Entry, Obj]]:
             yield entry, entry.atom
 
 
-__all__ = ["ALWAYS", "GHOST_MODES", "Event", "EventKind", "TrainingRun", "entries_of_kind"]
+__all__ = ["ALWAYS", "GHOST_MODES", "TrainingRun", "entries_of_kind"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, Symbol, contradict, either, shorten, weaken
+from dpmigrate.analysis.ledger.circumstances import Origin
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -180,14 +181,6 @@ class Imported(Atom):
     name: str | None
     importer: ModuleInfo
     level: int = 0
-
-
-class Origin(NamedTuple):
-    """Where a value came from."""
-
-    module: ModuleInfo
-    node: cst.CSTNode
-    text: str
 
 
 class Entry(NamedTuple):

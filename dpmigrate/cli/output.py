@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
+
+from dpmigrate.report.layout import clean
+
+if TYPE_CHECKING:
+    from dpmigrate.model import Place
 
 
 def emit(text: str, output: str | None = None) -> None:
@@ -25,6 +32,12 @@ def emit(text: str, output: str | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         ignore_closed_pipe()
+
+
+def tell(warnings: Iterable[Place]) -> None:
+    """Say on standard error what was passed over, a line each."""
+    for place in warnings:
+        click.echo(clean(f"{place.path}:{place.line}: warning: {place.text}"), err=True)
 
 
 def ignore_closed_pipe() -> None:

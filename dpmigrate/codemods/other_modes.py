@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger import Unpack
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.program_facts import Scope
 from dpmigrate.codemods.unpack import ResultPlan
@@ -24,8 +25,8 @@ class OtherModes:
 
     def run_on(self) -> bool:
         """Whether the call may run in another mode, and what follows is not written for ghost mode alone."""
-        others = [e for r in self.upgrade.runs if not r.ghost for e in r.of_kind("unpack")]
-        return self.upgrade.mixed and {e.detail["count"] for e in others} != {4}
+        others = [e for r in self.upgrade.runs if not r.ghost for e in r.happened(Unpack)]
+        return self.upgrade.mixed and {e.count for e in others} != {4}
 
     def have(self, name: str, result: ResultPlan) -> bool:
         """Whether a variable or attribute holds something by the time of the call."""

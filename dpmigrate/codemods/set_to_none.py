@@ -10,16 +10,16 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.ledger import FirstTouch, PrivateRun, Stepped
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument
 from dpmigrate.codemods.program_facts import Facts
 
 
-def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) -> None:
+def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
     """Plan it for the runs of one call. Raises `Withheld`."""
     ghost = [r for r in runs if r.ghost]
-    touches = {e.origin.node: e for r in ghost for e in r.of_kind("first-touch") if e.detail["how"] != "none"}
+    touches = {e.origin.node: e for r in ghost for e in r.happened(FirstTouch) if e.how != "none"}
     if not touches:
         raise Withheld(
             "what first touches the gradients after a step cannot be seen",
@@ -28,18 +28,14 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) 
         )
     needs_insertion = False
     for node, event in touches.items():
-        if (
-            event.detail["how"] == "inplace"
-            and isinstance(node, cst.Call)
-            and isinstance(node.func, cst.Attribute)
-        ):
+        if event.how == "inplace" and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             if node.func.attr.value != "zero_grad":
                 raise Withheld("the gradients are cleared by hand", event.origin.module, node)
             if _may_be_spread(node):
                 reason = "zero_grad is given arguments that cannot be seen: write set_to_none=True there"
                 raise Withheld(reason, event.origin.module, node)
             edits.of(event.origin.module).change(node, _with_none)
-        elif event.detail["how"] == "backward":
+        elif event.how == "backward":
             needs_insertion = True
         else:
             raise Withheld(
@@ -65,9 +61,9 @@ def _with_none(new: cst.CSTNode) -> cst.CSTNode:
     return add_argument(new, "set_to_none", "True", ())
 
 
-def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[TrainingRun]) -> None:
+def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> None:
     """A ``zero_grad(set_to_none=True)`` behind every step, where nothing clears the gradients yet."""
-    steps = {e.origin.node: e for r in ghost for e in r.of_kind("step")}
+    steps = {e.origin.node: e for r in ghost for e in r.happened(Stepped)}
     if not steps:
         raise Withheld("the step of the optimizer cannot be seen", ghost[0].module, ghost[0].origin.node)
     for node, event in steps.items():

@@ -7,11 +7,11 @@ hooks switched off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 import libcst as cst
 
-from dpmigrate.analysis.training import Event
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Event, HooksSwitched, ZeroGrad
 from dpmigrate.analysis.values import Tensor
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts
@@ -62,7 +62,7 @@ class TwoPassBlock:
     def __init__(self, facts: Facts, events: Iterable[Event]) -> None:
         self.facts = facts
         events = list(events)
-        second = _one(events, lambda e: e.kind == "backward" and e.detail["loss"] == "two-pass")
+        second = _one(e for e in events if isinstance(e, Backward) and e.loss == "two-pass")
         if second is None:
             raise Withheld("several two-pass blocks train the same objects")
         self.second = second.origin.node
@@ -73,18 +73,18 @@ class TwoPassBlock:
         first = [
             e
             for e in here
-            if e.kind == "backward"
-            and e.detail["loss"] != "two-pass"
-            and facts.position(e.origin.node) < line
+            if isinstance(e, Backward) and e.loss != "two-pass" and facts.position(e.origin.node) < line
         ]
         if not first:
             raise Withheld("the first of the two passes is not beside the second", self.module, self.second)
         self.first = max(first, key=lambda e: facts.position(e.origin.node)).origin.node
         begin = facts.position(self.first)
-        between = [e for e in here if e.kind == "zero-grad" and begin < facts.position(e.origin.node) < line]
+        between = [
+            e for e in here if isinstance(e, ZeroGrad) and begin < facts.position(e.origin.node) < line
+        ]
         self.clearing = [e.origin.node for e in between]
         """The calls that clear the gradients between the two passes."""
-        around = [e for e in here if e.kind in ("coefficient", "hooks-switch")]
+        around = [e for e in here if isinstance(e, (CoefficientAsked, HooksSwitched))]
         self.statements = {facts.statement(e.origin.node): None for e in (*between, *around)}
         self.statements[facts.statement(self.first)] = None
         self.statements[facts.statement(self.second)] = None
@@ -178,9 +178,9 @@ class TwoPassBlock:
 
 def nothing_else_clears(events: Iterable[Event], handled: Collection[cst.CSTNode]) -> bool:
     """Whether the gradients are cleared nowhere but in what the fix takes out (calls, in ``handled``)."""
-    return not any(e.kind == "zero-grad" and e.origin.node not in handled for e in events)
+    return not any(isinstance(e, ZeroGrad) and e.origin.node not in handled for e in events)
 
 
-def _one(events: list[Event], wanted: Callable[[Event], bool]) -> Event | None:
-    found = {e.origin.node: e for e in events if wanted(e)}
+def _one(events: Iterable[Event]) -> Event | None:
+    found = {e.origin.node: e for e in events}
     return next(iter(found.values())) if len(found) == 1 else None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
-from dpmigrate.analysis.training import Event
+from dpmigrate.analysis.ledger import Happening, ItemTaken, LengthAsked, ResultUsed, Unpack
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_element
 from dpmigrate.codemods.places import fresh_name
@@ -28,25 +28,22 @@ class ResultPlan:
         events = upgrade.events
         self.target: str | None = None
         """What the wrapped criterion is named where the result is taken apart."""
-        self.unpacks: list[Event] = _once(e for e in events if e.kind == "unpack")
-        self.items: list[Event] = _once(
-            e for e in events if e.kind == "result-use" and not e.detail.get("length")
-        )
+        self.unpacks = _once(e for e in events if isinstance(e, Unpack))
+        self.items = _once(e for e in events if isinstance(e, ResultUsed) and not isinstance(e, LengthAsked))
         if not self.unpacks and not self.items:
             raise upgrade.withheld("what the call returns is not taken apart where it can be seen")
         for event in self.unpacks:
-            if event.detail["star"] is not None or event.detail["count"] not in (3, 4):
+            if event.star is not None or event.count not in (3, 4):
                 raise Withheld(
                     "the result is taken apart in an unusual way", event.origin.module, event.origin.node
                 )
-        for event in self.items:
-            if not isinstance(event.detail.get("index"), int) or not isinstance(
-                event.origin.node, cst.Subscript
-            ):
+        for item in self.items:
+            by_number = isinstance(item, ItemTaken) and isinstance(item.index, int)
+            if not by_number or not isinstance(item.origin.node, cst.Subscript):
                 raise Withheld(
                     "the result is used in a way that cannot be followed",
-                    event.origin.module,
-                    event.origin.node,
+                    item.origin.module,
+                    item.origin.node,
                 )
 
     @property
@@ -59,11 +56,11 @@ class ResultPlan:
         """The third of four targets, where the code has them already."""
         for event in self.unpacks:
             node = self._targets(event)
-            if event.detail["count"] == 4:
+            if event.count == 4:
                 return self.facts.code(node.elements[2].value).strip()
         return None
 
-    def _targets(self, event: Event) -> cst.Tuple | cst.List:
+    def _targets(self, event: Unpack) -> cst.Tuple | cst.List:
         node = event.origin.node
         if isinstance(node, cst.Assign):
             node = node.targets[0].target
@@ -82,7 +79,7 @@ class ResultPlan:
     def _give_criterion(self, target: str) -> None:
         for event in self.unpacks:
             targets = self._targets(event)
-            if event.detail["count"] == 4:
+            if event.count == 4:
                 own = self.facts.code(targets.elements[2].value).strip()
                 if own != target:
                     self.edits.of(event.origin.module).replace(targets.elements[2].value, target)
@@ -101,9 +98,9 @@ class ResultPlan:
         written_for_four = all(r.argument("criterion") for r in self.upgrade.ghost)
         for event in self.items:
             node = event.origin.node
-            assert isinstance(node, cst.Subscript)
+            assert isinstance(node, cst.Subscript) and isinstance(event, ItemTaken)
             own = self.edits.of(event.origin.module)
-            index = event.detail["index"]
+            index = event.index
             text = self.facts.code(node.value).strip()
             statement = self.facts.statement(node)
             if index in (2, -1) and not named:
@@ -121,7 +118,7 @@ class ResultPlan:
         if self.items and not self.unpacks and not named:
             raise self.upgrade.withheld("only some elements of the result are taken")
 
-    def _by_mode(self, event: Event, targets: cst.Tuple | cst.List, target: str) -> None:
+    def _by_mode(self, event: Unpack, targets: cst.Tuple | cst.List, target: str) -> None:
         facts = self.facts
         assign = facts.nearest(targets, cst.Assign)
         statement = facts.statement(targets)
@@ -188,5 +185,5 @@ def _second(new: cst.CSTNode) -> cst.CSTNode:
     return _index(new, "1")
 
 
-def _once(events: Iterable[Event]) -> list[Event]:
+def _once(events: Iterable[Happening]) -> list[Happening]:
     return list({e.origin.node: e for e in events}.values())

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.training import Event, TrainingRun
-from dpmigrate.analysis.values import Const, Obj
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, DoubleBackward, Escape, PrivateRun
+from dpmigrate.analysis.values import Obj
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
@@ -32,7 +32,7 @@ from dpmigrate.codemods.uses import Uses
 _WATCHED = ("dp-model", "dp-optimizer", "dp-criterion")
 
 
-def upgraded(facts: Facts, runs: Sequence[TrainingRun]) -> tuple[ProjectEdits, list[str]]:
+def upgraded(facts: Facts, runs: Sequence[PrivateRun]) -> tuple[ProjectEdits, list[str]]:
     """The edits and notices that upgrade all runs of one call. Raises `Withheld`.
 
     Where other code needs what only the project's own criterion gives (one loss per example), the
@@ -87,35 +87,36 @@ class Upgrade:
 
     def _refuse_escapes(self) -> None:
         for event in self.of.events:
-            watched = event.kind == "escape" and event.detail["what"] in _WATCHED
-            if watched and not _reads_only(event.detail["into"]):
+            if isinstance(event, Escape) and event.what in _WATCHED and not _reads_only(event.into):
                 raise Withheld(
-                    f"the private {event.detail['what'][3:]} goes into {event.detail['into'] or 'code'}, "
+                    f"the private {event.what[3:]} goes into {event.into or 'code'}, "
                     "which cannot be followed",
                     event.origin.module,
                     event.origin.node,
                 )
 
-    def _backwards(self) -> tuple[list[TwoPassBlock], list[cst.Call], list[Event]]:
+    def _backwards(self) -> tuple[list[TwoPassBlock], list[cst.Call], list[Backward]]:
         """The two-pass blocks, the calls of ``double_backward``, and single backward passes."""
         events = self.of.events
-        nodes = dict.fromkeys(e.origin.node for e in events if e.kind == "two-pass-call")
+        nodes = dict.fromkeys(e.origin.node for e in events if isinstance(e, DoubleBackward))
         calls = [node for node in nodes if isinstance(node, cst.Call)]
         blocks: dict[cst.CSTNode, TwoPassBlock] = {}
         inside: set[cst.CSTNode] = set()
         for event in events:
-            if event.kind == "backward" and event.detail["loss"] == "two-pass":
+            if isinstance(event, Backward) and event.loss == "two-pass":
                 scope = self.facts.scope(event.origin.node)
                 if scope not in blocks:
                     own = [e for e in events if self.facts.scope(e.origin.node) is scope]
                     blocks[scope] = TwoPassBlock(self.facts, own)
                     inside |= {blocks[scope].first, blocks[scope].second}
-        if any(e.kind == "coefficient" for e in events) and not blocks:
+        if any(isinstance(e, CoefficientAsked) for e in events) and not blocks:
             raise self.of.withheld("clipping coefficients are used in a way that is no two-pass step")
-        plain = [e for e in events if e.kind == "backward" and e.origin.node not in inside]
+        plain = [e for e in events if isinstance(e, Backward) and e.origin.node not in inside]
         return list(blocks.values()), calls, plain
 
-    def _sites(self, blocks: list[TwoPassBlock], calls: list[cst.Call], plain: list[Event]) -> list[LossSite]:
+    def _sites(
+        self, blocks: list[TwoPassBlock], calls: list[cst.Call], plain: list[Backward]
+    ) -> list[LossSite]:
         expressions: list[cst.CSTNode] = [b.losses for b in blocks]
         for call in calls:
             losses = losses_of_double_backward(call)
@@ -125,16 +126,16 @@ class Upgrade:
                 )
             expressions.append(losses)
         for event in plain:
-            if event.detail["loss"] == "returned-criterion":
+            if event.loss == "returned-criterion":
                 continue
             node = event.origin.node
             if (
                 not isinstance(node, cst.Call)
                 or not isinstance(node.func, cst.Attribute)
-                or event.detail["via"] != "backward"
+                or event.via != "backward"
             ):
                 raise Withheld(
-                    f"the loss goes backward through {event.detail['via']}, which does no ghost clipping",
+                    f"the loss goes backward through {event.via}, which does no ghost clipping",
                     event.origin.module,
                     node,
                 )
@@ -162,10 +163,10 @@ class Upgrade:
 
     def _notices(self) -> None:
         norm = next((r.argument("max_grad_norm") for r in self.of.ghost), None)
-        constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
-        clipped = [a for r in self.of.ghost for a in r.argument("clipping").atoms]
+        constants = {w.value if isinstance(w, Constant) else None for w in norm.each} if norm else set()
+        clipped = [w for r in self.of.ghost for w in r.argument("clipping").each]
         others = constants - {1}
-        if Const("ghost") in clipped and others:
+        if Constant("ghost") in clipped and others:
             known = None not in others
             text = ", ".join(str(c) for c in others) if known else "what max_grad_norm says"
             place = self.of.module.place(self.of.call)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
 from dpmigrate.codemods.options import MENDS, Options
-from dpmigrate.codemods.pins import needed, pins_to_raise, plan_pins
+from dpmigrate.codemods.pins import bound_of, needed, pins_to_raise, plan_pins
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
@@ -61,7 +62,7 @@ def _components(
             parent[find(_place(pin))] = find(node)
         for run in groups[node].runs:
             for event in run.events:
-                if event.kind in ("backward", "two-pass-call", "unpack", "coefficient"):
+                if isinstance(event, (Backward, DoubleBackward, Unpack, CoefficientAsked)):
                     parent[find(event.origin.node)] = find(node)
     found: dict[object, list[cst.CSTNode]] = {}
     for node in pins_of:
@@ -97,14 +98,14 @@ def _planned(
             job.notices += notices
         if not job.found:
             return Job(left=job.left)
-        bound = options.lower_bound or needed([r for g in groups for r in g.runs])
+        bound = bound_of(job.runs, options)
         job.pins = plan_pins(pins, options.unsafe, bound)
         job.notices += job.pins.notices
         reported = {_place(match.pin) for _, match in own if match.pin is not None}
         for pin, notice in job.pins.stuck:
             if _place(pin) in reported:
                 raise Withheld(notice)
-        if not pins and job.edits.touched() and options.override is None:
+        if not pins and job.edits.touched() and not options.at(job.runs[0].module.path).assumed:
             job.notices += _undeclared(project, groups)
     except Withheld as withheld:
         if len(groups) > 1:
@@ -130,9 +131,11 @@ def _needs_rewriting(group: CallGroup) -> bool:
     for run in group.runs:
         if not run.ghost:
             continue
-        if any(e.kind in ("two-pass-call", "coefficient") for e in run.events) or run.argument("clipping"):
+        if any(isinstance(e, (DoubleBackward, CoefficientAsked)) for e in run.events) or run.argument(
+            "clipping"
+        ):
             return True
-        if any(e.kind == "unpack" and e.detail["count"] == 3 for e in run.events):
+        if any(e.count == 3 for e in run.happened(Unpack)):
             return True
     return False
 

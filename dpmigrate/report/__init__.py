@@ -21,6 +21,7 @@ FORMATS = {
     "json": "dpmigrate.report.json_",
     "sarif": "dpmigrate.report.sarif",
     "github": "dpmigrate.report.github",
+    "html": "dpmigrate.report.html",
 }
 """What ``--format`` takes, and the module that renders it."""
 

@@ -13,14 +13,19 @@ SCHEMA = 1
 
 
 def render(result: ScanResult, style: Style) -> str:
-    """`result` as one JSON object in ASCII, indented, ending with a newline. Nothing depends on `style`.
+    """`result` as one JSON object in ASCII, indented, ending with a newline. Nothing depends on `style`."""
+    return json.dumps(document(result), indent=2, allow_nan=False) + "\n"
+
+
+def document(result: ScanResult) -> dict[str, Any]:
+    """`result` as the contract's object.
 
     Runs are put in the order of their places, findings in the contract's, so that the order in which
     they were found does not show.
     """
     order = sorted(range(len(result.runs)), key=lambda i: _run_key(result.runs[i]))
     position = {old: new for new, old in enumerate(order)}
-    document = {
+    return {
         "schema": SCHEMA,
         "dpmigrate": __version__,
         "root": result.root,
@@ -33,14 +38,16 @@ def render(result: ScanResult, style: Style) -> str:
                     result.not_analysed, key=lambda n: (n.path, _cell(n.cell), n.line, n.reason)
                 )
             ],
+            "warnings": [
+                {"path": place.path, "line": place.line, "text": place.text} for place in result.warnings
+            ],
             "cut_short": [{"path": cut.path, "entry": cut.entry} for cut in result.cut_short],
         },
-        "runs": [_run(result.runs[i]) for i in order],
+        "runs": [run_object(result.runs[i]) for i in order],
         "findings": [
             _finding(finding, position) for finding in sorted(result.findings, key=lambda f: f.sort_key)
         ],
     }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _cell(cell: int | None) -> int:
@@ -60,7 +67,8 @@ def _not_analysed(item: NotAnalysed) -> dict[str, Any]:
     return {"path": item.path, "line": item.line, "cell": item.cell, "reason": item.reason}
 
 
-def _run(run: Run) -> dict[str, Any]:
+def run_object(run: Run) -> dict[str, Any]:
+    """The RUN object of the contract."""
     manager = run.batch_memory_manager
     return {
         "path": run.path,
@@ -81,6 +89,15 @@ def _run(run: Run) -> dict[str, Any]:
         },
         "zero_grad_set_to_none": run.zero_grad_set_to_none,
         "criterion_passed": run.criterion_passed,
+        "noise_multiplier": run.noise_multiplier,
+        "max_grad_norm": run.max_grad_norm,
+        "target_epsilon": run.target_epsilon,
+        "target_delta": run.target_delta,
+        "epochs": run.epochs,
+        "accountant": run.accountant,
+        "poisson_sampling": run.poisson_sampling,
+        "secure_mode": run.secure_mode,
+        "clipping": run.clipping,
         "unpack": sorted(run.unpack),
         "loss": run.loss,
         "noise_generator": run.noise_generator,
@@ -110,4 +127,5 @@ def _finding(finding: Finding, position: dict[int, int]) -> dict[str, Any]:
         "fix": None
         if finding.fix is None
         else {"applicability": finding.fix.applicability, "summary": finding.fix.summary},
+        "by_hand": None if finding.fix is not None else finding.by_hand,
     }

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.describing import maker_of
 from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.ledger import (
+    Backward,
+    Escape,
+    FirstTouch,
+    LossKind,
+    Stepped,
+    Touching,
+    ZeroGrad,
+)
+from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Atom, Const, External, Obj, Tensor, Unknown, Value, const
 
@@ -24,17 +36,29 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
 
 def step_taken(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard = ALWAYS) -> None:
     """The DP optimizer stepped."""
-    ip.happen(run, "step", node, guard, raw=False)
+    ip.happen(run, Stepped(ip.at(node, guard), raw=False))
+    pending.step(ip, run, node, guard)
     ip.store.set(_slot(run), "state", const("stepped"))
 
 
-def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: str, guard: Guard = ALWAYS) -> None:
-    """Something touched the run's gradients: "none", "inplace", "backward" or "unknown"."""
+def touch(
+    ip: Interpreter,
+    run: TrainingRun,
+    node: cst.CSTNode,
+    how: Touching,
+    guard: Guard = ALWAYS,
+    raw: bool = False,
+) -> None:
+    """Something touched the run's gradients: "none", "inplace", "backward" or "unknown".
+
+    ``raw``: through the module or optimizer that was passed in.
+    """
+    pending.touch(ip, run, node, how, raw)
     if how != "backward":
-        ip.happen(run, "zero-grad", node, guard, how=how)
+        ip.happen(run, ZeroGrad(ip.at(node, guard), how))
     state = ip.read(_slot(run), "state")
     if state is not None and Const("stepped") in state.atoms:
-        ip.happen(run, "first-touch", node, guard, how=how)
+        ip.happen(run, FirstTouch(ip.at(node, guard), how))
     ip.store.set(_slot(run), "state", const("touched"))
 
 
@@ -52,16 +76,15 @@ def record_backward(
         for run, loss in behind:
             ip.happen(
                 run,
-                "backward",
-                node,
-                e.guard,
-                loss=loss,
-                maker=t.maker,
-                steps=t.steps,
-                via=via,
-                retained=retained,
-                reduction=t.reduction,
-                through=_reaches_another(ip, run, t),
+                Backward(
+                    ip.at(node, e.guard),
+                    loss,
+                    maker_of(t.maker),
+                    t.steps,
+                    via,
+                    retained,
+                    through=_reaches_another(ip, run, t),
+                ),
             )
             touch(ip, run, node, "backward", e.guard)
 
@@ -75,13 +98,13 @@ def _reaches_another(ip: Interpreter, run: TrainingRun, t: Tensor) -> bool:
     return any(not others.isdisjoint(ip.notes[key]) for key in made if key[1] not in run.raw_optimizers)
 
 
-def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, str]]:
+def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, LossKind]]:
     maker = t.maker
     if isinstance(maker, Obj) and maker.kind == "dp-criterion":
         return [(maker.data, "returned-criterion")]
     if isinstance(t.coefficient, Obj):
         return [(t.coefficient.data, "two-pass")]
-    found: dict[int, tuple[TrainingRun, str]] = {}
+    found: dict[int, tuple[TrainingRun, LossKind]] = {}
     for source in t.sources:
         for run in runs_of_model(ip, source):
             found[id(run)] = (run, _kind_of_loss(run, maker))
@@ -98,18 +121,18 @@ IN_MODEL = "the model"
 
 def doubt_losses_of_model(run: TrainingRun) -> None:
     """Take back what was said of losses that the model made, now that it may make them with the criterion."""
-    for event in run.of_kind("backward"):
-        if event.detail["loss"] == "other" and _is_model(event.detail["maker"]):
-            event.detail["loss"] = "unknown"
+    for place, event in enumerate(run.events):
+        if isinstance(event, Backward) and event.loss == "other" and event.maker.kind in ("model", "class"):
+            run.events[place] = replace(event, loss="unknown")
 
 
 def _is_model(maker: Atom | None) -> bool:
     return isinstance(maker, Obj) and maker.kind in ("instance", "model", "dp-model")
 
 
-def _kind_of_loss(run: TrainingRun, maker: Atom | None) -> str:
+def _kind_of_loss(run: TrainingRun, maker: Atom | None) -> LossKind:
     """Whether a loss of the model is surely made by something else than the wrapped criterion."""
-    if _is_model(maker) and any(e.detail["into"] == IN_MODEL for e in run.of_kind("escape")):
+    if _is_model(maker) and any(e.into == IN_MODEL for e in run.happened(Escape)):
         return "unknown"
     if isinstance(maker, Obj) and maker.kind in ("criterion", "instance", "model", "dp-model"):
         return "other"

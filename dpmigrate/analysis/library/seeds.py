@@ -7,6 +7,8 @@ import re
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.ledger import Seeded
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.values import NONE, Atom, Const, External, Function, Obj, Unknown, Value, of
@@ -60,7 +62,7 @@ def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     ip.store.set("<global>", "seed", of(Const(True), ip.origin(info.node, info.name)))
     for run in ip.runs.values():
         if run.loops == tuple(ip.loops)[: len(run.loops)] and len(ip.loops) > len(run.loops):
-            ip.happen(run, "seed", info.node, seed=seed)
+            ip.happen(run, Seeded(ip.at(info.node), amount_of(seed)))
     return NONE
 
 

@@ -13,8 +13,9 @@ from dpmigrate.analysis.library.opacus import (
     objects,
     pairs,
     results,
+    zero_x,
 )
 
-LOADED = (by_hand, engines, escapes, layers, memory, objects, pairs, results)
+LOADED = (by_hand, engines, escapes, layers, memory, objects, pairs, results, zero_x)
 
 __all__ = ["LOADED"]

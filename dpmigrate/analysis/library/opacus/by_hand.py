@@ -5,6 +5,7 @@ from __future__ import annotations
 from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.ledger import DoubleBackward, Origin, Wrapped
 from dpmigrate.analysis.library.gradients import touch
 from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
 from dpmigrate.analysis.library.opacus.pairs import model_wrapped
@@ -17,7 +18,7 @@ from dpmigrate.analysis.library.opacus.runs import (
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import NONE, Const, Entry, Obj, Origin, Tensor, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, Const, Entry, Obj, Tensor, Value, const, join_all, of
 
 
 def _inside_an_engine(ip: Interpreter) -> bool:
@@ -86,7 +87,7 @@ def _wrap_loss(ip: Interpreter, info: CallInfo) -> Value:
             if isinstance(e.atom, Obj) and e.atom.kind in ("dp-model", "dp-optimizer"):
                 run: TrainingRun = e.atom.data
                 run.arguments.setdefault("criterion", info.argument(2, "criterion"))
-                ip.happen(run, "result-use", info.node, e.guard, wrapper="DPLossFastGradientClipping")
+                ip.happen(run, Wrapped(ip.at(info.node, e.guard), "DPLossFastGradientClipping"))
                 parts.append(of(criterion_of(run), guard=e.guard))
         if parts:
             break
@@ -104,8 +105,7 @@ def _wrap_losses(ip: Interpreter, info: CallInfo) -> Value:
         *entries_of_kind(info.argument(1, "optimizer"), "dp-optimizer"),
     ):
         run: TrainingRun = obj.data
-        wrapper = info.name.rpartition(".")[2]
-        ip.happen(run, "result-use", info.node, entry.guard, wrapper=wrapper)
+        ip.happen(run, Wrapped(ip.at(info.node, entry.guard), "DPTensorFastGradientClipping"))
         sources = frozenset({part(run, "dp-model")}).union(*(t.sources for t in tensors))
         parts.append(of(Tensor(sources, criterion_of(run)), guard=entry.guard))
     return join_all(parts) if parts else ip.unknown(info.node, "wrapped losses")
@@ -122,10 +122,7 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
                     continue
                 told.add(id(run))
                 touch(ip, run, info.node, "backward", e.guard)
-                losses = info.argument(2, "loss_per_sample") or info.argument(None, "losses")
-                ip.happen(run, "two-pass-call", info.node, e.guard, losses=losses)
-    if not told:
-        ip.notes.setdefault("unlinked calls", []).append(("double_backward", ip.origin(info.node)))
+                ip.happen(run, DoubleBackward(ip.at(info.node, e.guard)))
     return NONE
 
 

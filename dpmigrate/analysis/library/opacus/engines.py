@@ -7,25 +7,39 @@ from collections.abc import Hashable
 from dpmigrate.analysis import outcomes
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, shorten
+from dpmigrate.analysis.ledger import MadeBy
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
+from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.training import MadeBy
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, const, join_all, of
 
 
 @function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")
 def _make_engine(ip: Interpreter, info: CallInfo) -> Value:
+    if is_zero_x(info):
+        return make_zero_x(ip, info)
     kind = "adaptive-engine" if "Adaptive" in info.name else "engine"
     made = ip.new(kind, info.node)
-    ip.store.set(made, "secure_mode", info.argument(None, "secure_mode"))
+    _remember(ip, made, info)
     return of(made)
+
+
+def _remember(ip: Interpreter, engine: Atom, info: CallInfo) -> None:
+    """Keep what an engine is made with. Its attribute ``accountant`` is an object, not the name given."""
+    for name, slot in (("secure_mode", "secure_mode"), ("accountant", "<accountant>")):
+        given = info.argument(None, name)
+        if not given and info.unknown_keywords:
+            given = ip.unknown(info.node, f"argument {name}")
+        ip.store.set(engine, slot, given)
 
 
 @method(("engine", "adaptive-engine"), "__init__")
 def _init_engine(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.store.set(real(e.atom), "secure_mode", info.argument(None, "secure_mode"))
+    if is_zero_x(info):
+        make_zero_x(ip, info)
+    _remember(ip, real(e.atom), info)
     return NONE
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import cast, get_args
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import is_model_of
+from dpmigrate.analysis.ledger import Escape, Escaping
 from dpmigrate.analysis.library.gradients import IN_MODEL, doubt_losses_of_model
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
@@ -66,7 +68,7 @@ def kept(ip: Interpreter, info: CallInfo) -> Value:
             continue
         run: TrainingRun = e.atom.data
         if any(is_model_of(ip, run, keeper) for keeper in keepers.atoms):
-            ip.happen(run, "escape", info.node, e.guard, what="dp-criterion", into=IN_MODEL)
+            ip.happen(run, Escape(ip.at(info.node, e.guard), "dp-criterion", IN_MODEL))
             doubt_losses_of_model(run)
     return NONE
 
@@ -79,11 +81,7 @@ def _escape(ip: Interpreter, info: CallInfo) -> Value:
     if not _USES.search(info.called):
         kept(ip, CallInfo(info.node, [join_all([given, callee]), given]))
     for e in given.entries:
-        if isinstance(e.atom, Obj) and e.atom.kind in (
-            "dp-model",
-            "dp-optimizer",
-            "dp-criterion",
-            "dp-loader",
-        ):
-            ip.happen(e.atom.data, "escape", info.node, e.guard, what=e.atom.kind, into=info.name)
+        if isinstance(e.atom, Obj) and e.atom.kind in get_args(Escaping):
+            what = cast(Escaping, e.atom.kind)
+            ip.happen(e.atom.data, Escape(ip.at(info.node, e.guard), what, info.name))
     return NONE

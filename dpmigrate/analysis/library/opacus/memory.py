@@ -5,6 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.ledger import Iterated, Manager, ManagerUsed
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
@@ -61,28 +63,23 @@ def _wrap_loader(ip: Interpreter, info: CallInfo) -> Value:
     )
 
 
-def manage(ip: Interpreter, info: CallInfo, manager: str, maximum: Value) -> None:
+def manage(ip: Interpreter, info: CallInfo, manager: Manager, maximum: Value) -> None:
     optimizer = info.argument(None, "optimizer")
     told: set[int] = set()
     for entry, obj in entries_of_kind(optimizer, "dp-optimizer"):
-        ip.happen(obj.data, "memory-manager", info.node, entry.guard, manager=manager, maximum=maximum)
+        ip.happen(obj.data, ManagerUsed(ip.at(info.node, entry.guard), manager, amount_of(maximum)))
         told.add(id(obj.data))
     if told:
         return
     for entry, obj in entries_of_kind(info.argument(0, "data_loader"), "dp-loader"):
-        ip.happen(obj.data, "memory-manager", info.node, entry.guard, manager=manager, maximum=maximum)
-        told.add(id(obj.data))
-    if not told:
-        ip.notes.setdefault("unlinked managers", []).append(
-            (ip.origin(info.node), manager, maximum, optimizer)
-        )
+        ip.happen(obj.data, ManagerUsed(ip.at(info.node, entry.guard), manager, amount_of(maximum)))
 
 
 def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     assert isinstance(e.atom, Obj)
     for entry in (e.atom.data or NOTHING).entries:
         if isinstance(entry.atom, Obj) and entry.atom.kind == "dp-loader":
-            ip.happen(entry.atom.data, "iterate", node, entry.guard | e.guard, loader="managed")
+            ip.happen(entry.atom.data, Iterated(ip.at(node, entry.guard | e.guard), "managed"))
     return ip.unknown(node, "a batch")
 
 

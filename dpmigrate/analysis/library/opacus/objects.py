@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import UNKNOWN_AMOUNT, CoefficientAsked, HooksSwitched, Iterated, ManagerUsed
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.escapes import kept
@@ -13,7 +14,6 @@ from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.models import set_to_none
 from dpmigrate.analysis.values import (
     NONE,
-    NOTHING,
     Const,
     Entry,
     Function,
@@ -49,13 +49,13 @@ def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("dp-model", "get_coeff", "get_clipping_coef", "get_norm_sample")
 def _coefficient(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.happen(run_of(e), "coefficient", info.node, e.guard, name=info.name)
+    ip.happen(run_of(e), CoefficientAsked(ip.at(info.node, e.guard), info.name))
     return of(Tensor(frozenset({e.atom}), None, (), e.atom))
 
 
 @method("dp-model", "disable_hooks", "enable_hooks")
 def _switch_hooks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.happen(run_of(e), "hooks-switch", info.node, e.guard, name=info.name)
+    ip.happen(run_of(e), HooksSwitched(ip.at(info.node, e.guard), info.name == "enable_hooks"))
     return NONE
 
 
@@ -124,7 +124,7 @@ def _signal(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     given = info.argument(0, "do_skip") or const(True)
     if Const(False) == given.only:
         return NONE
-    ip.happen(run_of(e), "memory-manager", info.node, e.guard, manager="signal_skip_step", maximum=NOTHING)
+    ip.happen(run_of(e), ManagerUsed(ip.at(info.node, e.guard), "signal_skip_step", UNKNOWN_AMOUNT))
     return NONE
 
 
@@ -146,7 +146,7 @@ def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    ip.happen(run_of(e), "iterate", node, e.guard, loader="returned")
+    ip.happen(run_of(e), Iterated(ip.at(node, e.guard), "returned"))
     return ip.unknown(node, "a batch")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import ItemTaken, Unpack
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.opacus.runs import criterion_of, part, parts_of
 from dpmigrate.analysis.library.registry import CallInfo, method
@@ -26,7 +27,7 @@ def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
     run: TrainingRun = e.atom.data
     count, star = info.positional[0].constant, info.positional[1].constant
-    ip.happen(run, "unpack", info.node, e.guard, count=count, star=star)
+    ip.happen(run, Unpack(ip.at(info.node, e.guard), count, star))
     if star is None:
         if count == 4:
             ip.names_ghost(run)
@@ -47,7 +48,7 @@ def _item(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
     run: TrainingRun = e.atom.data
     index = info.positional[0].constant
-    ip.happen(run, "result-use", info.node, e.guard, index=index)
+    ip.happen(run, ItemTaken(ip.at(info.node, e.guard), index))
     model, optimizer, loader = (part(run, k) for k in ("dp-model", "dp-optimizer", "dp-loader"))
     if not run.ghost:
         table: dict[int, list[Atom]] = {

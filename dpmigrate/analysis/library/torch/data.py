@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import Iterated
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
@@ -40,7 +41,7 @@ def _init_loader(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 def _iterate_loader(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
-        ip.happen(run, "iterate", node, e.guard, loader="passed")
+        ip.happen(run, Iterated(ip.at(node, e.guard), "passed"))
     return ip.unknown(node, "a batch")
 
 

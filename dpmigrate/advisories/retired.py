@@ -1,0 +1,117 @@
+"""DPM409 to DPM413: calls and names of Opacus that some release has dropped.
+
+The ``[match]`` table of such a rule has ``about = "retired"``, the ``call`` that it is about or the rows of
+``names``, and a ``message`` with {what}, {since}, {error}, {instead}, {reach}. A row is a dotted name
+(``old``, with everything below it), the release that dropped it (``gone``), and what takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dpmigrate.advisories.catalogue import Advisory
+from dpmigrate.advisories.evidence import Assumed
+from dpmigrate.advisories.matching import Match
+from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.retired import LibraryName, RetiredCall, is_tolerated
+from dpmigrate.model import Place
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, between, everything, nothing
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.program import Part
+    from dpmigrate.project import Project
+
+Row = Mapping[str, Any]
+
+
+def match_retired(project: Project, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
+    """What a project uses of the calls or names that a rule is about."""
+    program = project.program
+    for part in program.parts if program is not None else ():
+        yield from _calls(project, part, advisory, assumed)
+        yield from _names(project, part, advisory, assumed)
+
+
+def _calls(project: Project, part: Part, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
+    for call in part.interpreter.retired.calls.values():
+        if call.kind == advisory.match.get("call") and not is_tolerated(call.origin.module, call.origin.node):
+            words = {"error": call.error}
+            yield _match(
+                project, advisory, assumed, call.origin, call.since, words, _because(call), call.sure
+            )
+
+
+def _because(call: RetiredCall) -> tuple[Place, ...]:
+    attached = [o.module.place(o.node, o.text) for o in call.optimizers.values()]
+    engine = call.engine
+    if engine is not None and engine.node is not call.origin.node:
+        assert engine.module is not None and engine.node is not None
+        attached.append(engine.module.place(engine.node, "the engine"))
+    return tuple(attached)
+
+
+def _names(project: Project, part: Part, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
+    rows: list[Row] = list(advisory.match.get("names", ()))
+    for name in part.interpreter.retired.names.values() if rows else ():
+        row = row_of(rows, name)
+        if row is None or is_tolerated(name.origin.module, name.origin.node):
+            continue
+        words = {"what": name.dotted, "instead": row["instead"], "error": "ImportError"}
+        found = _match(project, advisory, assumed, name.origin, row["gone"], words)
+        if found.severity is None or not advisory.match.get("only-where-dropped"):
+            yield found
+
+
+def row_of(rows: list[Row], name: LibraryName) -> Row | None:
+    """The row that a name falls under; none where what it is reached through is gone already."""
+    above = name.dotted.rpartition(".")[0]
+    if not name.imported and _row(rows, above) is not None:
+        return None
+    return _row(rows, name.dotted)
+
+
+def _row(rows: list[Row], dotted: str) -> Row | None:
+    """The row with the longest name that is, or is above, a dotted name."""
+    under = [row for row in rows if f"{dotted}.".startswith(f"{row['old']}.")]
+    return max(under, key=lambda row: len(row["old"]), default=None)
+
+
+def _match(
+    project: Project,
+    advisory: Advisory,
+    assumed: Assumed,
+    origin: Origin,
+    since: str,
+    words: Mapping[str, str],
+    because: tuple[Place, ...] = (),
+    sure: bool = True,
+) -> Match:
+    """A finding about one place: where no admitted release has dropped it, it is what a move needs."""
+    declared = everything()
+    sources: tuple[Place, ...] = ()
+    given = assumed(origin.module.path)
+    if given is not None:
+        declared = given
+    elif project.declarations is not None:
+        found = project.declarations.declared_for(origin.module.path)
+        declared, sources = found.versions, found.places
+    dropped = between(since) | (FAULTY_GIT if "1.5.3" in between(since) else nothing())
+    hit = declared & (dropped | UNKNOWN_GIT)
+    reach = "" if hit else f"; the pins admit {declared} alone, so that this is what a move needs"
+    certain = sure and (not hit or declared <= dropped)
+    message = advisory.match["message"].format(since=_spoken(since), reach=reach, **words)
+    return Match(
+        advisory,
+        None,
+        "definite" if certain else "possible",
+        message,
+        (*because, *sources[:4]),
+        origin,
+        severity=None if hit else "info",
+    )
+
+
+def _spoken(release: str) -> str:
+    """A release as people say it: 1.0 for 1.0.0."""
+    return release.removesuffix(".0") if release.count(".") == 2 else release

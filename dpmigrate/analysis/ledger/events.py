@@ -1,0 +1,176 @@
+"""What happens to the objects of a private run, one frozen record for each thing.
+
+Two events are equal when they say the same of the same kind, wherever they happen. A new event is
+a class in here and one place in ``analysis.library`` that records it (``ip.happen(run, ...)``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.ledger.circumstances import Circumstances, Origin, Step, Turn
+from dpmigrate.analysis.ledger.things import Amount, Maker
+
+LossKind = Literal["returned-criterion", "two-pass", "other", "unknown"]
+Clearing = Literal["none", "inplace", "unknown"]
+"""What becomes of the gradients: let go of, set to zero, or not known."""
+Touching = Literal["none", "inplace", "unknown", "backward"]
+Escaping = Literal["dp-model", "dp-optimizer", "dp-criterion", "dp-loader"]
+Manager = Literal["BatchMemoryManager", "wrap_data_loader", "signal_skip_step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens to an object of a run."""
+
+    at: Circumstances = field(compare=False)
+
+    @property
+    def origin(self) -> Origin:
+        """Where it happens."""
+        return self.at.origin
+
+    @property
+    def guard(self) -> Guard:
+        """What has to be so for it to happen, beyond what the run itself assumes."""
+        return self.at.guard
+
+    @property
+    def chain(self) -> tuple[Step, ...]:
+        """The calls on the way to it, outermost first."""
+        return self.at.chain
+
+    @property
+    def loops(self) -> tuple[Turn, ...]:
+        """The loops around it, outermost first."""
+        return self.at.loops
+
+
+Happening = TypeVar("Happening", bound=Event)
+"""One kind of event."""
+
+
+# -- what make_private returned ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unpack(Event):
+    """The result is taken apart into ``count`` targets, that number ``star`` taking the rest."""
+
+    count: int
+    star: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultUsed(Event):
+    """The result, or a part of it, is used without being taken apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTaken(ResultUsed):
+    """An element of the result is taken by its index."""
+
+    index: object
+
+
+@dataclass(frozen=True, slots=True)
+class LengthAsked(ResultUsed):
+    """The result's length is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped(ResultUsed):
+    """Model and optimizer are given to a class that wraps a criterion or its losses by hand."""
+
+    wrapper: Literal["DPLossFastGradientClipping", "DPTensorFastGradientClipping"]
+
+
+@dataclass(frozen=True, slots=True)
+class Escape(Event):
+    """An object of the run goes into code that cannot be followed, or into its own model."""
+
+    what: Escaping
+    into: str
+
+
+# -- training -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Iterated(Event):
+    """A loop goes over a loader: the returned one (as it is, or managed), or the one passed in."""
+
+    loader: Literal["returned", "managed", "passed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerUsed(Event):
+    """A batch memory manager gets the optimizer or the loader, with this maximum of examples."""
+
+    manager: Manager
+    maximum: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Backward(Event):
+    """A loss of the run's model goes backward."""
+
+    loss: LossKind
+    maker: Maker
+    steps: tuple[str, ...]
+    """What was done to the loss since it was made: "mean", "div", ".loss"."""
+    via: str
+    """The call that does it: "backward", "accelerator.backward", ..."""
+    retained: bool
+    """Whether the graph is kept, as the first of two passes needs it."""
+    through: bool
+    """Whether the gradient also reaches a model that another optimizer trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleBackward(Event):
+    """``double_backward(...)`` is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoefficientAsked(Event):
+    """The clipping coefficients, or the norms, are asked for by one of their names."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HooksSwitched(Event):
+    """``enable_hooks()`` or ``disable_hooks()`` is called on the model."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped(Event):
+    """The private optimizer takes a step (``raw``: the one that it wraps, past it)."""
+
+    raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroGrad(Event):
+    """Something clears the gradients."""
+
+    how: Clearing
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTouch(Event):
+    """The first thing that touches the gradients after a step."""
+
+    how: Touching
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded(Event):
+    """Torch's default generator is seeded in a loop that the run was made outside of."""
+
+    seed: Amount

@@ -1,0 +1,131 @@
+"""The engine of Opacus 0.x: made with the model and what the accountant needs, attached to an optimizer.
+
+``PrivacyEngine(module, *, sample_rate|batch_size, sample_size, ...)`` up to 0.15; since 1.0
+``PrivacyEngine(*, accountant="prv", secure_mode=False)``. ``attach`` gave the optimizer ``privacy_engine``
+and ``virtual_step``. Source: Opacus 0.9.1, 0.13.0, 0.15.0, 1.0 to 1.6.0.
+"""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.retired import RetiredCall, RetiredKind
+from dpmigrate.analysis.values import NONE, Absent, Const, Entry, Obj, Unknown, Value, of
+
+TODAY = frozenset(["accountant", "secure_mode"])
+"""The parameters of the engine since 1.0, keywords all."""
+LOOK_ALIKES = (b"private_transformers", b"fastDP", b"flsim")
+"""Libraries whose engines are attached, and step virtually, in the same words."""
+
+
+def is_zero_x(info: CallInfo) -> bool:
+    """Whether a call of ``PrivacyEngine`` can only be the one of 0.x."""
+    return bool(info.positional or set(info.keywords) - TODAY)
+
+
+def make_zero_x(ip: Interpreter, info: CallInfo) -> Value:
+    """An engine of 0.x."""
+    made = ip.new("engine-0.x", info.node)
+    _note(ip, info, "engine-attach", "TypeError", engine=made)
+    return of(made)
+
+
+def _note(
+    ip: Interpreter,
+    info: CallInfo,
+    kind: RetiredKind,
+    error: str,
+    *,
+    since: str = "1.0.0",
+    sure: bool = True,
+    engine: Obj | None = None,
+) -> RetiredCall:
+    return ip.retired.note(RetiredCall(kind, ip.origin(info.node), since, error, sure, engine))
+
+
+@method("engine-0.x", "attach")
+def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    made = next((c for c in ip.retired.calls.values() if c.engine == e.atom), None)
+    for optimizer in info.argument(0, "optimizer").entries:
+        ip.store.set(real(optimizer.atom), "privacy_engine", of(e.atom))
+        if made is not None:
+            made.optimizers.setdefault(optimizer.atom, ip.origin(info.node, "attached here"))
+    return NONE
+
+
+@method(("engine", "adaptive-engine"), "attach")
+def _attach_todays(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    _note(ip, info, "engine-attach", "AttributeError")
+    return NONE
+
+
+@method("engine-0.x", "to")
+def _itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(e.atom, *e.because)
+
+
+@method("engine-0.x", "virtual_step")
+@method("optimizer", "virtual_step")
+@method("dp-optimizer", "virtual_step")
+def _virtual_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    _note(ip, info, "virtual-step", "AttributeError", engine=_engine_of(ip, e))
+    return NONE
+
+
+def _engine_of(ip: Interpreter, e: Entry) -> Obj | None:
+    """The 0.x engine that is, or is attached to, something."""
+    if isinstance(e.atom, Obj) and e.atom.kind == "engine-0.x":
+        return e.atom
+    attached = ip.store.get(real(e.atom), "privacy_engine")
+    only = attached.only if attached is not None else None
+    return only if isinstance(only, Obj) and only.kind == "engine-0.x" else None
+
+
+@method("unknown", "virtual_step")
+def _virtual_step_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if not info.everything() and _is_opacus_likely(ip):
+        _note(ip, info, "virtual-step", "AttributeError", sure=False)
+    return NONE
+
+
+def _is_opacus_likely(ip: Interpreter) -> bool:
+    """Whether the program speaks of Opacus, and of no library that has the same words."""
+    texts = [m.source.data for m in ip.modules.loaded() if m.library_path is None]
+    return any(b"opacus" in t for t in texts) and not any(name in t for t in texts for name in LOOK_ALIKES)
+
+
+@method("engine-0.x", "get_privacy_spent")
+@method(("engine", "adaptive-engine"), "get_privacy_spent")
+def _privacy_spent(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    _note(ip, info, "get-privacy-spent", "AttributeError", engine=_engine_of(ip, e))
+    return ip.unknown(info.node, "epsilon and order")
+
+
+@method("unknown", "get_privacy_spent")
+def _privacy_spent_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """An accountant of an engine that is known, or the engine that an unknown optimizer is attached to."""
+    symbol = e.atom.symbol if isinstance(e.atom, Unknown) else None
+    through = symbol[2] if isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == "." else None
+    engines = [p for p in e.atom.parts if isinstance(p, Obj)] if isinstance(e.atom, Unknown) else []
+    if through == "accountant":
+        for engine in engines:
+            if engine.kind in ("engine", "adaptive-engine"):
+                _of_accountant(ip, info, engine)
+    elif through == "privacy_engine" and _is_opacus_likely(ip):
+        _note(ip, info, "get-privacy-spent", "AttributeError", sure=False)
+    return ip.unknown(info.node, "epsilon and order")
+
+
+def _of_accountant(ip: Interpreter, info: CallInfo, engine: Obj) -> None:
+    """Only the RDP accountant has it, by keyword; it was the default up to 1.2, the PRV accountant since."""
+    chosen = ip.store.get(real(engine), "<accountant>")
+    for atom in chosen.atoms if chosen else (Absent(),):
+        if Const("rdp") == atom:
+            if info.positional:
+                _note(ip, info, "get-privacy-spent", "TypeError")
+        elif isinstance(atom, Const):
+            _note(ip, info, "get-privacy-spent", "AttributeError")
+        elif isinstance(atom, Absent):
+            _note(ip, info, "get-privacy-spent", "AttributeError", since="1.3.0")

@@ -1,0 +1,105 @@
+"""``dpmigrate inventory``: every private training run and what it is asked for, for an audit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dpmigrate.cli.errors import WrongUsage, as_usage_errors
+from dpmigrate.cli.options import opacus_option, output_option, paths_argument, settings_of
+from dpmigrate.cli.output import emit
+from dpmigrate.report.inventory import FORMATS, render
+from dpmigrate.report.style import Style, style_for
+
+if TYPE_CHECKING:
+    from dpmigrate.model import ScanResult
+
+
+@click.command(
+    short_help="List every private training run and what it is asked for.",
+    epilog="Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usage or an internal "
+    "error. Example: dpmigrate inventory --format json --output dp.json, and in CI dpmigrate inventory "
+    "--check dp.json",
+)
+@paths_argument
+@click.option(
+    "--format", "format_", type=click.Choice(list(FORMATS)), default="table", help="Form of the inventory."
+)
+@output_option
+@click.option(
+    "--check",
+    "record",
+    metavar="FILE",
+    help="Compare with the inventory in FILE (JSON) and say what differs; --format json says it in JSON.",
+)
+@opacus_option
+@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Processes to use.")
+def inventory(
+    paths: tuple[str, ...],
+    format_: str,
+    output: str | None,
+    record: str | None,
+    opacus: str | None,
+    jobs: int | None,
+) -> int:
+    """List the private training runs under PATH (default: this folder), and what each is asked for.
+
+    Clipping mode, sigma, C, epsilon, delta, epochs, accountant, sampling, seeds, memory manager and Opacus
+    release: what a result was trained with. A value that several options decide is listed with each of them,
+    one that only the run knows as "?".
+    """
+    if "-" in paths:
+        raise click.UsageError("'-' (standard input) holds no project to list.")
+    with as_usage_errors():
+        settings = settings_of(opacus=opacus)
+
+        from dpmigrate import api
+
+        result = api.scan(paths or (".",), jobs=jobs, settings=settings)
+    _warn(result)
+    if record is not None:
+        return _compare(result, record, format_, output)
+    style = Style() if output is not None else style_for(sys.stdout)
+    emit(render(format_, result, style), output)
+    return 0
+
+
+def _warn(result: ScanResult) -> None:
+    """Name on standard error what could not be analysed: runs in it are missing."""
+    from dpmigrate.report.layout import clean
+    from dpmigrate.report.text import where
+
+    for item in result.not_analysed:
+        place = where(item.path, item.cell, item.line)
+        click.echo(f"{place}: not analysed, so its runs are missing: {clean(item.reason)}", err=True)
+
+
+def _compare(result: ScanResult, record: str, format_: str, output: str | None) -> int:
+    """Say what is not as it was recorded; 1 if anything is."""
+    from dpmigrate.report.inventory.comparing import RecordError, differences, recorded_runs
+    from dpmigrate.report.layout import plural
+
+    try:
+        recorded = recorded_runs(Path(record).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WrongUsage(f"--check: {record} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise WrongUsage(f"--check: {record} is not UTF-8.") from error
+    except RecordError as error:
+        raise WrongUsage(f"--check: {record} {error}.") from error
+    found = differences(recorded, result.runs)
+    if format_ == "json":
+        document = {"matches": not found, "differences": [difference.document() for difference in found]}
+        emit(json.dumps(document, indent=2) + "\n", output)
+    else:
+        lines = [difference.words() for difference in found]
+        runs = plural(len(result.runs), "private training run")
+        lines.append(
+            f"{plural(len(found), 'difference')} from {record}" if found else f"{runs}, as in {record}"
+        )
+        emit("\n".join(lines) + "\n", output)
+    return 1 if found else 0
