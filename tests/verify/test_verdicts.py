@@ -61,9 +61,9 @@ def test_right_variants_raise_no_alarm(variant: str) -> None:
         ("1.5.3", "train_ghost.py", "column-loss", "parity-clipped-sum", "DPM105"),
         ("1.6.0", "train_ghost.py", "column-loss", "parity-clipped-sum", "DPM105"),
         ("1.6.0", "train_ghost.py", "penalty", "parity-clipped-sum", "DPM107"),
-        ("1.6.0", "train_ghost.py", "clip-again", "parity-clipped-sum", None),
+        ("1.6.0", "train_ghost.py", "clip-again", "parity-clipped-sum", "DPM109"),
         ("1.6.0", "train_ghost.py", "bare-generator", "noise-fresh", "DPM201"),
-        ("1.6.0", "train_ghost.py", "raw-optimizer", "noise-std", None),
+        ("1.6.0", "train_ghost.py", "raw-optimizer", "private-step", "DPM120"),
     ],
 )
 def test_fault_fails_by_name(version: str, script: str, fault: str, check: str, rule: str | None) -> None:

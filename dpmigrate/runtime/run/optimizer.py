@@ -104,7 +104,9 @@ class OptimizerWatcher:
         if engine is not None and engine.open is None:
             engine.look_for_changes()
             engine.open = PhysicalBatch(
-                [b for b in engine.backwards if not b.cleared], fed=engine.feed.taken()
+                [b for b in engine.backwards if not b.cleared],
+                fed=engine.feed.taken(),
+                hooks_off=engine.module is not None and not engine.module.hooks_on,
             )
             engine.backwards = []
             engine.physical.append(engine.open)

@@ -54,11 +54,13 @@ class Backward:
 @dataclass(eq=False)
 class PhysicalBatch:
     """What happened up to one ``optimizer.step()`` call; ``received [P]`` is ``p.grad`` as the
-    optimizer accumulates it (None in hooks mode), ``fed`` as :class:`Release` has it."""
+    optimizer accumulates it (None in hooks mode), ``fed`` as :class:`Release` has it,
+    ``hooks_off``: Opacus's hooks were disabled then."""
 
     backwards: list[Backward] = field(default_factory=list)
     received: Tensor | None = None
     fed: str = ""
+    hooks_off: bool = False
 
 
 @dataclass(eq=False)
