@@ -74,8 +74,8 @@ def _loss(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
         shape = backward.loss_shape
         if shape is not None and backward.count == 1 and len(shape) == 1 and shape[0] > 1:
             return "DPM111", (
-                f"flattened-sequence-loss: the sum is scaled by {shape[0]}: the criterion gave {shape[0]} losses, one by position, "
-                "for one sequence (pass shape= with flattened outputs)"
+                f"flattened-sequence-loss: the sum is scaled by {shape[0]}: the criterion gave {shape[0]} "
+                "losses, one by position, for one sequence (pass shape= with flattened outputs)"
             )
         if shape is not None and backward.count > 1 and shape != (backward.count,):
             if engine.adaptive and shape == ():
@@ -154,8 +154,8 @@ def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
         if abs(mismatch - 1) <= FIT and relative(weights, scale * factors) <= FIT:
             first, said = ("sum", "mean") if engine.averages else ("mean", "sum")
             return "DPM115", (
-                f"loss-reduction-mismatch: the second pass scales every clipped gradient by {scale:.4g}: the first pass took a "
-                f"{first} of the losses where loss_reduction is {said}"
+                f"loss-reduction-mismatch: the second pass scales every clipped gradient by {scale:.4g}: the "
+                f"first pass took a {first} of the losses where loss_reduction is {said}"
             )
         if len(weights) > 1 and relative(weights, torch.full_like(weights, whole)) <= FIT:
             return "DPM105", (
@@ -171,8 +171,9 @@ def _moving_bound(engine: EngineRecord, step: LogicalStep, limit: float) -> tupl
     if not engine.adaptive or len(step.physical) < 2:
         return None
     return "DPM114", (
-        f"adaptive-memory-manager: adaptive clipping moves C between the {len(step.physical)} physical batches of a step, which are "
-        "clipped at other bounds than the noise is scaled by: do not combine it with the memory manager"
+        "adaptive-memory-manager: adaptive clipping moves C between the "
+        f"{len(step.physical)} physical batches of a step, which are clipped at other bounds than the noise "
+        "is scaled by: do not combine it with the memory manager"
     )
 
 
