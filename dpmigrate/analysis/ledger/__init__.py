@@ -10,6 +10,7 @@ Rules, fixes and reports see the analysis through this alone (and ``modules`` an
 """
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
+from dpmigrate.analysis.guards import Literal as Assumption
 from dpmigrate.analysis.ledger.circumstances import Circumstances, Origin, Step, Turn
 from dpmigrate.analysis.ledger.events import (
     Backward,
@@ -64,6 +65,7 @@ __all__ = [
     "UNKNOWN_AMOUNT",
     "UNKNOWN_MAKER",
     "Amount",
+    "Assumption",
     "Backward",
     "Circumstances",
     "Clearing",
