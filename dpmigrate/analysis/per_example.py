@@ -124,3 +124,16 @@ def _inner_criteria(ip: Interpreter, instance: Obj, names: frozenset[str]) -> li
     """The reductions of the criteria that an instance holds and its forward mentions."""
     held = [ip.store.get(instance, slot) for slot in ip.store.keys(instance) if slot in names]
     return [reduction for value in held for reduction in _reductions(ip, value)]
+
+
+def reduction_default(ip: Interpreter, cls: Class) -> str | None:
+    """The default that a project's criterion class gives ``reduction``; None where it has none."""
+    init = find_member(ip, cls, "__init__")
+    for atom in init.atoms if init is not None else ():
+        if isinstance(atom, Function) and isinstance(atom.node, cst.FunctionDef):
+            for param in (*atom.node.params.params, *atom.node.params.kwonly_params):
+                if param.name.value == "reduction" and isinstance(param.default, cst.SimpleString):
+                    value = param.default.evaluated_value
+                    return value if isinstance(value, str) else None
+            return None
+    return "mean"
