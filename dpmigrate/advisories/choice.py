@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dpmigrate.advisories.catalogue import Advisory, UnknownRuleError, advisories, select
 from dpmigrate.model import Certainty, Finding
@@ -22,6 +22,8 @@ class Choice(NamedTuple):
     """The ids of the rules that are reported."""
     asked: frozenset[str]
     """Those of them that were asked for by name, and not just reported by default."""
+    ignored: frozenset[str]
+    """The rules that would be reported if ``ignore`` did not turn them off."""
     opacus: VersionSet | None
     """The releases to assume, whatever the project's pins say."""
     min_certainty: Certainty
@@ -50,11 +52,18 @@ class Choices:
             self._known[config] = self._choice(config)
         return self._known[config]
 
-    def ignored(self, path: str, rule: str, name: str) -> bool:
-        """Whether ``per-file-ignores`` speaks of a rule for a file, by its absolute path."""
+    def verdict(self, path: str, finding: Finding) -> Literal["reported", "configuration", "unasked"]:
+        """What the options of a file, by its absolute path, make of a finding there."""
+        choice = self.of(path)
+        if finding.rule in choice.ignored or self._ignored(path, finding):
+            return "configuration" if finding.rule in choice.enabled | choice.ignored else "unasked"
+        return "reported" if finding.rule in choice.enabled else "unasked"
+
+    def _ignored(self, path: str, finding: Finding) -> bool:
+        """Whether ``per-file-ignores`` speaks of a finding's rule for its file."""
         config = self.settings.config_of(path)
         return any(
-            any(names_rule(word, rule, name) for word in words)
+            any(names_rule(word, finding.rule, finding.name) for word in words)
             and self.settings.matches(config, (pattern.removeprefix("!"),), path) != pattern.startswith("!")
             for pattern, words in config.per_file_ignores
         )
@@ -66,11 +75,13 @@ class Choices:
         for _, words in config.per_file_ignores:
             rules(words, config.source("per-file-ignores"))
         enabled, asked = _layered(layers)
+        unless_ignored, _ = _layered([layer._replace(ignore=()) for layer in layers])
         said = first_said(reversed(layers), lambda c: c.opacus)
         certainty: tuple[Certainty, Config] | None = first_said(reversed(layers), lambda c: c.min_certainty)
         return Choice(
             enabled,
             asked,
+            unless_ignored - enabled,
             None if said is None else releases(said[0], said[1].source("opacus")),
             "possible" if certainty is None else certainty[0],
         )
