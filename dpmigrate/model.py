@@ -152,6 +152,8 @@ class Finding(NamedTuple):
     because: tuple[Place, ...] = ()
     run: int | None = None
     fix: FixOffer | None = None
+    by_hand: str | None = None
+    """What to change where no fix is on offer, in one line."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:

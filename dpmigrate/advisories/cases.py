@@ -60,6 +60,7 @@ def cases_of(advisory: Advisory) -> tuple[Case, ...]:
     if not table or "about" in table:
         return ()
     try:
+        _known((*WORDS, *LEFT_WORDS), _fields(advisory.fix.by_hand), "word for messages")
         if advisory.fix.when:
             _known(FACTS, sorted(names_in(advisory.fix.when)), "fact")
         if "case" not in table:

@@ -51,6 +51,8 @@ class FixPolicy:
     summary: str = ""
     when: str = ""
     """A condition over facts that must hold for the fix to be on offer; empty for always."""
+    by_hand: str = ""
+    """What to change where the fix is not made, in one line; the words of messages may stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,9 @@ def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
     applicability = text(fix, "applicability")
     if applicability not in (*get_args(Applicability), "none"):
         raise CatalogueError(f"{path.name}: '{applicability}' is no applicability of a fix.")
-    policy = FixPolicy(cast(Any, applicability), text(fix, "summary", ""), text(fix, "when", ""))
+    summary_of_fix = text(fix, "summary", "")
+    by_hand = text(fix, "by-hand", summary_of_fix if applicability == "none" else "")
+    policy = FixPolicy(cast(Any, applicability), summary_of_fix, text(fix, "when", ""), by_hand)
     reported = text(table, "reported", "default")
     if reported not in get_args(Reported):
         raise CatalogueError(f"{path.name}: 'reported' must be one of {', '.join(get_args(Reported))}.")

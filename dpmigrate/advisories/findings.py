@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dpmigrate.advisories.matching import Match
     from dpmigrate.versions.pin import Pin
     from dpmigrate.versions.releases import VersionSet
+    from dpmigrate.workspace.settings import Settings
 
 
 class Found:
@@ -48,6 +49,14 @@ def findings_of(project: Project) -> Found:
     return out
 
 
+def check_rules(settings: Settings) -> None:
+    """Raise ConfigError for what was said of rules and releases, so far, and is wrong."""
+    if settings.chooses:
+        from dpmigrate.advisories.choice import Choices
+
+        Choices(settings)
+
+
 def _judge(project: Project, choices: Choices, out: Found) -> None:
     from dpmigrate.advisories.catalogue import advisories
     from dpmigrate.advisories.ignores import Ignores
@@ -61,18 +70,23 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     def assumed(path: str) -> VersionSet | None:
         return choices.of(workspace.absolute(path)).opacus
 
+    def target(path: str) -> VersionSet | None:
+        return choices.of(workspace.absolute(path)).target
+
     summaries = summarise(project, assumed)
     index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     shown = [i for i, (run, _) in enumerate(summaries) if _is_target(workspace, run.path)]
     numbers = {i: n for n, i in enumerate(shown)}
     out.runs = [summaries[i][0] for i in shown]
     ignores = Ignores(project)
-    matches = list(match_runs(project, [a for a in advisories() if a.match.get("about") != "pins"], assumed))
+    matches = list(
+        match_runs(project, [a for a in advisories() if a.match.get("about") != "pins"], assumed, target)
+    )
     for advisory in advisories():
         if advisory.match.get("about") == "pins":
             matches.extend(match_pins(project, advisory, assumed))
         if advisory.match.get("about") == "retired":
-            matches.extend(match_retired(project, advisory, assumed))
+            matches.extend(match_retired(project, advisory, assumed, target))
     merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
     kept_back: dict[tuple[object, ...], Suppressed] = {}
     for match in matches:
@@ -81,9 +95,11 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
         finding = _finding(project, match, numbers.get(index.get(id(match.run), -1)))
         if not _is_target(workspace, finding.span.path) or _too_narrow(choices, workspace, match):
             continue
-        verdict = choices.verdict(workspace.absolute(finding.span.path), finding)
+        path = workspace.absolute(finding.span.path)
+        verdict = choices.verdict(path, finding)
         if verdict == "unasked":
             continue
+        finding = finding._replace(severity=choices.severity(path, finding))
         key = (finding.rule, finding.span)
         by: SuppressedBy | None = "comment" if ignores.covers(match, finding) else None
         if verdict == "configuration":
@@ -91,7 +107,7 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
         if by is not None:
             known = kept_back.get(key)
             if known is None or finding.certainty == "definite":
-                kept_back[key] = Suppressed(finding, by)
+                kept_back[key] = Suppressed(finding._replace(fix=None), by)
             continue
         old = merged.get(key)
         if old is None or (old[0].certainty == "possible" and finding.certainty == "definite"):
@@ -131,6 +147,7 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
         match.because,
         run,
         fix,
+        match.by_hand or advisory.fix.by_hand or None,
     )
 
 
@@ -148,24 +165,22 @@ def _not_analysed(project: Project, choices: Choices, out: Found) -> None:
     if not out.not_analysed:
         return
     from dpmigrate.advisories.catalogue import advisories
-    from dpmigrate.advisories.matching import Match
+    from dpmigrate.advisories.matching import of_no_run
 
     advisory = next(a for a in advisories() if a.match.get("about") == "files")
 
     for n in out.not_analysed:
         span = Span(n.path, n.line, 1, n.line, 1, n.cell)
         message = advisory.match["message"].format(reason=n.reason)
-        match = Match(advisory, None, "definite", message)
-        finding = Finding(
-            advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
-        )
-        _add([(finding, match)], choices, project.workspace, out)
+        _add([of_no_run(advisory, span, message)], choices, project.workspace, out)
 
 
 def _add(found: Iterable[tuple[Finding, Match]], choices: Choices, workspace: Workspace, out: Found) -> None:
     """Add findings that no comment speaks of."""
     for finding, match in found:
-        verdict = choices.verdict(workspace.absolute(finding.span.path), finding)
+        path = workspace.absolute(finding.span.path)
+        verdict = choices.verdict(path, finding)
+        finding = finding._replace(severity=choices.severity(path, finding))
         if verdict == "reported":
             out.matches.append((finding, match))
         elif verdict == "configuration":

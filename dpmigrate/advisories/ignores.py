@@ -69,7 +69,7 @@ class Ignores:
         self, advisory: Advisory, workspace: Workspace, reported: Iterable[Finding]
     ) -> list[tuple[Finding, Match]]:
         """A finding for every comment that suppressed nothing, with why; ``reported`` is what was found."""
-        from dpmigrate.advisories.matching import Match
+        from dpmigrate.advisories.matching import of_no_run
 
         by_path: dict[str, list[Finding]] = {}
         for other in reported:
@@ -85,10 +85,7 @@ class Ignores:
                     cell, line, _ = source.locate(ignore.line, ignore.column)
                 span = Span(path, line, ignore.column, line, ignore.end_column, cell)
                 message = _message(advisory, ignore, self._below(span, ignore, by_path.get(path, ())))
-                finding = Finding(
-                    advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
-                )
-                out.append((finding, Match(advisory, None, "definite", message)))
+                out.append(of_no_run(advisory, span, message))
         return out
 
     def _below(self, comment: Span, ignore: UnusedIgnore, found: Iterable[Finding]) -> Finding | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.advisories import conditions
@@ -15,8 +15,8 @@ from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.model import Certainty, Place, Severity, Tri, both
-from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
+from dpmigrate.model import Certainty, Finding, Place, Severity, Span, Tri, both
+from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, nothing
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -39,12 +39,34 @@ class Match:
     """Instead of the advisory's own."""
     fixable: bool = True
     """Whether the advisory's fix, if it has one, is on offer here."""
+    by_hand: str | None = None
+    """What to change where the fix is not made."""
     versions: Versions | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assumed) -> Iterator[Match]:
-    """Every match of every advisory on every run of a project, in no particular order."""
+def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Match]:
+    """A finding that is about a file or a comment, and the match behind it."""
+    finding = Finding(
+        advisory.id,
+        advisory.name,
+        span,
+        advisory.severity,
+        advisory.impact,
+        "definite",
+        message,
+        by_hand=advisory.fix.by_hand,
+    )
+    return finding, Match(advisory, None, "definite", message)
+
+
+def match_runs(
+    project: Project, advisories: Sequence[Advisory], assumed: Assumed, target: Assumed
+) -> Iterator[Match]:
+    """Every match of every advisory on every run of a project, in no particular order.
+
+    ``target`` says of a file's path for which release it is to be ready.
+    """
     program = project.program
     cases = [(advisory, case) for advisory in advisories for case in cases_of(advisory)]
     for part in program.parts if program is not None else ():
@@ -52,7 +74,9 @@ def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assume
         for run in part.runs:
             if run.guessed:
                 continue
-            versions = versions_of(run, project.declarations, assumed(run.module.path), alike(run))
+            path = run.module.path
+            versions = versions_of(run, project.declarations, assumed(path), alike(run))
+            versions = replace(versions, target=target(path))
             for advisory, case in cases:
                 for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
                     found = _judge(advisory, case, subject)
@@ -82,10 +106,11 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         advisory,
         subject.run,
         "definite" if sure else "possible",
-        _message(case, subject),
+        spoken(case.message, case, subject),
         tuple(_because(case, subject)),
         subject.origin,
         severity=case.severity,
+        by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
         notes=subject.notes,
@@ -95,7 +120,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
 def _by_version(case: Case, versions: Versions) -> Tri:
     """Whether the versions that remain are affected: all, none, or some."""
     how, affected = case.versions, case.affected
-    if how == "any":
+    if how == "any" or (how == "declared" and versions.target and versions.target & affected):
         return True
     remaining = versions.declared if how == "declared" else versions.together
     if not remaining and how != "declared":
@@ -135,7 +160,8 @@ class _Words(dict[str, Any]):
         return "?"
 
 
-def _message(case: Case, subject: Subject) -> str:
+def spoken(sentence: str, case: Case, subject: Subject) -> str:
+    """A sentence of the rule's file with its words filled in."""
     run, versions, affected = subject.run, subject.versions, case.affected
     hit = (versions.together or versions.evidence) & affected
     words = _Words(
@@ -144,13 +170,13 @@ def _message(case: Case, subject: Subject) -> str:
         wrapped=_wrapped(run),
         affected=_spoken(affected),
         hit=_spoken(hit),
-        declared=str(versions.declared)
+        declared=str(versions.declared | (versions.target or nothing()))
         if versions.declared != everything()
         else "any version (nothing pins it)",
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
-    return string.Formatter().vformat(case.message, (), words)
+    return string.Formatter().vformat(sentence, (), words)
 
 
 def made_by(run: TrainingRun, what: str) -> str:

@@ -36,6 +36,8 @@ def _annotation(finding: Finding) -> str:
     parts += [f"because {where(p.path, p.cell, p.line)}: {p.text}" for p in finding.because]
     if finding.fix is not None:
         parts.append(f"fix [{finding.fix.applicability}]: {finding.fix.summary}")
+    elif finding.by_hand:
+        parts.append(f"by hand: {finding.by_hand}")
     return _command(COMMANDS[finding.severity], properties, "\n".join(parts))
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.advisories.findings import findings_of
+from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.model import Certainty, Finding, NotAnalysed, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
 from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
-from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.roots import display_path
-from dpmigrate.workspace.settings import Settings
+from dpmigrate.workspace.settings import Settings, given_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +47,7 @@ def scan(
     with ``diff_base``, a git revision, only what stands on lines that have changed since is. Raises
     UsageError for a path that does not exist and a wrong option.
     """
-    options = settings or settings_of(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
+    options = settings or given_settings(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
     workspace = discover([] if stdin is not None else list(paths), options)
     project = survey(workspace, stdin)
     check_rules(options)
@@ -74,41 +72,23 @@ def scan(
         empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
         folder=display_path(workspace.cwd, workspace.root),
     )
-    if not (result.findings or result.suppressed or baseline or diff_base):
-        return result
-    from dpmigrate.scanning.sifting import sifted
+    if result.findings or result.suppressed or baseline or diff_base is not None:
+        from dpmigrate.scanning.sifting import sifted
 
-    return sifted(result, workspace, baseline, diff_base)
-
-
-def settings_of(
-    cwd: str | Path | None,
-    select: Collection[str] = (),
-    ignore: Collection[str] = (),
-    opacus: str | None = None,
-    min_certainty: Certainty | None = None,
-    exclude: Sequence[str] = (),
-    exclude_base: str | Path | None = None,
-) -> Settings:
-    """Options that a program gives, with no configuration read."""
-    here = os.getcwd() if cwd is None else str(cwd)  # noqa: PTH109 - pathlib is slow to import
-    given = Config(
-        select=tuple(sorted(select)),
-        ignore=tuple(sorted(ignore)),
-        exclude=tuple(exclude),
-        opacus=opacus,
-        min_certainty=min_certainty,
-        base=None if exclude_base is None else str(exclude_base),
-    )
-    return Settings(here, given, isolated=True)
+        result = sifted(result, workspace, baseline, diff_base)
+    return result._replace(findings=tuple(_offered(project, result)))
 
 
-def check_rules(settings: Settings) -> None:
-    """Raise ConfigError for what was said of rules and releases, so far, and is wrong."""
-    if settings.chooses:
-        from dpmigrate.advisories.choice import Choices
+def _offered(project: Project, result: ScanResult) -> Sequence[Finding]:
+    """The findings with the fixes that are really made of this tree."""
+    if all(f.fix is None for f in result.findings):
+        return result.findings
+    if "-" in project.seeds:
+        return [f._replace(fix=None) for f in result.findings]  # there is no file to mend
+    from dpmigrate.fixing.offers import with_offers
 
-        Choices(settings)
+    with paused_collector():
+        return with_offers(result.findings, result.runs, project)
 
 
 def _share(project: Project, chosen: Sequence[Group]) -> Share:

@@ -85,7 +85,10 @@ def hold_against(
     known = [finding for finding in result.findings if is_known(finding)]
     there = {prints[key_of(f)] for f in (*result.findings, *(s.finding for s in result.suppressed))}
     gone = [e for e in by_print.values() if e.fingerprint not in there and looked_for(e)]
-    suppressed = [*result.suppressed, *(Suppressed(finding, "baseline") for finding in known)]
+    suppressed = [
+        *result.suppressed,
+        *(Suppressed(finding._replace(fix=None), "baseline") for finding in known),
+    ]
     return result._replace(
         findings=tuple(f for f in result.findings if not is_known(f)),
         suppressed=tuple(sorted(suppressed, key=lambda s: s.finding.sort_key)),
