@@ -210,14 +210,16 @@ class ScanResult(NamedTuple):
     """Whether no Python file, notebook or dependency file is below the given paths."""
     gone: tuple[str, ...] = ()
     """What a baseline holds and is found no more, in words."""
-    folder: str = "."
-    """The current folder, relative to ``root``."""
+    cwd: str = "/"
+    """The current folder, absolute: what paths are relative to."""
     file_lines: Mapping[tuple[str, int], tuple[int, ...]] = MappingProxyType({})
     """For each line of a notebook's cell (by path and cell) that ``lines`` has, its line in the file."""
 
     def from_root(self, path: str) -> str:
         """A path as reports show it, relative to ``root`` in place of the current folder."""
-        return path if path == "-" else posixpath.normpath(posixpath.join(self.folder, path))
+        if path == "-":
+            return path
+        return posixpath.relpath(posixpath.join(self.cwd, path), posixpath.join(self.cwd, self.root))
 
     def file_line(self, path: str, cell: int | None, line: int) -> int:
         """The line of the file for a line as reports count it: that of a cell begins anew in each."""

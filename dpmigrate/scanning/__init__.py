@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
 from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
 from dpmigrate.workspace.discover import discover
-from dpmigrate.workspace.roots import display_path
 from dpmigrate.workspace.settings import Settings, given_settings
 
 if TYPE_CHECKING:
@@ -36,20 +36,26 @@ def scan(
     settings: Settings | None = None,
     baseline: Sequence[Entry] = (),
     diff_base: str | None = None,
+    stdin_filename: str | None = None,
 ) -> ScanResult:
     """Find faulty ghost clipping below some paths, without running any of the code.
 
     ``select`` and ``ignore`` hold ids, prefixes or names of rules; ``opacus`` overrides what the
     project's own files say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead
     of paths. ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default:
-    ``cwd``). ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
+    ``cwd``). With ``stdin_filename`` it stands for that file of its project, be it there yet or not.
+    ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
     read, which is not done otherwise. ``baseline`` are findings that are known and not reported;
     with ``diff_base``, a git revision, only what stands on lines that have changed since is. Raises
     UsageError for a path that does not exist and a wrong option.
     """
     options = settings or given_settings(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
-    workspace = discover([] if stdin is not None else list(paths), options)
-    project = survey(workspace, stdin)
+    if stdin is not None and stdin_filename is not None:
+        workspace = discover([stdin_filename], options, unsaved=stdin_filename)
+        project, stdin = survey(workspace, overlay={workspace.target_files[0]: stdin}), None
+    else:
+        workspace = discover([] if stdin is not None else list(paths), options)
+        project = survey(workspace, stdin)
     check_rules(options)
     with paused_collector():
         if project.seeds:
@@ -70,7 +76,7 @@ def scan(
         lines=found.lines,
         file_lines=found.file_lines,
         empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
-        folder=display_path(workspace.cwd, workspace.root),
+        cwd=workspace.cwd.replace(os.sep, "/"),
     )
     if result.findings or result.suppressed or baseline or diff_base is not None:
         from dpmigrate.scanning.sifting import sifted
