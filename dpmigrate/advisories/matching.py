@@ -1,4 +1,4 @@
-"""TrainingRuns against advisories: which apply, where, how surely, and in what words."""
+"""Private runs against advisories: which apply, where, how surely, and in what words."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
-from dpmigrate.analysis.ledger import ManagerUsed, Origin
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, Place, Severity, Span, Tri, both
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, nothing
 
@@ -28,7 +27,7 @@ class Match:
     """An advisory that applies to something in a run (or to a dependency pin)."""
 
     advisory: Advisory
-    run: TrainingRun | None
+    run: PrivateRun | None
     certainty: Certainty
     message: str
     because: tuple[Place, ...] = ()
@@ -78,7 +77,7 @@ def match_runs(
             versions = versions_of(run, project.declarations, assumed(path), alike(run))
             versions = replace(versions, target=target(path))
             for advisory, case in cases:
-                for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
+                for subject in SUBJECTS[case.subject](run, versions):
                     found = _judge(advisory, case, subject)
                     if found is not None:
                         yield found
@@ -179,12 +178,12 @@ def spoken(sentence: str, case: Case, subject: Subject) -> str:
     return string.Formatter().vformat(sentence, (), words)
 
 
-def made_by(run: TrainingRun, what: str) -> str:
+def made_by(run: PrivateRun, what: str) -> str:
     """What stands at a run's place: ``what``, and the call that made the run."""
     return f"{what} ({'a hand-made pair' if run.manual else run.call})"
 
 
-def _wrapped(run: TrainingRun) -> str:
+def _wrapped(run: PrivateRun) -> str:
     """The criterion that ghost clipping needs the loss to come from."""
     if run.manual:
         return "a `DPLossFastGradientClipping` of the hand-made pair"

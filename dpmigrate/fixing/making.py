@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -120,7 +121,7 @@ class Fixing:
     def _started_as(self, path: str) -> str:
         """A script as its path, or ``-m module`` where it imports from the package that it is part of."""
         top, inside, _ = path.partition("/")
-        package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(top).encode() + rb"\b)"
+        package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(os.fsencode(top)) + rb"\b)"
         if not inside or top == ".." or not re.search(package, self.project.modules[path].source.data, re.M):
             return shlex.quote(path)
         return "-m " + path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")

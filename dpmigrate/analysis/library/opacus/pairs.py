@@ -44,7 +44,17 @@ def model_wrapped(
         return run
     waiting.pop(before)
     key = next(k for k, known in ip.runs.items() if known is run)
-    for name in ("module", "origin", "mode", "mode_because", "modes", "mode_atom", "raw_models", "loops"):
+    for name in (
+        "module",
+        "origin",
+        "mode",
+        "mode_because",
+        "modes",
+        "mode_atom",
+        "raw_models",
+        "loops",
+        "chain",
+    ):
         setattr(before, name, getattr(run, name))
     before.arguments = {**run.arguments, **before.arguments}
     ip.runs[key] = before

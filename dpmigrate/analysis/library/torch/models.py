@@ -99,7 +99,7 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("model", "__call__", "forward", "*")
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    registry.FUNCTIONS["<kept>"](ip, CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
+    registry.tell(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({real(e.atom)}).union(*(t.sources for t in inputs))
     return of(Tensor(sources, real(e.atom)))
@@ -161,6 +161,11 @@ def set_to_none(info: CallInfo, default: bool) -> Clearing:
     if isinstance(given.only, Const):
         return "none" if given.only.value else "inplace"
     return "unknown"
+
+
+@method("params", "item", "tolist", "numpy", "numel", "nelement", "size", "dim", "element_size")
+def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return ip.unknown(info.node, f"result of {info.name}")
 
 
 @method("params", "zero_", "detach_", "requires_grad_", "data", "*")
