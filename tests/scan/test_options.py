@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dpmigrate import api
+from dpmigrate.advisories.catalogue import advisories
 from dpmigrate.cli import run
 from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.errors import UsageError
@@ -109,7 +110,10 @@ def test_a_project_s_own_pin_to_a_release_that_is_not_known_is_no_error(tmp_path
     assert "DPM103" in rules_of(tmp_path)
 
 
-@pytest.mark.parametrize("words", ["DPM105", "DPM105,loss-not-one-per-example", "DPM302"])
+VERIFY_ALONE = next(a for a in advisories() if a.reported == "verify")
+
+
+@pytest.mark.parametrize("words", [VERIFY_ALONE.id, f"{VERIFY_ALONE.id},{VERIFY_ALONE.name}"])
 @pytest.mark.parametrize("where", ["command line", "configuration"])
 def test_a_choice_of_what_verify_alone_finds_is_wrong_usage(tmp_path: Path, words: str, where: str) -> None:
     chosen = tuple(words.split(","))
