@@ -28,16 +28,8 @@ Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
 
 LEFT_WORDS = (
-    "maker",
-    "step",
-    "criterion",
-    "consequence",
-    "loader",
-    "sampler",
-    "delta",
-    "keyword",
-    "meant",
-    "framework",
+    *("maker", "step", "criterion", "consequence", "optimizer"),
+    *("loader", "sampler", "delta", "keyword", "meant", "framework"),
 )
 """Words that some facts leave in ``subject.notes`` for the message."""
 

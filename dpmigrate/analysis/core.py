@@ -116,8 +116,9 @@ class Interpreter:
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
-        self.tests: list[tuple[cst.BaseExpression, int]] = []
-        """The tests of the branches that are being executed, and how many loops are around each."""
+        self.tests: list[tuple[cst.BaseExpression, int, Guard]] = []
+        """The tests of the branches that are being executed: each with the number of loops around it, and
+        the path condition without it."""
         self.fallbacks: dict[Literal, tuple[Origin, tuple[TrainingRun, ...]]] = {}
         """By the assumption that something raised: the handler, and the runs that there are not then."""
         self.apart_ways = 0

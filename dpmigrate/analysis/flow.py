@@ -55,7 +55,7 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
             for target, value in branch.rebinds:
                 assign_target(ip, target, value, narrowing=True)
             ip.conditional += opaque
-            ip.tests.append((node.test, len(ip.loops)))
+            ip.tests.append((node.test, len(ip.loops), around))
             try:
                 return body()
             finally:
