@@ -128,7 +128,7 @@ class CriterionPlan:
                     self.facts.module_of(kept.homes[0]),
                     kept.homes[0],
                 )
-        elif isinstance(own, cst.FunctionDef) and self._calls_lead(own, self.scope):
+        elif self._hands_on(kept, own):
             route(self.facts, self.edits, own, self.scope, kept.name, self.routed)
         else:
             self._rebuild(kept)
@@ -137,6 +137,22 @@ class CriterionPlan:
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self._give(kept.name)
         self._receive(kept.name, own)
+
+    def _hands_on(self, kept: Kept, own: Scope) -> bool:
+        """Whether the variable can be handed from its scope to the call, and what comes back to it.
+
+        A function may also read a module's variable unasked: then only the module's own may be bound anew.
+        """
+        if not isinstance(own, (cst.FunctionDef, cst.Module)) or not self._calls_lead(own, self.scope):
+            return False
+        if isinstance(own, cst.FunctionDef) or all(scope is own for scope in self.result.scopes):
+            return True
+        return all(self._is_parameter(kept.name, self.facts.scope(call)) for call in kept.calls)
+
+    def _is_parameter(self, name: str, scope: Scope) -> bool:
+        return isinstance(scope, cst.FunctionDef) and any(
+            p.name.value == name for p in self.facts.inside(scope.params, cst.Param)
+        )
 
     def _repeats(self, kept: Kept) -> bool:
         """Whether the call repeats while the criterion is made once: its second wrapping would fail."""
@@ -304,6 +320,10 @@ class CriterionPlan:
             if scope is wanted_in:
                 continue
             if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
+                continue
+            if self._is_parameter(name, scope) and all(
+                self._calls_lead(scope, facts.scope(site.call)) for site in self.sites
+            ):
                 continue
             if self._calls_lead(wanted_in, scope):
                 route_out(facts, self.edits, scope, wanted_in, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.values import Obj
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, add_element, add_parameter, name_of
@@ -99,6 +100,10 @@ def _hands_on(call: cst.CSTNode, fn: cst.FunctionDef, name: str, method: bool) -
     return isinstance(value, cst.Name) and value.value == name
 
 
+def _is_optimizer(facts: Facts, node: cst.BaseExpression) -> bool:
+    return any(isinstance(a, Obj) and a.kind == "dp-optimizer" for a in facts.atoms(node))
+
+
 def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:
     """Make a function return one variable more, behind the optimizer, and its callers take it.
 
@@ -111,7 +116,8 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
     tuple_ = returns[0].value
     assert isinstance(tuple_, cst.Tuple)
     count = len(tuple_.elements)
-    place = min(2, count)
+    optimizers = [i for i, e in enumerate(tuple_.elements) if _is_optimizer(facts, e.value)]
+    place = optimizers[0] + 1 if len(optimizers) == 1 else min(2, count)
     edits.of(module).change(tuple_, lambda new: add_element(new, place, name))
     calls = facts.callers.get(inner, [])
     for call, where in calls:
