@@ -93,6 +93,18 @@ def add_element(node: cst.Tuple | cst.List, place: int, value: str) -> cst.Tuple
     return node.with_changes(elements=elements)
 
 
+def add_entry(node: cst.Dict, key: str, value: str) -> cst.Dict:
+    """The dict with one more entry at its end, in the layout of the others."""
+    entries = list(node.elements)
+    last = entries[-1]
+    new = cst.DictElement(cst.parse_expression(key), cst.parse_expression(value), comma=last.comma)
+    between = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    if len(entries) > 1 and isinstance(entries[-2].comma, cst.Comma):
+        between = _without_comment(entries[-2].comma)
+    entries[-1] = last.with_changes(comma=between)
+    return node.with_changes(elements=[*entries, new])
+
+
 def remove_element(node: cst.Tuple | cst.List, place: int) -> cst.Tuple | cst.List:
     """The tuple or list without the element at a place that is not its last."""
     return node.with_changes(elements=without(node.elements, place))
@@ -115,6 +127,13 @@ def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
     return function.with_changes(
         params=params.with_changes(star_arg=star, kwonly_params=[*params.kwonly_params, new])
     )
+
+
+def add_name(statement: cst.Global, name: str) -> cst.Global:
+    """The ``global`` statement with one more name."""
+    names = list(statement.names)
+    names[-1] = names[-1].with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")))
+    return statement.with_changes(names=[*names, cst.NameItem(cst.Name(name))])
 
 
 def name_of(function: cst.BaseExpression) -> str:
