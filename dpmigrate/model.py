@@ -151,6 +151,8 @@ class Finding(NamedTuple):
     because: tuple[Place, ...] = ()
     run: int | None = None
     fix: FixOffer | None = None
+    by_hand: str | None = None
+    """What to change where no fix is on offer, in one line."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -188,5 +190,9 @@ class ScanResult(NamedTuple):
     cut_short: tuple[CutShort, ...] = ()
     runs: tuple[Run, ...] = ()
     findings: tuple[Finding, ...] = ()
+    warnings: tuple[Place, ...] = ()
+    """What was passed over, such as an ignore pattern without meaning."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""
+    empty: bool = False
+    """Whether no Python file, notebook or dependency file is below the given paths."""

@@ -10,20 +10,19 @@ import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
-from dpmigrate.analysis.core import MAX_UNROLL, Interpreter, LoopControl, statement
-from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.core import Interpreter, LoopControl, statement
+from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import Delta, Slot
+from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.unrolling import worth_unrolling
 from dpmigrate.analysis.values import (
     NOTHING,
     Atom,
-    Class,
     Const,
     External,
-    Function,
     Obj,
-    Seq,
     Unknown,
     Value,
     join_all,
@@ -34,9 +33,21 @@ MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
 
 
+def _is_for_type_checkers(ip: Interpreter, test: cst.BaseExpression) -> bool:
+    """Whether a test is of ``TYPE_CHECKING``: what a type checker imports are the names of annotations."""
+    if isinstance(test, cst.UnaryOperation):
+        test = test.expression
+    if not isinstance(test, (cst.Name, cst.Attribute)):
+        return False
+    atom = ip.evaluate(test).only
+    return isinstance(atom, External) and atom.name in registry.CONSTANTS
+
+
 @statement(cst.If)
 def _if(ip: Interpreter, node: cst.If) -> bool:
     outcome = narrowing.narrow(ip, node.test)
+    if not (outcome.true.possible and outcome.false.possible) and _is_for_type_checkers(ip, node.test):
+        _import_names(ip, node.body if outcome.false.possible else node.orelse)
     opaque = not outcome.telling
 
     def taking(branch: outcomes.Branch, body: Callable[[], bool]) -> Callable[[], bool]:
@@ -44,9 +55,11 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
             for target, value in branch.rebinds:
                 assign_target(ip, target, value, narrowing=True)
             ip.conditional += opaque
+            ip.tests.append((node.test, len(ip.loops)))
             try:
                 return body()
             finally:
+                ip.tests.pop()
                 ip.conditional -= opaque
 
         return action
@@ -57,15 +70,26 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
         return ip.execute(node.orelse.body if isinstance(node.orelse, cst.Else) else node.orelse)
 
     branches = []
+    either = outcome.true.possible and outcome.false.possible
     for outcome_branch, body in ((outcome.true, lambda: ip.execute(node.body)), (outcome.false, other)):
+        unsure = frozenset({doubt(id(node), ip.context, body is other)}) if either else ALWAYS
         if outcome_branch.possible:
-            branches += [(way.guard, taking(way, body)) for way in _ways(ip, outcome_branch)]
+            ways = _ways(ip, outcome_branch)
+            branches += [(way.guard - ip.path or unsure, taking(way, body)) for way in ways]
     apart = len(branches) > 2
     ip.apart_ways += apart
     try:
         return ip.alternatives(branches) if branches else True
     finally:
         ip.apart_ways -= apart
+
+
+def _import_names(ip: Interpreter, node: cst.CSTNode | None) -> None:
+    """Execute the imports in a part of the code that does not run."""
+    for line in children(node.body if isinstance(node, cst.Else) else node) if node is not None else ():
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else (line,):
+            if isinstance(part, (cst.Import, cst.ImportFrom)):
+                ip.execute(part)
 
 
 def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ...]:
@@ -131,7 +155,7 @@ def _pattern_constants(ip: Interpreter, pattern: cst.MatchPattern) -> list[objec
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
-    items = _worth_unrolling(sequence)
+    items = worth_unrolling(ip, sequence)
     if items is not None:
         return _unrolled(ip, node, items)
     element = iterate(ip, sequence, node.iter)
@@ -139,22 +163,6 @@ def _for(ip: Interpreter, node: cst.For) -> bool:
     if alive and node.orelse is not None:
         return ip.execute(node.orelse.body)
     return alive
-
-
-def _worth_unrolling(value: Value) -> Sequence[Value] | None:
-    atom = value.only
-    if not isinstance(atom, Seq) or atom.items is None or not 0 < len(atom.items) <= MAX_UNROLL:
-        return None
-
-    def telling(item: Value) -> bool:
-        return any(
-            isinstance(a, (Function, Class, Obj, External))
-            or (isinstance(a, Const) and isinstance(a.value, (str, bool)))
-            or (isinstance(a, Seq) and a.items is not None and any(telling(v) for v in a.items))
-            for a in item.atoms
-        )
-
-    return atom.items if any(telling(item) for item in atom.items) else None
 
 
 def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:

@@ -9,6 +9,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Frame, Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, shorten
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.values import (
     Absent,
     Atom,
@@ -72,8 +73,10 @@ def truth_of(atom: Atom) -> bool | None:
         return bool(atom.value)
     if isinstance(atom, Absent):
         return False
-    if isinstance(atom, (Function, Class, Bound, Module, External)):
+    if isinstance(atom, (Function, Class, Bound, Module)):
         return True
+    if isinstance(atom, External):
+        return None if registry.is_data(atom.name) else registry.CONSTANTS.get(atom.name, Const(True)).value
     if isinstance(atom, Seq):
         return None if atom.items is None else bool(atom.items)
     if isinstance(atom, Obj):
@@ -86,13 +89,14 @@ def split(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tu
     yes: list[Entry] = []
     no: list[Entry] = []
     for e in value.entries:
-        known = decide(e.atom)
-        if known is None and isinstance(e.atom, Unknown):
+        thing = registry.data_of(e.atom)
+        known = decide(thing)
+        if known is None and isinstance(thing, Unknown):
             for target, holds in ((yes, True), (no, False)):
-                literal = Literal(e.atom.symbol, test, holds)
+                literal = Literal(thing.symbol, test, holds)
                 if any(clash(literal, lit) for lit in e.guard):
                     continue
-                atom: Atom = e.atom
+                atom = e.atom
                 if holds and test[0] == "eq":
                     atom = test[1] if isinstance(test[1], Atom) else Const(test[1])
                 target.append(Entry(atom, shorten(e.guard | {literal}), e.because))
@@ -135,7 +139,7 @@ def outcome_of_split(
     def branch(part: Value, other: Value, guard: Guard, ways: Branch | None) -> Branch:
         if not part or contradict(guard, ip.path):
             return Branch(possible=False)
-        if other and ways is not None and not guard - ip.path:
+        if other and ways is not None and guard - ip.path <= ways.guard:
             return ways
         rebinds: Rebinds = [] if not other and not _refined(part) else [(node, part)]
         return Branch(True, guard - ip.path, rebinds)
@@ -145,7 +149,10 @@ def outcome_of_split(
 
 def _ways_of(ip: Interpreter, node: cst.BaseExpression, part: Value) -> Branch | None:
     """The alternatives of a value as ways into the branch that they take."""
-    return any_of([Branch(True, e.guard - ip.path, [(node, Value((e,)))]) for e in part.entries])
+    alike: dict[Guard, list[Entry]] = {}
+    for e in part.entries:
+        alike.setdefault(e.guard - ip.path, []).append(e)
+    return any_of([Branch(True, guard, [(node, Value(tuple(es)))]) for guard, es in alike.items()])
 
 
 def _opposites(known: Guard, other: Value) -> Guard:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
 MAX_ATOMS = 24
-MAX_CASES = 4
+MAX_CASES = 8
 """Assumptions that one atom is kept under side by side."""
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import paths_argument, rule_options, shared_options
-from dpmigrate.cli.output import emit
+from dpmigrate.cli.options import paths_argument, rule_options, settings_of
+from dpmigrate.cli.output import emit, tell
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
-from dpmigrate.report.layout import clean, plural
+from dpmigrate.report.layout import clean, clean_lines, plural
 from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
@@ -70,29 +70,24 @@ def fix(
     if "-" in paths:
         raise click.UsageError("fix takes files and folders; standard input is for scan.")
     with as_usage_errors():
-        config, shared = shared_options(paths, select, ignore, opacus)
+        settings = settings_of(
+            select, ignore, opacus, strategy=strategy, seed=seed, opacus_lower_bound=lower_bound
+        )
 
         from dpmigrate import api
 
         with said("Analysing, and proving each fix by a second analysis"):
-            result = api.fix(
-                paths or (".",),
-                apply=apply,
-                unsafe=unsafe,
-                strategy=strategy or config.strategy or "upgrade",
-                seed=seed or config.seed,
-                lower_bound=lower_bound or config.opacus_lower_bound,
-                **shared,
-            )
+            result = api.fix(paths or (".",), apply=apply, unsafe=unsafe, settings=settings)
+    tell(result.warnings)
     if not apply:
-        emit(_painted(result.diff, style_for(sys.stdout)))
-        say(result, style_for(sys.stderr), bool(shared["select"]))
+        emit(_shown(result.diff, style_for(sys.stdout)))
+        say(result, style_for(sys.stderr), bool(select))
         if result.contents:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    say(result, style_for(sys.stderr), bool(shared["select"]))
+    say(result, style_for(sys.stderr), bool(select))
     for path in result.applied:
-        click.echo(f"fixed {path}")
+        click.echo(f"fixed {clean(path)}")
     if result.applied:
         click.echo(f"Fixed {_extent(result)}.")
     left = sum(finding.severity != "info" for finding, _ in result.unmade)
@@ -104,7 +99,7 @@ def fix(
     if verify is not None and result.applied:
         return _verified(result, verify)
     if result.applied and result.verify_hint:
-        click.echo(f"Prove it: {result.verify_hint}")
+        click.echo(f"Prove it: {clean(result.verify_hint)}")
     return 1 if result.refused else 0
 
 
@@ -113,17 +108,16 @@ def _extent(result: FixResult) -> str:
     return f"{plural(len(result.mended), 'finding')} in {plural(len(result.contents), 'file')}"
 
 
-def _painted(diff: str, style: Style) -> str:
-    """The diff with its lines in colour, where the style has any."""
-    if not style.colour:
-        return diff
+def _shown(diff: str, style: Style) -> str:
+    """The diff with its lines made harmless, and in colour where the style has any."""
     colours = (("---", "bold"), ("+++", "bold"), ("@@", "cyan"), ("-", "red"), ("+", "green"))
     lines = []
-    for line in diff.splitlines(keepends=True):
+    for line in diff.split("\n"):
+        body = line.removesuffix("\r")
         colour = next((name for start, name in colours if line.startswith(start)), None)
-        body = line.rstrip("\n")
-        lines.append(line if colour is None else style.paint(body, colour) + line[len(body) :])
-    return "".join(lines)
+        text = clean(body) if colour is None else style.paint(clean(body), colour)
+        lines.append(text + line[len(body) :])
+    return "\n".join(lines)
 
 
 def say(result: FixResult, style: Style, selected: bool = False) -> None:
@@ -132,7 +126,7 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     Mere information comes last and takes a line, unless its rule was ``selected``.
     """
     for notice in result.notices:
-        click.echo(notice, err=True)
+        click.echo(clean(notice), err=True)
     by_reason: dict[str, list[Finding]] = {}
     for finding, reason in result.unmade:
         by_reason.setdefault(reason, []).append(finding)
@@ -181,7 +175,7 @@ def _verified(result: FixResult, command: str) -> int:
     except BaseException:
         result.rollback()
         raise
-    click.echo(outcome.text, err=outcome.exit_status == 2)
+    click.echo(clean_lines(outcome.text), err=outcome.exit_status == 2)
     if outcome.exit_status:
         result.rollback()
         verdict = "It failed" if outcome.exit_status == 1 else "There is no verdict"

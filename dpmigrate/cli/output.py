@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
+
+from dpmigrate.report.layout import clean, clean_lines
+
+if TYPE_CHECKING:
+    from dpmigrate.model import Place
 
 
 def emit(text: str, output: str | None = None) -> None:
@@ -16,6 +23,7 @@ def emit(text: str, output: str | None = None) -> None:
     A reader that has gone away (``| head``) is no error: the exit status stays the command's own.
     Raises click.ClickException when the file cannot be written.
     """
+    text = clean_lines(text)
     if output is not None:
         _replace(output, text.encode("utf-8", "backslashreplace"))
         return
@@ -25,6 +33,12 @@ def emit(text: str, output: str | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         ignore_closed_pipe()
+
+
+def tell(warnings: Iterable[Place]) -> None:
+    """Say on standard error what was passed over, a line each."""
+    for place in warnings:
+        click.echo(clean(f"{place.path}:{place.line}: warning: {place.text}"), err=True)
 
 
 def ignore_closed_pipe() -> None:

@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.generators import give_entropy, projects_seed, why_no_seed
 from dpmigrate.codemods.jobs import Found, Job
-from dpmigrate.codemods.options import GENERATORS, Options
+from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.seed_generators import seed_run
 
@@ -27,10 +27,10 @@ def randomness_jobs(
     generators: dict[cst.CSTNode, list[Found]] = {}
     modules: dict[cst.CSTNode, ModuleInfo] = {}
     for finding, match in found:
-        if finding.rule in GENERATORS and match.origin is not None:
+        if match.advisory.fix.concerns == "generator" and match.origin is not None:
             generators.setdefault(match.origin.node, []).append((finding, match))
             modules[match.origin.node] = match.origin.module
-        elif finding.rule == "DPM203" and match.run is not None:
+        elif match.advisory.fix.concerns == "seeding" and match.run is not None:
             jobs.append(_seeded(facts.of(match.run.module), (finding, match), options))
     for node, own in generators.items():
         jobs.append(_with_entropy(facts.of(modules[node]), node, own, options))
@@ -39,7 +39,7 @@ def randomness_jobs(
 
 def _with_entropy(facts: Facts, node: cst.CSTNode, own: list[Found], options: Options) -> Job:
     job = Job(own, [m.run for _, m in own if m.run is not None])
-    seed = options.seed
+    seed = options.at(facts.module_of(node).path).seed
     if seed is None and options.unsafe:
         seed = projects_seed(facts, node)
     try:
@@ -61,7 +61,7 @@ def _seeded(facts: Facts, found: Found, options: Options) -> Job:
     assert match.run is not None
     job = Job([found], [match.run])
     node = match.run.origin.node
-    seed = options.seed or projects_seed(facts, node)
+    seed = options.at(match.run.module.path).seed or projects_seed(facts, node)
     try:
         if seed is None:
             reason = f"{why_no_seed(facts, node)}: give one with --seed EXPR"

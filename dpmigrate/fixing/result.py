@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dpmigrate.model import Finding
+from dpmigrate.model import Finding, Place
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class FixResult:
     remaining: tuple[Finding, ...] = ()
     """Warnings and errors that no automatic fix is known for."""
     notices: tuple[str, ...] = ()
+    warnings: tuple[Place, ...] = ()
+    """What was passed over, such as an ignore pattern without meaning."""
     contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The new bytes of every file that changes, by path."""
     verify_hint: str | None = None

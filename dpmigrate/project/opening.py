@@ -46,6 +46,8 @@ def survey(
     project.unreadable += workspace.not_analysed
     files = () if stdin is not None else workspace.files
     found = telling(files, TELLING, workspace.display)
+    if stdin is None:
+        project.unreadable += workspace.unlisted
     project.seen = found.seen + (stdin is not None)
     project.unreadable += [n for n in found.not_analysed if workspace.is_target(workspace.absolute(n.path))]
     project.seeds = dict(found.data)

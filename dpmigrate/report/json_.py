@@ -38,6 +38,9 @@ def document(result: ScanResult) -> dict[str, Any]:
                     result.not_analysed, key=lambda n: (n.path, _cell(n.cell), n.line, n.reason)
                 )
             ],
+            "warnings": [
+                {"path": place.path, "line": place.line, "text": place.text} for place in result.warnings
+            ],
             "cut_short": [{"path": cut.path, "entry": cut.entry} for cut in result.cut_short],
         },
         "runs": [run_object(result.runs[i]) for i in order],
@@ -124,4 +127,5 @@ def _finding(finding: Finding, position: dict[int, int]) -> dict[str, Any]:
         "fix": None
         if finding.fix is None
         else {"applicability": finding.fix.applicability, "summary": finding.fix.summary},
+        "by_hand": None if finding.fix is not None else finding.by_hand,
     }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dpmigrate.advisories.findings import findings_of
+from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.model import Certainty, Finding, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
 from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
 from dpmigrate.workspace.discover import discover
+from dpmigrate.workspace.settings import Settings, given_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,42 +31,58 @@ def scan(
     cwd: str | Path | None = None,
     exclude: Sequence[str] = (),
     exclude_base: str | Path | None = None,
+    settings: Settings | None = None,
 ) -> ScanResult:
     """Find faulty ghost clipping below some paths, without running any of the code.
 
-    ``select`` and ``ignore`` hold rule ids; ``opacus`` overrides what the project's own files
-    say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead of paths.
-    ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default: ``cwd``).
-    Raises UsageError for a path that does not exist, ValueError for a wrong specifier.
+    ``select`` and ``ignore`` hold ids, prefixes or names of rules; ``opacus`` overrides what the
+    project's own files say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead
+    of paths. ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default:
+    ``cwd``). ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
+    read, which is not done otherwise. Raises UsageError for a path that does not exist and a wrong option.
     """
-    here = os.getcwd() if cwd is None else cwd  # noqa: PTH109 - pathlib is slow to import
-    named = [] if stdin is not None else list(paths)
-    workspace = discover(named, here, exclude, exclude_base)
+    options = settings or given_settings(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
+    workspace = discover([] if stdin is not None else list(paths), options)
     project = survey(workspace, stdin)
-    judge = partial(_share, select=select, ignore=ignore, opacus=opacus, min_certainty=min_certainty)
+    check_rules(options)
     with paused_collector():
         if project.seeds:
-            found = judge_shared(project, groups(project), jobs or usable_cores(), judge)
+            cores = jobs or workspace.config.jobs or usable_cores()
+            found = judge_shared(project, groups(project), cores, _share)
         else:
-            found = judge(project, ())
+            found = _share(project, ())
+        findings = _offered(project, found)
     return ScanResult(
         root=workspace.display(workspace.root),
         files_seen=project.seen,
         files_analysed=len(found.analysed),
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
         cut_short=tuple(sorted(found.cut_short)),
+        warnings=() if stdin is not None else workspace.warnings,
         runs=tuple(found.runs),
-        findings=tuple(found.findings),
+        findings=tuple(findings),
         lines=found.lines,
+        empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
     )
 
 
-def _share(project: Project, chosen: Sequence[Group], *, min_certainty: Certainty, **options: Any) -> Share:
+def _offered(project: Project, found: Share) -> list[Finding]:
+    """The findings with the fixes that are really made of this tree."""
+    if all(f.fix is None for f in found.findings):
+        return found.findings
+    if "-" in project.seeds:
+        return [f._replace(fix=None) for f in found.findings]  # there is no file to mend
+    from dpmigrate.fixing.offers import with_offers
+
+    return with_offers(found.findings, found.runs, project)
+
+
+def _share(project: Project, chosen: Sequence[Group]) -> Share:
     """Analyse some groups of modules of a surveyed project, and match every advisory on them."""
     if chosen:
         analyse_groups(project, chosen)
-    found = findings_of(project, **options)
-    kept = [f for f in found.findings if min_certainty == "possible" or f.certainty == "definite"]
+    found = findings_of(project)
+    kept = _certain_enough(project, found.findings)
     return Share(
         found.runs,
         kept,
@@ -78,6 +93,16 @@ def _share(project: Project, chosen: Sequence[Group], *, min_certainty: Certaint
         found.unused_ignores,
         dict(_frames(project, kept)),
     )
+
+
+def _certain_enough(project: Project, findings: list[Finding]) -> list[Finding]:
+    """The findings that the options of their files let through."""
+    if not findings:
+        return []
+    from dpmigrate.advisories.choice import Choices
+
+    choices = Choices(project.workspace.settings)
+    return [f for f in findings if choices.of(project.workspace.absolute(f.span.path)).shows(f)]
 
 
 def _frames(

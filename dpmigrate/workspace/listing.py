@@ -1,54 +1,145 @@
-"""Every regular file of a folder tree that can matter, by git where there is git, else by a walk.
+"""Every regular file of a folder tree that can matter.
 
-Both give absolute paths of regular files. A link is never followed out of the tree: a link to a
-folder is skipped (its target, when inside, is listed at its own place), and a link to a file
-yields the file itself. Dangling links and files that git lists but that are gone are left out.
+Absolute paths of regular files, in repositories those that git tracks or does not ignore. No program
+is run, git neither, and nothing outside of the tree is read: a link to a folder is skipped (its target,
+when inside, is listed at its own place), a link to a file inside yields the file itself. Dangling links
+are left out. As git does, a repository inside is listed by its own rules.
 """
 
 # Run once for every file of a project, where pathlib is several times slower.
-# ruff: noqa: PTH112, PTH116, PTH118, PTH123
+# ruff: noqa: PTH116
 
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from dpmigrate.workspace.gitignore import Gitignore, read_gitignore
 from dpmigrate.workspace.names import SKIPPED_FOLDERS, SKIPPED_PART, is_dependency_file, is_source
+from dpmigrate.workspace.reading import reason_of
+from dpmigrate.workspace.tracked import Tracked, exclude_file, git_folder, tracked
 
-_SUBMODULE_PATH = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
+
+class Problem(NamedTuple):
+    """What the listing could not do at an absolute path; ``fails`` where files may be missing for it."""
+
+    path: str
+    line: int
+    reason: str
+    fails: bool
 
 
-def list_tree(root: str, excluded: Gitignore | None = None) -> tuple[set[str], set[str]]:
-    """(sources, dependency files) below ``root``, ignored files and virtual environments left out."""
-    sources: set[str] = set()
-    dependencies: set[str] = set()
-    for path, real in _paths(root):
-        if excluded is not None and excluded.ignored(path):
-            continue
+class Listing:
+    """What lies below some folders: absolute paths of sources and of dependency files, and problems."""
+
+    def __init__(self, excluded: Callable[[str], bool]) -> None:
+        """``excluded`` says of the absolute path of a file whether the configuration leaves it out."""
+        self.sources: set[str] = set()
+        self.dependencies: set[str] = set()
+        self.problems: list[Problem] = []
+        self._excluded = excluded
+
+    def add_tree(self, root: str) -> None:
+        """All files below a project's root, ignored files and virtual environments left out."""
+        for path, real in self._walk(root):
+            if not self._excluded(path):
+                self._add(path, real)
+
+    def add_folder(self, folder: str, although_excluded: bool) -> None:
+        """Files below a folder that the user named although it is ignored."""
+        for path, real in self._walk(folder):
+            if although_excluded or not self._excluded(path):
+                self._add(path, real)
+
+    def _add(self, path: str, real: str) -> None:
         if is_source(path):
-            sources.add(real)
+            self.sources.add(real)
         if is_dependency_file(path):
-            dependencies.add(real)
-    return sources, dependencies
+            self.dependencies.add(real)
+
+    def holds(self, folder: str) -> bool:
+        """Whether any file was found below ``folder``."""
+        prefix = folder.rstrip("/") + "/"
+        return any(path.startswith(prefix) for paths in (self.sources, self.dependencies) for path in paths)
+
+    def _walk(self, top: str) -> Iterator[tuple[str, str]]:
+        """Pairs of a path that may matter and the regular file it stands for."""
+        pending = [_Folder(top, None, None, False)]
+        while pending:
+            at = pending.pop()
+            try:
+                with os.scandir(at.path) as entries:
+                    children = list(entries)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.problems.append(Problem(at.path, 1, reason_of(error), fails=True))
+                continue
+            names = {entry.name for entry in children}
+            if "pyvenv.cfg" in names and at.path != top:
+                continue
+            if ".git" in names and (folder := git_folder(at.path)) is not None:
+                at = self._repository(at.path, folder)
+            ignores, repository, hidden = at.ignores, at.repository, at.hidden
+            if ".gitignore" in names:
+                ignores = self._rules(at.path + "/.gitignore", at.path, ignores)
+            for entry in children:
+                path = entry.path
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if entry.name in SKIPPED_FOLDERS if is_folder else not _may_matter(entry.name, at.path):
+                    continue
+                ignored = hidden or (ignores is not None and ignores.says(path, is_folder))
+                if ignored and (repository is None or not repository.knows(path, is_folder)):
+                    continue
+                if is_folder:
+                    pending.append(_Folder(path, ignores, repository, ignored))
+                elif entry.is_file(follow_symlinks=False):
+                    yield path, path
+                elif (real := _regular(path, top)) is not None:
+                    yield path, real
+
+    def _repository(self, root: str, folder: str) -> _Folder:
+        """The top folder of a repository: no rules from above it hold here."""
+        ignores = self._rules(exclude_file(folder), root, None)
+        return _Folder(root, ignores, _Repository(root, folder), False)
+
+    def _rules(self, path: str, folder: str, above: Gitignore | None) -> Gitignore | None:
+        def warn(line: int, reason: str) -> None:
+            self.problems.append(Problem(path, line, reason, fails=False))
+
+        return read_gitignore(path, folder.rstrip("/") + "/", above, warn)
 
 
-def list_folder(folder: str) -> tuple[set[str], set[str]]:
-    """(sources, dependency files) below a folder that the user named although it is ignored."""
-    found = list(_walk(folder))
-    sources = {real for path, real in found if is_source(path)}
-    return sources, {real for path, real in found if is_dependency_file(path)}
+class _Folder(NamedTuple):
+    """A folder to list; ``hidden`` where all but what is tracked is ignored."""
+
+    path: str
+    ignores: Gitignore | None
+    repository: _Repository | None
+    hidden: bool
+
+
+class _Repository:
+    """What a repository tracks; its index is read when something in it is ignored."""
+
+    def __init__(self, root: str, git: str) -> None:
+        self._git = git
+        self._start = len(root.rstrip("/")) + 1
+        self._names: Tracked | None = None
+
+    def knows(self, path: str, folder: bool) -> bool:
+        """Whether the file, or anything that matters in the folder, at an absolute path is tracked."""
+        if self._names is None:
+            self._names = tracked(self._git, _may_matter)
+        return path[self._start :] in (self._names.folders if folder else self._names.files)
 
 
 def _regular(path: str, root: str) -> str | None:
     """The regular file at ``path``, links inside ``root`` resolved; None for anything else."""
     try:
-        mode = os.lstat(path).st_mode
-        if stat.S_ISREG(mode):
-            return path
-        if not stat.S_ISLNK(mode):
+        if not stat.S_ISLNK(os.lstat(path).st_mode):
             return None
         real = os.path.realpath(path)
         inside = real.startswith(root.rstrip("/") + "/")
@@ -59,89 +150,5 @@ def _regular(path: str, root: str) -> str | None:
         return None
 
 
-def _git_files(root: str) -> list[tuple[str, str]] | None:
-    """Tracked files, and untracked ones that are not ignored; None when git cannot tell.
-
-    Pairs of a path that may matter and the regular file it stands for, as everywhere here.
-    """
-    import subprocess  # costs as much as all of this module; not needed outside of repositories
-
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    environment["GIT_OPTIONAL_LOCKS"] = "0"
-    # fsmonitor names a program of the repository's choice, which a scan must not start.
-    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-co", "--exclude-standard", "-z"]
-    try:
-        result = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if result.returncode != 0:
-        return None
-    names = os.fsdecode(result.stdout).split("\0")
-    environments = tuple(name[: -len("pyvenv.cfg")] for name in names if name.endswith("/pyvenv.cfg"))
-    prefix = root.rstrip("/") + "/"
-    paths: list[tuple[str, str]] = []
-    for name in names:
-        if name.endswith("/"):
-            paths += _paths(prefix + name.rstrip("/"))
-        elif not _may_matter(name) or SKIPPED_PART.search(name) or name.startswith(environments):
-            continue
-        elif (real := _regular(prefix + name, root)) is not None:
-            paths.append((prefix + name, real))
-    for submodule in _submodules(root):
-        if os.path.isdir(submodule):
-            paths += _paths(submodule)
-    return paths
-
-
-def _paths(folder: str) -> list[tuple[str, str]]:
-    """Paths below a folder, by git where it is a repository (git lists none of a nested one)."""
-    found = _git_files(folder) if os.path.lexists(folder + "/.git") else None
-    return list(_walk(folder)) if found is None else found
-
-
-def _submodules(root: str) -> list[str]:
-    try:
-        with open(root + "/.gitmodules", encoding="utf-8", errors="replace") as stream:
-            text = stream.read()
-    except OSError:
-        return []
-    folders = (os.path.normpath(os.path.join(root, m)) for m in _SUBMODULE_PATH.findall(text))
-    return [f for f in folders if f.startswith(root.rstrip("/") + "/")]
-
-
-def _walk(top: str) -> Iterator[tuple[str, str]]:
-    """Files below ``top`` by a plain walk, nested ``.gitignore`` files honoured."""
-    pending: list[tuple[str, Gitignore | None]] = [(top, None)]
-    while pending:
-        folder, ignores = pending.pop()
-        try:
-            with os.scandir(folder) as entries:
-                children = list(entries)
-        except OSError:
-            continue
-        names = {entry.name for entry in children}
-        if "pyvenv.cfg" in names and folder != top:
-            continue
-        if ".gitignore" in names:
-            ignores = read_gitignore(folder, ignores)
-        for entry in children:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name in SKIPPED_FOLDERS or (ignores and ignores.ignored(entry.path, folder=True)):
-                    continue
-                pending.append((entry.path, ignores))
-            elif not _may_matter(entry.name, folder) or (ignores and ignores.ignored(entry.path)):
-                continue
-            elif entry.is_file(follow_symlinks=False):
-                yield entry.path, entry.path
-            elif (real := _regular(entry.path, top)) is not None:
-                yield entry.path, real
-
-
 def _may_matter(name: str, folder: str = "") -> bool:
     return is_source(name) or is_dependency_file(f"{folder}/{name}")
-
-
-def under(paths: Iterable[str], folder: str) -> bool:
-    """Whether any of the paths lies below ``folder``."""
-    prefix = folder.rstrip("/") + "/"
-    return any(path.startswith(prefix) for path in paths)

@@ -7,12 +7,15 @@ neither decoded nor read twice.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from dpmigrate.model import NotAnalysed
 
 _CHUNK = 1 << 16
+# Without waiting: what was a file when it was listed may be a pipe that nobody writes to by now.
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Telling(NamedTuple):
@@ -25,7 +28,7 @@ class Telling(NamedTuple):
 
 def read_bytes(path: str) -> bytes:
     """The whole file. Raises ``OSError``."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, _FLAGS)
     try:
         data = os.read(descriptor, _CHUNK)
         if len(data) < _CHUNK:
@@ -35,6 +38,26 @@ def read_bytes(path: str) -> bytes:
             data = os.read(descriptor, 16 * _CHUNK)
             parts.append(data)
         return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def read_at_most(path: str, limit: int) -> bytes | None:
+    """A regular file of at most ``limit`` bytes; None for anything else, a link among them."""
+    try:
+        # Asked first: opening alone can already do something to a device.
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return None
+        descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
+    except (OSError, ValueError):
+        return None
+    try:
+        if os.fstat(descriptor).st_size > limit:
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(limit)
+    except OSError:
+        return None
     finally:
         os.close(descriptor)
 

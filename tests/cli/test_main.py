@@ -11,7 +11,7 @@ import pytest
 from dpmigrate import __version__
 from tests.cli.conftest import Run
 
-HEAVY = ("libcst", "torch", "opacus", "rich", "tomlkit", "packaging", "pathspec", "importlib.metadata")
+HEAVY = ("libcst", "torch", "opacus", "rich", "tomlkit", "packaging", "importlib.metadata")
 
 
 def child(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -7,14 +7,25 @@ that fills these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
 
 from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.values import NOTHING, Absent, Const, Entry, Obj, Value
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Absent,
+    Atom,
+    Const,
+    Entry,
+    External,
+    Obj,
+    Unknown,
+    Value,
+    join_all,
+)
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -76,7 +87,19 @@ MethodHandler = Callable[["Interpreter", CallInfo, Entry], Value]
 AttributeHandler = Callable[["Interpreter", Entry, cst.CSTNode], Value]
 AssignHandler = Callable[["Interpreter", Entry, Value, cst.CSTNode], None]
 
+Key = TypeVar("Key", bound=Hashable)
+Registered = TypeVar("Registered")
+
 FUNCTIONS: dict[str, FunctionHandler] = {}
+HOOKS: dict[str, list[FunctionHandler]] = {}
+"""Who waits for moments of the analysis that are no call of a library's name.
+
+``<unknown call>`` (callee, *arguments) and ``<escape>`` (what goes in, callee): code that cannot be
+followed; ``<call not followed>`` (callee): code that the budget did not reach; ``<part of a model>``
+(callee, *arguments): a result that is not empty stands for the call's; ``<kept>`` (keeper, value);
+``<gradient assignment>`` (parameters, value); ``<assign KIND.NAME>`` (object, value);
+``<returned to a framework>`` (receiver, result): a method that nothing in the project calls returned.
+"""
 METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}
 ITERATION: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
@@ -90,13 +113,31 @@ CANONICAL: dict[str, Callable[[str], str]] = {}
 
 
 def function(*names: str) -> Callable[[FunctionHandler], FunctionHandler]:
-    """Register what calling some library names does."""
+    """Register what calling some library names does.
+
+    A name in angle brackets is a moment of the analysis (:data:`HOOKS`), which any number of libraries
+    may wait for. Raises ValueError for a library name that has another handler already.
+    """
 
     def register(handler: FunctionHandler) -> FunctionHandler:
-        FUNCTIONS.update(dict.fromkeys(names, handler))
+        for name in names:
+            if name.startswith("<"):
+                HOOKS.setdefault(name, []).append(handler)
+            else:
+                _once(FUNCTIONS, name, handler)
         return handler
 
     return register
+
+
+def _once(table: dict[Key, Registered], key: Key, handler: Registered) -> None:
+    if table.setdefault(key, handler) is not handler:
+        raise ValueError(f"{key} has a handler already: one library would silently replace another")
+
+
+def tell(ip: Interpreter, hook: str, info: CallInfo) -> Value:
+    """Tell all that wait for a moment of the analysis; what they make of it, joined."""
+    return join_all(handler(ip, info) for handler in HOOKS.get(hook, ()))
 
 
 def prefix(*names: str) -> Callable[[FunctionHandler], FunctionHandler]:
@@ -115,7 +156,8 @@ def method(kinds: str | tuple[str, ...], *names: str) -> Callable[[MethodHandler
     kinds = (kinds,) if isinstance(kinds, str) else kinds
 
     def register(handler: MethodHandler) -> MethodHandler:
-        METHODS.update({(k, n): handler for k in kinds for n in names})
+        for key in ((k, n) for k in kinds for n in names):
+            _once(METHODS, key, handler)
         return handler
 
     return register
@@ -149,6 +191,34 @@ def function_for(name: str) -> FunctionHandler | None:
     return None
 
 
+def data_of(atom: Atom) -> Atom:
+    """What a package outside the project holds, as something unknown; code, and any other atom, as it is.
+
+    A module and what the tables know are code. Whatever else is read from a package (``sys.platform``,
+    ``wandb.config.mode``, ``torch.__version__``) can be equal to anything, and true or not.
+    """
+    if not isinstance(atom, External) or not is_data(atom.name):
+        return atom
+    return Unknown(symbol_of(atom.name), f"`{atom.name}` of another package")
+
+
+def is_data(name: str) -> bool:
+    """Whether a library name is none of the modules, functions and classes that are known."""
+    if "." not in name or name.startswith(("builtins.", "torch.nn.")):
+        return False
+    return name not in FUNCTIONS and name not in CONSTANTS
+
+
+CONSTANTS = dict.fromkeys(("typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"), Const(False))
+"""Names of libraries that have one value in every execution."""
+
+
+def symbol_of(name: str) -> Hashable:
+    """What to call the value of a library name; a variable of the environment is one however it is read."""
+    variable = name.removeprefix("os.environ[")
+    return ("environment", variable[1:-2]) if variable != name else ("external", name)
+
+
 def method_for(receiver: Obj, name: str) -> MethodHandler | None:
     """What a method of an object does, if it is known."""
     return METHODS.get((receiver.kind, name)) or METHODS.get((receiver.kind, "*"))
@@ -159,14 +229,17 @@ __all__: list[Any] = [
     "CANONICAL",
     "ENTERING",
     "FUNCTIONS",
+    "HOOKS",
     "ITERATION",
     "METHODS",
     "CallInfo",
     "attribute",
     "canonical",
+    "data_of",
     "function",
     "function_for",
     "method",
     "method_for",
     "prefix",
+    "tell",
 ]

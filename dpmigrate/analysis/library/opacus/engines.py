@@ -7,11 +7,11 @@ from collections.abc import Hashable
 from dpmigrate.analysis import outcomes
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, shorten
+from dpmigrate.analysis.ledger import MadeBy
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.training import MadeBy
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, const, join_all, of
 

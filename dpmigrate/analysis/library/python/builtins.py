@@ -11,6 +11,7 @@ from dpmigrate.analysis.assignment import iterate, update_dict
 from dpmigrate.analysis.attributes import get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
+from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.values import (
@@ -49,7 +50,9 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
     if default and isinstance(unknown, Unknown):
         return open_value(ip, unknown.symbol, default, None, ip.origin(info.node, "getattr default"))
     if default and (not found or any(isinstance(a, Unknown) for a in found.atoms)):
-        return join_all([default.because(ip.origin(info.node, "getattr default")), found])
+        default = default.because(ip.origin(info.node, "getattr default"))
+        gaps = [e.guard for e in found.entries if isinstance(e.atom, Unknown)] or [ALWAYS]
+        return join_all([found, *(default.guarded(guard) for guard in gaps)])
     return found
 
 
