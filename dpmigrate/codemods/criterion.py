@@ -166,7 +166,7 @@ class CriterionPlan:
         return all(is_parameter(self.facts, kept.name, self.facts.scope(call)) for call in kept.calls)
 
     def _binds_globally(self, kept: Kept, own: Scope) -> bool:
-        """Whether the call's function sets variables of the module, of which the criterion is then one more."""
+        """Whether the call's function sets variables of the module: the criterion is then one more."""
         facts = self.facts
         statements = declared_global(facts, self.scope)
         if own is not self.module.tree or self.result.scopes != [self.scope] or not statements:
