@@ -11,6 +11,7 @@ from packaging.version import Version
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.options import Options
+from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, plan_raise
 from dpmigrate.versions.releases import RELEASES, between
 from dpmigrate.versions.specifiers import parse_specifier
@@ -18,7 +19,6 @@ from dpmigrate.workspace.errors import UsageError
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.ledger import PrivateRun
-    from dpmigrate.analysis.modules import ModuleInfo
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
 
@@ -68,26 +68,12 @@ def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options
     below = wanted.lower_bound.version if wanted.lower_bound is not None else DEFAULT_LOWER_BOUND
     disagree = any(versions_of(run, project.declarations, None).disagree for run in runs if run.ghost)
     pins: list[Pin] = []
-    for path in _users(project, runs[0].module):
+    for path in users_of(project, runs[0].module):
         declared = project.declarations.declared_for(path)
         pins += declared.admitting(parse_specifier(f"<{below}"))
         if disagree:
             pins += declared.admitting(parse_specifier(f"<{needed(runs)}"))
     return list(dict.fromkeys(pins))
-
-
-def _users(project: Project, module: ModuleInfo) -> list[str]:
-    """The path of a module, and those of the files that import it, directly or not."""
-    from dpmigrate.analysis.components import imports_in
-
-    assert project.program is not None
-    group = next((g for g in project.groups if module.key in g.members), None)
-    parsed = {key: info for key in (group.members if group else ()) if (info := project.parsed.get(key))}
-    imports = {k: set(imports_in(project.program.modules, k, i.source.data)) for k, i in parsed.items()}
-    reached = {module.key}
-    while more := {key for key, imported in imports.items() if key not in reached and imported & reached}:
-        reached |= more
-    return [module.path, *sorted({parsed[key].path for key in reached & set(parsed)} - {module.path})]
 
 
 def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Obj
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, add_element, add_entry, add_parameter, name_of
@@ -100,10 +99,6 @@ def _hands_on(call: cst.CSTNode, fn: cst.FunctionDef, name: str, method: bool) -
     return isinstance(value, cst.Name) and value.value == name
 
 
-def _is_optimizer(facts: Facts, node: cst.BaseExpression) -> bool:
-    return any(isinstance(a, Obj) and a.kind == "dp-optimizer" for a in facts.atoms(node))
-
-
 def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:
     """Make a function return one variable more, behind the optimizer, and its callers take it.
 
@@ -128,7 +123,7 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
         _out_by_key(facts, edits, value, [call for call, _ in calls], name)
         return
     count = len(value.elements)
-    optimizers = [i for i, e in enumerate(value.elements) if _is_optimizer(facts, e.value)]
+    optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
     place = optimizers[0] + 1 if len(optimizers) == 1 else min(2, count)
     edits.of(module).change(value, lambda new: add_element(new, place, name))
     for call, where in calls:
