@@ -66,6 +66,13 @@ class Project:
             return source.lines(cell)
         return shown_lines(self.dependencies[path]) if path in self.dependencies else ()
 
+    def file_lines(self, path: str, cell: int) -> tuple[int, ...]:
+        """The line of the file for every line of a notebook's cell; none of an unknown file."""
+        source = self.sources.get(path)
+        if source is None or source.notebook is None:
+            return ()
+        return source.notebook.text.file_lines(cell)
+
     @property
     def analysed(self) -> int:
         """The number of source files that were parsed."""
