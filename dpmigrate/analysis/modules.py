@@ -118,7 +118,7 @@ class Modules:
         return None
 
     def in_library(self, key: str) -> bool:
-        """Whether a file belongs to Opacus or a fork, with its tests, or to a copy of the whole repository."""
+        """Whether a file belongs to Opacus or a fork, its tests included, or to a copy of the whole."""
         parts = PurePosixPath(key).parts
         return any(parts[: len(folder)] == folder for folder in (*self._libraries, *self._checkouts))
 
