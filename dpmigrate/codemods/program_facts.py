@@ -155,6 +155,10 @@ class Facts:
         seen = self.interpreter.observed.get(node, {})
         return list(dict.fromkeys(a for a, g in seen if not contradict(g, guard)))
 
+    def is_a(self, node: cst.CSTNode, kind: str) -> bool:
+        """Whether an expression was seen to be an object of a kind."""
+        return any(isinstance(a, Obj) and a.kind == kind for a in self.atoms(node))
+
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
         """Whether an expression was evaluated under ``guard`` at all."""
         return any(not contradict(g, guard) for _, g in self.interpreter.observed.get(node, {}))

@@ -1,7 +1,8 @@
 """One project as scan and fix see it: its files, what was analysed of them, and its Opacus pins.
 
 ``opening`` makes one, from the telling files on; ``texts`` reads and parses its files on demand;
-``dependencies`` reads what it declares of Opacus, where something private was found.
+``users`` tells who imports a module; ``dependencies`` reads what it declares of Opacus, where something
+private was found.
 """
 
 from __future__ import annotations
