@@ -84,10 +84,7 @@ def test_a_layer_behind_a_layer(tmp_path: Path, net: str) -> None:
         ("out = self.conv(x)\n        out += x\n        return out", 14),
         ("out = self.conv(x).view(-1)\n        return F.relu(out, inplace=True)", 14),
         ("return self.conv(x).relu_()", 13),
-        (
-            "for _ in range(2):\n            x = self.conv(x)\n            x = F.relu(x, True)\n        return x",
-            15,
-        ),
+        ("while x.any():\n            x = F.relu(self.conv(x), True)\n        return x", 14),
     ],
 )
 def test_the_forms_of_a_forward(tmp_path: Path, body: str, line: int) -> None:
