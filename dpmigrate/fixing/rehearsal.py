@@ -33,6 +33,7 @@ class Rehearsals:
         project.seen = old.seen
         project.unreadable = old.unreadable
         project.seeds = {path: overlay.get(path, data) for path, data in old.seeds.items()}
+        project.layout = old.layout
         texts = Texts(project, self._ready)
         changed = {texts.key(path): data for path, data in overlay.items() if texts.key(path) in old.parsed}
         modules = texts.modules()

@@ -1,15 +1,14 @@
-"""One scan in several processes: each takes some components of the project, the answers are joined.
+"""One scan in parts: each group of modules is judged by itself, in several processes, and the answers joined.
 
-The result is the same, byte for byte, as that of one process: components have nothing to do
-with one another, and what several of them say of one dependency pin is settled as the matching
-itself settles it.
+The result is the same, byte for byte, in whatever order they come: groups have nothing to do with one
+another, and what several of them say of one dependency pin is settled as the matching itself settles it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,10 +35,14 @@ class Share(NamedTuple):
     unused_ignores: frozenset[Span] = frozenset()
     """The findings that are about a comment which suppressed nothing here."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
+    asked: frozenset[str] = frozenset()
+    """Keys of the files whose text or tree the analysis asked for."""
 
 
-Judge = Callable[["Project", Sequence["Group"]], Share]
-"""Analyses some groups of modules of a surveyed project and says what there is."""
+Judge = Callable[["Project", "Group"], Share]
+"""Analyses one group of modules of a surveyed project and says what there is."""
+Told = Callable[[int, int], None]
+"""Hears how many groups of how many are done."""
 
 _task: tuple[Project, Judge] | None = None
 
@@ -49,25 +52,43 @@ def _begin(project: Project, judge: Judge) -> None:
     _task = project, judge
 
 
-def _work(chosen: Sequence[Group]) -> Share:
+def _work(group: Group) -> Share:
     assert _task is not None
     project, judge = _task
-    return judge(project, chosen)
+    return judge(project, group)
 
 
-def judge_shared(project: Project, chosen: list[Group], jobs: int, judge: Judge) -> Share:
-    """Judge every group in up to ``jobs`` processes, in this one when that is not worth their start."""
-    size = sum(map(len, project.seeds.values()))
-    if jobs < 2 or len(chosen) < 2 or size < WORTH_SHARING:
-        return judge(project, chosen)
-    bins = _balanced(chosen, min(jobs, len(chosen)))
-    from concurrent.futures import ProcessPoolExecutor
+def judge_each(
+    project: Project, chosen: Sequence[Group], jobs: int, judge: Judge, told: Told
+) -> Iterator[tuple[Group, Share]]:
+    """Judge every group by itself in up to ``jobs`` processes, in this one when that is not worth their start.
+
+    Answers come as they are ready.
+    """
+    if jobs < 2 or len(chosen) < 2 or _size(project, chosen) < WORTH_SHARING:
+        for done, group in enumerate(chosen):
+            told(done, len(chosen))
+            yield group, judge(project, group)
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
     # Forked children have what is read and imported so far; elsewhere that is neither safe nor there.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(len(bins), context, _begin, (project, judge)) as pool:
-        return join(list(pool.map(_work, bins)))
+    with ProcessPoolExecutor(min(jobs, len(chosen)), context, _begin, (project, judge)) as pool:
+        # The largest first, so that none of them is left to one process at the end.
+        ordered = sorted(chosen, key=lambda g: len(g.members), reverse=True)
+        pending = {pool.submit(_work, group): group for group in ordered}
+        for done, answer in enumerate(as_completed(pending)):
+            told(done, len(chosen))
+            yield pending[answer], answer.result()
+
+
+def _size(project: Project, chosen: Iterable[Group]) -> int:
+    """Bytes of telling source in some groups."""
+    root = project.workspace.root.rstrip("/") + "/"
+    members = frozenset[str]().union(*(group.members for group in chosen))
+    return sum(len(data) for path, data in project.seeds.items() if path.removeprefix(root) in members)
 
 
 def usable_cores() -> int:
@@ -75,14 +96,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _balanced(chosen: Iterable[Group], count: int) -> list[list[Group]]:
-    """The groups in ``count`` bins of about as many modules."""
-    bins: list[list[Group]] = [[] for _ in range(count)]
-    for group in sorted(chosen, key=lambda g: len(g.members), reverse=True):
-        min(bins, key=lambda held: sum(len(g.members) for g in held)).append(group)
-    return bins
 
 
 def join(shares: Sequence[Share]) -> Share:
