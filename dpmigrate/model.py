@@ -192,3 +192,5 @@ class ScanResult(NamedTuple):
     """What was passed over, such as an ignore pattern without meaning."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""
+    empty: bool = False
+    """Whether no Python file, notebook or dependency file is below the given paths."""

@@ -60,6 +60,11 @@ class Versions:
         return self.together != everything()
 
 
+Assumed = Callable[[str], "VersionSet | None"]
+"""The releases that the options say to assume for a file, by its path as reports show it, whatever the
+project's pins say; None: by those."""
+
+
 def given(run: TrainingRun, name: str) -> bool:
     """Whether a keyword is certainly given (and not None) in the call."""
     atoms = run.argument(name).atoms

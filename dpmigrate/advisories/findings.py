@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, Span
@@ -10,9 +9,10 @@ from dpmigrate.project import Project
 from dpmigrate.workspace.discover import Workspace
 
 if TYPE_CHECKING:
-    from dpmigrate.advisories.catalogue import Advisory
+    from dpmigrate.advisories.choice import Choices
     from dpmigrate.advisories.matching import Match
     from dpmigrate.versions.pin import Pin
+    from dpmigrate.versions.releases import VersionSet
 
 
 class Found:
@@ -27,68 +27,71 @@ class Found:
         self.unused_ignores: frozenset[Span] = frozenset()
 
 
-def findings_of(
-    project: Project, *, select: Collection[str] = (), ignore: Collection[str] = (), opacus: str | None = None
-) -> Found:
-    """Match every advisory on a project: runs, findings inside the given paths, what was not analysed."""
+def findings_of(project: Project) -> Found:
+    """Match every advisory on a project: runs, findings inside the given paths, what was not analysed.
+
+    Each finding goes by the options of the file that it is in. Raises ConfigError for a wrong option.
+    """
     out = Found()
     out.not_analysed = list(project.not_analysed)
     if project.program is None and not out.not_analysed:
         return out
-    from dpmigrate.advisories.catalogue import advisories
+    from dpmigrate.advisories.choice import Choices
 
-    wanted = [
-        a
-        for a in advisories()
-        if a.id not in ignore and (a.id in select if select else a.reported != "selected")
-    ]
+    choices = Choices(project.workspace.settings)
     if project.program is not None:
-        _judge(project, wanted, opacus, out, bool(select))
-    _not_analysed(project, wanted, out)
+        _judge(project, choices, out)
+    _not_analysed(project, choices, out)
     out.findings = sorted((f for f, _ in out.matches), key=lambda f: f.sort_key)
     return out
 
 
-def _judge(project: Project, wanted: list[Advisory], opacus: str | None, out: Found, selected: bool) -> None:
+def _judge(project: Project, choices: Choices, out: Found) -> None:
+    from dpmigrate.advisories.catalogue import advisories
     from dpmigrate.advisories.ignores import Ignores
     from dpmigrate.advisories.matching import match_runs
     from dpmigrate.advisories.pins import match_pins
     from dpmigrate.advisories.retired import match_retired
     from dpmigrate.advisories.summary import summarise
-    from dpmigrate.versions.specifiers import parse_specifier
 
-    override = parse_specifier(opacus) if opacus is not None else None
-    summaries = summarise(project, override)
-    index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     workspace = project.workspace
+
+    def assumed(path: str) -> VersionSet | None:
+        return choices.of(workspace.absolute(path)).opacus
+
+    summaries = summarise(project, assumed)
+    index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     shown = [i for i, (run, _) in enumerate(summaries) if _is_target(workspace, run.path)]
     numbers = {i: n for n, i in enumerate(shown)}
     out.runs = [summaries[i][0] for i in shown]
     ignores = Ignores(project)
-    matches = list(match_runs(project, [a for a in wanted if a.match.get("about") != "pins"], override))
-    for advisory in wanted:
+    matches = list(match_runs(project, [a for a in advisories() if a.match.get("about") != "pins"], assumed))
+    for advisory in advisories():
         if advisory.match.get("about") == "pins":
-            matches.extend(match_pins(project, advisory, override))
+            matches.extend(match_pins(project, advisory, assumed))
         if advisory.match.get("about") == "retired":
-            matches.extend(match_retired(project, advisory, override))
+            matches.extend(match_retired(project, advisory, assumed))
     merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
     for match in matches:
         if match.origin is not None and _in_library(project, match):
             continue
-        narrow = match.advisory.match.get("only-ghost-unless-selected") and not selected
-        if narrow and match.run is not None and not match.run.ghost:
-            continue
         finding = _finding(project, match, numbers.get(index.get(id(match.run), -1)))
-        if not _is_target(workspace, finding.span.path) or ignores.covers(match, finding):
+        if not _is_target(workspace, finding.span.path) or not _wanted(choices, workspace, match, finding):
+            continue
+        if ignores.covers(match, finding):
             continue
         key = (finding.rule, finding.span)
         old = merged.get(key)
         if old is None or (old[0].certainty == "possible" and finding.certainty == "definite"):
             merged[key] = (finding, match)
     out.matches = list(merged.values())
-    for advisory in wanted:
+    for advisory in advisories():
         if advisory.match.get("about") == "ignores":
-            unused = ignores.unused(advisory, workspace)
+            unused = [
+                (finding, match)
+                for finding, match in ignores.unused(advisory, workspace)
+                if _wanted(choices, workspace, match, finding)
+            ]
             out.matches.extend(unused)
             used = ignores.used()
             out.unused_ignores = frozenset(
@@ -132,11 +135,13 @@ def _span_of_pin(project: Project, pin: Pin) -> Span:
     return Span(pin.path, pin.line, start + 1, pin.line, end + 1, pin.cell)
 
 
-def _not_analysed(project: Project, wanted: list[Advisory], out: Found) -> None:
-    advisory = next((a for a in wanted if a.match.get("about") == "files"), None)
-    if advisory is None or not out.not_analysed:
+def _not_analysed(project: Project, choices: Choices, out: Found) -> None:
+    if not out.not_analysed:
         return
+    from dpmigrate.advisories.catalogue import advisories
     from dpmigrate.advisories.matching import Match
+
+    advisory = next(a for a in advisories() if a.match.get("about") == "files")
 
     for n in out.not_analysed:
         span = Span(n.path, n.line, 1, n.line, 1, n.cell)
@@ -145,7 +150,18 @@ def _not_analysed(project: Project, wanted: list[Advisory], out: Found) -> None:
         finding = Finding(
             advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
         )
-        out.matches.append((finding, match))
+        if _wanted(choices, project.workspace, match, finding):
+            out.matches.append((finding, match))
+
+
+def _wanted(choices: Choices, workspace: Workspace, match: Match, finding: Finding) -> bool:
+    """Whether the options of the finding's file let its rule be reported there."""
+    path = workspace.absolute(finding.span.path)
+    choice = choices.of(path)
+    if finding.rule not in choice.enabled or choices.ignored(path, finding.rule, finding.name):
+        return False
+    narrow = match.advisory.match.get("only-ghost-unless-selected") and finding.rule not in choice.asked
+    return not (narrow and match.run is not None and not match.run.ghost)
 
 
 def _in_library(project: Project, match: Match) -> bool:

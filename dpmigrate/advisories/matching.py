@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dpmigrate.advisories import conditions
 from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
-from dpmigrate.advisories.evidence import Versions, same_calls, versions_of
+from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin
@@ -43,9 +43,7 @@ class Match:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def match_runs(
-    project: Project, advisories: Sequence[Advisory], override: VersionSet | None = None
-) -> Iterator[Match]:
+def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assumed) -> Iterator[Match]:
     """Every match of every advisory on every run of a project, in no particular order."""
     program = project.program
     cases = [(advisory, case) for advisory in advisories for case in cases_of(advisory)]
@@ -54,7 +52,7 @@ def match_runs(
         for run in part.runs:
             if run.guessed:
                 continue
-            versions = versions_of(run, project.declarations, override, alike(run))
+            versions = versions_of(run, project.declarations, assumed(run.module.path), alike(run))
             for advisory, case in cases:
                 for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
                     found = _judge(advisory, case, subject)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.cases import affected_versions
 from dpmigrate.advisories.catalogue import Advisory
-from dpmigrate.advisories.evidence import same_calls, versions_of
+from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
 from dpmigrate.advisories.matching import Match, made_by
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.model import Place
-from dpmigrate.versions.releases import VersionSet, between, everything
+from dpmigrate.versions.releases import between, everything
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -21,10 +21,10 @@ BEFORE_WRAPPED_RELEASES = between("1.5", "1.5.3")
 """Code that only runs on these is reported by DPM4xx where the pins forbid them."""
 
 
-def match_pins(project: Project, advisory: Advisory, override: VersionSet | None = None) -> Iterator[Match]:
+def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
     """The pins to change, each once, with the surest run that asks for it."""
     program, declarations = project.program, project.declarations
-    if program is None or declarations is None or override is not None:
+    if program is None or declarations is None:
         return
     affected = affected_versions(advisory, advisory.match)
     found: dict[tuple[str, int | None, int], Match] = {}
@@ -33,6 +33,8 @@ def match_pins(project: Project, advisory: Advisory, override: VersionSet | None
         r for r in program.runs if r.ghost and not r.guessed and not program.modules.in_library(r.module.key)
     )
     for run in sorted(own, key=_surest_first):
+        if assumed(run.module.path) is not None:
+            continue
         declared = declarations.declared_for(run.module.path)
         versions = versions_of(run, declarations, None, alike(run))
         for pin in declared.admitting(affected):

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.advisories.catalogue import Advisory
+from dpmigrate.advisories.evidence import Assumed
 from dpmigrate.advisories.matching import Match
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.retired import LibraryName, RetiredCall, is_tolerated
 from dpmigrate.model import Place
-from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, VersionSet, between, everything, nothing
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, between, everything, nothing
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.program import Part
@@ -24,22 +25,20 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def match_retired(
-    project: Project, advisory: Advisory, override: VersionSet | None = None
-) -> Iterator[Match]:
+def match_retired(project: Project, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
     """What a project uses of the calls or names that a rule is about."""
     program = project.program
     for part in program.parts if program is not None else ():
-        yield from _calls(project, part, advisory, override)
-        yield from _names(project, part, advisory, override)
+        yield from _calls(project, part, advisory, assumed)
+        yield from _names(project, part, advisory, assumed)
 
 
-def _calls(project: Project, part: Part, advisory: Advisory, override: VersionSet | None) -> Iterator[Match]:
+def _calls(project: Project, part: Part, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
     for call in part.interpreter.retired.calls.values():
         if call.kind == advisory.match.get("call") and not is_tolerated(call.origin.module, call.origin.node):
             words = {"error": call.error}
             yield _match(
-                project, advisory, override, call.origin, call.since, words, _because(call), call.sure
+                project, advisory, assumed, call.origin, call.since, words, _because(call), call.sure
             )
 
 
@@ -52,14 +51,14 @@ def _because(call: RetiredCall) -> tuple[Place, ...]:
     return tuple(attached)
 
 
-def _names(project: Project, part: Part, advisory: Advisory, override: VersionSet | None) -> Iterator[Match]:
+def _names(project: Project, part: Part, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
     rows: list[Row] = list(advisory.match.get("names", ()))
     for name in part.interpreter.retired.names.values() if rows else ():
         row = row_of(rows, name)
         if row is None or is_tolerated(name.origin.module, name.origin.node):
             continue
         words = {"what": name.dotted, "instead": row["instead"], "error": "ImportError"}
-        found = _match(project, advisory, override, name.origin, row["gone"], words)
+        found = _match(project, advisory, assumed, name.origin, row["gone"], words)
         if found.severity is None or not advisory.match.get("only-where-dropped"):
             yield found
 
@@ -81,7 +80,7 @@ def _row(rows: list[Row], dotted: str) -> Row | None:
 def _match(
     project: Project,
     advisory: Advisory,
-    override: VersionSet | None,
+    assumed: Assumed,
     origin: Origin,
     since: str,
     words: Mapping[str, str],
@@ -91,8 +90,9 @@ def _match(
     """A finding about one place: where no admitted release has dropped it, it is what a move needs."""
     declared = everything()
     sources: tuple[Place, ...] = ()
-    if override is not None:
-        declared = override
+    given = assumed(origin.module.path)
+    if given is not None:
+        declared = given
     elif project.declarations is not None:
         found = project.declarations.declared_for(origin.module.path)
         declared, sources = found.versions, found.places

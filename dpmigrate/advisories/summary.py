@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dpmigrate.advisories.evidence import same_calls, versions_of
+from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
 from dpmigrate.advisories.facts import is_given, reset_to_none
 from dpmigrate.advisories.parameters import parameters_of
 from dpmigrate.analysis.ledger import Backward, DoubleBackward, FirstTouch, ManagerUsed, Unpack
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dpmigrate.versions.releases import VersionSet
 
 
-def summarise(project: Project, override: VersionSet | None) -> list[tuple[Run, list[TrainingRun]]]:
+def summarise(project: Project, assumed: Assumed) -> list[tuple[Run, list[TrainingRun]]]:
     """Every private training run of a project, in order of place, with the records behind it."""
     program = project.program
     out = []
@@ -29,18 +29,18 @@ def summarise(project: Project, override: VersionSet | None) -> list[tuple[Run, 
             if run.manual and not run.ghost:
                 continue
             groups.setdefault(id(run.origin.node), []).append(run)
-        out += [(_summary(runs, project, override, part.interpreter), runs) for runs in groups.values()]
+        out += [(_summary(runs, project, assumed, part.interpreter), runs) for runs in groups.values()]
     return sorted(
         out, key=lambda pair: (pair[0].path, -1 if pair[0].cell is None else pair[0].cell, pair[0].line)
     )
 
 
-def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | None, ip: Interpreter) -> Run:
+def _summary(runs: list[TrainingRun], project: Project, assumed: Assumed, ip: Interpreter) -> Run:
     first = runs[0]
     place = first.module.place(first.origin.node)
     modes = tuple(sorted({mode for r in runs for mode in r.modes}))
     ghosts = [r for r in runs if r.ghost] or runs
-    versions, sources = _versions(ghosts, project, override)
+    versions, sources = _versions(ghosts, project, assumed)
     return Run(
         path=place.path,
         line=place.line,
@@ -63,12 +63,13 @@ def _summary(runs: list[TrainingRun], project: Project, override: VersionSet | N
 
 
 def _versions(
-    runs: list[TrainingRun], project: Project, override: VersionSet | None
+    runs: list[TrainingRun], project: Project, assumed: Assumed
 ) -> tuple[VersionSet, tuple[Place, ...]]:
     """The versions that some mode of a call can meet, and why."""
     alike = same_calls(runs)
     each = [
-        versions_of(r, project.declarations, override, alike(r)) for r in {r.mode: r for r in runs}.values()
+        versions_of(r, project.declarations, assumed(r.module.path), alike(r))
+        for r in {r.mode: r for r in runs}.values()
     ]
     found = each[0].together
     for versions in each[1:]:

@@ -231,7 +231,7 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             return class_attribute(ip, atom, str(known[0]), node)
         return of(atom)
     if isinstance(atom, External):
-        return of(External(registry.canonical(f"{atom.name}.[]")))
+        return of(External(f"{atom.name}[{known[0]!r}]" if len(known) == 1 else f"{atom.name}.[]"))
     return NOTHING
 
 

@@ -159,7 +159,15 @@ def call_external(ip: Interpreter, atom: External, info: CallInfo) -> Value:
     handler = registry.function_for(atom.name)
     if handler is not None:
         return handler(ip, info)
+    owner, _, method = atom.name.rpartition(".")
+    if method in _OF_DATA and registry.is_data(owner):
+        info.name = method
+        return registry.METHODS["unknown", method](ip, info, Entry(registry.data_of(External(owner))))
     return unknown_call(ip, atom, info)
+
+
+_OF_DATA = frozenset(["get", "pop", "setdefault", "lower", "upper", "strip"])
+"""Methods of what a package holds that give what it holds, too."""
 
 
 def _without_receiver(info: CallInfo, name: str) -> CallInfo:

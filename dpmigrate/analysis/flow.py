@@ -11,10 +11,11 @@ import libcst as cst
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter, LoopControl, statement
-from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import Delta, Slot
+from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import (
     NOTHING,
     Atom,
@@ -34,9 +35,21 @@ MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
 
 
+def _is_for_type_checkers(ip: Interpreter, test: cst.BaseExpression) -> bool:
+    """Whether a test is of ``TYPE_CHECKING``: what a type checker imports are the names of annotations."""
+    if isinstance(test, cst.UnaryOperation):
+        test = test.expression
+    if not isinstance(test, (cst.Name, cst.Attribute)):
+        return False
+    atom = ip.evaluate(test).only
+    return isinstance(atom, External) and atom.name in registry.CONSTANTS
+
+
 @statement(cst.If)
 def _if(ip: Interpreter, node: cst.If) -> bool:
     outcome = narrowing.narrow(ip, node.test)
+    if not (outcome.true.possible and outcome.false.possible) and _is_for_type_checkers(ip, node.test):
+        _import_names(ip, node.body if outcome.false.possible else node.orelse)
     opaque = not outcome.telling
 
     def taking(branch: outcomes.Branch, body: Callable[[], bool]) -> Callable[[], bool]:
@@ -57,15 +70,26 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
         return ip.execute(node.orelse.body if isinstance(node.orelse, cst.Else) else node.orelse)
 
     branches = []
+    either = outcome.true.possible and outcome.false.possible
     for outcome_branch, body in ((outcome.true, lambda: ip.execute(node.body)), (outcome.false, other)):
+        unsure = frozenset({doubt(id(node), ip.context, body is other)}) if either else ALWAYS
         if outcome_branch.possible:
-            branches += [(way.guard, taking(way, body)) for way in _ways(ip, outcome_branch)]
+            ways = _ways(ip, outcome_branch)
+            branches += [(way.guard - ip.path or unsure, taking(way, body)) for way in ways]
     apart = len(branches) > 2
     ip.apart_ways += apart
     try:
         return ip.alternatives(branches) if branches else True
     finally:
         ip.apart_ways -= apart
+
+
+def _import_names(ip: Interpreter, node: cst.CSTNode | None) -> None:
+    """Execute the imports in a part of the code that does not run."""
+    for line in children(node.body if isinstance(node, cst.Else) else node) if node is not None else ():
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else (line,):
+            if isinstance(part, (cst.Import, cst.ImportFrom)):
+                ip.execute(part)
 
 
 def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ...]:

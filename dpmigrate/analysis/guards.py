@@ -70,8 +70,13 @@ def entails(known: Guard, literal: Literal) -> bool:
     return any(clash(k, opposite) for k in known)
 
 
-DOUBT = Literal("doubt", ("truth",), True)
-"""Stands for assumptions that were given up: what holds under it may hold."""
+def doubt(*about: Hashable) -> Literal:
+    """Stands for an assumption that cannot be put into words: what holds under it may hold."""
+    return Literal(("doubt", *about), ("truth",), True)
+
+
+DOUBT = doubt()
+"""Stands for assumptions that were given up."""
 
 
 def either(a: Guard, b: Guard) -> Guard | None:
@@ -104,9 +109,9 @@ def _age(literal: Literal) -> tuple[int, bool]:
 
 
 def shorten(guard: Guard, limit: int = MAX_GUARD) -> Guard:
-    """Drop the oldest literals beyond a bound: a weaker guard is sound, it only correlates less."""
+    """Drop the oldest literals beyond a bound: what then is told of it may hold, and correlates less."""
     if len(guard) <= limit:
         for literal in guard:
             _age(literal)
         return guard
-    return frozenset(sorted(guard, key=_age)[-limit:])
+    return frozenset([*sorted(guard - {DOUBT}, key=_age)[1 - limit :], DOUBT])

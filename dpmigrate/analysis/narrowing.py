@@ -12,6 +12,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, shorten
 from dpmigrate.analysis.ledger import LengthAsked
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.outcomes import (
     Branch,
     Outcome,
@@ -136,7 +137,7 @@ def _narrow_order(
 
 def _remember_tested(ip: Interpreter, value: Value, constant: object) -> None:
     if isinstance(constant, str):
-        for atom in value.atoms:
+        for atom in map(registry.data_of, value.atoms):
             if isinstance(atom, Unknown):
                 ip.tested.setdefault(atom.symbol, set()).add(constant)
 
@@ -153,9 +154,13 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             _remember_tested(ip, value, constant)
             yes, no = split(value, ("eq", constant), partial(equals, constant))
             return outcome_of_split(ip, node, yes, no, ("eq", constant))
+    for node, value, other in ((left, a, b), (right, b, a)):
+        atom = other.only
         if isinstance(atom, (Class, External, Function)) or (isinstance(atom, Obj) and atom.kind == "enum"):
             same = atom
-            yes, no = split(value, ("eq", same), partial(_same, same))
+            # What a package holds may be equal to something that it is not.
+            kind = "eq" if registry.data_of(same) is same else "same"
+            yes, no = split(value, (kind, same), partial(_same, same))
             return outcome_of_split(ip, node, yes, no)
     return undecided()
 
@@ -178,7 +183,7 @@ def equals(constant: object, atom: Atom) -> bool | None:
 
 
 def _same(other: Atom, atom: Atom) -> bool | None:
-    if isinstance(atom, Unknown):
+    if atom != other and (isinstance(atom, Unknown) or isinstance(registry.data_of(other), Unknown)):
         return None
     return atom == other
 
@@ -256,12 +261,13 @@ def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
     yes: list[Entry] = []
     no: list[Entry] = []
     for e in item.entries:
-        if isinstance(e.atom, Unknown):
+        thing = registry.data_of(e.atom)
+        if isinstance(thing, Unknown):
             for c in choices:
-                literal = Literal(e.atom.symbol, ("eq", c), True)
+                literal = Literal(thing.symbol, ("eq", c), True)
                 if not any(clash(literal, lit) for lit in e.guard):
                     yes.append(Entry(Const(c), shorten(e.guard | {literal}), e.because))
-            rest = frozenset(Literal(e.atom.symbol, ("eq", c), False) for c in choices[:4])
+            rest = frozenset(Literal(thing.symbol, ("eq", c), False) for c in choices[:4])
             if not contradict(rest, e.guard):
                 no.append(Entry(e.atom, shorten(e.guard | rest), e.because))
             continue

@@ -9,6 +9,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Frame, Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, shorten
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.values import (
     Absent,
     Atom,
@@ -72,8 +73,10 @@ def truth_of(atom: Atom) -> bool | None:
         return bool(atom.value)
     if isinstance(atom, Absent):
         return False
-    if isinstance(atom, (Function, Class, Bound, Module, External)):
+    if isinstance(atom, (Function, Class, Bound, Module)):
         return True
+    if isinstance(atom, External):
+        return None if registry.is_data(atom.name) else registry.CONSTANTS.get(atom.name, Const(True)).value
     if isinstance(atom, Seq):
         return None if atom.items is None else bool(atom.items)
     if isinstance(atom, Obj):
@@ -86,13 +89,14 @@ def split(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tu
     yes: list[Entry] = []
     no: list[Entry] = []
     for e in value.entries:
-        known = decide(e.atom)
-        if known is None and isinstance(e.atom, Unknown):
+        thing = registry.data_of(e.atom)
+        known = decide(thing)
+        if known is None and isinstance(thing, Unknown):
             for target, holds in ((yes, True), (no, False)):
-                literal = Literal(e.atom.symbol, test, holds)
+                literal = Literal(thing.symbol, test, holds)
                 if any(clash(literal, lit) for lit in e.guard):
                     continue
-                atom: Atom = e.atom
+                atom = e.atom
                 if holds and test[0] == "eq":
                     atom = test[1] if isinstance(test[1], Atom) else Const(test[1])
                 target.append(Entry(atom, shorten(e.guard | {literal}), e.because))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import paths_argument, rule_options, shared_options
+from dpmigrate.cli.options import paths_argument, rule_options, settings_of
 from dpmigrate.cli.output import emit, tell
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
@@ -70,28 +70,22 @@ def fix(
     if "-" in paths:
         raise click.UsageError("fix takes files and folders; standard input is for scan.")
     with as_usage_errors():
-        config, shared = shared_options(paths, select, ignore, opacus)
+        settings = settings_of(
+            select, ignore, opacus, strategy=strategy, seed=seed, opacus_lower_bound=lower_bound
+        )
 
         from dpmigrate import api
 
         with said("Analysing, and proving each fix by a second analysis"):
-            result = api.fix(
-                paths or (".",),
-                apply=apply,
-                unsafe=unsafe,
-                strategy=strategy or config.strategy or "upgrade",
-                seed=seed or config.seed,
-                lower_bound=lower_bound or config.opacus_lower_bound,
-                **shared,
-            )
+            result = api.fix(paths or (".",), apply=apply, unsafe=unsafe, settings=settings)
     tell(result.warnings)
     if not apply:
         emit(_painted(result.diff, style_for(sys.stdout)))
-        say(result, style_for(sys.stderr), bool(shared["select"]))
+        say(result, style_for(sys.stderr), bool(select))
         if result.contents:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    say(result, style_for(sys.stderr), bool(shared["select"]))
+    say(result, style_for(sys.stderr), bool(select))
     for path in result.applied:
         click.echo(f"fixed {path}")
     if result.applied:

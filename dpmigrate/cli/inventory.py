@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dpmigrate.cli.errors import WrongUsage, as_usage_errors
-from dpmigrate.cli.options import opacus_option, output_option, paths_argument, shared_options
+from dpmigrate.cli.options import opacus_option, output_option, paths_argument, settings_of
 from dpmigrate.cli.output import emit
 from dpmigrate.report.inventory import FORMATS, render
 from dpmigrate.report.style import Style, style_for
@@ -55,11 +55,11 @@ def inventory(
     if "-" in paths:
         raise click.UsageError("'-' (standard input) holds no project to list.")
     with as_usage_errors():
-        config, shared = shared_options(paths, (), (), opacus)
+        settings = settings_of(opacus=opacus)
 
         from dpmigrate import api
 
-        result = api.scan(paths or (".",), jobs=jobs or config.jobs, **shared)
+        result = api.scan(paths or (".",), jobs=jobs, settings=settings)
     _warn(result)
     if record is not None:
         return _compare(result, record, format_, output)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from dpmigrate.workspace.config import Config
+    from dpmigrate.workspace.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,89 +28,24 @@ def split_selectors(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
 
 
-class Shared(TypedDict):
-    """What `api.scan` and `api.fix` are both given."""
+def settings_of(
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    opacus: str | None = None,
+    **others: Any,
+) -> Settings:
+    """The options of the command line; ``others`` are fields of `Config`.
 
-    select: tuple[str, ...]
-    ignore: tuple[str, ...]
-    opacus: str | None
-    cwd: str
-    exclude: tuple[str, ...]
-    exclude_base: str | None
-
-
-def shared_options(
-    paths: Sequence[str], select: Sequence[str], ignore: Sequence[str], opacus: str | None
-) -> tuple[Config, Shared]:
-    """The configuration that governs `paths`, and what it and the options of the command line come to.
-
-    Raises ConfigError, and click.UsageError that names the option, or the file and key, of a wrong value.
+    Raises click.UsageError for a list of rules without any.
     """
-    cwd = os.getcwd()  # noqa: PTH109 - pathlib is slow to import
-    config = configuration(paths, cwd)
+    from dpmigrate.workspace.config import Config
+    from dpmigrate.workspace.settings import Settings
 
-    def source(given: object, key: str) -> str:
-        return f"--{key}" if given else f"{config.shown}: [tool.dpmigrate] {key}"
-
-    return config, {
-        "select": rule_ids(split_selectors(select or config.select), source(select, "select")),
-        "ignore": rule_ids(split_selectors(ignore or config.ignore), source(ignore, "ignore")),
-        "opacus": opacus_specifier(opacus or config.opacus, source(opacus, "opacus")),
-        "cwd": cwd,
-        "exclude": config.exclude,
-        "exclude_base": config.folder,
-    }
-
-
-def rule_ids(selectors: Sequence[str], source: str) -> tuple[str, ...]:
-    """The ids that `selectors` (id, prefix or name of a rule) stand for, sorted.
-
-    The rules are read only where there is a selector. Raises click.UsageError, naming `source`,
-    for one that stands for no rule.
-    """
-    if not selectors:
-        return ()
-    from dpmigrate.advisories.catalogue import UnknownRuleError, select
-
-    try:
-        return tuple(advisory.id for advisory in select(selectors))
-    except UnknownRuleError as error:
-        raise click.UsageError(f"{source}: {error}") from error
-
-
-def configuration(paths: Sequence[str], cwd: str) -> Config:
-    """``[tool.dpmigrate]`` of the pyproject.toml nearest to what all of `paths` have in common.
-
-    Raises ConfigError, which names the file, for one that cannot be read or says something unknown.
-    """
-    from dpmigrate.workspace.config import load_config
-
-    named = [os.path.join(cwd, path) for path in paths if path != "-"]  # noqa: PTH118
-    try:
-        start = os.path.commonpath(named) if named else cwd
-    except ValueError:  # several drives have nothing in common
-        start = cwd
-    return load_config(start, cwd)
-
-
-def opacus_specifier(value: str | None, source: str) -> str | None:
-    """`value` as a PEP 440 specifier; a bare version means exactly that one.
-
-    Raises click.UsageError, naming `source`, for anything else.
-    """
-    if value is None or not value.strip():
-        return None
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    text = value.strip()
-    if text[0].isdigit():
-        text = f"=={text}"
-    try:
-        return str(SpecifierSet(text))
-    except InvalidSpecifier as error:
-        raise click.UsageError(
-            f"{source}: {value!r} is not a version or a version specifier such as '>=1.5,<1.5.3'."
-        ) from error
+    for name, values in (("select", select), ("ignore", ignore)):
+        if values and not split_selectors(values):
+            raise click.UsageError(f"--{name}: names no rule.")
+    given = Config(select=split_selectors(select), ignore=split_selectors(ignore), opacus=opacus, **others)
+    return Settings(os.getcwd(), given)  # noqa: PTH109 - pathlib is slow to import
 
 
 def _stacked(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:

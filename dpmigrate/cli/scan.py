@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import output_option, paths_argument, rule_options, shared_options
+from dpmigrate.cli.options import output_option, paths_argument, rule_options, settings_of
 from dpmigrate.cli.output import emit, tell
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
@@ -57,28 +58,39 @@ def scan(
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be combined with other paths.")
     with as_usage_errors():
-        config, shared = shared_options(paths, select, ignore, opacus)
-        certainty = min_certainty or config.min_certainty or "possible"
+        settings = settings_of(select, ignore, opacus, min_certainty=min_certainty)
 
         from dpmigrate import api
 
         result = api.scan(
             paths or (".",),
-            min_certainty=certainty,
-            jobs=jobs or config.jobs,
-            stdin=sys.stdin.buffer.read() if paths == ("-",) else None,
-            **shared,
+            jobs=jobs,
+            stdin=_standard_input() if paths == ("-",) else None,
+            settings=settings,
         )
     tell(result.warnings)
+    if result.empty:
+        click.echo(f"warning: {_nothing_below(paths)}", err=True)
     style = Style() if output is not None else style_for(sys.stdout)
     emit(render(format_, result, style._replace(runs=show_runs)), output)
-    return 0 if exit_zero else exit_status(result, certainty)
+    return 0 if exit_zero else exit_status(result)
 
 
-def exit_status(result: ScanResult, min_certainty: Certainty) -> int:
-    """1 when `result` holds a warning or an error at or above `min_certainty`, or a file not analysed."""
-    counts = any(
-        finding.severity != "info" and (finding.certainty == "definite" or min_certainty == "possible")
-        for finding in result.findings
-    )
+def exit_status(result: ScanResult) -> int:
+    """1 when `result` holds a warning or an error, or a file that could not be analysed."""
+    counts = any(finding.severity != "info" for finding in result.findings)
     return 1 if counts or result.not_analysed else 0
+
+
+def _standard_input() -> bytes:
+    """The Python file on standard input. Raises click.UsageError for a notebook."""
+    data = sys.stdin.buffer.read()
+    if data.lstrip()[:1] == b"{" and b'"cells"' in data and b'"nbformat"' in data:
+        raise click.UsageError("standard input holds a notebook, and '-' reads a Python file.")
+    return data
+
+
+def _nothing_below(paths: Sequence[str]) -> str:
+    """That nothing was there to be scanned, which is no verdict on anything."""
+    places = ", ".join(repr(path) for path in paths) or "this folder"
+    return f"no Python file, notebook or dependency file below {places}: nothing was scanned."

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from dpmigrate.model import Strategy
-from dpmigrate.versions.releases import VersionSet
+from dpmigrate.model import STRATEGIES, Strategy
+from dpmigrate.versions.releases import RELEASES
+from dpmigrate.workspace.config import Config
+from dpmigrate.workspace.errors import UsageError
+from dpmigrate.workspace.settings import Settings
 
 MENDS: Mapping[Strategy, frozenset[str]] = {
     "upgrade": frozenset(
@@ -22,13 +27,75 @@ GENERATORS = frozenset(["DPM201", "DPM202"])
 """The findings about bare generators, which are mended whatever the strategy."""
 
 
+class LowerBound(NamedTuple):
+    """The release that pins are to be raised to, and what messages call the place where it was said."""
+
+    version: str
+    source: str
+
+
+class Wanted(NamedTuple):
+    """What is asked for where one file is concerned."""
+
+    strategy: Strategy
+    seed: str | None
+    """A Python expression to seed generators with."""
+    lower_bound: LowerBound | None
+    """None: what the code needs."""
+    assumed: bool
+    """Whether the Opacus versions are given, so that the pins have no say and are left alone."""
+
+
 @dataclass(slots=True)
 class Options:
     """What the user asked for."""
 
     unsafe: bool = False
-    strategy: Strategy = "upgrade"
-    seed: str | None = None
-    lower_bound: str | None = None
-    override: VersionSet | None = None
-    """The Opacus versions to assume, whatever the project's pins say."""
+    settings: Settings = field(default_factory=lambda: Settings("", isolated=True))
+
+    def at(self, shown: str) -> Wanted:
+        """What the options that govern a file ask for, by its path as reports show it."""
+        path = self.settings.absolute(shown)
+        strategy: tuple[Strategy, Config] | None = self.settings.option(path, lambda c: c.strategy)
+        seed = self.settings.option(path, lambda c: c.seed)
+        bound = self.settings.option(path, lambda c: c.opacus_lower_bound)
+        return Wanted(
+            "upgrade" if strategy is None else strategy[0],
+            None if seed is None else seed[0],
+            None if bound is None else LowerBound(bound[0].strip(), bound[1].source("opacus-lower-bound")),
+            self.settings.option(path, lambda c: c.opacus) is not None,
+        )
+
+
+def check(settings: Settings) -> None:
+    """Raise UsageError, naming the option, or the file and key, for one that no fix can go by."""
+    for config in (settings.given, *settings.configs()):
+        if config.strategy is not None and config.strategy not in STRATEGIES:
+            raise UsageError(
+                f"{config.source('strategy')}: {config.strategy!r} is none of {', '.join(STRATEGIES)}."
+            )
+        if config.seed is not None:
+            try:
+                ast.parse(config.seed, mode="eval")
+            except SyntaxError as error:
+                raise UsageError(
+                    f"{config.source('seed')}: {config.seed!r} is no Python expression."
+                ) from error
+        if config.opacus_lower_bound is not None:
+            _check_bound(config.opacus_lower_bound, config.source("opacus-lower-bound"))
+
+
+def _check_bound(text: str, source: str) -> None:
+    """Refuse what is no release of Opacus, or none that the rewritten code could run on."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        bound = Version(text)
+    except InvalidVersion as error:
+        raise UsageError(f"{source}: {text!r} is no version.") from error
+    if bound not in map(Version, RELEASES):
+        raise UsageError(
+            f"{source}: there is no Opacus {bound} that is known (the newest is {RELEASES[-1]})."
+        )
+    if bound < Version("1.5.3"):
+        raise UsageError(f"{source}: the rewritten code needs Opacus 1.5.3 or later, and {bound} is older.")

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.options import Options
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, plan_raise
 from dpmigrate.versions.releases import RELEASES, between
 from dpmigrate.versions.specifiers import parse_specifier
+from dpmigrate.workspace.errors import UsageError
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.training import TrainingRun
@@ -29,9 +32,9 @@ class PinPlan:
     """Pins that stay as they are until their own tool has run, and the notice of each."""
 
 
-def needed(runs: Iterable[TrainingRun]) -> str:
-    """The release that pins are raised to: the default, or the first one with the API that ghost runs use."""
-    bound = DEFAULT_LOWER_BOUND
+def needed(runs: Iterable[TrainingRun], least: str = DEFAULT_LOWER_BOUND) -> str:
+    """``least``, or the first release after it with the API that ghost runs use."""
+    bound = least
     for run in runs:
         fitting = versions_of(run, None, None).evidence & between(bound)
         if run.ghost and bound not in fitting and fitting.oldest in RELEASES:
@@ -39,12 +42,31 @@ def needed(runs: Iterable[TrainingRun]) -> str:
     return bound
 
 
+def bound_of(runs: Sequence[TrainingRun], options: Options) -> str:
+    """The release that the pins of some runs are raised to: what is asked for, else what their code needs.
+
+    Raises UsageError for one that is asked for and on which the upgraded code would not run.
+    """
+    asked = options.at(runs[0].module.path).lower_bound
+    if asked is None:
+        return needed(runs)
+    least = needed(runs, "1.5.3")
+    if Version(asked.version) < Version(least):
+        raise UsageError(
+            f"{asked.source}: the rewritten code of {runs[0].module.path} needs Opacus {least} or later, and "
+            f"{asked.version} is older."
+        )
+    return asked.version
+
+
 def pins_to_raise(project: Project, runs: Sequence[TrainingRun], options: Options) -> list[Pin]:
     """The pins that govern the runs of one call and must be raised for it."""
-    if project.declarations is None or options.override is not None:
+    wanted = options.at(runs[0].module.path)
+    if project.declarations is None or wanted.assumed:
         return []
+    below = wanted.lower_bound.version if wanted.lower_bound is not None else DEFAULT_LOWER_BOUND
     declared = project.declarations.declared_for(runs[0].module.path)
-    pins = list(declared.admitting(parse_specifier(f"<{options.lower_bound or DEFAULT_LOWER_BOUND}")))
+    pins = list(declared.admitting(parse_specifier(f"<{below}")))
     if any(versions_of(run, project.declarations, None).disagree for run in runs if run.ghost):
         pins += declared.admitting(parse_specifier(f"<{needed(runs)}"))
     return list(dict.fromkeys(pins))

@@ -11,8 +11,11 @@ from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.randomness import randomness_jobs
 from dpmigrate.codemods.strategies import strategy_jobs
 from dpmigrate.codemods.upgrade_jobs import upgrade_jobs
+from dpmigrate.model import STRATEGIES
 
 if TYPE_CHECKING:
+    from dpmigrate.advisories.matching import Match
+    from dpmigrate.model import Finding
     from dpmigrate.project import Project
 
 
@@ -31,5 +34,16 @@ def plan_jobs(
     if not fixable:
         return []
     facts = FactsByPart(project.program, known)
-    make = upgrade_jobs if options.strategy == "upgrade" else strategy_jobs
-    return [*make(project, facts, fixable, options), *randomness_jobs(project, facts, fixable, options)]
+    jobs = []
+    for strategy in STRATEGIES:
+        own = [(f, m) for f, m in fixable if options.at(_home(f, m)).strategy == strategy]
+        if own and strategy == "upgrade":
+            jobs += upgrade_jobs(project, facts, own, options)
+        elif own:
+            jobs += strategy_jobs(project, facts, own, strategy)
+    return [*jobs, *randomness_jobs(project, facts, fixable, options)]
+
+
+def _home(finding: Finding, match: Match) -> str:
+    """The file whose options say how a finding is mended: that of its run."""
+    return match.run.module.path if match.run is not None else finding.span.path

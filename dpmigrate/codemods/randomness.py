@@ -39,7 +39,7 @@ def randomness_jobs(
 
 def _with_entropy(facts: Facts, node: cst.CSTNode, own: list[Found], options: Options) -> Job:
     job = Job(own, [m.run for _, m in own if m.run is not None])
-    seed = options.seed
+    seed = options.at(facts.module_of(node).path).seed
     if seed is None and options.unsafe:
         seed = projects_seed(facts, node)
     try:
@@ -61,7 +61,7 @@ def _seeded(facts: Facts, found: Found, options: Options) -> Job:
     assert match.run is not None
     job = Job([found], [match.run])
     node = match.run.origin.node
-    seed = options.seed or projects_seed(facts, node)
+    seed = options.at(match.run.module.path).seed or projects_seed(facts, node)
     try:
         if seed is None:
             reason = f"{why_no_seed(facts, node)}: give one with --seed EXPR"

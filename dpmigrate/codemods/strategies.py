@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.hooks import back_to_hooks
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call
-from dpmigrate.codemods.options import MENDS, Options
+from dpmigrate.codemods.options import MENDS
 from dpmigrate.codemods.patch_core import REQUIREMENT, is_patched, patch_core
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.set_to_none import set_to_none
+from dpmigrate.model import Strategy
 from dpmigrate.versions.add import plan_add
 from dpmigrate.versions.decoding import decode
 from dpmigrate.versions.edit import Edit
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
 
 
 def strategy_jobs(
-    project: Project, facts: FactsByPart, found: Sequence[Found], options: Options
+    project: Project, facts: FactsByPart, found: Sequence[Found], strategy: Strategy
 ) -> list[Job]:
     """One job for each call whose findings the strategy mends, planned."""
-    mended = [(f, m) for f, m in found if f.rule in MENDS[options.strategy]]
+    mended = [(f, m) for f, m in found if f.rule in MENDS[strategy]]
     groups, _ = group_by_call(project, mended)
-    return [_planned(project, facts, g, options) for g in groups.values() if g.found]
+    return [_planned(project, facts, g, strategy) for g in groups.values() if g.found]
 
 
-def _planned(project: Project, facts: FactsByPart, group: CallGroup, options: Options) -> Job:
+def _planned(project: Project, facts: FactsByPart, group: CallGroup, strategy: Strategy) -> Job:
     job = Job(group.found, group.runs)
     own = facts.of(group.runs[0].module)
     try:
-        if options.strategy == "set-to-none":
+        if strategy == "set-to-none":
             set_to_none(own, job.edits, group.runs)
-        elif options.strategy == "hooks":
+        elif strategy == "hooks":
             back_to_hooks(own, job.edits, group.runs)
         elif not is_patched(group.runs[0].module.tree):
             patch_core(job.edits, group.runs[0].module)

@@ -16,7 +16,7 @@ from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
 from dpmigrate.codemods.options import MENDS, Options
-from dpmigrate.codemods.pins import needed, pins_to_raise, plan_pins
+from dpmigrate.codemods.pins import bound_of, needed, pins_to_raise, plan_pins
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
@@ -98,14 +98,14 @@ def _planned(
             job.notices += notices
         if not job.found:
             return Job(left=job.left)
-        bound = options.lower_bound or needed([r for g in groups for r in g.runs])
+        bound = bound_of(job.runs, options)
         job.pins = plan_pins(pins, options.unsafe, bound)
         job.notices += job.pins.notices
         reported = {_place(match.pin) for _, match in own if match.pin is not None}
         for pin, notice in job.pins.stuck:
             if _place(pin) in reported:
                 raise Withheld(notice)
-        if not pins and job.edits.touched() and options.override is None:
+        if not pins and job.edits.touched() and not options.at(job.runs[0].module.path).assumed:
             job.notices += _undeclared(project, groups)
     except Withheld as withheld:
         if len(groups) > 1:

@@ -13,18 +13,17 @@ finding to mend.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from dpmigrate.advisories.findings import Found, findings_of
-from dpmigrate.codemods.options import Options
+from dpmigrate.advisories.findings import findings_of
+from dpmigrate.codemods.options import Options, check
 from dpmigrate.fixing.result import FixResult, left_for_people
-from dpmigrate.model import NOT_ANALYSED, STRATEGIES, Strategy
-from dpmigrate.project import Project
+from dpmigrate.model import NOT_ANALYSED, Strategy
 from dpmigrate.project.opening import open_project
+from dpmigrate.scanning import check_rules, settings_of
 from dpmigrate.workspace.discover import discover
-from dpmigrate.workspace.errors import UsageError
+from dpmigrate.workspace.settings import Settings
 
 
 def fix(
@@ -32,7 +31,7 @@ def fix(
     *,
     apply: bool = False,
     unsafe: bool = False,
-    strategy: Strategy = "upgrade",
+    strategy: Strategy | None = None,
     select: Collection[str] = (),
     ignore: Collection[str] = (),
     opacus: str | None = None,
@@ -41,24 +40,24 @@ def fix(
     cwd: str | Path | None = None,
     exclude: Sequence[str] = (),
     exclude_base: str | Path | None = None,
+    settings: Settings | None = None,
 ) -> FixResult:
     """Rewrite what is at fault below some paths; only with ``apply`` is anything written.
 
-    ``strategy`` is for ghost clipping under a memory manager: "upgrade", "set-to-none", "patch"
-    or "hooks". ``unsafe`` admits fixes that change noise, sampling or version caps. ``seed`` is a
-    Python expression to seed generators with. ``lower_bound`` is what pins are raised to. ``exclude``
-    holds patterns in gitignore syntax, relative to ``exclude_base`` (default: ``cwd``). Raises
-    UsageError for a path that does not exist and for a wrong option, ValueError for a wrong specifier.
+    ``strategy`` is for ghost clipping under a memory manager: "upgrade" (the default), "set-to-none",
+    "patch" or "hooks". ``unsafe`` admits fixes that change noise, sampling or version caps. ``seed`` is a
+    Python expression to seed generators with. ``lower_bound`` is what pins are raised to. The other
+    options, ``settings`` in their place (and in that of ``strategy``, ``seed`` and ``lower_bound``)
+    included, are those of ``scan``. Raises UsageError for a path that does not exist and a wrong option.
     """
-    here = Path.cwd() if cwd is None else Path(cwd)
-    workspace = discover(list(paths), here, exclude, exclude_base)
+    if settings is None:
+        settings = settings_of(cwd, select, ignore, opacus, None, exclude, exclude_base)
+        settings.given = settings.given._replace(strategy=strategy, seed=seed, opacus_lower_bound=lower_bound)
+    workspace = discover(list(paths), settings)
     project = open_project(workspace)
-    options = _options(unsafe, strategy, seed, lower_bound, opacus)
-
-    def look(at: Project) -> Found:
-        return findings_of(at, select=select, ignore=ignore, opacus=opacus)
-
-    found = look(project)
+    check(settings)
+    check_rules(settings)
+    found = findings_of(project)
     refused = {n.path: n.reason for n in (*workspace.not_analysed, *workspace.unlisted)}
     if not found.matches or project.program is None:
         said = [(NOT_ANALYSED, path) for path in refused]
@@ -69,36 +68,10 @@ def fix(
         )
     from dpmigrate.fixing.making import Fixing
 
-    fixing = Fixing(project, found, look, options)
+    fixing = Fixing(project, found, findings_of, Options(unsafe, settings))
     for path, reason in refused.items():
         fixing.refuse(path, reason)
     return fixing.run(apply)
-
-
-def _options(
-    unsafe: bool, strategy: str, seed: str | None, lower_bound: str | None, opacus: str | None
-) -> Options:
-    chosen: Strategy | None = next((known for known in STRATEGIES if known == strategy), None)
-    if chosen is None:
-        raise UsageError(f"--strategy: {strategy!r} is none of {', '.join(STRATEGIES)}.")
-    if seed is not None:
-        try:
-            ast.parse(seed, mode="eval")
-        except SyntaxError as error:
-            raise UsageError(f"--seed: {seed!r} is no Python expression.") from error
-    override = None
-    if lower_bound is not None:
-        from packaging.version import InvalidVersion, Version
-
-        try:
-            Version(lower_bound)
-        except InvalidVersion as error:
-            raise UsageError(f"--opacus-lower-bound: {lower_bound!r} is no version.") from error
-    if opacus is not None:
-        from dpmigrate.versions.specifiers import parse_specifier
-
-        override = parse_specifier(opacus)
-    return Options(unsafe, chosen, seed, lower_bound, override)
 
 
 __all__ = ["FixResult", "fix"]

@@ -52,8 +52,9 @@ def _why_unplanned(finding: Finding, job: Job | None, options: Options) -> str:
     assert finding.fix is not None
     if finding.fix.applicability == "unsafe" and not options.unsafe:
         return f"needs --unsafe: {finding.fix.summary}"
-    if options.strategy != "upgrade" and finding.rule not in MENDS[options.strategy] | GENERATORS:
-        return f"the {options.strategy} strategy leaves it; --strategy upgrade mends it"
+    strategy = options.at(finding.span.path).strategy
+    if strategy != "upgrade" and finding.rule not in MENDS[strategy] | GENERATORS:
+        return f"the {strategy} strategy leaves it; --strategy upgrade mends it"
     if job is not None and job.withheld is not None:
         return job.reason
     return _NOTHING_CERTAIN.get(

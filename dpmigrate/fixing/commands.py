@@ -53,9 +53,9 @@ class _FixCommand(CodemodCommand):
 
 
 def _project_of(path: Path) -> str:
-    from dpmigrate.workspace.discover import project_root
+    from dpmigrate.workspace.roots import Roots
 
-    return project_root(str(path.parent))
+    return Roots().root_of(str(path.parent))
 
 
 class Upgrade(_FixCommand):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ def governed_by_target(workspace: Workspace) -> Callable[[str], bool]:
         return lambda path: False
     from dpmigrate.versions.project import load_declarations
 
-    declarations, _ = load_declarations(_dependencies(workspace).items())
+    declarations, _ = load_declarations(_dependencies(workspace).items(), folder=_posix(workspace.cwd))
     own = {pin.path for pin in declarations.pins if workspace.is_target(workspace.absolute(pin.path))}
 
     def governed(path: str) -> bool:
@@ -55,8 +56,14 @@ def declare(project: Project) -> None:
         for path, data in telling_dependencies(project).items()
     }
     notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
-    project.declarations, problems = load_declarations(tuple(project.dependencies.items()), notebooks)
+    project.declarations, problems = load_declarations(
+        tuple(project.dependencies.items()), notebooks, _posix(workspace.cwd)
+    )
     project.broken += problems
+
+
+def _posix(folder: str) -> str:
+    return folder.replace(os.sep, "/")
 
 
 def _cells(source: Source) -> Sequence[tuple[int, str]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.findings import findings_of
 from dpmigrate.model import Certainty, Finding, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
 from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
+from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.discover import discover
+from dpmigrate.workspace.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,24 +33,26 @@ def scan(
     cwd: str | Path | None = None,
     exclude: Sequence[str] = (),
     exclude_base: str | Path | None = None,
+    settings: Settings | None = None,
 ) -> ScanResult:
     """Find faulty ghost clipping below some paths, without running any of the code.
 
-    ``select`` and ``ignore`` hold rule ids; ``opacus`` overrides what the project's own files
-    say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead of paths.
-    ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default: ``cwd``).
-    Raises UsageError for a path that does not exist, ValueError for a wrong specifier.
+    ``select`` and ``ignore`` hold ids, prefixes or names of rules; ``opacus`` overrides what the
+    project's own files say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead
+    of paths. ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default:
+    ``cwd``). ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
+    read, which is not done otherwise. Raises UsageError for a path that does not exist and a wrong option.
     """
-    here = os.getcwd() if cwd is None else cwd  # noqa: PTH109 - pathlib is slow to import
-    named = [] if stdin is not None else list(paths)
-    workspace = discover(named, here, exclude, exclude_base)
+    options = settings or settings_of(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
+    workspace = discover([] if stdin is not None else list(paths), options)
     project = survey(workspace, stdin)
-    judge = partial(_share, select=select, ignore=ignore, opacus=opacus, min_certainty=min_certainty)
+    check_rules(options)
     with paused_collector():
         if project.seeds:
-            found = judge_shared(project, groups(project), jobs or usable_cores(), judge)
+            cores = jobs or workspace.config.jobs or usable_cores()
+            found = judge_shared(project, groups(project), cores, _share)
         else:
-            found = judge(project, ())
+            found = _share(project, ())
     return ScanResult(
         root=workspace.display(workspace.root),
         files_seen=project.seen,
@@ -60,15 +63,46 @@ def scan(
         runs=tuple(found.runs),
         findings=tuple(found.findings),
         lines=found.lines,
+        empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
     )
 
 
-def _share(project: Project, chosen: Sequence[Group], *, min_certainty: Certainty, **options: Any) -> Share:
+def settings_of(
+    cwd: str | Path | None,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
+    opacus: str | None = None,
+    min_certainty: Certainty | None = None,
+    exclude: Sequence[str] = (),
+    exclude_base: str | Path | None = None,
+) -> Settings:
+    """Options that a program gives, with no configuration read."""
+    here = os.getcwd() if cwd is None else str(cwd)  # noqa: PTH109 - pathlib is slow to import
+    given = Config(
+        select=tuple(sorted(select)),
+        ignore=tuple(sorted(ignore)),
+        exclude=tuple(exclude),
+        opacus=opacus,
+        min_certainty=min_certainty,
+        base=None if exclude_base is None else str(exclude_base),
+    )
+    return Settings(here, given, isolated=True)
+
+
+def check_rules(settings: Settings) -> None:
+    """Raise ConfigError for what was said of rules and releases, so far, and is wrong."""
+    if settings.chooses:
+        from dpmigrate.advisories.choice import Choices
+
+        Choices(settings)
+
+
+def _share(project: Project, chosen: Sequence[Group]) -> Share:
     """Analyse some groups of modules of a surveyed project, and match every advisory on them."""
     if chosen:
         analyse_groups(project, chosen)
-    found = findings_of(project, **options)
-    kept = [f for f in found.findings if min_certainty == "possible" or f.certainty == "definite"]
+    found = findings_of(project)
+    kept = _certain_enough(project, found.findings)
     return Share(
         found.runs,
         kept,
@@ -79,6 +113,16 @@ def _share(project: Project, chosen: Sequence[Group], *, min_certainty: Certaint
         found.unused_ignores,
         dict(_frames(project, kept)),
     )
+
+
+def _certain_enough(project: Project, findings: list[Finding]) -> list[Finding]:
+    """The findings that the options of their files let through."""
+    if not findings:
+        return []
+    from dpmigrate.advisories.choice import Choices
+
+    choices = Choices(project.workspace.settings)
+    return [f for f in findings if choices.of(project.workspace.absolute(f.span.path)).shows(f)]
 
 
 def _frames(

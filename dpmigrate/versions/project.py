@@ -1,6 +1,7 @@
 """Which Opacus versions govern a source file: all declarations of a project, joined.
 
-The nearest folder with declarations governs, a notebook's own installs come first. Within an environment
+The nearest folder with declarations governs, from the file's own up to where its repository begins; a
+notebook's own installs come first. Within an environment
 (a requirements file with what it includes, a project's metadata with its lock) the pins intersect; the
 environments unite, for nobody knows which one a reader installs.
 """
@@ -8,15 +9,17 @@ environments unite, for nobody knows which one a reader installs.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from dpmigrate.model import NotAnalysed, Place
+from dpmigrate.workspace.roots import is_repository
 
 from .parsers import parse_file
 from .parsers.notebook import parse_cells
 from .parsers.requirements import environment_of
-from .pin import Include, Pin
+from .pin import Include, Parsed, Pin
 from .releases import VersionSet, everything, nothing
 
 _FOLDERS_OF_PINS = frozenset(
@@ -67,31 +70,48 @@ class Declared:
 
 
 class Declarations:
-    """Every pin of a project. ``pins`` are in the order of path, cell and line, each place once."""
+    """Every pin of a project. ``pins`` are in the order of path, cell and line, each place once.
 
-    def __init__(self, pins: Iterable[Pin] = (), includes: Iterable[Include] = ()) -> None:
+    The paths of ``pins`` and ``includes`` are absolute, or relative to one folder. ``shown`` holds, by such
+    a path, the one that reports show, which the pins have that are given out; ``folder`` is the absolute
+    folder that those are relative to.
+    """
+
+    def __init__(
+        self,
+        pins: Iterable[Pin] = (),
+        includes: Iterable[Include] = (),
+        shown: Mapping[str, str] = MappingProxyType({}),
+        folder: str = "",
+    ) -> None:
         own = tuple(pins)
-        self.pins: tuple[Pin, ...] = _each_place_once(own)
+        self._folder = folder
         self._notebooks: dict[str, list[Pin]] = {}
         self._folders: dict[str, list[Pin]] = {}
         for pin in _with_included(own, tuple(includes)):
+            given_out = replace(pin, path=shown.get(pin.path, pin.path))
             if pin.kind == "notebook":
-                self._notebooks.setdefault(pin.path, []).append(pin)
+                self._notebooks.setdefault(pin.path, []).append(given_out)
             else:
-                self._folders.setdefault(_governed_folder(pin.environment), []).append(pin)
+                self._folders.setdefault(_governed_folder(pin.environment), []).append(given_out)
+        self.pins: tuple[Pin, ...] = _each_place_once(
+            replace(pin, path=shown.get(pin.path, pin.path)) for pin in own
+        )
         self._declared: dict[str, Declared] = {}
 
     def declared_for(self, path: str) -> Declared:
-        """What governs the source file at a POSIX ``path`` (spelt like the dependency files' paths)."""
+        """What governs the source file at a POSIX ``path``, as reports show it."""
+        path = _placed(self._folder, path)
         if path in self._notebooks:
             pins = self._notebooks[path]
             return Declared(environment_versions(pins), tuple(pins), (tuple(pins),))
-        folder = posixpath.dirname(posixpath.normpath(path))
+        folder = posixpath.dirname(path)
         while True:
             if folder in self._folders:
                 return self._governing(folder)
             parent = posixpath.dirname(folder)
-            if parent == folder or posixpath.basename(folder) == "..":
+            outside = parent == folder or posixpath.basename(folder) == ".."
+            if outside or (self._folder and is_repository(folder)):
                 return Declared(everything())
             folder = parent
 
@@ -107,6 +127,11 @@ class Declarations:
             groups = tuple(tuple(members) for members in environments.values())
             self._declared[folder] = Declared(versions, _each_place_once(pins), groups)
         return self._declared[folder]
+
+
+def _placed(folder: str, path: str) -> str:
+    """A path that is relative to ``folder`` as one that is as good from everywhere, if that is absolute."""
+    return posixpath.normpath(posixpath.join(folder, path))
 
 
 def _order(pin: Pin) -> tuple[str, int, int, str]:
@@ -213,25 +238,27 @@ def _with_included(pins: tuple[Pin, ...], includes: tuple[Include, ...]) -> list
 def load_declarations(
     dependency_files: Iterable[tuple[str, bytes]],
     notebooks: Iterable[tuple[str, Sequence[tuple[int, str]]]] = (),
+    folder: str = "",
 ) -> tuple[Declarations, list[NotAnalysed]]:
     """Read every dependency file (POSIX path, bytes) and the code cells of every notebook.
 
-    A notebook is (POSIX path, [(0-based cell index, source as in the file, magics included)]). Files that
-    cannot be read come back as problems, only where they name Opacus.
+    A notebook is (POSIX path, [(0-based cell index, source as in the file, magics included)]). The paths are
+    as reports show them, relative to ``folder`` where that is given (absolute, POSIX): what governs a file
+    then does not hang on that folder. Files that cannot be read come back as problems, only where they
+    name Opacus.
     """
-    pins: list[Pin] = []
-    includes: list[Include] = []
-    problems: list[NotAnalysed] = []
+    shown: dict[str, str] = {}
+    parsed: list[Parsed] = []
     for path, data in dependency_files:
-        parsed = parse_file(path, data)
-        pins += parsed.pins
-        includes += parsed.includes
-        problems += parsed.problems
+        shown[_placed(folder, path)] = path
+        parsed.append(parse_file(_placed(folder, path), data))
     for path, cells in notebooks:
-        parsed = parse_cells(path, cells)
-        pins += parsed.pins
-        problems += parsed.problems
-    return Declarations(_without_built(pins), includes), problems
+        shown[_placed(folder, path)] = path
+        parsed.append(parse_cells(_placed(folder, path), cells))
+    pins = [pin for one in parsed for pin in one.pins]
+    includes = [include for one in parsed for include in one.includes]
+    problems = [p._replace(path=shown.get(p.path, p.path)) for one in parsed for p in one.problems]
+    return Declarations(_without_built(pins), includes, shown, folder), problems
 
 
 def _without_built(pins: list[Pin]) -> list[Pin]:

@@ -218,6 +218,8 @@ _EVERYTHING = VersionSet(_NUMBERED)
 _UNIVERSE = VersionSet((1 << len(MEMBERS)) - 1)
 _NOTHING = VersionSet(0)
 
+RELEASED = VersionSet((1 << len(RELEASES)) - 1)
+"""Every release that is known."""
 FAULTY_GIT = VersionSet(_BIT[GIT_FAULTY])
 UNKNOWN_GIT = VersionSet(_BIT[GIT_UNKNOWN])
 GHOST_CAPABLE = between("1.5") | FAULTY_GIT | UNKNOWN_GIT

@@ -18,6 +18,7 @@ from .faulty_commits import classify_commit
 from .releases import (
     FAULTY_GIT,
     NEWER,
+    RELEASED,
     RELEASES,
     UNKNOWN_GIT,
     VersionSet,
@@ -112,6 +113,24 @@ def parse_specifier(text: str, dialect: Dialect = "pep440") -> VersionSet:
         else:
             result |= _admitted(",".join(c.pep440() for c in clauses(part, dialect)))
     return result
+
+
+def assumed(text: str) -> VersionSet:
+    """What a user says to assume: a version, or a specifier, that admits some known release (or a commit).
+
+    Raises ValueError, with a sentence, for anything else: judged on no release at all, nothing is wrong.
+    """
+    if not text.strip():
+        raise ValueError("it is empty; give a version or a version specifier such as '>=1.5,<1.5.3'.")
+    try:
+        versions = parse_specifier(text.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not a version or a version specifier such as '>=1.5,<1.5.3'."
+        ) from error
+    if versions & RELEASED or "git+" in text:
+        return versions
+    raise ValueError(f"{text!r} admits no release of Opacus that is known (the newest is {RELEASES[-1]}).")
 
 
 def admits(text: str, version: str, dialect: Dialect = "pep440") -> bool:

@@ -1,128 +1,148 @@
-"""``[tool.dpmigrate]`` of the nearest pyproject.toml."""
+"""``[tool.dpmigrate]`` of one pyproject.toml: read, and held to what it may say."""
 
 from __future__ import annotations
 
 # Part of every start, where importing pathlib is a tenth of the time.
-# ruff: noqa: PTH113, PTH114, PTH118, PTH120
+# ruff: noqa: PTH114, PTH120
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, get_args
 
-from dpmigrate.model import STRATEGIES, Certainty, Strategy
-from dpmigrate.workspace.discover import display_path, project_root
+from dpmigrate.model import STRATEGIES, Certainty, Severity, Strategy
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.reading import read_bytes
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from dpmigrate.workspace.roots import Roots
 
 _CHOICES: dict[str, tuple[str, ...]] = {"min-certainty": get_args(Certainty), "strategy": STRATEGIES}
-_LISTS = ("select", "ignore", "exclude")
-_TEXTS = ("opacus", "seed", "opacus-lower-bound", *_CHOICES)
-_KEYS = (*_LISTS, *_TEXTS, "jobs")
+_LISTS = ("select", "ignore", "extend-select", "exclude")
+_VERSIONS = ("opacus", "opacus-lower-bound", "target-version", "required-version")
+_TABLES = ("per-file-ignores", "severity")
+KEYS = (*_LISTS, *_TABLES, *_VERSIONS, *_CHOICES, "seed", "jobs")
+"""Every key of the table, in the order in which they are shown."""
+
+_WORD = b"dpmigrate"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Config(NamedTuple):
-    """The options of a project; None or empty where it says nothing. ``path`` is the file, if any.
+    """The options of one file, or of a command line; None or empty where it says nothing.
 
-    ``exclude`` holds patterns in gitignore syntax, relative to the file's folder.
+    Rules are named as they are written: an id, a prefix or a name. Patterns are in gitignore syntax,
+    relative to ``folder``.
     """
 
     path: str | None = None
+    """The pyproject.toml; None for a command line and for no configuration at all."""
+    shown: str | None = None
+    """``path`` as messages show it."""
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    severity: tuple[tuple[str, Severity], ...] = ()
     opacus: str | None = None
+    opacus_lower_bound: str | None = None
+    target_version: str | None = None
+    required_version: str | None = None
     min_certainty: Certainty | None = None
     strategy: Strategy | None = None
     seed: str | None = None
-    opacus_lower_bound: str | None = None
     jobs: int | None = None
-    shown: str | None = None
-    """``path`` as messages show it."""
+    base: str | None = None
+    """The folder that patterns are relative to where that is not the file's own."""
 
     @property
     def folder(self) -> str | None:
-        """The folder that ``exclude`` is relative to; None without a file."""
-        return None if self.path is None else os.path.dirname(self.path)
+        """The folder that patterns are relative to."""
+        return self.base if self.path is None else os.path.dirname(self.path)
+
+    def source(self, key: str) -> str:
+        """What messages call the place where ``key`` was said."""
+        return f"--{key}" if self.shown is None else f"{self.shown}: [tool.dpmigrate] {key}"
 
 
-def load_config(start: str | Path, cwd: str | Path) -> Config:
-    """The configuration that governs ``start``, a file or folder.
+def read_config(path: str, shown: str) -> Config | None:
+    """The table of a pyproject.toml; None where the file says nothing of dpmigrate.
 
-    Raises :class:`ConfigError`, with the file's path relative to ``cwd``, for a file that is not
+    Raises :class:`ConfigError`, naming the file as ``shown``, for one that names dpmigrate and is no
     TOML, an unknown key, or a value of the wrong type.
     """
-    path = nearest_pyproject(os.path.realpath(os.path.join(cwd, start)))
-    if path is None:
-        return Config()
-    shown = display_path(path, os.path.realpath(cwd))
     table = _table(path, shown)
+    if table is None:
+        return None
     for key, value in table.items():
-        _check(key, value, shown)
+        _check(key, value, f"{shown}: [tool.dpmigrate] {key}")
     seed = table.get("seed")
     return Config(
         path,
+        shown,
         select=tuple(table.get("select", ())),
         ignore=tuple(table.get("ignore", ())),
+        extend_select=tuple(table.get("extend-select", ())),
         exclude=tuple(table.get("exclude", ())),
+        per_file_ignores=tuple(
+            (pattern, tuple(rules)) for pattern, rules in table.get("per-file-ignores", _NOTHING).items()
+        ),
+        severity=tuple(table.get("severity", _NOTHING).items()),
         opacus=table.get("opacus"),
+        opacus_lower_bound=table.get("opacus-lower-bound"),
+        target_version=table.get("target-version"),
+        required_version=table.get("required-version"),
         min_certainty=table.get("min-certainty"),
         strategy=table.get("strategy"),
         seed=None if seed is None else str(seed),
-        opacus_lower_bound=table.get("opacus-lower-bound"),
         jobs=table.get("jobs"),
-        shown=shown,
     )
 
 
-def nearest_pyproject(start: str) -> str | None:
-    """pyproject.toml in ``start``, an absolute path, or the nearest folder above it."""
-    folder, above = start, os.path.dirname(start)
-    while True:
-        path = os.path.join(folder, "pyproject.toml")
-        if os.path.isfile(path):
-            return path
-        if above == folder:
-            return None
-        folder, above = above, os.path.dirname(above)
-
-
-def _table(path: str, shown: str) -> dict[str, Any]:
+def _table(path: str, shown: str) -> dict[str, Any] | None:
+    if os.path.islink(path):
+        root = Roots().root_of(os.path.dirname(path))
+        if not os.path.realpath(path).startswith(root.rstrip("/") + "/"):
+            raise ConfigError(f"{shown}: a link out of the project, which is not followed")
+    try:
+        data = read_bytes(path)
+    except OSError as error:
+        raise ConfigError(f"{shown}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if _WORD not in data:
+        return None
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
-    if os.path.islink(path):
-        root = project_root(os.path.dirname(path))
-        if not os.path.realpath(path).startswith(root.rstrip("/") + "/"):
-            raise ConfigError(f"{shown}: a link out of the project, which is not followed")
     try:
-        document = tomllib.loads(read_bytes(path).decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{shown}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+        document = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{shown}: not UTF-8, so not TOML") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError also of a number with too many digits
         raise ConfigError(f"{shown}: not valid TOML: {error}") from error
     tool = document.get("tool", {})
-    table = tool.get("dpmigrate", {}) if isinstance(tool, dict) else {}
-    if not isinstance(table, dict):
+    table = tool.get("dpmigrate") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
         raise ConfigError(f"{shown}: tool.dpmigrate must be a table")
     return table
 
 
-def _check(key: str, value: object, shown: str) -> None:
-    where = f"{shown}: [tool.dpmigrate] {key}"
-    if key not in _KEYS:
+def _check(key: str, value: object, where: str) -> None:
+    if key not in KEYS:
         import difflib
 
-        near = difflib.get_close_matches(key.replace("_", "-"), _KEYS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(_KEYS))}"
+        near = difflib.get_close_matches(key.replace("_", "-"), KEYS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(KEYS))}"
         raise ConfigError(f"{where}: unknown key{hint}")
     if key in _LISTS:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not _is_list_of_strings(value):
             raise ConfigError(f"{where}: must be a list of strings")
+    elif key == "per-file-ignores":
+        if not isinstance(value, dict) or not all(map(_is_list_of_strings, value.values())):
+            raise ConfigError(f"{where}: must be a table of patterns, each with a list of rules")
+    elif key == "severity":
+        levels = get_args(Severity)
+        if not isinstance(value, dict) or not all(level in levels for level in value.values()):
+            raise ConfigError(f"{where}: must be a table of rules, each with one of {', '.join(levels)}")
     elif key == "jobs":
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{where}: must be a whole number of at least 1")
@@ -132,3 +152,7 @@ def _check(key: str, value: object, shown: str) -> None:
         raise ConfigError(f"{where}: must be a string")
     elif key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(f"{where}: must be one of {', '.join(_CHOICES[key])}")
+
+
+def _is_list_of_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

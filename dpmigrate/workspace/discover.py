@@ -6,7 +6,7 @@ never walks the project.
 """
 
 # Run once for every file of a project, where pathlib is several times slower.
-# ruff: noqa: PTH100, PTH113, PTH116, PTH118, PTH120
+# ruff: noqa: PTH100, PTH116, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -17,41 +17,39 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed, Place
+from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.errors import UsageError
-from dpmigrate.workspace.gitignore import Gitignore
 from dpmigrate.workspace.listing import Listing
 from dpmigrate.workspace.names import named_kind
+from dpmigrate.workspace.roots import display_path
+from dpmigrate.workspace.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_PROJECT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 class Workspace:
     """The files of one scan or fix. All paths are absolute, links resolved, sorted.
 
     ``roots`` holds one project root per group of PATHs; ``root`` is the only one, or the folder
-    that all of them share. ``not_analysed`` lists PATHs that exist but hold no readable file.
+    that all of them share. ``settings`` are the options of its files. ``not_analysed`` lists PATHs
+    that exist but hold no readable file.
     """
 
     def __init__(
         self,
-        cwd: str,
+        settings: Settings,
         roots: Sequence[str],
         target_files: Sequence[str],
         target_folders: Sequence[str],
         not_analysed: Sequence[NotAnalysed],
-        excluded: Gitignore | None,
-        warnings: Sequence[Place] = (),
     ) -> None:
-        self.cwd = cwd
+        self.settings = settings
+        self.cwd = settings.cwd
         self.roots = tuple(roots)
         self.target_files = tuple(target_files)
         self.target_folders = tuple(target_folders)
         self.not_analysed = tuple(not_analysed)
-        self._excluded = excluded
-        self._warnings = tuple(warnings)
         self._named = frozenset(target_files)
         self._inside = tuple(folder.rstrip("/") + "/" for folder in target_folders)
 
@@ -60,20 +58,27 @@ class Workspace:
         """The project root; for PATHs of several projects the folder that holds them all."""
         return os.path.commonpath(self.roots)
 
+    @property
+    def config(self) -> Config:
+        """The configuration of what all PATHs have in common: for what cannot go by each file."""
+        paths = (*self.target_files, *self.target_folders)
+        return self.settings.config_of_folder(os.path.commonpath(paths) if paths else self.cwd)
+
     @cached_property
     def _listed(self) -> Listing:
-        listing = Listing(self._excluded)
+        listing = Listing(self.settings.excluded)
         for root in self.roots:
             listing.add_tree(root)
         for folder in self.target_folders:
             if folder not in self.roots and not listing.holds(folder):
-                listing.add_folder(folder)
+                listing.add_folder(folder, although_excluded=not self.settings.force_exclude)
         for path in self.target_files:
             source, dependency = named_kind(path)
             if source:
                 listing.sources.add(path)
             if dependency:
                 listing.dependencies.add(path)
+        self.settings.check(listing.dependencies)
         return listing
 
     @cached_property
@@ -98,7 +103,7 @@ class Workspace:
         """What was passed over on the way to the files, and where."""
         passed = [p for p in self._listed.problems if not p.fails]
         said = [Place(self.display(p.path), p.line, p.reason) for p in passed]
-        return tuple(dict.fromkeys((*self._warnings, *said)))
+        return tuple(dict.fromkeys((*self.settings.warnings, *said)))
 
     @cached_property
     def targets(self) -> tuple[str, ...]:
@@ -106,6 +111,11 @@ class Workspace:
         if not self.target_folders:
             return tuple(sorted(p for p in self._named if named_kind(p)[0]))
         return tuple(p for p in self.files if self.is_target(p))
+
+    @property
+    def names_any(self) -> bool:
+        """Whether any source or dependency file is inside the PATHs that the user gave."""
+        return any(map(self.is_target, self.files)) or any(map(self.is_target, self.dependency_files))
 
     def is_target(self, path: str | Path) -> bool:
         """Whether an absolute path lies inside the PATHs that the user gave."""
@@ -117,35 +127,16 @@ class Workspace:
         return display_path(str(path), self.cwd)
 
     def absolute(self, shown: str) -> str:
-        """The absolute path behind one that reports show."""
-        return os.path.normpath(os.path.join(self.cwd, shown))
+        """The absolute path behind one that reports show; ``-`` (standard input) stays what it is."""
+        return self.settings.absolute(shown)
 
 
-def display_path(path: str, cwd: str) -> str:
-    """``path`` relative to ``cwd`` with forward slashes; absolute on another drive."""
-    prefix = cwd.rstrip(os.sep) + os.sep
-    if path.startswith(prefix):
-        relative = path[len(prefix) :]
-    else:
-        try:
-            relative = os.path.relpath(path, cwd)
-        except ValueError:
-            relative = path
-    return relative.replace(os.sep, "/")
+def discover(paths: Sequence[str | Path], settings: Settings) -> Workspace:
+    """The workspace of the given PATHs (the current folder when there are none).
 
-
-def discover(
-    paths: Sequence[str | Path],
-    cwd: str | Path,
-    exclude: Sequence[str] = (),
-    exclude_base: str | Path | None = None,
-) -> Workspace:
-    """The workspace of the given PATHs (``cwd`` when there are none).
-
-    ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default
-    ``cwd``). Raises :class:`UsageError` for a PATH that does not exist.
+    Raises :class:`UsageError` for a PATH that does not exist, and for a wrong configuration.
     """
-    here = os.path.realpath(cwd)
+    here = settings.cwd
     files: dict[str, None] = {}
     folders: dict[str, None] = {}
     roots: dict[str, None] = {}
@@ -162,43 +153,23 @@ def discover(
             kind = os.stat(real).st_mode
         except OSError:
             refused.append(NotAnalysed(shown, 1, "dangling link"))
-            roots.setdefault(project_root(os.path.dirname(path)))
+            roots.setdefault(settings.roots.root_of(os.path.realpath(os.path.dirname(path))))
             continue
         if stat.S_ISDIR(kind):
             folders.setdefault(real)
-            roots.setdefault(project_root(real))
+            roots.setdefault(settings.roots.root_of(real))
+            settings.config_of_folder(real)
             continue
         parent = os.path.realpath(os.path.dirname(path))
-        root = project_root(parent)
+        root = settings.roots.root_of(parent)
         roots.setdefault(root)
+        if settings.force_exclude and settings.excluded(real):
+            continue
         if not stat.S_ISREG(kind):
             refused.append(NotAnalysed(shown, 1, "not a regular file"))
         elif stat.S_ISLNK(mode) and not real.startswith(root.rstrip("/") + "/"):
             refused.append(NotAnalysed(shown, 1, "link out of the project"))
         else:
             files.setdefault(real)
-    base = os.path.realpath(exclude_base if exclude_base is not None else here)
-    warnings: list[Place] = []
-    named = display_path(base, here)
-
-    def warn(number: int, said: str) -> None:
-        warnings.append(Place(named, 1, f"exclude: {said}"))
-
-    excluded = Gitignore(base.rstrip("/") + "/", exclude, warn=warn) if exclude else None
-    return Workspace(here, tuple(roots), tuple(files), tuple(folders), refused, excluded, warnings)
-
-
-def project_root(folder: str) -> str:
-    """The nearest folder at or above ``folder`` that holds .git, else a project file, else itself."""
-    marked = None
-    current = os.path.realpath(folder)
-    start = current
-    while True:
-        if os.path.lexists(current + "/.git"):
-            return current
-        if marked is None and any(os.path.isfile(current + "/" + name) for name in _PROJECT_MARKS):
-            marked = current
-        parent = os.path.dirname(current)
-        if parent == current:
-            return marked or start
-        current = parent
+            settings.config_of(real)
+    return Workspace(settings, tuple(roots), tuple(files), tuple(folders), refused)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dpmigrate.workspace.gitignore import Gitignore, read_gitignore
@@ -34,7 +34,8 @@ class Problem(NamedTuple):
 class Listing:
     """What lies below some folders: absolute paths of sources and of dependency files, and problems."""
 
-    def __init__(self, excluded: Gitignore | None = None) -> None:
+    def __init__(self, excluded: Callable[[str], bool]) -> None:
+        """``excluded`` says of the absolute path of a file whether the configuration leaves it out."""
         self.sources: set[str] = set()
         self.dependencies: set[str] = set()
         self.problems: list[Problem] = []
@@ -43,14 +44,14 @@ class Listing:
     def add_tree(self, root: str) -> None:
         """All files below a project's root, ignored files and virtual environments left out."""
         for path, real in self._walk(root):
-            if self._excluded is not None and self._excluded.ignored(path):
-                continue
-            self._add(path, real)
+            if not self._excluded(path):
+                self._add(path, real)
 
-    def add_folder(self, folder: str) -> None:
+    def add_folder(self, folder: str, although_excluded: bool) -> None:
         """Files below a folder that the user named although it is ignored."""
         for path, real in self._walk(folder):
-            self._add(path, real)
+            if although_excluded or not self._excluded(path):
+                self._add(path, real)
 
     def _add(self, path: str, real: str) -> None:
         if is_source(path):

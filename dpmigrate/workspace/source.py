@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dpmigrate.workspace.discover import display_path
 from dpmigrate.workspace.errors import NotLossless, Unreadable
 from dpmigrate.workspace.magics import LINE
 from dpmigrate.workspace.notebook import BrokenCell, InstallLine, Notebook, load_notebook
 from dpmigrate.workspace.reading import read_bytes, reason_of
+from dpmigrate.workspace.roots import display_path
 
 if TYPE_CHECKING:
     from pathlib import Path

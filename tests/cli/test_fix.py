@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.model import Finding
+from dpmigrate.model import Finding, Place
 from dpmigrate.runtime.run import api as verifying
 from tests.cli.conftest import FakeApi, Run, finding
 
@@ -27,6 +27,7 @@ class Result:
     remaining: tuple[Finding, ...] = ()
     contents: dict[str, bytes] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    warnings: tuple[Place, ...] = ()
     verify_hint: str | None = None
     put_back: list[bool] = field(default_factory=list)
 
@@ -151,7 +152,8 @@ def test_the_options_arrive(run: Run, answer: Callable[[Result], Result], api: F
     )
     call = api.calls[0]
     assert (call["paths"], call["apply"], call["unsafe"]) == (("src",), False, True)
-    assert (call["strategy"], call["seed"], call["lower_bound"]) == ("hooks", "args.seed", "1.6.0")
+    given = call["settings"].given
+    assert (given.strategy, given.seed, given.opacus_lower_bound) == ("hooks", "args.seed", "1.6.0")
 
 
 @pytest.mark.parametrize(

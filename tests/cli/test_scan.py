@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.model import NotAnalysed
+from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.errors import UsageError
 from tests.cli.conftest import FakeApi, Run, finding, scanned
 
@@ -24,20 +25,11 @@ def test_nothing_found_is_status_0(run: Run, api: FakeApi) -> None:
 
 def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
     run("scan")
-    assert api.calls == [
-        {
-            "paths": (".",),
-            "select": (),
-            "ignore": (),
-            "opacus": None,
-            "min_certainty": "possible",
-            "jobs": None,
-            "stdin": None,
-            "cwd": str(tmp_path),
-            "exclude": (),
-            "exclude_base": None,
-        }
-    ]
+    (call,) = api.calls
+    settings = call.pop("settings")
+    assert call == {"paths": (".",), "jobs": None, "stdin": None}
+    assert settings.cwd == str(tmp_path)
+    assert settings.given == Config()
 
 
 @pytest.mark.parametrize(
@@ -46,8 +38,6 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
         ("info", "definite", [], 0),
         ("warning", "possible", [], 1),
         ("error", "definite", [], 1),
-        ("error", "possible", ["--min-certainty", "definite"], 0),
-        ("error", "definite", ["--min-certainty", "definite"], 1),
         ("error", "definite", ["--exit-zero"], 0),
     ],
 )
@@ -77,7 +67,7 @@ def test_the_path_given_is_the_path_scanned(run: Run, api: FakeApi) -> None:
     run("scan", "src", "train.py", "--jobs", "2", "--opacus", "1.5.2")
     assert api.calls[0]["paths"] == ("src", "train.py")
     assert api.calls[0]["jobs"] == 2
-    assert api.calls[0]["opacus"] == "==1.5.2"
+    assert api.calls[0]["settings"].given.opacus == "1.5.2"
 
 
 def test_a_dash_reads_standard_input(run: Run, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +86,8 @@ def test_a_dash_reads_standard_input(run: Run, api: FakeApi, monkeypatch: pytest
     ("arguments", "sentence"),
     [
         (["-", "train.py"], "'-' (standard input) cannot be combined with other paths."),
-        (["--opacus", "new"], "--opacus: 'new' is not a version or a version specifier"),
+        (["--select", " , "], "--select: names no rule."),
+        (["--ignore", ""], "--ignore: names no rule."),
         (["--format", "xml"], "'xml' is not one of"),
         (["--jobs", "0"], "'--jobs'"),
         (["--min-certainty", "maybe"], "'maybe' is not one of"),
@@ -173,26 +164,6 @@ def test_output_into_a_folder_that_is_not_there_is_status_2(run: Run, api: FakeA
     )
 
 
-CONFIGURED = """\
-[tool.dpmigrate]
-opacus = ">=1.5,<1.5.3"
-min-certainty = "definite"
-jobs = 2
-exclude = ["third_party/"]
-"""
-
-
-def test_options_may_stand_in_pyproject(run: Run, api: FakeApi, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(CONFIGURED, encoding="utf-8")
-    api.answer = scanned(finding(certainty="possible"))
-    assert run("scan").status == 0
-    assert api.calls[0]["opacus"] == "<1.5.3,>=1.5"
-    assert api.calls[0]["min_certainty"] == "definite"
-    assert api.calls[0]["jobs"] == 2
-    assert api.calls[0]["exclude"] == ("third_party/",)
-    assert api.calls[0]["exclude_base"] == str(tmp_path)
-
-
 @pytest.mark.parametrize("command", ["scan", "fix"])
 @pytest.mark.parametrize(
     ("line", "said"),
@@ -203,7 +174,7 @@ def test_options_may_stand_in_pyproject(run: Run, api: FakeApi, tmp_path: Path) 
     ],
 )
 def test_a_wrong_option_of_pyproject_is_named_as_such(
-    run: Run, api: FakeApi, tmp_path: Path, command: str, line: str, said: str
+    run: Run, tmp_path: Path, command: str, line: str, said: str
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool.dpmigrate]\n{line}\n", encoding="utf-8")
     outcome = run(command)
@@ -211,24 +182,7 @@ def test_a_wrong_option_of_pyproject_is_named_as_such(
     assert outcome.err.startswith(f"dpmigrate: pyproject.toml: {said}")
 
 
-def test_the_command_line_overrides_pyproject(run: Run, api: FakeApi, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(CONFIGURED, encoding="utf-8")
-    api.answer = scanned(finding(certainty="possible"))
-    assert run("scan", "--min-certainty", "possible", "--opacus", "1.6", "--jobs", "1").status == 1
-    assert (api.calls[0]["opacus"], api.calls[0]["jobs"]) == ("==1.6", 1)
-
-
-def test_the_pyproject_nearest_to_the_paths_counts(run: Run, api: FakeApi, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(CONFIGURED, encoding="utf-8")
-    inner = tmp_path / "inner"
-    inner.mkdir()
-    (inner / "pyproject.toml").write_text("[tool.dpmigrate]\njobs = 3\n", encoding="utf-8")
-    for paths in (["inner/a.py"], ["inner/a.py", "inner/sub/b.py"], ["inner/a.py", "b.py"]):
-        run("scan", *paths)
-    assert [call["jobs"] for call in api.calls] == [3, 3, 2]
-
-
-def test_a_wrong_pyproject_is_status_2(run: Run, api: FakeApi, tmp_path: Path) -> None:
+def test_a_wrong_pyproject_is_status_2(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.dpmigrate]\njob = 2\n", encoding="utf-8")
     outcome = run("scan")
     assert (outcome.status, outcome.out) == (2, "")

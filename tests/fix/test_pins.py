@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 
+from dpmigrate.workspace.errors import UsageError
 from tests.fix.conftest import NEW, OLD, Folder
 
 Make = Callable[..., Folder]
@@ -139,10 +141,25 @@ def test_a_pin_is_raised_to_what_the_code_needs(folder: Make, pin: str, raised: 
     assert project.fix().diff == ""
 
 
-def test_a_bound_below_what_the_code_needs_is_refused_with_the_reason(folder: Make) -> None:
+def test_a_bound_below_what_the_code_needs_is_wrong_usage(folder: Make) -> None:
     project = folder({"train.py": FSDP, "requirements.txt": "opacus==1.5.2\n"})
-    ((_, reason),) = project.fix(lower_bound="1.5.4").refused
-    assert reason.endswith("admits no version on which the code can run (its API needs >=1.6.0)")
+    with pytest.raises(UsageError, match=r"train\.py needs Opacus 1\.6\.0 or later, and 1\.5\.4 is older"):
+        project.fix(lower_bound="1.5.4")
+    assert project.fix(lower_bound="1.6.0").refused == ()
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ("", "'' is no version"),
+        ("new", "'new' is no version"),
+        ("1.5.2", "needs Opacus 1.5.3 or later"),
+        ("1.5.22", "there is no Opacus 1.5.22 that is known"),
+    ],
+)
+def test_a_bound_that_no_code_can_go_by_is_wrong_usage(folder: Make, bound: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"--opacus-lower-bound: .*{re.escape(said)}"):
+        folder({"train.py": "x = 1\n"}).fix(lower_bound=bound)
 
 
 LIBRARY = {

@@ -12,6 +12,7 @@ from dpmigrate.codemods.options import Options
 from dpmigrate.fixing.proving import Prover
 from dpmigrate.project import Project
 from dpmigrate.workspace.discover import discover
+from dpmigrate.workspace.settings import Settings
 
 
 class Named(Job):
@@ -31,7 +32,7 @@ class Trying(Prover):
 
     def __init__(self, bad: str, clashes: tuple[str, ...] = ()) -> None:
         self.refused: list[str] = []
-        project = Project(discover([], "/"), {})
+        project = Project(discover([], Settings("/")), {})
         super().__init__(project, Found(), lambda _: Found(), Options(), self._note)
         self.bad = bad
         self.clashes = clashes

@@ -12,6 +12,7 @@ from dpmigrate.advisories.findings import findings_of
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.project.opening import open_project
 from dpmigrate.workspace.discover import discover
+from dpmigrate.workspace.settings import Settings
 from tests.fix.conftest import NEW, OLD, Folder
 from tests.fixtures_support import Fixture, fixtures
 
@@ -20,7 +21,7 @@ HELPER = "from opacus import PrivacyEngine\n\n\ndef engine():\n    return Privac
 
 
 def rehearsals(folder: Path) -> Rehearsals:
-    return Rehearsals(open_project(discover(["."], folder)))
+    return Rehearsals(open_project(discover(["."], Settings(str(folder)))))
 
 
 def overlay(folder: Path, **contents: str) -> dict[str, bytes]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.discover import Workspace, discover
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.names import is_dependency_file
 from dpmigrate.workspace.reading import telling
+from dpmigrate.workspace.settings import Settings
 
 Plant = Callable[..., None]
 
@@ -51,18 +53,25 @@ def plant(root: Path, *paths: str, text: str = "x = 1\n") -> None:
         (root / path).write_text(text)
 
 
+def opened(
+    paths: Sequence[str | Path], cwd: Path, exclude: Sequence[str] = (), base: Path | None = None
+) -> Workspace:
+    given = Config(exclude=tuple(exclude), base=None if base is None else str(base))
+    return discover(paths, Settings(str(cwd), given))
+
+
 def shown(workspace: Workspace) -> list[str]:
     return [os.path.relpath(path, workspace.roots[0]) for path in workspace.files]
 
 
 def test_an_empty_folder_has_no_files(project: Path) -> None:
-    workspace = discover(["."], project)
+    workspace = opened(["."], project)
     assert workspace.files == workspace.dependency_files == workspace.not_analysed == ()
 
 
 def test_sources_and_notebooks_are_listed_and_stubs_are_not(project: Path) -> None:
     plant(project, "b.py", "a/c.ipynb", "a/d.pyi", "e.txt")
-    assert shown(discover([], project)) == ["a/c.ipynb", "b.py"]
+    assert shown(opened([], project)) == ["a/c.ipynb", "b.py"]
 
 
 def test_ignored_files_and_environments_are_left_out(project: Path) -> None:
@@ -71,12 +80,12 @@ def test_ignored_files_and_environments_are_left_out(project: Path) -> None:
     plant(project, "old/x.py", "a_gen.py", "keep_gen.py", "top.py", "a/top.py", "a/b_gen.py", "a/local.py")
     plant(project, "env/pyvenv.cfg", "env/lib/x.py", ".venv/x.py", "node_modules/x.py", ".tox/a/x.py")
     plant(project, "lib/site-packages/x.py", "__pycache__/x.py", ".ipynb_checkpoints/x.ipynb", "build/x.py")
-    assert shown(discover(["."], project)) == ["a/b_gen.py", "a/top.py", "build/x.py", "keep_gen.py"]
+    assert shown(opened(["."], project)) == ["a/b_gen.py", "a/top.py", "build/x.py", "keep_gen.py"]
 
 
 def test_a_path_limits_the_targets_and_not_the_project(project: Path) -> None:
     plant(project, "pyproject.toml", "a/x.py", "b/y.py")
-    workspace = discover(["a"], project)
+    workspace = opened(["a"], project)
     assert workspace.root == str(project)
     assert shown(workspace) == ["a/x.py", "b/y.py"]
     assert workspace.targets == (str(project / "a/x.py"),)
@@ -88,7 +97,7 @@ def test_a_path_limits_the_targets_and_not_the_project(project: Path) -> None:
 def test_a_file_given_by_name_is_a_target_even_when_ignored(project: Path) -> None:
     plant(project, ".gitignore", text="*.py\n")
     plant(project, "x.py", "y.py", "script")
-    workspace = discover(["x.py", "script"], project)
+    workspace = opened(["x.py", "script"], project)
     assert shown(workspace) == ["script", "x.py"]
     assert workspace.targets == workspace.files
 
@@ -97,7 +106,7 @@ def test_an_ignored_folder_given_by_name_is_read(project: Path) -> None:
     plant(project, "pyproject.toml", "x.py")
     plant(project, ".gitignore", text="vendor/\n")
     plant(project, "vendor/a/y.py", "vendor/a/.gitignore", "vendor/a/requirements.txt")
-    workspace = discover(["vendor/a"], project)
+    workspace = opened(["vendor/a"], project)
     assert shown(workspace) == ["vendor/a/y.py", "x.py"]
     assert [Path(p).name for p in workspace.dependency_files] == ["pyproject.toml", "requirements.txt"]
 
@@ -112,7 +121,7 @@ def test_links_are_not_followed_out_and_nothing_is_listed_twice(project: Path) -
     (project / "dangling.py").symlink_to(project / "gone.py")
     (project / "named.py").symlink_to(project / "a" / "program")
     os.mkfifo(project / "pipe.py")
-    workspace = discover(["."], project)
+    workspace = opened(["."], project)
     assert shown(workspace) == ["a/program", "a/x.py"]
     assert workspace.not_analysed == ()
 
@@ -122,7 +131,7 @@ def test_what_the_user_names_and_cannot_be_read_is_reported(project: Path) -> No
     (project / "out.py").symlink_to(project.parent / "outside" / "o.py")
     (project / "dangling.py").symlink_to(project / "gone.py")
     os.mkfifo(project / "pipe.py")
-    workspace = discover(["out.py", "dangling.py", "pipe.py"], project)
+    workspace = opened(["out.py", "dangling.py", "pipe.py"], project)
     assert [(n.path, n.reason) for n in workspace.not_analysed] == [
         ("out.py", "link out of the project"),
         ("dangling.py", "dangling link"),
@@ -134,26 +143,29 @@ def test_what_the_user_names_and_cannot_be_read_is_reported(project: Path) -> No
 def test_a_link_given_by_name_is_the_file_it_points_to(project: Path) -> None:
     plant(project, "x.py")
     (project / "link.py").symlink_to("x.py")
-    assert discover(["link.py", "x.py"], project).targets == (str(project / "x.py"),)
+    assert opened(["link.py", "x.py"], project).targets == (str(project / "x.py"),)
 
 
 def test_a_path_that_is_missing_is_a_usage_error(project: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.py: no such file or folder"):
-        discover(["gone.py"], project)
+        opened(["gone.py"], project)
 
 
-def test_the_root_is_the_repository_else_the_project_file_else_the_folder(root: Path) -> None:
+def test_the_root_is_the_repository_else_the_topmost_project_file_else_the_folder(root: Path) -> None:
     plant(root, "sub/deep/x.py")
-    assert discover(["sub/deep/x.py"], root).root == str(root / "sub" / "deep")
-    plant(root, "sub/setup.cfg")
-    assert discover(["sub/deep"], root).root == str(root / "sub")
-    git(root, "init", "-q")
-    assert discover(["sub/deep"], root).root == str(root)
+    assert opened(["sub/deep/x.py"], root).root == str(root / "sub" / "deep")
+    plant(root, "sub/setup.cfg", "sub/deep/pyproject.toml")
+    assert opened(["sub/deep"], root).root == str(root / "sub")
+    assert opened([root / "sub" / "deep" / "x.py"], root.parent).root == str(root / "sub")
+    plant(root, "requirements.txt")
+    assert opened(["sub/deep"], root).root == str(root)
+    git(root / "sub", "init", "-q")
+    assert opened(["sub/deep"], root).root == str(root / "sub")
 
 
 def test_several_projects_are_read_together(root: Path) -> None:
     plant(root, "a/pyproject.toml", "a/x.py", "b/pyproject.toml", "b/y.py", "c/z.py")
-    workspace = discover(["a", "b/y.py"], root)
+    workspace = opened(["a", "b/y.py"], root)
     assert workspace.root == str(root)
     assert [workspace.display(p) for p in workspace.files] == ["a/x.py", "b/y.py"]
     assert len(workspace.dependency_files) == 2
@@ -161,14 +173,14 @@ def test_several_projects_are_read_together(root: Path) -> None:
 
 def test_patterns_of_the_configuration_exclude(project: Path) -> None:
     plant(project, "a/x.py", "a/y.py", "b/x.py")
-    assert shown(discover(["."], project, ["a/", "!a/y.py", "/b/x.py"], project)) == ["a/y.py"]
-    assert shown(discover(["."], project, ["x.py"], project)) == ["a/y.py"]
-    assert shown(discover(["."], project, ["/x.py"], project / "b")) == ["a/x.py", "a/y.py"]
+    assert shown(opened(["."], project, ["a/", "!a/y.py", "/b/x.py"], project)) == ["a/y.py"]
+    assert shown(opened(["."], project, ["x.py"], project)) == ["a/y.py"]
+    assert shown(opened(["."], project, ["/x.py"], project / "b")) == ["a/x.py", "a/y.py"]
 
 
 def test_paths_are_shown_relative_to_the_current_folder(project: Path) -> None:
     plant(project, "a/x.py", "y.py")
-    workspace = discover([project], project / "a")
+    workspace = opened([project], project / "a")
     assert [workspace.display(p) for p in (project / "a/x.py", project / "y.py")] == ["x.py", "../y.py"]
 
 
@@ -178,7 +190,7 @@ def test_tracked_files_count_though_ignored_and_deleted_ones_do_not(root: Path) 
     git(root, "add", ".")
     plant(root, ".gitignore", text="kept.py\n")
     (root / "gone.py").unlink()
-    assert shown(discover(["."], root)) == ["a b\nc.py", "café.py", "kept.py"]
+    assert shown(opened(["."], root)) == ["a b\nc.py", "café.py", "kept.py"]
 
 
 def test_a_hook_s_environment_does_not_mislead_git(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +200,7 @@ def test_a_hook_s_environment_does_not_mislead_git(root: Path, monkeypatch: pyte
     plant(root, "x.py")
     monkeypatch.setenv("GIT_DIR", str(root.parent / "other" / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(root.parent / "other"))
-    assert shown(discover(["."], root)) == ["x.py"]
+    assert shown(opened(["."], root)) == ["x.py"]
 
 
 def test_repositories_inside_a_repository_are_read(root: Path) -> None:
@@ -201,7 +213,7 @@ def test_repositories_inside_a_repository_are_read(root: Path) -> None:
     git(root.parent / "library", "add", ".")
     git(root.parent / "library", "commit", "-qm", "a")
     git(root, "submodule", "add", "-q", str(root.parent / "library"), "libs/library")
-    assert shown(discover(["."], root)) == ["libs/library/z.py", "nested/y.py", "x.py"]
+    assert shown(opened(["."], root)) == ["libs/library/z.py", "nested/y.py", "x.py"]
 
 
 @pytest.mark.parametrize("version", ["2", "3", "4", "split", "sha256"])
@@ -219,7 +231,7 @@ def test_every_form_of_an_index_is_read(root: Path, version: str) -> None:
         git(root, "update-index", "--index-version", "4")
     plant(root, ".gitignore", text="*.py\nb/\n")
     more = {"3": ["untracked.py"], "split": ["later/new.py"]}.get(version, [])
-    assert shown(discover(["."], root)) == ["a/kept.py", "a/keptlonger.py", "b/c/kept.py", *more]
+    assert shown(opened(["."], root)) == ["a/kept.py", "a/keptlonger.py", "b/c/kept.py", *more]
 
 
 @pytest.mark.parametrize(
@@ -231,14 +243,14 @@ def test_a_damaged_index_tracks_nothing(root: Path, damage: bytes) -> None:
     git(root, "add", ".")
     plant(root, ".gitignore", text="y.py\n")
     (root / ".git" / "index").write_bytes(damage)
-    assert shown(discover(["."], root)) == ["x.py"]
+    assert shown(opened(["."], root)) == ["x.py"]
 
 
 def test_what_a_repository_excludes_for_itself_alone_is_left_out(root: Path) -> None:
     git(root, "init", "-q")
     plant(root, "x.py", "y.py", "a/y.py")
     plant(root, ".git/info/exclude", text="/y.py\n")
-    assert shown(discover(["."], root)) == ["a/y.py", "x.py"]
+    assert shown(opened(["."], root)) == ["a/y.py", "x.py"]
 
 
 def test_a_further_worktree_knows_what_is_tracked_and_excluded(root: Path) -> None:
@@ -250,7 +262,7 @@ def test_a_further_worktree_knows_what_is_tracked_and_excluded(root: Path) -> No
     git(root, "worktree", "add", "-q", str(root.parent / "more"))
     plant(root, ".git/info/exclude", text="own.py\n")
     plant(root.parent / "more", "own.py", "x.py")
-    assert shown(discover(["."], root.parent / "more")) == ["kept.py", "x.py"]
+    assert shown(opened(["."], root.parent / "more")) == ["kept.py", "x.py"]
 
 
 def test_a_folder_that_cannot_be_read_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,18 +275,18 @@ def test_a_folder_that_cannot_be_read_is_reported(project: Path, monkeypatch: py
         return list_folder(path)
 
     monkeypatch.setattr(os, "scandir", deny)
-    workspace = discover(["."], project)
+    workspace = opened(["."], project)
     assert [(n.path, n.reason) for n in workspace.unlisted] == [("a", "cannot be read: permission denied")]
     assert shown(workspace) == ["b/y.py", "c/z.py"]
-    assert discover(["b"], project).unlisted == ()
-    assert len(discover(["a"], project).unlisted) == 1
+    assert opened(["b"], project).unlisted == ()
+    assert len(opened(["a"], project).unlisted) == 1
 
 
 def test_a_pattern_without_meaning_is_passed_over_with_its_place(project: Path) -> None:
     plant(project, "x.py", "y.py", "a/x.py")
     plant(project, ".gitignore", text="!\n\n[\n/y.py\n")
     plant(project, "a/.gitignore", text="\\\n")
-    workspace = discover(["."], project, ["!", "a/"], project)
+    workspace = opened(["."], project, ["!", "a/"], project)
     assert shown(workspace) == ["x.py"]
     assert [(w.path, w.line) for w in workspace.warnings] == [
         (".", 1),
@@ -343,7 +355,7 @@ def test_only_files_that_hold_a_needle_are_returned(project: Path) -> None:
     plant(project, "a.py", "long.py", "c.py")
     (project / "long.py").write_bytes(b"#" * 200_000 + b"opacus" + b"#" * 2_000_000)
     (project / "c.py").write_bytes(b"from dp import ghost")
-    workspace = discover(["."], project)
+    workspace = opened(["."], project)
     (project / "a.py").unlink()
     found = telling(workspace.files, [b"opacus", b"ghost"], workspace.display)
     assert {workspace.display(path) for path in found.data} == {"long.py", "c.py"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, shorten
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.values import Const, Entry, Unknown, Value
 
 
@@ -16,6 +17,7 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
     depends on the same option stays correlated. Without a default it must be given: it is never None.
     """
     known: dict[Any, Entry] = {}
+    default = default.map(registry.data_of)
     for e in default.entries:
         if isinstance(e.atom, Const):
             literal = Literal(symbol, ("eq", e.atom.value), True)

@@ -7,14 +7,14 @@ that fills these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
 from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.values import NOTHING, Absent, Const, Entry, Obj, Value
+from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, External, Obj, Unknown, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -149,6 +149,34 @@ def function_for(name: str) -> FunctionHandler | None:
     return None
 
 
+def data_of(atom: Atom) -> Atom:
+    """What a package outside the project holds, as something unknown; code, and any other atom, as it is.
+
+    A module and what the tables know are code. Whatever else is read from a package (``sys.platform``,
+    ``wandb.config.mode``, ``torch.__version__``) can be equal to anything, and true or not.
+    """
+    if not isinstance(atom, External) or not is_data(atom.name):
+        return atom
+    return Unknown(symbol_of(atom.name), f"`{atom.name}` of another package")
+
+
+def is_data(name: str) -> bool:
+    """Whether a library name is none of the modules, functions and classes that are known."""
+    if "." not in name or name.startswith(("builtins.", "torch.nn.")):
+        return False
+    return name not in FUNCTIONS and name not in CONSTANTS
+
+
+CONSTANTS = dict.fromkeys(("typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"), Const(False))
+"""Names of libraries that have one value in every execution."""
+
+
+def symbol_of(name: str) -> Hashable:
+    """What to call the value of a library name; a variable of the environment is one however it is read."""
+    variable = name.removeprefix("os.environ[")
+    return ("environment", variable[1:-2]) if variable != name else ("external", name)
+
+
 def method_for(receiver: Obj, name: str) -> MethodHandler | None:
     """What a method of an object does, if it is known."""
     return METHODS.get((receiver.kind, name)) or METHODS.get((receiver.kind, "*"))
@@ -164,6 +192,7 @@ __all__: list[Any] = [
     "CallInfo",
     "attribute",
     "canonical",
+    "data_of",
     "function",
     "function_for",
     "method",

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dpmigrate.runtime.run.places import shown_path
+from dpmigrate.runtime.run.places import STARTED_IN, shown_path
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.which_opacus import script_folder
 from dpmigrate.versions.project import load_declarations
 from dpmigrate.versions.releases import everything
 from dpmigrate.workspace.names import is_dependency_file
+from dpmigrate.workspace.roots import Roots
 
 
 def other_than_pinned(request: Request, version: str) -> str | None:
     """Where the pins that govern the script exclude this version: the pin and what was judged, in words.
 
-    Looks at the script's folder and those above it up to the current one. None where the pins admit the
+    Looks at the script's folder and those above it up to its project root. None where the pins admit the
     version, and where nothing is known of it.
     """
     if version not in everything():
         return None
-    here, folder = Path.cwd(), Path(script_folder(request))
-    folders = [f for f in (folder, *folder.parents) if f == here or here in f.parents] or [folder]
+    folder = Path(script_folder(request)).resolve()
+    root = Path(Roots().root_of(str(folder)))
+    folders = [f for f in (folder, *folder.parents) if f == root or root in f.parents]
     files = [p for f in folders for p in sorted(f.iterdir()) if is_dependency_file(str(p)) and p.is_file()]
-    declarations, _ = load_declarations([(shown_path(str(p)), p.read_bytes()) for p in files])
+    declarations, _ = load_declarations(
+        [(shown_path(str(p)), p.read_bytes()) for p in files], folder=STARTED_IN.as_posix()
+    )
     declared = declarations.declared_for(shown_path(str(folder / "script.py")))
     if not declared.pins or version in declared.versions:
         return None

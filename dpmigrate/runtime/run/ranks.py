@@ -1,17 +1,22 @@
 """Several processes under one launcher (``torchrun ... -m dpmigrate verify``): rank 0 reports.
 
 Every rank runs the script as often as the others, in the same order, and leaves its records in a
-folder that all ranks of one machine share.
+folder that all ranks of one machine share. Rank 0 makes it under a name that nobody can guess, and the
+others look for it among the folders that belong to this user and are closed to everybody else: what
+another user plants is never read.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 
 from dpmigrate.runtime.report_types import Check
 from dpmigrate.runtime.run.records import RunRecord
@@ -32,13 +37,60 @@ def world() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+PREFIX = "dpmigrate-ranks-"
+SESSION = "session"
+"""The file that says whose a shared folder is: the launcher, its port and attempt, and rank 0's process."""
+PATIENCE = 60.0
+"""Seconds that a rank above 0 looks for the folder; one on another machine will find none."""
+
+
 def shared_folder(request: Request) -> Path:
-    """A folder that all ranks started by one launcher name alike, created where it is missing."""
+    """The folder of all ranks of one launcher on this machine: made by rank 0, found by the others.
+
+    A rank that finds none gets a folder of its own, in which no other rank will answer.
+    """
+    session = _session(request)
+    if rank() == 0:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        partial = folder / f"{SESSION}.partial"
+        partial.write_text(f"{session} {os.getpid()}", encoding="utf-8")
+        partial.replace(folder / SESSION)
+        return folder
+    deadline = time.monotonic() + min(PATIENCE, request.timeout)
+    while time.monotonic() < deadline:
+        for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+            if _private(folder) and _is_of(folder, session):
+                return folder
+        time.sleep(0.05)
+    return Path(tempfile.mkdtemp(prefix="dpmigrate-"))
+
+
+def _session(request: Request) -> str:
+    """What all ranks of one launcher and attempt have in common."""
     port = os.environ.get("MASTER_PORT", "0")
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    folder = Path(tempfile.gettempdir(), f"dpmigrate-{request.session}-{port}-{attempt}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return f"{request.session} {port} {attempt}"
+
+
+def _private(folder: Path) -> bool:
+    """Whether a path is a folder, no link, of this user, that nobody else may look into or write to."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+
+
+def _is_of(folder: Path, session: str) -> bool:
+    """Whether a private folder was made for this session by a rank 0 that still runs."""
+    try:
+        whose, _, process = (folder / SESSION).read_text(encoding="utf-8").rpartition(" ")
+        if whose != session:
+            return False
+        os.kill(int(process), 0)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def record_path(folder: Path, run: int, of_rank: int) -> Path:
@@ -80,7 +132,9 @@ def peers(folder: Path, run: int, timeout: float) -> list[RunRecord]:
         while not path.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         if path.exists():
-            found.append(RunRecord.load(path))
+            # A record that is none counts as one that did not appear.
+            with suppress(UnpicklingError, RuntimeError, AssertionError):
+                found.append(RunRecord.load(path))
     return found
 
 

@@ -5,7 +5,8 @@ Vectors are flat over ``optimizer.params`` in their order; sums and norms are fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,21 @@ class RunRecord:
 
     @staticmethod
     def load(path: Path) -> RunRecord:
-        """What :meth:`save` stored (our own file, hence the pickled classes are trusted)."""
-        record = torch.load(path, weights_only=False)
+        """What :meth:`save` stored. Nothing but records, tensors and plain values is made of a file."""
+        with torch.serialization.safe_globals(_storable()):
+            record = torch.load(path, weights_only=True)
         assert isinstance(record, RunRecord)
         return record
+
+
+def _storable() -> list[Any]:
+    """The classes that a record may be made of: our own dataclasses, and NumPy's scalars."""
+    classes: list[Any] = []
+    for name, module in list(sys.modules.items()):
+        if name.startswith("dpmigrate.runtime."):
+            classes += [c for c in vars(module).values() if isinstance(c, type) and is_dataclass(c)]
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None:
+        scalar = numpy.float64(0.0).__reduce__()[0]
+        classes += [scalar, numpy.dtype, *{type(numpy.dtype(kind)) for kind in "?bBhHiIlLefd"}]
+    return list(dict.fromkeys(classes))

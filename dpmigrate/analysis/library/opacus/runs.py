@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import GHOST_MODES, MadeBy, TrainingRun
@@ -37,11 +38,12 @@ def shown_modes(modes: Iterable[tuple[str, Entry]]) -> tuple[str, ...]:
 
 
 def _modes_of_entry(ip: Interpreter, e: Entry) -> Iterator[tuple[str, Entry]]:
-    mode = _mode_of(e.atom)
-    if mode != "?" or not isinstance(e.atom, Unknown):
+    atom = registry.data_of(e.atom)
+    mode = _mode_of(atom)
+    if mode != "?" or not isinstance(atom, Unknown):
         yield mode, e
         return
-    symbol = e.atom.symbol
+    symbol = atom.symbol
     for lit in ip.path | e.guard:
         if lit.symbol == symbol and lit.holds and lit.test[0] == "eq" and isinstance(lit.test[1], str):
             yield lit.test[1], Entry(Const(lit.test[1]), e.guard, e.because)
@@ -51,9 +53,9 @@ def _modes_of_entry(ip: Interpreter, e: Entry) -> Iterator[tuple[str, Entry]]:
     rest = frozenset(lit._replace(holds=False) for lit in ghosts)
     for lit in ghosts:
         if not contradict(frozenset({lit}), e.guard | ip.path):
-            yield lit.test[1], Entry(e.atom, shorten(e.guard | {lit}), e.because)
+            yield lit.test[1], Entry(atom, shorten(e.guard | {lit}), e.because)
     if not contradict(rest, e.guard | ip.path):
-        yield "?", Entry(e.atom, shorten(e.guard | rest), e.because)
+        yield "?", Entry(atom, shorten(e.guard | rest), e.because)
 
 
 def _mode_of(atom: Atom) -> str:

@@ -1,0 +1,137 @@
+"""What the options make of the rules for one file: which are reported, and judged on which Opacus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from dpmigrate.advisories.catalogue import Advisory, UnknownRuleError, advisories, select
+from dpmigrate.model import Certainty, Finding
+from dpmigrate.versions.releases import VersionSet
+from dpmigrate.versions.specifiers import assumed
+from dpmigrate.workspace.config import Config
+from dpmigrate.workspace.errors import ConfigError
+from dpmigrate.workspace.settings import Settings, first_said
+from dpmigrate.workspace.suppressions import names_rule
+
+
+class Choice(NamedTuple):
+    """The rules of one file."""
+
+    enabled: frozenset[str]
+    """The ids of the rules that are reported."""
+    asked: frozenset[str]
+    """Those of them that were asked for by name, and not just reported by default."""
+    opacus: VersionSet | None
+    """The releases to assume, whatever the project's pins say."""
+    min_certainty: Certainty
+
+    def shows(self, finding: Finding) -> bool:
+        """Whether a finding is certain enough to be reported."""
+        return self.min_certainty == "possible" or finding.certainty == "definite"
+
+
+class Choices:
+    """The rules of every file.
+
+    Raises ConfigError, naming the option, or the file and key, for a wrong one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._known: dict[Config, Choice] = {}
+        for config in settings.configs():
+            self._known[config] = self._choice(config)
+
+    def of(self, path: str) -> Choice:
+        """The rules of a file, by its absolute path."""
+        config = self.settings.config_of(path)
+        if config not in self._known:
+            self._known[config] = self._choice(config)
+        return self._known[config]
+
+    def ignored(self, path: str, rule: str, name: str) -> bool:
+        """Whether ``per-file-ignores`` speaks of a rule for a file, by its absolute path."""
+        config = self.settings.config_of(path)
+        return any(
+            any(names_rule(word, rule, name) for word in words)
+            and self.settings.matches(config, (pattern.removeprefix("!"),), path) != pattern.startswith("!")
+            for pattern, words in config.per_file_ignores
+        )
+
+    def _choice(self, config: Config) -> Choice:
+        layers = (config, self.settings.given)
+        for layer in layers:
+            _only_of_verify(layer)
+        for _, words in config.per_file_ignores:
+            rules(words, config.source("per-file-ignores"))
+        enabled, asked = _layered(layers)
+        said = first_said(reversed(layers), lambda c: c.opacus)
+        certainty: tuple[Certainty, Config] | None = first_said(reversed(layers), lambda c: c.min_certainty)
+        return Choice(
+            enabled,
+            asked,
+            None if said is None else releases(said[0], said[1].source("opacus")),
+            "possible" if certainty is None else certainty[0],
+        )
+
+
+def releases(text: str, source: str) -> VersionSet:
+    """The releases that a specifier means. Raises ConfigError, naming ``source``, where it means none."""
+    try:
+        return assumed(text)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from error
+
+
+def rules(words: Sequence[str], source: str) -> tuple[Advisory, ...]:
+    """The rules that some selectors stand for. Raises ConfigError, naming ``source``, for one of no rule."""
+    try:
+        return select(words)
+    except UnknownRuleError as error:
+        raise ConfigError(f"{source}: {error}") from error
+
+
+def _layered(layers: Sequence[Config]) -> tuple[frozenset[str], frozenset[str]]:
+    """The rules that are reported, and those of them that were asked for by name.
+
+    Each layer goes over those before it, and ``select`` begins anew. In a layer what is more specific
+    wins: an id over a prefix, and ``ignore`` over ``select`` where both are alike.
+    """
+    enabled = {a.id for a in advisories() if a.reported == "default"}
+    asked: set[str] = set()
+    for layer in layers:
+        if layer.select:
+            enabled, asked = set(), set()
+        for _, off, ids in sorted(_steps(layer)):
+            if off:
+                enabled -= ids
+                asked -= ids
+            else:
+                enabled |= ids
+                asked |= ids
+    return frozenset(enabled), frozenset(asked)
+
+
+def _steps(layer: Config) -> Iterator[tuple[int, bool, frozenset[str]]]:
+    """(how specific, whether it turns rules off, rules) for every selector of a layer."""
+    keys = (("select", layer.select), ("extend-select", layer.extend_select), ("ignore", layer.ignore))
+    for key, words in keys:
+        for word in words:
+            ids = frozenset(a.id for a in rules([word], layer.source(key)))
+            of_one_rule = len("DPM101")
+            specific = len(word.strip()) if word.strip().lower().startswith("dpm") else of_one_rule
+            yield specific, key == "ignore", ids
+
+
+def _only_of_verify(layer: Config) -> None:
+    """Refuse a choice of rules that a scan can never report."""
+    words = (*layer.select, *layer.extend_select)
+    chosen = rules(words, layer.source("select" if layer.select else "extend-select"))
+    if layer.select and all(a.reported == "verify" for a in chosen):
+        names = ", ".join(a.id for a in chosen)
+        verb = "is" if len(chosen) == 1 else "are"
+        raise ConfigError(
+            f"{layer.source('select')}: {names} {verb} found by dpmigrate verify alone, and this would "
+            "report nothing"
+        )
