@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import output_option, paths_argument, rule_options, settings_of
+from dpmigrate.cli.options import (
+    cache_folder,
+    cache_options,
+    output_option,
+    paths_argument,
+    rule_options,
+    settings_of,
+)
 from dpmigrate.cli.output import emit, tell
+from dpmigrate.cli.progress import said
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when there is something to report.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Processes to use.")
+@cache_options
 @click.option("--show-runs", is_flag=True, help="List the private training runs too (text only).")
 def scan(
     paths: tuple[str, ...],
@@ -47,6 +56,8 @@ def scan(
     min_certainty: Certainty | None,
     exit_zero: bool,
     jobs: int | None,
+    cache_dir: str | None,
+    no_cache: bool,
     show_runs: bool,
 ) -> int:
     """Find faulty ghost clipping in the Opacus training code under PATH (default: this folder).
@@ -62,12 +73,15 @@ def scan(
 
         from dpmigrate import api
 
-        result = api.scan(
-            paths or (".",),
-            jobs=jobs,
-            stdin=_standard_input() if paths == ("-",) else None,
-            settings=settings,
-        )
+        with said("Analysing") as told:
+            result = api.scan(
+                paths or (".",),
+                jobs=jobs,
+                stdin=_standard_input() if paths == ("-",) else None,
+                settings=settings,
+                cache=cache_folder(cache_dir, no_cache),
+                told=told,
+            )
     tell(result.warnings)
     if result.empty:
         click.echo(f"warning: {_nothing_below(paths)}", err=True)

@@ -25,6 +25,7 @@ def document(result: ScanResult) -> dict[str, Any]:
     """
     order = sorted(range(len(result.runs)), key=lambda i: _run_key(result.runs[i]))
     position = {old: new for new, old in enumerate(order)}
+    findings = sorted(result.findings, key=lambda f: f.sort_key)
     return {
         "schema": SCHEMA,
         "dpmigrate": __version__,
@@ -41,11 +42,17 @@ def document(result: ScanResult) -> dict[str, Any]:
             "warnings": [
                 {"path": place.path, "line": place.line, "text": place.text} for place in result.warnings
             ],
-            "cut_short": [{"path": cut.path, "entry": cut.entry} for cut in result.cut_short],
+            "cut_short": [
+                {"path": cut.path, "entry": cut.entry, "private": cut.private} for cut in result.cut_short
+            ],
+            "analysed_paths": sorted(result.analysed),
         },
         "runs": [run_object(result.runs[i]) for i in order],
-        "findings": [
-            _finding(finding, position) for finding in sorted(result.findings, key=lambda f: f.sort_key)
+        "findings": [_finding(finding, position) for finding in findings],
+        "elsewhere": [
+            {"finding": number, **_place(finding.run_elsewhere)}
+            for number, finding in enumerate(findings)
+            if finding.run_elsewhere is not None
         ],
     }
 

@@ -43,7 +43,9 @@ def read(text: str) -> ScanResult:
         raise ReportError(f"has schema {json.dumps(held['schema'])[:40]}; this version reads {SCHEMA}")
     if held.get("dpmigrate") != __version__:
         written_by = json.dumps(held.get("dpmigrate"))[:40]
-        raise ReportError(f"was written by dpmigrate {written_by}, this is {__version__}: scan that part again")
+        raise ReportError(
+            f"was written by dpmigrate {written_by}, this is {__version__}: scan that part again"
+        )
     try:
         return _result(held)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:

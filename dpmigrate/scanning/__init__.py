@@ -10,7 +10,7 @@ from dpmigrate.advisories.findings import findings_of
 from dpmigrate.model import Certainty, Finding, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
-from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
+from dpmigrate.scanning.shares import Share, Told, join, judge_each, usable_cores
 from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dpmigrate.analysis.components import Group
+    from dpmigrate.scanning.answers import Answers
+
+
+def _nobody(done: int, total: int) -> None:
+    """Hears how far a scan is where nobody asks."""
 
 
 def scan(
@@ -34,6 +39,8 @@ def scan(
     exclude: Sequence[str] = (),
     exclude_base: str | Path | None = None,
     settings: Settings | None = None,
+    cache: str | Path | None = None,
+    told: Told = _nobody,
 ) -> ScanResult:
     """Find faulty ghost clipping below some paths, without running any of the code.
 
@@ -41,30 +48,63 @@ def scan(
     project's own files say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead
     of paths. ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default:
     ``cwd``). ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
-    read, which is not done otherwise. Raises UsageError for a path that does not exist and a wrong option.
+    read, which is not done otherwise. ``cache`` is a folder that keeps answers from one scan to the next;
+    ``told`` hears how many groups of modules, of how many, are done. Raises UsageError for a path that does
+    not exist and a wrong option.
     """
     options = settings or settings_of(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
     workspace = discover([] if stdin is not None else list(paths), options)
     project = survey(workspace, stdin)
     check_rules(options)
+    options.check_patterns()
+    answers = None
+    if cache is not None and project.seeds:
+        from dpmigrate.scanning.answers import Answers
+
+        answers = Answers(str(cache), project)
+    result = answers.of_all() if answers is not None else None
+    if result is None:
+        result = _judged(project, answers, jobs or workspace.config.jobs or usable_cores(), told)
+    return result._replace(
+        warnings=() if stdin is not None else workspace.warnings,
+        empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
+    )
+
+
+def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) -> ScanResult:
+    """What there is to say of a surveyed project, group by group, those of ``answers`` without a look."""
+    of_groups: dict[Group, Share] = {}
+    fresh: list[tuple[Group, Share]] = []
+    chosen: Sequence[Group] = ()
     with paused_collector():
+        nothing = _share(project, ())
         if project.seeds:
-            cores = jobs or workspace.config.jobs or usable_cores()
-            found = judge_shared(project, groups(project), cores, _share)
-        else:
-            found = _share(project, ())
-    return ScanResult(
-        root=workspace.display(workspace.root),
+            chosen = groups(project)
+            if answers is not None:
+                of_groups = answers.of_groups(chosen)
+            missing = [group for group in chosen if group not in of_groups]
+            fresh += judge_each(project, missing, jobs, _of_group, told)
+            of_groups.update(fresh)
+    found = join([nothing, *(of_groups[group] for group in chosen)])
+    result = ScanResult(
+        root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
         files_analysed=len(found.analysed),
-        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
+        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line, n.reason))),
         cut_short=tuple(sorted(found.cut_short)),
-        warnings=() if stdin is not None else workspace.warnings,
         runs=tuple(found.runs),
         findings=tuple(found.findings),
         lines=found.lines,
-        empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
+        analysed=tuple(sorted(found.analysed)),
     )
+    if answers is not None:
+        answers.keep(fresh, result)
+    return result
+
+
+def _of_group(project: Project, group: Group) -> Share:
+    """One group of modules, analysed and judged as if there were no other."""
+    return _share(project.afresh(), (group,))
 
 
 def settings_of(
@@ -112,6 +152,7 @@ def _share(project: Project, chosen: Sequence[Group]) -> Share:
         found.used_ignores,
         found.unused_ignores,
         dict(_frames(project, kept)),
+        project.asked,
     )
 
 

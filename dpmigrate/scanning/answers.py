@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 class Answers:
     """The answers of one scan in a cache. What is there and does not fit is as if it were not."""
 
-    def __init__(self, cache: Cache, project: Project, options: str) -> None:
-        self._cache = cache
-        self._project = project
-        self._dependents = Dependents(project, options)
+    def __init__(self, folder: str, project: Project) -> None:
+        self._cache = Cache(folder)
+        self._dependents = Dependents(project)
 
     def of_all(self) -> ScanResult | None:
         """The answer for the whole project, if it is known."""
@@ -32,16 +31,10 @@ class Answers:
         except (TypeError, ValueError, LookupError):
             return None
 
-    def of_groups(self, groups: Sequence[Group]) -> tuple[list[Share], list[Group]]:
-        """The answers for groups that are known, and the groups whose answers are not."""
-        answers, missing = [], []
-        for group in groups:
-            share = self._of_group(group)
-            if share is None:
-                missing.append(group)
-            else:
-                answers.append(share)
-        return answers, missing
+    def of_groups(self, groups: Sequence[Group]) -> dict[Group, Share]:
+        """The answers for those groups whose answers are known."""
+        answers = ((group, self._of_group(group)) for group in groups)
+        return {group: share for group, share in answers if share is not None}
 
     def keep(self, shares: Sequence[tuple[Group, Share]], result: ScanResult) -> None:
         """Keep the answers for some groups, and for the whole project.

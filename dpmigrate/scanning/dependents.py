@@ -30,9 +30,9 @@ _BUILT_ON = ("libcst", "packaging", "pathspec")
 
 
 class Dependents:
-    """The keys of one scan's answers. ``options`` are those that the answers are judged by."""
+    """The keys of one scan's answers."""
 
-    def __init__(self, project: Project, options: str) -> None:
+    def __init__(self, project: Project) -> None:
         self._project = project
         self._workspace = workspace = project.workspace
         self._root = workspace.root.rstrip("/") + "/"
@@ -42,11 +42,11 @@ class Dependents:
         self._keys = sorted(path.removeprefix(self._root) for path in files)
         self._common = _joined(
             tool(),
-            options,
+            *self._options(),
             workspace.display(workspace.root),
             os.path.relpath(workspace.cwd, workspace.root),
             *self._keys,
-            *("/dependency files/", *workspace.dependency_files),
+            *("/dependency files/", *map(self._placeless, workspace.dependency_files)),
             *("/pins/", *(f"{path} {digest(data)} {self._aim(path)}" for path, data in sorted(pins.items()))),
         )
 
@@ -55,6 +55,18 @@ class Dependents:
         other = copy(self)
         other._digests = {}
         return other
+
+    def _options(self) -> Iterable[str]:
+        """Those of the command line, and the configuration of every folder with a file of the project."""
+        settings = self._workspace.settings
+        yield repr(settings.given)
+        paths = (*self._workspace.files, *self._workspace.dependency_files, *self._workspace.target_files)
+        for folder in sorted({os.path.dirname(path) for path in paths}):
+            yield self._placeless(f"{folder} {settings.config_of_folder(folder)!r}")
+
+    def _placeless(self, text: str) -> str:
+        """A text that names files where the checkout stands, as it would be wherever it stands."""
+        return text.replace(self._root.rstrip("/") or "/", "<root>")
 
     def of_all(self) -> str:
         """The key of the answer for the whole project."""
@@ -114,7 +126,7 @@ def _content(path: str) -> str:
 
 
 def _release(package: str) -> str:
-    """The installed release of a package, by the name of its metadata; importlib.metadata is slow to import."""
+    """The installed release of a package by its metadata's name, for importlib.metadata is slow to import."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         return package

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,7 +62,7 @@ def _work(group: Group) -> Share:
 def judge_each(
     project: Project, chosen: Sequence[Group], jobs: int, judge: Judge, told: Told
 ) -> Iterator[tuple[Group, Share]]:
-    """Judge every group by itself in up to ``jobs`` processes, in this one when that is not worth their start.
+    """Judge every group by itself in up to ``jobs`` processes, in this one where that is quicker.
 
     Answers come as they are ready.
     """
@@ -105,6 +106,7 @@ def join(shares: Sequence[Share]) -> Share:
         key=lambda found: (found[2].path, -1 if found[2].cell is None else found[2].cell, found[2].line),
     )
     number = {(s, i): n for n, (s, i, _) in enumerate(placed)}
+    runs = [run for _, _, run in placed]
     used = frozenset[tuple[str, int]]().union(*(share.used_ignores for share in shares))
     merged: dict[tuple[object, ...], Finding] = {}
     for s, share in enumerate(shares):
@@ -116,9 +118,10 @@ def join(shares: Sequence[Share]) -> Share:
                 finding = finding._replace(run=number[s, finding.run])
             key = (finding.rule, finding.span)
             old = merged.get(key)
-            merged[key] = finding if old is None else min(old, finding, key=_surest_first)
+            # Runs are numbered in the order of their places, also those that the given paths leave out.
+            merged[key] = finding if old is None else min(old, finding, key=partial(_surest_first, runs))
     return Share(
-        runs=[run for _, _, run in placed],
+        runs=runs,
         findings=sorted(merged.values(), key=lambda f: f.sort_key),
         not_analysed=list(dict.fromkeys(n for share in shares for n in share.not_analysed)),
         analysed=frozenset[str]().union(*(share.analysed for share in shares)),
@@ -126,8 +129,12 @@ def join(shares: Sequence[Share]) -> Share:
         used_ignores=used,
         unused_ignores=frozenset[Span]().union(*(share.unused_ignores for share in shares)),
         lines={key: lines for share in shares for key, lines in share.lines.items()},
+        asked=frozenset[str]().union(*(share.asked for share in shares)),
     )
 
 
-def _surest_first(finding: Finding) -> tuple[bool, int]:
-    return finding.certainty == "possible", -1 if finding.run is None else finding.run
+def _surest_first(runs: Sequence[Run], finding: Finding) -> tuple[bool, str, int, int]:
+    made = finding.run_elsewhere if finding.run is None else runs[finding.run]
+    if made is None:
+        return finding.certainty == "possible", "", -1, -1
+    return finding.certainty == "possible", made.path, -1 if made.cell is None else made.cell, made.line
