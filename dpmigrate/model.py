@@ -151,6 +151,8 @@ class Finding(NamedTuple):
     because: tuple[Place, ...] = ()
     run: int | None = None
     fix: FixOffer | None = None
+    by_hand: str | None = None
+    """What to change where no fix is on offer, in one line."""
     run_elsewhere: Place | None = None
     """Where its run is made, by which call, if the given paths leave that out; ``run`` is then None."""
 

@@ -72,3 +72,62 @@ def test_no_imports_close_a_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+SEEN_FROM_OUTSIDE = ("ledger", "modules", "tree")
+"""What rules and fixes see of the analysis: what it found out, whose text that is, and trees."""
+
+STILL_INSIDE = {
+    "advisories.retired": {"program", "retired"},
+    "codemods.criteria": {"classes", "core", "values"},
+    "codemods.criterion": {"values"},
+    "codemods.floats": {"values"},
+    "codemods.functional_criterion": {"values"},
+    "codemods.generators": {"values"},
+    "codemods.given_criterion": {"values"},
+    "codemods.homes": {"values"},
+    "codemods.kept_criterion": {"values"},
+    "codemods.losses": {"values"},
+    "codemods.manual_pair": {"values"},
+    "codemods.own_criterion": {"values"},
+    "codemods.program_facts": {"core", "library.registry", "program", "values"},
+    "codemods.two_pass": {"values"},
+    "codemods.upgrade": {"values"},
+    "codemods.uses": {"values"},
+}
+"""What is asked of it beyond that: by recipes, what each expression was seen to be. To become less."""
+
+
+def inside_the_analysis(module: str) -> set[str]:
+    """The modules of the analysis that one imports and that are not for those outside."""
+    prefix = "dpmigrate.analysis."
+    parts = (name.removeprefix(prefix) for name in imports(module) if name.startswith(prefix))
+    return {part for part in parts if part.partition(".")[0] not in SEEN_FROM_OUTSIDE}
+
+
+@pytest.mark.parametrize("seer", ["advisories", "codemods"])
+def test_rules_and_fixes_see_the_ledger_and_nothing_of_the_interpreter(seer: str) -> None:
+    inside = {module.removeprefix("dpmigrate."): inside_the_analysis(module) for module in MODULES}
+    seen = {module: names for module, names in inside.items() if names and module.startswith(f"{seer}.")}
+    assert seen == {module: names for module, names in STILL_INSIDE.items() if module.startswith(f"{seer}.")}
+
+
+def words_of(module: str) -> Iterator[str]:
+    """The string constants of a module's code, docstrings left out."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    docs = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs:
+            yield node.value
+
+
+@pytest.mark.parametrize("unaware", ["analysis", "codemods", "fixing", "report"])
+def test_a_rules_policy_stands_in_its_file_and_nowhere_in_code(unaware: str) -> None:
+    named = {
+        (module, word)
+        for module in MODULES
+        if module.startswith(f"dpmigrate.{unaware}.")
+        for word in words_of(module)
+        if re.search(r"DPM\d", word)
+    }
+    assert named == set()

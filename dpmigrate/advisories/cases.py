@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
 
+from dpmigrate.advisories import event_subjects, gradient_facts, sampling_facts
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
 from dpmigrate.advisories.conditions import ConditionError, names_in
 from dpmigrate.advisories.facts import FACTS, LEFT_WORDS
@@ -32,6 +33,9 @@ from dpmigrate.versions.specifiers import parse_specifier
 
 WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 """The words that every message may use."""
+
+REGISTERED = (event_subjects, gradient_facts, sampling_facts)
+"""Modules that add to `SUBJECTS` and `FACTS` when they are imported."""
 
 _KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity")
 _BESIDE = ("case", "only-ghost-unless-selected")
@@ -56,6 +60,7 @@ def cases_of(advisory: Advisory) -> tuple[Case, ...]:
     if not table or "about" in table:
         return ()
     try:
+        _known((*WORDS, *LEFT_WORDS), _fields(advisory.fix.by_hand), "word for messages")
         if advisory.fix.when:
             _known(FACTS, sorted(names_in(advisory.fix.when)), "fact")
         if "case" not in table:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from dpmigrate.analysis.ledger import CoefficientAsked, DoubleBackward, Unpack, Wrapped
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.ledger import CoefficientAsked, Constant, DoubleBackward, PrivateRun, Unpack, Wrapped
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Absent, Const
 from dpmigrate.model import Place
 from dpmigrate.versions.project import Declarations
 from dpmigrate.versions.releases import (
@@ -65,13 +63,7 @@ Assumed = Callable[[str], "VersionSet | None"]
 project's pins say; None: by those."""
 
 
-def given(run: TrainingRun, name: str) -> bool:
-    """Whether a keyword is certainly given (and not None) in the call."""
-    atoms = run.argument(name).atoms
-    return bool(atoms) and not any(isinstance(a, Absent) or a == Const(None) for a in atoms)
-
-
-def proofs(run: TrainingRun) -> Iterator[Proof]:
+def proofs(run: PrivateRun) -> Iterator[Proof]:
     """The API that the run's code uses, as far as it tells versions apart."""
     call = run.origin.node
     module = run.module
@@ -82,16 +74,16 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
     if run.ghost and run.shown_mode != "?":
         yield Proof(GHOST_CAPABLE, module.place(call, f"{run.mode} mode"))
     if not run.manual:
-        if given(run, "criterion"):
+        if run.argument("criterion").surely:
             yield at_argument("criterion", WRAPPED_CRITERION, "criterion=")
         for name in ("wrap_model", "rand_on_empty"):
-            if given(run, name):
+            if run.argument(name).surely:
                 yield at_argument(name, NON_WRAPPING, f"{name}=")
         if run.mode in ("ghost_fsdp", "ghost_fsdp_tp"):
             yield Proof(NON_WRAPPING, module.place(call, run.mode))
-        if run.ghost and run.argument("clipping").only == Const("ghost"):
+        if run.ghost and run.argument("clipping").only == Constant("ghost"):
             yield at_argument("clipping", BEFORE_WRAPPED_CRITERION, 'clipping="ghost"')
-    elif given(run, "wrap_model"):
+    elif run.argument("wrap_model").surely:
         yield at_argument("wrap_model", NON_WRAPPING, "wrap_model=")
     for event in run.events:
         place = event.origin.module.place
@@ -109,19 +101,19 @@ def proofs(run: TrainingRun) -> Iterator[Proof]:
             yield Proof(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
 
 
-def same_calls(runs: Iterable[TrainingRun]) -> Callable[[TrainingRun], list[TrainingRun]]:
+def same_calls(runs: Iterable[PrivateRun]) -> Callable[[PrivateRun], list[PrivateRun]]:
     """For each run, the records of its call in every context and the same mode: one release runs them all."""
-    together: dict[tuple[int, str], list[TrainingRun]] = {}
+    together: dict[tuple[int, str], list[PrivateRun]] = {}
     for run in runs:
         together.setdefault((id(run.origin.node), run.mode), []).append(run)
     return lambda run: together[id(run.origin.node), run.mode]
 
 
 def versions_of(
-    run: TrainingRun,
+    run: PrivateRun,
     declarations: Declarations | None,
     override: VersionSet | None,
-    others: Iterable[TrainingRun] = (),
+    others: Iterable[PrivateRun] = (),
 ) -> Versions:
     """What the project declares for the run's file, and what the run's own code proves.
 

@@ -7,28 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from dpmigrate.advisories.criteria import honours_reduction, makes_one_loss_per_example
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
     Backward,
     CoefficientAsked,
+    Constant,
+    Criterion,
     DoubleBackward,
     FirstTouch,
+    Generator,
     ManagerUsed,
     Unpack,
     Wrapped,
 )
-from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
-from dpmigrate.analysis.values import Absent, Const, External, Function, Obj, Partial, Unknown, Value
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
 
-LEFT_WORDS = ("maker", "step", "criterion", "consequence")
+LEFT_WORDS = ("maker", "step", "criterion", "consequence", "loader", "sampler", "delta", "keyword", "meant")
 """Words that some facts leave in ``subject.notes`` for the message."""
 
 
@@ -53,48 +52,31 @@ def _manual(s: Subject) -> Tri:
 
 @fact
 def _clipping_ghost(s: Subject) -> Tri:
-    return _is_constant(s.run.argument("clipping"), "ghost")
-
-
-def _is_constant(value: Value, wanted: object) -> Tri:
-    """Whether a value is a constant: None where it may be, False also where it is not given."""
-    answers: set[Tri] = {None if isinstance(a, Unknown) else a == Const(wanted) for a in value.atoms}
-    if not answers:
-        return False
-    return answers.pop() if len(answers) == 1 else None
+    return s.run.argument("clipping").equals("ghost")
 
 
 @fact
 def _clipping_ghost_named(s: Subject) -> Tri:
     """The same where the program names the value: an option that could be anything is no sign of it."""
-    value = s.run.argument("clipping")
-    tested = {c for a in value.atoms if isinstance(a, Unknown) for c in s.ip.tested.get(a.symbol, ())}
-    return _clipping_ghost(s) if Const("ghost") in value.atoms or "ghost" in tested else False
+    clipping = s.run.argument("clipping")
+    return clipping.equals("ghost") if clipping.names("ghost") else False
 
 
 @fact
 def _criterion_given(s: Subject) -> Tri:
-    return is_given(s.run.argument("criterion"))
-
-
-def is_given(value: Value) -> Tri:
-    """Whether an argument is given and not None; None where only on some paths."""
-    if not value:
-        return False
-    empty = [a == Const(None) or isinstance(a, Absent) for a in value.atoms]
-    return None if any(empty) and not all(empty) else not all(empty)
+    return s.run.argument("criterion").surely
 
 
 @fact
 def _max_grad_norm_is_one(s: Subject) -> Tri:
-    value = s.run.argument("max_grad_norm")
-    return either(_is_constant(value, 1.0), _is_constant(value, 1))
+    norm = s.run.argument("max_grad_norm")
+    return either(norm.equals(1.0), norm.equals(1))
 
 
 @fact
 def _patched(s: Subject) -> Tri:
     """Whether the program repairs Opacus's core when it runs (``dpmigrate.runtime.patch_opacus``)."""
-    return bool(s.ip.notes.get("patched"))
+    return s.run.patched
 
 
 @fact
@@ -140,14 +122,11 @@ def _has_two_passes(s: Subject) -> Tri:
 def _single_physical_batch(s: Subject) -> Tri:
     """Whether every logical batch certainly is one physical batch."""
     maximum = s.event.maximum if isinstance(s.event, ManagerUsed) else UNKNOWN_AMOUNT
-    poisson = s.run.argument("poisson_sampling")
-    fixed = _is_constant(poisson, False) if poisson else False
+    fixed = s.run.argument("poisson_sampling").equals(False)
     answers: list[Tri] = []
-    for loader in s.run.raw_loaders:
-        size = amount_of(s.ip.store.get(loader, "batch_size") or Value())
-        dataset = (s.ip.store.get(loader, "dataset") or Value()).only
-        whole = isinstance(dataset, Obj) and maximum.length_of == dataset.key
-        answers.append(either(both(fixed, maximum.at_least(size)), whole))
+    for loader in s.run.loaders:
+        whole = loader.holds is not None and maximum.length_of == loader.holds
+        answers.append(either(both(fixed, maximum.at_least(loader.batch_size)), whole))
     return both(*answers) if answers else False
 
 
@@ -191,8 +170,11 @@ def _two_pass_loss(s: Subject) -> Tri:
 @fact
 def _penalised(s: Subject) -> Tri:
     """Whether something made of the model's parameters was added to this loss."""
-    return isinstance(s.event, Backward) and any(step.endswith("-penalty") for step in s.event.steps)
+    return isinstance(s.event, Backward) and any(step in PENALTIES for step in s.event.steps)
 
+
+PENALTIES = ("add-penalty", "sub-penalty")
+"""What was done to a loss, where the other number is made of parameters and counts for itself."""
 
 OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
 
@@ -212,15 +194,13 @@ def _made_by_a_criterion(s: Subject) -> Tri:
     event = s.event
     if not isinstance(event, Backward) or not set(event.steps) <= {"mean", "sum"}:
         return False
-    if event.maker.kind == "library":
-        return event.maker.name.rpartition(".")[2] in LOSS_FUNCTIONS
-    return event.maker.kind in ("criterion", "class")
+    return event.maker.kind in ("loss-function", "criterion", "class")
 
 
 def maker_words(event: Backward) -> str:
     """What made a loss, in words."""
     maker = event.maker
-    if maker.kind == "library":
+    if maker.kind in ("loss-function", "library"):
         short = maker.name.replace("torch.nn.functional.", "F.").replace("torch.nn.", "nn.")
         return f"`{short}`"
     if maker.kind == "criterion":
@@ -237,26 +217,25 @@ def maker_words(event: Backward) -> str:
 def _ignores_reduction(s: Subject) -> Tri:
     """Whether the criterion that was given does not honour ``reduction="none"``."""
     answers = []
-    for atom in (s.value or Value()).atoms:
-        answer = negated(honours_reduction(s.ip, atom))
-        if answer is not False:
-            s.notes["criterion"] = criterion_words(atom)
+    for what in s.given.each:
+        answer = negated(what.honours_reduction) if isinstance(what, Criterion) else False
+        if answer is not False and isinstance(what, Criterion):
+            s.notes["criterion"] = criterion_words(what)
             s.notes["consequence"] = _consequence(s, sure=answer is True)
         answers.append(answer)
     return either(*answers) if len(set(answers)) == 1 else (None if True in answers else False)
 
 
-def criterion_words(atom: object) -> str:
+def criterion_words(criterion: Criterion) -> str:
     """A criterion in words."""
-    if isinstance(atom, External):
-        return f"`{atom.name.replace('torch.nn.functional.', 'F.')}` is a function"
-    if isinstance(atom, Partial):
+    if criterion.kind == "instance":
+        return f"`{criterion.name}` returns a mean whatever `reduction` says"
+    if criterion.kind == "partial":
         return "a `functools.partial` is a function"
-    if isinstance(atom, Obj) and atom.kind == "instance":
-        return f"`{atom.data.node.name.value}` returns a mean whatever `reduction` says"
-    if isinstance(atom, Function):
-        return f"`{atom.name}` is a function" if atom.name else "a lambda is a function"
-    return "it is a function"
+    if criterion.kind == "lambda":
+        return "a lambda is a function"
+    name = criterion.name.replace("torch.nn.functional.", "F.")
+    return f"`{name}` is a function" if name else "it is a function"
 
 
 def _consequence(s: Subject, sure: bool) -> str:
@@ -276,19 +255,18 @@ _UNLESS = {True: "", False: " unless it gives one loss per example, which cannot
 
 @fact
 def _criterion_is_function(s: Subject) -> Tri:
-    return all(not isinstance(a, Obj) for a in (s.value or Value()).atoms)
+    return all(not isinstance(w, Criterion) or w.function for w in s.given.each)
 
 
 @fact
 def _criterion_is_functional_loss(s: Subject) -> Tri:
     """Whether it is a function of ``torch.nn.functional`` that a module of ``torch.nn`` stands for."""
-    names = [a.name if isinstance(a, External) else "" for a in (s.value or Value()).atoms]
-    return all(n.startswith("torch.nn.functional.") and n[20:] in LOSS_FUNCTIONS for n in names)
+    return all(isinstance(w, Criterion) and w.kind == "loss-function" for w in s.given.each)
 
 
 @fact
 def _already_per_example(s: Subject) -> Tri:
-    return both(*(makes_one_loss_per_example(s.ip, a) for a in (s.value or Value()).atoms))
+    return both(*(isinstance(w, Criterion) and w.per_example for w in s.given.each))
 
 
 # -- the result -------------------------------------------------------------------------------
@@ -302,15 +280,9 @@ def _takes_three(s: Subject) -> Tri:
 # -- randomness -------------------------------------------------------------------------------
 
 
-def generator_state(s: Subject) -> set[str]:
-    """How a generator is seeded: "unseeded", "seeded", "entropy", "unknown"."""
-    held = s.ip.store.get(s.value, "<state>") or Value()
-    return {a.value for a in held.atoms if isinstance(a, Const)}
-
-
 @fact
 def _unseeded(s: Subject) -> Tri:
-    states = generator_state(s)
+    states = s.thing.states if isinstance(s.thing, Generator) else frozenset()
     if "unseeded" not in states:
         return False
     return True if states == {"unseeded"} else None
@@ -319,25 +291,23 @@ def _unseeded(s: Subject) -> Tri:
 @fact
 def _literal_seed(s: Subject) -> Tri:
     """Whether the generator's seed is a literal of the program (not an option of its user)."""
-    if generator_state(s) != {"seeded"}:
+    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
         return False
-    seed = s.ip.store.get(s.value, "<seed>") or Value()
-    held = s.ip.store.get(s.value, "<state>") or Value()
-    if held.entries and held.entries[0].because:
-        s.origin = held.entries[0].because[-1]
-    literal = [isinstance(e.atom, Const) and not e.guard for e in seed.entries]
+    if s.thing.seeded is not None:
+        s.origin = s.thing.seeded
+    literal = [isinstance(o.what, Constant) and not o.guard for o in s.thing.seed.options]
     return bool(literal) and all(literal)
 
 
 @fact
 def _noise_generator_given(s: Subject) -> Tri:
-    value = s.run.argument("noise_generator")
-    return bool(value) and value.only != Const(None)
+    generator = s.run.argument("noise_generator")
+    return bool(generator) and generator.only != Constant(None)
 
 
 @fact
 def _loader_generator_given(s: Subject) -> Tri:
-    return any(bool(s.ip.store.get(loader, "generator")) for loader in s.run.raw_loaders)
+    return any(bool(loader.generator) for loader in s.run.loaders)
 
 
 @fact
@@ -349,5 +319,4 @@ def _global_seed(s: Subject) -> Tri:
 def _secure_mode(s: Subject) -> Tri:
     if s.run.engine is None:
         return None
-    value = s.ip.store.get(s.run.engine, "secure_mode")
-    return _is_constant(value, True) if value else False
+    return s.run.engine.secure_mode.equals(True) if s.run.engine.secure_mode else False

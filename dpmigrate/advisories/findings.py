@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dpmigrate.advisories.matching import Match
     from dpmigrate.versions.pin import Pin
     from dpmigrate.versions.releases import VersionSet
+    from dpmigrate.workspace.settings import Settings
 
 
 class Found:
@@ -44,6 +45,14 @@ def findings_of(project: Project) -> Found:
     _not_analysed(project, choices, out)
     out.findings = sorted((f for f, _ in out.matches), key=lambda f: f.sort_key)
     return out
+
+
+def check_rules(settings: Settings) -> None:
+    """Raise ConfigError for what was said of rules and releases, so far, and is wrong."""
+    if settings.chooses:
+        from dpmigrate.advisories.choice import Choices
+
+        Choices(settings)
 
 
 def _judge(project: Project, choices: Choices, out: Found) -> None:
@@ -126,6 +135,7 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
         match.because,
         run,
         fix,
+        match.by_hand or advisory.fix.by_hand or None,
     )
 
 
@@ -143,17 +153,14 @@ def _not_analysed(project: Project, choices: Choices, out: Found) -> None:
     if not out.not_analysed:
         return
     from dpmigrate.advisories.catalogue import advisories
-    from dpmigrate.advisories.matching import Match
+    from dpmigrate.advisories.matching import of_no_run
 
     advisory = next(a for a in advisories() if a.match.get("about") == "files")
 
     for n in out.not_analysed:
         span = Span(n.path, n.line, 1, n.line, 1, n.cell)
         message = advisory.match["message"].format(reason=n.reason)
-        match = Match(advisory, None, "definite", message)
-        finding = Finding(
-            advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
-        )
+        finding, match = of_no_run(advisory, span, message)
         if _wanted(choices, project.workspace, match, finding):
             out.matches.append((finding, match))
 

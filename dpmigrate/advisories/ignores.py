@@ -58,7 +58,7 @@ class Ignores:
 
     def unused(self, advisory: Advisory, workspace: Workspace) -> list[tuple[Finding, Match]]:
         """A finding for every comment that suppressed nothing."""
-        from dpmigrate.advisories.matching import Match
+        from dpmigrate.advisories.matching import of_no_run
 
         out = []
         for path, known in sorted(self._known.items()):
@@ -72,8 +72,5 @@ class Ignores:
                 span = Span(path, line, ignore.column, line, ignore.end_column, cell)
                 rules = ", ".join(ignore.rules) if ignore.rules else "any rule"
                 message = advisory.match["message"].format(rules=rules)
-                finding = Finding(
-                    advisory.id, advisory.name, span, advisory.severity, advisory.impact, "definite", message
-                )
-                out.append((finding, Match(advisory, None, "definite", message)))
+                out.append(of_no_run(advisory, span, message))
         return out

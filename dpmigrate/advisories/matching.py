@@ -1,4 +1,4 @@
-"""TrainingRuns against advisories: which apply, where, how surely, and in what words."""
+"""Private runs against advisories: which apply, where, how surely, and in what words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
-from dpmigrate.analysis.ledger import ManagerUsed, Origin
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.model import Certainty, Place, Severity, Tri, both
+from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
+from dpmigrate.model import Certainty, Finding, Place, Severity, Span, Tri, both
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Match:
     """An advisory that applies to something in a run (or to a dependency pin)."""
 
     advisory: Advisory
-    run: TrainingRun | None
+    run: PrivateRun | None
     certainty: Certainty
     message: str
     because: tuple[Place, ...] = ()
@@ -39,8 +38,25 @@ class Match:
     """Instead of the advisory's own."""
     fixable: bool = True
     """Whether the advisory's fix, if it has one, is on offer here."""
+    by_hand: str | None = None
+    """What to change where the fix is not made."""
     versions: Versions | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+
+
+def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Match]:
+    """A finding that is about a file or a comment, and the match behind it."""
+    finding = Finding(
+        advisory.id,
+        advisory.name,
+        span,
+        advisory.severity,
+        advisory.impact,
+        "definite",
+        message,
+        by_hand=advisory.fix.by_hand,
+    )
+    return finding, Match(advisory, None, "definite", message)
 
 
 def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assumed) -> Iterator[Match]:
@@ -54,7 +70,7 @@ def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assume
                 continue
             versions = versions_of(run, project.declarations, assumed(run.module.path), alike(run))
             for advisory, case in cases:
-                for subject in SUBJECTS[case.subject](run, versions, part.interpreter):
+                for subject in SUBJECTS[case.subject](run, versions):
                     found = _judge(advisory, case, subject)
                     if found is not None:
                         yield found
@@ -82,10 +98,11 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         advisory,
         subject.run,
         "definite" if sure else "possible",
-        _message(case, subject),
+        spoken(case.message, case, subject),
         tuple(_because(case, subject)),
         subject.origin,
         severity=case.severity,
+        by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
         notes=subject.notes,
@@ -135,7 +152,8 @@ class _Words(dict[str, Any]):
         return "?"
 
 
-def _message(case: Case, subject: Subject) -> str:
+def spoken(sentence: str, case: Case, subject: Subject) -> str:
+    """A sentence of the rule's file with its words filled in."""
     run, versions, affected = subject.run, subject.versions, case.affected
     hit = (versions.together or versions.evidence) & affected
     words = _Words(
@@ -150,15 +168,15 @@ def _message(case: Case, subject: Subject) -> str:
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
-    return string.Formatter().vformat(case.message, (), words)
+    return string.Formatter().vformat(sentence, (), words)
 
 
-def made_by(run: TrainingRun, what: str) -> str:
+def made_by(run: PrivateRun, what: str) -> str:
     """What stands at a run's place: ``what``, and the call that made the run."""
     return f"{what} ({'a hand-made pair' if run.manual else run.call})"
 
 
-def _wrapped(run: TrainingRun) -> str:
+def _wrapped(run: PrivateRun) -> str:
     """The criterion that ghost clipping needs the loss to come from."""
     if run.manual:
         return "a `DPLossFastGradientClipping` of the hand-made pair"

@@ -24,7 +24,7 @@ references = []
 
 [fix]
 applicability = "none"
-summary = "what dpmigrate fix does, or what to do by hand"
+summary = "what to change by hand (with a fix: what it does, and by-hand = what to do where it is not made)"
 
 [match]
 subject = "run"

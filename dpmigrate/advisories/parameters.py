@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, Literal, TypedDict
 
-from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Obj, Seq, Value
+from dpmigrate.analysis.ledger import NOT_GIVEN, Constant, Given, Member, Missing, PrivateRun, Several, What
 from dpmigrate.model import UNKNOWN, Scalar, Setting
 from dpmigrate.versions.releases import VersionSet, between
-
-if TYPE_CHECKING:
-    from dpmigrate.analysis.core import Interpreter
 
 RDP_BY_DEFAULT = between("1.0.0", "1.3.0")
 """Releases whose engine accounts by RDP unless told otherwise; by PRV since (read in each release)."""
@@ -41,7 +36,7 @@ class Parameters(TypedDict):
     clipping: Setting
 
 
-def parameters_of(runs: list[TrainingRun], ip: Interpreter, versions: VersionSet) -> Parameters:
+def parameters_of(runs: list[PrivateRun], versions: VersionSet) -> Parameters:
     """What the records of one call ask for, over every context and mode in which it is made."""
     call = runs[0].call
     with_epsilon, manual = call == "make_private_with_epsilon", call == "manual"
@@ -50,8 +45,8 @@ def parameters_of(runs: list[TrainingRun], ip: Interpreter, versions: VersionSet
         found = [_scalars(run.argument(name), _unless_open(run, defaults)) for run in runs]
         return _setting(scalar for scalars in found for scalar in scalars)
 
-    def of_engine(slot: str, defaults: tuple[Scalar, ...]) -> Setting:
-        return _setting(scalar for run in runs for scalar in _of_engine(run, ip, slot, defaults))
+    def of_engine(slot: Literal["secure_mode", "accountant"], defaults: tuple[Scalar, ...]) -> Setting:
+        return _setting(scalar for run in runs for scalar in _of_engine(run, slot, defaults))
 
     return {
         "noise_multiplier": None if with_epsilon else argument("noise_multiplier"),
@@ -59,19 +54,19 @@ def parameters_of(runs: list[TrainingRun], ip: Interpreter, versions: VersionSet
         "target_epsilon": argument("target_epsilon") if with_epsilon else None,
         "target_delta": argument("target_delta") if with_epsilon else None,
         "epochs": argument("epochs") if with_epsilon else None,
-        "accountant": None if manual else of_engine("<accountant>", _default_accountants(versions)),
+        "accountant": None if manual else of_engine("accountant", _default_accountants(versions)),
         "poisson_sampling": None if manual else argument("poisson_sampling", (True,)),
         "secure_mode": argument("secure_mode", (False,)) if manual else of_engine("secure_mode", (False,)),
         "clipping": "flat" if manual else argument("clipping", ("flat",)),
     }
 
 
-def _unless_open(run: TrainingRun, defaults: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+def _unless_open(run: PrivateRun, defaults: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
     """What an argument is that was not seen: its default, or anything where ``**kwargs`` may hold it."""
     return _REQUIRED if run.open_call else defaults
 
 
-def _norms(runs: list[TrainingRun]) -> Setting:
+def _norms(runs: list[PrivateRun]) -> Setting:
     """The norms of a pair made by hand: the module and the optimizer are each given one."""
     given = [
         value
@@ -79,20 +74,16 @@ def _norms(runs: list[TrainingRun]) -> Setting:
         for name in ("max_grad_norm", "optimizer.max_grad_norm")
         if (value := run.argument(name))
     ]
-    return _setting(scalar for value in given or [NOTHING] for scalar in _scalars(value, _REQUIRED))
+    return _setting(scalar for value in given or [NOT_GIVEN] for scalar in _scalars(value, _REQUIRED))
 
 
 def _of_engine(
-    run: TrainingRun, ip: Interpreter, slot: str, defaults: tuple[Scalar, ...]
+    run: PrivateRun, slot: Literal["secure_mode", "accountant"], defaults: tuple[Scalar, ...]
 ) -> Iterable[Scalar]:
     if run.engine is None:
         return _REQUIRED
-    engine = real(run.engine)
-    given = ip.store.get(engine, slot)
-    replaced = slot == "<accountant>" and ip.store.get(engine, "accountant")
-    if given is None or replaced:
-        return _REQUIRED
-    return _scalars(given, defaults)
+    given = run.engine.secure_mode if slot == "secure_mode" else run.engine.accountant
+    return _REQUIRED if given is None else _scalars(given, defaults)
 
 
 def _default_accountants(versions: VersionSet) -> tuple[Scalar, ...]:
@@ -102,23 +93,23 @@ def _default_accountants(versions: VersionSet) -> tuple[Scalar, ...]:
     return ("prv", "rdp") if versions - RDP_BY_DEFAULT else ("rdp",)
 
 
-def _scalars(value: Value, defaults: tuple[Scalar, ...]) -> Iterable[Scalar]:
-    """What a value can be; `defaults` where it is not given."""
-    for atom in value.atoms or (Absent(),):
-        if isinstance(atom, Absent):
+def _scalars(given: Given, defaults: tuple[Scalar, ...]) -> Iterable[Scalar]:
+    """What an argument can be; `defaults` where it is not given."""
+    for what in given.each or (Missing(),):
+        if isinstance(what, Missing):
             yield from defaults
         else:
-            yield _scalar(atom)
+            yield _scalar(what)
 
 
-def _scalar(atom: Atom) -> Scalar:
+def _scalar(what: What | None) -> Scalar:
     """One possible value as JSON has it; a list of norms, one for each parameter, as text."""
-    if isinstance(atom, Seq) and atom.items:
-        norms = [_scalar(item.only or Absent()) for item in atom.items]
+    if isinstance(what, Several) and what.items:
+        norms = [_scalar(item.only) for item in what.items]
         return UNKNOWN if UNKNOWN in norms else f"[{', '.join(map(str, norms))}]"
-    if isinstance(atom, Obj) and atom.kind == "enum":
-        return _scalar(atom.data[2].only)
-    held: Any = atom.value if isinstance(atom, Const) else UNKNOWN
+    if isinstance(what, Member):
+        return _scalar(what.held.only)
+    held: Any = what.value if isinstance(what, Constant) else UNKNOWN
     if isinstance(held, bool) or held is None:
         return held
     if isinstance(held, int):

@@ -9,7 +9,7 @@ from dpmigrate.advisories.cases import affected_versions
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
 from dpmigrate.advisories.matching import Match, made_by
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.model import Place
 from dpmigrate.versions.releases import between, everything
 
@@ -69,10 +69,10 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
     yield from found.values()
 
 
-def _surest_first(run: TrainingRun) -> tuple[bool, str, int, int]:
+def _surest_first(run: PrivateRun) -> tuple[bool, str, int, int]:
     place = run.module.place(run.origin.node)
     return run.certainty() == "possible", place.path, -1 if place.cell is None else place.cell, place.line
 
 
-def _because(run: TrainingRun) -> tuple[Place, ...]:
+def _because(run: PrivateRun) -> tuple[Place, ...]:
     return (run.module.place(run.origin.node, made_by(run, "ghost clipping is used here")),)

@@ -1,4 +1,4 @@
-"""From TrainingRuns (one per context and mode) to the Run that reports show (one per call)."""
+"""From private runs (one per context and mode) to the Run that reports show (one per call)."""
 
 from __future__ import annotations
 
@@ -6,36 +6,43 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
-from dpmigrate.advisories.facts import is_given, reset_to_none
+from dpmigrate.advisories.facts import reset_to_none
 from dpmigrate.advisories.parameters import parameters_of
-from dpmigrate.analysis.ledger import Backward, DoubleBackward, FirstTouch, ManagerUsed, Unpack
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Const, Obj, Value
+from dpmigrate.analysis.ledger import (
+    Backward,
+    Constant,
+    DoubleBackward,
+    FirstTouch,
+    Generator,
+    Given,
+    ManagerUsed,
+    PrivateRun,
+    Unpack,
+)
 from dpmigrate.model import Loss, MemoryManagerUse, OpacusVersions, Place, Run, Seeding, Tri
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.core import Interpreter
     from dpmigrate.project import Project
     from dpmigrate.versions.releases import VersionSet
 
 
-def summarise(project: Project, assumed: Assumed) -> list[tuple[Run, list[TrainingRun]]]:
+def summarise(project: Project, assumed: Assumed) -> list[tuple[Run, list[PrivateRun]]]:
     """Every private training run of a project, in order of place, with the records behind it."""
     program = project.program
     out = []
     for part in program.parts if program is not None else ():
-        groups: dict[int, list[TrainingRun]] = {}
+        groups: dict[int, list[PrivateRun]] = {}
         for run in part.runs:
             if run.manual and not run.ghost:
                 continue
             groups.setdefault(id(run.origin.node), []).append(run)
-        out += [(_summary(runs, project, assumed, part.interpreter), runs) for runs in groups.values()]
+        out += [(_summary(runs, project, assumed), runs) for runs in groups.values()]
     return sorted(
         out, key=lambda pair: (pair[0].path, -1 if pair[0].cell is None else pair[0].cell, pair[0].line)
     )
 
 
-def _summary(runs: list[TrainingRun], project: Project, assumed: Assumed, ip: Interpreter) -> Run:
+def _summary(runs: list[PrivateRun], project: Project, assumed: Assumed) -> Run:
     first = runs[0]
     place = first.module.place(first.origin.node)
     modes = tuple(sorted({mode for r in runs for mode in r.modes}))
@@ -51,19 +58,19 @@ def _summary(runs: list[TrainingRun], project: Project, assumed: Assumed, ip: In
         mode_because=tuple(dict.fromkeys(_reasons(ghosts)))[:6],
         batch_memory_manager=_manager(ghosts),
         zero_grad_set_to_none=_agree(reset_to_none(r.happened(FirstTouch)) for r in ghosts),
-        criterion_passed=_agree(is_given(r.argument("criterion")) for r in ghosts),
-        **parameters_of(runs, ip, versions),
+        criterion_passed=_agree(r.argument("criterion").surely for r in ghosts),
+        **parameters_of(runs, versions),
         unpack=tuple(sorted({e.count for r in runs for e in r.happened(Unpack)})),
         loss=_loss(ghosts),
-        noise_generator=_generator(ip, [r.argument("noise_generator") for r in runs]),
-        loader_generator=_generator(ip, _loader_generators(runs, ip)),
+        noise_generator=_generator(r.argument("noise_generator") for r in runs),
+        loader_generator=_generator(loader.generator for r in runs for loader in r.loaders),
         global_seed=_seeded(runs),
         opacus=OpacusVersions(versions.spec(), sources),
     )
 
 
 def _versions(
-    runs: list[TrainingRun], project: Project, assumed: Assumed
+    runs: list[PrivateRun], project: Project, assumed: Assumed
 ) -> tuple[VersionSet, tuple[Place, ...]]:
     """The versions that some mode of a call can meet, and why."""
     alike = same_calls(runs)
@@ -78,13 +85,13 @@ def _versions(
     return found or each[0].declared, (*each[0].sources, *proofs)
 
 
-def _reasons(runs: Iterable[TrainingRun]) -> Iterable[Place]:
+def _reasons(runs: Iterable[PrivateRun]) -> Iterable[Place]:
     for run in runs:
         for origin in run.mode_because:
             yield origin.module.place(origin.node, origin.text)
 
 
-def _manager(runs: list[TrainingRun]) -> MemoryManagerUse | None:
+def _manager(runs: list[PrivateRun]) -> MemoryManagerUse | None:
     found: MemoryManagerUse | None = None
     for run in runs:
         for event in run.happened(ManagerUsed):
@@ -100,7 +107,7 @@ def _agree(answers: Iterable[Tri]) -> Tri:
     return known.pop() if len(known) == 1 else None
 
 
-def _loss(runs: list[TrainingRun]) -> Loss:
+def _loss(runs: list[PrivateRun]) -> Loss:
     kinds: set[Loss] = set()
     for run in runs:
         if any(True for _ in run.happened(DoubleBackward)):
@@ -116,18 +123,13 @@ def _loss(runs: list[TrainingRun]) -> Loss:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def _loader_generators(runs: list[TrainingRun], ip: Interpreter) -> list[Value]:
-    return [ip.store.get(loader, "generator") or Value() for run in runs for loader in run.raw_loaders]
-
-
-def _generator(ip: Interpreter, values: list[Value]) -> Seeding:
+def _generator(arguments: Iterable[Given]) -> Seeding:
     states: set[Seeding] = set()
-    for value in values:
-        for atom in value.atoms:
-            if isinstance(atom, Obj) and atom.kind == "generator":
-                held = ip.store.get(atom, "<state>") or Value()
-                states |= {a.value if isinstance(a, Const) else "unknown" for a in held.atoms}
-            elif atom == Const(None):
+    for given in arguments:
+        for what in given.each:
+            if isinstance(what, Generator):
+                states |= what.states
+            elif what == Constant(None):
                 states.add("none")
             else:
                 states.add("unknown")
@@ -136,7 +138,7 @@ def _generator(ip: Interpreter, values: list[Value]) -> Seeding:
     return states.pop() if len(states) == 1 else "unknown"
 
 
-def _seeded(runs: list[TrainingRun]) -> Tri:
+def _seeded(runs: list[PrivateRun]) -> Tri:
     answers = {run.seeded for run in runs}
     if True in answers:
         return True

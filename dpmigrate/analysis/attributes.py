@@ -143,24 +143,19 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
 
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
     """``value.name = new``: strong when there is one owner, else either old or new."""
-    kept = registry.FUNCTIONS.get("<kept>")
-    if kept is not None:
-        kept(ip, registry.CallInfo(node, [value, new], name=name))
+    registry.tell(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
     owners = [e for e in value.entries if isinstance(e.atom, (Obj, Class, Module))]
     for e in value.entries:
         if isinstance(e.atom, Params) and name == "grad":
-            handler = registry.FUNCTIONS.get("<gradient assignment>")
-            if handler is not None:
-                handler(ip, registry.CallInfo(node, [of(e.atom), new]))
+            registry.tell(ip, "<gradient assignment>", registry.CallInfo(node, [of(e.atom), new]))
+        if isinstance(e.atom, External):
+            registry.tell(ip, f"<assign {e.atom.name}.{name}>", registry.CallInfo(node, [Value((e,)), new]))
     for e in owners:
         owner: Hashable = ("module", e.atom.info.key) if isinstance(e.atom, Module) else e.atom
         if isinstance(e.atom, Class):
             owner = ("class", e.atom.key)
-        handler = (
-            registry.FUNCTIONS.get(f"<assign {e.atom.kind}.{name}>") if isinstance(e.atom, Obj) else None
-        )
-        if handler is not None:
-            handler(ip, registry.CallInfo(node, [Value((e,)), new]))
+        if isinstance(e.atom, Obj):
+            registry.tell(ip, f"<assign {e.atom.kind}.{name}>", registry.CallInfo(node, [Value((e,)), new]))
         if len(owners) == 1:
             ip.store.set(owner, name, new)
         else:

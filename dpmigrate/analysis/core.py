@@ -14,7 +14,7 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, shorten
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
@@ -116,6 +116,10 @@ class Interpreter:
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
+        self.tests: list[tuple[cst.BaseExpression, int]] = []
+        """The tests of the branches that are being executed, and how many loops are around each."""
+        self.fallbacks: dict[Literal, tuple[Origin, tuple[TrainingRun, ...]]] = {}
+        """By the assumption that something raised: the handler, and the runs that there are not then."""
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
         self.runs: dict[Hashable, TrainingRun] = {}
@@ -133,6 +137,8 @@ class Interpreter:
         self.classes: list[Class] = []
         self.instances: dict[Obj, Value | None] = {}
         """The instances of the project's classes, and how the process was seeded when each was made."""
+        self.births: dict[Obj, Circumstances] = {}
+        """Where, and in which loops, each object of a library or of a project's class is made."""
         self.tested: dict[Hashable, set[str]] = {}
         """Constants that the program compares an unknown value with."""
         self.switches: frozenset[int] = frozenset()
@@ -176,6 +182,11 @@ class Interpreter:
         key = tuple(self._calls)
         return self._contexts.setdefault(key, len(self._contexts))
 
+    @property
+    def chain(self) -> tuple[Step, ...]:
+        """The calls and followed turns on the way here, outermost first."""
+        return tuple(self._chain)
+
     @contextmanager
     def inside(self, node: cst.CSTNode, number: int | None = None) -> Iterator[None]:
         """Execute in a longer calling context: behind a call, or in one turn of a loop."""
@@ -214,6 +225,8 @@ class Interpreter:
         made = Obj(kind, (id(node), self.context, extra), self.module, node, data)
         if kind in ("dict", "instance"):
             self.store.make(made)
+        if kind != "dict" and made not in self.births:
+            self.births[made] = self.at(node)
         return made
 
     def feasible(self, value: Value) -> Value:
@@ -324,7 +337,7 @@ class Interpreter:
     def at(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> Circumstances:
         """A node as the place of an event, under the path condition and ``guard``."""
         return Circumstances(
-            self.origin(node), guard | self.path, tuple(self._chain), tuple(self.loops), self.conditional > 0
+            self.origin(node), guard | self.path, self.chain, tuple(self.loops), self.conditional > 0
         )
 
     def happen(self, run: TrainingRun, event: Event) -> None:

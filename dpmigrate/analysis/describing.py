@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.ledger import UNKNOWN_AMOUNT, UNKNOWN_MAKER, Amount, Maker
+from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.values import Atom, Const, External, Obj, Unknown, Value
 
 
@@ -22,7 +23,8 @@ def amount_of(value: Value) -> Amount:
 def maker_of(atom: Atom | None) -> Maker:
     """What made a loss."""
     if isinstance(atom, External):
-        return Maker("library", atom.name, atom)
+        known = atom.name.rpartition(".")[2] in LOSS_FUNCTIONS
+        return Maker("loss-function" if known else "library", atom.name, atom)
     if not isinstance(atom, Obj):
         return UNKNOWN_MAKER
     if atom.kind == "criterion":

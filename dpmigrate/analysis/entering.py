@@ -12,6 +12,7 @@ from dpmigrate.analysis.classes import external_base, is_enum, is_record
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal
 from dpmigrate.analysis.left_out import left_out, only_new_places
 from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
@@ -217,9 +218,10 @@ def _is_overload(fn: Function) -> bool:
     return any(d in ("overload", "abstractmethod") for d in fn.decorators)
 
 
-def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> None:
+def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None, assumed: Guard = ALWAYS) -> None:
     """Enter a function as somebody outside the project would: defaults, annotations, unknowns."""
     with ip.apart():
+        ip.path = assumed
         ip.frames.append(fn.closure or Frame(("module", fn.module.key), fn.module))
         for arguments in _parametrized(ip, fn):
             params = fn.node.params
@@ -233,9 +235,9 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> 
                 told = arguments.get(name) or _told_by_framework(ip, receiver, name)
                 keywords[name] = told or outside_parameter(ip, fn, param, default)
             result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
-            framework = registry.FUNCTIONS.get("<returned to a framework>")
-            if receiver is not None and framework is not None:
-                framework(ip, CallInfo(fn.node, [of(receiver), result], name=fn.name))
+            if receiver is not None:
+                returned = CallInfo(fn.node, [of(receiver), result], name=fn.name)
+                registry.tell(ip, "<returned to a framework>", returned)
 
 
 def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:
@@ -367,10 +369,22 @@ def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:
 
 
 def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
-    """Enter a method; what it leaves on the instance is joined with what was there before."""
+    """Enter a method; what it leaves on the instance is joined with what was there before.
+
+    Whether it was called goes with both, where it makes runs: these are there together with what it left.
+    """
     before = {slot: ip.store.get(receiver, slot) for slot in ip.store.keys(receiver)}
-    _enter_alone(ip, method, receiver)
-    for slot, old in before.items():
+    called = skipped = ALWAYS
+    if _leads_to_runs(ip, method):
+        times = ip.notes["times entered", method.key, receiver] = 1 + ip.notes.get(
+            ("times entered", method.key, receiver), 0
+        )
+        literal = Literal(("entered", method.key, receiver.key, times), ("truth",), True)
+        called, skipped = frozenset({literal}), frozenset({literal._replace(holds=False)})
+    _enter_alone(ip, method, receiver, called)
+    for slot in ip.store.keys(receiver):
         new = ip.store.get(receiver, slot)
+        old = before.get(slot) or (ip.store.unset((receiver, slot)) if called else None)
         if old is not None and new is not None and new != old:
-            ip.store.set(receiver, slot, join_all([new, old.select(lambda a: a != Const(None))]))
+            kept = old.select(lambda a: a != Const(None))
+            ip.store.set(receiver, slot, join_all([new.guarded(called), kept.guarded(skipped)]))

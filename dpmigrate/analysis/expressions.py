@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
@@ -15,6 +15,7 @@ from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.names import lookup
+from dpmigrate.analysis.unrolling import worth_unrolling
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -174,8 +175,11 @@ def _lambda(ip: Interpreter, node: cst.Lambda) -> Value:
 
 @expression(cst.ListComp, cst.SetComp, cst.GeneratorExp)
 def _comprehension(ip: Interpreter, node: cst.ListComp) -> Value:
-    element = _comprehended(ip, node.for_in, lambda: ip.evaluate(node.elt))
-    return of(Seq(None, element, not isinstance(node, cst.GeneratorExp)))
+    mutable = not isinstance(node, cst.GeneratorExp)
+    made = _comprehended(ip, node.for_in, lambda: ip.evaluate(node.elt))
+    if made.items is not None and not node.for_in.ifs and node.for_in.inner_for_in is None:
+        return of(Seq(made.items, None, mutable))
+    return of(Seq(None, made.each(), mutable))
 
 
 @expression(cst.DictComp)
@@ -187,22 +191,44 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
         update_dict(ip, made, of(origin.data))
         _comprehended(ip, node.for_in, lambda: ip.evaluate(node.value))
         return of(made)
-    value = _comprehended(ip, node.for_in, lambda: ip.evaluate(node.value))
+    value = _comprehended(ip, node.for_in, lambda: ip.evaluate(node.value)).each()
     ip.store.set(made, "rest", value)
     return of(made)
 
 
-def _comprehended(ip: Interpreter, clause: cst.CompFor, body: Callable[[], Value]) -> Value:
-    element = iterate(ip, ip.evaluate(clause.iter), clause.iter)
+def _comprehended(ip: Interpreter, clause: cst.CompFor, body: Callable[[], Value]) -> Seq:
+    """What a comprehension makes of each item, one after the other where there are few, else of all."""
+    source = ip.evaluate(clause.iter)
+    items = worth_unrolling(ip, source)
+    if items is None:
+        return Seq(None, _for_each(ip, clause, iterate(ip, source, clause.iter), body))
+    made = []
+    for index, item in enumerate(items):
+        with ip.inside(clause, index):
+            made.append(_for_each(ip, clause, item, body))
+    return Seq(tuple(made))
+
+
+def _for_each(ip: Interpreter, clause: cst.CompFor, element: Value, body: Callable[[], Value]) -> Value:
+    """What a comprehension makes of an element; nothing where its conditions leave it out."""
     ip.loops.append(Turn(ip.origin(clause)))
-    saved = ip.path
     try:
         assign_target(ip, clause.target, element)
-        for test in clause.ifs:
-            narrowing.enter(ip, narrowing.narrow(ip, test.test).true)
         if clause.inner_for_in is not None:
-            return _comprehended(ip, clause.inner_for_in, body)
-        return body()
+            inner = clause.inner_for_in
+            return _where(ip, clause.ifs, lambda: _comprehended(ip, inner, body).each())
+        return _where(ip, clause.ifs, body)
     finally:
-        ip.path = saved
         ip.loops.pop()
+
+
+def _where(ip: Interpreter, tests: Sequence[cst.CompIf], body: Callable[[], Value]) -> Value:
+    """What a comprehension makes where its conditions hold, on each way in which they do."""
+    if not tests:
+        return body()
+    saved, parts = ip.path, []
+    for way in narrowing.narrow(ip, tests[0].test).true.each():
+        if narrowing.enter(ip, way):
+            parts.append(_where(ip, tests[1:], body).guarded(ip.path - saved))
+        ip.path = saved
+    return join_all(parts)

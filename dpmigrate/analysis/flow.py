@@ -10,21 +10,19 @@ import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
-from dpmigrate.analysis.core import MAX_UNROLL, Interpreter, LoopControl, statement
+from dpmigrate.analysis.core import Interpreter, LoopControl, statement
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.unrolling import worth_unrolling
 from dpmigrate.analysis.values import (
     NOTHING,
     Atom,
-    Class,
     Const,
     External,
-    Function,
     Obj,
-    Seq,
     Unknown,
     Value,
     join_all,
@@ -57,9 +55,11 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
             for target, value in branch.rebinds:
                 assign_target(ip, target, value, narrowing=True)
             ip.conditional += opaque
+            ip.tests.append((node.test, len(ip.loops)))
             try:
                 return body()
             finally:
+                ip.tests.pop()
                 ip.conditional -= opaque
 
         return action
@@ -155,7 +155,7 @@ def _pattern_constants(ip: Interpreter, pattern: cst.MatchPattern) -> list[objec
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
-    items = _worth_unrolling(sequence)
+    items = worth_unrolling(ip, sequence)
     if items is not None:
         return _unrolled(ip, node, items)
     element = iterate(ip, sequence, node.iter)
@@ -163,22 +163,6 @@ def _for(ip: Interpreter, node: cst.For) -> bool:
     if alive and node.orelse is not None:
         return ip.execute(node.orelse.body)
     return alive
-
-
-def _worth_unrolling(value: Value) -> Sequence[Value] | None:
-    atom = value.only
-    if not isinstance(atom, Seq) or atom.items is None or not 0 < len(atom.items) <= MAX_UNROLL:
-        return None
-
-    def telling(item: Value) -> bool:
-        return any(
-            isinstance(a, (Function, Class, Obj, External))
-            or (isinstance(a, Const) and isinstance(a.value, (str, bool)))
-            or (isinstance(a, Seq) and a.items is not None and any(telling(v) for v in a.items))
-            for a in item.atoms
-        )
-
-    return atom.items if any(telling(item) for item in atom.items) else None
 
 
 def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:

@@ -42,15 +42,15 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     arguments = join_all(info.everything())
     tensors = [a for a in arguments.atoms if isinstance(a, Tensor)]
     held = frozenset(a for a in arguments.atoms if isinstance(a, (Obj, Params)))
-    escape = registry.FUNCTIONS.get("<escape>")
-    if held and escape is not None:
-        escape(ip, CallInfo(info.node, [arguments, of(callee)], name=info.name))
-    unseen = registry.FUNCTIONS.get("<unknown call>")
-    if unseen is not None and not isinstance(callee, Function):
-        unseen(ip, CallInfo(info.node, [of(callee), *info.positional], info.keywords))
-    whole = registry.FUNCTIONS.get("<part of a model>")
-    if whole is not None and isinstance(callee, Unknown) and info.takes_data:
-        made = whole(ip, CallInfo(info.node, [of(callee), *info.everything()], name=info.name))
+    if held:
+        registry.tell(ip, "<escape>", CallInfo(info.node, [arguments, of(callee)], name=info.name))
+    if not isinstance(callee, Function):
+        registry.tell(
+            ip, "<unknown call>", CallInfo(info.node, [of(callee), *info.positional], info.keywords)
+        )
+    if isinstance(callee, Unknown) and info.takes_data:
+        given = CallInfo(info.node, [of(callee), *info.everything()], name=info.name)
+        made = registry.tell(ip, "<part of a model>", given)
         if made:
             return made
     if tensors:
@@ -121,9 +121,8 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     """Execute a function of the project with these arguments; what it returns."""
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
-        unfollowed = None if active else registry.FUNCTIONS.get("<call not followed>")
-        if unfollowed is not None:
-            unfollowed(ip, CallInfo(info.node, [of(fn)]))
+        if not active:
+            registry.tell(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
     if ip.recording:

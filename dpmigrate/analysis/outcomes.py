@@ -139,7 +139,7 @@ def outcome_of_split(
     def branch(part: Value, other: Value, guard: Guard, ways: Branch | None) -> Branch:
         if not part or contradict(guard, ip.path):
             return Branch(possible=False)
-        if other and ways is not None and not guard - ip.path:
+        if other and ways is not None and guard - ip.path <= ways.guard:
             return ways
         rebinds: Rebinds = [] if not other and not _refined(part) else [(node, part)]
         return Branch(True, guard - ip.path, rebinds)
@@ -149,7 +149,10 @@ def outcome_of_split(
 
 def _ways_of(ip: Interpreter, node: cst.BaseExpression, part: Value) -> Branch | None:
     """The alternatives of a value as ways into the branch that they take."""
-    return any_of([Branch(True, e.guard - ip.path, [(node, Value((e,)))]) for e in part.entries])
+    alike: dict[Guard, list[Entry]] = {}
+    for e in part.entries:
+        alike.setdefault(e.guard - ip.path, []).append(e)
+    return any_of([Branch(True, guard, [(node, Value(tuple(es)))]) for guard, es in alike.items()])
 
 
 def _opposites(known: Guard, other: Value) -> Guard:

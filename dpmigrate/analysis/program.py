@@ -9,13 +9,14 @@ from functools import cached_property, partial
 from typing import Protocol
 
 from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, statements, strings
+from dpmigrate.analysis.closing import close
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
+from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.library import frameworks, lightning, opacus, options, python, seeds, torch, trainers
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.switches import switches_of
-from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Unknown
 
 _LOADED = (
@@ -41,16 +42,16 @@ class Texts(Protocol):
         """The files that are not telling in themselves, with an import statement that holds a name."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Part:
     """One component of a project, interpreted on its own."""
 
     interpreter: Interpreter
 
-    @property
-    def runs(self) -> list[TrainingRun]:
+    @cached_property
+    def runs(self) -> list[PrivateRun]:
         """Its private training runs, one record for each context and mode."""
-        return list(self.interpreter.runs.values())
+        return close(self.interpreter)
 
 
 class Program:
@@ -61,7 +62,7 @@ class Program:
         self.parts = tuple(parts)
 
     @cached_property
-    def runs(self) -> list[TrainingRun]:
+    def runs(self) -> list[PrivateRun]:
         """Every private training run, in the order in which they were met."""
         return [run for part in self.parts for run in part.runs]
 

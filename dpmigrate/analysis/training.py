@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, either, entails, shorten, weaken
 from dpmigrate.analysis.guards import Literal as Assumption
-from dpmigrate.analysis.ledger import Event, Happening, Origin, Turn
+from dpmigrate.analysis.ledger import Event, Happening, MadeBy, Origin, Step, Turn
 from dpmigrate.analysis.values import MAX_CASES, NOTHING, Atom, Entry, Obj, Unknown, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
-    from dpmigrate.model import Certainty
-
-MadeBy = Literal["make_private", "make_private_with_epsilon", "manual"]
-"""The call that made a run; ``manual`` without an engine."""
 
 GHOST_MODES = ("ghost", "ghost_fsdp", "ghost_fsdp_tp", "ghost_tp")
 
@@ -54,6 +50,8 @@ class TrainingRun:
     raw_optimizers: frozenset[Atom] = frozenset()
     raw_loaders: frozenset[Atom] = frozenset()
     loops: tuple[Turn, ...] = ()
+    chain: tuple[Step, ...] = ()
+    """The calls on the way to it, outermost first."""
     events: list[Event] = field(default_factory=list)
     mode_atom: Atom | None = None
     """What ``mode`` was read from."""
@@ -97,11 +95,6 @@ class TrainingRun:
         return self.ghost and isinstance(self.mode_atom, Unknown)
 
     @property
-    def shown_mode(self) -> str:
-        """The mode as reports have it: what is supposed is named where the program itself names it."""
-        return "?" if self.guessed else self.mode
-
-    @property
     def guessed(self) -> bool:
         """Whether nothing in the program names its mode: that an option is open is no evidence of it."""
         return self.supposed and self.mode not in self.modes
@@ -133,13 +126,6 @@ class TrainingRun:
     def happened(self, kind: type[Happening]) -> Iterator[Happening]:
         """The events of a kind, in the order of first occurrence."""
         return (e for e in self.events if isinstance(e, kind))
-
-    def certainty(self, event: Event | None = None, of_the_mode: bool = True) -> Certainty:
-        """How sure it is that the run, and the event, happen (``of_the_mode``: with this mode)."""
-        sure = not of_the_mode or (len(self.modes) == 1 and self.mode != "?" and not self.supposed)
-        if event is not None and event.guard:
-            sure = False
-        return "definite" if sure else "possible"
 
 
 def entries_of_kind(value: Value, *kinds: str) -> Iterator[tuple[Entry, Obj]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
 MAX_ATOMS = 24
-MAX_CASES = 4
+MAX_CASES = 8
 """Assumptions that one atom is kept under side by side."""
 
 
@@ -171,6 +171,15 @@ class Params(Atom):
     """The parameters of models (``model.parameters()``), or one of them."""
 
     models: frozenset[Atom]
+
+
+@dataclass(frozen=True, slots=True)
+class Length(Atom):
+    """Among the parts of an unknown number: that it is the length of something."""
+
+    of: Atom
+    over_one: bool = False
+    """That it is one over that length."""
 
 
 @dataclass(frozen=True, slots=True)

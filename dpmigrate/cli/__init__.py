@@ -109,7 +109,9 @@ def _wrong_usage(error: click.ClickException) -> int:
     """One sentence on standard error, and where the command's options are listed."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     see = f" See: {context.command_path} --help" if context is not None else ""
-    click.echo(f"dpmigrate: {error.format_message()}{see}", err=True)
+    from dpmigrate.report.layout import clean
+
+    click.echo(f"dpmigrate: {clean(error.format_message())}{see}", err=True)
     return 2
 
 
@@ -126,7 +128,9 @@ def _internal_error(error: Exception) -> int:
         import traceback
 
         traceback.print_exc()
-    detail = " ".join(str(error).split()) or "no message"
+    from dpmigrate.report.layout import clean
+
+    detail = clean(" ".join(str(error).split())) or "no message"
     click.echo(
         f"dpmigrate: internal error: {type(error).__name__}: {detail}. Please report it to {ISSUES} "
         "with the command you ran and what DPMIGRATE_DEBUG=1 prints.",

@@ -14,7 +14,7 @@ from dpmigrate.cli.options import paths_argument, rule_options, settings_of
 from dpmigrate.cli.output import emit, tell
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
-from dpmigrate.report.layout import clean, plural
+from dpmigrate.report.layout import clean, clean_lines, plural
 from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def fix(
             result = api.fix(paths or (".",), apply=apply, unsafe=unsafe, settings=settings)
     tell(result.warnings)
     if not apply:
-        emit(_painted(result.diff, style_for(sys.stdout)))
+        emit(_shown(result.diff, style_for(sys.stdout)))
         say(result, style_for(sys.stderr), bool(select))
         if result.contents:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
     say(result, style_for(sys.stderr), bool(select))
     for path in result.applied:
-        click.echo(f"fixed {path}")
+        click.echo(f"fixed {clean(path)}")
     if result.applied:
         click.echo(f"Fixed {_extent(result)}.")
     left = sum(finding.severity != "info" for finding, _ in result.unmade)
@@ -99,7 +99,7 @@ def fix(
     if verify is not None and result.applied:
         return _verified(result, verify)
     if result.applied and result.verify_hint:
-        click.echo(f"Prove it: {result.verify_hint}")
+        click.echo(f"Prove it: {clean(result.verify_hint)}")
     return 1 if result.refused else 0
 
 
@@ -108,17 +108,16 @@ def _extent(result: FixResult) -> str:
     return f"{plural(len(result.mended), 'finding')} in {plural(len(result.contents), 'file')}"
 
 
-def _painted(diff: str, style: Style) -> str:
-    """The diff with its lines in colour, where the style has any."""
-    if not style.colour:
-        return diff
+def _shown(diff: str, style: Style) -> str:
+    """The diff with its lines made harmless, and in colour where the style has any."""
     colours = (("---", "bold"), ("+++", "bold"), ("@@", "cyan"), ("-", "red"), ("+", "green"))
     lines = []
-    for line in diff.splitlines(keepends=True):
+    for line in diff.split("\n"):
+        body = line.removesuffix("\r")
         colour = next((name for start, name in colours if line.startswith(start)), None)
-        body = line.rstrip("\n")
-        lines.append(line if colour is None else style.paint(body, colour) + line[len(body) :])
-    return "".join(lines)
+        text = clean(body) if colour is None else style.paint(clean(body), colour)
+        lines.append(text + line[len(body) :])
+    return "\n".join(lines)
 
 
 def say(result: FixResult, style: Style, selected: bool = False) -> None:
@@ -127,7 +126,7 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     Mere information comes last and takes a line, unless its rule was ``selected``.
     """
     for notice in result.notices:
-        click.echo(notice, err=True)
+        click.echo(clean(notice), err=True)
     by_reason: dict[str, list[Finding]] = {}
     for finding, reason in result.unmade:
         by_reason.setdefault(reason, []).append(finding)
@@ -176,7 +175,7 @@ def _verified(result: FixResult, command: str) -> int:
     except BaseException:
         result.rollback()
         raise
-    click.echo(outcome.text, err=outcome.exit_status == 2)
+    click.echo(clean_lines(outcome.text), err=outcome.exit_status == 2)
     if outcome.exit_status:
         result.rollback()
         verdict = "It failed" if outcome.exit_status == 1 else "There is no verdict"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dpmigrate.report.layout import clean
+from dpmigrate.report.layout import clean, clean_lines
 
 if TYPE_CHECKING:
     from dpmigrate.model import Place
@@ -23,6 +23,7 @@ def emit(text: str, output: str | None = None) -> None:
     A reader that has gone away (``| head``) is no error: the exit status stays the command's own.
     Raises click.ClickException when the file cannot be written.
     """
+    text = clean_lines(text)
     if output is not None:
         _replace(output, text.encode("utf-8", "backslashreplace"))
         return

@@ -9,6 +9,7 @@ import click
 
 from dpmigrate.cli.options import output_option
 from dpmigrate.cli.output import emit
+from dpmigrate.report.layout import clean_lines
 from dpmigrate.report.style import Style, style_for
 from dpmigrate.runtime.report_types import CHECK_NAMES
 from dpmigrate.runtime.run.request import MODES, Request, Target
@@ -116,7 +117,7 @@ def verify(
     outcome = run_request(request)
     if not outcome.report_dict:
         if outcome.text:
-            click.echo(f"No verdict: {outcome.text}", err=True)
+            click.echo(f"No verdict: {clean_lines(outcome.text)}", err=True)
         return outcome.exit_status
     if html is not None:
         from dpmigrate.runtime.run.html import render_html

@@ -6,22 +6,21 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Absent, Const
+from dpmigrate.analysis.ledger import Constant, Missing, PrivateRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import remove_argument
 from dpmigrate.codemods.program_facts import Facts
 
 
-def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun], call: cst.Call) -> None:
+def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun], call: cst.Call) -> None:
     """Plan the removal; another clipping that other modes ask for stays. Raises `Withheld`."""
-    values = [a for r in runs for a in r.argument("clipping").atoms]
-    constants = {a.value for a in values if isinstance(a, Const)}
+    values = [w for r in runs for w in r.argument("clipping").each]
+    constants = {w.value for w in values if isinstance(w, Constant)}
     if "ghost" not in constants:
         return
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "clipping"), None)
     others = constants - {"ghost", "flat", None}
-    given = all(isinstance(a, (Const, Absent)) for a in values)
+    given = all(isinstance(w, (Constant, Missing)) for w in values)
     if direct is not None and not given and constants != {"ghost"}:
         raise Withheld(
             "whoever runs the program sets clipping=, to another value perhaps", facts.module_of(call), call
@@ -32,8 +31,8 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]
     literals = {
         o.node
         for r in runs
-        for e in r.argument("clipping").entries
-        if e.atom == Const("ghost")
+        for e in r.argument("clipping").options
+        if e.what == Constant("ghost")
         for o in e.because
         if isinstance(o.node, cst.SimpleString) and o.node.evaluated_value == "ghost"
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Class, Const, External, Function, Obj, Partial
+from dpmigrate.analysis.values import Class, External, Function, Obj, Partial
 from dpmigrate.codemods.criteria import COUNTERPARTS, honours_reduction
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.program_facts import Facts
@@ -18,7 +18,7 @@ from dpmigrate.codemods.upgraded_call import UpgradedCall
 def replace_given(upgrade: UpgradedCall) -> None:
     """Plan it where the criterion that was given ignores ``reduction``. Raises `Withheld`."""
     facts, call = upgrade.facts, upgrade.call
-    given = {a for r in upgrade.ghost for a in r.argument("criterion").atoms if a != Const(None)}
+    given = {thing.key for r in upgrade.ghost for thing in r.argument("criterion").things}
     faulty = [a for a in given if _ignores(facts, a)]
     if not faulty:
         return

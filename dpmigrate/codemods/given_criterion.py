@@ -6,9 +6,11 @@ Only then may the returned criterion, which wraps that one, take the loss over.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger import Constant, Thing, What
 from dpmigrate.analysis.values import Atom, Const, External, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
@@ -27,7 +29,7 @@ def computes_what_is_given(upgrade: UpgradedCall, site: LossSite, wanted: str) -
     ``wanted`` is the run's ``loss_reduction``: what the wrapped criterion's losses are reduced by.
     """
     facts = upgrade.facts
-    given = {a for r in upgrade.ghost for a in r.argument("criterion").atoms}
+    given = {_atom(what) for r in upgrade.ghost for what in r.argument("criterion").each}
     if set(site.makers) <= given:
         return
     mine = {_of_site(facts, site, m, upgrade.call) for m in site.makers}
@@ -52,7 +54,14 @@ def _of_site(facts: Facts, site: LossSite, maker: Atom, at: cst.Call) -> Computa
     return _of_given(facts, maker)
 
 
-def _of_given(facts: Facts, atom: Atom) -> Computation | None:
+def _atom(what: What) -> Atom | None:
+    """A criterion that may be given, as expressions were seen to hold it; None for what cannot be known."""
+    if isinstance(what, Constant):
+        return Const(what.value)
+    return cast(Atom, what.key) if isinstance(what, Thing) else None
+
+
+def _of_given(facts: Facts, atom: Atom | None) -> Computation | None:
     if atom == Const(None):
         return ("CrossEntropyLoss", frozenset(), "mean")
     if not isinstance(atom, Obj) or atom.kind != "criterion":

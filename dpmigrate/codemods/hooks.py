@@ -10,9 +10,15 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Backward, DoubleBackward, Event, ResultUsed, Unpack
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Const
+from dpmigrate.analysis.ledger import (
+    Backward,
+    Constant,
+    DoubleBackward,
+    Event,
+    PrivateRun,
+    ResultUsed,
+    Unpack,
+)
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import remove_argument, remove_element
@@ -25,7 +31,7 @@ from dpmigrate.codemods.two_pass import (
 )
 
 
-def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) -> None:
+def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
     """Plan it for the runs of one call. Raises `Withheld`."""
     module, call = runs[0].module, runs[0].origin.node
     assert isinstance(call, cst.Call)
@@ -47,7 +53,7 @@ def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]
     _loop(facts, edits, events, runs)
 
 
-def _mode_literals(facts: Facts, runs: Sequence[TrainingRun]) -> list[cst.SimpleString]:
+def _mode_literals(facts: Facts, runs: Sequence[PrivateRun]) -> list[cst.SimpleString]:
     found = {
         o.node
         for r in runs
@@ -64,8 +70,8 @@ def _hooks(new: cst.CSTNode) -> cst.CSTNode:
     return new.with_changes(value=f"{new.prefix}{new.quote}hooks{new.quote}")
 
 
-def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:
-    given = [a for r in runs for a in r.argument("criterion").atoms]
+def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[PrivateRun]) -> None:
+    given = [thing.key for r in runs for thing in r.argument("criterion").things]
     for event in {e.origin.node: e for e in events if isinstance(e, (Unpack, ResultUsed))}.values():
         node = event.origin.node
         if isinstance(node, cst.Assign):
@@ -91,7 +97,7 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
         edits.of(event.origin.module).change(node, lambda new: remove_element(new, 2))
 
 
-def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[TrainingRun]) -> None:
+def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[PrivateRun]) -> None:
     reduction = _reduction(runs)
     nodes = dict.fromkeys(e.origin.node for e in events if isinstance(e, DoubleBackward))
     calls = [n for n in nodes if isinstance(n, cst.Call)]
@@ -109,9 +115,9 @@ def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequ
         block.rewrite(edits, clears, reduction)
 
 
-def _reduction(runs: Sequence[TrainingRun]) -> str:
+def _reduction(runs: Sequence[PrivateRun]) -> str:
     values = {
-        a.value if isinstance(a, Const) else None for r in runs for a in r.argument("loss_reduction").atoms
+        w.value if isinstance(w, Constant) else None for r in runs for w in r.argument("loss_reduction").each
     }
     if values - {"mean", "sum"}:
         raise Withheld("loss_reduction cannot be known here", runs[0].module, runs[0].origin.node)

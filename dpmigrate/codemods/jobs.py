@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.pins import PinPlan
 
@@ -25,7 +25,7 @@ class Job:
     """One fix: the findings that it mends, and, once planned, its edits or why it is withheld."""
 
     found: list[Found] = field(default_factory=list)
-    runs: list[TrainingRun] = field(default_factory=list)
+    runs: list[PrivateRun] = field(default_factory=list)
     edits: ProjectEdits = field(default_factory=ProjectEdits)
     pins: PinPlan = field(default_factory=PinPlan)
     notices: list[str] = field(default_factory=list)
@@ -73,7 +73,7 @@ def spoken(withheld: Withheld) -> str:
 class CallGroup:
     """All runs of one ``make_private`` call."""
 
-    runs: list[TrainingRun]
+    runs: list[PrivateRun]
     found: list[Found] = field(default_factory=list)
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.ledger import Guard
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.values import Atom, Class, External, Function, Obj, Partial
 from dpmigrate.codemods.edits import Withheld

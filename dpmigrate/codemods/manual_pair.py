@@ -51,10 +51,11 @@ def wrap_criterion(upgrade: UpgradedCall, criterion: CriterionPlan) -> None:
 def _assigned(upgrade: UpgradedCall, scope: cst.CSTNode, kind: str) -> tuple[str, cst.Assign]:
     """The variable that holds a part of the run in a scope, and its assignment."""
     facts = upgrade.facts
+    runs = [run.key for run in upgrade.ghost]
     for assign in facts.own(scope, cst.Assign):
         target = assign.targets[0].target
         for atom in facts.atoms(assign.value):
-            mine = isinstance(atom, Obj) and atom.kind == kind and atom.data in upgrade.ghost
+            mine = isinstance(atom, Obj) and atom.kind == kind and atom.data in runs
             if mine and len(assign.targets) == 1 and isinstance(target, (cst.Name, cst.Attribute)):
                 return facts.code(target).strip(), assign
     raise upgrade.withheld("model and optimizer are not made in one place")

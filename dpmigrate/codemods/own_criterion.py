@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Class, Const, Obj
+from dpmigrate.analysis.ledger import Constant
+from dpmigrate.analysis.values import Class, Obj
 from dpmigrate.codemods.criteria import honours_reduction, reduction_default
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
@@ -65,8 +66,8 @@ class OwnCriterion:
     @property
     def wanted(self) -> str:
         """The reduction that the run's ``loss_reduction`` asks the criterion to have."""
-        values = [a for r in self.upgrade.ghost for a in r.argument("loss_reduction").atoms]
-        constants = {a.value if isinstance(a, Const) else None for a in values} or {"mean"}
+        values = [w for r in self.upgrade.ghost for w in r.argument("loss_reduction").each]
+        constants = {w.value if isinstance(w, Constant) else None for w in values} or {"mean"}
         if len(constants) != 1 or None in constants:
             raise self.upgrade.withheld("loss_reduction cannot be known here")
         return str(constants.pop())

@@ -17,7 +17,7 @@ from dpmigrate.versions.specifiers import parse_specifier
 from dpmigrate.workspace.errors import UsageError
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.training import TrainingRun
+    from dpmigrate.analysis.ledger import PrivateRun
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
 
@@ -32,7 +32,7 @@ class PinPlan:
     """Pins that stay as they are until their own tool has run, and the notice of each."""
 
 
-def needed(runs: Iterable[TrainingRun], least: str = DEFAULT_LOWER_BOUND) -> str:
+def needed(runs: Iterable[PrivateRun], least: str = DEFAULT_LOWER_BOUND) -> str:
     """``least``, or the first release after it with the API that ghost runs use."""
     bound = least
     for run in runs:
@@ -42,7 +42,7 @@ def needed(runs: Iterable[TrainingRun], least: str = DEFAULT_LOWER_BOUND) -> str
     return bound
 
 
-def bound_of(runs: Sequence[TrainingRun], options: Options) -> str:
+def bound_of(runs: Sequence[PrivateRun], options: Options) -> str:
     """The release that the pins of some runs are raised to: what is asked for, else what their code needs.
 
     Raises UsageError for one that is asked for and on which the upgraded code would not run.
@@ -59,7 +59,7 @@ def bound_of(runs: Sequence[TrainingRun], options: Options) -> str:
     return asked.version
 
 
-def pins_to_raise(project: Project, runs: Sequence[TrainingRun], options: Options) -> list[Pin]:
+def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options) -> list[Pin]:
     """The pins that govern the runs of one call and must be raised for it."""
     wanted = options.at(runs[0].module.path)
     if project.declarations is None or wanted.assumed:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
+from dpmigrate.analysis.ledger import ALWAYS, Guard, contradict
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.program import Program
 from dpmigrate.analysis.tree import children

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Const, Obj
+from dpmigrate.analysis.ledger import Constant, PrivateRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.imports import spelling
@@ -18,25 +17,22 @@ from dpmigrate.codemods.places import names_in
 from dpmigrate.codemods.program_facts import Facts
 
 
-def seed_run(facts: Facts, edits: ProjectEdits, run: TrainingRun, seed: str) -> None:
+def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> None:
     """Plan the generators of one run. Raises `Withheld`."""
     call = run.origin.node
     if not isinstance(call, cst.Call) or run.manual:
         raise Withheld("the run is made by hand", run.module, call)
-    secure = facts.interpreter.store.get(run.engine, "secure_mode") if run.engine is not None else None
-    if secure and secure.only not in (Const(False), Const(None)):
+    secure = run.engine.secure_mode if run.engine is not None else None
+    if secure and secure.only not in (Constant(False), Constant(None)):
         raise Withheld("secure_mode may be on, which takes no noise_generator", run.module, call)
     _generator(facts, edits, call, "noise_generator", "noise_generator", seed)
-    for loader in run.raw_loaders:
-        if isinstance(loader, Obj) and loader.kind == "dp-loader":
+    for loader in run.loaders:
+        if loader.kind == "dp-loader":
             raise Withheld("the loader is another private run's, which draws by itself", run.module, call)
-        if (
-            not isinstance(loader, Obj)
-            or not isinstance(loader.node, cst.Call)
-            or not facts.knows(loader.node)
-        ):
+        made = loader.made.origin.node if loader.made is not None else None
+        if not isinstance(made, cst.Call) or not facts.knows(made):
             raise Withheld("where the loader is made cannot be seen", run.module, call)
-        _generator(facts, edits, loader.node, "generator", "loader_generator", f"{seed} + 1")
+        _generator(facts, edits, made, "generator", "loader_generator", f"{seed} + 1")
 
 
 def _generator(facts: Facts, edits: ProjectEdits, call: cst.Call, keyword: str, name: str, seed: str) -> None:

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import FirstTouch, Stepped
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.ledger import FirstTouch, PrivateRun, Stepped
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument
 from dpmigrate.codemods.program_facts import Facts
 
 
-def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[TrainingRun]) -> None:
+def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
     """Plan it for the runs of one call. Raises `Withheld`."""
     ghost = [r for r in runs if r.ghost]
     touches = {e.origin.node: e for r in ghost for e in r.happened(FirstTouch) if e.how != "none"}
@@ -62,7 +61,7 @@ def _with_none(new: cst.CSTNode) -> cst.CSTNode:
     return add_argument(new, "set_to_none", "True", ())
 
 
-def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[TrainingRun]) -> None:
+def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> None:
     """A ``zero_grad(set_to_none=True)`` behind every step, where nothing clears the gradients yet."""
     steps = {e.origin.node: e for r in ghost for e in r.happened(Stepped)}
     if not steps:

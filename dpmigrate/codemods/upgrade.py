@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Escape
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Const, Obj
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, DoubleBackward, Escape, PrivateRun
+from dpmigrate.analysis.values import Obj
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
@@ -33,7 +32,7 @@ from dpmigrate.codemods.uses import Uses
 _WATCHED = ("dp-model", "dp-optimizer", "dp-criterion")
 
 
-def upgraded(facts: Facts, runs: Sequence[TrainingRun]) -> tuple[ProjectEdits, list[str]]:
+def upgraded(facts: Facts, runs: Sequence[PrivateRun]) -> tuple[ProjectEdits, list[str]]:
     """The edits and notices that upgrade all runs of one call. Raises `Withheld`.
 
     Where other code needs what only the project's own criterion gives (one loss per example), the
@@ -158,16 +157,16 @@ class Upgrade:
                 place = site.module.place(site.call)
                 self.notices.append(
                     f"{place.path}:{place.line}: {short} has one loss for each element: where the output has "
-                    "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong (DPM105)"
+                    "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong"
                 )
                 return
 
     def _notices(self) -> None:
         norm = next((r.argument("max_grad_norm") for r in self.of.ghost), None)
-        constants = {a.value if isinstance(a, Const) else None for a in norm.atoms} if norm else set()
-        clipped = [a for r in self.of.ghost for a in r.argument("clipping").atoms]
+        constants = {w.value if isinstance(w, Constant) else None for w in norm.each} if norm else set()
+        clipped = [w for r in self.of.ghost for w in r.argument("clipping").each]
         others = constants - {1}
-        if Const("ghost") in clipped and others:
+        if Constant("ghost") in clipped and others:
             known = None not in others
             text = ", ".join(str(c) for c in others) if known else "what max_grad_norm says"
             place = self.of.module.place(self.of.call)

@@ -7,10 +7,8 @@ from functools import cached_property
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.ledger import Event
+from dpmigrate.analysis.ledger import ALWAYS, Event, Guard, PrivateRun
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts
 
@@ -18,7 +16,7 @@ from dpmigrate.codemods.program_facts import Facts
 class UpgradedCall:
     """All runs of one call, and the edits that the recipes of its upgrade collect."""
 
-    def __init__(self, facts: Facts, runs: Sequence[TrainingRun], apart: bool = False) -> None:
+    def __init__(self, facts: Facts, runs: Sequence[PrivateRun], apart: bool = False) -> None:
         self.facts = facts
         self.edits = ProjectEdits()
         self.apart = apart

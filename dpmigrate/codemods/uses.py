@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.ledger import Guard
 from dpmigrate.analysis.values import Tensor
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld

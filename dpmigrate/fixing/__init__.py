@@ -16,14 +16,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from dpmigrate.advisories.findings import findings_of
+from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.codemods.options import Options, check
 from dpmigrate.fixing.result import FixResult, left_for_people
 from dpmigrate.model import NOT_ANALYSED, Strategy
 from dpmigrate.project.opening import open_project
-from dpmigrate.scanning import check_rules, settings_of
 from dpmigrate.workspace.discover import discover
-from dpmigrate.workspace.settings import Settings
+from dpmigrate.workspace.settings import Settings, given_settings
 
 
 def fix(
@@ -51,7 +50,7 @@ def fix(
     included, are those of ``scan``. Raises UsageError for a path that does not exist and a wrong option.
     """
     if settings is None:
-        settings = settings_of(cwd, select, ignore, opacus, None, exclude, exclude_base)
+        settings = given_settings(cwd, select, ignore, opacus, None, exclude, exclude_base)
         settings.given = settings.given._replace(strategy=strategy, seed=seed, opacus_lower_bound=lower_bound)
     workspace = discover(list(paths), settings)
     project = open_project(workspace)

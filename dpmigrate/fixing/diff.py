@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from dpmigrate.versions.decoding import decode
 from dpmigrate.workspace.source import Source, load
+
+_BREAKING = re.compile(r'[\x00-\x1f\x7f"]')
 
 
 def diff_of(path: str, old: bytes, new: bytes) -> str:
@@ -34,8 +37,16 @@ def _notebook(path: str, old: Source, new: Source) -> str:
 
 def _lines(path: str, old: str, new: str, whole: bool = False) -> str:
     """A diff; a last line without an end is told as diff and git tell it, except of a cell."""
-    lines = difflib.unified_diff(_split(old), _split(new), f"a/{path}", f"b/{path}")
+    lines = difflib.unified_diff(_split(old), _split(new), _quoted(f"a/{path}"), _quoted(f"b/{path}"))
     return "".join(_ended(line, whole) for line in lines)
+
+
+def _quoted(path: str) -> str:
+    """A name as git's diffs have it: in quotes, with escapes, where it would break the line."""
+    if not _BREAKING.search(path):
+        return path
+    escaped = _BREAKING.sub(lambda found: f"\\{ord(found[0]):03o}", path.replace("\\", "\\\\"))
+    return f'"{escaped}"'
 
 
 def _split(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,8 +35,23 @@ class Fixing:
         self.reasons: dict[int, str] = {}
         """Why a fix was refused, by ``id`` of the findings that it would have mended."""
 
-    def run(self, apply: bool) -> FixResult:
-        """Plan, prove, and write or show."""
+    def offers(self) -> dict[int, str | None]:
+        """What becomes of every finding with a fix, by its ``id``: None where the fix holds, or why not."""
+        jobs, _, kept, after = self._prove()
+        unmade_ = {id(f): reason for f, reason in self._unmade(jobs, kept, after)}
+        return {id(f): unmade_.get(id(f)) for f in self._offered()}
+
+    def _offered(self) -> list[Finding]:
+        return [f for f, _ in self.found.matches if f.fix is not None]
+
+    def _unmade(
+        self, jobs: Sequence[Job], kept: Sequence[Job], after: Found | None
+    ) -> tuple[tuple[Finding, str], ...]:
+        left = (after or self.found).findings
+        return unmade(self._offered(), jobs, kept, self.reasons, left, self.options)
+
+    def _prove(self) -> tuple[list[Job], dict[str, bytes], list[Job], Found | None]:
+        """Every job, the new contents of what holds, the jobs that hold, and what is found after them."""
         prover = Prover(self.project, self.found, self.look, self.options, self.refuse)
         jobs = plan_jobs(self.project, self.found.matches, self.options, prover.facts)
         ready: list[Job] = []
@@ -46,7 +62,11 @@ class Fixing:
                 self.refuse(job.path, job.reason, job.found)
             elif job.changes:
                 ready.append(job)
-        contents, kept, after = prover.prove(ready)
+        return jobs, *prover.prove(ready)
+
+    def run(self, apply: bool) -> FixResult:
+        """Plan, prove, and write or show."""
+        jobs, contents, kept, after = self._prove()
         transaction = Transaction(self.project.workspace.is_target, self.project.workspace.display)
         old: dict[str, bytes] = {}
         try:
@@ -59,9 +79,7 @@ class Fixing:
             for job in kept:
                 self.refuse(refused.path, f"{refused.reason} (nothing was written)", job.found)
             contents, kept, after = {}, [], None
-        left = (after or self.found).findings
-        offered = [f for f, _ in self.found.matches if f.fix is not None]
-        unmade_ = unmade(offered, jobs, kept, self.reasons, left, self.options)
+        offered, unmade_ = self._offered(), self._unmade(jobs, kept, after)
         said = {(f.rule, f.span.path) for f, _ in unmade_} | {(NOT_ANALYSED, path) for path in self.refused}
         return FixResult(
             diff="".join(diff_of(path, old[path], contents[path]) for path in sorted(contents)),
@@ -69,7 +87,7 @@ class Fixing:
             refused=tuple((path, why) for path, all_ in sorted(self.refused.items()) for why in all_),
             mended=tuple(f for f in offered if all(f is not other for other, _ in unmade_)),
             unmade=unmade_,
-            remaining=left_for_people(left, said),
+            remaining=left_for_people((after or self.found).findings, said),
             warnings=self.project.workspace.warnings,
             notices=tuple(dict.fromkeys(n for job in kept for n in job.notices)),
             contents=contents,
@@ -103,7 +121,7 @@ class Fixing:
     def _started_as(self, path: str) -> str:
         """A script as its path, or ``-m module`` where it imports from the package that it is part of."""
         top, inside, _ = path.partition("/")
-        package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(top).encode() + rb"\b)"
+        package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(os.fsencode(top)) + rb"\b)"
         if not inside or top == ".." or not re.search(package, self.project.modules[path].source.data, re.M):
             return shlex.quote(path)
         return "-m " + path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
-from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Obj
+from dpmigrate.analysis.ledger import (
+    Backward,
+    CoefficientAsked,
+    Criterion,
+    DoubleBackward,
+    PrivateRun,
+    Unpack,
+)
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 
 if TYPE_CHECKING:
@@ -92,7 +97,7 @@ def _plain_passes(program: Program) -> Counter[str]:
     return Counter(module.path for part in program.parts for module, _, _ in part.interpreter.plain_passes)
 
 
-def _of_run(facts: Facts, run: TrainingRun) -> str | None:
+def _of_run(facts: Facts, run: PrivateRun) -> str | None:
     backwards = list(run.happened(Backward))
     if any(e.loss != "returned-criterion" for e in backwards):
         return "some loss would not be made by the returned criterion"
@@ -108,7 +113,7 @@ def _of_run(facts: Facts, run: TrainingRun) -> str | None:
     counts = {e.count for e in run.happened(Unpack)}
     if counts - {4} and not run.manual:
         return "the result would not be taken apart in four everywhere"
-    given = [a for a in run.argument("criterion").atoms if isinstance(a, Obj)]
+    given = [c for c in run.argument("criterion").things if isinstance(c, Criterion) and not c.function]
     for criterion in given:
         call = _raw_call(facts, criterion, run)
         if call is not None:
@@ -120,10 +125,10 @@ def _of_run(facts: Facts, run: TrainingRun) -> str | None:
     return None
 
 
-def _raw_call(facts: Facts, criterion: Atom, run: TrainingRun) -> cst.Call | None:
+def _raw_call(facts: Facts, criterion: Criterion, run: PrivateRun) -> cst.Call | None:
     """A call of the criterion itself, in ghost mode."""
     for info in facts.modules:
         for call in facts.inside(info.tree, cst.Call):
-            if criterion in facts.callee_atoms(call, run.guard):
+            if criterion.key in facts.callee_atoms(call, run.guard):
                 return call
     return None

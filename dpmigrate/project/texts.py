@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -62,7 +63,8 @@ class Texts:
         # In the JSON of a notebook a line begins after a quote, or after an escaped line break.
         begin = rb"(?:^\s*|\"[ \t]*|\\n[ \t]*)"
         pattern = re.compile(
-            begin + rb"(?:from\b|import\b|%run\b)[^\n\"\\]*\b(?:" + wanted.encode() + rb")\b", re.MULTILINE
+            begin + rb"(?:from\b|import\b|%run\b)[^\n\"\\]*\b(?:" + os.fsencode(wanted) + rb")\b",
+            re.MULTILINE,
         )
         unread = [path for path in self.others if path not in self.data]
         seen = telling(unread, (b"import",), self.project.workspace.display)

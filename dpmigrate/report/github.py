@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, ScanResult, Severity
+from dpmigrate.report.layout import clean
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
@@ -36,7 +37,9 @@ def _annotation(finding: Finding) -> str:
     parts += [f"because {where(p.path, p.cell, p.line)}: {p.text}" for p in finding.because]
     if finding.fix is not None:
         parts.append(f"fix [{finding.fix.applicability}]: {finding.fix.summary}")
-    return _command(COMMANDS[finding.severity], properties, "\n".join(parts))
+    elif finding.by_hand:
+        parts.append(f"by hand: {finding.by_hand}")
+    return _command(COMMANDS[finding.severity], properties, "\n".join(map(clean, parts)))
 
 
 def _failure(item: NotAnalysed) -> str:
@@ -44,7 +47,7 @@ def _failure(item: NotAnalysed) -> str:
     if item.cell is None:
         properties["line"] = max(1, item.line)
     properties["title"] = "not analysed"
-    return _command("warning", properties, item.reason)
+    return _command("warning", properties, clean(item.reason))
 
 
 def _command(name: str, properties: dict[str, object], message: str) -> str:
@@ -58,4 +61,4 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(clean(text)).replace(":", "%3A").replace(",", "%2C")

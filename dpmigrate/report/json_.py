@@ -134,4 +134,5 @@ def _finding(finding: Finding, position: dict[int, int]) -> dict[str, Any]:
         "fix": None
         if finding.fix is None
         else {"applicability": finding.fix.applicability, "summary": finding.fix.summary},
+        "by_hand": None if finding.fix is not None else finding.by_hand,
     }

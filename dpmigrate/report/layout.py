@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 
@@ -9,9 +10,29 @@ TAB = 4
 """Columns that a tab moves on to the next multiple of, in code frames."""
 
 
+_DRIVING = (
+    "\x00-\x08\x0a-\x1f\x7f-\x9f"  # controls (a tab does no harm)
+    "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # unseen marks
+    "\ud800-\udfff\U000e0000-\U000e007f"
+)
+_UNCLEAN = re.compile(f"[{_DRIVING}]")
+_UNCLEAN_IN_LINES = re.compile(rf"(?!\n|\r\n|\x1b\[[0-9;]{{1,4}}m)[{_DRIVING}]")
+
+
 def clean(text: str) -> str:
-    """`text` with control characters made visible, so that a file cannot drive the terminal."""
-    return "".join(_visible(ch) for ch in text)
+    """`text` on one line, with all that drives a terminal or hides in a line made visible.
+
+    Controls, line ends, bidirectional marks, what has no width, and bytes that are no UTF-8.
+    """
+    return _UNCLEAN.sub(lambda found: _visible(found[0]), text)
+
+
+def clean_lines(text: str) -> str:
+    """The same of text of many lines, which keeps its line ends and the colours of `Style`.
+
+    The last look at all that is written: a name or a line of code is made harmless where it is put into it.
+    """
+    return _UNCLEAN_IN_LINES.sub(lambda found: _visible(found[0]), text)
 
 
 def cell_width(ch: str) -> int:
@@ -98,12 +119,12 @@ def plural(number: int, noun: str, several: str = "") -> str:
 
 
 def _visible(ch: str) -> str:
-    """A character as it may be printed: controls and bidirectional overrides as symbols or escapes."""
+    """A character as it may be printed: as a symbol or an escape where it is not to be."""
     code = ord(ch)
     if code < 0x20 and ch != "\t":
         return chr(0x2400 + code)
     if code == 0x7F:
         return "␡"
-    if 0x80 <= code < 0xA0 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069:
-        return f"\\u{code:04x}"
+    if _UNCLEAN.match(ch):
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return ch

@@ -99,6 +99,7 @@ def _result(finding: Finding, position: dict[str, int], fingerprint: str) -> dic
             "fix": None
             if finding.fix is None
             else {"applicability": finding.fix.applicability, "summary": finding.fix.summary},
+            "byHand": None if finding.fix is not None else finding.by_hand,
         },
     }
     if finding.because:

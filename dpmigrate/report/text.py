@@ -97,11 +97,15 @@ def _because(finding: Finding, result: ScanResult, style: Style) -> Iterator[str
 
 
 def _fix(finding: Finding, style: Style) -> Iterator[str]:
-    """The fix on offer."""
+    """The fix on offer, or what to do where there is none."""
     if finding.fix is not None:
-        head = f"  fix [{finding.fix.applicability}]: "
-        text = wrap(clean(finding.fix.summary), style.width, head, " " * 12)
-        yield style.paint(head.rstrip(), "green") + text[len(head.rstrip()) :]
+        head, colour, said = f"  fix [{finding.fix.applicability}]: ", "green", finding.fix.summary
+    elif finding.by_hand:
+        head, colour, said = "  by hand: ", "cyan", finding.by_hand
+    else:
+        return
+    text = wrap(clean(said), style.width, head, " " * 12)
+    yield style.paint(head.rstrip(), colour) + text[len(head.rstrip()) :]
 
 
 def _cut(code: str, style: Style, taken: int) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.advisories.findings import findings_of
+from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.model import Certainty, Finding, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
-from dpmigrate.scanning.shares import Share, Told, join, judge_each, usable_cores
-from dpmigrate.workspace.config import Config
+from dpmigrate.scanning.offering import Cluster, Offer, clusters, offers
+from dpmigrate.scanning.shares import Share, Told, each, join, usable_cores
 from dpmigrate.workspace.discover import discover
-from dpmigrate.workspace.settings import Settings
+from dpmigrate.workspace.settings import Settings, given_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +51,7 @@ def scan(
     ``told`` hears how many groups of modules, of how many, are done. Raises UsageError for a path that does
     not exist and a wrong option.
     """
-    options = settings or settings_of(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
+    options = settings or given_settings(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
     workspace = discover([] if stdin is not None else list(paths), options)
     project = survey(workspace, stdin)
     check_rules(options)
@@ -74,7 +73,6 @@ def scan(
 def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) -> ScanResult:
     """What there is to say of a surveyed project, group by group, those of ``answers`` without a look."""
     of_groups: dict[Group, Share] = {}
-    fresh: list[tuple[Group, Share]] = []
     chosen: Sequence[Group] = ()
     with paused_collector():
         nothing = _share(project, ())
@@ -83,9 +81,11 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
             if answers is not None:
                 of_groups = answers.of_groups(chosen)
             missing = [group for group in chosen if group not in of_groups]
-            fresh += judge_each(project, missing, jobs, _of_group, told)
-            of_groups.update(fresh)
-    found = join([nothing, *(of_groups[group] for group in chosen)])
+            of_groups.update(each(project, missing, jobs, _of_group, told))
+        found = join([nothing, *(of_groups[group] for group in chosen)])
+        pending = () if "-" in project.seeds else clusters(project, chosen, found.findings)
+        made = {} if answers is None else answers.of_clusters(pending, of_groups)
+        made.update(each(project, [c for c in pending if c not in made], jobs, offers, told))
     result = ScanResult(
         root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
@@ -93,12 +93,12 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line, n.reason))),
         cut_short=tuple(sorted(found.cut_short)),
         runs=tuple(found.runs),
-        findings=tuple(found.findings),
+        findings=_with_offers(found.findings, made),
         lines=found.lines,
         analysed=tuple(sorted(found.analysed)),
     )
     if answers is not None:
-        answers.keep(fresh, result)
+        answers.keep(of_groups, made, result)
     return result
 
 
@@ -107,34 +107,20 @@ def _of_group(project: Project, group: Group) -> Share:
     return _share(project.afresh(), (group,))
 
 
-def settings_of(
-    cwd: str | Path | None,
-    select: Collection[str] = (),
-    ignore: Collection[str] = (),
-    opacus: str | None = None,
-    min_certainty: Certainty | None = None,
-    exclude: Sequence[str] = (),
-    exclude_base: str | Path | None = None,
-) -> Settings:
-    """Options that a program gives, with no configuration read."""
-    here = os.getcwd() if cwd is None else str(cwd)  # noqa: PTH109 - pathlib is slow to import
-    given = Config(
-        select=tuple(sorted(select)),
-        ignore=tuple(sorted(ignore)),
-        exclude=tuple(exclude),
-        opacus=opacus,
-        min_certainty=min_certainty,
-        base=None if exclude_base is None else str(exclude_base),
+def _with_offers(
+    findings: Sequence[Finding], made: Mapping[Cluster, tuple[Offer, ...]]
+) -> tuple[Finding, ...]:
+    """The findings with the fixes that are really made of this tree; nothing mends standard input."""
+    known = {
+        id(finding): offer
+        for cluster, of_cluster in made.items()
+        for finding, offer in zip(cluster.findings, of_cluster, strict=True)
+    }
+    nothing = Offer(None, None)
+    return tuple(
+        f if f.fix is None else f._replace(**known.get(id(f), nothing._replace(by_hand=f.by_hand))._asdict())
+        for f in findings
     )
-    return Settings(here, given, isolated=True)
-
-
-def check_rules(settings: Settings) -> None:
-    """Raise ConfigError for what was said of rules and releases, so far, and is wrong."""
-    if settings.chooses:
-        from dpmigrate.advisories.choice import Choices
-
-        Choices(settings)
 
 
 def _share(project: Project, chosen: Sequence[Group]) -> Share:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ from dpmigrate.workspace.reading import read_bytes
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
+    from dpmigrate.scanning.offering import Cluster
+    from dpmigrate.scanning.shares import Share
 
 _BUILT_ON = ("libcst", "packaging", "pathspec")
 
@@ -40,7 +42,7 @@ class Dependents:
         files = ("-",) if "-" in project.seeds else workspace.files
         pins = telling_dependencies(project)
         self._keys = sorted(path.removeprefix(self._root) for path in files)
-        self._common = _joined(
+        self._common = joined(
             tool(),
             *self._options(),
             workspace.display(workspace.root),
@@ -71,16 +73,24 @@ class Dependents:
     def of_all(self) -> str:
         """The key of the answer for the whole project."""
         failed = map(repr, self._project.unreadable)
-        return _joined("all", self._common, *failed, *map(self._state, self._keys))
+        return joined("all", self._common, *failed, *map(self._state, self._keys))
 
     def of_group(self, group: Group) -> str:
         """The key of the answer for one group, as far as it is known before the analysis."""
         members = sorted(group.members)
-        return _joined("group", self._common, *group.entries, *map(self._state, members))
+        return joined("group", self._common, *group.entries, *map(self._state, members))
 
-    def states(self, keys: Iterable[str]) -> list[list[str]]:
-        """Files that an analysis asked for besides, each with what it depended on of it."""
-        return [[key, self._state(key)] for key in sorted(keys)]
+    def of_share(self, group: Group, share: Share) -> str:
+        """The key of the answer for one group, with the files that its analysis turned out to ask for."""
+        return self.with_others(group, share.asked - group.members)
+
+    def with_others(self, group: Group, keys: Iterable[str]) -> str:
+        """The key of the answer for one group whose analysis asks for some files besides its members."""
+        return joined("share", self.of_group(group), *map(self._state, sorted(keys)))
+
+    def of_cluster(self, cluster: Cluster, shares: Mapping[Group, Share]) -> str:
+        """The key of what the findings of some groups have on offer."""
+        return joined("offers", *(self.of_share(group, shares[group]) for group in cluster.groups))
 
     def _state(self, key: str) -> str:
         """The bytes of a file, and whether findings in it are reported."""
@@ -104,7 +114,7 @@ def tool() -> str:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100
     beside = os.path.join(os.path.dirname(package), "rules")
     files = sorted(file for folder in (package, beside) for file in _files(folder))
-    return _joined(__version__, sys.version, *map(_release, _BUILT_ON), *map(_content, files))
+    return joined(__version__, sys.version, *map(_release, _BUILT_ON), *map(_content, files))
 
 
 def _files(folder: str) -> Iterable[str]:
@@ -135,5 +145,6 @@ def _release(package: str) -> str:
     return " ".join(sorted(held))
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """A digest of several texts."""
     return digest(*(part.encode("utf-8", "surrogateescape") for part in parts))

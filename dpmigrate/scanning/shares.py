@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
     from dpmigrate.project import Project
 
 WORTH_SHARING = 400_000
@@ -40,56 +39,63 @@ class Share(NamedTuple):
     """Keys of the files whose text or tree the analysis asked for."""
 
 
-Judge = Callable[["Project", "Group"], Share]
-"""Analyses one group of modules of a surveyed project and says what there is."""
+class Sized(Protocol):
+    """A part of a project that is worked on by itself; hashable."""
+
+    @property
+    def size(self) -> int:
+        """The number of its modules."""
+
+
+Part = TypeVar("Part", bound=Sized)
+Answer = TypeVar("Answer")
+Work = Callable[["Project", Part], Answer]
+"""What is done with one part of a surveyed project."""
 Told = Callable[[int, int], None]
-"""Hears how many groups of how many are done."""
+"""Hears how many parts of how many are done."""
 
-_task: tuple[Project, Judge] | None = None
+_task: tuple[Project, Work[Any, Any]] | None = None
 
 
-def _begin(project: Project, judge: Judge) -> None:
+def _begin(project: Project, work: Work[Any, Any]) -> None:
     global _task
-    _task = project, judge
+    _task = project, work
 
 
-def _work(group: Group) -> Share:
+def _done(part: Any) -> Any:
     assert _task is not None
-    project, judge = _task
-    return judge(project, group)
+    project, work = _task
+    return work(project, part)
 
 
-def judge_each(
-    project: Project, chosen: Sequence[Group], jobs: int, judge: Judge, told: Told
-) -> Iterator[tuple[Group, Share]]:
-    """Judge every group by itself in up to ``jobs`` processes, in this one where that is quicker.
+def each(
+    project: Project,
+    parts: Sequence[Part],
+    jobs: int,
+    work: Work[Part, Answer],
+    told: Told,
+) -> Iterator[tuple[Part, Answer]]:
+    """Do the work on every part by itself in up to ``jobs`` processes, in this one where that is quicker.
 
     Answers come as they are ready.
     """
-    if jobs < 2 or len(chosen) < 2 or _size(project, chosen) < WORTH_SHARING:
-        for done, group in enumerate(chosen):
-            told(done, len(chosen))
-            yield group, judge(project, group)
+    if jobs < 2 or len(parts) < 2 or sum(map(len, project.seeds.values())) < WORTH_SHARING:
+        for done, part in enumerate(parts):
+            told(done, len(parts))
+            yield part, work(project, part)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
     # Forked children have what is read and imported so far; elsewhere that is neither safe nor there.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(min(jobs, len(chosen)), context, _begin, (project, judge)) as pool:
+    with ProcessPoolExecutor(min(jobs, len(parts)), context, _begin, (project, work)) as pool:
         # The largest first, so that none of them is left to one process at the end.
-        ordered = sorted(chosen, key=lambda g: len(g.members), reverse=True)
-        pending = {pool.submit(_work, group): group for group in ordered}
+        ordered = sorted(parts, key=lambda part: part.size, reverse=True)
+        pending = {pool.submit(_done, part): part for part in ordered}
         for done, answer in enumerate(as_completed(pending)):
-            told(done, len(chosen))
+            told(done, len(parts))
             yield pending[answer], answer.result()
-
-
-def _size(project: Project, chosen: Iterable[Group]) -> int:
-    """Bytes of telling source in some groups."""
-    root = project.workspace.root.rstrip("/") + "/"
-    members = frozenset[str]().union(*(group.members for group in chosen))
-    return sum(len(data) for path, data in project.seeds.items() if path.removeprefix(root) in members)
 
 
 def usable_cores() -> int:

@@ -5,13 +5,13 @@ project root; the current folder has no say in it.
 """
 
 # Asked for every file of a project, where pathlib is several times slower.
-# ruff: noqa: PTH113, PTH118, PTH119, PTH120
+# ruff: noqa: PTH109, PTH113, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from dpmigrate import __version__
 from dpmigrate.model import Place
@@ -19,6 +19,11 @@ from dpmigrate.workspace.config import Config, read_config
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.gitignore import Gitignore
 from dpmigrate.workspace.roots import Roots, display_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dpmigrate.model import Certainty
 
 Option = TypeVar("Option")
 NAME = "pyproject.toml"
@@ -178,3 +183,25 @@ def _for_this_version(config: Config | None) -> Config | None:
     if not text or not wanted.contains(__version__, prereleases=True):
         raise ConfigError(f"{source}: {text!r} is asked for, and this is dpmigrate {__version__}")
     return config
+
+
+def given_settings(
+    cwd: str | Path | None,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
+    opacus: str | None = None,
+    min_certainty: Certainty | None = None,
+    exclude: Sequence[str] = (),
+    exclude_base: str | Path | None = None,
+) -> Settings:
+    """Options that a program gives, with no configuration read."""
+    here = os.getcwd() if cwd is None else str(cwd)
+    given = Config(
+        select=tuple(sorted(select)),
+        ignore=tuple(sorted(ignore)),
+        exclude=tuple(exclude),
+        opacus=opacus,
+        min_certainty=min_certainty,
+        base=None if exclude_base is None else str(exclude_base),
+    )
+    return Settings(here, given, isolated=True)

@@ -34,4 +34,4 @@ def test_what_has_a_meaning_in_a_command_is_escaped(result: ScanResult) -> None:
     hostile = result.findings[0]._replace(span=span, message="100% wrong\n::error::no")
     (command,) = commands(result._replace(findings=(hostile,), not_analysed=()))
     assert "file=a%2Cb%3Ac%25.py," in command
-    assert command.endswith("::100%25 wrong%0A::error::no")
+    assert command.endswith("::100%25 wrong␊::error::no")

@@ -3,8 +3,14 @@
 ``circumstances``  where something happens: place, assumptions, calls and loops on the way
 ``things``         numbers of the program, what makes losses
 ``events``         what happened, one frozen record each
+``objects``        arguments, and the loaders, generators, engines, criteria, models that they are
+``runs``           one private run with all of it
+
+Rules, fixes and reports see the analysis through this alone (and ``modules`` and ``tree``).
 """
 
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
+from dpmigrate.analysis.guards import Literal as Assumption
 from dpmigrate.analysis.ledger.circumstances import Circumstances, Origin, Step, Turn
 from dpmigrate.analysis.ledger.events import (
     Backward,
@@ -31,38 +37,81 @@ from dpmigrate.analysis.ledger.events import (
     Wrapped,
     ZeroGrad,
 )
+from dpmigrate.analysis.ledger.objects import (
+    NOT_GIVEN,
+    Constant,
+    Criterion,
+    Engine,
+    Generator,
+    GeneratorState,
+    Given,
+    Loader,
+    Member,
+    Missing,
+    Model,
+    Open,
+    Optimizer,
+    Option,
+    Several,
+    Thing,
+    What,
+)
+from dpmigrate.analysis.ledger.runs import MadeBy, PrivateRun
 from dpmigrate.analysis.ledger.things import UNKNOWN_AMOUNT, UNKNOWN_MAKER, Amount, Maker
 
 __all__ = [
+    "ALWAYS",
+    "NOT_GIVEN",
     "UNKNOWN_AMOUNT",
     "UNKNOWN_MAKER",
     "Amount",
+    "Assumption",
     "Backward",
     "Circumstances",
     "Clearing",
     "CoefficientAsked",
+    "Constant",
+    "Criterion",
     "DoubleBackward",
+    "Engine",
     "Escape",
     "Escaping",
     "Event",
     "FirstTouch",
+    "Generator",
+    "GeneratorState",
+    "Given",
+    "Guard",
     "Happening",
     "HooksSwitched",
     "ItemTaken",
     "Iterated",
     "LengthAsked",
+    "Loader",
     "LossKind",
+    "MadeBy",
     "Maker",
     "Manager",
     "ManagerUsed",
+    "Member",
+    "Missing",
+    "Model",
+    "Open",
+    "Optimizer",
+    "Option",
     "Origin",
+    "PrivateRun",
     "ResultUsed",
     "Seeded",
+    "Several",
     "Step",
     "Stepped",
+    "Thing",
     "Touching",
     "Turn",
     "Unpack",
+    "What",
     "Wrapped",
     "ZeroGrad",
+    "contradict",
 ]

@@ -34,8 +34,8 @@ UNKNOWN_AMOUNT = Amount()
 class Maker:
     """What made a loss."""
 
-    kind: Literal["library", "criterion", "model", "class", "unknown"]
-    """A function of a library, a criterion or model of torch, a class of the project."""
+    kind: Literal["loss-function", "library", "criterion", "model", "class", "unknown"]
+    """A loss function of torch, another function of a library, a criterion, a model, or a project's class."""
     name: str = ""
     """The qualified name in a library, or the name of the class."""
     key: Hashable = None

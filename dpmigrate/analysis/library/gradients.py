@@ -20,6 +20,7 @@ from dpmigrate.analysis.ledger import (
     Touching,
     ZeroGrad,
 )
+from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Atom, Const, External, Obj, Tensor, Unknown, Value, const
 
@@ -36,11 +37,23 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
 def step_taken(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard = ALWAYS) -> None:
     """The DP optimizer stepped."""
     ip.happen(run, Stepped(ip.at(node, guard), raw=False))
+    pending.step(ip, run, node, guard)
     ip.store.set(_slot(run), "state", const("stepped"))
 
 
-def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, guard: Guard = ALWAYS) -> None:
-    """Something touched the run's gradients: "none", "inplace", "backward" or "unknown"."""
+def touch(
+    ip: Interpreter,
+    run: TrainingRun,
+    node: cst.CSTNode,
+    how: Touching,
+    guard: Guard = ALWAYS,
+    raw: bool = False,
+) -> None:
+    """Something touched the run's gradients: "none", "inplace", "backward" or "unknown".
+
+    ``raw``: through the module or optimizer that was passed in.
+    """
+    pending.touch(ip, run, node, how, raw)
     if how != "backward":
         ip.happen(run, ZeroGrad(ip.at(node, guard), how))
     state = ip.read(_slot(run), "state")

@@ -7,7 +7,6 @@ import libcst as cst
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.tree import children
@@ -57,6 +56,7 @@ def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
+@function("<returned to a framework>")
 def _returned(ip: Interpreter, info: CallInfo) -> Value:
     """A method that nothing calls returned: where Lightning is what calls it, the loss goes backward."""
     receiver, result = info.positional
@@ -66,9 +66,6 @@ def _returned(ip: Interpreter, info: CallInfo) -> Value:
     if isinstance(module, Obj) and _is_lightning(module):
         _optimise(ip, module, result, info.node)
     return NONE
-
-
-registry.FUNCTIONS["<returned to a framework>"] = _returned
 
 
 def _optimise(ip: Interpreter, module: Obj, result: Value, step: cst.CSTNode) -> None:

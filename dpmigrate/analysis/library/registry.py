@@ -9,12 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
 
 from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, External, Obj, Unknown, Value
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Absent,
+    Atom,
+    Const,
+    Entry,
+    External,
+    Obj,
+    Unknown,
+    Value,
+    join_all,
+)
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -76,7 +87,20 @@ MethodHandler = Callable[["Interpreter", CallInfo, Entry], Value]
 AttributeHandler = Callable[["Interpreter", Entry, cst.CSTNode], Value]
 AssignHandler = Callable[["Interpreter", Entry, Value, cst.CSTNode], None]
 
+Key = TypeVar("Key", bound=Hashable)
+Registered = TypeVar("Registered")
+
 FUNCTIONS: dict[str, FunctionHandler] = {}
+HOOKS: dict[str, list[FunctionHandler]] = {}
+"""Who waits for moments of the analysis that are no call of a library's name.
+
+``<unknown call>`` (callee, *arguments) and ``<escape>`` (what goes in, callee): code that cannot be
+followed; ``<call not followed>`` (callee): code that the budget did not reach; ``<part of a model>``
+(callee, *arguments): a result that is not empty stands for the call's; ``<kept>`` (keeper, value);
+``<gradient assignment>`` (parameters, value); ``<assign KIND.NAME>`` (object, value), and the same for
+an attribute of a library's name; ``<iterated>`` (what): a loop over something unknown;
+``<returned to a framework>`` (receiver, result): a method that nothing in the project calls returned.
+"""
 METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}
 ITERATION: dict[str, Callable[[Interpreter, Entry, cst.CSTNode], Value]] = {}
@@ -90,13 +114,31 @@ CANONICAL: dict[str, Callable[[str], str]] = {}
 
 
 def function(*names: str) -> Callable[[FunctionHandler], FunctionHandler]:
-    """Register what calling some library names does."""
+    """Register what calling some library names does.
+
+    A name in angle brackets is a moment of the analysis (:data:`HOOKS`), which any number of libraries
+    may wait for. Raises ValueError for a library name that has another handler already.
+    """
 
     def register(handler: FunctionHandler) -> FunctionHandler:
-        FUNCTIONS.update(dict.fromkeys(names, handler))
+        for name in names:
+            if name.startswith("<"):
+                HOOKS.setdefault(name, []).append(handler)
+            else:
+                _once(FUNCTIONS, name, handler)
         return handler
 
     return register
+
+
+def _once(table: dict[Key, Registered], key: Key, handler: Registered) -> None:
+    if table.setdefault(key, handler) is not handler:
+        raise ValueError(f"{key} has a handler already: one library would silently replace another")
+
+
+def tell(ip: Interpreter, hook: str, info: CallInfo) -> Value:
+    """Tell all that wait for a moment of the analysis; what they make of it, joined."""
+    return join_all(handler(ip, info) for handler in HOOKS.get(hook, ()))
 
 
 def prefix(*names: str) -> Callable[[FunctionHandler], FunctionHandler]:
@@ -115,7 +157,8 @@ def method(kinds: str | tuple[str, ...], *names: str) -> Callable[[MethodHandler
     kinds = (kinds,) if isinstance(kinds, str) else kinds
 
     def register(handler: MethodHandler) -> MethodHandler:
-        METHODS.update({(k, n): handler for k in kinds for n in names})
+        for key in ((k, n) for k in kinds for n in names):
+            _once(METHODS, key, handler)
         return handler
 
     return register
@@ -187,6 +230,7 @@ __all__: list[Any] = [
     "CANONICAL",
     "ENTERING",
     "FUNCTIONS",
+    "HOOKS",
     "ITERATION",
     "METHODS",
     "CallInfo",
@@ -198,4 +242,5 @@ __all__: list[Any] = [
     "method",
     "method_for",
     "prefix",
+    "tell",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.seeds import seed_globally
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Obj, Seq, Tensor, Value, join_all, of
@@ -25,13 +25,11 @@ BASE_KINDS.update(dict.fromkeys(TRAINERS, "trainer"))
 registry.GIVEN["trainer", "model"] = "model"
 
 
+@function(*TRAINERS)
 def _make_trainer(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("trainer", info.node)
     _init_trainer(ip, info, Entry(made))
     return of(made)
-
-
-registry.FUNCTIONS.update(dict.fromkeys(TRAINERS, _make_trainer))
 
 
 @method("trainer", "__init__")

@@ -8,7 +8,7 @@ from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.library.torch.optimizers import models_in
+from dpmigrate.analysis.library.torch.models import models_in
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import (
     Atom,
@@ -44,7 +44,17 @@ def model_wrapped(
         return run
     waiting.pop(before)
     key = next(k for k, known in ip.runs.items() if known is run)
-    for name in ("module", "origin", "mode", "mode_because", "modes", "mode_atom", "raw_models", "loops"):
+    for name in (
+        "module",
+        "origin",
+        "mode",
+        "mode_because",
+        "modes",
+        "mode_atom",
+        "raw_models",
+        "loops",
+        "chain",
+    ):
         setattr(before, name, getattr(run, name))
     before.arguments = {**run.arguments, **before.arguments}
     ip.runs[key] = before

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
+from dpmigrate.analysis.ledger import MadeBy
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.training import GHOST_MODES, MadeBy, TrainingRun
+from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
 from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, Obj, Unknown, Value, join_all, of
 
 
@@ -108,6 +109,7 @@ def record_run(
         raw_optimizers=objects_in(info.argument(None, "optimizer")),
         raw_loaders=objects_in(info.argument(None, "data_loader")),
         loops=tuple(ip.loops),
+        chain=ip.chain,
     )
     run.seeded = seeded_here(ip)
     run.mode_atom = entry.atom

@@ -11,6 +11,7 @@ from dpmigrate.analysis.assignment import iterate, update_dict
 from dpmigrate.analysis.attributes import get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
+from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.values import (
@@ -18,6 +19,7 @@ from dpmigrate.analysis.values import (
     NOTHING,
     Const,
     Entry,
+    Length,
     Module,
     Obj,
     Seq,
@@ -49,7 +51,9 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
     if default and isinstance(unknown, Unknown):
         return open_value(ip, unknown.symbol, default, None, ip.origin(info.node, "getattr default"))
     if default and (not found or any(isinstance(a, Unknown) for a in found.atoms)):
-        return join_all([default.because(ip.origin(info.node, "getattr default")), found])
+        default = default.because(ip.origin(info.node, "getattr default"))
+        gaps = [e.guard for e in found.entries if isinstance(e.atom, Unknown)] or [ALWAYS]
+        return join_all([found, *(default.guarded(guard) for guard in gaps)])
     return found
 
 
@@ -191,7 +195,9 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(only, Seq) and only.items is not None:
             return const(len(only.items))
         if isinstance(only, Obj):
-            return of(Unknown(("len", only.key), "a length", frozenset({only})))
+            return of(Unknown(("len", only.key), "a length", frozenset({only, Length(only)})))
+        if isinstance(only, Unknown):
+            return ip.unknown(info.node, "a length", frozenset({Length(only)}))
     if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
         return join_all([*info.positional, ip.unknown(info.node, "an extreme")])
     return ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")

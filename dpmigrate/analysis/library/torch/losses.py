@@ -5,8 +5,9 @@ from __future__ import annotations
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.library.registry import CallInfo, method
-from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS, real
+from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.values import (
     NONE,
     Atom,

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator
 import libcst as cst
 
 from dpmigrate.analysis.classes import external_base
+from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import whole_of
 from dpmigrate.analysis.ledger import Clearing
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.ledger.gradients import Change
+from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -31,6 +34,8 @@ from dpmigrate.analysis.values import (
     of,
 )
 
+_CLIPPED = ("norm", "norm_", "value_")
+
 
 @prefix("torch.nn.functional.", "torch.")
 def _torch_operation(ip: Interpreter, info: CallInfo) -> Value:
@@ -46,7 +51,7 @@ def _torch_operation(ip: Interpreter, info: CallInfo) -> Value:
                     out.append(
                         of(Tensor(t.sources, t.maker, (*t.steps, step)[-6:], t.coefficient, t.reduction))
                     )
-    return join_all(out) if out else ip.unknown(info.node, info.name)
+    return join_all(out) if out else opaque(ip, info.node, info.everything())
 
 
 @prefix(
@@ -94,7 +99,7 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("model", "__call__", "forward", "*")
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    registry.FUNCTIONS["<kept>"](ip, CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
+    registry.tell(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({real(e.atom)}).union(*(t.sources for t in inputs))
     return of(Tensor(sources, real(e.atom)))
@@ -144,7 +149,7 @@ def _named_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("model", "zero_grad")
 def _model_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
-        touch(ip, run, info.node, set_to_none(info, default=True))
+        touch(ip, run, info.node, set_to_none(info, default=True), raw=True)
     return NONE
 
 
@@ -158,11 +163,29 @@ def set_to_none(info: CallInfo, default: bool) -> Clearing:
     return "unknown"
 
 
+@method("params", "item", "tolist", "numpy", "numel", "nelement", "size", "dim", "element_size")
+def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return ip.unknown(info.node, f"result of {info.name}")
+
+
 @method("params", "zero_", "detach_", "requires_grad_", "data", "*")
 def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    if info.name == "zero_" and isinstance(e.atom, Params):
-        _touch_models(ip, e.atom.models, info.node, "inplace")
+    if isinstance(e.atom, Params):
+        if info.name == "zero_":
+            _touch_models(ip, e.atom.models, info.node, "inplace")
+        elif info.name.endswith("_") and _is_of_gradient(info.node):
+            _change_gradients(ip, e.atom.models, info.node, "written")
     return Value((e,))
+
+
+def _is_of_gradient(node: cst.CSTNode) -> bool:
+    """Whether a method is called on ``.grad`` (or its ``.data``), and not on the parameter."""
+    inner = node.func if isinstance(node, cst.Call) else None
+    while isinstance(inner, cst.Attribute):
+        if inner.attr.value == "grad":
+            return True
+        inner = inner.value
+    return False
 
 
 @function("<gradient assignment>")
@@ -172,11 +195,55 @@ def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
     for atom in params.atoms:
         if isinstance(atom, Params):
             _touch_models(ip, atom.models, info.node, how)
+            if how == "unknown":
+                _change_gradients(ip, atom.models, info.node, "written")
     return NONE
 
 
+@function(*(f"torch.nn.utils.{place}clip_grad_{what}" for place in ("", "clip_grad.") for what in _CLIPPED))
+def _clip_gradients(ip: Interpreter, info: CallInfo) -> Value:
+    _change_gradients(ip, models_in(ip, info.argument(0, "parameters")), info.node, "clipped")
+    return ip.unknown(info.node, "a norm")
+
+
+@method("unknown", "clip_grad_norm_", "clip_grad_value_")
+def _clip_gradients_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``accelerator.clip_grad_norm_(model.parameters(), ...)``, ``fabric...``."""
+    return _clip_gradients(ip, info)
+
+
+def models_in(ip: Interpreter, value: Value, depth: int = 3) -> frozenset[Atom]:
+    """The models whose parameters a value holds, however they are nested."""
+    found: set[Atom] = set()
+    for atom in value.atoms:
+        if isinstance(atom, Params):
+            found |= atom.models
+        elif isinstance(atom, Unknown):
+            for part in atom.parts:
+                if isinstance(part, Params):
+                    found |= part.models
+        elif isinstance(atom, Seq) and depth:
+            found |= models_in(ip, atom.each(), depth - 1)
+        elif isinstance(atom, Obj) and atom.kind == "dict" and depth:
+            for slot in ip.store.keys(atom):
+                found |= models_in(ip, ip.read(atom, slot) or NOTHING, depth - 1)
+    return frozenset(found)
+
+
+def _change_gradients(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: Change) -> None:
+    for run in _runs_of(ip, models):
+        pending.change(ip, run, node, how)
+
+
 def _touch_models(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: Clearing) -> None:
+    for run in _runs_of(ip, models):
+        touch(ip, run, node, how, raw=True)
+
+
+def _runs_of(ip: Interpreter, models: frozenset[Atom]) -> Iterator[TrainingRun]:
+    """The runs that train these models, private or as they were passed in."""
     for model in models:
-        runs = [model.data] if isinstance(model, Obj) and model.kind == "dp-model" else runs_of_raw(ip, model)
-        for run in runs:
-            touch(ip, run, node, how)
+        if isinstance(model, Obj) and model.kind == "dp-model":
+            yield model.data
+        else:
+            yield from runs_of_raw(ip, model)

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import Stepped
+from dpmigrate.analysis.ledger import Circumstances, Stepped
+from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
-from dpmigrate.analysis.library.torch.models import set_to_none
+from dpmigrate.analysis.library.torch.models import models_in, set_to_none
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
-    NOTHING,
-    Atom,
     Entry,
-    Obj,
-    Params,
-    Seq,
-    Unknown,
     Value,
     of,
 )
-
-
-def models_in(ip: Interpreter, value: Value, depth: int = 3) -> frozenset[Atom]:
-    """The models whose parameters a value holds, however they are nested."""
-    found: set[Atom] = set()
-    for atom in value.atoms:
-        if isinstance(atom, Params):
-            found |= atom.models
-        elif isinstance(atom, Unknown):
-            for part in atom.parts:
-                if isinstance(part, Params):
-                    found |= part.models
-        elif isinstance(atom, Seq) and depth:
-            found |= models_in(ip, atom.each(), depth - 1)
-        elif isinstance(atom, Obj) and atom.kind == "dict" and depth:
-            for slot in ip.store.keys(atom):
-                found |= models_in(ip, ip.read(atom, slot) or NOTHING, depth - 1)
-    return frozenset(found)
 
 
 @prefix("torch.optim.", "transformers.AdamW", "transformers.optimization.", "bitsandbytes.optim.")
@@ -58,7 +38,7 @@ def _init_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("optimizer", "zero_grad")
 def _optimizer_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
-        touch(ip, run, info.node, set_to_none(info, default=True))
+        touch(ip, run, info.node, set_to_none(info, default=True), raw=True)
     return NONE
 
 
@@ -66,4 +46,14 @@ def _optimizer_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
         ip.happen(run, Stepped(ip.at(info.node, e.guard), raw=True))
+        _fell_back(ip, run, ip.at(info.node, e.guard))
     return NONE
+
+
+def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
+    """The plain optimizer steps where making the run had raised: the program goes on without privacy."""
+    for raised in here.guard:
+        handler, missing = ip.fallbacks.get(raised, (here.origin, ()))
+        if run in missing:
+            there = replace(here, origin=handler, guard=here.guard - {raised})
+            ip.happen(run, FellBack(there, here.origin))

@@ -12,7 +12,7 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library.torch.names import LOSS_FUNCTIONS
+from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import Atom, Class, Const, External, Function, Obj, Partial, Value

@@ -1,0 +1,245 @@
+"""The end of an analysis: what the interpreter knows of each private run, written into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.ledger import (
+    NOT_GIVEN,
+    Circumstances,
+    Constant,
+    Criterion,
+    Engine,
+    Generator,
+    GeneratorState,
+    Given,
+    Loader,
+    Member,
+    Missing,
+    Model,
+    Open,
+    Optimizer,
+    Option,
+    Origin,
+    PrivateRun,
+    Several,
+    Thing,
+    What,
+)
+from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.per_example import honours_reduction, makes_one_loss_per_example
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Absent,
+    Atom,
+    Class,
+    Const,
+    External,
+    Function,
+    Obj,
+    Partial,
+    Seq,
+    Unknown,
+    Value,
+)
+
+MAX_NESTED = 3
+"""Lists within lists that are still told item by item."""
+
+
+def close(ip: Interpreter) -> list[PrivateRun]:
+    """The private runs of one interpreted component, one for each context and mode."""
+    closing = _Closing(ip)
+    return [closing.run(run) for run in ip.runs.values()]
+
+
+class _Closing:
+    """Records of what one interpreter knows; each object is described once."""
+
+    def __init__(self, ip: Interpreter) -> None:
+        self.ip = ip
+        self.known: dict[tuple[type[Thing], Atom], Thing] = {}
+
+    def run(self, run: TrainingRun) -> PrivateRun:
+        """All that is known of a run."""
+        criterion = run.arguments.get("criterion")
+        arguments = {name: self.given(value) for name, value in run.arguments.items() if name != "criterion"}
+        if criterion is not None:
+            arguments["criterion"] = self.criterion(criterion)
+        return PrivateRun(
+            key=run,
+            origin=run.origin,
+            call=run.call,
+            mode=run.mode,
+            modes=run.modes,
+            mode_because=run.mode_because,
+            supposed=run.supposed,
+            guessed=run.guessed,
+            guard=run.guard,
+            chain=run.chain,
+            loops=run.loops,
+            arguments=arguments,
+            open_call=run.open_call,
+            engine=self.engine(run.engine) if run.engine is not None else None,
+            models=tuple(self.model(a) for a in _in_order(run.raw_models)),
+            optimizers=tuple(self.optimizer(a) for a in _in_order(run.raw_optimizers)),
+            loaders=tuple(self.loader(a) for a in _in_order(run.raw_loaders)),
+            seeded=run.seeded,
+            patched=bool(self.ip.notes.get("patched")),
+            events=tuple(run.events),
+        )
+
+    # -- arguments --------------------------------------------------------------------------
+
+    def given(self, value: Value | None, depth: int = MAX_NESTED) -> Given:
+        """What a value can be."""
+        if not value:
+            return NOT_GIVEN
+        options = tuple(Option(self.what(e.atom, depth), e.guard, e.because) for e in value.entries)
+        return Given(options, amount_of(value))
+
+    def what(self, atom: Atom, depth: int) -> What:
+        """One thing that a value can be."""
+        if isinstance(atom, Const):
+            return Constant(atom.value)
+        if isinstance(atom, Absent):
+            return Missing()
+        if isinstance(atom, Unknown):
+            return Open(atom.symbol, atom.reason, frozenset(self.ip.tested.get(atom.symbol, ())))
+        if isinstance(atom, Seq) and atom.items is not None and depth:
+            return Several(tuple(self.given(item, depth - 1) for item in atom.items))
+        if isinstance(atom, Obj) and atom.kind == "enum":
+            return Member(self.given(atom.data[2], depth - 1) if depth else NOT_GIVEN)
+        if isinstance(atom, Obj) and atom.kind == "generator":
+            return self.generator(atom)
+        return self.thing(atom)
+
+    def criterion(self, value: Value) -> Given:
+        """What can be given as the criterion: constants, what is open, and criteria."""
+        options = []
+        for e in value.entries:
+            plain = isinstance(e.atom, (Const, Absent, Unknown))
+            what = self.what(e.atom, 0) if plain else self._criterion(e.atom)
+            options.append(Option(what, e.guard, e.because))
+        return Given(tuple(options))
+
+    # -- objects ----------------------------------------------------------------------------
+
+    def thing(self, atom: Atom) -> Thing:
+        """Anything of which there is no more to say than what it is."""
+        kind, name = kind_and_name(atom)
+        return Thing(key=atom, kind=kind, name=name, made=self._made(atom))
+
+    def _made(self, atom: Atom) -> Circumstances | None:
+        if not isinstance(atom, Obj) or atom.module is None or atom.node is None:
+            return None
+        return self.ip.births.get(atom) or Circumstances(Origin(atom.module, atom.node))
+
+    def _slot(self, atom: Atom, name: str) -> Given:
+        return self.given(self.ip.store.get(atom, name))
+
+    def _criterion(self, atom: Atom) -> Criterion:
+        kind, name = kind_and_name(atom)
+        return Criterion(
+            key=atom,
+            kind=kind,
+            name=name,
+            made=self._made(atom),
+            honours_reduction=honours_reduction(self.ip, atom),
+            per_example=makes_one_loss_per_example(self.ip, atom),
+            function=not isinstance(atom, Obj),
+        )
+
+    def generator(self, atom: Obj) -> Generator:
+        """A generator, and how it is seeded."""
+        state = self.ip.store.get(atom, "<state>") or NOTHING
+        words = {a.value if isinstance(a, Const) else "unknown" for a in state.atoms}
+        because = state.entries[0].because if state.entries else ()
+        return Generator(
+            key=atom,
+            kind=atom.kind,
+            made=self._made(atom),
+            states=cast(frozenset[GeneratorState], frozenset(words)),
+            seed=self._slot(atom, "<seed>"),
+            seeded=because[-1] if because else None,
+        )
+
+    def loader(self, atom: Obj) -> Loader:
+        """A loader that was handed over."""
+        kind, name = kind_and_name(atom)
+        dataset = self.ip.store.get(atom, "dataset") or NOTHING
+        return Loader(
+            key=atom,
+            kind=kind,
+            name=name,
+            made=self._made(atom),
+            dataset=self.given(dataset),
+            holds=dataset.only.key if isinstance(dataset.only, Obj) else None,
+            batch_size=amount_of(self.ip.store.get(atom, "batch_size") or NOTHING),
+            generator=self._slot(atom, "generator"),
+            sampler=self._slot(atom, "sampler"),
+            shuffle=self._slot(atom, "shuffle"),
+            drop_last=self._slot(atom, "drop_last"),
+        )
+
+    def engine(self, atom: Obj) -> Engine:
+        """An engine, and what its constructor was given."""
+        own, store = real(atom), self.ip.store
+        secure, accountant = store.get(own, "secure_mode"), store.get(own, "<accountant>")
+        replaced = accountant is None or store.get(own, "accountant")
+        return Engine(
+            key=own,
+            kind=atom.kind,
+            made=self._made(own),
+            adaptive=atom.kind == "adaptive-engine",
+            secure_mode=None if secure is None else self.given(secure),
+            accountant=None if replaced else self.given(accountant),
+        )
+
+    def model(self, atom: Obj) -> Model:
+        """A model that was handed over."""
+        kind, name = kind_and_name(atom)
+        return Model(key=atom, kind=kind, name=name, made=self._made(atom))
+
+    def optimizer(self, atom: Obj) -> Optimizer:
+        """An optimizer of torch, and whose parameters it trains."""
+        kind, name = kind_and_name(atom)
+        models = tuple(self.thing(m) for m in _in_order(self.ip.notes.get(("models", atom), ())))
+        return Optimizer(key=atom, kind=kind, name=name, made=self._made(atom), models=models)
+
+
+def kind_and_name(atom: Atom) -> tuple[str, str]:
+    """What an object is, and the name of its class, of what made it, or of the function that it is."""
+    if isinstance(atom, External):
+        short = atom.name.removeprefix("torch.nn.functional.")
+        return "loss-function" if short in LOSS_FUNCTIONS else "library", atom.name
+    if isinstance(atom, Function):
+        return "function" if atom.name else "lambda", atom.name
+    if isinstance(atom, Partial):
+        return "partial", ""
+    if isinstance(atom, Class):
+        return "class", atom.node.name.value
+    if isinstance(atom, Obj):
+        if isinstance(atom.data, Class):
+            return atom.kind, atom.data.node.name.value
+        return atom.kind, atom.data if isinstance(atom.data, str) else ""
+    return type(atom).__name__.lower(), ""
+
+
+def _in_order(atoms: Iterable[Atom]) -> list[Obj]:
+    """The objects among some atoms, by their place in the text, which is the same every time."""
+    objects = [a for a in atoms if isinstance(a, Obj)]
+    if len(objects) < 2:
+        return objects
+
+    def place(obj: Obj) -> tuple[str, int]:
+        if obj.module is None or obj.node is None:
+            return "", 0
+        return obj.module.key, obj.module.line(obj.node)
+
+    return sorted(objects, key=place)

@@ -1,0 +1,47 @@
+"""What is asked of an engine's accountant, and how runs come to be made more than once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dpmigrate.analysis.ledger.circumstances import Origin
+from dpmigrate.analysis.ledger.events import Event
+from dpmigrate.analysis.ledger.things import Amount
+
+
+@dataclass(frozen=True, slots=True)
+class EpsilonAsked(Event):
+    """An epsilon is asked for, or aimed at, for some delta."""
+
+    aimed: bool
+    """As a target of ``make_private_with_epsilon``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaGiven(Event):
+    """A delta, where it is worked out: one over the number of batches or of records, or a number."""
+
+    one_over: str
+    """"batches", "records", or empty for anything else."""
+    delta: Amount
+    sure: bool
+    """Whether it can be no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack(Event):
+    """A handler takes the failure of ``make_private`` and the program goes on to train the plain model."""
+
+    step: Origin
+    """The step without noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeInstead(Event):
+    """A wide handler takes the failure of one ``make_private`` and makes this run in its place.
+
+    ``again``: from a model that the failed call was given; ``weaker``: without the target that it had.
+    """
+
+    again: bool
+    weaker: bool

@@ -1,0 +1,43 @@
+"""What becomes of gradients between the backward pass that makes them and the step that uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dpmigrate.analysis.ledger.events import Event
+
+Change = Literal["clipped", "written"]
+"""``clip_grad_norm_`` and its like, which only make gradients smaller, or anything else done to ``.grad``."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradientChanged(Event):
+    """Gradients are changed after the backward pass and before the private step."""
+
+    how: Change
+
+
+@dataclass(frozen=True, slots=True)
+class GradientsLost(Event):
+    """Gradients are cleared after the backward pass and before the private step.
+
+    ``raw``: by the module or optimizer that was passed in, which knows nothing of per-sample gradients.
+    """
+
+    raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedEvery(Event):
+    """The private optimizer steps once in several turns of the loop, which a test of a counter decides.
+
+    ``known``: the program itself says in how many.
+    """
+
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoisePatchedOut(Event):
+    """The private optimizer's ``add_noise`` is replaced by something that adds none."""

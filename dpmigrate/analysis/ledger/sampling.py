@@ -1,0 +1,34 @@
+"""What is done with the batches that the sampler draws, and with the sampler itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dpmigrate.analysis.ledger.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSkipped(Event):
+    """A loop over a managed loader takes no step for an empty batch: it goes on, ends, or guards its body."""
+
+    how: Literal["continue", "break", "if"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerGiven(Event):
+    """The loader that is passed in has a sampler of its own, which Poisson sampling puts aside."""
+
+    sampler: Literal["subset", "weighted"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKeyword(Event):
+    """``make_private`` is given a keyword that no release has."""
+
+    name: str
+    meant: str
+    """The keyword that it is nearest to; empty where none is near."""
+    sure: bool
+    """Whether it is there on every path."""

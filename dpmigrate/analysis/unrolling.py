@@ -1,0 +1,40 @@
+"""Which iterables are short and telling enough to be followed item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dpmigrate.analysis.assignment import entries_of
+from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
+from dpmigrate.analysis.values import Absent, Class, Const, External, Function, Obj, Seq, Value, const, of
+
+
+def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:
+    """The items of something iterated over, each on its own; None where one stands for all."""
+    items = _exact(ip, value)
+    if items is None or not 0 < len(items) <= MAX_UNROLL:
+        return None
+    return items if any(map(_telling, items)) else None
+
+
+def _exact(ip: Interpreter, value: Value) -> Sequence[Value] | None:
+    atom = value.only
+    if isinstance(atom, Seq):
+        return atom.items
+    if not isinstance(atom, Obj) or atom.kind not in ("dict", "dict-items"):
+        return None
+    known, more = entries_of(ip, atom if atom.kind == "dict" else atom.data)
+    if more or any(isinstance(a, Absent) for held in known.values() for a in held.atoms):
+        return None
+    if atom.kind == "dict":
+        return [const(key) for key in known]
+    return [of(Seq((const(key), held))) for key, held in known.items()]
+
+
+def _telling(item: Value) -> bool:
+    return any(
+        isinstance(a, (Function, Class, Obj, External))
+        or (isinstance(a, Const) and isinstance(a.value, (str, bool)))
+        or (isinstance(a, Seq) and a.items is not None and any(map(_telling, a.items)))
+        for a in item.atoms
+    )

@@ -1,0 +1,61 @@
+"""Which fixes a scan may put on offer: those that ``dpmigrate fix`` makes of this very tree.
+
+A rule says that its fault can be mended; whether it can here is known only once the edit was planned and
+the result analysed again. So that is done, for the groups of modules that make private runs, before a
+finding says "fix". Where nothing can be mended nothing of this is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dpmigrate.advisories.findings import findings_of
+from dpmigrate.codemods.options import Options
+from dpmigrate.fixing.making import Fixing
+from dpmigrate.model import Applicability, Finding, FixOffer, Span
+from dpmigrate.project import Project
+from dpmigrate.project.opening import analyse_groups
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.components import Group
+
+Place = tuple[str, Span]
+"""A finding's rule and where it stands, which are the same in every analysis of the same bytes."""
+
+
+def with_offers(findings: Sequence[Finding], project: Project, groups: Sequence[Group]) -> list[Finding]:
+    """The findings of a scan, each with the fix that is really made of it, or with what to do by hand.
+
+    ``groups`` of the surveyed ``project`` are those that the findings are in, and all that a fix of them can
+    reach; they are analysed again, as a fix needs it.
+    """
+    analyse_groups(project, groups, recording=True)
+    settings = project.workspace.settings
+    made: dict[Place, Applicability] = {}
+    reasons: dict[Place, str] = {}
+    for unsafe in (False, True):
+        candidates = findings_of(project)
+        outcome = Fixing(project, candidates, findings_of, Options(unsafe, settings)).offers()
+        for finding, _ in candidates.matches:
+            place = finding.rule, finding.span
+            if id(finding) not in outcome or place in made:
+                continue
+            reason = outcome[id(finding)]
+            if reason is None:
+                made[place] = "unsafe" if unsafe else "safe"
+            else:
+                reasons[place] = reason
+        if all((f.rule, f.span) in made for f in findings if f.fix is not None):
+            break
+    return [_told(f, made.get((f.rule, f.span)), reasons.get((f.rule, f.span))) for f in findings]
+
+
+def _told(finding: Finding, made: Applicability | None, reason: str | None) -> Finding:
+    """A finding with its fix as it is made, or with what to do instead and why there is none."""
+    if finding.fix is None:
+        return finding
+    if made is not None:
+        return finding._replace(fix=FixOffer(made, finding.fix.summary))
+    words = [finding.by_hand or finding.fix.summary, f"(not by dpmigrate fix: {reason})" if reason else ""]
+    return finding._replace(fix=None, by_hand=" ".join(filter(None, words)))
