@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
-from dpmigrate.model import Finding, Place, Run, ScanResult
+from dpmigrate.model import Finding, Place, Run, ScanResult, Suppressed
 
 
 def merged(parts: Sequence[ScanResult]) -> ScanResult:
@@ -16,13 +16,16 @@ def merged(parts: Sequence[ScanResult]) -> ScanResult:
     """
     runs = sorted(dict.fromkeys(run for part in parts for run in part.runs), key=_order)
     places = {_place(run): number for number, run in reversed(list(enumerate(runs)))}
-    findings: dict[Finding, None] = {}
-    for part in parts:
-        for finding in part.findings:
-            made_at = finding.run_elsewhere if finding.run is None else _place(part.runs[finding.run])
-            number = None if made_at is None else places.get(made_at)
-            left_out = made_at if number is None else None
-            findings[finding._replace(run=number, run_elsewhere=left_out)] = None
+
+    def placed(part: ScanResult, finding: Finding) -> Finding:
+        made_at = finding.run_elsewhere if finding.run is None else _place(part.runs[finding.run])
+        number = None if made_at is None else places.get(made_at)
+        return finding._replace(run=number, run_elsewhere=made_at if number is None else None)
+
+    findings = dict.fromkeys(placed(part, finding) for part in parts for finding in part.findings)
+    suppressed = dict.fromkeys(
+        Suppressed(placed(part, held.finding), held.by) for part in parts for held in part.suppressed
+    )
     analysed = sorted({path for part in parts for path in part.analysed})
     return ScanResult(
         root=_above([part.root for part in parts]),
@@ -33,6 +36,7 @@ def merged(parts: Sequence[ScanResult]) -> ScanResult:
         warnings=tuple(sorted({place for part in parts for place in part.warnings}, key=repr)),
         runs=tuple(runs),
         findings=tuple(sorted(findings, key=lambda f: f.sort_key)),
+        suppressed=tuple(sorted(suppressed, key=lambda held: held.finding.sort_key)),
         analysed=tuple(analysed),
     )
 

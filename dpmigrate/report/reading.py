@@ -18,10 +18,12 @@ from dpmigrate.model import (
     ScanResult,
     Setting,
     Span,
+    Suppressed,
 )
 from dpmigrate.report.json_ import SCHEMA
 
 Held = dict[str, Any]
+_KINDS = {"finding", "suppressed"}
 
 
 class ReportError(ValueError):
@@ -54,7 +56,9 @@ def read(text: str) -> ScanResult:
 
 def _result(held: Held) -> ScanResult:
     files = held["files"]
-    elsewhere = {item["finding"]: _place(item) for item in held.get("elsewhere", ())}
+    elsewhere = {
+        (kind, item[kind]): _place(item) for item in held["elsewhere"] for kind in _KINDS & item.keys()
+    }
     return ScanResult(
         root=str(held["root"]),
         files_seen=int(files["seen"]),
@@ -63,7 +67,11 @@ def _result(held: Held) -> ScanResult:
         cut_short=tuple(CutShort(c["path"], c["entry"], c["private"]) for c in files["cut_short"]),
         warnings=tuple(_place(item) for item in files["warnings"]),
         runs=tuple(map(_run, held["runs"])),
-        findings=tuple(_finding(item, elsewhere.get(i)) for i, item in enumerate(held["findings"])),
+        findings=tuple(_finding(f, elsewhere.get(("finding", i))) for i, f in enumerate(held["findings"])),
+        suppressed=tuple(
+            Suppressed(_finding(f, elsewhere.get(("suppressed", i))), f["by"])
+            for i, f in enumerate(held["suppressed"])
+        ),
         analysed=tuple(map(str, files["analysed_paths"])),
     )
 

@@ -32,6 +32,9 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
         "paths": (".",),
         "jobs": None,
         "stdin": None,
+        "stdin_filename": None,
+        "baseline": (),
+        "diff_base": None,
         "cache": str(tmp_path / "xdg" / "dpmigrate"),
     }
     assert settings.cwd == str(tmp_path)

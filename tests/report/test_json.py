@@ -35,6 +35,7 @@ def test_no_finding_is_a_whole_document(empty: ScanResult) -> None:
         },
         "runs": [],
         "findings": [],
+        "suppressed": [],
         "elsewhere": [],
     }
 
