@@ -44,6 +44,7 @@ CONTRACT = {
     "DPM107": "loss-arithmetic",
     "DPM108": "zero-grad-before-step",
     "DPM109": "gradient-changed-before-step",
+    "DPM112": "sequence-bias",
     "DPM122": "penalty-dropped",
     "DPM201": "unseeded-noise-generator",
     "DPM202": "unseeded-loader-generator",
@@ -64,12 +65,14 @@ CONTRACT = {
     "DPM403": "ghost-returns-four",
     "DPM404": "criterion-not-passed",
     "DPM405": "clipping-ghost",
+    "DPM408": "ghost-cannot-step",
     "DPM406": "unknown-argument",
     "DPM409": "renamed-name",
     "DPM410": "engine-attach",
     "DPM411": "virtual-step",
     "DPM412": "get-privacy-spent",
     "DPM413": "moved-name",
+    "DPM414": "in-place-after-hook",
     "DPM901": "affected-pin",
 }
 """Ids and names that others build on; neither may change."""
