@@ -11,6 +11,8 @@ from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.names import import_module
 from dpmigrate.analysis.values import (
+    MAX_DEPTH,
+    MAX_NESTED,
     NONE,
     Bound,
     Const,
@@ -67,7 +69,11 @@ def _field(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("functools.partial")
 def _partial(ip: Interpreter, info: CallInfo) -> Value:
-    return of(Partial(info.argument(0, "func"), tuple(info.positional[1:]), tuple(info.keywords.items())))
+    made = Partial(info.argument(0, "func"), tuple(info.positional[1:]), tuple(info.keywords.items()))
+    size, depth = made.extent
+    if size > MAX_NESTED or depth > MAX_DEPTH:
+        return ip.unknown(info.node, "too large a value")
+    return of(made)
 
 
 @function("importlib.import_module")
