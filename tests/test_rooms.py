@@ -110,3 +110,24 @@ def test_rules_and_fixes_see_the_ledger_and_nothing_of_the_interpreter(seer: str
     inside = {module.removeprefix("dpmigrate."): inside_the_analysis(module) for module in MODULES}
     seen = {module: names for module, names in inside.items() if names and module.startswith(f"{seer}.")}
     assert seen == {module: names for module, names in STILL_INSIDE.items() if module.startswith(f"{seer}.")}
+
+
+def words_of(module: str) -> Iterator[str]:
+    """The string constants of a module's code, docstrings left out."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    docs = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs:
+            yield node.value
+
+
+@pytest.mark.parametrize("unaware", ["analysis", "codemods", "fixing", "report"])
+def test_a_rules_policy_stands_in_its_file_and_nowhere_in_code(unaware: str) -> None:
+    named = {
+        (module, word)
+        for module in MODULES
+        if module.startswith(f"dpmigrate.{unaware}.")
+        for word in words_of(module)
+        if re.search(r"DPM\d", word)
+    }
+    assert named == set()

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
-from dpmigrate.model import Applicability, Impact, Severity
+from dpmigrate.model import STRATEGIES, Applicability, Impact, Severity, Strategy
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,6 +24,7 @@ else:
     import tomli as tomllib
 
 Reported = Literal["default", "selected", "verify"]
+Concern = Literal["clipping", "generator", "seeding"]
 
 _FENCE = "+++"
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
@@ -53,6 +54,14 @@ class FixPolicy:
     """A condition over facts that must hold for the fix to be on offer; empty for always."""
     by_hand: str = ""
     """What to change where the fix is not made, in one line; the words of messages may stand in it."""
+    strategies: frozenset[Strategy] = frozenset()
+    """The strategies that mend it."""
+    concerns: Concern = "clipping"
+    """What the fix is about: clipping, by a strategy, or a generator or the run's seed, by any."""
+    rewrites: bool = True
+    """Whether code has to change for it, and not the installed Opacus alone."""
+    no_edit: str = ""
+    """Why there may be nothing to change, in one line; empty for the usual reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,16 @@ def advisories() -> tuple[Advisory, ...]:
         if first.id == second.id:
             raise CatalogueError(f"{first.path.name} and {second.path.name} both say they are {first.id}.")
     return tuple(found)
+
+
+def mended_by(strategy: Strategy) -> frozenset[str]:
+    """The ids of the advisories about clipping that a strategy mends."""
+    return frozenset(a.id for a in advisories() if strategy in a.fix.strategies)
+
+
+def concerned_with(concern: Concern) -> frozenset[str]:
+    """The ids of the advisories with a fix that is about something else than clipping."""
+    return frozenset(a.id for a in advisories() if a.fix.concerns == concern)
 
 
 def advisory(rule: str) -> Advisory:
@@ -162,9 +181,27 @@ def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
     applicability = text(fix, "applicability")
     if applicability not in (*get_args(Applicability), "none"):
         raise CatalogueError(f"{path.name}: '{applicability}' is no applicability of a fix.")
+    strategies, rewrites = fix.pop("strategies", []), fix.pop("rewrites", True)
+    if not isinstance(strategies, list) or not set(strategies) <= set(STRATEGIES):
+        raise CatalogueError(f"{path.name}: 'fix.strategies' must be a list of {', '.join(STRATEGIES)}.")
+    if not isinstance(rewrites, bool):
+        raise CatalogueError(f"{path.name}: 'fix.rewrites' must be true or false.")
+    concerns = text(fix, "concerns", "clipping")
+    if concerns not in get_args(Concern):
+        raise CatalogueError(f"{path.name}: 'fix.concerns' must be one of {', '.join(get_args(Concern))}.")
+    if applicability != "none" and (concerns == "clipping") is not bool(strategies):
+        raise CatalogueError(f"{path.name}: a fix has 'strategies', or 'concerns' a generator or seeding.")
     summary_of_fix = text(fix, "summary", "")
-    by_hand = text(fix, "by-hand", summary_of_fix if applicability == "none" else "")
-    policy = FixPolicy(cast(Any, applicability), summary_of_fix, text(fix, "when", ""), by_hand)
+    policy = FixPolicy(
+        cast(Any, applicability),
+        summary_of_fix,
+        text(fix, "when", ""),
+        text(fix, "by-hand", summary_of_fix if applicability == "none" else ""),
+        frozenset(strategies),
+        cast(Concern, concerns),
+        rewrites,
+        text(fix, "no-edit", ""),
+    )
     reported = text(table, "reported", "default")
     if reported not in get_args(Reported):
         raise CatalogueError(f"{path.name}: 'reported' must be one of {', '.join(get_args(Reported))}.")

@@ -1,9 +1,8 @@
-"""What the user asked a fix for, and which findings each strategy mends."""
+"""What the user asked a fix for."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,19 +11,6 @@ from dpmigrate.versions.releases import RELEASES
 from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.settings import Settings
-
-MENDS: Mapping[Strategy, frozenset[str]] = {
-    "upgrade": frozenset(
-        ["DPM101", "DPM102", "DPM103", "DPM104", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405", "DPM901"]
-    ),
-    "set-to-none": frozenset(["DPM101"]),
-    "patch": frozenset(["DPM101", "DPM102"]),
-    "hooks": frozenset(["DPM101", "DPM102", "DPM103", "DPM401", "DPM402", "DPM403", "DPM404", "DPM405"]),
-}
-"""The findings about clipping that each strategy mends."""
-
-GENERATORS = frozenset(["DPM201", "DPM202"])
-"""The findings about bare generators, which are mended whatever the strategy."""
 
 
 class LowerBound(NamedTuple):

@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.generators import give_entropy, projects_seed, why_no_seed
 from dpmigrate.codemods.jobs import Found, Job
-from dpmigrate.codemods.options import GENERATORS, Options
+from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.seed_generators import seed_run
 
@@ -27,10 +27,10 @@ def randomness_jobs(
     generators: dict[cst.CSTNode, list[Found]] = {}
     modules: dict[cst.CSTNode, ModuleInfo] = {}
     for finding, match in found:
-        if finding.rule in GENERATORS and match.origin is not None:
+        if match.advisory.fix.concerns == "generator" and match.origin is not None:
             generators.setdefault(match.origin.node, []).append((finding, match))
             modules[match.origin.node] = match.origin.module
-        elif finding.rule == "DPM203" and match.run is not None:
+        elif match.advisory.fix.concerns == "seeding" and match.run is not None:
             jobs.append(_seeded(facts.of(match.run.module), (finding, match), options))
     for node, own in generators.items():
         jobs.append(_with_entropy(facts.of(modules[node]), node, own, options))

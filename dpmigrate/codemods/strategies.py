@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.hooks import back_to_hooks
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call
-from dpmigrate.codemods.options import MENDS
 from dpmigrate.codemods.patch_core import REQUIREMENT, is_patched, patch_core
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.set_to_none import set_to_none
@@ -25,7 +24,7 @@ def strategy_jobs(
     project: Project, facts: FactsByPart, found: Sequence[Found], strategy: Strategy
 ) -> list[Job]:
     """One job for each call whose findings the strategy mends, planned."""
-    mended = [(f, m) for f, m in found if f.rule in MENDS[strategy]]
+    mended = [(f, m) for f, m in found if strategy in m.advisory.fix.strategies]
     groups, _ = group_by_call(project, mended)
     return [_planned(project, facts, g, strategy) for g in groups.values() if g.found]
 

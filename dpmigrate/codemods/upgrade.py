@@ -157,7 +157,7 @@ class Upgrade:
                 place = site.module.place(site.call)
                 self.notices.append(
                     f"{place.path}:{place.line}: {short} has one loss for each element: where the output has "
-                    "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong (DPM105)"
+                    "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong"
                 )
                 return
 

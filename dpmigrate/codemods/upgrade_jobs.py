@@ -15,7 +15,7 @@ from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
-from dpmigrate.codemods.options import MENDS, Options
+from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import bound_of, needed, pins_to_raise, plan_pins
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def upgrade_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
     """The upgrades that some findings ask for, planned."""
-    groups, loose = group_by_call(project, [f for f in found if f[0].rule in MENDS["upgrade"]])
+    groups, loose = group_by_call(project, [f for f in found if "upgrade" in f[1].advisory.fix.strategies])
     pins_of = {node: pins_to_raise(project, g.runs, options) for node, g in groups.items() if g.ghost}
     jobs = []
     for component in _components(groups, pins_of):
@@ -126,7 +126,7 @@ def _undeclared(project: Project, groups: Sequence[CallGroup]) -> list[str]:
 
 def _needs_rewriting(group: CallGroup) -> bool:
     """Whether code has to change: it shows the old API, takes three results, or has a finding of its own."""
-    if any(f.rule not in ("DPM901", "DPM101") for f, _ in group.found):
+    if any(match.advisory.fix.rewrites for _, match in group.found):
         return True
     for run in group.runs:
         if not run.ghost:

@@ -6,21 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from dpmigrate.advisories.catalogue import advisory
 from dpmigrate.codemods.jobs import Job
-from dpmigrate.codemods.options import GENERATORS, MENDS, Options
+from dpmigrate.codemods.options import Options
 
 if TYPE_CHECKING:
     from dpmigrate.model import Finding
-
-_BY_VERSION = "the code needs no change of its own: it goes by the Opacus that is installed (1.5.4 is right)"
-_NOTHING_CERTAIN = {
-    "DPM101": _BY_VERSION,
-    "DPM102": _BY_VERSION,
-    "DPM901": _BY_VERSION,
-    "DPM404": "criterion= is given on some paths, so that it is not certain to be missing anywhere",
-    "DPM405": 'nothing in the code says "ghost" here: see to it that whoever sets this clipping does not',
-}
-"""Why a plan has no edit for a finding, by rule."""
 
 
 def unmade(
@@ -53,10 +44,9 @@ def _why_unplanned(finding: Finding, job: Job | None, options: Options) -> str:
     if finding.fix.applicability == "unsafe" and not options.unsafe:
         return f"needs --unsafe: {finding.fix.summary}"
     strategy = options.at(finding.span.path).strategy
-    if strategy != "upgrade" and finding.rule not in MENDS[strategy] | GENERATORS:
+    policy = advisory(finding.rule).fix
+    if strategy != "upgrade" and policy.concerns == "clipping" and strategy not in policy.strategies:
         return f"the {strategy} strategy leaves it; --strategy upgrade mends it"
     if job is not None and job.withheld is not None:
         return job.reason
-    return _NOTHING_CERTAIN.get(
-        finding.rule, "it is only possible, and no edit of the code is certain to be right"
-    )
+    return policy.no_edit or "it is only possible, and no edit of the code is certain to be right"

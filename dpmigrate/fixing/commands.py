@@ -18,7 +18,7 @@ from typing import ClassVar
 import libcst as cst
 from libcst.codemod import CodemodCommand, SkipFile
 
-from dpmigrate.codemods.options import GENERATORS, MENDS
+from dpmigrate.advisories.catalogue import concerned_with, mended_by
 from dpmigrate.fixing import fix
 from dpmigrate.model import Strategy
 
@@ -62,7 +62,7 @@ class Upgrade(_FixCommand):
     """Ghost clipping on the API of Opacus 1.5.3 and later."""
 
     DESCRIPTION = "Move ghost clipping to the API of Opacus 1.5.3 and later."
-    rules = MENDS["upgrade"]
+    rules = mended_by("upgrade")
 
 
 class SetToNone(_FixCommand):
@@ -70,7 +70,7 @@ class SetToNone(_FixCommand):
 
     DESCRIPTION = "Set gradients to None after each step, so that the clipped sum survives."
     strategy = "set-to-none"
-    rules = MENDS["set-to-none"]
+    rules = mended_by("set-to-none")
 
 
 class Hooks(_FixCommand):
@@ -78,7 +78,7 @@ class Hooks(_FixCommand):
 
     DESCRIPTION = "Move ghost clipping back to standard (hooks) clipping."
     strategy = "hooks"
-    rules = MENDS["hooks"]
+    rules = mended_by("hooks")
 
 
 class Patch(_FixCommand):
@@ -86,11 +86,11 @@ class Patch(_FixCommand):
 
     DESCRIPTION = "Repair the core of Opacus when the program runs."
     strategy = "patch"
-    rules = MENDS["patch"]
+    rules = mended_by("patch")
 
 
 class GeneratorEntropy(_FixCommand):
     """Bare generators start from fresh entropy."""
 
     DESCRIPTION = "Seed bare generators with fresh entropy."
-    rules = GENERATORS
+    rules = concerned_with("generator")
