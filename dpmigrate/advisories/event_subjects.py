@@ -6,14 +6,32 @@ from collections.abc import Iterator
 from functools import partial
 
 from dpmigrate.advisories.evidence import Versions
-from dpmigrate.advisories.subjects import SUBJECTS, Subject
-from dpmigrate.analysis.ledger import PrivateRun
-from dpmigrate.analysis.ledger.events import Event
-from dpmigrate.analysis.ledger.gradients import GradientChanged, GradientsLost
+from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
+from dpmigrate.analysis.ledger import Origin, PrivateRun
+from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
+from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded
+from dpmigrate.analysis.ledger.gradients import (
+    GradientChanged,
+    GradientsLost,
+    NoisePatchedOut,
+    SteppedEvery,
+)
+from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, UnknownKeyword
+from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
+    "batch-skipped": BatchSkipped,
+    "delta": DeltaGiven,
+    "fallback": FellBack,
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,
+    "keyword": UnknownKeyword,
+    "loader-read": Iterated,
+    "made-instead": MadeInstead,
+    "noise-patched": NoisePatchedOut,
+    "reseeding": Seeded,
+    "sampler": SamplerGiven,
+    "step-by-counter": SteppedEvery,
 }
 """The events, by the name of the subject."""
 
@@ -24,3 +42,10 @@ def _of_kind(kind: type[Event], run: PrivateRun, versions: Versions) -> Iterator
 
 
 SUBJECTS.update({name: partial(_of_kind, kind) for name, kind in EVENTS.items()})
+
+
+@subject("poisson-argument")
+def _poisson(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
+    node = keyword_node(run.origin.node, "poisson_sampling")
+    origin = run.origin if node is None else Origin(run.module, node)
+    yield Subject(run, versions, origin)

@@ -27,7 +27,7 @@ from dpmigrate.versions.releases import between
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
 
-LEFT_WORDS = ("maker", "step", "criterion", "consequence")
+LEFT_WORDS = ("maker", "step", "criterion", "consequence", "loader", "sampler", "delta", "keyword", "meant")
 """Words that some facts leave in ``subject.notes`` for the message."""
 
 
@@ -170,8 +170,11 @@ def _two_pass_loss(s: Subject) -> Tri:
 @fact
 def _penalised(s: Subject) -> Tri:
     """Whether something made of the model's parameters was added to this loss."""
-    return isinstance(s.event, Backward) and any(step.endswith("-penalty") for step in s.event.steps)
+    return isinstance(s.event, Backward) and any(step in PENALTIES for step in s.event.steps)
 
+
+PENALTIES = ("add-penalty", "sub-penalty")
+"""What was done to a loss, where the other number is made of parameters and counts for itself."""
 
 OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
 

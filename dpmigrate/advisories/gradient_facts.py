@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger.gradients import GradientChanged, GradientsLost
+from dpmigrate.analysis.ledger.events import Backward, ManagerUsed, Seeded
+from dpmigrate.analysis.ledger.gradients import GradientChanged, GradientsLost, SteppedEvery
 from dpmigrate.model import Tri
 
 
@@ -24,3 +25,28 @@ def _only_made_smaller(s: Subject) -> Tri:
 def _of_private_objects(s: Subject) -> Tri:
     """Whether the private model or optimizer clears the gradients, per-sample gradients included."""
     return isinstance(s.event, GradientsLost) and not s.event.raw
+
+
+@fact
+def _under_a_memory_manager(s: Subject) -> Tri:
+    """Whether a batch memory manager puts the logical batches together."""
+    return any(True for _ in s.run.happened(ManagerUsed))
+
+
+@fact
+def _makes_gradients_each_turn(s: Subject) -> Tri:
+    """Whether the loop makes gradients in every turn, and steps in some of them alone."""
+    event = s.event
+    if not isinstance(event, SteppedEvery):
+        return False
+    each = any(e.loops == event.loops and not e.at.conditional for e in s.run.happened(Backward))
+    return each and (True if event.known else None)
+
+
+@fact
+def _same_seed_each_time(s: Subject) -> Tri:
+    """Whether the noise begins anew with one seed in every turn of a loop that takes steps."""
+    if not isinstance(s.event, Seeded) or not s.event.repeats:
+        return False
+    around = s.event.loops
+    return any(e.loops[: len(around)] == around for e in s.run.happened(Backward))

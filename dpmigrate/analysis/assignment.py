@@ -141,6 +141,7 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
             else:
                 parts.append(of(Unknown((atom.key, "element"), "element")))
         elif isinstance(atom, Unknown):
+            registry.tell(ip, "<iterated>", registry.CallInfo(node, [Value((e,))]))
             parts.append(of(Unknown(deeper(atom.symbol, "element"), atom.reason, atom.parts), guard=e.guard))
         elif isinstance(atom, Tensor):
             parts.append(Value((e,)))

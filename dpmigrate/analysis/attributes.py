@@ -148,6 +148,8 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
     for e in value.entries:
         if isinstance(e.atom, Params) and name == "grad":
             registry.tell(ip, "<gradient assignment>", registry.CallInfo(node, [of(e.atom), new]))
+        if isinstance(e.atom, External):
+            registry.tell(ip, f"<assign {e.atom.name}.{name}>", registry.CallInfo(node, [Value((e,)), new]))
     for e in owners:
         owner: Hashable = ("module", e.atom.info.key) if isinstance(e.atom, Module) else e.atom
         if isinstance(e.atom, Class):

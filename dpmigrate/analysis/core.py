@@ -14,7 +14,7 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, shorten
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
@@ -119,6 +119,8 @@ class Interpreter:
         self.conditional = 0
         self.tests: list[tuple[cst.BaseExpression, int]] = []
         """The tests of the branches that are being executed, and how many loops are around each."""
+        self.fallbacks: dict[Literal, tuple[Origin, tuple[TrainingRun, ...]]] = {}
+        """By the assumption that something raised: the handler, and the runs that there are not then."""
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
         self.runs: dict[Hashable, TrainingRun] = {}

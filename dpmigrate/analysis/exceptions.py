@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import libcst as cst
@@ -12,9 +12,12 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.assignment import assign_target
 from dpmigrate.analysis.core import Attempt, Interpreter, statement
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
+from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.outcomes import Branch
 from dpmigrate.analysis.store import Delta
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Const
 
 Handler = cst.ExceptHandler | cst.ExceptStarHandler
 
@@ -153,8 +156,15 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         survivors.append((body, frozenset({raised._replace(holds=False)})))
     in_body = [run for key, run in ip.runs.items() if key not in known]
     for handler in node.handlers:
+        before = set(ip.runs)
+        ip.path = shorten(saved | {raised}) if in_body else saved
         delta = _handle(ip, handler, attempt)
         ip.path = saved
+        made = [run for key, run in ip.runs.items() if key not in before]
+        if in_body:
+            ip.fallbacks[raised] = (ip.origin(handler), tuple(in_body))
+        if _catches(handler, "Exception"):
+            _made_instead(ip, in_body, made)
         if delta is not None:
             survivors.append((delta, frozenset({raised})))
     in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]
@@ -170,6 +180,26 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         if len(survivors) == 1 and alive:
             ip.path = after_body
     return bool(survivors)
+
+
+def _made_instead(ip: Interpreter, failed: list[TrainingRun], made: list[TrainingRun]) -> None:
+    """Tell runs that a wide handler makes of the runs in whose place it makes them."""
+    for run in made:
+        again = any(run.raw_models & other.raw_models for other in failed)
+        weaker = any(_is_weaker(run, other) for other in failed)
+        there = replace(ip.at(run.origin.node), origin=run.origin)
+        if failed:
+            ip.happen(run, MadeInstead(there, again, weaker))
+
+
+def _is_weaker(run: TrainingRun, other: TrainingRun) -> bool:
+    """Whether a run promises less than another: no target where that has one, or a larger one."""
+    if other.call != "make_private_with_epsilon":
+        return False
+    if run.call == "make_private":
+        return True
+    larger, asked = (r.argument("target_epsilon").only for r in (run, other))
+    return isinstance(larger, Const) and isinstance(asked, Const) and larger.value > asked.value
 
 
 def _handle(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import libcst as cst
@@ -17,8 +18,11 @@ from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import (
     MAX_TEXT,
     NOTHING,
+    Atom,
     Const,
+    Length,
     Obj,
+    Params,
     Seq,
     Tensor,
     Unknown,
@@ -59,6 +63,10 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
     tensors = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Tensor)]
     if tensors:
         return _tensor_arithmetic(name, left, right)
+    if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
+        of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]
+        if of_parameters:
+            return Value(tuple(of_parameters))
     a, b = left.only, right.only
     if isinstance(a, Seq) and isinstance(b, Seq) and a.items is not None and b.items is not None:
         return (
@@ -81,6 +89,11 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
             raise TypeError("not computed")
         return _OPERATORS[name](x, y)
 
+    if name == "Divide" and isinstance(a, Const) and a.value == 1 and isinstance(b, Unknown):
+        lengths = frozenset(replace(p, over_one=True) for p in b.parts if isinstance(p, Length))
+        if lengths:
+            part = ip.unknown(node, "one over a length", lengths)
+            return part.because(ip.origin(node, "one over a length"))
     return computed(ip, node, [left, right], compute)
 
 
@@ -98,7 +111,7 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
             makers = [t for t in tensors if t.maker is not None and t.coefficient is None] or tensors
             lead = makers[0]
             mixed = len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None
-            penalty = any(isinstance(e.atom, Unknown) and e.atom.parts for e in pair)
+            penalty = any(_holds_parameters(e.atom) for e in pair)
             step = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}.get(
                 name, name.lower()
             )
@@ -110,6 +123,12 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
             steps = (*lead.steps, step)[-6:]
             out.append(of(Tensor(sources, lead.maker, steps, coefficient, lead.reduction), guard=guard))
     return join_all(out)
+
+
+def _holds_parameters(atom: Atom) -> bool:
+    """Whether an unknown number was made of a model's parameters."""
+    parts = atom.parts if isinstance(atom, Unknown) else (atom,)
+    return any(isinstance(part, Params) for part in parts)
 
 
 @expression(cst.UnaryOperation)

@@ -214,6 +214,15 @@ class Params(Atom):
 
 
 @dataclass(frozen=True, slots=True)
+class Length(Atom):
+    """Among the parts of an unknown number: that it is the length of something."""
+
+    of: Atom
+    over_one: bool = False
+    """That it is one over that length."""
+
+
+@dataclass(frozen=True, slots=True)
 class Imported(Atom):
     """What an import statement binds, resolved when it is first read."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 CheckName = Literal[
     "parity-clipped-sum",
@@ -18,17 +18,13 @@ CheckName = Literal[
     "noise-std",
     "noise-fresh",
     "reproducible",
+    "private-loader",
+    "private-step",
+    "accounting",
+    "logical-batches",
 ]
 
-CHECK_NAMES: tuple[CheckName, ...] = (
-    "parity-clipped-sum",
-    "parity-norms",
-    "parity-step",
-    "sensitivity",
-    "noise-std",
-    "noise-fresh",
-    "reproducible",
-)
+CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)
 
 UNSUPPORTED = "unsupported: "
 """How the detail of a check begins that could not run because Opacus does not support the case."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from dpmigrate.analysis.ledger.circumstances import Origin
 from dpmigrate.analysis.ledger.events import Event
 from dpmigrate.analysis.ledger.things import Amount
 
@@ -21,13 +21,19 @@ class EpsilonAsked(Event):
 class DeltaGiven(Event):
     """A delta, where it is worked out: one over the number of batches or of records, or a number."""
 
-    one_over: Literal["batches", "records", ""]
+    one_over: str
+    """"batches", "records", or empty for anything else."""
     delta: Amount
+    sure: bool
+    """Whether it can be no other."""
 
 
 @dataclass(frozen=True, slots=True)
 class FellBack(Event):
     """A handler takes the failure of ``make_private`` and the program goes on to train the plain model."""
+
+    step: Origin
+    """The step without noise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,10 @@ class Escape(Event):
 
 @dataclass(frozen=True, slots=True)
 class Iterated(Event):
-    """A loop goes over a loader: the returned one (as it is, or managed), or the one passed in."""
+    """A loop goes over a loader: the returned one (as it is, or managed), the one passed in, or one that was
+    made of the same data."""
 
-    loader: Literal["returned", "managed", "passed"]
+    loader: Literal["returned", "managed", "passed", "remade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,8 @@ class FirstTouch(Event):
 
 @dataclass(frozen=True, slots=True)
 class Seeded(Event):
-    """Torch's default generator is seeded in a loop that the run was made outside of."""
+    """The generator of the noise, torch's or the run's own, is seeded in a loop inside the run."""
 
     seed: Amount
+    repeats: bool = False
+    """Whether it is certainly the same seed each time."""

@@ -36,3 +36,8 @@ class SteppedEvery(Event):
     """
 
     known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoisePatchedOut(Event):
+    """The private optimizer's ``add_noise`` is replaced by something that adds none."""

@@ -30,3 +30,5 @@ class UnknownKeyword(Event):
     name: str
     meant: str
     """The keyword that it is nearest to; empty where none is near."""
+    sure: bool
+    """Whether it is there on every path."""

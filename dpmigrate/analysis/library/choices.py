@@ -9,6 +9,9 @@ from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.values import Const, Entry, Unknown, Value
 
+SET_BY_THE_USER = "set by the user"
+"""Why the value of an option is not known."""
+
 
 def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] | None, origin: Any) -> Value:
     """A value that the user of the program sets: its default, its choices, or anything.
@@ -36,8 +39,8 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
         )
         if not default:
             others |= {Literal(symbol, ("eq", None), False)}
-        user = origin._replace(text="set by the user")
-        entries.append(Entry(Unknown(symbol, "set by the user"), shorten(others, 6), (user,)))
+        user = origin._replace(text=SET_BY_THE_USER)
+        entries.append(Entry(Unknown(symbol, SET_BY_THE_USER), shorten(others, 6), (user,)))
     return Value(tuple(entries))
 
 
@@ -45,4 +48,4 @@ def _why_possible(choices: list[Any] | None) -> str:
     """Why a value that is no default is possible at all."""
     if choices is None:
         return "set by the user; the code tests for it"
-    return "set by the user" if all(isinstance(c, bool) for c in choices) else "one of the choices"
+    return SET_BY_THE_USER if all(isinstance(c, bool) for c in choices) else "one of the choices"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Seeded
+from dpmigrate.analysis.library.choices import SET_BY_THE_USER
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, Atom, Const, External, Function, Obj, Unknown, Value, of
 
 SEEDERS = (
@@ -60,10 +63,40 @@ def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     seed = info.argument(0, "seed")
     ip.seeds.append((ip.origin(info.node, info.name), tuple(ip.loops), seed, ip.path, ip.conditional))
     ip.store.set("<global>", "seed", of(Const(True), ip.origin(info.node, info.name)))
-    for run in ip.runs.values():
-        if run.loops == tuple(ip.loops)[: len(run.loops)] and len(ip.loops) > len(run.loops):
-            ip.happen(run, Seeded(ip.at(info.node), amount_of(seed)))
+    noise_seeded(ip, info.node, seed, (run for run in ip.runs.values() if not _has_its_own(run)))
     return NONE
+
+
+def _has_its_own(run: TrainingRun) -> bool:
+    """Whether the noise is drawn from a generator that was given for it."""
+    given = run.argument("noise_generator")
+    return bool(given) and given.only != Const(None)
+
+
+def noise_seeded(ip: Interpreter, node: cst.CSTNode, seed: Value, runs: Iterable[TrainingRun]) -> None:
+    """What the noise of runs is drawn from is seeded: they are told where that is in a loop inside them."""
+    around = tuple(ip.loops)
+    for run in runs:
+        if run.loops == around[: len(run.loops)] and len(around) > len(run.loops):
+            ip.happen(run, Seeded(ip.at(node), amount_of(seed), _same_each_time(seed)))
+
+
+def _same_each_time(seed: Value) -> bool:
+    """Whether a seed is one constant, or came in from outside and is no element of anything."""
+    constants = [a for a in seed.atoms if isinstance(a, Const)]
+    others = [a for a in seed.atoms if not isinstance(a, Const)]
+    return bool(seed) and len(constants) < 2 and all(map(_handed_in, others))
+
+
+def _handed_in(atom: Atom) -> bool:
+    if not isinstance(atom, Unknown):
+        return False
+    symbol = atom.symbol
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        if symbol[2] == "element":
+            return False
+        symbol = symbol[0]
+    return atom.reason == SET_BY_THE_USER or (isinstance(symbol, tuple) and symbol[:1] == ("param",))
 
 
 @function("<unknown call>")

@@ -41,6 +41,9 @@ GPU_WORDS = (
 )
 
 
+EARLY = ".early"
+"""Suffix of a record that is there in case the script never ends."""
+
 LONGEST = 240
 """Characters of an exception's message that are repeated in the verdict."""
 
@@ -65,8 +68,13 @@ def run_script(
             record.save(out)
             saved.append(record)
 
+    def enough(record: RunRecord) -> None:
+        _complete(record, base)
+        record.save(out.with_suffix(EARLY))
+
     base = peak_memory()
     watch = Watch(settings, done)
+    watch.on_enough = enough
     status = 0
     try:
         Shim(watch).install()
@@ -77,7 +85,6 @@ def run_script(
         _seed(seed)
         watch_import(watch.other_opacus)
         _execute(request)
-        watch.record.outcome = watch.record.outcome if saved else "ended"
     except StopTraining:
         pass
     except SystemExit as leaving:

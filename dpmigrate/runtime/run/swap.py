@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.run import loaders
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.patching import family, wrap
 from dpmigrate.runtime.run.places import Place, place_of, user_frame
@@ -68,12 +69,21 @@ def install(watch: Watch) -> None:
         if bound is not None and "max_grad_norm" in kwargs:
             # The project's own optimizer may keep a copy of it.
             kwargs["max_grad_norm"] = bound
+        made = len(watch.engines)
         with _call(asked, adaptive):
             if wanted is None or wanted == asked or adaptive:
-                return original(engine, *args, **kwargs)
-            if "ghost" in asked:
-                return _ghost_script(original, engine, wanted, args, kwargs)
-            return _hooks_script(original, engine, wanted, args, kwargs, ghost_needs_clipping)
+                results = original(engine, *args, **kwargs)
+            elif "ghost" in asked:
+                results = _ghost_script(original, engine, wanted, args, kwargs)
+            else:
+                results = _hooks_script(original, engine, wanted, args, kwargs, ghost_needs_clipping)
+        if len(watch.engines) > made:
+            live = list(watch.engines.values())[-1]
+            live.accountant = getattr(engine, "accountant", None)
+            live.record.asked_multiplier = kwargs.get("noise_multiplier")
+            if isinstance(results, tuple):
+                loaders.made_private(live, kwargs.get("data_loader"), results[-1])
+        return results
 
     def with_epsilon(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:
         adaptive = "Adaptive" in type(engine).__name__ or kwargs.get("clipping") == "adaptive"

@@ -12,10 +12,11 @@ from dpmigrate.analysis.library.opacus import (
     memory,
     objects,
     pairs,
+    patches,
     results,
     zero_x,
 )
 
-LOADED = (by_hand, engines, escapes, layers, memory, objects, pairs, results, zero_x)
+LOADED = (by_hand, engines, escapes, layers, memory, objects, pairs, patches, results, zero_x)
 
 __all__ = ["LOADED"]

@@ -8,6 +8,8 @@ from dpmigrate.analysis import outcomes
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.ledger import MadeBy
+from dpmigrate.analysis.ledger.accounting import EpsilonAsked
+from dpmigrate.analysis.library.opacus.making import tell_of_delta, tell_of_the_call
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.registry import CallInfo, function, method
@@ -58,6 +60,15 @@ def _make_private_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value
     return private_run(ip, info, None)
 
 
+@method(("engine", "adaptive-engine"), "get_epsilon")
+def _get_epsilon(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """What was spent so far, by every run that this engine made."""
+    for run in [run for run in ip.runs.values() if run.engine == e.atom]:
+        ip.happen(run, EpsilonAsked(ip.at(info.node, e.guard), aimed=False))
+        tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
+    return ip.unknown(info.node, "an epsilon")
+
+
 def _handed_in(atom: Atom) -> bool:
     """Whether something unknown came in as a parameter or an attribute, and is no call's result."""
     symbol = atom.symbol if isinstance(atom, Unknown) else None
@@ -94,6 +105,7 @@ def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
         run = record_run(ip, info, call, mode, entry, shown_modes(modes), asked, guard)
         run.engine = engine
         run.adaptive = engine is not None and engine.kind == "adaptive-engine"
+        tell_of_the_call(ip, run, info)
         result = Obj("private-result", ("result", id(info.node), ip.context, mode), ip.module, info.node, run)
         out.append(of(result, *entry.because, guard=entry.guard))
     return join_all(out)

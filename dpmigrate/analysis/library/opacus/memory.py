@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Iterated, Manager, ManagerUsed
+from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.opacus.empty_batches import enclosing_loop, skips_of_empty_batches
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch.data import loader_read
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.values import (
@@ -78,9 +83,22 @@ def manage(ip: Interpreter, info: CallInfo, manager: Manager, maximum: Value) ->
 def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     assert isinstance(e.atom, Obj)
     for entry in (e.atom.data or NOTHING).entries:
+        guard = entry.guard | e.guard
         if isinstance(entry.atom, Obj) and entry.atom.kind == "dp-loader":
-            ip.happen(entry.atom.data, Iterated(ip.at(node, entry.guard | e.guard), "managed"))
+            run = entry.atom.data
+            ip.happen(run, Iterated(ip.at(node, guard), "managed"))
+            for skip in skips_of_empty_batches(loop_over(ip, node)):
+                there = replace(ip.at(node, guard), origin=ip.origin(skip.node))
+                ip.happen(run, BatchSkipped(there, skip.how))
+        elif isinstance(entry.atom, Obj) and entry.atom.kind in ("loader", "instance"):
+            loader_read(ip, real(entry.atom), node, guard)
     return ip.unknown(node, "a batch")
+
+
+def loop_over(ip: Interpreter, node: cst.CSTNode) -> cst.For | None:
+    """The loop whose ``in`` a node stands behind."""
+    function = ip.frame.function
+    return enclosing_loop(function.node if function is not None else ip.module.tree, node)
 
 
 registry.ITERATION["managed-loader"] = _iterate_managed

@@ -19,6 +19,7 @@ from dpmigrate.analysis.values import (
     NOTHING,
     Const,
     Entry,
+    Length,
     Module,
     Obj,
     Seq,
@@ -195,7 +196,9 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(only, Seq) and only.items is not None:
             return const(len(only.items))
         if isinstance(only, Obj):
-            return of(Unknown(("len", only.key), "a length", frozenset({only})))
+            return of(Unknown(("len", only.key), "a length", frozenset({only, Length(only)})))
+        if isinstance(only, Unknown):
+            return ip.unknown(info.node, "a length", frozenset({Length(only)}))
     if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
         return join_all([*info.positional, ip.unknown(info.node, "an extreme")])
     return ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger import Iterated
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw
@@ -12,7 +13,10 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method, pref
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.values import (
     NONE,
+    NOTHING,
+    Atom,
     Entry,
+    Obj,
     Seq,
     Value,
     of,
@@ -40,9 +44,38 @@ def _init_loader(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 def _iterate_loader(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    for run in runs_of_raw(ip, real(e.atom)):
-        ip.happen(run, Iterated(ip.at(node, e.guard), "passed"))
+    loader_read(ip, real(e.atom), node, e.guard)
     return ip.unknown(node, "a batch")
+
+
+def loader_read(ip: Interpreter, loader: Atom, node: cst.CSTNode, guard: Guard) -> None:
+    """A loop goes over a loader that no engine returned: runs that were given it, or its data, are told."""
+    given = list(runs_of_raw(ip, loader))
+    for run in given:
+        ip.happen(run, Iterated(ip.at(node, guard), "passed"))
+    held = ip.read(loader, "dataset")
+    dataset = held.only if held else None
+    if given or not isinstance(dataset, Obj):
+        return
+    for run in list(ip.runs.values()):
+        others = (ip.read(raw, "dataset") for raw in run.raw_loaders)
+        if any(other is not None and _same_data(other.only, dataset) for other in others):
+            ip.happen(run, Iterated(ip.at(node, guard), "remade"))
+
+
+def _same_data(one: Atom | None, other: Obj) -> bool:
+    """Whether two data sets are one, or made in one place of the program."""
+    return one == other or (isinstance(one, Obj) and one.node is not None and one.node is other.node)
+
+
+@function("<iterated>")
+def _iterate_unknown(ip: Interpreter, info: CallInfo) -> Value:
+    """A loop over something that came in from outside: the loader passed in, where an engine was given it."""
+    for e in info.positional[0].entries:
+        for run in list(ip.runs.values()):
+            if e.atom in run.argument("data_loader").atoms:
+                ip.happen(run, Iterated(ip.at(info.node, e.guard), "passed"))
+    return NOTHING
 
 
 registry.ITERATION["loader"] = _iterate_loader

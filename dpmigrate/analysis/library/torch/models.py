@@ -163,6 +163,11 @@ def set_to_none(info: CallInfo, default: bool) -> Clearing:
     return "unknown"
 
 
+@method("params", "item", "tolist", "numpy", "numel", "nelement", "size", "dim", "element_size")
+def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return ip.unknown(info.node, f"result of {info.name}")
+
+
 @method("params", "zero_", "detach_", "requires_grad_", "data", "*")
 def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(e.atom, Params):

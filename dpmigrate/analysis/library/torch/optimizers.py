@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import Stepped
+from dpmigrate.analysis.ledger import Circumstances, Stepped
+from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
 from dpmigrate.analysis.library.torch.models import models_in, set_to_none
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
     Entry,
@@ -42,4 +46,14 @@ def _optimizer_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
         ip.happen(run, Stepped(ip.at(info.node, e.guard), raw=True))
+        _fell_back(ip, run, ip.at(info.node, e.guard))
     return NONE
+
+
+def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
+    """The plain optimizer steps where making the run had raised: the program goes on without privacy."""
+    for raised in here.guard:
+        handler, missing = ip.fallbacks.get(raised, (here.origin, ()))
+        if run in missing:
+            there = replace(here, origin=handler, guard=here.guard - {raised})
+            ip.happen(run, FellBack(there, here.origin))

@@ -6,6 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
+from dpmigrate.analysis.library.seeds import noise_seeded
 from dpmigrate.analysis.values import (
     Entry,
     Value,
@@ -25,7 +26,8 @@ def _make_generator(ip: Interpreter, info: CallInfo) -> Value:
 def _seed_generator(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.store.set(e.atom, "<state>", const("seeded", ip.origin(info.node, "manual_seed")))
     ip.store.set(e.atom, "<seed>", info.argument(0, "seed"))
-    ip.notes.setdefault(("seeded in loop", e.atom), []).append((tuple(ip.loops), ip.origin(info.node)))
+    drawn = (run for run in ip.runs.values() if e.atom in run.argument("noise_generator").atoms)
+    noise_seeded(ip, info.node, info.argument(0, "seed"), drawn)
     return of(e.atom)
 
 

@@ -1,0 +1,160 @@
+"""Facts about what feeds training, and about what the accountant is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Constant, Given
+from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, FellBack, MadeInstead
+from dpmigrate.analysis.ledger.events import Backward, Iterated
+from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
+from dpmigrate.analysis.tree import children
+from dpmigrate.model import Tri
+
+LARGE_DELTA = 1e-2
+CLIPS_NOTHING = 1e4
+"""A `max_grad_norm` that no gradient of a real model reaches."""
+
+
+# -- the loader -------------------------------------------------------------------------------
+
+
+@fact
+def _not_the_private_loader(s: Subject) -> Tri:
+    """Whether a loop goes over another loader than the one that the engine returned."""
+    if not isinstance(s.event, Iterated) or s.event.loader not in ("passed", "remade"):
+        return False
+    s.notes["loader"] = {
+        "passed": "the loader that was passed in",
+        "remade": "another loader of the same data",
+    }[s.event.loader]
+    return True
+
+
+@fact
+def _feeds_training(s: Subject) -> Tri:
+    """Whether a private backward pass happens in the loop over this loader."""
+    if s.event is None:
+        return False
+    node, chain = s.event.origin.node, s.event.chain
+    inside = [e for e in s.run.happened(Backward) if e.chain[: len(chain)] == chain]
+    return any(_loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
+
+
+def _loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
+    """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
+    if isinstance(loop, cst.For) and _contains(loop.iter, iterated):
+        return True
+    taken = iterated.func if isinstance(iterated, cst.Call) else None
+    by_next = isinstance(taken, cst.Name) and taken.value == "next"
+    return by_next and isinstance(loop, (cst.For, cst.While)) and _contains(loop.body, iterated)
+
+
+def _contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
+    return root is wanted or any(_contains(child, wanted) for child in children(root))
+
+
+@fact
+def _fixed_batches(s: Subject) -> Tri:
+    """Whether Poisson sampling is switched off."""
+    return _number(s.run.argument("poisson_sampling"), lambda value: value is False)
+
+
+@fact
+def _subset_sampler(s: Subject) -> Tri:
+    """Whether the sampler keeps to a part of the records."""
+    if not isinstance(s.event, SamplerGiven):
+        return False
+    s.notes["sampler"] = s.event.name
+    return s.event.sampler == "subset"
+
+
+# -- the accountant ---------------------------------------------------------------------------
+
+
+@fact
+def _epsilon_asked(s: Subject) -> Tri:
+    """Whether an epsilon is asked for, or aimed at."""
+    asked = list(s.run.happened(EpsilonAsked))
+    return any(not e.guard for e in asked) or (None if asked else False)
+
+
+@fact
+def _one_over_batches(s: Subject) -> Tri:
+    return _delta_of(s, "batches")
+
+
+@fact
+def _one_over_records(s: Subject) -> Tri:
+    return _delta_of(s, "records")
+
+
+def _delta_of(s: Subject, counted: str) -> Tri:
+    if not isinstance(s.event, DeltaGiven) or s.event.one_over != counted:
+        return False
+    return True if s.event.sure else None
+
+
+@fact
+def _large_number(s: Subject) -> Tri:
+    """Whether delta is a number of the program that is larger than any guarantee bears."""
+    if not isinstance(s.event, DeltaGiven) or s.event.delta.number is None:
+        return False
+    s.notes["delta"] = f"{s.event.delta.number:g}"
+    if s.event.delta.number < LARGE_DELTA:
+        return False
+    return True if s.event.sure else None
+
+
+@fact
+def _made_of_the_same_model(s: Subject) -> Tri:
+    """Whether the call that failed may have put its hooks into the model of this one."""
+    return None if isinstance(s.event, MadeInstead) and s.event.again else False
+
+
+@fact
+def _promises_less(s: Subject) -> Tri:
+    """Whether this run takes the place of one that was to keep to an epsilon, and does not."""
+    return None if isinstance(s.event, MadeInstead) and s.event.weaker else False
+
+
+@fact
+def _falls_back(s: Subject) -> Tri:
+    """Whether a plain step follows where the call failed; that it ever fails is nowhere written."""
+    return None if isinstance(s.event, FellBack) else False
+
+
+# -- the call ---------------------------------------------------------------------------------
+
+
+@fact
+def _unknown_keyword(s: Subject) -> Tri:
+    """Whether a keyword is none of any release."""
+    if not isinstance(s.event, UnknownKeyword):
+        return False
+    s.notes["keyword"] = s.event.name
+    s.notes["meant"] = f" (meant: `{s.event.meant}`?)" if s.event.meant else ""
+    return True if s.event.sure else None
+
+
+@fact
+def _zero_noise(s: Subject) -> Tri:
+    """Whether the noise multiplier is a zero that the program itself names."""
+    return _number(s.run.argument("noise_multiplier"), lambda value: value == 0)
+
+
+@fact
+def _clips_nothing(s: Subject) -> Tri:
+    """Whether the clipping norm is one that no gradient reaches."""
+    value = s.run.argument("max_grad_norm")
+    return _number(value, lambda number: isinstance(number, (int, float)) and number >= CLIPS_NOTHING)
+
+
+def _number(given: Given, wanted: Callable[[object], bool]) -> Tri:
+    """Whether an argument is a constant of a kind: None where it only can be, by what the program names."""
+    answers = [isinstance(what, Constant) and wanted(what.value) for what in given.each]
+    return None if any(answers) and not all(answers) else any(answers)

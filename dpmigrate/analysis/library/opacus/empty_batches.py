@@ -1,0 +1,142 @@
+"""Loops that take no step for an empty batch, as their text has it.
+
+Whether a batch is empty is chance: the test for it cannot be followed as a value. So the loop's own
+statements are read: a test of a length, a shape or a count of something that the loop binds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import libcst as cst
+
+from dpmigrate.analysis.tree import children
+
+_SIZES = frozenset(["size", "numel", "nelement", "dim"])
+_EMPTY = {"Equal": (0,), "LessThan": (1, 2), "LessThanEqual": (0, 1)}
+_FULL = {"NotEqual": (0,), "GreaterThan": (0, 1), "GreaterThanEqual": (1, 2)}
+"""Comparisons of a size with which a batch is told to be empty (or of one example, which skips as well)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A statement by which a loop takes no step for an empty batch."""
+
+    node: cst.CSTNode
+    how: Literal["continue", "break", "if"]
+
+
+def enclosing_loop(root: cst.CSTNode, iterated: cst.CSTNode) -> cst.For | None:
+    """The loop below ``root`` that goes over ``iterated``."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, cst.For) and _contains(node.iter, iterated):
+            return node
+        stack.extend(children(node))
+    return None
+
+
+def _contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
+    return root is wanted or any(_contains(child, wanted) for child in children(root))
+
+
+def skips_of_empty_batches(loop: cst.For | None) -> Iterator[Skip]:
+    """The statements of a loop that leave out the step for an empty batch."""
+    if loop is None:
+        return
+    bound = _names(loop.target)
+    for statement in loop.body.body:
+        if isinstance(statement, cst.If):
+            how = _skips(statement, bound)
+            if how is not None:
+                yield Skip(statement, how)
+                return
+        if _calls(statement, "step"):
+            return
+        for assign in _assignments(statement):
+            bound |= _names(assign)
+
+
+def _skips(node: cst.If, bound: frozenset[str]) -> Literal["continue", "break", "if"] | None:
+    if _tells(node.test, bound, _EMPTY, negated=True):
+        last = _last(node.body)
+        if isinstance(last, cst.Continue) and not _calls(node.body, "step"):
+            return "continue"
+        if isinstance(last, cst.Break) and not _calls(node.body, "step"):
+            return "break"
+    elif _tells(node.test, bound, _FULL, negated=False) and node.orelse is None and _calls(node.body, "step"):
+        return "if"
+    return None
+
+
+def _last(body: cst.BaseSuite) -> cst.CSTNode | None:
+    statement = body.body[-1] if body.body else None
+    return statement.body[-1] if isinstance(statement, cst.SimpleStatementLine) else statement
+
+
+def _tells(
+    test: cst.BaseExpression, bound: frozenset[str], table: dict[str, tuple[int, ...]], negated: bool
+) -> bool:
+    """Whether a test says of a batch that it is empty (``negated``), or that it is not."""
+    if isinstance(test, cst.BooleanOperation):
+        parts = (test.left, test.right)
+        return any(_tells(part, bound, table, negated) for part in parts)
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        return negated and _is_size(test.expression, bound)
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        target = test.comparisons[0]
+        number = target.comparator
+        wanted = table.get(type(target.operator).__name__, ())
+        return (
+            isinstance(number, cst.Integer) and int(number.value, 0) in wanted and _is_size(test.left, bound)
+        )
+    return not negated and _is_size(test, bound)
+
+
+def _is_size(node: cst.BaseExpression, bound: frozenset[str]) -> bool:
+    """Whether an expression is the size of something that the loop binds: ``len(x)``, ``x.shape[0]``..."""
+    if isinstance(node, cst.Subscript):
+        node = node.value
+        if isinstance(node, cst.Attribute) and node.attr.value == "shape":
+            return _root(node) in bound
+    if not isinstance(node, cst.Call):
+        return False
+    if isinstance(node.func, cst.Name) and node.func.value == "len" and node.args:
+        return _root(node.args[0].value) in bound
+    return isinstance(node.func, cst.Attribute) and node.func.attr.value in _SIZES and _root(node) in bound
+
+
+def _root(node: cst.CSTNode) -> str:
+    """The name that an expression of attributes, items and calls begins with."""
+    while not isinstance(node, cst.Name):
+        if isinstance(node, (cst.Attribute, cst.Subscript)):
+            node = node.value
+        elif isinstance(node, cst.Call):
+            node = node.func
+        else:
+            return ""
+    return node.value
+
+
+def _assignments(statement: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    if isinstance(statement, cst.SimpleStatementLine):
+        for part in statement.body:
+            if isinstance(part, cst.Assign):
+                yield from (target.target for target in part.targets)
+
+
+def _names(target: cst.CSTNode) -> frozenset[str]:
+    if isinstance(target, cst.Name):
+        return frozenset({target.value})
+    if isinstance(target, (cst.Tuple, cst.List)):
+        return frozenset().union(*(_names(element.value) for element in target.elements))
+    return frozenset()
+
+
+def _calls(node: cst.CSTNode, name: str) -> bool:
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == name:
+        return True
+    return any(_calls(child, name) for child in children(node))

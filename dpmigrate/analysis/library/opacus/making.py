@@ -1,0 +1,113 @@
+"""What a ``make_private*`` call says beside the mode: keywords, the sampler of the loader, and delta."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked
+from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
+from dpmigrate.analysis.library.opacus.patches import tell_of_patches
+from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import keyword_node
+from dpmigrate.analysis.values import Absent, Const, Length, Obj, Unknown, Value
+
+KEYWORDS = (
+    "module",
+    "optimizer",
+    "criterion",
+    "data_loader",
+    "noise_multiplier",
+    "max_grad_norm",
+    "batch_first",
+    "loss_reduction",
+    "poisson_sampling",
+    "clipping",
+    "noise_generator",
+    "grad_sample_mode",
+    "wrap_model",
+    "rand_on_empty",
+)
+_WITH_EPSILON = ("target_epsilon", "target_delta", "epochs", "epsilon_tolerance", "alphas")
+_ADAPTIVE = (
+    "target_unclipped_quantile",
+    "clipbound_learning_rate",
+    "max_clipbound",
+    "min_clipbound",
+    "unclipped_num_std",
+    "initial_noise_multiplier",
+)
+"""What adaptive clipping takes, by engine or by ``clipping="adaptive"``."""
+
+SAMPLERS = {
+    "torch.utils.data.SubsetRandomSampler": "subset",
+    "torch.utils.data.WeightedRandomSampler": "weighted",
+}
+
+
+def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
+    """Record what one call of an engine says, on the run that it makes."""
+    _keywords(ip, run, info)
+    _samplers(ip, run)
+    tell_of_patches(ip, run, info.node)
+    if run.call == "make_private_with_epsilon":
+        ip.happen(run, EpsilonAsked(ip.at(info.node), aimed=True))
+        tell_of_delta(ip, run, info.argument(None, "target_delta"), info.node)
+
+
+def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
+    known = (*KEYWORDS, *(_WITH_EPSILON if run.call == "make_private_with_epsilon" else ()), *_ADAPTIVE)
+    for name, value in info.keywords.items():
+        sure = all(not isinstance(a, Absent) for a in value.atoms)
+        if name not in known and value:
+            near = get_close_matches(name, known, n=1)
+            there = replace(ip.at(info.node), origin=_written(ip, info.node, name))
+            ip.happen(run, UnknownKeyword(there, name, near[0] if near else "", sure))
+
+
+def _written(ip: Interpreter, call: cst.CSTNode, name: str) -> Origin:
+    """Where a keyword is written, where it is in the call itself."""
+    return ip.origin(keyword_node(call, name) or call, name)
+
+
+def _samplers(ip: Interpreter, run: TrainingRun) -> None:
+    for loader in run.raw_loaders:
+        for e in (ip.read(loader, "sampler") or Value()).entries:
+            kind = SAMPLERS.get(str(e.atom.data)) if isinstance(e.atom, Obj) else None
+            if kind is None or not isinstance(e.atom, Obj) or e.atom.node is None or e.atom.module is None:
+                continue
+            there = replace(ip.at(e.atom.node, e.guard), origin=Origin(e.atom.module, e.atom.node))
+            name = str(e.atom.data).rpartition(".")[2]
+            ip.happen(run, SamplerGiven(there, "subset" if kind == "subset" else "weighted", name))
+
+
+def tell_of_delta(ip: Interpreter, run: TrainingRun, given: Value, node: cst.CSTNode) -> None:
+    """Record every delta that a value can stand for, at the place where it is worked out."""
+    for e in given.entries:
+        there = replace(ip.at(node, e.guard), origin=e.because[-1] if e.because else ip.origin(node))
+        sure = len(given.atoms) == 1
+        if isinstance(e.atom, Const):
+            ip.happen(run, DeltaGiven(there, "", amount_of(Value((e,))), sure))
+        elif isinstance(e.atom, Unknown):
+            for part in e.atom.parts:
+                if isinstance(part, Length) and part.over_one:
+                    ip.happen(run, DeltaGiven(there, _counted(run, part), amount_of(Value((e,))), sure))
+
+
+def _counted(run: TrainingRun, length: Length) -> str:
+    """What a length counts: "batches" of a loader, "records" of a data set, or neither for sure."""
+    thing = length.of
+    if isinstance(thing, Obj):
+        if thing.kind in ("loader", "dp-loader", "managed-loader"):
+            return "batches"
+        return "records" if thing.kind == "dataset" else ""
+    symbol = thing.symbol if isinstance(thing, Unknown) else None
+    if isinstance(symbol, tuple) and symbol[1:] == (".", "dataset"):
+        return "records"
+    return "batches" if thing in run.argument("data_loader").atoms else ""

@@ -1,0 +1,59 @@
+"""Opacus's own methods, replaced by the program: noise that is no longer added."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.gradients import NoisePatchedOut
+from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.values import NONE, Function, Obj, Value
+
+_OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
+_DRAWS = re.compile(r"noise|normal|rand|laplace|gauss", re.IGNORECASE)
+_PATCHED = "noise patched out"
+
+
+@function("<assign dp-optimizer.add_noise>")
+def _of_one_optimizer(ip: Interpreter, info: CallInfo) -> Value:
+    optimizers, new = info.positional
+    for atom in optimizers.atoms:
+        if isinstance(atom, Obj) and _adds_none(new):
+            ip.happen(atom.data, NoisePatchedOut(ip.at(info.node)))
+    return NONE
+
+
+@function(*(f"<assign opacus.{name}.add_noise>" for name in _OPTIMIZERS))
+def _of_a_class(ip: Interpreter, info: CallInfo) -> Value:
+    if _adds_none(info.positional[1]):
+        ip.notes.setdefault(_PATCHED, []).append(ip.origin(info.node))
+        for run in list(ip.runs.values()):
+            tell_of_patches(ip, run, info.node)
+    return NONE
+
+
+def tell_of_patches(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> None:
+    """Record on a run what was done to the class of its optimizer."""
+    patches: list[Origin] = ip.notes.get(_PATCHED, [])
+    for origin in patches:
+        ip.happen(run, NoisePatchedOut(replace(ip.at(node), origin=origin)))
+
+
+def _adds_none(new: Value) -> bool:
+    """Whether a function of the program speaks of nothing that is random."""
+    made = new.only
+    return isinstance(made, Function) and not _speaks_of_chance(made.node)
+
+
+def _speaks_of_chance(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.FunctionDef):
+        return any(map(_speaks_of_chance, children(node.body)))
+    if isinstance(node, cst.Name) and _DRAWS.search(node.value):
+        return True
+    return any(map(_speaks_of_chance, children(node)))
