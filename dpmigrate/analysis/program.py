@@ -19,6 +19,7 @@ from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.switches import switches_of
 from dpmigrate.analysis.values import Unknown
 from dpmigrate.workspace.errors import own_error
+from dpmigrate.workspace.source import is_too_large
 
 _LOADED = (
     *(calls, exceptions, expressions, flow, operators, statements, strings),
@@ -106,7 +107,9 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Gr
     def imports(key: str) -> frozenset[str]:
         if key not in known:
             text = texts.text(key)
-            found = imports_in(modules, key, text) if b"import" in text else ()
+            # What is too large is not parsed, and its imports lead nowhere; those of a notebook are few.
+            read = b"import" in text and (key.endswith(".ipynb") or not is_too_large(text))
+            found = imports_in(modules, key, text) if read else ()
             known[key] = frozenset(k for k in found if modules.library_path(k) is None)
         return known[key]
 

@@ -8,7 +8,10 @@ itself settles it.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,9 +47,20 @@ Judge = Callable[["Project", Sequence["Group"]], Share]
 _task: tuple[Project, Judge] | None = None
 
 
-def _begin(project: Project, judge: Judge) -> None:
+def _begin(project: Project, judge: Judge, parent: int) -> None:
     global _task
     _task = project, judge
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    """End this process once its parent is gone, killed or not: a pool would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _work(chosen: Sequence[Group]) -> Share:
@@ -66,7 +80,7 @@ def judge_shared(project: Project, chosen: list[Group], jobs: int, judge: Judge)
 
     # Forked children have what is read and imported so far; elsewhere that is neither safe nor there.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(len(bins), context, _begin, (project, judge)) as pool:
+    with ProcessPoolExecutor(len(bins), context, _begin, (project, judge, os.getpid())) as pool:
         return join(list(pool.map(_work, bins)))
 
 

@@ -208,6 +208,11 @@ def _count(python: str) -> int:
     return len(LINE.findall(python))
 
 
+def is_too_large(text: bytes) -> bool:
+    """Whether Python text is more than is analysed."""
+    return len(text) > MAX_PYTHON_BYTES or len(text.translate(None, _NO_MARKS)) > MAX_MARKS
+
+
 def _check_size(text: bytes) -> None:
     if len(text) > MAX_PYTHON_BYTES:
         raise Unreadable(f"too large to analyse: {len(text) / 1e6:.1f} MB of Python, the limit is 4 MB")
