@@ -16,6 +16,7 @@ from dpmigrate.analysis.ledger.gradients import (
     NoisePatchedOut,
     SteppedEvery,
 )
+from dpmigrate.analysis.ledger.models import OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
@@ -32,6 +33,8 @@ EVENTS: dict[str, type[Event]] = {
     "reseeding": Seeded,
     "sampler": SamplerGiven,
     "step-by-counter": SteppedEvery,
+    "sequence-layer": SequenceLayer,
+    "ordinary-optimizer": OrdinaryOptimizer,
 }
 """The events, by the name of the subject."""
 

@@ -27,7 +27,10 @@ from dpmigrate.versions.releases import between
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
 
-LEFT_WORDS = ("maker", "step", "criterion", "consequence", "loader", "sampler", "delta", "keyword", "meant")
+LEFT_WORDS = (
+    *("maker", "step", "criterion", "consequence", "optimizer"),
+    *("loader", "sampler", "delta", "keyword", "meant"),
+)
 """Words that some facts leave in ``subject.notes`` for the message."""
 
 

@@ -28,13 +28,13 @@ class OutputFull(click.ClickException):
 
 
 def emit(text: str, output: str | None = None) -> None:
-    """Write `text` to the file `output`, or to standard output.
+    """Write `text` to the file `output`, or to standard output (None, or ``-``).
 
     Raises click.ClickException when the file cannot be written, `OutputGone` when standard output is
     closed, by us or by a reader that has gone away (``| head``), and `OutputFull` when it takes no more.
     """
     text = clean_lines(text)
-    if output is not None:
+    if output is not None and output != "-":
         _replace(output, text.encode("utf-8", "backslashreplace"))
         return
     if not text:

@@ -1,7 +1,8 @@
 """One project as scan and fix see it: its files, what was analysed of them, and its Opacus pins.
 
 ``opening`` makes one, from the telling files on; ``texts`` reads and parses its files on demand;
-``dependencies`` reads what it declares of Opacus, where something private was found.
+``users`` tells who imports a module; ``dependencies`` reads what it declares of Opacus, where something
+private was found.
 """
 
 from __future__ import annotations
@@ -65,6 +66,13 @@ class Project:
         if source is not None:
             return source.lines(cell)
         return shown_lines(self.dependencies[path]) if path in self.dependencies else ()
+
+    def file_lines(self, path: str, cell: int) -> tuple[int, ...]:
+        """The line of the file for every line of a notebook's cell; none of an unknown file."""
+        source = self.sources.get(path)
+        if source is None or source.notebook is None:
+            return ()
+        return source.notebook.text.file_lines(cell)
 
     @property
     def analysed(self) -> int:

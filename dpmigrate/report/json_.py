@@ -47,6 +47,10 @@ def document(result: ScanResult) -> dict[str, Any]:
         "findings": [
             _finding(finding, position) for finding in sorted(result.findings, key=lambda f: f.sort_key)
         ],
+        "suppressed": [
+            {**_finding(held.finding, position), "by": held.by}
+            for held in sorted(result.suppressed, key=lambda s: s.finding.sort_key)
+        ],
     }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span
+from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span, Suppressed
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
@@ -31,6 +31,7 @@ class Share(NamedTuple):
 
     runs: list[Run]
     findings: list[Finding]
+    suppressed: list[Suppressed]
     not_analysed: list[NotAnalysed]
     analysed: frozenset[str] = frozenset()
     cut_short: tuple[CutShort, ...] = ()
@@ -39,6 +40,7 @@ class Share(NamedTuple):
     unused_ignores: frozenset[Span] = frozenset()
     """The findings that are about a comment which suppressed nothing here."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
+    file_lines: Mapping[tuple[str, int], tuple[int, ...]] = MappingProxyType({})
 
 
 Judge = Callable[["Project", Sequence["Group"]], Share]
@@ -108,26 +110,39 @@ def join(shares: Sequence[Share]) -> Share:
     number = {(s, i): n for n, (s, i, _) in enumerate(placed)}
     used = frozenset[tuple[str, int]]().union(*(share.used_ignores for share in shares))
     merged: dict[tuple[object, ...], Finding] = {}
+    kept_back: dict[tuple[object, ...], Suppressed] = {}
     for s, share in enumerate(shares):
         for finding in share.findings:
             comment = finding.span.path, finding.span.line
             if finding.span in share.unused_ignores and comment in used:
                 continue
-            if finding.run is not None:
-                finding = finding._replace(run=number[s, finding.run])
+            finding = _numbered(finding, s, number)
             key = (finding.rule, finding.span)
             old = merged.get(key)
             merged[key] = finding if old is None else min(old, finding, key=_surest_first)
+        for held in share.suppressed:
+            finding = _numbered(held.finding, s, number)
+            key = (finding.rule, finding.span)
+            known = kept_back.get(key)
+            if known is None or _surest_first(finding) < _surest_first(known.finding):
+                kept_back[key] = Suppressed(finding, held.by)
     return Share(
         runs=[run for _, _, run in placed],
         findings=sorted(merged.values(), key=lambda f: f.sort_key),
+        suppressed=sorted(kept_back.values(), key=lambda held: held.finding.sort_key),
         not_analysed=list(dict.fromkeys(n for share in shares for n in share.not_analysed)),
         analysed=frozenset[str]().union(*(share.analysed for share in shares)),
         cut_short=tuple(cut for share in shares for cut in share.cut_short),
         used_ignores=used,
         unused_ignores=frozenset[Span]().union(*(share.unused_ignores for share in shares)),
         lines={key: lines for share in shares for key, lines in share.lines.items()},
+        file_lines={key: lines for share in shares for key, lines in share.file_lines.items()},
     )
+
+
+def _numbered(finding: Finding, share: int, number: Mapping[tuple[int, int], int]) -> Finding:
+    """A finding of a share with its run's number among those of all."""
+    return finding if finding.run is None else finding._replace(run=number[share, finding.run])
 
 
 def _surest_first(finding: Finding) -> tuple[bool, int]:

@@ -136,8 +136,10 @@ class Workspace:
         return self.settings.absolute(shown)
 
 
-def discover(paths: Sequence[str | Path], settings: Settings) -> Workspace:
+def discover(paths: Sequence[str | Path], settings: Settings, unsaved: str | None = None) -> Workspace:
     """The workspace of the given PATHs (the current folder when there are none).
+
+    ``unsaved`` is one of them that need not be on disk.
 
     Raises :class:`UsageError` for a PATH that does not exist, and for a wrong configuration.
     """
@@ -149,6 +151,12 @@ def discover(paths: Sequence[str | Path], settings: Settings) -> Workspace:
     for given in paths or (here,):
         path = os.path.abspath(os.path.join(here, given))
         shown = display_path(path, here)
+        if given == unsaved:
+            real = os.path.realpath(path)
+            roots.setdefault(settings.roots.root_of(os.path.dirname(real)))
+            files.setdefault(real)
+            settings.config_of(real)
+            continue
         try:
             mode = os.lstat(path).st_mode
         except (OSError, ValueError) as error:

@@ -27,7 +27,14 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
     run("scan")
     (call,) = api.calls
     settings = call.pop("settings")
-    assert call == {"paths": (".",), "jobs": None, "stdin": None}
+    assert call == {
+        "paths": (".",),
+        "jobs": None,
+        "stdin": None,
+        "stdin_filename": None,
+        "baseline": (),
+        "diff_base": None,
+    }
     assert settings.cwd == str(tmp_path)
     assert settings.given == Config()
 

@@ -28,6 +28,7 @@ def test_no_finding_is_a_whole_document(empty: ScanResult) -> None:
         "files": {"seen": 3, "analysed": 0, "not_analysed": [], "warnings": [], "cut_short": []},
         "runs": [],
         "findings": [],
+        "suppressed": [],
     }
 
 

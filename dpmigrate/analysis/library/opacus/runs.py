@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
 from dpmigrate.analysis.ledger import MadeBy
+from dpmigrate.analysis.ledger.circumstances import Circumstances
+from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
 from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, Obj, Unknown, Value, join_all, of
 
@@ -115,7 +118,16 @@ def record_run(
     run.mode_atom = entry.atom
     ip.runs[key] = run
     hand_over(ip, run)
+    if run.ghost:
+        _look_into_models(ip, run)
     return run
+
+
+def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
+    """Record what ghost clipping gets wrong in some kinds of layers."""
+    for model in run.raw_models:
+        for origin in linear_on_sequences(ip, model):
+            ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
 
 
 def _given_again(run: TrainingRun, info: CallInfo, guard: Guard) -> None:
