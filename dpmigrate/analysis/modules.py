@@ -95,6 +95,7 @@ class Modules:
         """Every folder with modules below it, by each of the names that an import can give it."""
         keys = [p for p in paths if p.endswith(".py")]
         self._libraries = _library_folders(keys)
+        self._checkouts = _checkouts(keys, self._libraries)
         for path in keys:
             parts = PurePosixPath(path).with_suffix("").parts
             if parts[-1] == "__init__":
@@ -120,9 +121,9 @@ class Modules:
         return None
 
     def in_library(self, key: str) -> bool:
-        """Whether a file belongs to Opacus or a fork, its test-suite included."""
+        """Whether a file belongs to Opacus or a fork, its tests included, or to a copy of the whole."""
         parts = PurePosixPath(key).parts
-        return any(parts[: len(folder)] == folder for folder in self._libraries)
+        return any(parts[: len(folder)] == folder for folder in (*self._libraries, *self._checkouts))
 
     def loaded(self) -> list[ModuleInfo]:
         """Every module that was parsed so far, the files that notebooks write included."""
@@ -142,7 +143,7 @@ class Modules:
                 return None
             base = folder[: len(folder) - (level - 1)]
             return self._exact(base + parts)
-        if not parts:
+        if not parts or parts[0] in INSTALLED:
             return None
         candidates = self._by_suffix.get(parts, ())
         if not candidates:
@@ -173,7 +174,11 @@ class Modules:
             if level - 1 > len(folder):
                 return False
             return folder[: len(folder) - (level - 1)] + parts in self._folders
-        return parts in self._folders
+        return parts[0] not in INSTALLED and parts in self._folders
+
+
+INSTALLED = frozenset(["opacus", "torch"])
+"""Packages that an import of their name means, whatever folders of that name the project has."""
 
 
 _TELLING = frozenset(
@@ -209,6 +214,21 @@ def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:
             if part == "opacus" and "/".join(path.parts[end:]) in _TELLING:
                 found.add(path.parts[:end])
     return sorted(found)
+
+
+def _checkouts(keys: Iterable[str], libraries: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The folders that hold a whole copy of Opacus's repository, one that is the project itself excepted.
+
+    Such a folder is named after it, or has its benchmarks beside the library.
+    """
+    known = set(keys)
+    found = []
+    for *above, name in libraries:
+        marks = ("setup.py", "benchmarks/run_benchmarks.py")
+        here = [mark for mark in marks if "/".join([*above, mark]) in known]
+        if above and name == "opacus" and here and ("opacus" in above[-1].lower() or len(here) == 2):
+            found.append(tuple(above))
+    return found
 
 
 def _shared(a: tuple[str, ...], b: tuple[str, ...]) -> int:

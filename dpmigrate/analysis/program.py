@@ -110,16 +110,16 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Gr
             # What is too large is not parsed, and its imports lead nowhere; those of a notebook are few.
             read = b"import" in text and (key.endswith(".ipynb") or not is_too_large(text))
             found = imports_in(modules, key, text) if read else ()
-            known[key] = frozenset(k for k in found if modules.library_path(k) is None)
+            known[key] = frozenset(k for k in found if not modules.in_library(k))
         return known[key]
 
-    entries = [k for k in telling if modules.library_path(k) is None]
+    entries = [k for k in telling if not modules.in_library(k)]
     callers: dict[str, None] = {}
     frontier = set(entries)
     for _ in range(3):
         names = {_module_name(k) for k in frontier if not k.endswith(".ipynb")}
         found = [k for k in texts.mentioning(names) if k not in callers] if names else []
-        frontier = {k for k in found if modules.library_path(k) is None and imports(k) & frontier}
+        frontier = {k for k in found if not modules.in_library(k) and imports(k) & frontier}
         if not frontier:
             break
         callers.update(dict.fromkeys(sorted(frontier)))

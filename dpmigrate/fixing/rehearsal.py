@@ -71,4 +71,4 @@ class Rehearsals:
 
 def _imported(modules: Modules, key: str, text: bytes) -> frozenset[str]:
     """The files of the project that a text imports, Opacus's own left out, which are not analysed."""
-    return frozenset(k for k in imports_in(modules, key, text) if modules.library_path(k) is None)
+    return frozenset(k for k in imports_in(modules, key, text) if not modules.in_library(k))
