@@ -122,6 +122,11 @@ class Modules:
             self._loaded[path] = self._load(path, self.library_path(path))
         return self._loaded[path]
 
+    @property
+    def holds_library(self) -> bool:
+        """Whether the project has a copy or a fork of Opacus in it, which may take other keywords."""
+        return bool(self._libraries)
+
     def library_path(self, key: str) -> str | None:
         """The dotted name inside Opacus of a file of Opacus's own source or of a fork; else None."""
         parts = PurePosixPath(key).with_suffix("").parts
