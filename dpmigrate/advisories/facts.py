@@ -310,6 +310,12 @@ def _noise_generator_given(s: Subject) -> Tri:
 
 
 @fact
+def _noise_generator_surely(s: Subject) -> Tri:
+    """Whether a noise generator is given on every way to the call."""
+    return s.run.argument("noise_generator").surely is True
+
+
+@fact
 def _loader_generator_given(s: Subject) -> Tri:
     return any(bool(loader.generator) for loader in s.run.loaders)
 
@@ -324,3 +330,9 @@ def _secure_mode(s: Subject) -> Tri:
     if s.run.engine is None:
         return None
     return s.run.engine.secure_mode.equals(True) if s.run.engine.secure_mode else False
+
+
+@fact
+def _secure_mode_surely(s: Subject) -> Tri:
+    """Whether secure mode is on in every execution: programs that have it as an option branch on it."""
+    return _secure_mode(s) is True
