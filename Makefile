@@ -7,13 +7,14 @@ JOBS ?= 2
 # Releases of Opacus that the demo runs side by side (the tests find and add to the same folder).
 RELEASES := 1.5.2 1.5.4 1.6.0
 
-.PHONY: help demo test lint format readme new-rule clean
+.PHONY: help demo test lint bench format readme new-rule clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      scan, fix and verify a real training project, and measure it before and after"
 	@echo "make test      install everything and run the whole test suite"
 	@echo "make lint      formatting, lint and types"
+	@echo "make bench     scan beside other tools that are installed, into docs/benchmarks.md"
 	@echo "make format    put the formatting right"
 	@echo "make readme    write the rule table and the transcript of README.md anew"
 	@echo "make new-rule ID=DPM305 NAME=what-it-is    skeleton of a new advisory with its fixture"
@@ -49,6 +50,9 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: $(VENV)/dev .opacus/1.5.4/opacus/__init__.py
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

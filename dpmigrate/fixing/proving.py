@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 from dpmigrate.advisories.findings import Found
 from dpmigrate.codemods.edits import Withheld
@@ -25,6 +26,13 @@ from dpmigrate.workspace.transaction import Transaction
 
 Proved = tuple[dict[str, bytes], list[Job], Found | None]
 """The new contents of every file that some jobs change, those jobs, and what is found after them."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a project after some fixes, and in which file, where that is known."""
+
+    path: str | None
+    text: str
 
 
 class Prover:
@@ -62,9 +70,16 @@ class Prover:
         """``proved`` and those of some more jobs that hold with it; ``failure`` if all are known not to."""
         together = [*proved[1], *jobs]
         if failure is None:
-            contents, failure, after = self._try(together)
-            if failure is None:
+            contents, problems, after = self._try(together)
+            if not problems:
                 return contents, together, after
+            alone = self._failing_alone(jobs, proved[1], problems) if len(jobs) > 1 else {}
+            if alone:
+                for place, problem in alone.items():
+                    self.refuse(jobs[place].path, problem, jobs[place].found)
+                rest = [job for place, job in enumerate(jobs) if place not in alone]
+                return self._settled(rest, proved, None) if rest else proved
+            failure = problems[0].text
         if len(jobs) == 1:
             self.refuse(jobs[0].path, failure, jobs[0].found)
             return proved
@@ -73,6 +88,35 @@ class Prover:
         # Where the first half holds, the second with it is what has just failed.
         known = failure if len(first[1]) == len(proved[1]) + half and len(jobs) - half > 1 else None
         return self._settled(jobs[half:], first, known)
+
+    def _failing_alone(
+        self, jobs: Sequence[Job], others: Sequence[Job], problems: Sequence[Problem]
+    ) -> dict[int, str]:
+        """The places of jobs that fail whatever the others do, with what goes wrong.
+
+        All that goes wrong has to lie in components that one job changes and no other does: what they
+        share beyond them, a dependency file, is what that job would write by itself as well. Else none.
+        """
+        reached = [self._components(job) for job in jobs]
+        taken = set[int]().union(*map(self._components, others))
+        failing: dict[int, str] = {}
+        for problem in problems:
+            component = self._component.get(problem.path or "")
+            places = [place for place, numbers in enumerate(reached) if component in numbers]
+            if component is None or len(places) != 1 or component in taken:
+                return {}
+            failing.setdefault(places[0], problem.text)
+        return failing
+
+    def _components(self, job: Job) -> set[int]:
+        return {self._component[path] for path in job.paths if path in self._component}
+
+    @cached_property
+    def _component(self) -> dict[str, int]:
+        """The number of the component that each analysed file is in, by the path that reports show."""
+        numbers = {key: number for number, group in enumerate(self.project.groups) for key in group.members}
+        modules = self.project.modules.items()
+        return {path: numbers[m.key] for path, m in modules if m.key in numbers}
 
     def _writable(self, job: Job) -> tuple[str, str] | None:
         """Why a job's files must not be written, before anything else is tried."""
@@ -94,35 +138,35 @@ class Prover:
                 return (refused.path, refused.reason)
         return None
 
-    def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], str | None, Found | None]:
+    def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], Sequence[Problem], Found | None]:
         """The new contents, and what is wrong with the project as it would then be."""
         try:
             contents = new_contents(self.project, jobs)
         except (Withheld, NotLossless) as error:
-            return {}, str(error), None
+            return {}, [Problem(None, str(error))], None
         workspace = self.project.workspace
         project = self.rehearsals.of({workspace.absolute(path): data for path, data in contents.items()})
         after = self.look(project)
-        problem = (
+        problems = (
             self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, jobs)
         )
-        if problem is None:
+        if not problems:
             again = self._planned_again(project, after, jobs) & set(contents)
-            if again:
-                problem = f"a second run would change {min(again)} again"
-        return contents, problem, after
+            problems = [Problem(path, f"a second run would change {path} again") for path in sorted(again)]
+        return contents, problems, after
 
     @cached_property
     def _soundness(self) -> Soundness | None:
         program = self.project.program
         return Soundness(program, self.facts) if program is not None else None
 
-    def _unsound(self, project: Project, jobs: Sequence[Job]) -> str | None:
+    def _unsound(self, project: Project, jobs: Sequence[Job]) -> list[Problem]:
         known = self._soundness
         if known is None or project.program is None:
-            return None
+            return []
         upgraded = {known.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
-        return known.problem(project.program, upgraded)
+        said = known.problem(project.program, upgraded)
+        return [] if said is None else [Problem(None, said)]
 
     def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:
         """The files that a second run would change, but for what other jobs are there to mend."""
@@ -137,21 +181,23 @@ class Prover:
             for path in job.paths
         }
 
-    def _unread(self, project: Project, contents: Mapping[str, bytes]) -> str | None:
+    def _unread(self, project: Project, contents: Mapping[str, bytes]) -> list[Problem]:
         known = {(n.path, n.reason) for n in self.project.not_analysed}
         new = [n for n in project.not_analysed if n.path in contents and (n.path, n.reason) not in known]
-        return f"{new[0].path} could not be analysed after the fix: {new[0].reason}" if new else None
+        said = "could not be analysed after the fix"
+        return [Problem(n.path, f"{n.path} {said}: {n.reason}") for n in new]
 
-    def _not_gone(self, jobs: Sequence[Job], after: Found) -> str | None:
-        """A finding that a job set out to mend and that is there still, or one that has come."""
+    def _not_gone(self, jobs: Sequence[Job], after: Found) -> list[Problem]:
+        """The findings that a job set out to mend and that are there still, and those that have come."""
+        problems = []
         before = Counter((f.rule, f.span.path) for f in self.found.findings)
         now = Counter((f.rule, f.span.path) for f in after.findings)
         mended = Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found)
         for key, count in sorted(now.items()):
             left = before[key] - mended[key]
             if count > before[key]:
-                return f"it would bring a new finding: {key[0]} in {key[1]}"
-            if mended[key] and count > left:
+                problems.append(Problem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}"))
+            elif mended[key] and count > left:
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
-                return f"{key[0]} in {key[1]} would still be there: {said}"
-        return None
+                problems.append(Problem(key[1], f"{key[0]} in {key[1]} would still be there: {said}"))
+        return problems

@@ -9,7 +9,7 @@ import pytest
 from dpmigrate.advisories.findings import Found
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
-from dpmigrate.fixing.proving import Prover
+from dpmigrate.fixing.proving import Problem, Prover
 from dpmigrate.project import Project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings
@@ -48,7 +48,7 @@ class Trying(Prover):
         self.tries += 1
         names = "".join(job.path for job in jobs)
         wrong = any(b in names for b in self.bad) or any(set(c) <= set(names) for c in self.clashes)
-        return {names: b""}, "wrong" if wrong else None, None
+        return {names: b""}, [Problem(None, "wrong")] if wrong else [], None
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,32 @@ def test_what_holds_is_kept(bad: str, clashes: tuple[str, ...], kept: str, most:
     contents, jobs, _ = trying.prove([Named(name) for name in "abcdefgh"])
     assert "".join(job.path for job in jobs) == kept
     assert contents == ({kept: b""} if kept else {})
+    assert trying.refused == [name for name in "abcdefgh" if name not in kept]
+    assert trying.tries <= most
+
+
+class Apart(Trying):
+    """Each job changes a component of its own, and what goes wrong is known by its file."""
+
+    def _components(self, job: Job) -> set[int]:
+        return {ord(job.path)}
+
+    def _try(self, jobs: Any) -> Any:
+        contents, _, _ = super()._try(jobs)
+        self._component.update({name: ord(name) for name in "abcdefgh"})
+        wrong = [Problem(job.path, "wrong") for job in jobs if job.path in self.bad]
+        wrong += [Problem(c[-1], "clash") for c in self.clashes if set(c) <= {job.path for job in jobs}]
+        return contents, wrong, None
+
+
+@pytest.mark.parametrize(
+    ("bad", "kept", "most"),
+    [("", "abcdefgh", 1), ("c", "abdefgh", 2), ("abcdefgh", "", 1), ("aceg", "bdfh", 2)],
+)
+def test_what_fails_by_itself_is_not_looked_for_by_halves(bad: str, kept: str, most: int) -> None:
+    trying = Apart(bad)
+    _, jobs, _ = trying.prove([Named(name) for name in "abcdefgh"])
+    assert "".join(job.path for job in jobs) == kept
     assert trying.refused == [name for name in "abcdefgh" if name not in kept]
     assert trying.tries <= most
 

@@ -1,0 +1,171 @@
+"""``make bench``: scan beside other tools on the same folders, in one run, as JSON and as a page.
+
+Medians of several runs of each, in seconds of CPU (user and system, child processes included), which
+the rest of the machine disturbs least, with seconds by the clock and the peak of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from dpmigrate import __version__
+from tests.benchmarks.trees import TREES, growing
+
+OURS = (sys.executable, "-m", "dpmigrate")
+OTHERS = {
+    "rg": ("rg", "--files-with-matches", "opacus", "."),
+    "ruff": ("ruff", "check", "--isolated", "--no-cache", "--select", "NPY", "--exit-zero", "."),
+    "ast-grep": ("ast-grep", "run", "--lang", "python", "--pattern", "$A.make_private($$$B)", "."),
+    "torchfix": ("torchfix", "."),
+    "fixit": ("fixit", "lint", "."),
+    "semgrep": (
+        "semgrep",
+        "scan",
+        "--metrics",
+        "off",
+        "--lang",
+        "py",
+        "--pattern",
+        "$A.make_private(...)",
+        ".",
+    ),
+}
+LIMIT = 120
+"""Seconds by the clock after which a tool is not waited for."""
+
+
+class Cost(NamedTuple):
+    """Medians: seconds of CPU, seconds by the clock, megabytes at the peak."""
+
+    cpu: float
+    clock: float
+    megabytes: float
+
+
+def measured(command: Sequence[str], folder: Path, runs: int) -> Cost | None:
+    """What a command costs in a folder; None where it is not there, fails to start or takes too long."""
+    if shutil.which(command[0]) is None:
+        return None
+    costs = []
+    for _ in range(runs):
+        cost = _once(command, folder)
+        if cost is None:
+            return None
+        costs.append(cost)
+    return Cost(*(round(statistics.median(column), 3) for column in zip(*costs, strict=True)))
+
+
+def _once(command: Sequence[str], folder: Path) -> Cost | None:
+    start = time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while True:
+        done, _, usage = os.wait4(process.pid, os.WNOHANG)
+        clock = time.monotonic() - start
+        if done:
+            return Cost(usage.ru_utime + usage.ru_stime, clock, _megabytes(usage))
+        if clock > LIMIT:
+            process.kill()
+            process.wait()
+            return None
+        time.sleep(0.005)
+
+
+def _megabytes(usage: resource.struct_rusage) -> float:
+    # Linux counts in kilobytes, macOS in bytes.
+    return usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def rows(work: Path, runs: int) -> Iterator[tuple[str, str, Cost]]:
+    """(folder, command, cost) of everything that is measured."""
+    for name, make in TREES.items():
+        folder = work / name.replace(" ", "-")
+        folder.mkdir()
+        make(folder)
+        subprocess.run(["git", "init", "-q", folder], check=True)
+        commands = {"dpmigrate": (*OURS, "scan", "--exit-zero", "."), **OTHERS}
+        if name in ("one file", "relevant"):
+            commands["dpmigrate fix"] = (*OURS, "fix", ".")
+        for label, command in commands.items():
+            if (cost := measured(command, folder, runs)) is not None:
+                yield name, label, cost
+    for factor, folder in growing(work / "growing"):
+        subprocess.run(["git", "init", "-q", folder], check=True)
+        cost = measured((*OURS, "scan", "--exit-zero", "--jobs", "1", "."), folder, runs)
+        assert cost is not None
+        yield "growth", f"{factor} times 3,000 lines", cost
+    for label, command in (
+        ("dpmigrate --version", (*OURS, "--version")),
+        ("import click", (sys.executable, "-c", "import click")),
+    ):
+        cost = measured(command, work, runs)
+        assert cost is not None
+        yield "start", label, cost
+
+
+def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> str:
+    """The page of the documentation: a table with a bar for each folder."""
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench`: dpmigrate {result['version']}, Python {result['python']}, {result['cores']} "
+        f"processors, medians of {result['runs']} runs. CPU is user and system time, which decides the ratio; a "
+        "tool that is not installed, or takes more than two minutes, is left out.",
+        "",
+        "`tests/benchmarks/trees.py` says what the folders hold. rg searches for a word, ruff checks one group of "
+        "rules without its cache, ast-grep matches one pattern: none of them follows a value.",
+    ]
+    for tree in dict.fromkeys(name for name, _, _ in found):
+        costs = {label: cost for name, label, cost in found if name == tree}
+        base = costs.get("dpmigrate") or next(iter(costs.values()))
+        most = max(cost.cpu for cost in costs.values())
+        lines += [
+            "",
+            f"## {tree.capitalize()}",
+            "",
+            "| | CPU s | ratio | clock s | MB | |",
+            "|---|---|---|---|---|---|",
+        ]
+        for label, cost in costs.items():
+            bar = "█" * max(1, round(24 * cost.cpu / most))
+            ratio = cost.cpu / base.cpu if base.cpu else 0.0
+            lines.append(
+                f"| {label} | {cost.cpu:.2f} | {ratio:.2f} | {cost.clock:.2f} | {cost.megabytes:.0f} | {bar} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, and write ``benchmarks.json`` and ``benchmarks.md`` into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--output", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        found = list(rows(Path(work), arguments.runs))
+    result = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "runs": arguments.runs,
+        "rows": [{"folder": name, "command": label, **cost._asdict()} for name, label, cost in found],
+    }
+    arguments.output.mkdir(exist_ok=True)
+    (arguments.output / "benchmarks.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (arguments.output / "benchmarks.md").write_text(page(result, found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
