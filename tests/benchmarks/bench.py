@@ -120,12 +120,12 @@ def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> s
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench`: dpmigrate {result['version']}, Python {result['python']}, {result['cores']} "
-        f"processors, medians of {result['runs']} runs. CPU is user and system time, which decides the ratio; a "
-        "tool that is not installed, or takes more than two minutes, is left out.",
+        f"Written by `make bench`: dpmigrate {result['version']}, Python {result['python']}, "
+        f"{result['cores']} processors, medians of {result['runs']} runs. CPU is user and system time, which "
+        f"decides the ratio; a tool that is not installed, or takes more than {LIMIT} seconds, is left out.",
         "",
-        "`tests/benchmarks/trees.py` says what the folders hold. rg searches for a word, ruff checks one group of "
-        "rules without its cache, ast-grep matches one pattern: none of them follows a value.",
+        "`tests/benchmarks/trees.py` says what the folders hold. rg searches for a word, ruff checks one group "
+        "of rules without its cache, ast-grep matches one pattern: none of them follows a value.",
     ]
     for tree in dict.fromkeys(name for name, _, _ in found):
         costs = {label: cost for name, label, cost in found if name == tree}
@@ -141,9 +141,8 @@ def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> s
         for label, cost in costs.items():
             bar = "█" * max(1, round(24 * cost.cpu / most))
             ratio = cost.cpu / base.cpu if base.cpu else 0.0
-            lines.append(
-                f"| {label} | {cost.cpu:.2f} | {ratio:.2f} | {cost.clock:.2f} | {cost.megabytes:.0f} | {bar} |"
-            )
+            figures = f"{cost.cpu:.2f} | {ratio:.2f} | {cost.clock:.2f} | {cost.megabytes:.0f}"
+            lines.append(f"| {label} | {figures} | {bar} |")
     return "\n".join(lines) + "\n"
 
 
