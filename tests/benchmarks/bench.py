@@ -124,8 +124,8 @@ def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> s
         f"{result['cores']} processors, medians of {result['runs']} runs. CPU is user and system time, which "
         f"decides the ratio; a tool that is not installed, or takes more than {LIMIT} seconds, is left out.",
         "",
-        "`tests/benchmarks/trees.py` says what the folders hold. rg searches for a word, ruff checks one group "
-        "of rules without its cache, ast-grep matches one pattern: none of them follows a value.",
+        "`tests/benchmarks/trees.py` says what the folders hold. rg searches for a word, ruff checks a "
+        "group of rules without its cache, ast-grep matches a pattern: none of them follows a value.",
     ]
     for tree in dict.fromkeys(name for name, _, _ in found):
         costs = {label: cost for name, label, cost in found if name == tree}
