@@ -95,6 +95,9 @@ class Modules:
     def __init__(self, paths: Iterable[str], load: Load) -> None:
         self._load = load
         self._loaded: dict[str, ModuleInfo | None] = {}
+        self._meant: dict[tuple[str, str, int], str | None] = {}
+        """What was asked for by name, from a folder: what a name means is asked for every import."""
+        self._in_library: dict[str, bool] = {}
         self._by_suffix: dict[tuple[str, ...], list[str]] = {}
         self._folders: set[tuple[str, ...]] = set()
         """Every folder with modules below it, by each of the names that an import can give it."""
@@ -138,8 +141,13 @@ class Modules:
 
     def in_library(self, key: str) -> bool:
         """Whether a file belongs to Opacus or a fork, its tests included, or to a copy of the whole."""
-        parts = PurePosixPath(key).parts
-        return any(parts[: len(folder)] == folder for folder in (*self._libraries, *self._checkouts))
+        if not self._libraries and not self._checkouts:
+            return False
+        if key not in self._in_library:
+            parts = PurePosixPath(key).parts
+            folders = (*self._libraries, *self._checkouts)
+            self._in_library[key] = any(parts[: len(folder)] == folder for folder in folders)
+        return self._in_library[key]
 
     def loaded(self) -> list[ModuleInfo]:
         """Every module that was parsed so far, the files that notebooks write included."""
@@ -152,8 +160,14 @@ class Modules:
         the one nearest to the importer wins, as the importer's own folder and its parents are
         what ``sys.path`` usually holds.
         """
+        key = dotted, importer.rpartition("/")[0], level
+        if key not in self._meant:
+            self._meant[key] = self._meaning(*key)
+        return self._meant[key]
+
+    def _meaning(self, dotted: str, within: str, level: int) -> str | None:
         parts = tuple(p for p in dotted.split(".") if p)
-        folder = PurePosixPath(importer).parent.parts
+        folder = PurePosixPath(within).parts
         if level:
             if level - 1 > len(folder):
                 return None

@@ -165,7 +165,8 @@ class Prover:
         if known is None or project.program is None:
             return []
         upgraded = {known.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
-        said = known.problem(project.program, upgraded)
+        privatized = {path for job in jobs if job.privatizes for path in job.paths}
+        said = known.problem(project.program, upgraded, privatized)
         return [] if said is None else [Problem(None, said)]
 
     def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dpmigrate.model import NotAnalysed
 
@@ -105,6 +107,7 @@ _Found = tuple[int, str, str | None, str | None]
 """Offset, version, git URL, git commit."""
 
 
+@lru_cache(maxsize=1_000)
 def _locked(version: str) -> VersionSet:
     from packaging.version import InvalidVersion, Version
 
@@ -121,10 +124,12 @@ def _locked(version: str) -> VersionSet:
 def _toml_lock(text: str) -> Iterator[_Found]:
     starts = [match.start() for match in _PACKAGE.finditer(text)]
     for name in _NAME.finditer(text):
-        begin = max((s for s in starts if s < name.start()), default=None)
-        if begin is None:
+        after = bisect_left(starts, name.start())
+        if after == 0:
             continue
-        end = min((s for s in starts if s > name.start()), default=len(text))
+        begin = starts[after - 1]
+        rest = bisect_right(starts, name.start())
+        end = starts[rest] if rest < len(starts) else len(text)
         block = text[begin:end]
         version = _VERSION.search(block)
         for pattern in (_POETRY_GIT, _PDM_GIT, _GIT_URL):
