@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -68,7 +70,13 @@ def mentions_opacus(data: bytes) -> bool:
 
 def line_at(text: str, offset: int) -> int:
     """The 1-based line that holds ``offset``."""
-    return len(_LINE_END.findall(text, 0, offset)) + 1
+    return bisect_right(_line_ends(text), offset) + 1
+
+
+@lru_cache(maxsize=4)
+def _line_ends(text: str) -> list[int]:
+    """Where each line but the last ends, in a text whose lines are asked for again and again."""
+    return [found.end() for found in _LINE_END.finditer(text)]
 
 
 def lines_of(text: str) -> list[str]:

@@ -104,15 +104,15 @@ def rows(work: Path, runs: int) -> Iterator[tuple[str, str, Cost]]:
     for factor, folder in growing(work / "growing"):
         subprocess.run(["git", "init", "-q", folder], check=True)
         cost = measured((*OURS, "scan", "--exit-zero", "--jobs", "1", "."), folder, runs)
-        assert cost is not None
-        yield "growth", f"{factor} times 3,000 lines", cost
+        if cost is not None:
+            yield "growth", f"{factor} times 3,000 lines", cost
     for label, command in (
         ("dpmigrate --version", (*OURS, "--version")),
         ("import click", (sys.executable, "-c", "import click")),
     ):
         cost = measured(command, work, runs)
-        assert cost is not None
-        yield "start", label, cost
+        if cost is not None:
+            yield "start", label, cost
 
 
 def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> str:
