@@ -84,6 +84,7 @@ def lines_of(text: str) -> list[str]:
     return _LINE.findall(text)
 
 
+@lru_cache(maxsize=16)
 def shown_lines(data: bytes) -> tuple[str, ...]:
     """The lines of a dependency file as people read them, numbered as pins are; never raises."""
     try:
