@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import atexit
 import builtins
+import inspect
 import linecache
 import os
 import random
@@ -140,11 +143,13 @@ def _execute(request: Request) -> None:
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
     if path.suffix == ".ipynb":
-        main.__dict__["display"] = print
+        main.__dict__.update(display=print, get_ipython=_FrontEnd)
         code = _notebook_code(path)
     else:
         code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    exec(code, main.__dict__)
+    pending = eval(code, main.__dict__)
+    if inspect.iscoroutine(pending):
+        asyncio.run(pending)
 
 
 def _notebook_code(path: Path) -> types.CodeType:
@@ -154,7 +159,16 @@ def _notebook_code(path: Path) -> types.CodeType:
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     if find_spec("ipywidgets") is None and find_spec("tqdm") is not None:
         sys.modules["tqdm.notebook"] = import_module("tqdm.std")
-    return compile(text, str(path), "exec", dont_inherit=True)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code: types.CodeType = compile(text, str(path), "exec", flags, dont_inherit=True)
+    return code
+
+
+class _FrontEnd:
+    """Stands for a notebook's front end, ``get_ipython()``: takes every call, and answers nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
 
 
 def _seed(seed: int | None) -> None:
