@@ -24,6 +24,7 @@ from dpmigrate.model import NOT_ANALYSED, Strategy
 from dpmigrate.project.opening import open_project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
+from dpmigrate.workspace.transaction import remove_left_over
 
 
 def fix(
@@ -58,6 +59,8 @@ def fix(
     if apply and unsaved:
         raise ValueError("what an editor has not saved is the editor's to write")
     workspace = discover(list(paths), settings)
+    if apply:
+        remove_left_over(workspace.left_over)
     project = open_project(workspace, overlay=unsaved)
     check(settings)
     check_rules(settings)
@@ -66,6 +69,7 @@ def fix(
     if not found.matches or project.program is None:
         said = [(NOT_ANALYSED, path) for path in refused]
         return FixResult(
+            left_over=workspace.left_over,
             refused=tuple(refused.items()),
             remaining=left_for_people(found.findings, said),
             warnings=workspace.warnings,
