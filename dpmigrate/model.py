@@ -6,6 +6,7 @@ and no output format, so that importing them costs nothing.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
@@ -153,12 +154,24 @@ class Finding(NamedTuple):
     fix: FixOffer | None = None
     by_hand: str | None = None
     """What to change where no fix is on offer, in one line."""
+    run_elsewhere: Place | None = None
+    """Where its run is made, by which call, if the given paths leave that out; ``run`` is then None."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:
         """Order of findings in every report: path, cell, line, column, rule."""
         s = self.span
         return (s.path, -1 if s.cell is None else s.cell, s.line, s.column, self.rule, self.message)
+
+
+SuppressedBy = Literal["comment", "baseline", "configuration"]
+
+
+class Suppressed(NamedTuple):
+    """A finding that is not reported, and what keeps it from that."""
+
+    finding: Finding
+    by: SuppressedBy
 
 
 class NotAnalysed(NamedTuple):
@@ -190,9 +203,31 @@ class ScanResult(NamedTuple):
     cut_short: tuple[CutShort, ...] = ()
     runs: tuple[Run, ...] = ()
     findings: tuple[Finding, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
     warnings: tuple[Place, ...] = ()
     """What was passed over, such as an ignore pattern without meaning."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""
+    analysed: tuple[str, ...] = ()
+    """The source files that were analysed, also those that the given paths leave out."""
     empty: bool = False
     """Whether no Python file, notebook or dependency file is below the given paths."""
+    gone: tuple[str, ...] = ()
+    """What a baseline holds and is found no more, in words."""
+    cwd: str = "/"
+    """The current folder, absolute: what paths are relative to."""
+    file_lines: Mapping[tuple[str, int], tuple[int, ...]] = MappingProxyType({})
+    """For each line of a notebook's cell (by path and cell) that ``lines`` has, its line in the file."""
+
+    def from_root(self, path: str) -> str:
+        """A path as reports show it, relative to ``root`` in place of the current folder."""
+        if path == "-":
+            return path
+        return posixpath.relpath(posixpath.join(self.cwd, path), posixpath.join(self.cwd, self.root))
+
+    def file_line(self, path: str, cell: int | None, line: int) -> int:
+        """The line of the file for a line as reports count it: that of a cell begins anew in each."""
+        lines = self.file_lines.get((path, cell), ()) if cell is not None else ()
+        if cell is None or not lines:
+            return max(line, 1)
+        return lines[min(max(line, 1), len(lines)) - 1]

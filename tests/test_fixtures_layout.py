@@ -27,6 +27,7 @@ TELLING = {
     "DPM107": (".backward(", ".manual_backward("),
     "DPM108": "zero_grad",
     "DPM109": ("clip", ".grad"),
+    "DPM112": "self.",
     "DPM116": ("max_grad_norm", ".step()"),
     "DPM119": "requires_grad",
     "DPM120": ".step()",
@@ -52,12 +53,14 @@ TELLING = {
     "DPM403": ("make_private", " = "),
     "DPM404": "make_private",
     "DPM405": "clipping",
+    "DPM408": ("make_private", "DPOptimizer("),
     "DPM406": ("make_private", "="),
     "DPM409": "opacus.",
     "DPM410": ("PrivacyEngine(", ".attach("),
     "DPM411": ".virtual_step(",
     "DPM412": ".get_privacy_spent(",
     "DPM413": "opacus.",
+    "DPM414": ("inplace", "+="),
     "DPM901": "opacus",
 }
 """A word that the line of a finding has to hold, by rule: what the finding points at."""

@@ -79,7 +79,6 @@ SEEN_FROM_OUTSIDE = ("ledger", "modules", "tree")
 
 STILL_INSIDE = {
     "advisories.retired": {"program", "retired"},
-    "codemods.criteria": {"classes", "core", "values"},
     "codemods.criterion": {"values"},
     "codemods.floats": {"values"},
     "codemods.functional_criterion": {"values"},
@@ -90,7 +89,7 @@ STILL_INSIDE = {
     "codemods.losses": {"values"},
     "codemods.manual_pair": {"values"},
     "codemods.own_criterion": {"values"},
-    "codemods.program_facts": {"core", "library.registry", "program", "values"},
+    "codemods.program_facts": {"core", "library.registry", "per_example", "program", "values"},
     "codemods.two_pass": {"values"},
     "codemods.upgrade": {"values"},
     "codemods.uses": {"values"},

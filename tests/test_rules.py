@@ -44,6 +44,7 @@ CONTRACT = {
     "DPM107": "loss-arithmetic",
     "DPM108": "zero-grad-before-step",
     "DPM109": "gradient-changed-before-step",
+    "DPM112": "sequence-bias",
     "DPM116": "clip-schedule",
     "DPM119": "frozen-or-unfrozen-late",
     "DPM120": "raw-optimizer-stepped",
@@ -69,12 +70,14 @@ CONTRACT = {
     "DPM403": "ghost-returns-four",
     "DPM404": "criterion-not-passed",
     "DPM405": "clipping-ghost",
+    "DPM408": "ghost-cannot-step",
     "DPM406": "unknown-argument",
     "DPM409": "renamed-name",
     "DPM410": "engine-attach",
     "DPM411": "virtual-step",
     "DPM412": "get-privacy-spent",
     "DPM413": "moved-name",
+    "DPM414": "in-place-after-hook",
     "DPM901": "affected-pin",
 }
 """Ids and names that others build on; neither may change."""

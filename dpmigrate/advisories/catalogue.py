@@ -24,7 +24,7 @@ else:
     import tomli as tomllib
 
 Reported = Literal["default", "selected", "verify"]
-Concern = Literal["clipping", "generator", "seeding"]
+Concern = Literal["clipping", "generator", "seeding", "in-place"]
 
 _FENCE = "+++"
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
@@ -237,6 +237,9 @@ def _unknown(selector: str) -> UnknownRuleError:
     from difflib import get_close_matches
 
     names = [word for a in advisories() for word in (a.id, a.name)]
+    digits = selector.strip().upper().translate(str.maketrans("OIL", "011"))
+    if digits in names:  # a letter for the digit that looks like it
+        return UnknownRuleError(f"{selector!r} is no rule. Did you mean {digits!r}?")
     near = get_close_matches(selector, names, n=1, cutoff=0.6) or get_close_matches(
         selector.upper(), names, n=1, cutoff=0.6
     )

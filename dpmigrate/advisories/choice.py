@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from dpmigrate.advisories.catalogue import Advisory, UnknownRuleError, advisories, select
-from dpmigrate.model import Certainty, Finding
+from dpmigrate.model import Certainty, Finding, Severity
 from dpmigrate.versions.releases import VersionSet
 from dpmigrate.versions.specifiers import assumed
 from dpmigrate.workspace.config import Config
@@ -22,8 +22,14 @@ class Choice(NamedTuple):
     """The ids of the rules that are reported."""
     asked: frozenset[str]
     """Those of them that were asked for by name, and not just reported by default."""
+    ignored: frozenset[str]
+    """The rules that would be reported if ``ignore`` did not turn them off."""
     opacus: VersionSet | None
     """The releases to assume, whatever the project's pins say."""
+    target: VersionSet | None
+    """The release that the code is to be ready for."""
+    severity: Mapping[str, Severity]
+    """The severities, by id of the rule, that are other than the rules' own."""
     min_certainty: Certainty
 
     def shows(self, finding: Finding) -> bool:
@@ -50,11 +56,22 @@ class Choices:
             self._known[config] = self._choice(config)
         return self._known[config]
 
-    def ignored(self, path: str, rule: str, name: str) -> bool:
-        """Whether ``per-file-ignores`` speaks of a rule for a file, by its absolute path."""
+    def severity(self, path: str, finding: Finding) -> Severity:
+        """How severe a finding is by the options of its file, given by its absolute path."""
+        return self.of(path).severity.get(finding.rule, finding.severity)
+
+    def verdict(self, path: str, finding: Finding) -> Literal["reported", "configuration", "unasked"]:
+        """What the options of a file, by its absolute path, make of a finding there."""
+        choice = self.of(path)
+        if finding.rule in choice.ignored or self._ignored(path, finding):
+            return "configuration" if finding.rule in choice.enabled | choice.ignored else "unasked"
+        return "reported" if finding.rule in choice.enabled else "unasked"
+
+    def _ignored(self, path: str, finding: Finding) -> bool:
+        """Whether ``per-file-ignores`` speaks of a finding's rule for its file."""
         config = self.settings.config_of(path)
         return any(
-            any(names_rule(word, rule, name) for word in words)
+            any(names_rule(word, finding.rule, finding.name) for word in words)
             and self.settings.matches(config, (pattern.removeprefix("!"),), path) != pattern.startswith("!")
             for pattern, words in config.per_file_ignores
         )
@@ -66,12 +83,17 @@ class Choices:
         for _, words in config.per_file_ignores:
             rules(words, config.source("per-file-ignores"))
         enabled, asked = _layered(layers)
+        unless_ignored, _ = _layered([layer._replace(ignore=()) for layer in layers])
         said = first_said(reversed(layers), lambda c: c.opacus)
+        target = first_said(reversed(layers), lambda c: c.target_version)
         certainty: tuple[Certainty, Config] | None = first_said(reversed(layers), lambda c: c.min_certainty)
         return Choice(
             enabled,
             asked,
+            unless_ignored - enabled,
             None if said is None else releases(said[0], said[1].source("opacus")),
+            None if target is None else _release(target[0], target[1].source("target-version")),
+            _severities(config),
             "possible" if certainty is None else certainty[0],
         )
 
@@ -84,12 +106,32 @@ def releases(text: str, source: str) -> VersionSet:
         raise ConfigError(f"{source}: {error}") from error
 
 
+def _release(text: str, source: str) -> VersionSet:
+    """The one release that a version names. Raises ConfigError, naming ``source``, where there is none."""
+    if not text.strip()[:1].isdigit():
+        raise ConfigError(f"{source}: {text!r} is no version of Opacus, such as 1.5.4.")
+    return releases(text, source)
+
+
 def rules(words: Sequence[str], source: str) -> tuple[Advisory, ...]:
     """The rules that some selectors stand for. Raises ConfigError, naming ``source``, for one of no rule."""
     try:
         return select(words)
     except UnknownRuleError as error:
         raise ConfigError(f"{source}: {error}") from error
+
+
+def _severities(config: Config) -> dict[str, Severity]:
+    """What ``severity`` says of each rule; an id goes over a prefix."""
+    said: dict[str, Severity] = {}
+    for word, level in sorted(config.severity, key=lambda item: _specific(item[0])):
+        said |= dict.fromkeys((a.id for a in rules([word], config.source("severity"))), level)
+    return said
+
+
+def _specific(word: str) -> int:
+    """How specific a selector is: an id and a name over a prefix, and that over a shorter one."""
+    return len(word.strip()) if word.strip().lower().startswith("dpm") else len("DPM101")
 
 
 def _layered(layers: Sequence[Config]) -> tuple[frozenset[str], frozenset[str]]:
@@ -119,9 +161,7 @@ def _steps(layer: Config) -> Iterator[tuple[int, bool, frozenset[str]]]:
     for key, words in keys:
         for word in words:
             ids = frozenset(a.id for a in rules([word], layer.source(key)))
-            of_one_rule = len("DPM101")
-            specific = len(word.strip()) if word.strip().lower().startswith("dpm") else of_one_rule
-            yield specific, key == "ignore", ids
+            yield _specific(word), key == "ignore", ids
 
 
 def _only_of_verify(layer: Config) -> None:

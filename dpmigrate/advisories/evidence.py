@@ -41,6 +41,8 @@ class Versions:
     evidence: VersionSet
     sources: tuple[Place, ...] = ()
     proofs: tuple[Proof, ...] = ()
+    target: VersionSet | None = None
+    """The release that the code is to be ready for: it counts where ``declared`` alone does."""
 
     @property
     def together(self) -> VersionSet:

@@ -27,7 +27,10 @@ from dpmigrate.versions.releases import between
 Fact = Callable[[Subject], Tri]
 FACTS: dict[str, Fact] = {}
 
-LEFT_WORDS = ("maker", "step", "criterion", "consequence", "loader", "sampler", "delta", "keyword", "meant")
+LEFT_WORDS = (
+    *("maker", "step", "criterion", "consequence", "optimizer"),
+    *("loader", "sampler", "delta", "keyword", "meant", "change"),
+)
 """Words that some facts leave in ``subject.notes`` for the message."""
 
 
@@ -306,6 +309,12 @@ def _noise_generator_given(s: Subject) -> Tri:
 
 
 @fact
+def _noise_generator_surely(s: Subject) -> Tri:
+    """Whether a noise generator is given on every way to the call."""
+    return s.run.argument("noise_generator").surely is True
+
+
+@fact
 def _loader_generator_given(s: Subject) -> Tri:
     return any(bool(loader.generator) for loader in s.run.loaders)
 
@@ -320,3 +329,9 @@ def _secure_mode(s: Subject) -> Tri:
     if s.run.engine is None:
         return None
     return s.run.engine.secure_mode.equals(True) if s.run.engine.secure_mode else False
+
+
+@fact
+def _secure_mode_surely(s: Subject) -> Tri:
+    """Whether secure mode is on in every execution: programs that have it as an option branch on it."""
+    return _secure_mode(s) is True

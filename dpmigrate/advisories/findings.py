@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, Span
+from dpmigrate.model import Finding, FixOffer, NotAnalysed, Place, Run, Span, Suppressed, SuppressedBy
 from dpmigrate.project import Project
 from dpmigrate.workspace.discover import Workspace
 
@@ -23,6 +24,7 @@ class Found:
         self.runs: list[Run] = []
         self.findings: list[Finding] = []
         self.matches: list[tuple[Finding, Match]] = []
+        self.suppressed: list[Suppressed] = []
         self.not_analysed: list[NotAnalysed] = []
         self.used_ignores: frozenset[tuple[str, int]] = frozenset()
         self.unused_ignores: frozenset[Span] = frozenset()
@@ -68,40 +70,58 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     def assumed(path: str) -> VersionSet | None:
         return choices.of(workspace.absolute(path)).opacus
 
+    def target(path: str) -> VersionSet | None:
+        return choices.of(workspace.absolute(path)).target
+
     summaries = summarise(project, assumed)
     index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     shown = [i for i, (run, _) in enumerate(summaries) if _is_target(workspace, run.path)]
     numbers = {i: n for n, i in enumerate(shown)}
     out.runs = [summaries[i][0] for i in shown]
     ignores = Ignores(project)
-    matches = list(match_runs(project, [a for a in advisories() if a.match.get("about") != "pins"], assumed))
+    matches = list(
+        match_runs(project, [a for a in advisories() if a.match.get("about") != "pins"], assumed, target)
+    )
     for advisory in advisories():
         if advisory.match.get("about") == "pins":
             matches.extend(match_pins(project, advisory, assumed))
         if advisory.match.get("about") == "retired":
-            matches.extend(match_retired(project, advisory, assumed))
+            matches.extend(match_retired(project, advisory, assumed, target))
     merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
+    kept_back: dict[tuple[object, ...], Suppressed] = {}
     for match in matches:
         if match.origin is not None and _in_library(project, match):
             continue
-        finding = _finding(project, match, numbers.get(index.get(id(match.run), -1)))
-        if not _is_target(workspace, finding.span.path) or not _wanted(choices, workspace, match, finding):
+        of_run = index.get(id(match.run))
+        finding = _finding(project, match, None if of_run is None else numbers.get(of_run))
+        if of_run is not None and finding.run is None:
+            run = summaries[of_run][0]
+            finding = finding._replace(run_elsewhere=Place(run.path, run.line, run.call, run.cell))
+        if not _is_target(workspace, finding.span.path) or _too_narrow(choices, workspace, match):
             continue
-        if ignores.covers(match, finding):
+        path = workspace.absolute(finding.span.path)
+        verdict = choices.verdict(path, finding)
+        if verdict == "unasked":
             continue
+        finding = finding._replace(severity=choices.severity(path, finding))
         key = (finding.rule, finding.span)
+        by: SuppressedBy | None = "comment" if ignores.covers(match, finding) else None
+        if verdict == "configuration":
+            by = by or verdict
+        if by is not None:
+            known = kept_back.get(key)
+            if known is None or finding.certainty == "definite":
+                kept_back[key] = Suppressed(finding._replace(fix=None), by)
+            continue
         old = merged.get(key)
         if old is None or (old[0].certainty == "possible" and finding.certainty == "definite"):
             merged[key] = (finding, match)
     out.matches = list(merged.values())
+    out.suppressed = list(kept_back.values())
     for advisory in advisories():
         if advisory.match.get("about") == "ignores":
-            unused = [
-                (finding, match)
-                for finding, match in ignores.unused(advisory, workspace)
-                if _wanted(choices, workspace, match, finding)
-            ]
-            out.matches.extend(unused)
+            unused = ignores.unused(advisory, workspace, [finding for finding, _ in out.matches])
+            _add(unused, choices, workspace, out)
             used = ignores.used()
             out.unused_ignores = frozenset(
                 f.span for f, _ in unused if (f.span.path, f.span.line) not in used
@@ -156,19 +176,26 @@ def _not_analysed(project: Project, choices: Choices, out: Found) -> None:
     for n in out.not_analysed:
         span = Span(n.path, n.line, 1, n.line, 1, n.cell)
         message = advisory.match["message"].format(reason=n.reason)
-        finding, match = of_no_run(advisory, span, message)
-        if _wanted(choices, project.workspace, match, finding):
+        _add([of_no_run(advisory, span, message)], choices, project.workspace, out)
+
+
+def _add(found: Iterable[tuple[Finding, Match]], choices: Choices, workspace: Workspace, out: Found) -> None:
+    """Add findings that no comment speaks of."""
+    for finding, match in found:
+        path = workspace.absolute(finding.span.path)
+        verdict = choices.verdict(path, finding)
+        finding = finding._replace(severity=choices.severity(path, finding))
+        if verdict == "reported":
             out.matches.append((finding, match))
+        elif verdict == "configuration":
+            out.suppressed.append(Suppressed(finding, verdict))
 
 
-def _wanted(choices: Choices, workspace: Workspace, match: Match, finding: Finding) -> bool:
-    """Whether the options of the finding's file let its rule be reported there."""
-    path = workspace.absolute(finding.span.path)
-    choice = choices.of(path)
-    if finding.rule not in choice.enabled or choices.ignored(path, finding.rule, finding.name):
+def _too_narrow(choices: Choices, workspace: Workspace, match: Match) -> bool:
+    """Whether a match is of a kind that is reported only where its rule was asked for by name."""
+    if not match.advisory.match.get("only-ghost-unless-selected") or match.run is None or match.run.ghost:
         return False
-    narrow = match.advisory.match.get("only-ghost-unless-selected") and finding.rule not in choice.asked
-    return not (narrow and match.run is not None and not match.run.ghost)
+    return match.advisory.id not in choices.of(workspace.absolute(match.run.module.path)).asked
 
 
 def _in_library(project: Project, match: Match) -> bool:

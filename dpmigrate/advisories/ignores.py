@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dpmigrate.advisories.catalogue import UnknownRuleError, advisories, select
 from dpmigrate.model import Finding, Span
-from dpmigrate.workspace.suppressions import Suppressions, in_lines, in_python
+from dpmigrate.workspace.suppressions import (
+    Suppressions,
+    UnusedIgnore,
+    in_lines,
+    in_python,
+    is_id,
+    names_rule,
+)
 
 if TYPE_CHECKING:
     from dpmigrate.advisories.catalogue import Advisory
@@ -32,9 +41,9 @@ class Ignores:
             source = self.project.sources.get(path)
             found: Suppressions | None = None
             if source is not None:
-                found = in_python(source) if _WORD in source.data.lower() else None
+                found = in_python(source, _is_rule) if _WORD in source.data.lower() else None
             else:
-                found = in_lines(self.project.lines(path))
+                found = in_lines(self.project.lines(path), _is_rule)
             self._known[path] = found
         return self._known[path]
 
@@ -56,10 +65,15 @@ class Ignores:
             (path, line) for path, known in self._known.items() if known for line in known.used_lines()
         )
 
-    def unused(self, advisory: Advisory, workspace: Workspace) -> list[tuple[Finding, Match]]:
-        """A finding for every comment that suppressed nothing."""
+    def unused(
+        self, advisory: Advisory, workspace: Workspace, reported: Iterable[Finding]
+    ) -> list[tuple[Finding, Match]]:
+        """A finding for every comment that suppressed nothing, with why; ``reported`` is what was found."""
         from dpmigrate.advisories.matching import of_no_run
 
+        by_path: dict[str, list[Finding]] = {}
+        for other in reported:
+            by_path.setdefault(other.span.path, []).append(other)
         out = []
         for path, known in sorted(self._known.items()):
             if known is None or not workspace.is_target(workspace.absolute(path)):
@@ -70,7 +84,43 @@ class Ignores:
                 if source is not None:
                     cell, line, _ = source.locate(ignore.line, ignore.column)
                 span = Span(path, line, ignore.column, line, ignore.end_column, cell)
-                rules = ", ".join(ignore.rules) if ignore.rules else "any rule"
-                message = advisory.match["message"].format(rules=rules)
+                message = _message(advisory, ignore, self._below(span, ignore, by_path.get(path, ())))
                 out.append(of_no_run(advisory, span, message))
         return out
+
+    def _below(self, comment: Span, ignore: UnusedIgnore, found: Iterable[Finding]) -> Finding | None:
+        """The finding in the next line of code below a comment that has a line to itself and speaks of it."""
+        if not ignore.alone or ignore.fault is not None:
+            return None
+        lines = self.project.lines(comment.path, comment.cell)
+        line = comment.line
+        while line < len(lines) and (not lines[line].strip() or lines[line].lstrip().startswith("#")):
+            line += 1
+        for finding in found:
+            if (finding.span.line, finding.span.cell) == (line + 1, comment.cell) and (
+                not ignore.rules or any(names_rule(word, finding.rule, finding.name) for word in ignore.rules)
+            ):
+                return finding
+        return None
+
+
+def _is_rule(word: str) -> bool:
+    """Whether a word stands for rules, or has the form of an id."""
+    return is_id(word) or any(word.lower() == a.name for a in advisories())
+
+
+def _message(advisory: Advisory, ignore: UnusedIgnore, below: Finding | None) -> str:
+    """Why a comment suppresses nothing, and what to do about it."""
+    says = advisory.match
+    if ignore.fault == "not understood":
+        return str(says["misspelt"])
+    if ignore.fault == "no brackets":
+        return str(says["brackets"].format(rules=", ".join(ignore.rules)))
+    for word in ignore.rules:
+        try:
+            select([word])
+        except UnknownRuleError as error:
+            return str(says["unknown"].format(why=str(error).rstrip(".")))
+    if below is not None:
+        return str(says["above"].format(line=below.span.line, rule=below.rule))
+    return str(says["message"].format(rules=", ".join(ignore.rules) if ignore.rules else "any rule"))

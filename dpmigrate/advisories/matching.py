@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.advisories import conditions
@@ -15,7 +15,7 @@ from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, Place, Severity, Span, Tri, both
-from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
+from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, nothing
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -59,8 +59,13 @@ def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Ma
     return finding, Match(advisory, None, "definite", message)
 
 
-def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assumed) -> Iterator[Match]:
-    """Every match of every advisory on every run of a project, in no particular order."""
+def match_runs(
+    project: Project, advisories: Sequence[Advisory], assumed: Assumed, target: Assumed
+) -> Iterator[Match]:
+    """Every match of every advisory on every run of a project, in no particular order.
+
+    ``target`` says of a file's path for which release it is to be ready.
+    """
     program = project.program
     cases = [(advisory, case) for advisory in advisories for case in cases_of(advisory)]
     for part in program.parts if program is not None else ():
@@ -68,7 +73,9 @@ def match_runs(project: Project, advisories: Sequence[Advisory], assumed: Assume
         for run in part.runs:
             if run.guessed:
                 continue
-            versions = versions_of(run, project.declarations, assumed(run.module.path), alike(run))
+            path = run.module.path
+            versions = versions_of(run, project.declarations, assumed(path), alike(run))
+            versions = replace(versions, target=target(path))
             for advisory, case in cases:
                 for subject in SUBJECTS[case.subject](run, versions):
                     found = _judge(advisory, case, subject)
@@ -112,7 +119,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
 def _by_version(case: Case, versions: Versions) -> Tri:
     """Whether the versions that remain are affected: all, none, or some."""
     how, affected = case.versions, case.affected
-    if how == "any":
+    if how == "any" or (how == "declared" and versions.target and versions.target & affected):
         return True
     remaining = versions.declared if how == "declared" else versions.together
     if not remaining and how != "declared":
@@ -162,7 +169,7 @@ def spoken(sentence: str, case: Case, subject: Subject) -> str:
         wrapped=_wrapped(run),
         affected=_spoken(affected),
         hit=_spoken(hit),
-        declared=str(versions.declared)
+        declared=str(versions.declared | (versions.target or nothing()))
         if versions.declared != everything()
         else "any version (nothing pins it)",
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.cases import affected_versions
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
+from dpmigrate.advisories.loud_facts import can_only_raise
 from dpmigrate.advisories.matching import Match, made_by
 from dpmigrate.analysis.ledger import PrivateRun
+from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.model import Place
 from dpmigrate.versions.releases import between, everything
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
 
+
+FOR_SEQUENCES = between("1.5.3", "1.5.4")
+"""Releases on which ghost clipping is right but for the bias of a Linear on sequences (DPM112)."""
 
 BEFORE_WRAPPED_RELEASES = between("1.5", "1.5.3")
 """Code that only runs on these is reported by DPM4xx where the pins forbid them."""
@@ -37,10 +42,13 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
             continue
         declared = declarations.declared_for(run.module.path)
         versions = versions_of(run, declarations, None, alike(run))
-        for pin in declared.admitting(affected):
+        if can_only_raise(run, versions) and not versions.disagree:
+            continue
+        faulty = affected | FOR_SEQUENCES if any(run.happened(SequenceLayer)) else affected
+        for pin in declared.admitting(faulty):
             key = (pin.path, pin.cell, pin.line)
             if key not in found:
-                hit = pin.versions & affected
+                hit = pin.versions & faulty
                 message = advisory.match["message"].format(
                     pin=pin.text.strip(), hit=hit.spec() or "every version"
                 )

@@ -25,20 +25,22 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def match_retired(project: Project, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
+def match_retired(project: Project, advisory: Advisory, assumed: Assumed, target: Assumed) -> Iterator[Match]:
     """What a project uses of the calls or names that a rule is about."""
     program = project.program
     for part in program.parts if program is not None else ():
-        yield from _calls(project, part, advisory, assumed)
-        yield from _names(project, part, advisory, assumed)
+        yield from _calls(project, part, advisory, assumed, target)
+        yield from _names(project, part, advisory, assumed, target)
 
 
-def _calls(project: Project, part: Part, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
+def _calls(
+    project: Project, part: Part, advisory: Advisory, assumed: Assumed, target: Assumed
+) -> Iterator[Match]:
     for call in part.interpreter.retired.calls.values():
         if call.kind == advisory.match.get("call") and not is_tolerated(call.origin.module, call.origin.node):
             words = {"error": call.error}
             yield _match(
-                project, advisory, assumed, call.origin, call.since, words, _because(call), call.sure
+                project, advisory, assumed, target, call.origin, call.since, words, _because(call), call.sure
             )
 
 
@@ -51,14 +53,16 @@ def _because(call: RetiredCall) -> tuple[Place, ...]:
     return tuple(attached)
 
 
-def _names(project: Project, part: Part, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
+def _names(
+    project: Project, part: Part, advisory: Advisory, assumed: Assumed, target: Assumed
+) -> Iterator[Match]:
     rows: list[Row] = list(advisory.match.get("names", ()))
     for name in part.interpreter.retired.names.values() if rows else ():
         row = row_of(rows, name)
         if row is None or is_tolerated(name.origin.module, name.origin.node):
             continue
         words = {"what": name.dotted, "instead": row["instead"], "error": "ImportError"}
-        found = _match(project, advisory, assumed, name.origin, row["gone"], words)
+        found = _match(project, advisory, assumed, target, name.origin, row["gone"], words)
         if found.severity is None or not advisory.match.get("only-where-dropped"):
             yield found
 
@@ -81,6 +85,7 @@ def _match(
     project: Project,
     advisory: Advisory,
     assumed: Assumed,
+    target: Assumed,
     origin: Origin,
     since: str,
     words: Mapping[str, str],
@@ -96,6 +101,7 @@ def _match(
     elif project.declarations is not None:
         found = project.declarations.declared_for(origin.module.path)
         declared, sources = found.versions, found.places
+    declared |= target(origin.module.path) or nothing()
     dropped = between(since) | (FAULTY_GIT if "1.5.3" in between(since) else nothing())
     hit = declared & (dropped | UNKNOWN_GIT)
     reach = "" if hit else f"; the pins admit {declared} alone, so that this is what a move needs"

@@ -50,7 +50,8 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
         return member_of_module(ip, atom.info, name) or of(Unknown(("name", atom.info.key, name)))
     if isinstance(atom, External):
         ip.retired.name(f"{atom.name}.{name}", ip.origin(node))
-        return of(External(registry.canonical(f"{atom.name}.{name}")))
+        members = registry.MEMBERS.get(atom.name)
+        return members(ip, name) if members else of(External(registry.canonical(f"{atom.name}.{name}")))
     if isinstance(atom, Obj):
         return _attribute_of_object(ip, entry, atom, name, node)
     if isinstance(atom, Class):

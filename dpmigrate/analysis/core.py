@@ -62,6 +62,8 @@ class Frame:
     defining: Class | None = None
     """The class whose method this is, or whose body is being executed."""
     receiver: Atom | None = None
+    call: cst.CSTNode | None = None
+    """What entered it."""
     is_class_body: bool = False
     depth: int = 0
     entry_path: Guard = ALWAYS
@@ -127,6 +129,8 @@ class Interpreter:
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
         self.retired = Retired()
         """What is used of Opacus's API that some release has dropped."""
+        self.met: dict[TrainingRun, None] = {}
+        """The runs that the current root made, or did something to."""
         self.executed: dict[str, bool] = {}
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
@@ -343,6 +347,7 @@ class Interpreter:
     def happen(self, run: TrainingRun, event: Event) -> None:
         """Record an event of a run, unless its assumptions contradict one another."""
         if not contradict(event.guard, event.guard):
+            self.met[run] = None
             run.add(event)
 
     def names_ghost(self, run: TrainingRun) -> None:

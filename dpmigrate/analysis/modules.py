@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -81,10 +82,14 @@ class ModuleInfo:
         return Place(self.path, span.line, text, span.cell)
 
 
+Load = Callable[[str, str | None], ModuleInfo | None]
+"""Parses the file at a key; also given its dotted name inside Opacus, where it has one."""
+
+
 class Modules:
     """Every file of the project by the names under which it can be imported."""
 
-    def __init__(self, paths: Iterable[str], load: Callable[[str, str | None], ModuleInfo | None]) -> None:
+    def __init__(self, paths: Iterable[str], load: Load) -> None:
         self._load = load
         self._loaded: dict[str, ModuleInfo | None] = {}
         self._by_suffix: dict[tuple[str, ...], list[str]] = {}
@@ -92,6 +97,7 @@ class Modules:
         """Every folder with modules below it, by each of the names that an import can give it."""
         keys = [p for p in paths if p.endswith(".py")]
         self._libraries = _library_folders(keys)
+        self._checkouts = _checkouts(keys, self._libraries)
         for path in keys:
             parts = PurePosixPath(path).with_suffix("").parts
             if parts[-1] == "__init__":
@@ -101,11 +107,22 @@ class Modules:
                 for end in range(start + 1, len(parts)):
                     self._folders.add(parts[start:end])
 
+    def unloaded(self, load: Load) -> Modules:
+        """The same files under the same names, of which none is parsed yet."""
+        other = copy(self)
+        other._load, other._loaded = load, {}
+        return other
+
     def get(self, path: str) -> ModuleInfo | None:
         """The module at a path, parsed at most once; None when it cannot be."""
         if path not in self._loaded:
             self._loaded[path] = self._load(path, self.library_path(path))
         return self._loaded[path]
+
+    @property
+    def holds_library(self) -> bool:
+        """Whether the project has a copy or a fork of Opacus in it, which may take other keywords."""
+        return bool(self._libraries)
 
     def library_path(self, key: str) -> str | None:
         """The dotted name inside Opacus of a file of Opacus's own source or of a fork; else None."""
@@ -117,9 +134,9 @@ class Modules:
         return None
 
     def in_library(self, key: str) -> bool:
-        """Whether a file belongs to Opacus or a fork, its test-suite included."""
+        """Whether a file belongs to Opacus or a fork, its tests included, or to a copy of the whole."""
         parts = PurePosixPath(key).parts
-        return any(parts[: len(folder)] == folder for folder in self._libraries)
+        return any(parts[: len(folder)] == folder for folder in (*self._libraries, *self._checkouts))
 
     def loaded(self) -> list[ModuleInfo]:
         """Every module that was parsed so far, the files that notebooks write included."""
@@ -139,7 +156,7 @@ class Modules:
                 return None
             base = folder[: len(folder) - (level - 1)]
             return self._exact(base + parts)
-        if not parts:
+        if not parts or parts[0] in INSTALLED:
             return None
         candidates = self._by_suffix.get(parts, ())
         if not candidates:
@@ -170,7 +187,11 @@ class Modules:
             if level - 1 > len(folder):
                 return False
             return folder[: len(folder) - (level - 1)] + parts in self._folders
-        return parts in self._folders
+        return parts[0] not in INSTALLED and parts in self._folders
+
+
+INSTALLED = frozenset(["opacus", "torch"])
+"""Packages that an import of their name means, whatever folders of that name the project has."""
 
 
 _TELLING = frozenset(
@@ -206,6 +227,21 @@ def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:
             if part == "opacus" and "/".join(path.parts[end:]) in _TELLING:
                 found.add(path.parts[:end])
     return sorted(found)
+
+
+def _checkouts(keys: Iterable[str], libraries: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The folders that hold a whole copy of Opacus's repository, one that is the project itself excepted.
+
+    Such a folder is named after it, or has its benchmarks beside the library.
+    """
+    known = set(keys)
+    found = []
+    for *above, name in libraries:
+        marks = ("setup.py", "benchmarks/run_benchmarks.py")
+        here = [mark for mark in marks if "/".join([*above, mark]) in known]
+        if above and name == "opacus" and here and ("opacus" in above[-1].lower() or len(here) == 2):
+            found.append(tuple(above))
+    return found
 
 
 def _shared(a: tuple[str, ...], b: tuple[str, ...]) -> int:

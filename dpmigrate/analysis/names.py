@@ -136,8 +136,6 @@ def resolve_import(ip: Interpreter, atom: Imported) -> Value:
 
 def import_module(ip: Interpreter, dotted: str, importer: ModuleInfo, level: int) -> Value:
     """The module behind a dotted name: one of the project, or a library's."""
-    if level == 0 and dotted.partition(".")[0] in registry.CANONICAL:
-        return of(External(registry.canonical(dotted)))
     written = importer.written_beside(dotted)
     if written is not None:
         return of(Module(written))

@@ -12,13 +12,12 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.forwards import honours_forward, joins_examples_itself, reads_reduction
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import Atom, Class, Const, External, Function, Obj, Partial, Value
 from dpmigrate.model import Tri
-
-_REDUCERS = frozenset({"mean", "sum"})
 
 
 def honours_reduction(ip: Interpreter, atom: Atom) -> Tri:
@@ -26,7 +25,7 @@ def honours_reduction(ip: Interpreter, atom: Atom) -> Tri:
     if isinstance(atom, (External, Function, Partial)):
         return makes_one_loss_per_example(ip, atom)
     if isinstance(atom, Obj) and atom.kind == "instance" and isinstance(atom.data, Class):
-        return _class_honours(ip, atom, atom.data)
+        return class_honours(ip, atom.data, atom)
     return True
 
 
@@ -50,29 +49,14 @@ def makes_one_loss_per_example(ip: Interpreter, atom: Atom) -> Tri:
 
 
 def _joins_examples(node: cst.CSTNode) -> bool:
-    """Whether some mean or sum below a node goes over the batch: over everything, or over dimension 0."""
+    """Whether some mean or sum below a node goes over the batch."""
     stack = [node]
     while stack:
         current = stack.pop()
-        stack.extend(children(current))
-        if not isinstance(current, cst.Call):
-            continue
-        func = current.func
-        name = func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", None)
-        if name not in _REDUCERS:
-            continue
-        of_torch = isinstance(func, cst.Attribute) and getattr(func.value, "value", None) == "torch"
-        given = [arg.value for arg in current.args if arg.keyword is None][int(of_torch) :]
-        given += [a.value for a in current.args if a.keyword and a.keyword.value in ("dim", "axis")]
-        if not given or _holds_zero(given[0]):
+        if joins_examples_itself(current):
             return True
+        stack.extend(children(current))
     return False
-
-
-def _holds_zero(dimension: cst.BaseExpression) -> bool:
-    if isinstance(dimension, (cst.Tuple, cst.List)):
-        return any(_holds_zero(element.value) for element in dimension.elements)
-    return isinstance(dimension, cst.Integer) and dimension.value == "0"
 
 
 def _criteria_called(ip: Interpreter, fn: Function) -> list[object]:
@@ -114,19 +98,21 @@ def _asks_for_none(node: cst.CSTNode) -> bool:
     return False
 
 
-def _class_honours(ip: Interpreter, instance: Obj, cls: Class) -> Tri:
+def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> Tri:
     """Whether the result of a project class's forward follows ``self.reduction``."""
     forward = find_member(ip, cls, "forward")
     method = forward.only if forward is not None else None
     from_library = any(BASE_KINDS.get(name) == "criterion" for name in external_names(cls))
-    if not isinstance(method, Function):
+    if not isinstance(method, Function) or not isinstance(method.node, cst.FunctionDef):
         return True if from_library or method is None else None
     names = Mentions().of(method.node)
-    if _reads_reduction(method.node) or ("super" in names and from_library):
+    if reads_reduction(method.node):
+        return honours_forward(method.node)
+    if "super" in names and from_library:
         return True
     if _joins_examples(method.node):
         return False
-    inner = _inner_criteria(ip, instance, names)
+    inner = _inner_criteria(ip, instance, names) if instance is not None else []
     if inner:
         return all(reduction == "none" for reduction in inner)
     if names & LOSS_FUNCTIONS:
@@ -134,18 +120,20 @@ def _class_honours(ip: Interpreter, instance: Obj, cls: Class) -> Tri:
     return None
 
 
-def _reads_reduction(node: cst.CSTNode) -> bool:
-    """Whether an attribute ``reduction`` is read somewhere below a node."""
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, cst.Attribute) and current.attr.value == "reduction":
-            return True
-        stack.extend(children(current))
-    return False
-
-
 def _inner_criteria(ip: Interpreter, instance: Obj, names: frozenset[str]) -> list[object]:
     """The reductions of the criteria that an instance holds and its forward mentions."""
     held = [ip.store.get(instance, slot) for slot in ip.store.keys(instance) if slot in names]
     return [reduction for value in held for reduction in _reductions(ip, value)]
+
+
+def reduction_default(ip: Interpreter, cls: Class) -> str | None:
+    """The default that a project's criterion class gives ``reduction``; None where it has none."""
+    init = find_member(ip, cls, "__init__")
+    for atom in init.atoms if init is not None else ():
+        if isinstance(atom, Function) and isinstance(atom.node, cst.FunctionDef):
+            for param in (*atom.node.params.params, *atom.node.params.kwonly_params):
+                if param.name.value == "reduction" and isinstance(param.default, cst.SimpleString):
+                    value = param.default.evaluated_value
+                    return value if isinstance(value, str) else None
+            return None
+    return "mean"

@@ -101,16 +101,16 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Gr
         if key not in known:
             text = texts.text(key)
             found = imports_in(modules, key, text) if b"import" in text else ()
-            known[key] = frozenset(k for k in found if modules.library_path(k) is None)
+            known[key] = frozenset(k for k in found if not modules.in_library(k))
         return known[key]
 
-    entries = [k for k in telling if modules.library_path(k) is None]
+    entries = [k for k in telling if not modules.in_library(k)]
     callers: dict[str, None] = {}
     frontier = set(entries)
     for _ in range(3):
         names = {_module_name(k) for k in frontier if not k.endswith(".ipynb")}
         found = [k for k in texts.mentioning(names) if k not in callers] if names else []
-        frontier = {k for k in found if modules.library_path(k) is None and imports(k) & frontier}
+        frontier = {k for k in found if not modules.in_library(k) and imports(k) & frontier}
         if not frontier:
             break
         callers.update(dict.fromkeys(sorted(frontier)))

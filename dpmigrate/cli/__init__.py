@@ -23,6 +23,7 @@ COMMANDS = {
     "fix": "Rewrite it to the corrected API; prints a diff unless --apply is given.",
     "verify": "Prove on real batches that clipping is right (needs dpmigrate[verify]).",
     "inventory": "List every private training run and what it is asked for.",
+    "merge": "Join the JSON reports of parts of one repository.",
     "explain": "Print an advisory, or the list of them.",
 }
 """Each command's one-line help; command NAME is ``dpmigrate.cli.NAME:NAME``."""
@@ -62,11 +63,23 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 nothing to report, 1 something to report, 2 wrong usage or an internal error.",
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  dpmigrate scan
+  dpmigrate fix src --apply
+  dpmigrate verify train.py -- --epochs 1
+  dpmigrate explain DPM101
+
+Exit status: 0 nothing to report, 1 something to report, 2 wrong usage or an internal error.
+""",
 )
 @click.version_option(__version__, prog_name="dpmigrate", message="%(prog)s %(version)s")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Find, fix and verify faulty ghost clipping in Opacus training code."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

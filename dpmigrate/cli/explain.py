@@ -8,11 +8,15 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.output import emit
+from dpmigrate.cli.types import RULES
 from dpmigrate.report.style import style_for
 
 
-@click.command(short_help="Print an advisory, or the list of them.")
-@click.argument("rule", required=False)
+@click.command(
+    short_help="Print an advisory, or the list of them.",
+    epilog="Examples: dpmigrate explain DPM101; dpmigrate explain ghost-batch-memory-manager",
+)
+@click.argument("rule", required=False, type=RULES)
 def explain(rule: str | None) -> int:
     """Print the advisory RULE: an id (DPM101) or a name. A prefix (DPM1), or nothing, lists the rules."""
     from dpmigrate.advisories import catalogue

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import paths_argument, rule_options, settings_of
+from dpmigrate.cli.options import paths_argument, quiet_option, rule_options, settings_of
 from dpmigrate.cli.output import emit, tell
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Rewrite it to the corrected API.",
-    epilog="Exit status: 0 nothing to change (or, with --apply, every fix applied), 1 a diff was printed or "
-    "a fix could not be applied, 2 wrong usage or an internal error.",
+    epilog="""\b
+Examples:
+  dpmigrate fix src
+  dpmigrate fix --apply --verify "train.py --epochs 1"
+  dpmigrate fix --strategy patch
+
+Exit status: 0 nothing to change (or, with --apply, every fix applied), 1 a diff was printed or a fix could
+not be applied, 2 wrong usage or an internal error.
+""",
 )
 @paths_argument
 @click.option("--apply", is_flag=True, help="Write the changes; without it only the diff is printed.")
@@ -49,17 +56,17 @@ if TYPE_CHECKING:
     help="With --apply: run SCRIPT (and its arguments, in quotes) under verify; put every file back "
     "unless it passes.",
 )
+@quiet_option
 def fix(
     paths: tuple[str, ...],
     apply: bool,
     unsafe: bool,
     strategy: Strategy | None,
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
-    opacus: str | None,
     seed: str | None,
     lower_bound: str | None,
     verify: str | None,
+    quiet: bool,
+    **options: Any,
 ) -> int:
     """Rewrite faulty ghost clipping under PATH (default: this folder) to the corrected API.
 
@@ -70,28 +77,28 @@ def fix(
     if "-" in paths:
         raise click.UsageError("fix takes files and folders; standard input is for scan.")
     with as_usage_errors():
-        settings = settings_of(
-            select, ignore, opacus, strategy=strategy, seed=seed, opacus_lower_bound=lower_bound
-        )
+        settings = settings_of(strategy=strategy, seed=seed, opacus_lower_bound=lower_bound, **options)
 
         from dpmigrate import api
 
         with said("Analysing, and proving each fix by a second analysis"):
             result = api.fix(paths or (".",), apply=apply, unsafe=unsafe, settings=settings)
-    tell(result.warnings)
+    selected = bool(settings.given.select or settings.given.extend_select)
     if not apply:
         emit(_shown(result.diff, style_for(sys.stdout)))
-        say(result, style_for(sys.stderr), bool(select))
-        if result.contents:
+    if not quiet:
+        tell(result.warnings)
+        say(result, style_for(sys.stderr), selected)
+    if not apply:
+        if result.contents and not quiet:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    say(result, style_for(sys.stderr), bool(select))
     for path in result.applied:
         click.echo(f"fixed {clean(path)}")
     if result.applied:
         click.echo(f"Fixed {_extent(result)}.")
     left = sum(finding.severity != "info" for finding, _ in result.unmade)
-    if left:
+    if left and not quiet:
         what = "fix on offer was" if left == 1 else "fixes on offer were"
         click.echo(
             f"{left:,} {what} not made, for the reasons above; another run would say the same.", err=True

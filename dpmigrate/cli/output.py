@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def emit(text: str, output: str | None = None) -> None:
-    """Write `text` to the file `output`, or to standard output.
+    """Write `text` to the file `output`, or to standard output (None, or ``-``).
 
     A reader that has gone away (``| head``) is no error: the exit status stays the command's own.
     Raises click.ClickException when the file cannot be written.
     """
     text = clean_lines(text)
-    if output is not None:
+    if output is not None and output != "-":
         _replace(output, text.encode("utf-8", "backslashreplace"))
         return
     try:

@@ -40,8 +40,15 @@ class _WithScript(click.Command):
 @click.command(
     cls=_WithScript,
     short_help="Prove on real batches that clipping is right.",
-    epilog="Exit status: 0 every check that ran holds, 1 some check does not, 2 the script could not be run "
-    "to the point of a verdict.",
+    epilog="""\b
+Examples:
+  dpmigrate verify train.py -- --epochs 1
+  dpmigrate verify -m project.train --steps 5
+  dpmigrate verify --factory tests.models:made
+
+Exit status: 0 every check that ran holds, 1 some check does not, 2 the script could not be run to the point
+of a verdict.
+""",
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
 @click.option(
@@ -98,7 +105,7 @@ def verify(
     receives the noise is compared with a per-example autograd oracle, and the noise itself is checked.
     Script output goes to standard error.
     """
-    kind, target, rest = _target(module, factory, arguments)
+    kind, target, rest = _target(module, factory, arguments, engines, compare)
     request = Request(
         kind,
         target,
@@ -132,7 +139,11 @@ def verify(
 
 
 def _target(
-    module: str | None, factory: str | None, arguments: tuple[str, ...]
+    module: str | None,
+    factory: str | None,
+    arguments: tuple[str, ...],
+    engines: int | None,
+    compare: str | None,
 ) -> tuple[Target, str, tuple[str, ...]]:
     """What to run and the arguments that it gets. Raises click.UsageError."""
     if module is not None and factory is not None:
@@ -144,6 +155,8 @@ def _target(
             raise click.UsageError("--factory needs MODULE:FUNCTION.")
         if arguments:
             raise click.UsageError("--factory takes no script.")
+        if engines is not None or compare is not None:
+            raise click.UsageError("--engines and --compare need a script that trains, not a --factory.")
         return "factory", factory, ()
     if not arguments:
         raise click.UsageError("Give the SCRIPT that trains, -m MODULE or --factory MODULE:FUNCTION.")

@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Constant, Missing, PrivateRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.nodes import remove_argument
 from dpmigrate.codemods.program_facts import Facts
 
@@ -71,10 +72,11 @@ def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None
 
 def _without_key(new: cst.CSTNode) -> cst.CSTNode:
     assert isinstance(new, cst.Dict)
-    kept = [e for e in new.elements if not _is_clipping(e)]
-    if kept and new.elements and _is_clipping(new.elements[-1]):
-        kept[-1] = kept[-1].with_changes(comma=new.elements[-1].comma)
-    return new.with_changes(elements=kept)
+    elements = list(new.elements)
+    for place in reversed(range(len(elements))):
+        if _is_clipping(elements[place]):
+            elements = without(elements, place)
+    return new.with_changes(elements=elements)
 
 
 def _is_clipping(element: cst.BaseDictElement) -> bool:

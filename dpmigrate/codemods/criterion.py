@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from itertools import product
 
 import libcst as cst
 
 from dpmigrate.analysis.values import External, Obj
+from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
@@ -15,18 +16,26 @@ from dpmigrate.codemods.given_criterion import computes_what_is_given
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite
-from dpmigrate.codemods.nodes import add_argument
+from dpmigrate.codemods.nodes import add_argument, add_name
 from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, route_out, variables_in
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
+from dpmigrate.codemods.ways import (
+    calls_lead,
+    declared_global,
+    is_parameter,
+    leading_calls,
+    make_before,
+    repeats,
+    same_class,
+)
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords behind which ``criterion=`` reads well."""
 NAMES = ("criterion", "loss_fn", "private_criterion")
-MAX_CALLERS = 4
 
 
 class CriterionPlan:
@@ -115,22 +124,29 @@ class CriterionPlan:
     def _own_object(self, kept: Kept) -> None:
         own = self.kept.scope(kept)
         member = kept.name.startswith("self.")
-        if not kept.name or self.upgrade.apart or (not member and self._repeats(kept)):
+        if (
+            not kept.name
+            or self.upgrade.apart
+            or (not member and repeats(self.facts, self.call, (*kept.homes, *kept.constructors)))
+        ):
             self._rebuild(kept)
             return
         assert own is not None
         if own is self.scope:
-            self._move_if_late(kept)
+            for home in kept.homes:
+                make_before(self.facts, self.edits, home, self.call)
         elif member:
-            if not self._same_class(own, self.scope):
+            if not same_class(self.facts, own, self.scope):
                 raise Withheld(
                     "the criterion is not kept in a variable that make_private can be given",
                     self.facts.module_of(kept.homes[0]),
                     kept.homes[0],
                 )
-        elif isinstance(own, cst.FunctionDef) and self._calls_lead(own, self.scope):
+        elif self._hands_on(kept, own):
+            for home, call in product(kept.homes, leading_calls(self.facts, own, self.scope)[:1]):
+                make_before(self.facts, self.edits, home, call)
             route(self.facts, self.edits, own, self.scope, kept.name, self.routed)
-        else:
+        elif not self._binds_globally(kept, own):
             self._rebuild(kept)
             return
         self.kept.lift(kept)
@@ -138,58 +154,34 @@ class CriterionPlan:
         self._give(kept.name)
         self._receive(kept.name, own)
 
-    def _repeats(self, kept: Kept) -> bool:
-        """Whether the call repeats while the criterion is made once: its second wrapping would fail."""
-        made = {self.facts.scope(n): n for n in (*kept.homes, *kept.constructors)}
-        around = {n for m in made.values() for n in self.facts.above(m)}
-        return self._in_foreign_loop(self.call, made, around, MAX_CALLERS)
+    def _hands_on(self, kept: Kept, own: Scope) -> bool:
+        """Whether the variable can be handed from its scope to the call, and what comes back to it.
 
-    def _in_foreign_loop(
-        self, call: cst.CSTNode, made: Collection[Scope], around: Collection[cst.CSTNode], depth: int
-    ) -> bool:
-        scope = self.facts.scope(call)
-        for node in self.facts.above(call):
-            if node is scope:
-                break
-            if isinstance(node, (cst.For, cst.While)) and node not in around:
-                return True
-        if all(s is scope for s in made) or depth == 0:
+        A function may also read a module's variable unasked: then only the module's own may be bound anew.
+        """
+        if not isinstance(own, (cst.FunctionDef, cst.Module)) or not calls_lead(self.facts, own, self.scope):
             return False
-        callers = self.facts.callers.get(scope, ())
-        return any(self._in_foreign_loop(c, made, around, depth - 1) for c, _ in callers)
-
-    def _move_if_late(self, kept: Kept) -> None:
-        facts = self.facts
-        call = facts.statement(self.call)
-        for home in kept.homes:
-            statement = facts.statement(home)
-            if facts.position(statement) < facts.position(call):
-                continue
-            names = {n.value for n in facts.inside(home.value, cst.Name)}
-            bound_between = {
-                n.value
-                for t in facts.own(self.scope, cst.AssignTarget)
-                if facts.position(call) <= facts.position(t) < facts.position(statement)
-                for n in facts.inside(t.target, cst.Name)
-            }
-            if names & bound_between or facts.parent(statement) is not facts.parent(call):
-                raise Withheld(
-                    "the criterion is made behind make_private: make it before", facts.module_of(home), home
-                )
-            self.edits.of(facts.module_of(home)).move_before(call, statement)
-
-    def _same_class(self, a: Scope, b: Scope) -> bool:
-        one = self.facts.class_of(a) if isinstance(a, cst.FunctionDef) else None
-        return one is not None and isinstance(b, cst.FunctionDef) and self.facts.class_of(b) is one
-
-    def _calls_lead(self, source: Scope, target: Scope, depth: int = 4) -> bool:
-        """Whether some chain of calls leads from one function to another."""
-        if target is source:
+        if isinstance(own, cst.FunctionDef) or all(scope is own for scope in self.result.scopes):
             return True
-        return depth > 0 and any(
-            self._calls_lead(source, self.facts.scope(call), depth - 1)
-            for call, _ in self.facts.callers.get(target, ())
-        )
+        return all(is_parameter(self.facts, kept.name, self.facts.scope(call)) for call in kept.calls)
+
+    def _binds_globally(self, kept: Kept, own: Scope) -> bool:
+        """Whether the call's function sets variables of the module: the criterion is then one more."""
+        facts = self.facts
+        statements = declared_global(facts, self.scope)
+        if own is not self.module.tree or self.result.scopes != [self.scope] or not statements:
+            return False
+        if any(kept.name in bound_by(facts, b) for s in self._readers(kept) for b in binders(facts, s)):
+            return False
+        names = {n.value for s in statements for n in facts.inside(s, cst.Name)}
+        if kept.name not in names:
+            self.edits.of(self.module).change(statements[0], lambda new: add_name(new, kept.name))
+        return True
+
+    def _readers(self, kept: Kept) -> set[Scope]:
+        """The functions that call a module's criterion."""
+        scopes = {self.facts.scope(call) for call in kept.calls} | {self.scope}
+        return {scope for scope in scopes if not isinstance(scope, cst.Module)}
 
     def _rebuild(self, kept: Kept) -> None:
         """Build the criterion where ``make_private`` is called, which its own variable does not reach."""
@@ -208,7 +200,7 @@ class CriterionPlan:
         names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(facts, s)}
         wanted = reversed(NAMES) if self.upgrade.apart else NAMES
         name = next((n for n in wanted if n not in names), "private_criterion_")
-        if all(self._same_class(s, self.scope) for s in scopes):
+        if all(same_class(self.facts, s, self.scope) for s in scopes):
             name = self._functional_name(scopes)
         self._affected = [(s.call, not kept.per_example) for s in self.sites]
         for site in self.sites:
@@ -264,7 +256,9 @@ class CriterionPlan:
         self._build(code, name, scopes)
 
     def _functional_name(self, scopes: set[Scope]) -> str:
-        if any(s is not self.scope for s in scopes) and all(self._same_class(s, self.scope) for s in scopes):
+        if any(s is not self.scope for s in scopes) and all(
+            same_class(self.facts, s, self.scope) for s in scopes
+        ):
             owner = self.facts.class_of(self.scope)
             assert owner is not None
             taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
@@ -305,7 +299,13 @@ class CriterionPlan:
                 continue
             if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
                 continue
-            if self._calls_lead(wanted_in, scope):
+            if is_parameter(facts, name, scope) and all(
+                calls_lead(facts, scope, facts.scope(site.call)) for site in self.sites
+            ):
+                continue
+            if declared_global(facts, scope) and wanted_in is facts.module_of(scope).tree:
+                continue
+            if calls_lead(facts, wanted_in, scope):
                 route_out(facts, self.edits, scope, wanted_in, name)
             else:
                 route(facts, self.edits, scope, wanted_in, name, self.routed, self.freed)

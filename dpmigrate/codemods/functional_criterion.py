@@ -9,7 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.values import Class, External, Function, Obj, Partial
-from dpmigrate.codemods.criteria import COUNTERPARTS, honours_reduction
+from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -48,5 +48,5 @@ def _ignores(facts: Facts, atom: object) -> bool:
     if isinstance(atom, External):
         return atom.name.startswith("torch.nn.functional.")
     if isinstance(atom, Obj) and atom.kind == "instance" and isinstance(atom.data, Class):
-        return not honours_reduction(facts.interpreter, atom.data)
+        return not facts.honours_reduction(atom.data)
     return isinstance(atom, (Function, Partial))

@@ -9,6 +9,7 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.tree import children
+from dpmigrate.codemods.listed import without
 
 _REMOVED = "opacus.utils.fast_gradient_clipping_utils.double_backward"
 
@@ -253,6 +254,7 @@ class _ImportRemover(cst.CSTTransformer):
             return node
         if not kept:
             return cst.RemoveFromParent()
-        if kept[-1] is not names[-1]:
-            kept[-1] = kept[-1].with_changes(comma=names[-1].comma)
-        return node.with_changes(names=kept)
+        rest = list(names)
+        while len(rest) > len(kept):
+            rest = without(rest, next(i for i, alias in enumerate(rest) if self._goes(alias)))
+        return node.with_changes(names=rest)

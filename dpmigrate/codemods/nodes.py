@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from dpmigrate.codemods.listed import split, without
+
 
 def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str]) -> cst.Call:
     """The call with ``keyword=value`` behind the last of the keywords in ``after`` that it has.
@@ -43,8 +45,9 @@ def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str])
         )
     else:
         assert comma is not None
-        plain = _without_comment(comma)
-        new = new.with_changes(comma=plain)
+        above, below = split(comma)
+        args[place] = model.with_changes(comma=above)
+        new = new.with_changes(comma=below)
     args.insert(place + 1, new)
     return call.with_changes(args=args)
 
@@ -74,15 +77,7 @@ def remove_argument(call: cst.Call, *keywords: str) -> cst.Call:
         place = next((i for i, a in enumerate(args) if a.keyword and a.keyword.value in keywords), None)
         if place is None:
             return call.with_changes(args=args)
-        args = _without(args, place)
-
-
-def _without(args: list[cst.Arg], place: int) -> list[cst.Arg]:
-    gone = args[place]
-    kept = args[:place] + args[place + 1 :]
-    if place == len(args) - 1 and kept:
-        kept[-1] = kept[-1].with_changes(comma=gone.comma, whitespace_after_arg=gone.whitespace_after_arg)
-    return kept
+        args = without(args, place)
 
 
 def add_element(node: cst.Tuple | cst.List, place: int, value: str) -> cst.Tuple | cst.List:
@@ -91,16 +86,28 @@ def add_element(node: cst.Tuple | cst.List, place: int, value: str) -> cst.Tuple
     before = elements[place - 1]
     new = cst.Element(cst.parse_expression(value), before.comma)
     if isinstance(before.comma, cst.Comma):
-        new = new.with_changes(comma=_without_comment(before.comma))
+        above, below = split(before.comma)
+        elements[place - 1] = before.with_changes(comma=above)
+        new = new.with_changes(comma=below)
     elements.insert(place, new)
     return node.with_changes(elements=elements)
 
 
+def add_entry(node: cst.Dict, key: str, value: str) -> cst.Dict:
+    """The dict with one more entry at its end, in the layout of the others."""
+    entries = list(node.elements)
+    last = entries[-1]
+    new = cst.DictElement(cst.parse_expression(key), cst.parse_expression(value), comma=last.comma)
+    between = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    if len(entries) > 1 and isinstance(entries[-2].comma, cst.Comma):
+        between = _without_comment(entries[-2].comma)
+    entries[-1] = last.with_changes(comma=between)
+    return node.with_changes(elements=[*entries, new])
+
+
 def remove_element(node: cst.Tuple | cst.List, place: int) -> cst.Tuple | cst.List:
     """The tuple or list without the element at a place that is not its last."""
-    elements = list(node.elements)
-    del elements[place]
-    return node.with_changes(elements=elements)
+    return node.with_changes(elements=without(node.elements, place))
 
 
 def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
@@ -120,6 +127,13 @@ def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
     return function.with_changes(
         params=params.with_changes(star_arg=star, kwonly_params=[*params.kwonly_params, new])
     )
+
+
+def add_name(statement: cst.Global, name: str) -> cst.Global:
+    """The ``global`` statement with one more name."""
+    names = list(statement.names)
+    names[-1] = names[-1].with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")))
+    return statement.with_changes(names=[*names, cst.NameItem(cst.Name(name))])
 
 
 def name_of(function: cst.BaseExpression) -> str:

@@ -8,7 +8,6 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Constant
 from dpmigrate.analysis.values import Class, Obj
-from dpmigrate.codemods.criteria import honours_reduction, reduction_default
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -29,7 +28,7 @@ class OwnCriterion:
         if maker.kind != "instance":
             return
         assert isinstance(maker.data, Class)
-        if not honours_reduction(self.facts.interpreter, maker.data):
+        if not self.facts.honours_reduction(maker.data):
             name = maker.data.node.name.value
             raise Withheld(
                 f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
@@ -60,7 +59,7 @@ class OwnCriterion:
                     constructor,
                 )
         if maker.kind == "instance" and isinstance(maker.data, Class):
-            return reduction_default(self.facts.interpreter, maker.data)
+            return self.facts.reduction_default(maker.data)
         return "mean"
 
     @property
@@ -78,7 +77,7 @@ class OwnCriterion:
         own = self.edits.of(self.facts.module_of(constructor))
         default = "mean"
         if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = reduction_default(self.facts.interpreter, maker.data) or "mean"
+            default = self.facts.reduction_default(maker.data) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )

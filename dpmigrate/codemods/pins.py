@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.analysis.ledger.models import ChangedInPlace
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.options import Options
+from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, plan_raise
 from dpmigrate.versions.releases import RELEASES, between
 from dpmigrate.versions.specifiers import parse_specifier
@@ -49,7 +51,9 @@ def bound_of(runs: Sequence[PrivateRun], options: Options) -> str:
     """
     asked = options.at(runs[0].module.path).lower_bound
     if asked is None:
-        return needed(runs)
+        # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
+        in_place = any(e.library for run in runs if run.ghost for e in run.happened(ChangedInPlace))
+        return needed(runs, "1.5.3") if in_place else needed(runs)
     least = needed(runs, "1.5.3")
     if Version(asked.version) < Version(least):
         raise UsageError(
@@ -60,15 +64,18 @@ def bound_of(runs: Sequence[PrivateRun], options: Options) -> str:
 
 
 def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options) -> list[Pin]:
-    """The pins that govern the runs of one call and must be raised for it."""
+    """The pins that govern the runs of one call, or a file that imports their module, and must be raised."""
     wanted = options.at(runs[0].module.path)
     if project.declarations is None or wanted.assumed:
         return []
     below = wanted.lower_bound.version if wanted.lower_bound is not None else DEFAULT_LOWER_BOUND
-    declared = project.declarations.declared_for(runs[0].module.path)
-    pins = list(declared.admitting(parse_specifier(f"<{below}")))
-    if any(versions_of(run, project.declarations, None).disagree for run in runs if run.ghost):
-        pins += declared.admitting(parse_specifier(f"<{needed(runs)}"))
+    disagree = any(versions_of(run, project.declarations, None).disagree for run in runs if run.ghost)
+    pins: list[Pin] = []
+    for path in users_of(project, runs[0].module):
+        declared = project.declarations.declared_for(path)
+        pins += declared.admitting(parse_specifier(f"<{below}"))
+        if disagree:
+            pins += declared.admitting(parse_specifier(f"<{needed(runs)}"))
     return list(dict.fromkeys(pins))
 
 

@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ALWAYS, Guard, contradict
 from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.analysis.per_example import class_honours, reduction_default
 from dpmigrate.analysis.program import Program
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import Atom, Class, External, Function, Module, Obj, Unknown
@@ -46,6 +47,16 @@ class Facts:
                 parents[child] = node
                 stack.append(child)
         self._parents[info.key] = parents
+
+    # -- criteria -------------------------------------------------------------------------
+
+    def honours_reduction(self, criterion: Class) -> bool:
+        """Whether a project's class certainly gives one loss per example once ``reduction`` is "none"."""
+        return class_honours(self.interpreter, criterion) is True
+
+    def reduction_default(self, criterion: Class) -> str | None:
+        """The default that a project's class gives ``reduction``; None where it has none."""
+        return reduction_default(self.interpreter, criterion)
 
     # -- the tree -------------------------------------------------------------------------
 
@@ -143,6 +154,10 @@ class Facts:
         """What an expression was seen to be, where that does not contradict ``guard``."""
         seen = self.interpreter.observed.get(node, {})
         return list(dict.fromkeys(a for a, g in seen if not contradict(g, guard)))
+
+    def is_a(self, node: cst.CSTNode, kind: str) -> bool:
+        """Whether an expression was seen to be an object of a kind."""
+        return any(isinstance(a, Obj) and a.kind == kind for a in self.atoms(node))
 
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
         """Whether an expression was evaluated under ``guard`` at all."""

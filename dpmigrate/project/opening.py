@@ -108,6 +108,7 @@ def settle(project: Project, texts: Texts, program: Program, chosen: Sequence[Gr
         if key not in program.too_deep:
             path = project.workspace.display(texts.absolute[key])
             project.cut_short.append(CutShort(path, entry, _leads_to_runs(texts, program, key)))
+    project.asked = frozenset(texts.asked)
     declare(project)
 
 
@@ -122,7 +123,7 @@ def _leads_to_runs(texts: Texts, program: Program, key: str) -> bool:
         text = texts.text(key)
         if key in known or any(maker in text for maker in MAKERS):
             return True
-        found = {k for k in imports_in(program.modules, key, text) if program.modules.library_path(k) is None}
+        found = {k for k in imports_in(program.modules, key, text) if not program.modules.in_library(k)}
         pending += found - seen
         seen |= found
     return False

@@ -20,12 +20,16 @@ _SGR = {
 class Style(NamedTuple):
     """`colour`: may escape sequences be used. `width`: columns to wrap at, None for never.
 
-    `runs`: list every private training run, not only their numbers.
+    `runs`: list every private training run, not only their numbers. `statistics`: only how many findings
+    each rule has. `quiet`: findings without a summary. `verbose`: all that is counted is listed as well.
     """
 
     colour: bool = False
     width: int | None = None
     runs: bool = False
+    statistics: bool = False
+    quiet: bool = False
+    verbose: bool = False
 
     def paint(self, text: str, name: str) -> str:
         """`text` in the colour `name`, or as it is where there is to be no colour."""

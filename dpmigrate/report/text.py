@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, Place, Run, ScanResult
+from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, Place, Run, ScanResult, SuppressedBy
 from dpmigrate.report.frame import frame, shown_lines, source_line
 from dpmigrate.report.layout import clean, plural, wrap
 from dpmigrate.report.style import Style
@@ -17,15 +17,23 @@ IN_FULL = 3
 _KINDS = ("ghost", "hooks", "other", "unknown")
 _MIXES = 6
 """Kinds of runs that are counted apart in the summary."""
+_KEPT_BACK: dict[SuppressedBy, str] = {
+    "comment": "a comment",
+    "baseline": "the baseline",
+    "configuration": "the options",
+}
 _SHOWN = 3
 """Entry points named where the analysis gave up."""
 
 
 def render(result: ScanResult, style: Style) -> str:
     """`result` for people; see the module. Without a width no line is wrapped, so that it can be searched."""
-    return (
-        "\n".join([*_findings(result, style), *_not_analysed(result, style), *_summary(result, style)]) + "\n"
-    )
+    if style.statistics:
+        return "".join(f"{line}\n" for line in _statistics(result, style))
+    lines = [*_findings(result, style), *_not_analysed(result, style)]
+    if not style.quiet:
+        lines += _summary(result, style)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def where(path: str, cell: int | None, line: int, column: int | None = None) -> str:
@@ -136,6 +144,7 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
     yield from _cut_short(result, style)
     yield from _runs(result, style)
+    yield from _suppressed(result, style)
     if not result.findings:
         yield style.paint("No findings", "green")
         return
@@ -156,14 +165,39 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     yield from _next_steps(result, worst.rule)
 
 
+def _statistics(result: ScanResult, style: Style) -> Iterator[str]:
+    """A line for each rule with findings, the most frequent first: how many, and how they are mended."""
+    rules = Counter((f.rule, f.name) for f in result.findings)
+    offers = {f.rule: f.fix.applicability for f in result.findings if f.fix is not None}
+    broad = max((len(name) for _, name in rules), default=0)
+    for (rule, name), number in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
+        offer = f"[{offers[rule]} fix]" if rule in offers else ""
+        yield f"{number:>6,}  {rule}  {name:{broad}}  {offer}".rstrip()
+    if not style.quiet:
+        yield plural(len(result.findings), "finding") if rules else "No findings"
+
+
+def _suppressed(result: ScanResult, style: Style) -> Iterator[str]:
+    """How many findings are not reported, by what keeps them back, and each of them if asked for."""
+    if not result.suppressed:
+        return
+    counts = Counter(held.by for held in result.suppressed)
+    parts = [f"{counts[by]:,} by {_KEPT_BACK[by]}" for by in _KEPT_BACK if counts[by]]
+    yield f"{len(result.suppressed):,} suppressed: {', '.join(parts)}"
+    if style.verbose:
+        for finding, by in result.suppressed:
+            span = finding.span
+            place = where(span.path, span.cell, span.line, span.column)
+            yield f"  {place}: {finding.rule} [{finding.severity}] by {_KEPT_BACK[by]}"
+
+
 def _cut_short(result: ScanResult, style: Style) -> Iterator[str]:
     """Where the analysis gave up, if a run beyond could be missing from the report."""
     places = [f"{cut.path}:{cut.entry}" if cut.entry else cut.path for cut in result.cut_short if cut.private]
     if not places:
         return
-    shown = ", ".join(places[:_SHOWN]) + (
-        f" and {len(places) - _SHOWN:,} more" if len(places) > _SHOWN else ""
-    )
+    most = len(places) if style.verbose else _SHOWN
+    shown = ", ".join(places[:most]) + (f" and {len(places) - most:,} more" if len(places) > most else "")
     yield wrap(
         f"Followed only in part, being long: {clean(shown)}. A private run that is made further on would be "
         "missing here; dpmigrate verify SCRIPT watches what really runs",

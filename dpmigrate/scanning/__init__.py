@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.findings import check_rules, findings_of
-from dpmigrate.model import Certainty, Finding, ScanResult
+from dpmigrate.model import Certainty, Finding, NotAnalysed, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
-from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
+from dpmigrate.scanning.offering import Cluster, Offer, clusters, offers
+from dpmigrate.scanning.shares import Share, Told, each, join, usable_cores
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
 
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dpmigrate.analysis.components import Group
+    from dpmigrate.scanning.answers import Answers
+    from dpmigrate.scanning.baseline import Entry
+
+
+def _nobody(done: int, total: int) -> None:
+    """Hears how far a scan is where nobody asks."""
 
 
 def scan(
@@ -32,49 +40,106 @@ def scan(
     exclude: Sequence[str] = (),
     exclude_base: str | Path | None = None,
     settings: Settings | None = None,
+    baseline: Sequence[Entry] = (),
+    diff_base: str | None = None,
+    stdin_filename: str | None = None,
+    cache: str | Path | None = None,
+    told: Told = _nobody,
 ) -> ScanResult:
     """Find faulty ghost clipping below some paths, without running any of the code.
 
     ``select`` and ``ignore`` hold ids, prefixes or names of rules; ``opacus`` overrides what the
     project's own files say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead
     of paths. ``exclude`` holds patterns in gitignore syntax, relative to ``exclude_base`` (default:
-    ``cwd``). ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
-    read, which is not done otherwise. Raises UsageError for a path that does not exist and a wrong option.
+    ``cwd``). With ``stdin_filename`` it stands for that file of its project, be it there yet or not.
+    ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
+    read, which is not done otherwise. ``baseline`` are findings that are known and not reported;
+    with ``diff_base``, a git revision, only what stands on lines that have changed since is. ``cache`` is a
+    folder that keeps answers from one scan to the next; ``told`` hears how many parts, of how many, are
+    done. Raises UsageError for a path that does not exist and a wrong option.
     """
     options = settings or given_settings(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
-    workspace = discover([] if stdin is not None else list(paths), options)
-    project = survey(workspace, stdin)
+    if stdin is not None and stdin_filename is not None:
+        workspace = discover([stdin_filename], options, unsaved=stdin_filename)
+        project, stdin = survey(workspace, overlay={workspace.target_files[0]: stdin}), None
+    else:
+        workspace = discover([] if stdin is not None else list(paths), options)
+        project = survey(workspace, stdin)
     check_rules(options)
+    options.check_patterns()
+    answers = None
+    if cache is not None and project.seeds and not project.overlay:
+        from dpmigrate.scanning.answers import Answers
+
+        answers = Answers(str(cache), project)
+    result = answers.of_all() if answers is not None else None
+    if result is None:
+        result = _judged(project, answers, jobs or workspace.config.jobs or usable_cores(), told)
+    result = result._replace(
+        warnings=() if stdin is not None else workspace.warnings,
+        empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
+        cwd=workspace.cwd.replace(os.sep, "/"),
+    )
+    if result.findings or result.suppressed or baseline or diff_base is not None:
+        from dpmigrate.scanning.sifting import sifted
+
+        result = sifted(result, workspace, baseline, diff_base)
+    return result
+
+
+def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) -> ScanResult:
+    """What there is to say of a surveyed project, group by group, those of ``answers`` without a look."""
+    of_groups: dict[Group, Share] = {}
+    chosen: Sequence[Group] = ()
     with paused_collector():
+        nothing = _share(project, ())
         if project.seeds:
-            cores = jobs or workspace.config.jobs or usable_cores()
-            found = judge_shared(project, groups(project), cores, _share)
-        else:
-            found = _share(project, ())
-        findings = _offered(project, found)
-    return ScanResult(
-        root=workspace.display(workspace.root),
+            chosen = groups(project)
+            if answers is not None:
+                of_groups = answers.of_groups(chosen)
+            missing = [group for group in chosen if group not in of_groups]
+            of_groups.update(each(project, missing, jobs, _of_group, told))
+        found = join([nothing, *(of_groups[group] for group in chosen)])
+        pending = () if "-" in project.seeds else clusters(project, chosen, found.findings)
+        made = {} if answers is None else answers.of_clusters(pending, of_groups)
+        made.update(each(project, [c for c in pending if c not in made], jobs, offers, told))
+    result = ScanResult(
+        root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
         files_analysed=len(found.analysed),
-        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
+        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line, n.reason))),
         cut_short=tuple(sorted(found.cut_short)),
-        warnings=() if stdin is not None else workspace.warnings,
         runs=tuple(found.runs),
-        findings=tuple(findings),
+        findings=_with_offers(found.findings, made),
+        suppressed=tuple(found.suppressed),
         lines=found.lines,
-        empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
+        file_lines=found.file_lines,
+        analysed=tuple(sorted(found.analysed)),
     )
+    if answers is not None:
+        answers.keep(of_groups, made, result)
+    return result
 
 
-def _offered(project: Project, found: Share) -> list[Finding]:
-    """The findings with the fixes that are really made of this tree."""
-    if all(f.fix is None for f in found.findings):
-        return found.findings
-    if "-" in project.seeds:
-        return [f._replace(fix=None) for f in found.findings]  # there is no file to mend
-    from dpmigrate.fixing.offers import with_offers
+def _of_group(project: Project, group: Group) -> Share:
+    """One group of modules, analysed and judged as if there were no other."""
+    return _share(project.afresh(), (group,))
 
-    return with_offers(found.findings, found.runs, project)
+
+def _with_offers(
+    findings: Sequence[Finding], made: Mapping[Cluster, tuple[Offer, ...]]
+) -> tuple[Finding, ...]:
+    """The findings with the fixes that are really made of this tree; nothing mends standard input."""
+    known = {
+        id(finding): offer
+        for cluster, of_cluster in made.items()
+        for finding, offer in zip(cluster.findings, of_cluster, strict=True)
+    }
+    nothing = Offer(None, None)
+    return tuple(
+        f if f.fix is None else f._replace(**known.get(id(f), nothing._replace(by_hand=f.by_hand))._asdict())
+        for f in findings
+    )
 
 
 def _share(project: Project, chosen: Sequence[Group]) -> Share:
@@ -82,35 +147,30 @@ def _share(project: Project, chosen: Sequence[Group]) -> Share:
     if chosen:
         analyse_groups(project, chosen)
     found = findings_of(project)
-    kept = _certain_enough(project, found.findings)
+    suppressed = sorted(found.suppressed, key=lambda s: s.finding.sort_key)
+    places = _places([*found.findings, *(s.finding for s in suppressed)], found.not_analysed)
     return Share(
         found.runs,
-        kept,
+        found.findings,
+        suppressed,
         found.not_analysed,
         frozenset(project.modules),
         tuple(project.cut_short),
         found.used_ignores,
         found.unused_ignores,
-        dict(_frames(project, kept)),
+        project.asked,
+        {place: lines for place in places if (lines := project.lines(*place))},
+        {
+            (path, cell): numbers
+            for path, cell in places
+            if cell is not None and (numbers := project.file_lines(path, cell))
+        },
     )
 
 
-def _certain_enough(project: Project, findings: list[Finding]) -> list[Finding]:
-    """The findings that the options of their files let through."""
-    if not findings:
-        return []
-    from dpmigrate.advisories.choice import Choices
-
-    choices = Choices(project.workspace.settings)
-    return [f for f in findings if choices.of(project.workspace.absolute(f.span.path)).shows(f)]
-
-
-def _frames(
-    project: Project, findings: list[Finding]
-) -> Iterator[tuple[tuple[str, int | None], tuple[str, ...]]]:
-    """The lines of every file or cell that a finding or a reason names."""
+def _places(findings: Iterable[Finding], broken: Iterable[NotAnalysed]) -> list[tuple[str, int | None]]:
+    """Every file or cell that a finding, a reason, or a fault of a file names."""
     wanted = {(f.span.path, f.span.cell) for f in findings}
-    wanted |= {(p.path, p.cell) for f in findings for p in f.because}
-    for path, cell in sorted(wanted, key=lambda w: (w[0], -1 if w[1] is None else w[1])):
-        if lines := project.lines(path, cell):
-            yield (path, cell), lines
+    wanted |= {(place.path, place.cell) for f in findings for place in f.because}
+    wanted |= {(n.path, n.cell) for n in broken if n.cell is not None}
+    return sorted(wanted, key=lambda w: (w[0], -1 if w[1] is None else w[1]))

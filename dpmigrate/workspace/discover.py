@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,14 @@ class Workspace:
         self.not_analysed = tuple(not_analysed)
         self._named = frozenset(target_files)
         self._inside = tuple(folder.rstrip("/") + "/" for folder in target_folders)
+
+    def widened(self) -> Workspace:
+        """The same files, all of which may be reported and written."""
+        other = copy(self)
+        other.target_folders = self.roots
+        other._inside = tuple(root.rstrip("/") + "/" for root in self.roots)
+        other.__dict__.pop("targets", None)
+        return other
 
     @property
     def root(self) -> str:
@@ -131,8 +140,10 @@ class Workspace:
         return self.settings.absolute(shown)
 
 
-def discover(paths: Sequence[str | Path], settings: Settings) -> Workspace:
+def discover(paths: Sequence[str | Path], settings: Settings, unsaved: str | None = None) -> Workspace:
     """The workspace of the given PATHs (the current folder when there are none).
+
+    ``unsaved`` is one of them that need not be on disk.
 
     Raises :class:`UsageError` for a PATH that does not exist, and for a wrong configuration.
     """
@@ -144,6 +155,12 @@ def discover(paths: Sequence[str | Path], settings: Settings) -> Workspace:
     for given in paths or (here,):
         path = os.path.abspath(os.path.join(here, given))
         shown = display_path(path, here)
+        if given == unsaved:
+            real = os.path.realpath(path)
+            roots.setdefault(settings.roots.root_of(os.path.dirname(real)))
+            files.setdefault(real)
+            settings.config_of(real)
+            continue
         try:
             mode = os.lstat(path).st_mode
         except (OSError, ValueError) as error:

@@ -46,6 +46,26 @@ class NotebookText:
     cells: tuple[CodeCell, ...]
     is_python: bool = True
 
+    def file_lines(self, index: int) -> tuple[int, ...]:
+        """The 1-based line of the file for every line of the cell with this index; none without it."""
+        cell = next((cell for cell in self.cells if cell.index == index), None)
+        if cell is None:
+            return ()
+        spans = [(cell.start, cell.end)]
+        if self.json_text[cell.start] == "[":
+            spans = list(_elements(self.json_text, cell.start))
+        lines: list[int] = []
+        begun = False
+        at, position = 1, 0
+        for start, _ in spans:
+            at += self.json_text.count("\n", position, start)
+            position = start
+            for part in _LINES.findall(_DECODER.raw_decode(self.json_text, start)[0]):
+                if not begun:
+                    lines.append(at)
+                begun = not part.endswith("\n")
+        return tuple(lines)
+
     def replaced(self, texts: dict[int, str]) -> str:
         """The JSON text with the cells of the given indices set to new texts."""
         parts: list[str] = []

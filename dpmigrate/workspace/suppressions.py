@@ -1,9 +1,10 @@
-"""``# dpmigrate: ignore`` comments: what they suppress, and which of them suppress nothing.
+"""``# dpmigrate: ignore`` comments: what they suppress, and which of them suppress nothing, and why.
 
 ``# dpmigrate: ignore[DPM101,DPM2]`` silences rules by id, prefix or name at its line, the bare
 form every rule; ``# dpmigrate: ignore-file`` (with or without rules) does so for the file. A
 comment counts for a finding when it stands on the first or last line of the finding's span, or
-at the end of the logical line that one of them belongs to.
+at the end of the logical line that one of them belongs to. Rules without brackets, and words that are
+almost ``ignore``, suppress nothing.
 """
 
 from __future__ import annotations
@@ -12,17 +13,25 @@ import io
 import re
 import tokenize
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Literal
 
 from dpmigrate.workspace.source import Source
 
 _COMMENT = re.compile(
-    r"#\s*dpmigrate:\s*(?P<kind>ignore-file|ignore)(?![\w-])(?:\s*\[(?P<rules>[^\]\r\n]*)\])?", re.IGNORECASE
+    r"#\s*dpmigrate:\s*(?P<word>[\w-]+)(?:\s*\[(?P<rules>[^\]\r\n]*)\]|(?P<after>[^#\r\n]*))", re.IGNORECASE
 )
+_MEANT = re.compile(r"ignor|disabl|suppress|skip|noqa|allow")
+"""How words begin that stand where ``ignore`` should."""
 _WORD = "dpmigrate:"
 _ID = re.compile(r"DPM\d*", re.IGNORECASE)
 _LAYOUT = frozenset({tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
+
+
+Fault = Literal["no brackets", "not understood"]
+"""What is wrong with the form of a comment: such a one suppresses nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,9 @@ class UnusedIgnore:
     column: int
     end_column: int
     rules: tuple[str, ...]
+    fault: Fault | None = None
+    alone: bool = False
+    """Whether it stands on a line of its own."""
 
 
 @dataclass(slots=True)
@@ -46,10 +58,14 @@ class _Ignore:
     end_column: int
     whole_file: bool
     rules: tuple[str, ...] | None
+    fault: Fault | None = None
+    alone: bool = False
     used: set[str] = field(default_factory=set)
 
     def covers(self, rule: str, name: str) -> bool:
         """Whether this comment speaks of the rule; notes that it was needed."""
+        if self.fault is not None:
+            return False
         if self.rules is None:
             self.used.add("")
             return True
@@ -91,7 +107,10 @@ class Suppressions:
                 left = tuple(given for given in ignore.rules if given not in ignore.used)
                 idle = bool(left) or not ignore.rules
             if idle:
-                found.append(UnusedIgnore(ignore.line, ignore.column, ignore.end_column, left))
+                alone = ignore.alone and not ignore.whole_file
+                found.append(
+                    UnusedIgnore(ignore.line, ignore.column, ignore.end_column, left, ignore.fault, alone)
+                )
         return sorted(found, key=lambda u: (u.line, u.column))
 
     def used_lines(self) -> frozenset[int]:
@@ -113,8 +132,15 @@ def names_rule(given: str, rule: str, name: str) -> bool:
     return given.lower() == name.lower()
 
 
-def in_python(source: Source) -> Suppressions:
+def is_id(word: str) -> bool:
+    """Whether a word is an id, or a prefix of ids with a digit."""
+    return word.upper() != "DPM" and _ID.fullmatch(word) is not None
+
+
+def in_python(source: Source, is_rule: Callable[[str], bool] = is_id) -> Suppressions:
     """The ignore comments of a Python file or notebook, in lines of ``source.python``.
+
+    ``is_rule`` says of a word whether it stands for rules.
 
     Comments are told from strings by the tokenizer. In a notebook a comment on a line that
     IPython runs (``!pip install x  # dpmigrate: ignore``) counts as well. The files that a notebook
@@ -128,7 +154,8 @@ def in_python(source: Source) -> Suppressions:
             for token in _tokens(part.python):
                 line = before + token.start[0]
                 if token.type == tokenize.COMMENT:
-                    ignores += _read(token.string, line, token.start[1])
+                    alone = not token.line[: token.start[1]].strip()
+                    ignores += _read(token.string, line, token.start[1], alone, is_rule)
                 elif token.type == tokenize.NEWLINE:
                     logical.append((start or line, line))
                     start = 0
@@ -136,21 +163,43 @@ def in_python(source: Source) -> Suppressions:
                     start = line
         if part.notebook is not None:
             for cell, line, text in part.notebook.magic_lines():
-                ignores += _read(text, source.line_of(cell, line), 0)
+                alone = text.lstrip().startswith("#")
+                ignores += _read(text, source.line_of(cell, line), 0, alone, is_rule)
     return Suppressions(ignores, logical)
 
 
-def in_lines(lines: Iterable[str]) -> Suppressions:
+def in_lines(lines: Iterable[str], is_rule: Callable[[str], bool] = is_id) -> Suppressions:
     """The ignore comments of a dependency file: every comment of the form, line by line."""
-    return Suppressions(ignore for number, line in enumerate(lines, 1) for ignore in _read(line, number, 0))
+    return Suppressions(
+        ignore
+        for number, line in enumerate(lines, 1)
+        for ignore in _read(line, number, 0, line.lstrip().startswith("#"), is_rule)
+    )
 
 
-def _read(text: str, line: int, offset: int) -> Iterator[_Ignore]:
+def _read(
+    text: str, line: int, offset: int, alone: bool, is_rule: Callable[[str], bool]
+) -> Iterator[_Ignore]:
     for match in _COMMENT.finditer(text):
-        given = match["rules"]
+        word, given = match["word"].lower(), match["rules"]
         rules = None if given is None else tuple(r.strip() for r in given.split(",") if r.strip())
-        first, last = offset + match.start() + 1, offset + match.end() + 1
-        yield _Ignore(line, first, last, match["kind"].lower() == "ignore-file", rules)
+        fault: Fault | None = None
+        end = match.end() if given is not None else match.end("word")
+        if word not in ("ignore", "ignore-file"):
+            if not _MEANT.match(word):
+                continue
+            fault = "not understood"
+        elif given is None and (named := _named(match["after"], is_rule)):
+            fault, rules = "no brackets", named
+            end = match.end("after") - len(match["after"]) + len(match["after"].rstrip())
+        first, last = offset + match.start() + 1, offset + end + 1
+        yield _Ignore(line, first, last, word == "ignore-file", rules, fault, alone)
+
+
+def _named(after: str, is_rule: Callable[[str], bool]) -> tuple[str, ...]:
+    """The rules that the text after a comment without brackets begins with."""
+    words = after.replace(",", " ").replace(":", " ").replace("=", " ").split()
+    return tuple(takewhile(is_rule, (word.strip("()") for word in words)))
 
 
 def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:

@@ -29,6 +29,7 @@ def test_removing_what_is_not_there() -> None:
         ("f()", "f(c=x)"),
         ("f(a)", "f(a, c=x)"),
         ("f(a=1, b=2)", "f(a=1, c=x, b=2)"),
+        ("f(\n    a=1,  # A\n    # B\n    b=2,\n)", "f(\n    a=1,  # A\n    c=x,\n    # B\n    b=2,\n)"),
         ("f(a = 1,b = 2)", "f(a = 1,c = x,b = 2)"),
         ("f(b=1, **k)", "f(b=1, c=x, **k)"),
         ("f(**k)", "f(**k, c=x)"),
@@ -47,6 +48,17 @@ def test_an_argument_takes_its_neighbours_layout(before: str, after: str) -> Non
         ("f(a, c=1,)", "f(a,)"),
         ("f(c=1, b=2)", "f(b=2)"),
         ("f(\n  a,\n  c=1,\n)", "f(\n  a,\n)"),
+        ("f(\n  a,  # A\n  c=1,  # C\n)", "f(\n  a,  # A\n)"),
+        ("f(\n  a,\n  c=1,  # C\n)", "f(\n  a,\n)"),
+        ("f(\n  a,  # A\n  c=1  # C\n)", "f(\n  a  # A\n)"),
+        (
+            "f(\n  a,  # A\n  # for C\n  c=1,  # C\n  # for B\n  b=2,  # B\n)",
+            "f(\n  a,  # A\n  # for B\n  b=2,  # B\n)",
+        ),
+        ("f(\n  a,\n  c=1, b=2\n)", "f(\n  a, b=2\n)"),
+        ("f(a, c=1,  # C\n  b=2)", "f(a,\n  b=2)"),
+        ("f(a,  # A\n  c=1)", "f(a  # A\n  )"),
+        ("f(\n  c=1,  # C\n  b=2,  # B\n)", "f(\n  b=2,  # B\n)"),
     ],
 )
 def test_an_argument_goes(before: str, after: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -125,6 +126,27 @@ def test_the_patch_strategy_declares_itself_in_a_setup_py(folder: Make) -> None:
     assert project.fix(strategy="patch").applied == ("setup.py", "train.py")
     wanted = "setup(install_requires=['dpmigrate[verify]', 'opacus==1.5.2'])\n"
     assert project.read("setup.py") == SETUP + wanted
+
+
+@pytest.mark.parametrize("unusual", [False, True])
+def test_a_notebook_and_what_it_imports_move_together(folder: Make, unusual: bool) -> None:
+    install = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {
+        "cells": [
+            install | {"source": ["!pip install opacus==1.5.2"]},
+            install | {"source": OLD.splitlines(keepends=True)},
+            install | {"source": ["import loops\n"]},
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    loops = OLD.replace("nn.CrossEntropyLoss", "Own") if unusual else OLD
+    files = {"run.ipynb": json.dumps(notebook), "loops.py": loops, "requirements.txt": "opacus==1.5.2\n"}
+    project = folder(files)
+    result = project.fix()
+    assert result.applied == (() if unusual else ("loops.py", "requirements.txt", "run.ipynb"))
+    assert bool(result.refused) == unusual
 
 
 FSDP = NEW.replace('"ghost"', '"ghost_fsdp"')

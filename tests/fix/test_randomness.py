@@ -196,3 +196,52 @@ def test_loader_and_noise_get_a_generator_each(folder: Make, seed: str | None) -
     assert "    noise_generator = torch.Generator().manual_seed(cfg.seed)" in lines
     assert "        noise_generator=noise_generator," in lines
     assert project.fix(unsafe=True, select=["DPM203"]).diff == ""
+
+
+MOVED = """\
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+
+
+def main(args):
+    net = nn.Linear(2, 2){move}
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    loader = torch.utils.data.DataLoader([], batch_size=2)
+    net, optimizer, criterion, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, criterion=nn.CrossEntropyLoss(),
+        noise_multiplier=1.0, max_grad_norm=1.0, grad_sample_mode="ghost")
+{after}    for x, y in loader:
+        criterion(net(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+
+
+def test_a_model_that_moves_after_the_call_is_left_to_people(folder: Make) -> None:
+    text = MOVED.format(move="", after='    net.to("cuda")\n')
+    result = folder(text).fix(unsafe=True, seed="args.seed", select=("DPM203",))
+    ((path, reason),) = result.refused
+    assert (path, reason.partition(": ")[0]) == ("train.py", "line 13")
+    assert "move it before" in reason
+
+
+@pytest.mark.parametrize("move", [".cuda()", '.to("cuda")', ".to(args.device)", ".to(torch.device('cpu'))"])
+def test_noise_is_drawn_where_the_model_is(folder: Make, move: str) -> None:
+    project = folder(MOVED.format(move=move, after=""))
+    assert project.fix(unsafe=True, seed="args.seed", select=("DPM203",)).refused == ()
+    lines = [line.strip() for line in project.read().splitlines()]
+    assert (
+        "noise_generator = torch.Generator(device=next(net.parameters()).device).manual_seed(args.seed)"
+        in lines
+    )
+    assert "loader_generator = torch.Generator().manual_seed(args.seed + 1)" in lines
+
+
+def test_every_process_draws_its_own(folder: Make) -> None:
+    start = "torch.distributed.init_process_group('gloo')\n"
+    project = folder(MOVED.format(move="", after="").replace("\n\ndef", f"{start}\n\ndef", 1))
+    assert project.fix(unsafe=True, seed="a if b else c", select=("DPM203",)).refused != ()
+    assert project.fix(unsafe=True, seed="args.seed or 1", select=("DPM203",)).refused == ()
+    assert ".manual_seed((args.seed or 1) + 2 * torch.distributed.get_rank())\n" in project.read()
+    assert ".manual_seed((args.seed or 1) + 2 * torch.distributed.get_rank() + 1)\n" in project.read()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate import api
+from dpmigrate.analysis.components import imports_in
 from dpmigrate.analysis.modules import Modules
 from tests.scan.programs import lay_out, wrong
 
@@ -65,3 +66,68 @@ def test_patched_files_do_not_hide_the_project_around_them(tmp_path: Path) -> No
 )
 def test_names_of_files_below_a_folder_called_opacus(path: str, name: str | None) -> None:
     assert Modules([path], lambda key, library_path: None).library_path(path) == name
+
+
+TEST = wrong().replace("def train(data", "def test_train(data")
+USES = "from opacus import PrivacyEngine\n\n\ndef main(net, opt, loader):\n    "
+USES += "return PrivacyEngine().make_private(module=net, optimizer=opt, data_loader=loader)\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "opacus__tests__engine_test",
+        "opacus__examples__mnist",
+        "vendored__opacus__tests__deeper__engine_test",
+    ],
+)
+def test_its_own_tests_and_examples_are_skipped(tmp_path: Path, name: str) -> None:
+    engine = f"{name.partition('opacus')[0]}opacus__privacy_engine"
+    lay_out(tmp_path, **{engine: ENGINE, name: TEST, "train": USES, "tests__test_train": USES})
+    result = api.scan(["."], cwd=tmp_path)
+    assert [run.path for run in result.runs] == ["tests/test_train.py", "train.py"]
+
+
+@pytest.mark.parametrize("folder", ["third_party__opacus", "opacus-1.5.2", "copies__dp"])
+def test_a_copied_checkout_is_skipped(tmp_path: Path, folder: str) -> None:
+    files = {
+        "setup": "",
+        "benchmarks__run_benchmarks": "",
+        "opacus__privacy_engine": ENGINE,
+        "examples__mnist": TEST,
+        "tutorials__lightning": TEST,
+    }
+    lay_out(tmp_path, train=USES, **{f"{folder}__{name}": text for name, text in files.items()})
+    assert [run.path for run in api.scan(["."], cwd=tmp_path).runs] == ["train.py"]
+
+
+def test_the_examples_of_the_project_itself_are_not(tmp_path: Path) -> None:
+    lay_out(
+        tmp_path, setup="", benchmarks__run_benchmarks="", opacus__privacy_engine=ENGINE, examples__mnist=USES
+    )
+    assert [run.path for run in api.scan(["."], cwd=tmp_path).runs] == ["examples/mnist.py"]
+
+
+def test_a_project_that_keeps_a_copy_beside_its_setup_is_read(tmp_path: Path) -> None:
+    lay_out(tmp_path, lab__setup="", lab__opacus__privacy_engine=ENGINE, lab__train=USES)
+    assert [run.path for run in api.scan(["."], cwd=tmp_path).runs] == ["lab/train.py"]
+
+
+@pytest.mark.parametrize("name", ["torch", "opacus"])
+def test_a_folder_of_a_package_that_has_a_library_s_name_changes_nothing(tmp_path: Path, name: str) -> None:
+    lay_out(tmp_path, train=wrong())
+    alone = api.scan(["."], cwd=tmp_path)
+    for inner in (f"pkg__backends__{name}____init__", f"pkg__backends__{name}__optim", f"others__{name}__nn"):
+        lay_out(tmp_path, **{"pkg____init__": "", "pkg__backends____init__": "", inner: "import torch\n"})
+        beside = api.scan(["."], cwd=tmp_path)
+        assert beside.findings == alone.findings
+        assert beside.runs == alone.runs
+
+
+def test_projects_beside_a_folder_called_torch_are_interpreted_apart(tmp_path: Path) -> None:
+    text = wrong().replace("=mode,", "='ghost',")
+    lay_out(tmp_path, pkg__backends__torch____init__="", a__train=text, b__train=text)
+    modules = Modules(["pkg/backends/torch/__init__.py", "a/train.py"], lambda key, library_path: None)
+    assert list(imports_in(modules, "a/train.py", text.encode())) == []
+    found = api.scan(["."], cwd=tmp_path, opacus=">=1.5.3").findings
+    assert [f.certainty for f in found if f.rule == "DPM103"] == ["definite", "definite"]

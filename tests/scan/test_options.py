@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dpmigrate import api
+from dpmigrate.advisories.catalogue import advisories
 from dpmigrate.cli import run
 from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.settings import Settings
+from tests.fixtures_support import FIXTURES
 from tests.scan.programs import lay_out, right, wrong
 
 SEEDLESS = wrong().replace("torch.manual_seed(1)", "pass")
@@ -107,7 +110,10 @@ def test_a_project_s_own_pin_to_a_release_that_is_not_known_is_no_error(tmp_path
     assert "DPM103" in rules_of(tmp_path)
 
 
-@pytest.mark.parametrize("words", ["DPM105", "DPM105,loss-not-one-per-example", "DPM302"])
+VERIFY_ALONE = next(a for a in advisories() if a.reported == "verify")
+
+
+@pytest.mark.parametrize("words", [VERIFY_ALONE.id, f"{VERIFY_ALONE.id},{VERIFY_ALONE.name}"])
 @pytest.mark.parametrize("where", ["command line", "configuration"])
 def test_a_choice_of_what_verify_alone_finds_is_wrong_usage(tmp_path: Path, words: str, where: str) -> None:
     chosen = tuple(words.split(","))
@@ -167,3 +173,110 @@ def test_a_notebook_on_standard_input_is_said(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert run(["scan", "-"]) == 2
     assert "standard input holds a notebook" in capsys.readouterr().err
+
+
+def test_severities_may_be_other_ones(tmp_path: Path) -> None:
+    lay_out(tmp_path, train=SEEDLESS)
+    configure(tmp_path, 'severity = { DPM1 = "info", DPM103 = "warning", unseeded-run = "error" }')
+    result = api.scan(["."], settings=Settings(str(tmp_path)))
+    assert {f.rule: f.severity for f in result.findings} == {"DPM103": "warning", "DPM203": "error"}
+
+
+def test_code_may_be_judged_for_a_release_that_is_to_come(tmp_path: Path) -> None:
+    lay_out(tmp_path, train=(FIXTURES / "single-script" / "before" / "train.py").read_text(encoding="utf-8"))
+    (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
+    today = rules_of(tmp_path)
+    assert not [rule for rule in today if rule.startswith("DPM4")]
+    ready = rules_of(tmp_path, target_version="1.6.0")
+    assert {"DPM401", "DPM403", "DPM405"} <= set(ready)
+    assert [rule for rule in ready if not rule.startswith("DPM4")] == today
+    assert rules_of(tmp_path, target_version="1.5.2") == today
+    configure(tmp_path, 'target-version = "1.6.0"')
+    assert rules_of(tmp_path) == ready
+
+
+@pytest.mark.parametrize("version", ["", "new", ">=1.6", "1.5.22", "9"])
+def test_a_target_that_is_no_release_is_wrong_usage(tmp_path: Path, version: str) -> None:
+    lay_out(tmp_path, train="x = 1\n")
+    with pytest.raises(UsageError, match="--target-version: "):
+        rules_of(tmp_path, target_version=version)
+
+
+def test_what_is_suppressed_is_listed_with_what_does_it(tmp_path: Path) -> None:
+    silenced = wrong().replace("loss.backward()", "loss.backward()  # dpmigrate: ignore[DPM103]")
+    lay_out(tmp_path, a=silenced, b=wrong(), c=SEEDLESS)
+    configure(tmp_path, 'ignore = ["DPM203"]\nper-file-ignores = { "b.py" = ["DPM1"] }')
+    result = api.scan(["."], settings=Settings(str(tmp_path)))
+    assert [(f.rule, f.span.path) for f in result.findings] == [("DPM103", "c.py")]
+    held = [(s.finding.rule, s.finding.span.path, s.by) for s in result.suppressed]
+    assert held == [
+        ("DPM103", "a.py", "comment"),
+        ("DPM103", "b.py", "configuration"),
+        ("DPM203", "c.py", "configuration"),
+    ]
+    # What was not asked for is not suppressed.
+    chosen = api.scan(["."], settings=Settings(str(tmp_path), Config(select=("DPM2",))))
+    assert [(f.rule, f.span.path) for f in chosen.findings] == [("DPM203", "c.py")]
+    assert chosen.suppressed == ()
+
+
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        (
+            "ignore DPM103",
+            "without brackets this comment suppresses nothing: write # dpmigrate: ignore[DPM103]",
+        ),
+        ("ignore: DPM103, DPM1", "write # dpmigrate: ignore[DPM103, DPM1]"),
+        ("ignore unwrapped-loss", "write # dpmigrate: ignore[unwrapped-loss]"),
+        ("ignore[DPM1O3]", "this comment suppresses nothing: 'DPM1O3' is no rule. Did you mean 'DPM103'?"),
+        ("ignore[unwraped-loss]", "Did you mean 'unwrapped-loss'?"),
+        ("ignored[DPM103]", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("disable=DPM103", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("ignore[DPM201]", "this comment suppresses nothing (DPM201): remove it"),
+    ],
+)
+def test_a_comment_that_suppresses_nothing_gets_a_word_that_helps(
+    tmp_path: Path, comment: str, said: str
+) -> None:
+    lay_out(tmp_path, train=wrong().replace("loss.backward()", f"loss.backward()  # dpmigrate: {comment}"))
+    found = {f.rule: f.message for f in api.scan(["."], cwd=tmp_path).findings}
+    assert set(found) == {"DPM001", "DPM103"}
+    assert said in found["DPM001"]
+
+
+@pytest.mark.parametrize(
+    "comment", ["ignore", "ignore[DPM103]", "ignore because of a reason", "see the docs"]
+)
+def test_other_comments_get_none(tmp_path: Path, comment: str) -> None:
+    lay_out(tmp_path, train=wrong().replace("loss.backward()", f"loss.backward()  # dpmigrate: {comment}"))
+    expected = {"DPM103"} if comment == "see the docs" else set()
+    assert {f.rule for f in api.scan(["."], cwd=tmp_path).findings} == expected
+
+
+@pytest.mark.parametrize("rules", ["", "[DPM103]", "[DPM1]"])
+def test_a_comment_above_is_told_where_it_belongs(tmp_path: Path, rules: str) -> None:
+    above = f"        # dpmigrate: ignore{rules}\n        # and why\n        loss.backward()"
+    lay_out(tmp_path, train=wrong().replace("        loss.backward()", above))
+    found = {f.rule: f for f in api.scan(["."], cwd=tmp_path).findings}
+    line = found["DPM103"].span.line
+    assert found["DPM001"].span.line == line - 2
+    assert found["DPM001"].message.endswith(f"put it at the end of line {line}, where DPM103 is found")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_typed_stands_for_a_file_of_its_project(tmp_path: Path, there: bool) -> None:
+    lay_out(tmp_path, pkg__helper=wrong(), **({"pkg__train": "x = 1\n"} if there else {}))
+    configure(tmp_path, "")
+    typed = b"from helper import train\ntrain([], 'ghost')\n\n" + wrong().encode()
+    options = {"stdin": typed, "stdin_filename": "pkg/train.py", "settings": Settings(str(tmp_path))}
+    result = api.scan(["-"], **options)
+    assert [(f.rule, f.span.path) for f in result.findings] == [("DPM103", "pkg/train.py")]
+    assert [run.path for run in result.runs] == ["pkg/train.py"]
+
+
+def test_a_notebook_may_be_typed_too(tmp_path: Path) -> None:
+    cells = [{"cell_type": "code", "source": wrong()}]
+    typed = json.dumps({"cells": cells, "nbformat": 4}).encode()
+    result = api.scan(["-"], stdin=typed, stdin_filename="a.ipynb", settings=Settings(str(tmp_path)))
+    assert [(f.rule, f.span.path, f.span.cell) for f in result.findings] == [("DPM103", "a.ipynb", 0)]

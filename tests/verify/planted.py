@@ -247,6 +247,7 @@ PLANTS: tuple[Plant, ...] = (
         CLASSIFIER,
         (_before_step("optimizer.zero_grad()"),),
         SINCE_153,
+        "DPM108",
         says="cleared between backward() and step()",
     ),
     Plant(
@@ -269,9 +270,10 @@ PLANTS: tuple[Plant, ...] = (
         LANGUAGE,
         (("target.view(-1), shape", "target=target.view(-1), shape"),),
         SINCE_153,
+        "DPM110",
         says="wrong weights",
     ),
-    Plant("g", "ignore_index", LANGUAGE, (), ("1.5.3", "1.5.4"), says="wrong weights"),
+    Plant("g", "ignore_index", LANGUAGE, (), ("1.5.3", "1.5.4"), "DPM110", says="wrong weights"),
     Plant(
         "g'",
         "no shape=, one sequence in a physical batch",
@@ -282,6 +284,7 @@ PLANTS: tuple[Plant, ...] = (
             ("target[torch.arange(LENGTH) >= length] = PAD", ""),
         ),
         SINCE_153,
+        "DPM111",
         says="scaled by 7",
     ),
     Plant(
@@ -290,6 +293,7 @@ PLANTS: tuple[Plant, ...] = (
         LANGUAGE,
         (("target[torch.arange(LENGTH) >= length] = PAD", ""),),
         ("1.5.3",),
+        "DPM112",
         says="hidden.bias",
     ),
     Plant(
@@ -306,6 +310,7 @@ PLANTS: tuple[Plant, ...] = (
         ADAPTIVE,
         (('    criterion.criterion.reduction = "none"\n', ""),),
         ("1.6.0",),
+        "DPM113",
         says="adaptive ghost clipping",
     ),
     Plant(
@@ -325,6 +330,7 @@ PLANTS: tuple[Plant, ...] = (
             ),
         ),
         SINCE_153,
+        "DPM114",
         says="physical",
     ),
     Plant(
@@ -333,6 +339,7 @@ PLANTS: tuple[Plant, ...] = (
         CLASSIFIER,
         (_before_step("nn.utils.clip_grad_norm_(model.parameters(), 0.1)"),),
         SINCE_153,
+        "DPM109",
         says="p.grad was changed",
     ),
     Plant(
@@ -348,6 +355,7 @@ PLANTS: tuple[Plant, ...] = (
             ),
         ),
         SINCE_153,
+        "DPM109",
         says="p.grad was changed",
     ),
     Plant(
@@ -356,6 +364,7 @@ PLANTS: tuple[Plant, ...] = (
         OLD,
         (("max_grad_norm=1.0,", 'max_grad_norm=1.0,\n        loss_reduction="sum",'),),
         ("1.5.2",),
+        "DPM115",
         says="loss_reduction",
     ),
     Plant(
@@ -364,6 +373,7 @@ PLANTS: tuple[Plant, ...] = (
         CLASSIFIER,
         (_after_make_private("optimizer.max_grad_norm = 0.2"),),
         SINCE_153,
+        "DPM116",
         says="the model clips at 1, while the noise is scaled by 0.2",
     ),
     Plant(
@@ -379,6 +389,7 @@ PLANTS: tuple[Plant, ...] = (
             (_BACKWARD, _BACKWARD + "\n                scheduler.step()"),
         ),
         SINCE_153,
+        "DPM116",
         says="the model clips at 1, while the noise is scaled by",
     ),
     Plant(
@@ -387,6 +398,7 @@ PLANTS: tuple[Plant, ...] = (
         LANGUAGE,
         (("return self.head(hidden)", "return hidden @ self.embed.weight.T + 0 * self.head(hidden)"),),
         ("1.6.0",),
+        "DPM117",
         says="embed.weight",
     ),
     Plant(
@@ -400,6 +412,7 @@ PLANTS: tuple[Plant, ...] = (
             ("max_grad_norm=1.0,", "max_grad_norm=1.0,\n        poisson_sampling=False,"),
         ),
         BEFORE_153,
+        "DPM118",
         says="hooks",
     ),
     Plant(
@@ -417,6 +430,7 @@ PLANTS: tuple[Plant, ...] = (
             ),
         ),
         SINCE_153,
+        "DPM119",
         says="frozen",
     ),
     Plant(
@@ -429,8 +443,9 @@ PLANTS: tuple[Plant, ...] = (
             (_BACKWARD, "loss.backward()\n                raw.step()"),
         ),
         SINCE_153,
+        "DPM120",
         says="no noise",
-        checks="parity,noise-std",
+        checks="parity,private-step",
     ),
     Plant(
         "101",

@@ -90,7 +90,10 @@ AssignHandler = Callable[["Interpreter", Entry, Value, cst.CSTNode], None]
 Key = TypeVar("Key", bound=Hashable)
 Registered = TypeVar("Registered")
 
+MembersHandler = Callable[["Interpreter", str], Value]
+
 FUNCTIONS: dict[str, FunctionHandler] = {}
+MEMBERS: dict[str, MembersHandler] = {}
 HOOKS: dict[str, list[FunctionHandler]] = {}
 """Who waits for moments of the analysis that are no call of a library's name.
 
@@ -171,6 +174,16 @@ def attribute(kinds: str | tuple[str, ...], *names: str) -> Callable[[AttributeH
 
     def register(handler: AttributeHandler) -> AttributeHandler:
         ATTRIBUTES.update({(k, n): handler for k in kinds for n in names})
+        return handler
+
+    return register
+
+
+def members(owner: str) -> Callable[[MembersHandler], MembersHandler]:
+    """Register what the attributes of a library's object are, by their names."""
+
+    def register(handler: MembersHandler) -> MembersHandler:
+        MEMBERS[owner] = handler
         return handler
 
     return register

@@ -44,6 +44,8 @@ class BackwardWatcher:
         if engine is not None and engine.backwards:
             last = engine.backwards[-1]
             last.coefficient, last.cleared = True, False
+            if not self.watch.judges(engine):
+                return norms
             last.ghost_norms = flatten([norms])
             each = [getattr(p, "_norm_sample", None) for p in engine.params]
             if all(isinstance(t, Tensor) for t in each):
@@ -56,6 +58,8 @@ class BackwardWatcher:
         engine = self.watch.engines.get(id(getattr(wrapper, "optimizer", None)))
         losses = getattr(loss, "loss_per_sample", None)
         if engine is None or not self.watch.settings.oracle or not isinstance(losses, Tensor):
+            return loss
+        if not self.watch.judges(engine):
             return loss
         if losses.requires_grad and losses.dim() == 1:
             engine.share = padding_counted(original, wrapper, args, kwargs, losses)
@@ -74,9 +78,14 @@ class BackwardWatcher:
         """Around ``torch.autograd.backward``, which every ``Tensor.backward`` calls."""
         watch = self.watch
         watched = [e for e in watch.engines.values() if self._concerns(e)]
+        lightly = [(e, _norm_samples(e)) for e in watch.engines.values() if self._only_watched(e)]
         second = [e for e in watch.engines.values() if self._second_due(e)]
-        if watch.busy or not (watched or second):
+        if watch.busy or not (watched or second or lightly):
             return original(tensors, *args, **kwargs)
+        if not (watched or second):
+            result = original(tensors, *args, **kwargs)
+            self._note_passes(lightly)
+            return result
         losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         kwargs |= dict(zip(_POSITIONS, args, strict=False))
         given = kwargs.get("grad_tensors")
@@ -94,6 +103,7 @@ class BackwardWatcher:
             kwargs["retain_graph"] = True
         followed = [e for e in second if self._second(e, losses, seeds)]
         result = original(tensors, **kwargs)
+        self._note_passes(lightly)
         for engine in followed:
             engine.backwards[-1].after = flat_gradients(engine.params)
         for engine, used in swapped:
@@ -104,9 +114,23 @@ class BackwardWatcher:
                 engine.module.forwards.clear()
         return result
 
+    def _only_watched(self, engine: LiveEngine) -> bool:
+        """Whether a pass is only to be noticed: a ghost run whose steps are not judged any more."""
+        if not self.watch.settings.oracle or engine.module is None or not engine.module.ghost:
+            return False
+        return engine.module.hooks_on and not self.watch.judges(engine) and engine.record.mode != swap.SWAPPED
+
+    @staticmethod
+    def _note_passes(lightly: list[tuple[LiveEngine, list[Any]]]) -> None:
+        for engine, before in lightly:
+            if any(new is not old for new, old in zip(_norm_samples(engine), before, strict=True)):
+                engine.backwards.append(Backward(reason="after the steps that are judged"))
+
     def _second_due(self, engine: LiveEngine) -> bool:
         """Whether a backward pass now may be the second of two: hooks off, after one with hooks on."""
         if not self.watch.settings.oracle or engine.module is None or engine.module.hooks_on:
+            return False
+        if not self.watch.judges(engine):
             return False
         if not engine.backwards or not engine.first_pass:
             return False
@@ -134,7 +158,8 @@ class BackwardWatcher:
     def _concerns(self, engine: LiveEngine) -> bool:
         if engine.module is None or not engine.module.hooks_on:
             return False
-        return self.watch.settings.oracle or engine.record.mode == swap.SWAPPED
+        judged = self.watch.settings.oracle and self.watch.judges(engine)
+        return judged or engine.record.mode == swap.SWAPPED
 
     def _judge(self, engine: LiveEngine, losses: list[Tensor], seeds: list[Tensor | None]) -> Used | None:
         """Note a backward pass where the losses reach the engine; the outputs used, None if untouched."""
@@ -142,7 +167,7 @@ class BackwardWatcher:
         assert private is not None
         if not all(isinstance(t, Tensor) and t.requires_grad for t in losses):
             return None
-        engine.look_for_late_parameters()
+        engine.look_for_changes()
         used: Used = []
         with self._hooks_off(private):
             try:
@@ -247,6 +272,10 @@ class BackwardWatcher:
             self.watch.busy = False
             if switch is not None:
                 wrapper.hooks_enabled = switch
+
+
+def _norm_samples(engine: LiveEngine) -> list[Any]:
+    return [getattr(p, "_norm_sample", None) for p in engine.params]
 
 
 def _fits(share: Tensor | None, count: int) -> bool:

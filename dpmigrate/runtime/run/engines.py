@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from dpmigrate.runtime.run.feed import Feed
 from dpmigrate.runtime.run.graph import Forward, flatten
 from dpmigrate.runtime.run.losses import Used
 from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, PhysicalBatch
@@ -58,7 +59,9 @@ class LiveEngine:
     ``first_pass`` the output gradients of the last backward pass with the hooks on. ``flags``: the number
     of examples behind each signal of the memory manager, in order (None for another's signal); ``taken``
     counts those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many
-    it was ahead of its steps at the last one.
+    it was ahead of its steps at the last one. ``called``: examples that the model was called with since then,
+    ``shape`` that of one. ``told``: what accountants heard before the first release. ``weights`` are some
+    of the parameters after the last step, ``first_weights`` before the first.
     """
 
     optimizer: Any
@@ -78,6 +81,14 @@ class LiveEngine:
     taken: int = 0
     delivered: int = 0
     behind: int = 0
+    called: int = 0
+    shape: list[int] = field(default_factory=list)
+    feed: Feed = field(default_factory=Feed)
+    accountant: Any = None
+    told: list[tuple[int, float, float]] = field(default_factory=list)
+    weights: Tensor | None = None
+    first_weights: Tensor | None = None
+    loaded: int = 0
 
     def __post_init__(self) -> None:
         self.params: list[nn.Parameter] = list(self.optimizer.params)
@@ -93,18 +104,29 @@ class LiveEngine:
             else [float(optimizer.max_grad_norm)]
         )
 
-    def look_for_late_parameters(self) -> None:
-        """Note what was unfrozen since the optimizer was made; judged with the rest before the first step."""
+    def look_for_changes(self) -> None:
+        """Note what began and ceased to train since the optimizer was made.
+
+        What begins before the first backward pass is judged with the rest.
+        """
         now = list(self.optimizer.params)
-        if len(now) == len(self.params):
+        record, known = self.record, {id(p) for p in self.params}
+        if {id(p) for p in now} == known:
             return
-        known = {id(p) for p in self.params}
-        record, names = self.record, names_of(self.module, now)
+        still = {id(p) for p in now}
+        names = names_of(self.module, now)
         record.late = [n for p, n in zip(now, names, strict=True) if id(p) not in known] or record.late
+        record.frozen = [
+            n for p, n in zip(self.params, record.names, strict=True) if id(p) not in still
+        ] or record.frozen
         if not record.steps and not self.physical and not self.backwards:
             self.params = now
             record.names, record.sizes = names, [p.numel() for p in now]
             record.shapes = [tuple(p.shape) for p in now]
+
+    def some_weights(self) -> Tensor:
+        """Evenly spaced entries of the trained parameters, float64 on the CPU."""
+        return some_entries(self.params)
 
     @property
     def averages(self) -> bool:
@@ -116,14 +138,18 @@ class LiveEngine:
         return flatten(self.params)
 
 
-def generator_kind(generator: torch.Generator | None) -> str:
-    """ "none", "bare" (never seeded: its stream is the same, public one everywhere) or "seeded"."""
-    if generator is None:
-        return "none"
-    if not isinstance(generator, torch.Generator):
-        return "other"
-    fresh = torch.Generator(device=generator.device)
-    return "bare" if generator.initial_seed() == fresh.initial_seed() else "seeded"
+MOST_ENTRIES = 16_384
+"""About how many numbers of a model's parameters are looked at where not all need to be."""
+
+
+def some_entries(tensors: Sequence[Tensor]) -> Tensor:
+    """Evenly spaced entries of tensors, at least 16 of each that has so many: float64 on the CPU."""
+    total = sum(t.numel() for t in tensors)
+    parts = []
+    for t in tensors:
+        keep = max(16, t.numel() * MOST_ENTRIES // max(total, 1))
+        parts.append(t.detach().reshape(-1)[:: max(1, t.numel() // keep)])
+    return flatten(parts)
 
 
 def names_of(module: PrivateModule | None, params: list[nn.Parameter]) -> list[str]:

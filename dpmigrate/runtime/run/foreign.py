@@ -57,8 +57,7 @@ def excused(own: RunRecord, checks: Sequence[Check]) -> list[Check]:
         replace(
             check,
             passed=None,
-            detail=f"{own.engines[check.engine].own_clipping} clips by a rule of its own: there is no "
-            "textbook sum to compare with, and its sensitivity is what counts",
+            detail=_why(own.engines[check.engine]),
         )
         if check.engine in bounded and _by_rule_of_its_own(own, check)
         else check
@@ -68,4 +67,17 @@ def excused(own: RunRecord, checks: Sequence[Check]) -> list[Check]:
 
 def _by_rule_of_its_own(own: RunRecord, check: Check) -> bool:
     failed = check.passed is False and check.rule is None and check.name.startswith("parity")
-    return failed and bool(own.engines[check.engine].own_clipping)
+    engine = own.engines[check.engine]
+    return failed and bool(engine.own_clipping or engine.padded)
+
+
+def _why(engine: EngineRecord) -> str:
+    if engine.own_clipping:
+        return (
+            f"{engine.own_clipping} clips by a rule of its own: there is no textbook sum to compare with, "
+            "and its sensitivity is what counts"
+        )
+    return (
+        f"Opacus gives the row of padding_idx in {', '.join(engine.padded)} a gradient, autograd does not: "
+        "examples are clipped a little otherwise, and the sensitivity is what counts"
+    )

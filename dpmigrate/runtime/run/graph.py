@@ -66,9 +66,33 @@ def output_gradients(
         list(losses), [o for o, _ in outputs], _seeds(losses, seeds), retain_graph=True, allow_unused=True
     )
     used = [(o, g, n) for (o, n), g in zip(outputs, grads, strict=True) if g is not None]
+    if len(used) > 1:
+        used = _apart(used)
     if len({n for _, _, n in used}) > 1:
         raise NoOracle("one loss joins batches of different sizes")
     return [(o, g, _batch_dimension(o, n)) for o, g, n in used]
+
+
+def _apart(used: list[tuple[Tensor, Tensor, int]]) -> list[tuple[Tensor, Tensor, int]]:
+    """The same outputs, each with the part of its gradient that reaches the losses through no other of them.
+
+    A model that returns its loss beside the logits that it is made of gives both; what goes through the loss
+    must not count again for the logits.
+    """
+    latest_first = sorted(used, key=lambda u: -u[0].grad_fn._sequence_nr() if u[0].grad_fn else 0)
+    parts = {id(o): g for o, g, _ in used}
+    for output, _, _ in latest_first:
+        others = [o for o, _, _ in used if o is not output]
+        if output.grad_fn is None or not bool(parts[id(output)].any()):
+            continue
+        through = torch.autograd.grad(
+            [output], others, [parts[id(output)]], retain_graph=True, allow_unused=True
+        )
+        for other, gradient in zip(others, through, strict=True):
+            if gradient is not None:
+                parts[id(other)] = parts[id(other)] - gradient
+    size = {id(o): float(g.norm()) for o, g, _ in used}
+    return [(o, parts[id(o)], n) for o, _, n in used if float(parts[id(o)].norm()) > 1e-6 * size[id(o)]]
 
 
 def judge(

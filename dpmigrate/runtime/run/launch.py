@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from dpmigrate.runtime.run import advice
+from dpmigrate.runtime.run import advice, spawned
 from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_path, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -40,6 +40,9 @@ GPU_WORDS = (
     "nccl",
 )
 
+
+EARLY = ".early"
+"""Suffix of a record that is there in case the script never ends."""
 
 LONGEST = 240
 """Characters of an exception's message that are repeated in the verdict."""
@@ -65,11 +68,17 @@ def run_script(
             record.save(out)
             saved.append(record)
 
+    def enough(record: RunRecord) -> None:
+        _complete(record, base)
+        record.save(out.with_suffix(EARLY))
+
     base = peak_memory()
     watch = Watch(settings, done)
+    watch.on_enough = enough
     status = 0
     try:
         Shim(watch).install()
+        spawned.install(watch, out, lambda record: _complete(record, base))
         # Raised by torch at whoever calls backward(), which is the shim now: the script cannot help it.
         warnings.filterwarnings("ignore", message="Full backward hook is firing")
         if prepare is not None:
@@ -77,7 +86,6 @@ def run_script(
         _seed(seed)
         watch_import(watch.other_opacus)
         _execute(request)
-        watch.record.outcome = watch.record.outcome if saved else "ended"
     except StopTraining:
         pass
     except SystemExit as leaving:
@@ -97,7 +105,11 @@ def run_script(
         watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
         if not saved:
             _print_traceback(error)
-    done(watch.record)
+    if watch.record.world < 2:
+        done(watch.record)
+    elif not saved:
+        # The script's own processes have left their records, this is the first one's.
+        watch.record.save(out)
     if watch.at_end is not None:
         watch.at_end()
     # The script's own atexit functions belong to it; what they raise is printed by Python.

@@ -73,15 +73,15 @@ def _loss(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
     for backward in _all(step):
         shape = backward.loss_shape
         if shape is not None and backward.count == 1 and len(shape) == 1 and shape[0] > 1:
-            return None, (
-                f"the sum is scaled by {shape[0]}: the criterion gave {shape[0]} losses, one by position, "
-                "for one sequence (pass shape= with flattened outputs)"
+            return "DPM111", (
+                f"flattened-sequence-loss: the sum is scaled by {shape[0]}: the criterion gave {shape[0]} "
+                "losses, one by position, for one sequence (pass shape= with flattened outputs)"
             )
         if shape is not None and backward.count > 1 and shape != (backward.count,):
             if engine.adaptive and shape == ():
-                return (
-                    None,
-                    "adaptive ghost clipping of this Opacus reduces the loss first: nothing is clipped",
+                return "DPM113", (
+                    "adaptive-not-clipped: adaptive ghost clipping of this Opacus reduces the loss first: "
+                    "nothing is clipped"
                 )
             if shape in ((), (1,)):
                 return "DPM104", (
@@ -111,16 +111,18 @@ def _norm(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
         return "DPM102", (
             f"max-grad-norm-ignored: the model clips at {used:g}, while the noise is scaled by {noised:g}"
         )
-    return None, f"the model clips at {used:g}, while the noise is scaled by {noised:g}"
+    rule = "DPM116" if noised != engine.asked_norm else None
+    name = "clip-schedule: " if rule else ""
+    return rule, f"{name}the model clips at {used:g}, while the noise is scaled by {noised:g}"
 
 
 def _late(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     if not engine.late:
         return None
     names = ", ".join(engine.late[:4])
-    return None, (
-        f"{names} was frozen when make_private was called and trains now: no hook measures its gradient, "
-        "which enters unclipped"
+    return "DPM119", (
+        f"frozen-or-unfrozen-late: {names} was frozen when make_private was called and trains now: no hook "
+        "measures its gradient, which enters unclipped"
     )
 
 
@@ -129,8 +131,8 @@ def _padding(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
     if not shares:
         return None
     least = 1 / max(float(share.max()) for share in shares)
-    return None, (
-        "ignore_index: this Opacus averages over all positions of a sequence, padding included, so that "
+    return "DPM110", (
+        "ignore-index: this Opacus averages over all positions of a sequence, padding included, so that "
         f"examples enter with wrong weights (down to {least:.2g} of their loss)"
     )
 
@@ -151,9 +153,14 @@ def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
         mismatch = scale * len(norms) if engine.averages else scale / len(norms)
         if abs(mismatch - 1) <= FIT and relative(weights, scale * factors) <= FIT:
             first, said = ("sum", "mean") if engine.averages else ("mean", "sum")
-            return None, (
-                f"the second pass scales every clipped gradient by {scale:.4g}: the first pass took a "
-                f"{first} of the losses where loss_reduction is {said}"
+            return "DPM115", (
+                f"loss-reduction-mismatch: the second pass scales every clipped gradient by {scale:.4g}: the "
+                f"first pass took a {first} of the losses where loss_reduction is {said}"
+            )
+        if len(weights) > 1 and relative(weights, torch.full_like(weights, whole / len(norms))) <= FIT:
+            return "DPM104", (
+                "criterion-ignores-reduction: every example was multiplied by the mean of the clipping "
+                "factors, as one loss for the whole batch is"
             )
         if len(weights) > 1 and relative(weights, torch.full_like(weights, whole)) <= FIT:
             return "DPM105", (
@@ -168,9 +175,10 @@ def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
 def _moving_bound(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     if not engine.adaptive or len(step.physical) < 2:
         return None
-    return None, (
-        f"adaptive clipping moves C between the {len(step.physical)} physical batches of a step, which are "
-        "clipped at other bounds than the noise is scaled by: do not combine it with the memory manager"
+    return "DPM114", (
+        "adaptive-memory-manager: adaptive clipping moves C between the "
+        f"{len(step.physical)} physical batches of a step, which are clipped at other bounds than the noise "
+        "is scaled by: do not combine it with the memory manager"
     )
 
 
@@ -184,18 +192,23 @@ def _passes(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
                 "step; only the last one counts"
             )
         if not batch.backwards and step.value is not None and float(step.value.norm()) > 0:
-            return None, "a step without a backward pass that clips (are the hooks still disabled?)"
+            if batch.hooks_off:
+                return "DPM118", "hooks-left-disabled: a step without a backward pass that clips"
+            return None, "a step without a backward pass of the private model that clips"
         for backward in batch.backwards:
             if batch.received is None or backward.after is None or backward.expected is None:
                 continue
             if not bool(batch.received.any()) and bool(backward.after.any()):
-                return (
-                    None,
-                    "the gradients were cleared between backward() and step(): noise is all that is left",
+                return "DPM108", (
+                    "zero-grad-before-step: the gradients were cleared between backward() and step(): noise "
+                    "is all that is left"
                 )
             right = relative(backward.after, backward.expected) <= limit
             if right and relative(batch.received, backward.after) > limit:
-                return None, "p.grad was changed between backward() and step(), after clipping"
+                return "DPM109", (
+                    "gradient-changed-before-step: p.grad was changed between backward() and step(), after "
+                    "clipping"
+                )
     return None
 
 
@@ -215,7 +228,8 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
                 if biases
                 else (" (is it used outside the module that owns it?)")
             )
-            return None, f"the per-sample gradient norm of {names} is wrong{hint}"
+            rule = "DPM112" if biases else "DPM117" if not engine.padded else None
+            return rule, f"the per-sample gradient norm of {names} is wrong{hint}"
     return None
 
 

@@ -3,95 +3,168 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from dpmigrate.runtime.report_types import Check
-from dpmigrate.runtime.run.records import EngineRecord, RunRecord
+from dpmigrate.runtime.run.records import EngineRecord, Release, RunRecord
+
+ALIKE = 1e-4
+"""Two draws, in units of their standard deviation, that lie nearer are one draw; the rest is rounding."""
+
+SEEDED = "seeds it on purpose: fit for experiments, and no privacy against anyone who knows the seed"
+
+NOTHING_PRIVATE = "noise multiplier 0: no noise is added, and nothing is private"
 
 
-def noise_checks(first: RunRecord, again: RunRecord, fresh: Sequence[RunRecord]) -> list[Check]:
-    """``noise-std``, ``reproducible`` and ``noise-fresh`` of every engine that made a step."""
-    checks = []
-    # Unseeded runs start from fresh entropy: only the script can have given both the same seed.
-    seeds_itself = len({r.initial_seed for r in fresh}) == 1
-    for index, engine in enumerate(first.engines):
-        if not engine.steps:
-            continue
-        checks.append(_noise_std(engine, index))
-        twin = again.engines[index] if index < len(again.engines) else None
-        checks.append(_reproducible(engine, twin, index))
-        free = [r.engines[index] for r in fresh if index < len(r.engines) and r.engines[index].steps]
-        checks.append(_noise_fresh(engine, free, index, seeds_itself))
-    return checks
-
-
-def _noise_std(engine: EngineRecord, index: int) -> Check:
-    drawn = [
-        (s.noise_std / s.sigma, s.noise_count) for s in engine.steps if s.sigma > 0 and s.noise_count > 1
-    ]
-    if not drawn:
-        why = (
-            "noise multiplier 0" if all(s.sigma == 0 for s in engine.steps) else "this process draws no noise"
-        )
-        return Check("noise-std", None, engine=index, detail=why)
-    total = sum(n for _, n in drawn)
-    ratio = math.sqrt(sum(r * r * n for r, n in drawn) / total)
-    limit = 5 / math.sqrt(2 * total)
+def noise_std(engine: EngineRecord, index: int) -> list[Check]:
+    """``noise-std``: the noise that was added over sigma*C."""
+    scaled = [r for r in engine.releases if r.sigma > 0 and r.noise_count > 1]
+    if not engine.releases:
+        return []
+    if not scaled:
+        return [Check("noise-std", None, engine=index, detail=NOTHING_PRIVATE)]
+    if not engine.adds_noise:
+        return [Check("noise-std", None, engine=index, detail="the first rank adds the noise for all")]
+    total = sum(r.noise_count for r in scaled)
+    none = [i for i, r in enumerate(scaled, 1) if r.noise_std == 0]
+    if none:
+        some = "at no step" if len(none) == len(scaled) else f"not at {len(none)} of {len(scaled)} steps"
+        detail = f"no-noise: noise is added {some} (the first is step {none[0]}), and epsilon counts it"
+        return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
+    square = sum((r.noise_std / r.sigma) ** 2 * r.noise_count for r in scaled) / total
+    ratio, limit = math.sqrt(square), 5 / math.sqrt(2 * total)
     detail = f"noise std over sigma*C is {ratio:.4f} for {total} draws"
-    return Check("noise-std", abs(ratio - 1) <= limit, abs(ratio - 1), limit, None, index, detail)
+    worst = max(scaled, key=lambda r: abs(r.noise_std / r.sigma - 1) * math.sqrt(r.noise_count))
+    off = abs(worst.noise_std / worst.sigma - 1)
+    if abs(ratio - 1) <= limit and off > 8 / math.sqrt(2 * worst.noise_count):
+        at = engine.releases.index(worst) + 1
+        ratio, limit = worst.noise_std / worst.sigma, 8 / math.sqrt(2 * worst.noise_count)
+        detail = f"noise std over sigma*C is {ratio:.4f} at step {at}"
+    return [Check("noise-std", abs(ratio - 1) <= limit, abs(ratio - 1), limit, None, index, detail)]
 
 
-def _reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) -> Check:
-    if twin is None or len(twin.steps) != len(engine.steps):
-        return Check(
-            "reproducible", False, None, 0.0, None, index, "two runs with one seed made different steps"
+def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Check]:
+    """``noise-fresh``: within the run, and between it and a run that was seeded otherwise."""
+    engine = run.engines[index]
+    if not engine.releases:
+        return []
+    if not any(r.sigma > 0 for r in engine.releases):
+        return [Check("noise-fresh", None, engine=index, detail=NOTHING_PRIVATE)]
+    drawn = [r for r in engine.releases if r.noise_std > 0]
+    if not drawn:
+        return [Check("noise-fresh", None, engine=index, detail="no noise is drawn")]
+    again = _repeated(drawn)
+    if again is not None:
+        first, second = (engine.releases.index(r) + 1 for r in again)
+        same = again[0].generator_state == again[1].generator_state
+        why = (
+            "reseeded-in-loop: the generator is set back while training goes on, and"
+            if same
+            else "the generator goes on, and all the same"
         )
-    pairs = list(zip(engine.steps, twin.steps, strict=True))
-    batches = all(a.batch_digest == b.batch_digest for a, b in pairs)
-    noise = all(a.noise_digest == b.noise_digest for a, b in pairs)
-    same = all(
-        a.after is not None and b.after is not None and torch.equal(a.after, b.after) for a, b in pairs
-    )
-    if batches and not noise and engine.generator != "none":
-        detail = (
-            "the noise generator takes entropy of its own, as production privacy wants; batches are equal"
-        )
-        return Check("reproducible", None, engine=index, detail=detail)
-    worst = max(
-        (
-            float((a.after - b.after).abs().max())
-            for a, b in pairs
-            if a.after is not None and b.after is not None
-        ),
-        default=math.nan,
-    )
-    what = "batches" if not batches else "noise" if not noise else "parameters"
-    detail = (
-        "two runs with one seed are bit-equal"
-        if same and noise
-        else f"two runs with one seed differ in {what}"
-    )
-    return Check("reproducible", same and noise, worst, 0.0, None, index, detail)
-
-
-def _noise_fresh(engine: EngineRecord, free: list[EngineRecord], index: int, seeds_itself: bool) -> Check:
-    if not any(s.noise_count for s in engine.steps):
-        return Check("noise-fresh", None, engine=index, detail="no noise is drawn")
-    if len(free) < 2:
-        return Check("noise-fresh", None, engine=index, detail="an unseeded run made no step")
-    first, second = free[0].steps[0], free[1].steps[0]
-    if first.noise_digest != second.noise_digest:
-        return Check("noise-fresh", True, engine=index, detail="two unseeded runs draw different noise")
-    if engine.generator == "bare":
+        detail = f"{why} step {second} adds the noise of step {first} again: whoever sees both subtracts it"
+        return [Check("noise-fresh", False, None, None, "DPM205" if same else None, index, detail)]
+    within = f"no two of {len(drawn)} steps add the same noise"
+    other = None if fresh is None or index >= len(fresh.engines) else fresh.engines[index]
+    if fresh is None or other is None or not other.releases:
+        return [Check("noise-fresh", True, engine=index, detail=f"{within}; no second process made a step")]
+    seeds_itself = run.initial_seed == fresh.initial_seed
+    checks = []
+    if not _alike(drawn[0], other.releases[0]):
+        detail = f"{within}, nor do two processes"
+        checks.append(Check("noise-fresh", True, engine=index, detail=detail))
+    elif engine.generator == "bare":
         detail = (
             "unseeded-noise-generator: a bare torch.Generator() draws the same, public noise in every run; "
             "anyone can subtract it"
         )
-        return Check("noise-fresh", False, None, None, "DPM201", index, detail)
-    if engine.generator != "none" or seeds_itself:
-        who = "its noise generator" if engine.generator != "none" else "the global generator"
-        detail = f"the script seeds {who} on purpose: equal noise in every run, fit for experiments only"
-        return Check("noise-fresh", None, engine=index, detail=detail)
-    return Check("noise-fresh", False, None, None, None, index, "two unseeded runs draw the same noise")
+        checks.append(Check("noise-fresh", False, None, None, "DPM201", index, detail))
+    elif engine.generator != "none" or seeds_itself:
+        whose = "its noise generator" if engine.generator != "none" else "the global generator"
+        detail = f"{within}, but every run adds the same: the script seeds {whose}: {SEEDED}"
+        checks.append(Check("noise-fresh", None, engine=index, detail=detail))
+    else:
+        detail = "two processes draw the same noise"
+        checks.append(Check("noise-fresh", False, None, None, None, index, detail))
+    return checks + _batches_fresh(engine, other, index, seeds_itself)
+
+
+def _batches_fresh(engine: EngineRecord, other: EngineRecord, index: int, seeds_itself: bool) -> list[Check]:
+    if engine.loader_generator in ("", "none") or seeds_itself:
+        return []
+    if engine.releases[0].batch_digest != other.releases[0].batch_digest:
+        return []
+    if engine.loader_generator == "bare":
+        detail = (
+            "unseeded-loader-generator: a bare torch.Generator() draws the same batches in every process: "
+            "epsilon counts on batches that nobody can know"
+        )
+        return [Check("noise-fresh", False, None, None, "DPM202", index, detail)]
+    detail = f"every run draws the same batches: the script gives the loader a generator and {SEEDED}"
+    return [Check("noise-fresh", None, engine=index, detail=detail)]
+
+
+def reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) -> list[Check]:
+    """``reproducible``: two runs from one seed make the same parameters, step by step."""
+    if not engine.steps:
+        return []
+
+    def no(detail: str) -> list[Check]:
+        return [Check("reproducible", None, engine=index, detail=detail)]
+
+    if twin is None or not twin.steps:
+        return no("the second run with this seed made no step of it: the script takes entropy of its own")
+    pairs = list(zip(engine.steps, twin.steps, strict=False))
+    first, second = pairs[0]
+    if (
+        first.before is not None
+        and second.before is not None
+        and not torch.equal(first.before, second.before)
+    ):
+        return no("the script takes entropy of its own: two runs with one seed begin with other parameters")
+    if any(a.batch_digest != b.batch_digest for a, b in pairs):
+        return no("the script takes entropy of its own: two runs with one seed train on other batches")
+    releases = list(zip(engine.releases, twin.releases, strict=False))[: len(pairs)]
+    if any(r.noise_std > 0 and s.noise_std > 0 and not _alike(r, s) for r, s in releases):
+        return no(
+            "the noise generator takes entropy of its own, as production privacy wants; batches are equal"
+        )
+    moves = [
+        float((a.after - b.after).abs().max())
+        for a, b in pairs
+        if a.after is not None and b.after is not None
+    ]
+    worst = max(moves, default=math.nan)
+    detail = (
+        "two runs with one seed are bit-equal"
+        if worst == 0
+        else ("two runs with one seed draw the same batches and the same noise, and differ in parameters")
+    )
+    return [Check("reproducible", worst == 0, worst, 0.0, None, index, detail)]
+
+
+def _repeated(releases: list[Release]) -> tuple[Release, Release] | None:
+    """Two releases of one noise, the first such pair; None where all differ."""
+    width = min(len(r.noise) for r in releases)
+    if width < 2:
+        return None
+    rows = torch.stack([r.noise[:width] for r in releases])
+    for later in range(1, len(rows)):
+        gaps = (rows[:later] - rows[later]).abs().amax(dim=1)
+        near = (gaps <= _slack(rows[later])).nonzero().flatten()
+        if len(near):
+            return releases[int(near[0])], releases[later]
+    return None
+
+
+def _alike(one: Release, other: Release) -> bool:
+    if one.noise.shape != other.noise.shape or not len(one.noise):
+        return False
+    return bool((one.noise - other.noise).abs().max() <= _slack(one.noise))
+
+
+def _slack(noise: Tensor) -> float:
+    # Few numbers come near each other by chance.
+    return ALIKE if len(noise) < 16 else 100 * ALIKE

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.oracle import clip
-from dpmigrate.runtime.run import foreign, skips, swap
+from dpmigrate.runtime.run import accounting, foreign, skips, swap
 from dpmigrate.runtime.run.engines import (
     LINEAR_OPTIMIZERS,
     LiveEngine,
-    generator_kind,
+    PrivateModule,
     names_of,
+    some_entries,
 )
+from dpmigrate.runtime.run.generators import generator_kind, generator_state
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
-from dpmigrate.runtime.run.places import place_of, user_frame
-from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch
+from dpmigrate.runtime.run.places import being_probed, place_of, shown_place, user_frame
+from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch, Release
 from dpmigrate.runtime.run.state import Watch
 
 
@@ -36,7 +38,7 @@ class OptimizerWatcher:
         if bound is not None and id(optimizer) not in watch.engines and "max_grad_norm" in kwargs:
             kwargs["max_grad_norm"] = bound
         original(optimizer, *args, **kwargs)
-        if id(optimizer) in watch.engines:
+        if id(optimizer) in watch.engines or being_probed():
             return
         self.patch_class(type(optimizer))
         params = list(optimizer.params)
@@ -64,11 +66,13 @@ class OptimizerWatcher:
             dtype=str(params[0].dtype).removeprefix("torch.") if params else "float32",
             optimizer=type(optimizer).__name__,
             linear_optimizer=type(inner).__name__ in LINEAR_OPTIMIZERS,
-            wrapped_api=swap.wrapped_api(),
+            wrapped_api=wraps_criterion(),
             asked_norm=_number(optimizer.max_grad_norm),
             adaptive=call is not None and call.adaptive,
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
             own_clipping=foreign.own_clipping(type(optimizer)),
+            adds_noise=getattr(optimizer, "rank", 0) == 0,
+            padded=padded_embeddings(module),
             per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
@@ -99,7 +103,12 @@ class OptimizerWatcher:
         """Around ``pre_step``: what went backward since the last one is this physical batch."""
         engine = self.watch.engines.get(id(optimizer))
         if engine is not None and engine.open is None:
-            engine.open = PhysicalBatch([b for b in engine.backwards if not b.cleared])
+            engine.look_for_changes()
+            engine.open = PhysicalBatch(
+                [b for b in engine.backwards if not b.cleared],
+                fed=engine.feed.taken(),
+                hooks_off=engine.module is not None and not engine.module.hooks_on,
+            )
             engine.backwards = []
             engine.physical.append(engine.open)
             skips.taken(engine)
@@ -108,7 +117,7 @@ class OptimizerWatcher:
     def accumulate(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ghost mode's ``accumulate``: ``p.grad`` as it is received."""
         engine = self.watch.engines.get(id(optimizer))
-        if engine is not None and engine.open is not None and self.watch.settings.oracle:
+        if engine is not None and engine.open is not None and self._judged(engine):
             engine.open.received = flat_gradients(engine.params)
         return original(optimizer, *args, **kwargs)
 
@@ -117,47 +126,94 @@ class OptimizerWatcher:
         engine = self.watch.engines.get(id(optimizer))
         if engine is None or engine.current is not None:
             return original(optimizer, *args, **kwargs)
+        release = self._release(engine)
         engine.current = self._logical_step(engine)
         engine.physical = []
         engine.noise = []
+        sums = [getattr(p, "summed_grad", None) for p in engine.params]
+        before = some_entries([s for s in sums if s is not None])
         result = original(optimizer, *args, **kwargs)
-        if engine.noise:
-            drawn = torch.cat(engine.noise)
-            step = engine.current
-            step.noise_count = drawn.numel()
-            step.noise_std = float(drawn.std()) if drawn.numel() > 1 else 0.0
-            step.noise_digest = hashlib.sha256(drawn.numpy().tobytes()).hexdigest()
-            engine.noise = []
+        noised = [(p, s) for p, s in zip(engine.params, sums, strict=True) if s is not None]
+        if engine.record.own_clipping:
+            noise = torch.cat([some_entries([n]) for n in engine.noise] or [before[:0]])
+        else:
+            noise = some_entries([torch.zeros_like(s) if p.grad is None else p.grad for p, s in noised])
+            noise -= before
+            if self.watch.settings.quiet:
+                # Drawn all the same, so that sampling (which shares the generator) goes on as it would.
+                for p, s in noised:
+                    p.grad = s.detach().clone().view_as(p)
+        engine.noise = []
+        release.noise_count = len(noise)
+        release.noise_std = float(noise.square().mean().sqrt()) if len(noise) else 0.0
+        release.noise = noise[:: max(1, len(noise) // 64)][:64] / (release.sigma or 1.0)
+        engine.record.releases.append(release)
         return result
 
     def noise(self, original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Around ``_generate_noise``."""
+        """Around ``_generate_noise``, for optimizers that add noise by a rule of their own."""
         noise = original(*args, **kwargs)
-        settings = self.watch.settings
         for engine in self.watch.engines.values():
-            if settings.measure_noise and engine.depth and engine.current is not None:
-                engine.noise.append(flatten([noise]))
-        # Drawn all the same, so that sampling (which shares the generator) goes on as it would.
-        return torch.zeros_like(noise) if settings.quiet else noise
+            if engine.current is not None and engine.record.own_clipping:
+                engine.noise.append(noise.detach())
+                if self.watch.settings.quiet:
+                    return torch.zeros_like(noise)
+        return noise
 
     def zero_grad(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around the optimizer's ``zero_grad``."""
         gradients_cleared(self.watch.engines.get(id(optimizer)))
         return original(optimizer, *args, **kwargs)
 
+    def _judged(self, engine: LiveEngine) -> bool:
+        return self.watch.settings.oracle and self.watch.judges(engine)
+
+    def _release(self, engine: LiveEngine) -> Release:
+        optimizer, record = engine.optimizer, engine.record
+        norm = _number(optimizer.max_grad_norm)
+        multiplier = float(getattr(optimizer, "_adjusted_noise_multiplier", optimizer.noise_multiplier))
+        wrapper = engine.module.wrapper if engine.module is not None else None
+        weights = engine.some_weights()
+        if engine.first_weights is None:
+            engine.first_weights = weights
+            accounting.goes_on(self.watch, engine)
+        elif engine.weights is not None and not torch.equal(weights, engine.weights):
+            record.moved += 1
+        engine.loaded = self.watch.loaded
+        ghost = "ghost" in record.mode
+        backwards = [b for batch in engine.physical for b in batch.backwards]
+        told, engine.told = engine.told, []
+        feed = engine.feed
+        examples, feed.examples = feed.examples, 0
+        return Release(
+            max_grad_norm=norm,
+            module_norm=_number(getattr(wrapper, "max_grad_norm", None)),
+            multiplier=multiplier,
+            sigma=multiplier * norm if norm is not None else 0.0,
+            noise=torch.zeros(0),
+            noise_std=0.0,
+            noise_count=0,
+            generator_state=generator_state(optimizer.generator, engine.params[0]) if engine.params else 0,
+            batch_digest=f"{engine.digest:08x}",
+            fed=[batch.fed for batch in engine.physical],
+            examples=examples,
+            accounted=told,
+            unclipped=ghost and any(not b.coefficient for b in backwards),
+        )
+
     def _logical_step(self, engine: LiveEngine) -> LogicalStep:
         optimizer, settings = engine.optimizer, self.watch.settings
         norm = _number(optimizer.max_grad_norm)
-        multiplier = getattr(optimizer, "_adjusted_noise_multiplier", optimizer.noise_multiplier)
         wrapper = engine.module.wrapper if engine.module is not None else None
         step = LogicalStep(
             physical=engine.physical,
             max_grad_norm=norm,
             module_norm=_number(getattr(wrapper, "max_grad_norm", None)),
-            sigma=float(multiplier) * norm if norm is not None else 0.0,
             scale=_scale(optimizer),
             batch_digest=f"{engine.digest:08x}",
         )
+        if not self.watch.judges(engine):
+            return step
         if settings.keep_vectors or self.watch.before_value is not None:
             sums = [(getattr(p, "summed_grad", None), p) for p in engine.params]
             step.value = flatten([torch.zeros_like(p) if s is None else s for s, p in sums])
@@ -173,15 +229,62 @@ class OptimizerWatcher:
         original = inner.step
 
         def step(*args: Any, **kwargs: Any) -> Any:
-            if not engine.depth:
-                engine.record.raw_steps += 1
-                if engine.record.raw_steps >= self.watch.settings.steps and not engine.record.steps:
-                    self.watch.finish()
-            elif engine.current is not None and self.watch.settings.keep_vectors:
+            if engine.current is not None and self.watch.judges(engine) and self.watch.settings.keep_vectors:
                 engine.current.handed = flat_gradients(engine.params)
-            return original(*args, **kwargs)
+            if engine.depth:
+                return original(*args, **kwargs)
+            if engine.current is None and _has_gradient(engine.params):
+                engine.record.raw_steps += 1
+                engine.record.raw_place = engine.record.raw_place or _place()
+                if self._enough_raw(engine):
+                    self.watch.finish()
+            result = original(*args, **kwargs)
+            if engine.current is not None:
+                # The noise was added by calls of the script's own.
+                self.watch.finished_step(engine)
+            else:
+                engine.weights = engine.some_weights()
+            return result
 
         inner.step = step
+
+    def _enough_raw(self, engine: LiveEngine) -> bool:
+        settings = self.watch.settings
+        return not settings.watch and engine.record.raw_steps >= settings.steps and not engine.record.steps
+
+    def other_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        """Before the step of any torch optimizer: does another one train a private model?"""
+        watch = self.watch
+        if id(optimizer) in watch.engines:
+            return
+        for engine in watch.engines.values():
+            if engine.optimizer.original_optimizer is optimizer or engine.module is None:
+                continue
+            if any(e.optimizer.original_optimizer is optimizer for e in watch.engines.values()):
+                continue
+            private = {id(p) for p in engine.module.parameters()}
+            shared = [p for group in optimizer.param_groups for p in group["params"] if id(p) in private]
+            if shared and _has_gradient(shared):
+                name = type(optimizer).__name__
+                engine.record.other_steps[name] = engine.record.other_steps.get(name, 0) + 1
+                engine.record.other_optimizer_place = engine.record.other_optimizer_place or _place()
+
+
+def padded_embeddings(module: PrivateModule | None) -> list[str]:
+    """The names of embeddings with a ``padding_idx``, to whose row autograd gives no gradient."""
+    if module is None:
+        return []
+    modules = module.wrapper._module.named_modules()
+    return [f"{n}.weight" for n, m in modules if getattr(m, "padding_idx", None) is not None]
+
+
+def _has_gradient(params: Sequence[torch.Tensor]) -> bool:
+    return any(p.grad is not None and bool(p.grad.any()) for p in params)
+
+
+def _place() -> str:
+    frame = user_frame()
+    return "" if frame is None else shown_place(frame.f_code.co_filename, frame.f_lineno)
 
 
 def gradients_cleared(engine: LiveEngine | None) -> None:

@@ -63,6 +63,16 @@ def user_frame() -> FrameType | None:
     return None
 
 
+def being_probed() -> bool:
+    """Whether ``patch_opacus`` is trying Opacus out: what it makes is no training run."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "dpmigrate.runtime.patch":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def place_of(frame: FrameType | None) -> Place:
     """Path (POSIX, relative to the current folder where it lies below it) and line of a frame."""
     if frame is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from dpmigrate.runtime.run.launch import run_script
+from dpmigrate.runtime.run.launch import EARLY, run_script
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent, kill_group
 from dpmigrate.runtime.run.ranks import meeting_place, rank, record_path
 from dpmigrate.runtime.run.records import RunRecord
@@ -73,6 +73,11 @@ class Runner:
             # Whatever the script has started and left behind goes with it.
             kill_group(process)
         self.say("")
+        early = out.with_suffix(EARLY)
+        if not out.exists() and early.exists():
+            record = RunRecord.load(early)
+            record.outcome = "timed out"
+            return record
         if not out.exists():
             raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
         return RunRecord.load(out)
@@ -129,7 +134,9 @@ class Runner:
                 if stopped is not None and now - stopped > AFTER_STOP:
                     return self._kill(process)
                 if now > deadline:
-                    self._kill(process)
+                    killed = self._kill(process)
+                    if out.with_suffix(EARLY).exists():
+                        return killed
                     raise NoVerdict(
                         f"the script took longer than {self.request.timeout:g} seconds (see --timeout)"
                     )

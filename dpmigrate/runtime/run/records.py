@@ -54,36 +54,61 @@ class Backward:
 @dataclass(eq=False)
 class PhysicalBatch:
     """What happened up to one ``optimizer.step()`` call; ``received [P]`` is ``p.grad`` as the
-    optimizer accumulates it (None in hooks mode)."""
+    optimizer accumulates it (None in hooks mode), ``fed`` as :class:`Release` has it,
+    ``hooks_off``: Opacus's hooks were disabled then."""
 
     backwards: list[Backward] = field(default_factory=list)
     received: Tensor | None = None
+    fed: str = ""
+    hooks_off: bool = False
 
 
 @dataclass(eq=False)
 class LogicalStep:
     """One release: ``value [P]`` receives the noise, ``handed [P]`` reaches the inner optimizer.
 
-    ``noise_digest`` and ``noise_std`` describe the noise drawn (its sample standard deviation over
-    ``noise_count`` numbers); ``sigma`` is noise multiplier times max grad norm, as the optimizer
-    had them. ``module_norm`` is the norm that the ghost module clips at; ``scale`` is what the optimizer
-    multiplies the noised sum by.
+    ``module_norm`` is the norm that the ghost module clips at; ``scale`` is what the optimizer multiplies
+    the noised sum by.
     """
 
     physical: list[PhysicalBatch]
     value: Tensor | None = None
     max_grad_norm: float | None = None
     module_norm: float | None = None
-    sigma: float = 0.0
-    noise_digest: str = ""
-    noise_std: float = 0.0
-    noise_count: int = 0
     handed: Tensor | None = None
     before: Tensor | None = None
     after: Tensor | None = None
     batch_digest: str = ""
     seconds: float = 0.0
     scale: float | None = None
+
+
+@dataclass(eq=False)
+class Release:
+    """The cheap record of a logical step, kept for every one up to the script's end.
+
+    ``sigma`` is noise multiplier times max grad norm, as the optimizer had them. ``noise`` holds some of the
+    numbers that were added to the clipped sum, in units of ``sigma``, with ``noise_std`` and
+    ``noise_count`` of a larger sample; ``generator_state`` is a checksum of the noise generator before.
+    ``fed``: for each physical batch "private", "other" (another loader's), "none" (a batch used before, or
+    of no loader) or "" (the model was not called). ``examples`` came from the private loader.
+    ``accounted``: (accountant, noise multiplier, sample rate) of what accountants were told in this step.
+    ``unclipped``: a ghost loss went backward and no clipping coefficient was asked for.
+    """
+
+    max_grad_norm: float | None
+    module_norm: float | None
+    multiplier: float
+    sigma: float
+    noise: Tensor
+    noise_std: float
+    noise_count: int
+    generator_state: int
+    batch_digest: str = ""
+    fed: list[str] = field(default_factory=list)
+    examples: int = 0
+    accounted: list[tuple[int, float, float]] = field(default_factory=list)
+    unclipped: bool = False
 
 
 @dataclass(eq=False)
@@ -94,7 +119,15 @@ class EngineRecord:
     ``left_out``: empty batches that got no step under the memory manager, ``shifted``: the steps since.
     ``own_clipping``: the optimizer's class where the project has written its clipping, else empty.
     ``unfollowed``: a loss went backward whose second pass could not be made for it.
-    ``late``: parameters that train now and did not when the DP optimizer was made.
+    ``late`` and ``frozen``: parameters that began or ceased to train after the DP optimizer was made.
+    ``precision`` is the dtype of the arithmetic (autocast's where it is on); ``padded``: embeddings with a
+    ``padding_idx``. ``loader``: the private loader, "" where there is none,
+    with ``loader_generator`` of the kind of ``generator``; ``dropped_sampler``: the class of
+    the sampler that it does not draw with. ``population``: its records; ``other_place``: where another
+    loader is iterated. ``raw_steps`` of the wrapped optimizer, ``other_steps`` by optimizers of another class
+    name, ``moved``: how often parameters changed between steps by none. ``weighted``: the training loss has
+    class weights. ``resumed``: (engine, rule) of an earlier run whose weights go on in this one.
+    ``forgotten``: steps that an accountant had counted and no longer has.
     """
 
     path: str
@@ -119,8 +152,26 @@ class EngineRecord:
     left_out: int = 0
     shifted: int = 0
     late: list[str] = field(default_factory=list)
-    steps: list[LogicalStep] = field(default_factory=list)
+    frozen: list[str] = field(default_factory=list)
+    precision: str = ""
+    padded: list[str] = field(default_factory=list)
+    loader: str = ""
+    loader_generator: str = ""
+    dropped_sampler: str = ""
+    population: int | None = None
+    asked_multiplier: float | None = None
+    other_place: str = ""
+    adds_noise: bool = True
     raw_steps: int = 0
+    raw_place: str = ""
+    other_steps: dict[str, int] = field(default_factory=dict)
+    other_optimizer_place: str = ""
+    moved: int = 0
+    weighted: bool = False
+    resumed: tuple[int, str] | None = None
+    forgotten: int = 0
+    steps: list[LogicalStep] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
 
     def layer(self, index: int) -> str:
         """Name of a parameter by its place in ``optimizer.params``."""
@@ -129,7 +180,8 @@ class EngineRecord:
 
 @dataclass(eq=False)
 class RunRecord:
-    """One run of the script. ``outcome``: "stopped", "ended", "exited" or "raised".
+    """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
+    ``accountants`` that the process made; ``processes`` that the script started itself.
     ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
     Opacus that the script imports. ``advice``: what to do about ``error``, where that is known."""
 
@@ -144,6 +196,8 @@ class RunRecord:
     rank: int = 0
     world: int = 1
     peak_bytes: int = 0
+    accountants: int = 0
+    processes: int = 0
     elsewhere: str = ""
     advice: str = ""
     removal: Any = None

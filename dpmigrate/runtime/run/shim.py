@@ -13,17 +13,21 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import swap
+from dpmigrate.runtime.run.accounting import AccountantWatcher
 from dpmigrate.runtime.run.alone import Alone
 from dpmigrate.runtime.run.backward import BackwardWatcher
 from dpmigrate.runtime.run.digest import digest, transformed
 from dpmigrate.runtime.run.engines import PrivateModule
 from dpmigrate.runtime.run.graph import Forward
+from dpmigrate.runtime.run.loaders import LoaderWatcher
 from dpmigrate.runtime.run.losses import tensors_in
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
-from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.patching import family, unwrap, wrap
+from dpmigrate.runtime.run.places import being_probed
 from dpmigrate.runtime.run.skips import SkipWatcher
 from dpmigrate.runtime.run.state import Watch
 
@@ -35,13 +39,14 @@ LOSS_MODULES = (
 
 
 class Shim:
-    """Patches Opacus and torch in this process; there is no way back but the process's end."""
+    """Patches Opacus and torch in this process."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self.backward = BackwardWatcher(watch)
         self.optimizer = OptimizerWatcher(watch, self._patch_optimizers)
         self.skips = SkipWatcher(watch)
+        self.loaders = LoaderWatcher(watch)
 
     def install(self) -> None:
         """Put every wrapper in place."""
@@ -65,7 +70,18 @@ class Shim:
         wrap(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
         wrap(torch.autograd, "backward", self.backward.any)
         self.skips.install()
+        self.loaders.install()
+        AccountantWatcher(self.watch).install()
+        self.handle = register_optimizer_step_pre_hook(self.optimizer.other_step)
+        wrap(torch, "load", self._load)
+        wrap(torch.nn.functional, "cross_entropy", self._weighted_mean)
+        wrap(torch.nn.functional, "nll_loss", self._weighted_mean)
         swap.install(self.watch)
+
+    def remove(self) -> None:
+        """Take every wrapper away again."""
+        unwrap()
+        self.handle.remove()
 
     def _patch_optimizers(self, base: type) -> None:
         watcher = self.optimizer
@@ -94,7 +110,7 @@ class Shim:
 
     def _new_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> None:
         original(wrapper, *args, **kwargs)
-        if id(wrapper) in self.watch.modules:
+        if id(wrapper) in self.watch.modules or being_probed():
             return
         private = PrivateModule(wrapper)
         self.watch.modules[id(wrapper)] = private
@@ -119,24 +135,55 @@ class Shim:
             wrapper._module.register_forward_pre_hook(begins)
 
     def _forward(self, private: PrivateModule, inputs: Any, output: Any) -> None:
-        if self.watch.busy or not private.wrapper._module.training or not torch.is_grad_enabled():
+        if self.watch.busy:
+            return
+        engine = self.watch.engine_of(private)
+        if self.watch.settings.bounds and engine is not None and private.ghost:
+            # A patched make_private hands the script's own bound on after the engine was made.
+            place = self.watch.record.engines.index(engine.record)
+            bound = self.watch.settings.bounds.get(place, private.wrapper.max_grad_norm)
+            private.wrapper.max_grad_norm = bound
+        if not private.wrapper._module.training or not torch.is_grad_enabled():
+            if engine is not None:
+                engine.feed.looked_at()
             return
         given = tensors_in(inputs)
-        engine = self.watch.engine_of(private)
-        if engine is not None:
-            engine.digest = digest(given, engine.digest)
-        if not self.watch.settings.oracle and self.watch.settings.mode is None:
-            return
         dimension = 0 if getattr(private.wrapper, "batch_first", True) else 1
         sizes = [t.shape[dimension] for t in given if t.dim() > dimension]
         outputs = [t for t in tensors_in(output) if t.requires_grad]
         if any(transformed(t) for t in [*given, *outputs]):
             # Inside vmap or grad there is no graph of the batch that could be followed later.
+            if engine is not None:
+                engine.digest = digest(given, engine.digest)
+                engine.feed.call()
+            return
+        count = sizes[0] if sizes else outputs[0].shape[0] if outputs and outputs[0].dim() else 1
+        if engine is not None:
+            engine.digest = digest(given, engine.digest)
+            engine.feed.call()
+            engine.called = max(engine.called, count)
+            engine.shape = list(given[0].shape[1:]) if given else []
+            engine.record.precision = engine.record.precision or low_precision(outputs)
+            if not self.watch.judges(engine) and engine.record.mode != swap.SWAPPED:
+                return
+        if not self.watch.settings.oracle and self.watch.settings.mode is None:
             return
         if outputs:
-            count = sizes[0] if sizes else outputs[0].shape[0] if outputs[0].dim() else 1
             alone = Alone(private.wrapper._module, inputs, outputs, count, dimension)
             private.forwards.append(Forward(outputs, count, alone))
+
+    def _load(self, original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.watch.loaded += 1
+        return original(*args, **kwargs)
+
+    def _weighted_mean(self, original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Around the losses that class weights can be given to: a mean over the weights of a batch."""
+        weight = kwargs.get("weight", args[2] if len(args) > 2 else None)
+        uneven = isinstance(weight, torch.Tensor) and bool((weight != weight.flatten()[0]).any())
+        if uneven and kwargs.get("reduction", "mean") == "mean" and torch.is_grad_enabled():
+            for engine in self.watch.engines.values():
+                engine.record.weighted = True
+        return original(*args, **kwargs)
 
     def _positions(self, original: Any, sampler: Any, /) -> Iterator[Any]:
         """Note the positions, within this rank's share of the data, of every batch drawn."""
@@ -152,3 +199,13 @@ class Shim:
     def _zero_grad_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
         gradients_cleared(self.watch.engine_of(self.watch.modules.get(id(wrapper))))
         return original(wrapper, *args, **kwargs)
+
+
+def low_precision(outputs: list[torch.Tensor]) -> str:
+    """The dtype that autocast or the model calculates in where it is less than float32; else empty."""
+    low = (torch.bfloat16, torch.float16)
+    used = [t.dtype for t in outputs if t.dtype in low]
+    for device in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(device):
+            used.append(torch.get_autocast_dtype(device))
+    return str(used[0]).removeprefix("torch.") if used else ""

@@ -10,17 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
-from dpmigrate.runtime.report_types import Check
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.patching import wrap
-from dpmigrate.runtime.run.records import EngineRecord
 from dpmigrate.runtime.run.state import Watch
 
 
 class SkipWatcher:
-    """Stands around the memory manager's sampler, its loader's iterator and the optimizer's signals."""
+    """Stands around the memory manager's sampler and the optimizer's signals."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
@@ -29,10 +25,9 @@ class SkipWatcher:
         """Put the wrappers in place; nothing where Opacus has no such sampler."""
         from opacus.utils import batch_memory_manager
 
-        self.sampler: type[Any] | None = getattr(batch_memory_manager, "BatchSplittingSampler", None)
-        if self.sampler is not None:
-            wrap(self.sampler, "__iter__", self._drawn)
-            wrap(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", self._delivered)
+        sampler: type[Any] | None = getattr(batch_memory_manager, "BatchSplittingSampler", None)
+        if sampler is not None:
+            wrap(sampler, "__iter__", self._drawn)
 
     def signalled(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ``signal_skip_step``: a flag whose batch is not known yet."""
@@ -51,14 +46,12 @@ class SkipWatcher:
                 engine.flags[-1] = len(batch)
             yield batch
 
-    def _delivered(self, original: Any, iterator: Any, /) -> Any:
-        batch = original(iterator)
-        sampler = getattr(iterator, "_index_sampler", None)
-        if self.sampler is not None and isinstance(sampler, self.sampler):
-            engine = self.watch.engines.get(id(sampler.optimizer))
-            if engine is not None:
-                engine.delivered += 1
-        return batch
+
+def delivered(watch: Watch, sampler: Any) -> None:
+    """A batch that this sampler drew has reached the script."""
+    engine = watch.engines.get(id(getattr(sampler, "optimizer", None)))
+    if engine is not None and hasattr(sampler, "max_batch_size"):
+        engine.delivered += 1
 
 
 def taken(engine: LiveEngine) -> None:
@@ -70,25 +63,9 @@ def taken(engine: LiveEngine) -> None:
     if engine.open is None or engine.taken >= len(engine.flags):
         return
     behind = engine.delivered - 1 - engine.taken
-    examples = sum(b.count for b in engine.open.backwards)
-    if engine.flags[engine.taken] == 0 and examples > 0 and behind > engine.behind:
+    if engine.flags[engine.taken] == 0 and engine.called > 0 and behind > engine.behind:
         engine.record.left_out += 1
     if engine.record.left_out:
         engine.record.shifted += 1
-    engine.behind = behind
+    engine.behind, engine.called = behind, 0
     engine.taken += 1
-
-
-RULE = "DPM302"
-
-
-def skipped_check(engine: EngineRecord, index: int) -> list[Check]:
-    """``parity-clipped-sum`` for the boundaries of the logical batches, where they have shifted."""
-    if not engine.left_out:
-        return []
-    detail = (
-        "empty-batch-skipped: the script made no step for an empty batch under the memory manager, and the "
-        "next batch took its place in the skip queue: since then logical batches have begun and ended in the "
-        f"wrong places ({engine.shifted} calls of step())"
-    )
-    return [Check("parity-clipped-sum", False, float(engine.shifted), 0.0, RULE, index, detail)]

@@ -13,6 +13,9 @@ from torch import Tensor
 from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
 from dpmigrate.runtime.run.records import RunRecord
 
+MOST_JUDGED = 8
+"""Private training runs of one script whose first steps are recorded in full; more are only watched."""
+
 
 class StopTraining(BaseException):
     """Raised inside ``optimizer.step()`` once enough was seen; no ``except Exception`` catches it."""
@@ -27,7 +30,8 @@ class Settings:
     parameters to load after each logical step, by engine, so that two runs never drift apart.
     ``bounds``: max grad norms to clip at instead of the script's, by engine.
     ``engines``: private training runs to wait for; ``grace``: seconds to go on waiting for more.
-    ``keep_vectors`` and ``measure_noise``: record sums and parameters, and the noise drawn.
+    ``keep_vectors``: record sums and parameters. ``watch``: seconds to go on after the steps that are
+    judged, looking at what is cheap, up to the script's end; 0 stops the script there.
     """
 
     steps: int
@@ -39,16 +43,17 @@ class Settings:
     engines: int = 1
     grace: float = 60.0
     keep_vectors: bool = True
-    measure_noise: bool = False
+    watch: float = 0.0
 
 
 class Watch:
     """State of the watch in one process.
 
-    ``on_done`` gets the record once enough was seen, before the script is stopped. ``busy`` is True
+    ``on_done`` gets the record once enough was seen, before the script is stopped; ``on_enough`` once the
+    steps to be judged are there and the script goes on. ``busy`` is True
     while our own backward passes run; ``wrapped_loss`` is the Opacus loss that is going backward.
     ``before_value`` is called with an engine and the flat value that is about to receive noise;
-    ``at_end`` once the script is over.
+    ``at_end`` once the script is over. ``loaded`` counts what the script has read by ``torch.load``.
     """
 
     def __init__(self, settings: Settings, on_done: Callable[[RunRecord], None]) -> None:
@@ -57,11 +62,15 @@ class Watch:
         self.engines: dict[int, LiveEngine] = {}
         self.modules: dict[int, PrivateModule] = {}
         self.on_done = on_done
+        self.on_enough: Callable[[RunRecord], None] = lambda record: None
         self.stopping = False
         self.busy = False
         self.wrapped_loss: Any = None
         self.before_value: Callable[[LiveEngine, Tensor], None] | None = None
         self.at_end: Callable[[], None] | None = None
+        self.accountants: list[Any] = []
+        self.loaded: int = 0
+        self._began = time.perf_counter()
         self._quota_met: float | None = None
 
     def engine_of(self, private: PrivateModule | None) -> LiveEngine | None:
@@ -71,6 +80,12 @@ class Watch:
                 return engine
         return None
 
+    def judges(self, engine: LiveEngine) -> bool:
+        """Whether the step at hand is one of those that are recorded in full."""
+        return len(engine.record.steps) < self.settings.steps and (
+            self.record.engines.index(engine.record) < MOST_JUDGED
+        )
+
     def finished_step(self, engine: LiveEngine) -> None:
         """Book a completed logical step; raises StopTraining when it was the last one needed."""
         step = engine.current
@@ -78,12 +93,14 @@ class Watch:
         engine.current = None
         now = time.perf_counter()
         step.seconds, engine.started = now - engine.started, now
-        if self.settings.keep_vectors:
-            step.after = engine.flat_parameters()
-        engine.record.steps.append(step)
+        if self.judges(engine):
+            if self.settings.keep_vectors:
+                step.after = engine.flat_parameters()
+            engine.record.steps.append(step)
+            self._replay(engine)
         engine.digest = 0
-        self._replay(engine)
-        self._maybe_stop(engine)
+        engine.weights = engine.some_weights()
+        self._maybe_stop()
 
     def other_opacus(self, folder: str) -> None:
         """Stop a script that is about to import another Opacus than the one that is watched."""
@@ -93,21 +110,28 @@ class Watch:
     def finish(self) -> None:
         """Hand over the record and stop the script."""
         self.stopping = True
-        self.record.outcome = "stopped"
+        if self.record.outcome == "ended":
+            self.record.outcome = "stopped"
         self.on_done(self.record)
         raise StopTraining
 
-    def _maybe_stop(self, engine: LiveEngine) -> None:
+    def _maybe_stop(self) -> None:
+        now = time.perf_counter()
         begun = [e for e in self.record.engines if e.steps]
         done = [e for e in begun if len(e.steps) >= self.settings.steps]
-        if len(done) == len(begun):
-            now = time.perf_counter()
-            self._quota_met = self._quota_met or now
-            if len(done) >= self.settings.engines or now - self._quota_met > self.settings.grace:
+        if len(done) < len(begun):
+            return
+        first = self._quota_met is None
+        self._quota_met = self._quota_met or now
+        if self.settings.watch:
+            if now - self._began > self.settings.watch:
+                self.record.outcome = "timed out"
                 self.finish()
-        # Waiting for another engine: more than enough for this one need not be kept.
-        if len(engine.record.steps) > self.settings.steps:
-            engine.record.steps.pop()
+            if first:
+                # Should the script never end, this is what was seen of it.
+                self.on_enough(self.record)
+        elif len(done) >= self.settings.engines or now - self._quota_met > self.settings.grace:
+            self.finish()
 
     def _replay(self, engine: LiveEngine) -> None:
         if self.settings.replay is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -22,18 +22,16 @@ from dpmigrate.runtime.run.naming import (
 )
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
 from dpmigrate.runtime.run.removal import Removal
-from dpmigrate.runtime.run.skips import skipped_check
-from dpmigrate.runtime.truth import median_bound
 
-SENSITIVITY_LIMIT = 1 + 1e-4
-"""How many C one example may move the value that receives the noise; the rest is rounding."""
+COUPLED = 5e-3
+"""How far, in units of C, the halves of a batch may be from adding up; the rest is rounding."""
 
 
 def limit_for(engine: EngineRecord) -> float:
     """The parity limit for an engine's dtype and size, and the rounding that its batches show."""
     backwards = [b for s in engine.steps for p in s.physical for b in p.backwards]
     rounding = max((b.rounding for b in backwards if math.isfinite(b.rounding)), default=0.0)
-    limit = parity_limit(engine.dtype, sum(engine.sizes), rounding)
+    limit = parity_limit(engine.precision or engine.dtype, sum(engine.sizes), rounding)
     if engine.adaptive and engine.steps:
         # Adaptive clipping divides by the bare norm, the oracle by the norm plus 1e-6.
         norms = [b.norms for b in backwards if b.norms is not None]
@@ -63,11 +61,9 @@ def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
         detail = f"NaN or infinity in the gradient of {broken}: nothing else can be judged"
         return [Check("parity-clipped-sum", False, None, limit_for(engine), None, index, detail)]
     if not engine.steps:
-        if engine.raw_steps:
-            return [_raw(engine, index)]
         return []
     limit = limit_for(engine)
-    checks = [_clipped_sum(engine, index, limit), *skipped_check(engine, index)]
+    checks = [_clipped_sum(engine, index, limit)]
     checks += _accumulation(engine, index, limit, checks[0])
     if "ghost" in engine.mode:
         checks.append(_norms(engine, index, limit))
@@ -88,6 +84,24 @@ def telling_bound(engine: EngineRecord) -> float | None:
         return None
 
 
+def median_bound(norms: Tensor) -> float:
+    """A bound C that clips half of the examples and leaves half: between the two middle norms.
+
+    With everything clipped, faults of scale hide; with nothing clipped, a missing clipping does.
+    Where the norms are (nearly) equal, or there is one only, it is half of the middle norm, so that
+    something is clipped. Raises ValueError where every norm is zero.
+    """
+    ordered = norms.sort().values
+    if ordered.numel() == 0 or ordered[-1] <= 0:
+        raise ValueError("every per-sample gradient is zero: there is nothing to clip")
+    middle = ordered.numel() // 2
+    lower, upper = float(ordered[max(middle - 1, 0)]), float(ordered[middle])
+    bound = (lower + upper) / 2
+    if bound <= 0 or float(ordered[-1]) < bound * 1.001:
+        bound = float(ordered[-1]) / 2
+    return bound
+
+
 def at_bound(engine: EngineRecord, index: int, bound: float) -> Check:
     """The clipped sum of a run whose C was put at ``bound``, against the oracle."""
     check = _clipped_sum(engine, index, limit_for(engine))
@@ -102,7 +116,7 @@ def against_other_mode(
     ``own_is_right``: what the oracle says of the script as it is, None where it says nothing.
     """
     # Both modes see whole batches: the rounding between an example alone and in its batch is in neither.
-    limit = parity_limit(engine.dtype, sum(engine.sizes))
+    limit = parity_limit(engine.precision or engine.dtype, sum(engine.sizes))
     pairs = list(zip(engine.steps, other.steps, strict=False))
     names = f"{mode} against {engine.mode}"
     if other.unfollowed:
@@ -150,46 +164,88 @@ def step_against_oracle(engine: EngineRecord, index: int) -> list[Check]:
     return [Check("parity-step", worst <= limit, worst, limit, engine=index, detail=detail)]
 
 
-def sensitivity(own: RunRecord, index: int, removals: Sequence[Removal], checks: Sequence[Check]) -> Check:
+def sensitivity(
+    own: RunRecord, index: int, removals: Mapping[int, Removal], checks: Sequence[Check]
+) -> Check:
     """How far one example can move the value that receives the noise, in units of C.
 
     ``checks`` are those already made: a fault that they named is the fault here.
     """
     engine = own.engines[index]
-    removal = next((r for r in removals if r.engine == index), None)
+    removal = removals.get(index)
+
+    def no(why: str) -> Check:
+        return Check("sensitivity", None, engine=index, detail=why)
+
     if engine.adaptive:
-        why = "adaptive clipping moves C with the batch; its bound is not a fixed one"
-        return Check("sensitivity", None, engine=index, detail=why)
-    if removal is None or not removal.moves:
-        why = removal.problem if removal is not None and removal.problem else "the run made no such step"
-        return Check("sensitivity", None, engine=index, detail=why)
-    place, worst = removal.worst
+        return no("adaptive clipping moves C with the batch; its bound is not a fixed one")
+    if removal is None:
+        return no("the run made no such step")
+    named = [c for c in checks if c.engine == index and c.passed is False]
+    rules = list(dict.fromkeys(c.rule for c in named if c.rule))
+    rounding = limit_for(engine)
+    if (
+        set(rules) <= {"DPM117"}
+        and removal.coupling is not None
+        and removal.coupling > max(COUPLED, 20 * rounding)
+    ):
+        return _coupled(engine, removal, index)
+    by_replacing = bool(removal.replacements) and (removal.replaced or not named)
+    moves = removal.replacements if by_replacing else removal.moves
+    if not moves:
+        return no(removal.problem or "the run made no such step")
+    place, worst = max(moves, key=lambda m: m[1])
+    limit = (2 if by_replacing else 1) * (1 + max(1e-4, 5 * rounding if engine.precision else 0))
     detail = (
-        f"leaving out one example ({len(removal.moves)} of {removal.size} tried) moves what receives the "
-        f"noise by at most this many C (example {place} of the batch)"
+        f"{'replacing' if by_replacing else 'leaving out'} one example ({len(moves)} of {removal.size} tried)"
+        f" moves what receives the noise by at most this many C (example {place} of the batch)"
     )
-    if worst <= SENSITIVITY_LIMIT:
+    if worst <= limit:
         if worst == 0:
-            why = (
-                "leaving examples out of the last batch drawn changes nothing: it is not what was trained on"
-            )
-            return Check("sensitivity", None, 0.0, SENSITIVITY_LIMIT, None, index, why)
-        if any(c.engine == index and c.passed is False and c.rule == "DPM103" for c in checks):
-            why = (
+            return no("leaving examples out of the last batch drawn changes nothing: it is not trained on")
+        if "DPM103" in rules:
+            return no(
                 "nothing is clipped here, so that nothing bounds what one example can move; on this batch it "
                 f"happens to be {worst:.2g} C at most"
             )
-            return Check("sensitivity", None, engine=index, detail=why)
-        return Check("sensitivity", True, worst, SENSITIVITY_LIMIT, None, index, detail)
-    named = [c for c in checks if c.engine == index and c.passed is False]
-    if removal.random_moved and not named:
-        why = "the loop draws random numbers while it trains, which a missing example shifts for all others"
-        return Check("sensitivity", None, worst, SENSITIVITY_LIMIT, None, index, why)
-    rules = list(dict.fromkeys(c.rule for c in named if c.rule))
-    rule = rules[0] if rules else None
+        return Check("sensitivity", True, worst, limit, None, index, detail)
     if len(rules) > 1:
         detail += f"; {' and '.join(rules)} have a part in it together"
-    return Check("sensitivity", False, worst, SENSITIVITY_LIMIT, rule, index, detail)
+    return Check("sensitivity", False, worst, limit, rules[0] if rules else None, index, detail)
+
+
+def attributed(checks: Sequence[Check]) -> list[Check]:
+    """The checks, a wrong sum put down to examples that move one another where that is what was found.
+
+    Then no example has a gradient of its own, and nothing that is said of its norm holds.
+    """
+    coupled = {c.engine: c.rule for c in checks if c.name == "sensitivity" and c.rule in ("DPM121", "DPM124")}
+
+    def follows(check: Check) -> bool:
+        unnamed = check.passed is False and check.rule in (None, "DPM117")
+        return unnamed and check.engine in coupled and check.name.startswith("parity")
+
+    why = "the examples of a batch move one another: none has a gradient of its own to be clipped"
+    return [replace(c, rule=coupled[c.engine], detail=why) if follows(c) else c for c in checks]
+
+
+def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
+    """A batch whose halves do not add up: who else is in it changes what an example contributes."""
+    if engine.weighted:
+        rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
+    else:
+        rule, cause = "DPM124", "examples-coupled"
+        if removal.reshaped:
+            cause += ": the shape of an example depends on the batch (padding to its longest)"
+        elif removal.replaced:
+            cause += ": the loop mixes the examples of a batch at random (mixup?)"
+    value, how = removal.coupling, "changing one half of a batch changes what the other half contributes"
+    if removal.moves:
+        place, worst = removal.worst
+        how += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"
+    detail = f"{cause}: {how} (in C)"
+    limit = max(COUPLED, 20 * limit_for(engine))
+    return Check("sensitivity", False, value, limit, rule, index, detail)
 
 
 def measurements(record: RunRecord) -> list[Measurement]:
@@ -253,7 +309,7 @@ def _clipped_sum(engine: EngineRecord, index: int, limit: float) -> Check:
         return Check("parity-clipped-sum", None, None, limit, None, index, f"no oracle: {reason}")
     plural = "s" if len(known) > 1 else ""
     detail = f"{engine.mode} against the oracle: clipped sum over {len(known)} logical step{plural}"
-    if limit > parity_limit(engine.dtype, sum(engine.sizes)):
+    if limit > parity_limit(engine.precision or engine.dtype, sum(engine.sizes)):
         detail += "; the limit is what plain autograd rounds by on these batches"
     return Check("parity-clipped-sum", True, max(known), limit, None, index, detail)
 
@@ -298,14 +354,6 @@ def _norms(engine: EngineRecord, index: int, limit: float) -> Check:
     return Check("parity-norms", worst <= limit, worst, limit, rule, index, detail)
 
 
-def _raw(engine: EngineRecord, index: int) -> Check:
-    detail = (
-        f"the torch optimizer given to make_private was stepped {engine.raw_steps} times, the private one "
-        "never: no clipping and no noise"
-    )
-    return Check("noise-std", False, None, None, None, index, detail)
-
-
 def _step_distance(engine: EngineRecord, a: LogicalStep, b: LogicalStep) -> float:
     if not engine.linear_optimizer:
         return _distance(a.handed, b.handed, a)
@@ -325,10 +373,8 @@ def _distance(a: Tensor | None, b: Tensor | None, step: LogicalStep) -> float:
 
 def _why_modes_differ(engine: EngineRecord, mode: str) -> str:
     if "ghost" in engine.mode:
-        return (
-            "; the oracle agrees with this script. Under hooks its loss is not the mean of per-example "
-            "losses (class weights or ignore_index do that)"
-        )
+        why = " (it has class weights)" if engine.weighted else ""
+        return f"; the oracle agrees with this script, which under hooks has another loss{why}"
     return f"; the oracle agrees with this script as it is, but under {mode} this Opacus would differ"
 
 

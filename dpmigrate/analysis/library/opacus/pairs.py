@@ -5,6 +5,7 @@ from __future__ import annotations
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.models import OrdinaryOptimizer
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
@@ -72,6 +73,18 @@ def _ghost_optimizer(ip: Interpreter, info: CallInfo) -> Value:
         key = "noise_generator" if name == "generator" else name
         run.arguments.setdefault(key if key not in run.arguments else f"optimizer.{name}", value)
     return of(part(run, "dp-optimizer"))
+
+
+@function("opacus.DPOptimizer", "opacus.DistributedDPOptimizer", "opacus.AdaClipDPOptimizer")
+def _ordinary_optimizer(ip: Interpreter, info: CallInfo) -> Value:
+    """The optimizer of standard clipping, given parameters that have no per-sample gradients."""
+    optimizer = info.argument(0, "optimizer")
+    models = _models_of(ip, optimizer)
+    for run in reversed([r for r in ip.runs.values() if r.manual and r.ghost and not r.excludes(ip.path)]):
+        if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
+            ip.happen(run, OrdinaryOptimizer(ip.at(info.node), info.name.rpartition(".")[2]))
+            return of(part(run, "dp-optimizer"))
+    return ip.unknown(info.node, "an optimizer of standard clipping")
 
 
 def _without_model(ip: Interpreter, info: CallInfo, optimizer: Value) -> TrainingRun:

@@ -65,6 +65,13 @@ def _field(ip: Interpreter, info: CallInfo) -> Value:
     return call_value(ip, factory, CallInfo(info.node)) if factory else ip.unknown(info.node, "a field")
 
 
+@function("typing.cast", "typing.assert_type", "typing.reveal_type")
+@function("typing_extensions.cast", "typing_extensions.assert_type", "typing_extensions.reveal_type")
+def _for_type_checkers(ip: Interpreter, info: CallInfo) -> Value:
+    """What says something to a type checker alone returns its argument."""
+    return info.argument(1, "val") if info.name.endswith("cast") else info.argument(0, "val")
+
+
 @function("functools.partial")
 def _partial(ip: Interpreter, info: CallInfo) -> Value:
     return of(Partial(info.argument(0, "func"), tuple(info.positional[1:]), tuple(info.keywords.items())))

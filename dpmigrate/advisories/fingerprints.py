@@ -1,0 +1,41 @@
+"""Fingerprints of findings, which outlive changes of line numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+
+from dpmigrate.model import Finding, ScanResult, Span
+
+Key = tuple[str, Span]
+"""A finding by its rule and place."""
+
+
+def key_of(finding: Finding) -> Key:
+    """By what `fingerprints` knows a finding."""
+    return finding.rule, finding.span
+
+
+def fingerprints(result: ScanResult) -> Mapping[Key, str]:
+    """A SHA-256 in hexadecimal for every finding of a scan, those that are suppressed included.
+
+    It is made of the rule, the path below the project's root, the first line at fault without regard to
+    spaces, and how many findings before it are alike in all that.
+    """
+    found = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
+    alike: Counter[str] = Counter()
+    prints: dict[Key, str] = {}
+    for finding in found:
+        content = "\0".join((finding.rule, result.from_root(finding.span.path), _snippet(finding, result)))
+        alike[content] += 1
+        text = f"{content}\0{alike[content]}"
+        prints[key_of(finding)] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return prints
+
+
+def _snippet(finding: Finding, result: ScanResult) -> str:
+    """The first line at fault, every run of spaces as one; empty where it is not known."""
+    span = finding.span
+    lines = result.lines.get((span.path, span.cell), ())
+    return " ".join(lines[span.line - 1].split()) if span.line <= len(lines) else ""

@@ -1,0 +1,169 @@
+"""A criterion's ``forward`` read as if ``self.reduction`` were "none": does it give one loss per example?"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
+from dpmigrate.analysis.tree import children
+from dpmigrate.model import Tri
+
+_REDUCERS = frozenset({"mean", "sum"})
+
+
+def honours_forward(forward: cst.FunctionDef) -> Tri:
+    """Whether a ``forward`` method returns nothing reduced once ``self.reduction`` is "none".
+
+    None where it may, or where it never asks for its ``reduction``.
+    """
+    walk = _Walk()
+    walk.block(forward.body)
+    reduced = {walk.reduced(value) for value in walk.returned}
+    if not walk.asked or len(reduced) != 1:
+        return None
+    return not reduced.pop()
+
+
+def reads_reduction(node: cst.CSTNode) -> bool:
+    """Whether an attribute ``reduction`` is read somewhere below a node, itself included."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, cst.Attribute) and current.attr.value == "reduction":
+            return True
+        stack.extend(children(current))
+    return False
+
+
+def joins_examples_itself(node: cst.CSTNode) -> bool:
+    """Whether a node is a mean or sum over the batch: over everything, or over dimension 0."""
+    if not isinstance(node, cst.Call):
+        return False
+    func = node.func
+    name = func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", None)
+    if name not in _REDUCERS:
+        return False
+    of_torch = isinstance(func, cst.Attribute) and getattr(func.value, "value", None) == "torch"
+    given = [arg.value for arg in node.args if arg.keyword is None][int(of_torch) :]
+    given += [a.value for a in node.args if a.keyword and a.keyword.value in ("dim", "axis")]
+    return not given or _holds_zero(given[0])
+
+
+def _holds_zero(dimension: cst.BaseExpression) -> bool:
+    if isinstance(dimension, (cst.Tuple, cst.List)):
+        return any(_holds_zero(element.value) for element in dimension.elements)
+    return isinstance(dimension, cst.Integer) and dimension.value == "0"
+
+
+def _is_reduction(node: cst.BaseExpression) -> bool:
+    """Whether a node is ``self.reduction``."""
+    return (
+        isinstance(node, cst.Attribute)
+        and node.attr.value == "reduction"
+        and isinstance(node.value, cst.Name)
+        and node.value.value == "self"
+    )
+
+
+class _Walk:
+    """A forward method read as if ``self.reduction`` were "none"."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.returned: list[cst.BaseExpression] = []
+        self.variables: dict[str, cst.BaseExpression] = {}
+
+    def block(self, body: cst.BaseSuite) -> bool:
+        """Read statements; says whether control goes on behind them."""
+        return all(self.statement(s) for s in body.body)
+
+    def statement(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.SimpleStatementLine):
+            return all(self.statement(s) for s in node.body)
+        if isinstance(node, cst.Assign):
+            self._note(node.value)
+            for target in node.targets:
+                if isinstance(target.target, cst.Name):
+                    self.variables[target.target.value] = node.value
+        elif isinstance(node, cst.Return):
+            if node.value is not None:
+                self._note(node.value)
+                self.returned.append(node.value)
+            return False
+        elif isinstance(node, cst.Raise):
+            return False
+        elif isinstance(node, cst.If):
+            return self._branch(node)
+        elif isinstance(node, cst.With):
+            return self.block(node.body)
+        return True
+
+    def _branch(self, node: cst.If) -> bool:
+        truth = self._truth(node.test)
+        alive = False
+        if truth is not False:
+            alive |= self.block(node.body)
+        if truth is not True:
+            if node.orelse is None:
+                alive = True
+            else:
+                other = node.orelse
+                alive |= self.block(other.body) if isinstance(other, cst.Else) else self.statement(other)
+        return alive
+
+    def _truth(self, test: cst.BaseExpression) -> bool | None:
+        """What a comparison of ``self.reduction`` with constants says when it is "none"."""
+        if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
+            return None
+        if not _is_reduction(test.left):
+            return None
+        self.asked = True
+        target = test.comparisons[0]
+        if isinstance(target.comparator, cst.SimpleString):
+            equal = target.comparator.evaluated_value == "none"
+            if isinstance(target.operator, cst.Equal):
+                return equal
+            if isinstance(target.operator, cst.NotEqual):
+                return not equal
+        if isinstance(target.comparator, (cst.Tuple, cst.List, cst.Set)):
+            values = {
+                e.value.evaluated_value
+                for e in target.comparator.elements
+                if isinstance(e.value, cst.SimpleString)
+            }
+            if isinstance(target.operator, cst.In):
+                return "none" in values
+            if isinstance(target.operator, cst.NotIn):
+                return "none" not in values
+        return None
+
+    def _note(self, value: cst.BaseExpression) -> None:
+        self.asked = self.asked or reads_reduction(value)
+
+    def reduced(self, value: cst.BaseExpression, depth: int = 6) -> bool:
+        """Whether an expression is a mean or sum over the batch."""
+        if joins_examples_itself(value):
+            return True
+        if isinstance(value, cst.Name) and value.value in self.variables and depth:
+            held = self.variables[value.value]
+            return held is not value and self.reduced(held, depth - 1)
+        if isinstance(value, cst.IfExp):
+            truth = self._truth(value.test)
+            taken = [value.body] if truth is not False else []
+            taken += [value.orelse] if truth is not True else []
+            return any(self.reduced(v, depth - 1) for v in taken)
+        if isinstance(value, cst.BinaryOperation) and depth:
+            return self.reduced(value.left, depth - 1) and self.reduced(value.right, depth - 1)
+        if isinstance(value, cst.Call) and _is_functional_loss(value):
+            given = next((a for a in value.args if a.keyword and a.keyword.value == "reduction"), None)
+            if given is None:
+                return True
+            constant = given.value.evaluated_value if isinstance(given.value, cst.SimpleString) else None
+            return constant != "none" and not _is_reduction(given.value)
+        return False
+
+
+def _is_functional_loss(call: cst.Call) -> bool:
+    func = call.func
+    name = func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+    return name in LOSS_FUNCTIONS

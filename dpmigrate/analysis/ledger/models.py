@@ -1,0 +1,28 @@
+"""What a run's model and optimizer are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dpmigrate.analysis.ledger.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceLayer(Event):
+    """A layer of the model applies a Linear with a bias to sequences, ``(batch, time, features)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrdinaryOptimizer(Event):
+    """A ghost module that is wrapped by hand gets the optimizer of standard clipping."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedInPlace(Event):
+    """The model changes the output of a hooked layer in place: it raises since Opacus 1.5.4."""
+
+    text: str
+    library: bool
+    """Whether that is in the code of a library, which makes the model."""

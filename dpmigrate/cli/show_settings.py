@@ -1,0 +1,59 @@
+"""``scan --show-settings``: the options that govern a file, and where each was said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from dpmigrate.advisories.choice import Choice, Choices
+from dpmigrate.report.layout import clean
+from dpmigrate.workspace.config import KEYS, Config
+from dpmigrate.workspace.discover import discover
+from dpmigrate.workspace.roots import display_path
+from dpmigrate.workspace.settings import Settings
+
+
+def settings_text(paths: Sequence[str], settings: Settings) -> str:
+    """The settings of every PATH, one block each. Raises UsageError for a wrong one, or no such path."""
+    discover([path for path in paths if path != "-"], settings)
+    choices = Choices(settings)
+    return "\n".join(_block(path, settings, choices) for path in paths)
+
+
+def _block(path: str, settings: Settings, choices: Choices) -> str:
+    full = os.path.realpath(settings.absolute(path)) if path != "-" else path
+    inside = f"{full}/x" if os.path.isdir(full) else full  # noqa: PTH112 - as in discover
+    config, choice = settings.config_of(inside), choices.of(inside)
+    root = settings.roots.root_of(settings.cwd if path == "-" else os.path.dirname(inside))  # noqa: PTH120
+    lines = [
+        f"# {path}",
+        f"# root: {display_path(root, settings.cwd)}",
+        f"# configuration: {config.shown or 'none'}",
+    ]
+    for key in KEYS:
+        field = key.replace("-", "_")
+        layers = [layer for layer in (settings.given, config) if getattr(layer, field)]
+        for layer in layers[:1] if key not in ("ignore", "extend-select") else layers:
+            lines.append(f"{key} = {_toml(getattr(layer, field))}  # {_origin(layer)}")
+    lines += [f"# rules reported: {', '.join(sorted(choice.enabled))}", *_turned_off(choice)]
+    return "".join(f"{clean(line)}\n" for line in lines)
+
+
+def _turned_off(choice: Choice) -> list[str]:
+    return [f"# rules ignored: {', '.join(sorted(choice.ignored))}"] if choice.ignored else []
+
+
+def _origin(layer: Config) -> str:
+    return layer.shown or "command line"
+
+
+def _toml(value: Any) -> str:
+    """A value of a configuration as TOML writes it."""
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value) + " }"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, int):
+        return str(value)
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

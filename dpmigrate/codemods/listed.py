@@ -1,0 +1,69 @@
+"""What stands between the commas of a list: an item comes or goes, and every comment stays with its own.
+
+The comma of an item holds, in LibCST, the rest of its line with the comment there, the comment lines above
+the next item, and the next item's indentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import libcst as cst
+
+Item = TypeVar("Item", bound=cst.CSTNode)
+"""An argument, an element, an entry of a dict, a name of an import."""
+Space = cst.BaseParenthesizableWhitespace
+
+
+def without(items: Sequence[Item], place: int) -> list[Item]:
+    """The items without the one at a place, with its comments."""
+    gone = items[place]
+    kept = [*items[:place], *items[place + 1 :]]
+    if place == 0 or not kept:
+        return kept
+    before = kept[place - 1]
+    above, below = (getattr(item, "comma", None) for item in (before, gone))
+    if not isinstance(above, cst.Comma):
+        return kept
+    own = above.whitespace_after
+    if isinstance(below, cst.Comma):
+        comma = below.with_changes(whitespace_after=_joined(own, below.whitespace_after))
+        if place < len(items) - 1:
+            comma = comma.with_changes(whitespace_before=above.whitespace_before)
+        kept[place - 1] = before.with_changes(comma=comma)
+    elif isinstance(gone, cst.Arg):
+        end = _joined(own, gone.whitespace_after_arg)
+        kept[place - 1] = before.with_changes(comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=end)
+    elif _comment(own) is None:
+        kept[place - 1] = before.with_changes(comma=below)
+    return kept
+
+
+def _joined(own: Space, after: Space) -> Space:
+    """The end of a line as the item before has it, and from there on what followed the one that goes."""
+    if isinstance(own, cst.ParenthesizedWhitespace):
+        if isinstance(after, cst.ParenthesizedWhitespace):
+            return after.with_changes(first_line=own.first_line)
+        return own.with_changes(empty_lines=[]) if _comment(own) is not None else after
+    if isinstance(after, cst.ParenthesizedWhitespace):
+        bare = after.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+        return after.with_changes(first_line=bare)
+    return after
+
+
+def _comment(space: Space) -> cst.Comment | None:
+    return space.first_line.comment if isinstance(space, cst.ParenthesizedWhitespace) else None
+
+
+def split(comma: cst.Comma) -> tuple[cst.Comma, cst.Comma]:
+    """The commas of an item and of one put behind it: comment lines stay above what followed."""
+    space = comma.whitespace_after
+    if not isinstance(space, cst.ParenthesizedWhitespace):
+        return comma, comma
+    bare = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+    own = space.with_changes(empty_lines=[line for line in space.empty_lines if line.comment is None])
+    return (
+        comma.with_changes(whitespace_after=own),
+        comma.with_changes(whitespace_after=space.with_changes(first_line=bare)),
+    )

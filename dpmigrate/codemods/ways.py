@@ -1,0 +1,93 @@
+"""How the scopes of a program lead to one another: calls, classes, repetition, order of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import libcst as cst
+
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.program_facts import Facts, Scope
+
+MAX_CALLS = 4
+
+
+def calls_lead(facts: Facts, source: Scope, target: Scope, depth: int = MAX_CALLS) -> bool:
+    """Whether some chain of calls leads from one scope to another."""
+    if target is source:
+        return True
+    return depth > 0 and any(
+        calls_lead(facts, source, facts.scope(call), depth - 1) for call, _ in facts.callers.get(target, ())
+    )
+
+
+def leading_calls(facts: Facts, source: Scope, target: Scope) -> list[cst.Call]:
+    """The calls in a scope's own body that lead to another scope, in the order of the text."""
+    return [
+        call
+        for call in facts.own(source, cst.Call)
+        if any(calls_lead(facts, fn.node, target, MAX_CALLS - 1) for fn in facts.functions_entered(call))
+    ]
+
+
+def is_parameter(facts: Facts, name: str, scope: Scope) -> bool:
+    """Whether a function has a parameter of that name."""
+    if not isinstance(scope, cst.FunctionDef):
+        return False
+    return any(p.name.value == name for p in facts.inside(scope.params, cst.Param))
+
+
+def declared_global(facts: Facts, scope: Scope) -> list[cst.Global]:
+    """The ``global`` statements of a function."""
+    return list(facts.own(scope, cst.Global)) if isinstance(scope, cst.FunctionDef) else []
+
+
+def same_class(facts: Facts, a: Scope, b: Scope) -> bool:
+    """Whether two scopes are methods of one class."""
+    one = facts.class_of(a) if isinstance(a, cst.FunctionDef) else None
+    return one is not None and isinstance(b, cst.FunctionDef) and facts.class_of(b) is one
+
+
+def repeats(facts: Facts, call: cst.CSTNode, made: Iterable[cst.CSTNode]) -> bool:
+    """Whether a call repeats while what is made elsewhere is made once."""
+    scopes = {facts.scope(n): n for n in made}
+    around = {n for m in scopes.values() for n in facts.above(m)}
+    return _in_foreign_loop(facts, call, scopes, around, MAX_CALLS)
+
+
+def _in_foreign_loop(
+    facts: Facts, call: cst.CSTNode, made: Collection[Scope], around: Collection[cst.CSTNode], depth: int
+) -> bool:
+    scope = facts.scope(call)
+    for node in facts.above(call):
+        if node is scope:
+            break
+        if isinstance(node, (cst.For, cst.While)) and node not in around:
+            return True
+    if all(s is scope for s in made) or depth == 0:
+        return False
+    callers = facts.callers.get(scope, ())
+    return any(_in_foreign_loop(facts, c, made, around, depth - 1) for c, _ in callers)
+
+
+def make_before(facts: Facts, edits: ProjectEdits, home: cst.Assign, call: cst.Call) -> None:
+    """Move an assignment before a call of its scope that needs it. Raises `Withheld` where it cannot."""
+    statement, needing = facts.statement(home), facts.statement(call)
+    if facts.position(statement) < facts.position(needing):
+        return
+    names = {n.value for n in facts.inside(home.value, cst.Name)}
+    bound_between = {
+        n.value
+        for t in facts.own(facts.scope(home), cst.AssignTarget)
+        if facts.position(needing) <= facts.position(t) < facts.position(statement)
+        for n in facts.inside(t.target, cst.Name)
+    }
+    if names & bound_between or facts.parent(statement) is not facts.parent(needing):
+        what = facts.code(home.targets[0].target).strip()
+        raise Withheld(
+            f"{what} is made behind make_private (line {facts.position(needing)}), which has to be given it: "
+            "make it before",
+            facts.module_of(home),
+            home,
+        )
+    edits.of(facts.module_of(home)).move_before(needing, statement)

@@ -1,0 +1,103 @@
+"""What accountants are told, and by which private step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dpmigrate.runtime.run.patching import family, wrap
+
+if TYPE_CHECKING:
+    from dpmigrate.runtime.run.engines import LiveEngine
+    from dpmigrate.runtime.run.state import Watch
+
+
+class AccountantWatcher:
+    """Stands around every accountant's ``__init__`` and ``step``."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.heard: dict[int, int] = {}
+
+    def install(self) -> None:
+        """Put the wrappers in place."""
+        from opacus.accountants.accountant import IAccountant
+
+        for cls in family(IAccountant):
+            wrap(cls, "__init__", self._created)
+            wrap(cls, "step", self._told)
+
+    def _created(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> None:
+        original(accountant, *args, **kwargs)
+        if not any(accountant is a for a in self.watch.accountants):
+            self.watch.accountants.append(accountant)
+            self.watch.record.accountants = len(self.watch.accountants)
+
+    def _told(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> Any:
+        result = original(accountant, *args, **kwargs)
+        place = next((i for i, a in enumerate(self.watch.accountants) if a is accountant), -1)
+        multiplier, rate = float(kwargs.get("noise_multiplier", 0)), float(kwargs.get("sample_rate", 0))
+        engine = self._stepping()
+        if engine is None:
+            return result
+        if engine.record.releases:
+            engine.record.releases[-1].accounted.append((place, multiplier, rate))
+        else:
+            engine.told.append((place, multiplier, rate))
+        self.heard[place] = self.heard.get(place, 0) + 1
+        held = steps_of(accountant)
+        if held and held < self.heard[place]:
+            engine.record.forgotten = max(engine.record.forgotten, self.heard[place] - held)
+        return result
+
+    def _stepping(self) -> LiveEngine | None:
+        """The run whose step is under way, else the one that stepped last, else the newest."""
+        engines = list(self.watch.engines.values())
+        inside = [e for e in engines if e.depth or e.current is not None]
+        begun = sorted((e for e in engines if e.record.releases), key=lambda e: e.started)
+        found = inside or begun or engines
+        return found[-1] if found else None
+
+
+def steps_of(accountant: Any) -> int:
+    """How many steps an accountant holds; 0 where it does not say."""
+    history = getattr(accountant, "history", None)
+    if isinstance(history, list) and all(isinstance(h, tuple) and len(h) == 3 for h in history):
+        return int(sum(h[2] for h in history))
+    return 0
+
+
+def goes_on(watch: Watch, engine: LiveEngine) -> None:
+    """Note where the weights of this run, before its first step, are those of an earlier run.
+
+    They are where they lie nearer to a mix of earlier runs' last weights (an average over clients is
+    one) than those runs have moved. Nothing is noted where its accountant still holds their steps.
+    """
+    weights = engine.some_weights()
+    earlier = [
+        (place, e)
+        for place, e in enumerate(watch.engines.values())
+        if e is not engine
+        and e.record.releases
+        and e.weights is not None
+        and e.first_weights is not None
+        and e.weights.shape == weights.shape
+    ][-16:]
+    if not earlier or weights.numel() < 4 * len(earlier):
+        return
+    ends = torch.stack([e.weights for _, e in earlier if e.weights is not None], dim=1)
+    mix = torch.linalg.lstsq(ends, weights.unsqueeze(1), driver="gelsd").solution
+    gap = float((ends @ mix - weights.unsqueeze(1)).norm())
+    used = [pair for pair, share in zip(earlier, mix.flatten().tolist(), strict=True) if abs(share) > 0.01]
+    if not used:
+        return
+    moved = min(float((e.weights - e.first_weights).norm()) for _, e in used)  # type: ignore[operator]
+    if moved == 0 or gap > 0.02 * moved:
+        return
+    place, last = used[-1]
+    spent = len(last.record.releases)
+    held = max((steps_of(a) for a in watch.accountants if a is engine.accountant), default=0)
+    if engine.accountant is not None and held >= spent:
+        return
+    engine.record.resumed = (place, "DPM310" if watch.loaded > last.loaded else "DPM304")

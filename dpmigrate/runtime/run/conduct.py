@@ -1,0 +1,206 @@
+"""From the releases of a run to its checks: what fed it, what moved it, what was accounted, and when."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.records import EngineRecord, RunRecord
+
+REUSED = 0.2
+"""Share of steps on batches used before from which on it is no accident of what was watched."""
+
+
+def conduct(run: RunRecord, index: int) -> list[Check]:
+    """``private-loader``, ``private-step``, ``accounting`` and ``logical-batches`` of one engine."""
+    engine = run.engines[index]
+    if not engine.releases and not engine.raw_steps:
+        return []
+    return [
+        _private_loader(engine, index),
+        private_step(engine, index),
+        _accounting(run, engine, index),
+        _logical_batches(run, engine, index),
+    ]
+
+
+def late_faults(engine: EngineRecord, index: int) -> list[Check]:
+    """What the cheap watch sees of clipping at any step: the loss, the parameters, the clipping norm."""
+    releases = engine.releases
+    faults = []
+    loose = [i for i, r in enumerate(releases, 1) if r.unclipped]
+    if loose:
+        detail = (
+            "unwrapped-loss: the loss that went backward was not made by the criterion that make_private "
+            f"returned, so nothing was clipped ({_steps(loose)})"
+        )
+        faults.append(Check("parity-clipped-sum", False, None, None, "DPM103", index, detail))
+    moved = [i for i, r in enumerate(releases, 1) if _other_norm(engine, r.module_norm, r.max_grad_norm)]
+    if moved:
+        last = releases[moved[-1] - 1]
+        detail = (
+            f"clip-schedule: the model clips at {last.module_norm:g}, while the noise is scaled by "
+            f"{last.max_grad_norm:g} ({_steps(moved)}): one example moves the sum by up to "
+            f"{(last.module_norm or 0) / (last.max_grad_norm or 1):.3g} C"
+        )
+        faults.append(Check("parity-clipped-sum", False, None, None, "DPM116", index, detail))
+    if "ghost" in engine.mode and (engine.late or engine.frozen):
+        names = ", ".join((engine.late or engine.frozen)[:4])
+        what = (
+            "trained not when make_private was called and trains now: no hook measures its gradient, which "
+            "enters unclipped"
+            if engine.late
+            else "was frozen after make_private: norms of an earlier batch still count for it"
+        )
+        detail = f"frozen-or-unfrozen-late: {names} {what}"
+        faults.append(Check("parity-norms", False, None, None, "DPM119", index, detail))
+    return faults
+
+
+def _other_norm(engine: EngineRecord, used: float | None, noised: float | None) -> bool:
+    if "ghost" not in engine.mode or engine.adaptive or used is None or noised is None:
+        return False
+    # Where it was never handed on, that is another fault (DPM102).
+    return used > noised * (1 + 1e-6) and noised != engine.asked_norm
+
+
+def _steps(numbers: list[int]) -> str:
+    return (
+        f"step {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} steps, the first is step {numbers[0]}"
+    )
+
+
+def _private_loader(engine: EngineRecord, index: int) -> Check:
+    fed = Counter(kind for r in engine.releases for kind in r.fed if kind)
+    total = sum(fed.values())
+
+    def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
+        wrong = total - fed["private"] if total else None
+        return Check("private-loader", passed, wrong, 0 if total else None, rule, index, detail)
+
+    if engine.dropped_sampler:
+        return check(
+            False,
+            f"sampler-replaced: Poisson sampling draws from all {engine.population} records of the data set; "
+            f"the {engine.dropped_sampler} of the loader that make_private was given has no effect",
+            "DPM303",
+        )
+    if not engine.loader:
+        return check(None, "no private loader: the DP optimizer was made by hand")
+    if not total:
+        return check(None, "no call of the model in a step was seen")
+    if fed["other"]:
+        return check(
+            False,
+            f"private-loader-unused: {fed['other']} of {total} batches came from another loader than the one "
+            f"that make_private returned, iterated at {engine.other_place}",
+            "DPM301",
+        )
+    if fed["none"] > REUSED * total:
+        if not fed["private"]:
+            return check(
+                False,
+                "the batches come from no loader: they are not drawn as the accountant believes",
+                "DPM308",
+            )
+        return check(
+            False,
+            f"{fed['none']} of {total} batches were trained on again, without being drawn afresh: each "
+            "counts as a new sample in epsilon",
+        )
+    return check(True, f"{total} batches of the loader that make_private returned")
+
+
+def private_step(engine: EngineRecord, index: int) -> Check:
+    """``private-step``: every step of an optimizer on this model is a private one."""
+    steps = len(engine.releases)
+    if engine.raw_steps:
+        between = f" beside {steps} private steps" if steps else ", the private one never"
+        detail = (
+            "raw-optimizer-stepped: the optimizer that make_private wrapped was stepped bare "
+            f"{engine.raw_steps} times{between}, at {engine.raw_place}: no clipping and no noise"
+        )
+        return Check("private-step", False, engine.raw_steps, 0, "DPM120", index, detail)
+    if engine.other_steps:
+        name, count = next(iter(engine.other_steps.items()))
+        detail = (
+            f"second-optimizer: an optimizer of its own ({name}, stepped {count} times at "
+            f"{engine.other_optimizer_place}) trains parameters of the private model, without noise"
+        )
+        return Check("private-step", False, count, 0, "DPM123", index, detail)
+    detail = f"every step of an optimizer on this model is one of its {steps} private steps"
+    if engine.moved:
+        detail += f"; parameters were written {engine.moved} times between steps (loaded, averaged, clamped?)"
+    return Check("private-step", True, 0, 0, None, index, detail)
+
+
+def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
+    steps = len(engine.releases)
+    heard = Counter(who for r in engine.releases for who, _, _ in r.accounted)
+    most = max(heard.values(), default=0)
+
+    def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
+        return Check("accounting", passed, most, steps, rule, index, detail)
+
+    if not run.accountants:
+        return check(None, "this process has no accountant")
+    if engine.resumed is not None:
+        earlier, rule = engine.resumed
+        other = run.engines[earlier]
+        name = "accountant-not-resumed" if rule == "DPM310" else "engine-remade-in-loop"
+        return check(
+            False,
+            f"{name}: its weights go on from those that the run of {other.path}:{other.line} has trained in "
+            f"{len(other.releases)} steps, and its accountant knows nothing of them: epsilon starts at zero",
+            rule,
+        )
+    if not steps:
+        return check(None, "no private step")
+    if most < steps - 1:
+        heard_of = f"{most} of {steps}" if most else f"none of {steps}"
+        return check(
+            False, f"accounting-not-attached: an accountant heard of {heard_of} private steps", "DPM315"
+        )
+    if most > steps + 1:
+        return check(False, f"{steps} private steps are accounted {most} times: epsilon is larger than it is")
+    if engine.forgotten:
+        return check(False, f"the accountant has lost {engine.forgotten} steps that it had counted")
+    told = [(m, r.multiplier) for r in engine.releases for _, m, _ in r.accounted]
+    asked = engine.asked_multiplier
+    if engine.adaptive and asked is not None and any(m > asked * (1 + 1e-6) for m, _ in told):
+        return check(
+            False,
+            "adaptive-accounting: the accountant is told a larger noise multiplier than was asked for",
+            "DPM305",
+        )
+    more = [(m, used) for m, used in told if m > used * (1 + 1e-6)]
+    if more and not engine.adaptive:
+        return check(
+            False,
+            f"epsilon-misreported: the accountant is told noise multiplier {more[0][0]:g}, and "
+            f"{more[0][1]:g} is used",
+            "DPM307",
+        )
+    return check(True, f"each of {steps} private steps is accounted once")
+
+
+def _logical_batches(run: RunRecord, engine: EngineRecord, index: int) -> Check:
+    if engine.left_out:
+        detail = (
+            "empty-batch-skipped: the script made no step for an empty batch under the memory manager, and "
+            "the next batch took its place in the skip queue: since then logical batches have begun and "
+            f"ended in the wrong places ({engine.shifted} calls of step())"
+        )
+        return Check("logical-batches", False, float(engine.shifted), 0.0, "DPM302", index, detail)
+    rated = [(r.examples, r.accounted[0][2]) for r in engine.releases if r.accounted and r.fed]
+    if not rated or engine.population is None or not any(n for n, _ in rated):
+        return Check("logical-batches", None, engine=index, detail="no rate is accounted for these batches")
+    expected = sum(rate for _, rate in rated) * engine.population / run.world / len(rated)
+    mean = sum(n for n, _ in rated) / len(rated)
+    limit = 1.1 * expected + 5 * math.sqrt(expected / len(rated)) + 1
+    size = f"{mean:.4g} records a step, {expected:.4g} at the rate that is accounted"
+    if mean > limit:
+        detail = f"sampling-rate-mismatch: {size}: epsilon is smaller than it is"
+        return Check("logical-batches", False, mean, limit, "DPM314", index, detail)
+    return Check("logical-batches", True, mean, limit, None, index, size)
