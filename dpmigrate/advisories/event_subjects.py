@@ -16,11 +16,8 @@ from dpmigrate.analysis.ledger.gradients import (
     NoisePatchedOut,
     SteppedEvery,
 )
-<<<<<<< HEAD
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
-=======
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
->>>>>>> main
+from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
@@ -41,13 +38,10 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
-<<<<<<< HEAD
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
-=======
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,
->>>>>>> main
 }
 """The events, by the name of the subject."""
 
