@@ -232,6 +232,10 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             return class_attribute(ip, atom, str(known[0]), node)
         return of(atom)
     if isinstance(atom, External):
+        if atom.name in registry.MEMBERS and len(known) == 1 and isinstance(known[0], str):
+            made = ip.new("namespace", node)
+            ip.store.set(made, "value", registry.MEMBERS[atom.name](ip, known[0]))
+            return of(made)
         return of(External(f"{atom.name}[{known[0]!r}]" if len(known) == 1 else f"{atom.name}.[]"))
     return NOTHING
 

@@ -50,7 +50,8 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
         return member_of_module(ip, atom.info, name) or of(Unknown(("name", atom.info.key, name)))
     if isinstance(atom, External):
         ip.retired.name(f"{atom.name}.{name}", ip.origin(node))
-        return of(External(registry.canonical(f"{atom.name}.{name}")))
+        members = registry.MEMBERS.get(atom.name)
+        return members(ip, name) if members else of(External(registry.canonical(f"{atom.name}.{name}")))
     if isinstance(atom, Obj):
         return _attribute_of_object(ip, entry, atom, name, node)
     if isinstance(atom, Class):
@@ -148,6 +149,8 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
     for e in value.entries:
         if isinstance(e.atom, Params) and name == "grad":
             registry.tell(ip, "<gradient assignment>", registry.CallInfo(node, [of(e.atom), new]))
+        if isinstance(e.atom, Params):
+            registry.tell(ip, f"<assign params.{name}>", registry.CallInfo(node, [Value((e,)), new]))
         if isinstance(e.atom, External):
             registry.tell(ip, f"<assign {e.atom.name}.{name}>", registry.CallInfo(node, [Value((e,)), new]))
     for e in owners:

@@ -80,6 +80,7 @@ class _Closing:
             mode_because=run.mode_because,
             supposed=run.supposed,
             guessed=run.guessed,
+            cut_short=run.cut_short,
             guard=run.guard,
             chain=run.chain,
             loops=run.loops,
@@ -91,7 +92,7 @@ class _Closing:
             loaders=tuple(self.loader(a) for a in _in_order(run.raw_loaders)),
             seeded=run.seeded,
             patched=bool(self.ip.notes.get("patched")),
-            events=tuple(run.events),
+            events=run.settled(),
         )
 
     # -- arguments --------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dpmigrate.analysis.classes import external_base, is_enum, is_record
 from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal
+from dpmigrate.analysis.guards import ALWAYS, Guard, entered
 from dpmigrate.analysis.left_out import left_out, only_new_places
 from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
@@ -39,14 +39,20 @@ def enter_root(
     """Enter a module at one place, in a process that is seeded as the module or ``seed`` says."""
     name = f"{key}:{entry}" if entry else key
     ip.steps, ip.exhausted = 0, False
+    ip.met.clear()
     ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or _unseen_seed(ip, entry))
     try:
-        action()
+        with ip.failing_apart(key):
+            action()
     except ExhaustedError:
         ip.exhausted = True
     except RecursionError:
         ip.exhausted = True
         ip.too_deep.append(key)
+    if ip.exhausted:
+        # What was not followed may have done anything to the runs that this root has to do with.
+        for run in ip.met:
+            run.cut_short = True
     # Once the budget of the whole is used up every root is cut short: the first one tells.
     if ip.exhausted and (ip.steps > core.MAX_STEPS or not ip.spent):
         ip.roots_exhausted.append(name)
@@ -379,7 +385,7 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
         times = ip.notes["times entered", method.key, receiver] = 1 + ip.notes.get(
             ("times entered", method.key, receiver), 0
         )
-        literal = Literal(("entered", method.key, receiver.key, times), ("truth",), True)
+        literal = entered(method.key, receiver.key, times)
         called, skipped = frozenset({literal}), frozenset({literal._replace(holds=False)})
     _enter_alone(ip, method, receiver, called)
     for slot in ip.store.keys(receiver):

@@ -136,6 +136,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             function=fn,
             defining=fn.owner if fn.owner is not None else (fn.closure.defining if fn.closure else None),
             receiver=receiver if receiver is not None else (fn.closure.receiver if fn.closure else None),
+            call=info.node,
             depth=ip.store.depth,
             entry_path=ip.path,
         )

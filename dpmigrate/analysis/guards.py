@@ -79,6 +79,16 @@ DOUBT = doubt()
 """Stands for assumptions that were given up."""
 
 
+def entered(*about: Hashable) -> Literal:
+    """The assumption that a method which nothing calls was called."""
+    return Literal(("entered", *about), ("truth",), True)
+
+
+def beyond_entries(guard: Guard) -> Guard:
+    """The assumptions but for those about what was called: one execution is told by several entries."""
+    return frozenset(x for x in guard if not (isinstance(x.symbol, tuple) and x.symbol[:1] == ("entered",)))
+
+
 def either(a: Guard, b: Guard) -> Guard | None:
     """The one conjunction that says "``a`` or ``b``"; None where no single one does."""
     if a <= b:

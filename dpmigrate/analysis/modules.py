@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ import libcst as cst
 from dpmigrate.analysis.positions import Positions
 from dpmigrate.model import Place, Span
 from dpmigrate.workspace.written import module_parts
+
+LONGEST_NAME = 30
+"""Parts of the dotted name of a module; folders further up are part of none."""
 
 if TYPE_CHECKING:
     from dpmigrate.workspace.source import Source
@@ -81,10 +85,14 @@ class ModuleInfo:
         return Place(self.path, span.line, text, span.cell)
 
 
+Load = Callable[[str, str | None], ModuleInfo | None]
+"""Parses the file at a key; also given its dotted name inside Opacus, where it has one."""
+
+
 class Modules:
     """Every file of the project by the names under which it can be imported."""
 
-    def __init__(self, paths: Iterable[str], load: Callable[[str, str | None], ModuleInfo | None]) -> None:
+    def __init__(self, paths: Iterable[str], load: Load) -> None:
         self._load = load
         self._loaded: dict[str, ModuleInfo | None] = {}
         self._by_suffix: dict[tuple[str, ...], list[str]] = {}
@@ -97,16 +105,27 @@ class Modules:
             parts = PurePosixPath(path).with_suffix("").parts
             if parts[-1] == "__init__":
                 parts = parts[:-1]
-            for start in range(len(parts)):
+            for start in range(max(0, len(parts) - LONGEST_NAME), len(parts)):
                 self._by_suffix.setdefault(parts[start:], []).append(path)
                 for end in range(start + 1, len(parts)):
                     self._folders.add(parts[start:end])
+
+    def unloaded(self, load: Load) -> Modules:
+        """The same files under the same names, of which none is parsed yet."""
+        other = copy(self)
+        other._load, other._loaded = load, {}
+        return other
 
     def get(self, path: str) -> ModuleInfo | None:
         """The module at a path, parsed at most once; None when it cannot be."""
         if path not in self._loaded:
             self._loaded[path] = self._load(path, self.library_path(path))
         return self._loaded[path]
+
+    @property
+    def holds_library(self) -> bool:
+        """Whether the project has a copy or a fork of Opacus in it, which may take other keywords."""
+        return bool(self._libraries)
 
     def library_path(self, key: str) -> str | None:
         """The dotted name inside Opacus of a file of Opacus's own source or of a fork; else None."""

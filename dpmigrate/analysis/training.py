@@ -9,9 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, either, entails, shorten, weaken
+from dpmigrate.analysis.guards import (
+    ALWAYS,
+    DOUBT,
+    Guard,
+    beyond_entries,
+    contradict,
+    either,
+    entails,
+    shorten,
+    weaken,
+)
 from dpmigrate.analysis.guards import Literal as Assumption
 from dpmigrate.analysis.ledger import Event, Happening, MadeBy, Origin, Step, Turn
 from dpmigrate.analysis.values import MAX_CASES, NOTHING, Atom, Entry, Obj, Unknown, Value
@@ -57,6 +68,10 @@ class TrainingRun:
     """What ``mode`` was read from."""
     seeded: bool | None = False
     """Whether a global torch seed was set before the run was made (None: on some paths)."""
+    cut_short: bool = False
+    """Whether something that has to do with it was not followed to its end."""
+    _met_under: dict[int, set[Guard]] = field(default_factory=dict)
+    """The assumptions under which each of ``events`` was met, each time."""
     _places: dict[Hashable, int] = field(default_factory=dict)
     """Where in ``events`` each stands, by what it says, its place and its chain of calls."""
 
@@ -118,14 +133,31 @@ class TrainingRun:
         place = self._places.get(key)
         if place is None:
             self._places[key] = len(self.events)
+            self._met_under[len(self.events)] = {event.guard}
             self.events.append(replace(event, at=replace(event.at, guard=beyond)))
             return
+        self._met_under[place].add(event.guard)
         held = self.events[place]
         self.events[place] = replace(held, at=replace(held.at, guard=weaken(held.guard, beyond)))
+
+    def settled(self) -> tuple[Event, ...]:
+        """The events; one that some way to the call does not lead to has a guard."""
+        ways = set(map(beyond_entries, self.ways))
+        return tuple(
+            event
+            if event.guard or all(any(map(partial(_leads_to, way), map(beyond_entries, met))) for way in ways)
+            else replace(event, at=replace(event.at, guard=frozenset({DOUBT})))
+            for event, met in zip(self.events, self._met_under.values(), strict=True)
+        )
 
     def happened(self, kind: type[Happening]) -> Iterator[Happening]:
         """The events of a kind, in the order of first occurrence."""
         return (e for e in self.events if isinstance(e, kind))
+
+
+def _leads_to(way: Guard, met: Guard) -> bool:
+    """Whether whatever made a run under some assumptions also meets others."""
+    return way == met or (DOUBT not in met and all(entails(way, literal) for literal in met))
 
 
 def entries_of_kind(value: Value, *kinds: str) -> Iterator[tuple[Entry, Obj]]:

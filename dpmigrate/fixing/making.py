@@ -72,7 +72,9 @@ class Fixing:
         try:
             for path, data in sorted(contents.items()):
                 old[path] = self.project.data(path)
-                transaction.stage(self.project.workspace.absolute(path), old[path], data)
+                absolute = self.project.workspace.absolute(path)
+                if absolute not in self.project.overlay:
+                    transaction.stage(absolute, old[path], data)
             if apply:
                 transaction.commit()
         except Refused as refused:
@@ -92,6 +94,8 @@ class Fixing:
             notices=tuple(dict.fromkeys(n for job in kept for n in job.notices)),
             contents=contents,
             verify_hint=self._hint(contents, kept),
+            write=transaction.commit,
+            left_over=self.project.workspace.left_over,
             rollback=transaction.rollback,
         )
 

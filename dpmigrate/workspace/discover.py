@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,14 @@ class Workspace:
         self._named = frozenset(target_files)
         self._inside = tuple(folder.rstrip("/") + "/" for folder in target_folders)
 
+    def widened(self) -> Workspace:
+        """The same files, all of which may be reported and written."""
+        other = copy(self)
+        other.target_folders = self.roots
+        other._inside = tuple(root.rstrip("/") + "/" for root in self.roots)
+        other.__dict__.pop("targets", None)
+        return other
+
     @property
     def root(self) -> str:
         """The project root; for PATHs of several projects the folder that holds them all."""
@@ -90,6 +99,11 @@ class Workspace:
     def dependency_files(self) -> tuple[str, ...]:
         """Every file of the project whose name is that of a dependency file or a lock."""
         return tuple(sorted(self._listed.dependencies))
+
+    @property
+    def left_over(self) -> tuple[str, ...]:
+        """Temporary files of fixes among the PATHs; those of one that was killed stay there."""
+        return tuple(sorted(path for path in self._listed.left_over if self.is_target(path)))
 
     @property
     def unlisted(self) -> tuple[NotAnalysed, ...]:

@@ -36,6 +36,8 @@ class PrivateRun:
     """Whether the mode is one that something unknown may stand for."""
     guessed: bool
     """Whether nothing in the program names the mode: that an option is open is no evidence of it."""
+    cut_short: bool
+    """Whether something that has to do with it was not followed to its end."""
     guard: Guard
     """What holds however the run was made."""
     chain: tuple[Step, ...]
@@ -92,7 +94,11 @@ class PrivateRun:
 
     def certainty(self, event: Event | None = None, of_the_mode: bool = True) -> Certainty:
         """How sure it is that the run, and the event, happen (``of_the_mode``: with this mode)."""
-        sure = not of_the_mode or (len(self.modes) == 1 and self.mode != "?" and not self.supposed)
+        sure = not self.cut_short and (not of_the_mode or self._mode_is_sure)
         if event is not None and event.guard:
             sure = False
         return "definite" if sure else "possible"
+
+    @property
+    def _mode_is_sure(self) -> bool:
+        return len(self.modes) == 1 and self.mode != "?" and not self.supposed

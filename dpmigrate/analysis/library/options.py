@@ -38,6 +38,9 @@ from dpmigrate.analysis.values import (
     of,
 )
 
+LONGEST_ANNOTATION = 200
+"""Characters of an annotation in quotes that is read."""
+
 # -- argparse ---------------------------------------------------------------------------------
 
 
@@ -216,9 +219,13 @@ def _of_type(ip: Interpreter, fn: Function, param: cst.Param, node: cst.BaseExpr
     symbol = ("param", fn.key, param.name.value)
     origin = ip.origin(param, "annotated parameter")
     if isinstance(node, cst.SimpleString):
+        text = node.evaluated_value
+        # LibCST's parser crashes the process on brackets that are nested deeply.
+        if not isinstance(text, str) or len(text) > LONGEST_ANNOTATION:
+            return None
         try:
-            node = cst.parse_expression(str(node.evaluated_value))
-        except cst.ParserSyntaxError:
+            node = cst.parse_expression(text)
+        except (cst.ParserSyntaxError, ValueError):
             return None
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
         return _of_type(ip, fn, param, node.left) or _of_type(ip, fn, param, node.right)
@@ -258,12 +265,7 @@ def _library_parameter(
 
 def _project_parameter(ip: Interpreter, cls: Class, param: cst.Param) -> Value | None:
     if is_enum(cls):
-        members = [
-            class_attribute(ip, cls, slot, param)
-            for slot in ip.store.keys(("class", cls.key))
-            if isinstance(slot, str) and not slot.startswith("_")
-        ]
-        return join_all(m.select(lambda a: isinstance(a, Obj)) for m in members) or None
+        return members_of(ip, cls, param) or None
     if is_record(cls) and find_member(ip, cls, "__init__") is None:
         return set_from_outside(ip, cls, param)
     if external_base(ip, cls) is not None or find_member(ip, cls, "__init__") is not None:
@@ -279,6 +281,16 @@ def _project_parameter(ip: Interpreter, cls: Class, param: cst.Param) -> Value |
         found: Value = known
         return found
     return None
+
+
+def members_of(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
+    """Any member of an enumeration of the project."""
+    members = [
+        class_attribute(ip, cls, slot, node)
+        for slot in ip.store.keys(("class", cls.key))
+        if isinstance(slot, str) and not slot.startswith("_")
+    ]
+    return join_all(m.select(lambda a: isinstance(a, Obj) and a.kind == "enum") for m in members)
 
 
 # -- click and typer --------------------------------------------------------------------------
@@ -339,8 +351,24 @@ def _define_flag(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.endswith("bool") or info.name.endswith("boolean"):
         choices = [True, False]
     text = name.value if isinstance(name, Const) else id(info.node)
-    value = open_value(ip, ("flag", text), default, choices, ip.origin(info.node, "flag default"))
+    symbol = registry.symbol_of(f"{FLAGS}.{text}")
+    kind = info.argument(2, "enum_class").only
+    if info.name.endswith("enum_class") and isinstance(kind, Class):
+        value = members_of(ip, kind, info.node) or ip.unknown(info.node, "a member")
+    else:
+        value = open_value(ip, symbol, default, choices, ip.origin(info.node, "flag default"))
     ip.store.set(("flags",), text, value)
     made = ip.new("namespace", info.node)
     ip.store.set(made, "value", value)
+    ip.store.set(made, "default", default)
     return of(made)
+
+
+FLAGS = "absl.flags.FLAGS"
+
+
+@registry.members(FLAGS)
+def _flag(ip: Interpreter, name: str) -> Value:
+    """``FLAGS.mode``, and ``FLAGS["mode"]``, which has a value."""
+    held = ip.store.get(("flags",), name)
+    return held if held is not None else of(External(f"{FLAGS}.{name}"))

@@ -90,16 +90,20 @@ AssignHandler = Callable[["Interpreter", Entry, Value, cst.CSTNode], None]
 Key = TypeVar("Key", bound=Hashable)
 Registered = TypeVar("Registered")
 
+MembersHandler = Callable[["Interpreter", str], Value]
+
 FUNCTIONS: dict[str, FunctionHandler] = {}
+MEMBERS: dict[str, MembersHandler] = {}
 HOOKS: dict[str, list[FunctionHandler]] = {}
 """Who waits for moments of the analysis that are no call of a library's name.
 
 ``<unknown call>`` (callee, *arguments) and ``<escape>`` (what goes in, callee): code that cannot be
 followed; ``<call not followed>`` (callee): code that the budget did not reach; ``<part of a model>``
 (callee, *arguments): a result that is not empty stands for the call's; ``<kept>`` (keeper, value);
-``<gradient assignment>`` (parameters, value); ``<assign KIND.NAME>`` (object, value), and the same for
-an attribute of a library's name; ``<iterated>`` (what): a loop over something unknown;
-``<returned to a framework>`` (receiver, result): a method that nothing in the project calls returned.
+``<gradient assignment>`` (parameters, value); ``<step of something unknown>`` (as called); ``<assign
+KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>`` (what): a
+loop over something unknown; ``<returned to a framework>`` (receiver, result): a method that nothing in
+the project calls returned.
 """
 METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}
@@ -170,6 +174,16 @@ def attribute(kinds: str | tuple[str, ...], *names: str) -> Callable[[AttributeH
 
     def register(handler: AttributeHandler) -> AttributeHandler:
         ATTRIBUTES.update({(k, n): handler for k in kinds for n in names})
+        return handler
+
+    return register
+
+
+def members(owner: str) -> Callable[[MembersHandler], MembersHandler]:
+    """Register what the attributes of a library's object are, by their names."""
+
+    def register(handler: MembersHandler) -> MembersHandler:
+        MEMBERS[owner] = handler
         return handler
 
     return register

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import libcst as cst
+
+from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
-from dpmigrate.analysis.ledger import MadeBy
+from dpmigrate.analysis.ledger import MadeBy, Origin
 from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.models import ChangedInPlace, SequenceLayer
 from dpmigrate.analysis.library import registry
@@ -15,6 +18,7 @@ from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
+from dpmigrate.analysis.tree import MAKING_CALLS
 from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, Obj, Unknown, Value, join_all, of
 
 
@@ -95,9 +99,9 @@ def record_run(
         old.raw_loaders |= objects_in(info.argument(None, "data_loader"))
         hand_over(ip, old)
         return old
-    origin = ip.origin(info.node, f"{call}(...)")
+    origin = _asked_for_at(ip, info.node)._replace(text=f"{call}(...)")
     run = TrainingRun(
-        ip.module,
+        origin.module,
         origin,
         call,
         mode,
@@ -118,6 +122,7 @@ def record_run(
     run.seeded = seeded_here(ip)
     run.mode_atom = entry.atom
     ip.runs[key] = run
+    ip.met[run] = None
     hand_over(ip, run)
     _look_into_models(ip, run)
     return run
@@ -130,6 +135,21 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
         for origin, library in changed_in_place(ip, model):
             ip.happen(run, ChangedInPlace(Circumstances(origin, ip.path), origin.text, library))
+
+
+def _asked_for_at(ip: Interpreter, node: cst.CSTNode) -> Origin:
+    """The call that asks for a run: that of the engine's own override, where it is made in one."""
+    origin = ip.origin(node)
+    for frame, caller in zip(reversed(ip.frames), reversed(ip.frames[:-1]), strict=False):
+        fn = frame.function
+        overrides = fn is not None and fn.owner is not None and fn.name in MAKING_CALLS
+        if not overrides or not isinstance(frame.call, cst.Call):
+            break
+        assert fn is not None and fn.owner is not None
+        if external_base(ip, fn.owner) not in ("engine", "adaptive-engine"):
+            break
+        origin = Origin(caller.module, frame.call, "")
+    return origin
 
 
 def _given_again(run: TrainingRun, info: CallInfo, guard: Guard) -> None:
