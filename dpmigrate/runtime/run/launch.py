@@ -11,6 +11,7 @@ import linecache
 import os
 import random
 import runpy
+import shutil
 import sys
 import traceback
 import types
@@ -88,6 +89,7 @@ def run_script(
             prepare(watch)
         _seed(seed)
         watch_import(watch.other_opacus)
+        _stand_in(request)
         _execute(request)
     except StopTraining:
         pass
@@ -123,13 +125,6 @@ def run_script(
     return status
 
 
-def python_of(path: str) -> str:
-    """The Python text of a script or notebook (cells in order, magics dropped)."""
-    from dpmigrate.workspace.source import load
-
-    return load(path, Path.cwd()).python
-
-
 def _execute(request: Request) -> None:
     if request.kind == "module":
         sys.argv = [request.target, *request.args]
@@ -152,9 +147,23 @@ def _execute(request: Request) -> None:
         asyncio.run(pending)
 
 
+def _stand_in(request: Request) -> None:
+    """Put the modules that stand in for missing ones in place, and copy the data files."""
+    for name, given in request.stand_ins:
+        if not given.endswith(".py") or name.endswith(".py"):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(given, name)
+            continue
+        module = sys.modules[name] = types.ModuleType(name)
+        module.__file__ = given
+        exec(compile(Path(given).read_bytes(), given, "exec", dont_inherit=True), vars(module))
+
+
 def _notebook_code(path: Path) -> types.CodeType:
     """The notebook's cells as one code object, for a process that has no front end to draw in."""
-    text = python_of(str(path))
+    from dpmigrate.workspace.source import load
+
+    text = load(str(path), Path.cwd()).python
     # Tracebacks would quote lines of the JSON otherwise.
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     if find_spec("ipywidgets") is None and find_spec("tqdm") is not None:

@@ -56,7 +56,6 @@ class OptimizerWatcher:
         record = EngineRecord(
             path=place.path,
             line=place.line,
-            cell=None,
             mode=by_hand if call is None else call.mode,
             manual=call is None,
             generator=generator_kind(optimizer.generator),

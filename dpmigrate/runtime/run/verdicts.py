@@ -265,7 +265,7 @@ def measurements(record: RunRecord) -> list[Measurement]:
         backwards = [b for p in step.physical for b in p.backwards]
         size = max(float(expected.norm()), 1e-30)
         errors = {
-            engine.layer(i): float((v - e).norm()) / size
+            engine.names[i]: float((v - e).norm()) / size
             for i, (v, e) in enumerate(
                 zip(torch.split(step.value, engine.sizes), torch.split(expected, engine.sizes), strict=True)
             )
