@@ -9,7 +9,7 @@ from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
 from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
-from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded
+from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore
 from dpmigrate.analysis.ledger.gradients import (
     GradientChanged,
     GradientsLost,
@@ -25,6 +25,7 @@ EVENTS: dict[str, type[Event]] = {
     "changed-in-place": ChangedInPlace,
     "delta": DeltaGiven,
     "fallback": FellBack,
+    "global-seed": SeededBefore,
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,
     "keyword": UnknownKeyword,
