@@ -24,6 +24,7 @@ TELLING = {
     # Or where others call ``backward`` for the program: what it is handed to, what a framework takes.
     "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
     "DPM104": "criterion",
+    "DPM105": "criterion(",
     "DPM106": ".step(",
     "DPM107": (".backward(", ".manual_backward("),
     "DPM108": "zero_grad",

@@ -11,6 +11,7 @@ from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore
 from dpmigrate.analysis.ledger.gradients import (
+    ColumnOfLosses,
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
@@ -23,6 +24,7 @@ from dpmigrate.analysis.tree import keyword_node
 EVENTS: dict[str, type[Event]] = {
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
+    "column-of-losses": ColumnOfLosses,
     "delta": DeltaGiven,
     "fallback": FellBack,
     "global-seed": SeededBefore,
