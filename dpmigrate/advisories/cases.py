@@ -27,6 +27,7 @@ from dpmigrate.advisories import (
     event_subjects,
     gradient_facts,
     loud_facts,
+    optimizing_facts,
     rounds_facts,
     sampling_facts,
     seed_facts,
@@ -42,7 +43,15 @@ from dpmigrate.versions.specifiers import parse_specifier
 WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 """The words that every message may use."""
 
-REGISTERED = (event_subjects, gradient_facts, loud_facts, rounds_facts, sampling_facts, seed_facts)
+REGISTERED = (
+    event_subjects,
+    gradient_facts,
+    loud_facts,
+    optimizing_facts,
+    rounds_facts,
+    sampling_facts,
+    seed_facts,
+)
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""
 
 _KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity", "selected")

@@ -88,6 +88,8 @@ class Prover:
             absolute = workspace.absolute(path)
             if not workspace.is_target(absolute):
                 return (job.path, f"the fix also needs {path}, which is outside the given paths")
+            if absolute in self.project.overlay:
+                continue  # the editor that has it open writes it
             try:
                 transaction.stage(absolute, self.project.data(path), data)
             except Refused as refused:
@@ -122,7 +124,8 @@ class Prover:
         if known is None or project.program is None:
             return None
         upgraded = {known.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
-        return known.problem(project.program, upgraded)
+        privatized = {path for job in jobs if job.privatizes for path in job.paths}
+        return known.problem(project.program, upgraded, privatized)
 
     def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:
         """The files that a second run would change, but for what other jobs are there to mend."""
