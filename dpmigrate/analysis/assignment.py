@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import libcst as cst
 
 from dpmigrate.analysis.attributes import deeper, get_attribute, set_attribute
-from dpmigrate.analysis.classes import class_attribute
+from dpmigrate.analysis.classes import class_attribute, members_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Literal
 from dpmigrate.analysis.library import registry
@@ -230,7 +230,7 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
     if isinstance(atom, Class):
         if key is not None and isinstance(key.only, Const):
             return class_attribute(ip, atom, str(known[0]), node)
-        return of(atom)
+        return members_of(ip, atom, node) or of(atom)
     if isinstance(atom, External):
         if atom.name in registry.MEMBERS and len(known) == 1 and isinstance(known[0], str):
             made = ip.new("namespace", node)
@@ -257,6 +257,9 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
                 parts.append(found.guarded(k.guard))
         return join_all(parts)
     symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
+    for slot in ip.store.keys(atom):
+        if key is not None and isinstance(slot, tuple):
+            ip.compares(key, slot[1])
     for slot in ip.store.keys(atom):
         found = ip.read(atom, slot)
         if not found:
