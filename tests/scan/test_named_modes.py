@@ -49,6 +49,7 @@ from dataclasses import dataclass
 class Config:
     mode: str = "hooks"
 """
+TYPED = FIELD.replace("str", "Mode")
 
 
 def _scan(folder: Path, mode: str = "mode", **words: str) -> ScanResult:
@@ -134,7 +135,7 @@ def test_an_open_mode_is_listed_and_gives_no_finding(tmp_path: Path, words: dict
         {
             "parameter": "config: Config",
             "mode": "config.mode.value",
-            "above": ENUM + FIELD.replace("str", "Mode").replace('"hooks"', "Mode.HOOKS"),
+            "above": ENUM + TYPED.replace('"hooks"', "Mode.HOOKS"),
         },
         {
             "parameter": "config: Config",
@@ -151,6 +152,6 @@ def test_an_open_mode_is_listed_and_gives_no_finding(tmp_path: Path, words: dict
 )
 def test_a_mode_that_the_program_names_is_one_of_its_own(tmp_path: Path, words: dict[str, str]) -> None:
     result = _scan(tmp_path, **words)
-    assert {f.rule for f in result.findings} >= {"DPM103", "DPM403"}
+    assert {f.rule for f in result.findings} >= {"DPM403"}
     (run,) = result.runs
     assert "ghost" in run.mode
