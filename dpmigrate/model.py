@@ -154,6 +154,8 @@ class Finding(NamedTuple):
     fix: FixOffer | None = None
     by_hand: str | None = None
     """What to change where no fix is on offer, in one line."""
+    run_elsewhere: Place | None = None
+    """Where its run is made, by which call, if the given paths leave that out; ``run`` is then None."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -206,6 +208,8 @@ class ScanResult(NamedTuple):
     """What was passed over, such as an ignore pattern without meaning."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     """Source lines of every file (or notebook cell) that is named by a finding, for code frames."""
+    analysed: tuple[str, ...] = ()
+    """The source files that were analysed, also those that the given paths leave out."""
     empty: bool = False
     """Whether no Python file, notebook or dependency file is below the given paths."""
     gone: tuple[str, ...] = ()

@@ -55,6 +55,7 @@ TELLING = {
     "DPM411": ".virtual_step(",
     "DPM412": ".get_privacy_spent(",
     "DPM413": "opacus.",
+    "DPM414": ("inplace", "+="),
     "DPM901": "opacus",
 }
 """A word that the line of a finding has to hold, by rule: what the finding points at."""

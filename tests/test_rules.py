@@ -72,6 +72,7 @@ CONTRACT = {
     "DPM411": "virtual-step",
     "DPM412": "get-privacy-spent",
     "DPM413": "moved-name",
+    "DPM414": "in-place-after-hook",
     "DPM901": "affected-pin",
 }
 """Ids and names that others build on; neither may change."""

@@ -16,12 +16,13 @@ from dpmigrate.analysis.ledger.gradients import (
     NoisePatchedOut,
     SteppedEvery,
 )
-from dpmigrate.analysis.ledger.models import OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
     "batch-skipped": BatchSkipped,
+    "changed-in-place": ChangedInPlace,
     "delta": DeltaGiven,
     "fallback": FellBack,
     "gradient-changed": GradientChanged,

@@ -29,7 +29,7 @@ FACTS: dict[str, Fact] = {}
 
 LEFT_WORDS = (
     *("maker", "step", "criterion", "consequence", "optimizer"),
-    *("loader", "sampler", "delta", "keyword", "meant"),
+    *("loader", "sampler", "delta", "keyword", "meant", "change"),
 )
 """Words that some facts leave in ``subject.notes`` for the message."""
 

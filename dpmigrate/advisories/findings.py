@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import Finding, FixOffer, NotAnalysed, Run, Span, Suppressed, SuppressedBy
+from dpmigrate.model import Finding, FixOffer, NotAnalysed, Place, Run, Span, Suppressed, SuppressedBy
 from dpmigrate.project import Project
 from dpmigrate.workspace.discover import Workspace
 
@@ -92,7 +92,11 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     for match in matches:
         if match.origin is not None and _in_library(project, match):
             continue
-        finding = _finding(project, match, numbers.get(index.get(id(match.run), -1)))
+        of_run = index.get(id(match.run))
+        finding = _finding(project, match, None if of_run is None else numbers.get(of_run))
+        if of_run is not None and finding.run is None:
+            run = summaries[of_run][0]
+            finding = finding._replace(run_elsewhere=Place(run.path, run.line, run.call, run.cell))
         if not _is_target(workspace, finding.span.path) or _too_narrow(choices, workspace, match):
             continue
         path = workspace.absolute(finding.span.path)

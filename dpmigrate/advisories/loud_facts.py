@@ -5,8 +5,8 @@ from __future__ import annotations
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import PrivateRun, Unpack
-from dpmigrate.analysis.ledger.models import OrdinaryOptimizer
+from dpmigrate.analysis.ledger import Event, PrivateRun, Unpack
+from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
@@ -36,6 +36,14 @@ def _ordinary_optimizer(s: Subject) -> Tri:
     if isinstance(s.event, OrdinaryOptimizer):
         s.notes["optimizer"] = f"`{s.event.name}`"
     return _happens(s.run, OrdinaryOptimizer)
+
+
+@fact
+def _changed_in_place(s: Subject) -> Tri:
+    """Whether the output of a hooked layer is changed in place, which no hook survives since 1.5.4."""
+    if isinstance(s.event, ChangedInPlace):
+        s.notes["change"] = s.event.text
+    return _happens(s.run, ChangedInPlace)
 
 
 @fact
@@ -81,6 +89,6 @@ def takes_three(run: PrivateRun) -> Tri:
     return True if (True, False) in counts else None
 
 
-def _happens(run: PrivateRun, kind: type[OrdinaryOptimizer]) -> Tri:
+def _happens(run: PrivateRun, kind: type[Event]) -> Tri:
     events = list(run.happened(kind))
     return any(not e.guard for e in events) or (None if events else False)

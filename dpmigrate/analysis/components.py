@@ -56,6 +56,11 @@ class Group(NamedTuple):
     members: frozenset[str]
     """The entries, and everything that they import."""
 
+    @property
+    def size(self) -> int:
+        """The number of modules."""
+        return len(self.members)
+
 
 def components(entries: Sequence[str], imports: Callable[[str], Iterable[str]]) -> list[Group]:
     """The entries in groups that share no module, in the order of each group's first entry.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -81,10 +82,14 @@ class ModuleInfo:
         return Place(self.path, span.line, text, span.cell)
 
 
+Load = Callable[[str, str | None], ModuleInfo | None]
+"""Parses the file at a key; also given its dotted name inside Opacus, where it has one."""
+
+
 class Modules:
     """Every file of the project by the names under which it can be imported."""
 
-    def __init__(self, paths: Iterable[str], load: Callable[[str, str | None], ModuleInfo | None]) -> None:
+    def __init__(self, paths: Iterable[str], load: Load) -> None:
         self._load = load
         self._loaded: dict[str, ModuleInfo | None] = {}
         self._by_suffix: dict[tuple[str, ...], list[str]] = {}
@@ -101,6 +106,12 @@ class Modules:
                 self._by_suffix.setdefault(parts[start:], []).append(path)
                 for end in range(start + 1, len(parts)):
                     self._folders.add(parts[start:end])
+
+    def unloaded(self, load: Load) -> Modules:
+        """The same files under the same names, of which none is parsed yet."""
+        other = copy(self)
+        other._load, other._loaded = load, {}
+        return other
 
     def get(self, path: str) -> ModuleInfo | None:
         """The module at a path, parsed at most once; None when it cannot be."""

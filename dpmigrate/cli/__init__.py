@@ -23,6 +23,7 @@ COMMANDS = {
     "fix": "Rewrite it to the corrected API; prints a diff unless --apply is given.",
     "verify": "Prove on real batches that clipping is right (needs dpmigrate[verify]).",
     "inventory": "List every private training run and what it is asked for.",
+    "merge": "Join the JSON reports of parts of one repository.",
     "explain": "Print an advisory, or the list of them.",
 }
 """Each command's one-line help; command NAME is ``dpmigrate.cli.NAME:NAME``."""

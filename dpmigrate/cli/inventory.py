@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from dpmigrate.cli.errors import WrongUsage, as_usage_errors
-from dpmigrate.cli.options import opacus_option, output_option, paths_argument, settings_of
+from dpmigrate.cli.options import (
+    cache_folder,
+    cache_options,
+    opacus_option,
+    output_option,
+    paths_argument,
+    settings_of,
+)
 from dpmigrate.cli.output import emit
+from dpmigrate.cli.progress import said
 from dpmigrate.report.inventory import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
 )
 @opacus_option
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Processes to use.")
+@cache_options
 def inventory(
     paths: tuple[str, ...],
     format_: str,
@@ -45,6 +54,8 @@ def inventory(
     record: str | None,
     opacus: str | None,
     jobs: int | None,
+    cache_dir: str | None,
+    no_cache: bool,
 ) -> int:
     """List the private training runs under PATH (default: this folder), and what each is asked for.
 
@@ -59,7 +70,9 @@ def inventory(
 
         from dpmigrate import api
 
-        result = api.scan(paths or (".",), jobs=jobs, settings=settings)
+        folder = cache_folder(cache_dir, no_cache)
+        with said("Analysing") as told:
+            result = api.scan(paths or (".",), jobs=jobs, settings=settings, cache=folder, told=told)
     _warn(result)
     if record is not None:
         return _compare(result, record, format_, output)

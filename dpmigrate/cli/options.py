@@ -130,6 +130,30 @@ quiet_option: Callable[[Command], Command] = click.option(
     "--quiet", "-q", is_flag=True, help="Findings or changes alone: no summary, no notices."
 )
 
+cache_options: Callable[[Command], Command] = _stacked(
+    click.option(
+        "--cache-dir",
+        metavar="DIR",
+        help="Keep answers in DIR from one scan to the next.  [default: the platform's folder for caches]",
+    ),
+    click.option("--no-cache", is_flag=True, help="Neither read nor keep answers."),
+)
+"""``--cache-dir`` and ``--no-cache``; see `cache_folder`."""
+
+
+def cache_folder(cache_dir: str | None, no_cache: bool) -> str | None:
+    """The folder that `cache_options` name; None for no cache. Raises click.UsageError for both at once."""
+    if no_cache:
+        if cache_dir is not None:
+            raise click.UsageError("--cache-dir and --no-cache exclude each other.")
+        return None
+    if cache_dir is not None:
+        return cache_dir
+    from dpmigrate.scanning.cache import default_folder
+
+    return default_folder()
+
+
 output_option: Callable[[Command], Command] = click.option(
     "--output", "-o", type=FILE, metavar="FILE", help="Write the report to FILE (replaced in one step)."
 )

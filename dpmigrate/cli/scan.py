@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpmigrate.cli.errors import as_usage_errors
-from dpmigrate.cli.options import output_option, paths_argument, quiet_option, rule_options, settings_of
+from dpmigrate.cli.options import (
+    cache_folder,
+    cache_options,
+    output_option,
+    paths_argument,
+    quiet_option,
+    rule_options,
+    settings_of,
+)
 from dpmigrate.cli.output import emit, tell
+from dpmigrate.cli.progress import said
 from dpmigrate.cli.types import FILE, ReportFile, ReportOption
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
@@ -72,6 +81,7 @@ or an internal error.
 @click.option("--statistics", is_flag=True, help="Print how many findings each rule has (text only).")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when there is something to report.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Processes to use.")
+@cache_options
 @quiet_option
 @click.option(
     "--verbose",
@@ -93,6 +103,8 @@ def scan(
     statistics: bool,
     exit_zero: bool,
     jobs: int | None,
+    cache_dir: str | None,
+    no_cache: bool,
     quiet: bool,
     verbose: bool,
     **options: Any,
@@ -119,15 +131,18 @@ def scan(
 
         from dpmigrate import api
 
-        result = api.scan(
-            paths or (".",),
-            jobs=jobs,
-            stdin=_standard_input(stdin_filename) if paths == ("-",) else None,
-            stdin_filename=stdin_filename,
-            settings=settings,
-            baseline=_entries(baseline),
-            diff_base=diff_base,
-        )
+        with said("Analysing") as told:
+            result = api.scan(
+                paths or (".",),
+                jobs=jobs,
+                stdin=_standard_input(stdin_filename) if paths == ("-",) else None,
+                stdin_filename=stdin_filename,
+                settings=settings,
+                baseline=_entries(baseline),
+                diff_base=diff_base,
+                cache=cache_folder(cache_dir, no_cache),
+                told=told,
+            )
     if not quiet:
         _tell(result, paths, baseline)
     for report in reports:

@@ -98,7 +98,7 @@ def verify(
     receives the noise is compared with a per-example autograd oracle, and the noise itself is checked.
     Script output goes to standard error.
     """
-    kind, target, rest = _target(module, factory, arguments)
+    kind, target, rest = _target(module, factory, arguments, engines, compare)
     request = Request(
         kind,
         target,
@@ -132,7 +132,11 @@ def verify(
 
 
 def _target(
-    module: str | None, factory: str | None, arguments: tuple[str, ...]
+    module: str | None,
+    factory: str | None,
+    arguments: tuple[str, ...],
+    engines: int | None,
+    compare: str | None,
 ) -> tuple[Target, str, tuple[str, ...]]:
     """What to run and the arguments that it gets. Raises click.UsageError."""
     if module is not None and factory is not None:
@@ -144,6 +148,8 @@ def _target(
             raise click.UsageError("--factory needs MODULE:FUNCTION.")
         if arguments:
             raise click.UsageError("--factory takes no script.")
+        if engines is not None or compare is not None:
+            raise click.UsageError("--engines and --compare need a script that trains, not a --factory.")
         return "factory", factory, ()
     if not arguments:
         raise click.UsageError("Give the SCRIPT that trains, -m MODULE or --factory MODULE:FUNCTION.")

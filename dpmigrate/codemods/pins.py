@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from dpmigrate.advisories.evidence import versions_of
+from dpmigrate.analysis.ledger.models import ChangedInPlace
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.options import Options
 from dpmigrate.project.users import users_of
@@ -50,7 +51,9 @@ def bound_of(runs: Sequence[PrivateRun], options: Options) -> str:
     """
     asked = options.at(runs[0].module.path).lower_bound
     if asked is None:
-        return needed(runs)
+        # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
+        in_place = any(e.library for run in runs if run.ghost for e in run.happened(ChangedInPlace))
+        return needed(runs, "1.5.3") if in_place else needed(runs)
     least = needed(runs, "1.5.3")
     if Version(asked.version) < Version(least):
         raise UsageError(

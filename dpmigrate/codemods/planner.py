@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dpmigrate.codemods.in_place import in_place_jobs
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
@@ -41,7 +42,7 @@ def plan_jobs(
             jobs += upgrade_jobs(project, facts, own, options)
         elif own:
             jobs += strategy_jobs(project, facts, own, strategy)
-    return [*jobs, *randomness_jobs(project, facts, fixable, options)]
+    return [*jobs, *in_place_jobs(facts, fixable), *randomness_jobs(project, facts, fixable, options)]
 
 
 def _home(finding: Finding, match: Match) -> str:

@@ -13,7 +13,9 @@ import libcst as cst
 
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
+from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.in_place import all_out_of_place, of_a_library
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import bound_of, needed, pins_to_raise, plan_pins
@@ -98,6 +100,15 @@ def _planned(
             job.notices += notices
         if not job.found:
             return Job(left=job.left)
+        ghost = [run for run in job.runs if run.ghost]
+        if raises or job.edits.touched():
+            for group in groups:
+                all_out_of_place(facts.of(group.runs[0].module), job.edits, group.runs)
+        if of_a_library(ghost) and any(e for run in ghost for e in run.happened(SequenceLayer)):
+            raise Withheld(
+                "Opacus 1.5.4 is needed for the Linear layers on sequences, and the library's model changes "
+                "outputs of layers in place, which raises there"
+            )
         bound = bound_of(job.runs, options)
         job.pins = plan_pins(pins, options.unsafe, bound)
         job.notices += job.pins.notices

@@ -8,37 +8,30 @@ finding says "fix". Where nothing can be mended nothing of this is imported.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.findings import findings_of
 from dpmigrate.codemods.options import Options
 from dpmigrate.fixing.making import Fixing
-from dpmigrate.model import Applicability, Finding, FixOffer, Run, Span
+from dpmigrate.model import Applicability, Finding, FixOffer, Span
 from dpmigrate.project import Project
-from dpmigrate.project.opening import analyse_groups, groups
-from dpmigrate.project.texts import Texts
+from dpmigrate.project.opening import analyse_groups
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.components import Group
 
 Place = tuple[str, Span]
 """A finding's rule and where it stands, which are the same in every analysis of the same bytes."""
 
 
-def with_offers(
-    findings: Sequence[Finding],
-    runs: Sequence[Run],
-    surveyed: Project,
-) -> list[Finding]:
+def with_offers(findings: Sequence[Finding], project: Project, groups: Sequence[Group]) -> list[Finding]:
     """The findings of a scan, each with the fix that is really made of it, or with what to do by hand.
 
-    ``surveyed`` is the project they were found in; it is analysed again, as a fix needs it.
+    ``groups`` of the surveyed ``project`` are those that the findings are in, and all that a fix of them can
+    reach; they are analysed again, as a fix needs it.
     """
-    if all(f.fix is None for f in findings):
-        return list(findings)
-    project = Project(surveyed.workspace, surveyed.overlay)
-    project.seeds, project.seen, project.unreadable = surveyed.seeds, surveyed.seen, surveyed.unreadable
-    named = {run.path for run in runs} | {f.span.path for f in findings if f.fix is not None}
-    shown = {key: project.workspace.display(path) for key, path in Texts(project).absolute.items()}
-    chosen = [g for g in groups(project) if named & {shown[key] for key in g.members}]
-    analyse_groups(project, chosen, recording=True)
-    settings = surveyed.workspace.settings
+    analyse_groups(project, groups, recording=True)
+    settings = project.workspace.settings
     made: dict[Place, Applicability] = {}
     reasons: dict[Place, str] = {}
     for unsafe in (False, True):

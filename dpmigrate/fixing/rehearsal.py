@@ -12,7 +12,7 @@ from dpmigrate.analysis.components import Group, imports_in
 from dpmigrate.analysis.modules import Modules
 from dpmigrate.analysis.program import Part, Program, analyse
 from dpmigrate.project import Project
-from dpmigrate.project.opening import TELLING, open_project, paused_collector, settle
+from dpmigrate.project.opening import TELLING, analyse_groups, groups, paused_collector, settle, survey
 from dpmigrate.project.texts import Ready, Texts
 
 
@@ -33,13 +33,14 @@ class Rehearsals:
         project.seen = old.seen
         project.unreadable = old.unreadable
         project.seeds = {path: overlay.get(path, data) for path, data in old.seeds.items()}
+        project.layout = old.layout
         texts = Texts(project, self._ready)
         changed = {texts.key(path): data for path, data in overlay.items() if texts.key(path) in old.parsed}
         modules = texts.modules()
         if old.program is None or not all(
             self._same_place(modules, key, new) for key, new in changed.items()
         ):
-            return open_project(workspace, overlay=overlay)
+            return self._anew(overlay)
         with paused_collector():
             for key in old.parsed:
                 modules.get(key)
@@ -48,6 +49,16 @@ class Rehearsals:
                 for number, group in enumerate(old.groups)
             ]
         settle(project, texts, Program(modules, parts), old.groups)
+        return project
+
+    def _anew(self, overlay: Mapping[str, bytes]) -> Project:
+        """The project opened again, as far as it was analysed: no other group has a say in a fix."""
+        project = survey(self.project.workspace, overlay=overlay)
+        project.unreadable = self.project.unreadable
+        reached = frozenset[str]().union(*(group.members for group in self.project.groups))
+        chosen = [group for group in groups(project) if group.members & reached] if project.seeds else []
+        if chosen:
+            analyse_groups(project, chosen, recording=True)
         return project
 
     def _same_place(self, modules: Modules, key: str, new: bytes) -> bool:

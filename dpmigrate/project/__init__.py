@@ -8,7 +8,7 @@ private was found.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.model import CutShort, NotAnalysed
 from dpmigrate.versions.decoding import shown_lines
@@ -16,10 +16,21 @@ from dpmigrate.workspace.discover import Workspace
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
-    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.modules import ModuleInfo, Modules
     from dpmigrate.analysis.program import Program
     from dpmigrate.versions.project import Declarations
     from dpmigrate.workspace.source import Source
+
+
+class Layout(NamedTuple):
+    """The files of a project by name."""
+
+    absolute: dict[str, str]
+    """Absolute paths by the key below the root."""
+    others: dict[str, str]
+    """Keys, by absolute path, of the files that are not telling."""
+    modules: Modules
+    """The names by which they are imported; none of these is parsed."""
 
 
 class Project:
@@ -34,7 +45,9 @@ class Project:
         self.sources: dict[str, Source] = {}
         """Every source file that was read because it is telling or was imported by one that is."""
         self.dependencies: dict[str, bytes] = {}
-        """Dependency files that name Opacus."""
+        """Dependency files that name Opacus, with the overlay's contents."""
+        self.telling_dependencies: dict[str, bytes] | None = None
+        """The same as they are on disk, once they were looked for."""
         self.unreadable: list[NotAnalysed] = []
         """Files that could not even be looked at."""
         self.broken: list[NotAnalysed] = []
@@ -49,6 +62,17 @@ class Project:
         """Where the analysis ran out of its budget."""
         self.modules: dict[str, ModuleInfo] = {}
         """Every parsed module by the path that reports show."""
+        self.asked: frozenset[str] = frozenset()
+        """Keys of the files whose text or tree the analysis asked for."""
+        self.layout: Layout | None = None
+        """What is known of the files by their names alone, once somebody asks."""
+
+    def afresh(self) -> Project:
+        """The same surveyed project with nothing analysed, and without what could not be looked at."""
+        other = Project(self.workspace, self.overlay)
+        other.seen, other.seeds, other.layout = self.seen, self.seeds, self.layout
+        other.telling_dependencies = self.telling_dependencies
+        return other
 
     @property
     def not_analysed(self) -> list[NotAnalysed]:

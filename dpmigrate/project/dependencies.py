@@ -29,6 +29,13 @@ def governed_by_target(workspace: Workspace) -> Callable[[str], bool]:
     return governed
 
 
+def telling_dependencies(project: Project) -> dict[str, bytes]:
+    """The dependency files that name Opacus, by the path that reports show; read at most once."""
+    if project.telling_dependencies is None:
+        project.telling_dependencies = _dependencies(project.workspace)
+    return project.telling_dependencies
+
+
 def _dependencies(workspace: Workspace) -> dict[str, bytes]:
     """The dependency files that name Opacus, by the path that reports show."""
     from dpmigrate.versions.decoding import NEEDLES
@@ -46,7 +53,7 @@ def declare(project: Project) -> None:
 
     project.dependencies = {
         path: project.overlay.get(workspace.absolute(path), data)
-        for path, data in _dependencies(workspace).items()
+        for path, data in telling_dependencies(project).items()
     }
     notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
     scripts = [(s.path, s.shell_text) for s in project.sources.values() if s.shell_text]

@@ -108,6 +108,7 @@ def settle(project: Project, texts: Texts, program: Program, chosen: Sequence[Gr
         if key not in program.too_deep:
             path = project.workspace.display(texts.absolute[key])
             project.cut_short.append(CutShort(path, entry, _leads_to_runs(texts, program, key)))
+    project.asked = frozenset(texts.asked)
     declare(project)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed
-from dpmigrate.project import Project
+from dpmigrate.project import Layout, Project
 from dpmigrate.workspace.reading import read_bytes, telling
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
 """Parsed modules by key and bytes (None: as they are on disk)."""
+
+
+def _unparsed(key: str, library_path: str | None) -> None:
+    """What the modules of a layout are: names alone."""
 
 
 class Texts:
@@ -28,12 +32,22 @@ class Texts:
     def __init__(self, project: Project, ready: Ready | None = None) -> None:
         self.project = project
         self.ready: Ready = {} if ready is None else ready
-        workspace, seeds = project.workspace, project.seeds
-        self.root = workspace.root.rstrip("/") + "/"
-        files = ("-",) if "-" in seeds else workspace.files
-        self.absolute = {self.key(path): path for path in files}
-        self.data = {**seeds, **project.overlay}
-        self.others = {path: key for key, path in self.absolute.items() if path not in seeds}
+        self.root = project.workspace.root.rstrip("/") + "/"
+        if project.layout is None:
+            project.layout = self._laid_out()
+        self.absolute, self.others, _ = project.layout
+        self.data = {**project.seeds, **project.overlay}
+        self.asked: set[str] = set()
+        """Keys of the files whose text or tree was asked for."""
+
+    def _laid_out(self) -> Layout:
+        from dpmigrate.analysis.modules import Modules
+
+        seeds = self.project.seeds
+        files = ("-",) if "-" in seeds else self.project.workspace.files
+        absolute = {self.key(path): path for path in files}
+        others = {path: key for key, path in absolute.items() if path not in seeds}
+        return Layout(absolute, others, Modules(tuple(absolute), _unparsed))
 
     def key(self, path: str) -> str:
         """The key of a file by its absolute path."""
@@ -41,9 +55,8 @@ class Texts:
 
     def modules(self) -> Modules:
         """The project's modules, parsed on demand."""
-        from dpmigrate.analysis.modules import Modules
-
-        return Modules(tuple(self.absolute), self.parse)
+        assert self.project.layout is not None
+        return self.project.layout.modules.unloaded(self.parse)
 
     def mentioning(self, names: Iterable[str]) -> list[str]:
         wanted = "|".join(sorted(map(re.escape, names)))
@@ -60,6 +73,7 @@ class Texts:
         return [self.others[path] for path in sorted(texts) if pattern.search(texts[path])]
 
     def text(self, key: str) -> bytes:
+        self.asked.add(key)
         path = self.absolute[key]
         if path not in self.data:
             try:
@@ -70,6 +84,7 @@ class Texts:
 
     def parse(self, key: str, library_path: str | None = None) -> ModuleInfo | None:
         """The module at a key, which the project then knows; None when it cannot be parsed."""
+        self.asked.add(key)
         at = key, self.project.overlay.get(self.absolute[key])
         info = self.ready.get(at)
         if info is None:

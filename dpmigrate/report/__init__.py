@@ -21,6 +21,9 @@ FORMATS = {
     "json": "dpmigrate.report.json_",
     "sarif": "dpmigrate.report.sarif",
     "github": "dpmigrate.report.github",
+    "gitlab": "dpmigrate.report.gitlab",
+    "junit": "dpmigrate.report.junit",
+    "concise": "dpmigrate.report.concise",
     "html": "dpmigrate.report.html",
 }
 """What ``--format`` takes, and the module that renders it."""

@@ -13,21 +13,25 @@ COMMANDS: dict[Severity, str] = {"error": "error", "warning": "warning", "info":
 def render(result: ScanResult, style: Style) -> str:
     """One command a line; nothing when there is nothing to report. Nothing depends on `style`.
 
-    Columns are left out where a finding spans several lines, since GitHub refuses them there. A place in a
-    notebook is put into the message: the lines of the file itself are lines of JSON.
+    Paths are relative to the project's root, where GitHub looks for them. Columns are left out where a
+    finding spans several lines, since GitHub refuses them there. A place in a notebook is the line of the
+    file, and the cell is put into the message.
     """
-    lines = [_annotation(finding) for finding in sorted(result.findings, key=lambda f: f.sort_key)]
+    lines = [_annotation(finding, result) for finding in sorted(result.findings, key=lambda f: f.sort_key)]
     named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == NOT_ANALYSED}
-    lines += [_failure(item) for item in result.not_analysed if (item.path, item.cell) not in named]
+    lines += [_failure(item, result) for item in result.not_analysed if (item.path, item.cell) not in named]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _annotation(finding: Finding) -> str:
+def _annotation(finding: Finding, result: ScanResult) -> str:
     span = finding.span
-    properties: dict[str, object] = {"file": span.path}
+    properties: dict[str, object] = {
+        "file": result.from_root(span.path),
+        "line": result.file_line(span.path, span.cell, span.line),
+        "endLine": result.file_line(span.path, span.cell, span.end_line),
+    }
     message = finding.message
     if span.cell is None:
-        properties |= {"line": span.line, "endLine": span.end_line}
         if span.end_line == span.line:
             properties |= {"col": span.column, "endColumn": span.end_column}
     else:
@@ -42,11 +46,12 @@ def _annotation(finding: Finding) -> str:
     return _command(COMMANDS[finding.severity], properties, "\n".join(map(clean, parts)))
 
 
-def _failure(item: NotAnalysed) -> str:
-    properties: dict[str, object] = {"file": item.path}
-    if item.cell is None:
-        properties["line"] = max(1, item.line)
-    properties["title"] = "not analysed"
+def _failure(item: NotAnalysed, result: ScanResult) -> str:
+    properties: dict[str, object] = {
+        "file": result.from_root(item.path),
+        "line": result.file_line(item.path, item.cell, item.line),
+        "title": "not analysed",
+    }
     return _command("warning", properties, clean(item.reason))
 
 

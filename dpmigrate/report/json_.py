@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dpmigrate import __version__
@@ -25,6 +26,8 @@ def document(result: ScanResult) -> dict[str, Any]:
     """
     order = sorted(range(len(result.runs)), key=lambda i: _run_key(result.runs[i]))
     position = {old: new for new, old in enumerate(order)}
+    findings = sorted(result.findings, key=lambda f: f.sort_key)
+    suppressed = sorted(result.suppressed, key=lambda held: held.finding.sort_key)
     return {
         "schema": SCHEMA,
         "dpmigrate": __version__,
@@ -41,17 +44,26 @@ def document(result: ScanResult) -> dict[str, Any]:
             "warnings": [
                 {"path": place.path, "line": place.line, "text": place.text} for place in result.warnings
             ],
-            "cut_short": [{"path": cut.path, "entry": cut.entry} for cut in result.cut_short],
+            "cut_short": [
+                {"path": cut.path, "entry": cut.entry, "private": cut.private} for cut in result.cut_short
+            ],
+            "analysed_paths": sorted(result.analysed),
         },
         "runs": [run_object(result.runs[i]) for i in order],
-        "findings": [
-            _finding(finding, position) for finding in sorted(result.findings, key=lambda f: f.sort_key)
-        ],
-        "suppressed": [
-            {**_finding(held.finding, position), "by": held.by}
-            for held in sorted(result.suppressed, key=lambda s: s.finding.sort_key)
+        "findings": [_finding(finding, position) for finding in findings],
+        "suppressed": [{**_finding(held.finding, position), "by": held.by} for held in suppressed],
+        "elsewhere": [
+            *_elsewhere("finding", findings),
+            *_elsewhere("suppressed", [held.finding for held in suppressed]),
         ],
     }
+
+
+def _elsewhere(kind: str, findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
+    """Where the runs are made that the given paths leave out, by the numbers of their findings."""
+    for number, finding in enumerate(findings):
+        if finding.run_elsewhere is not None:
+            yield {kind: number, **_place(finding.run_elsewhere)}
 
 
 def _cell(cell: int | None) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 from urllib.parse import quote
 
 from dpmigrate import __version__
 from dpmigrate.advisories.catalogue import Advisory, advisories
-from dpmigrate.model import Finding, NotAnalysed, Place, ScanResult
+from dpmigrate.advisories.fingerprints import Key, fingerprints, key_of
+from dpmigrate.model import Finding, NotAnalysed, Place, ScanResult, SuppressedBy
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
@@ -21,12 +21,16 @@ ROOT = "SRCROOT"
 def render(result: ScanResult, style: Style) -> str:
     """`result` as one SARIF log with one run, in ASCII. Nothing depends on `style`.
 
-    Every advisory is listed as a rule, so that a result refers to it by number. Columns count Unicode
-    code points.
+    The advisories of its results are listed as rules, each text once, so that a result refers to its rule by
+    number. Paths are relative to the project's root, lines those of the files, columns count Unicode code
+    points.
     """
-    rules = advisories()
+    held: dict[Key, SuppressedBy | None] = {key_of(s.finding): s.by for s in result.suppressed}
+    found = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
+    named = {finding.rule for finding in found}
+    rules = [item for item in advisories() if item.id in named]
     position = {item.id: i for i, item in enumerate(rules)}
-    findings = sorted(result.findings, key=lambda f: f.sort_key)
+    prints = fingerprints(result)
     log = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -35,19 +39,26 @@ def render(result: ScanResult, style: Style) -> str:
                 "tool": {
                     "driver": {
                         "name": "dpmigrate",
+                        "fullName": f"dpmigrate {__version__}: faulty ghost clipping in Opacus training code",
                         "semanticVersion": __version__,
                         "rules": [_rule(item) for item in rules],
                     }
                 },
+                "automationDetails": {"id": "dpmigrate/"},
                 "columnKind": "unicodeCodePoints",
-                "originalUriBaseIds": {ROOT: {"description": {"text": "The folder that was scanned from."}}},
+                "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
                 "invocations": [
                     {
                         "executionSuccessful": not result.not_analysed,
-                        "toolExecutionNotifications": [_notification(item) for item in result.not_analysed],
+                        "toolExecutionNotifications": [
+                            _notification(item, result) for item in result.not_analysed
+                        ],
                     }
                 ],
-                "results": _results(findings, result, position),
+                "results": [
+                    _result(finding, result, position, prints[key_of(finding)], held.get(key_of(finding)))
+                    for finding in found
+                ],
                 "properties": {
                     "filesSeen": result.files_seen,
                     "filesAnalysed": result.files_analysed,
@@ -59,39 +70,35 @@ def render(result: ScanResult, style: Style) -> str:
     return json.dumps(log, indent=2, allow_nan=False) + "\n"
 
 
-def _results(findings: list[Finding], result: ScanResult, position: dict[str, int]) -> list[dict[str, Any]]:
-    """The findings, each with a fingerprint that outlives a change of line numbers."""
-    seen: dict[str, int] = {}
-    out = []
-    for finding in findings:
-        code = _code(finding, result)
-        content = "\0".join((finding.rule, finding.span.path, code))
-        again = seen[content] = seen.get(content, 0) + 1
-        digest = hashlib.sha256(f"{content}\0{again}".encode("utf-8", "surrogatepass")).hexdigest()
-        out.append(_result(finding, position, digest))
-    return out
-
-
-def _result(finding: Finding, position: dict[str, int], fingerprint: str) -> dict[str, Any]:
+def _result(
+    finding: Finding,
+    result: ScanResult,
+    position: dict[str, int],
+    fingerprint: str,
+    suppressed_by: SuppressedBy | None,
+) -> dict[str, Any]:
     span = finding.span
-    region = {
-        "startLine": span.line,
-        "startColumn": span.column,
-        "endLine": span.end_line,
-        "endColumn": span.end_column,
-    }
-    text = (
-        finding.message
-        if span.cell is None
-        else f"{where(span.path, span.cell, span.line)}: {finding.message}"
-    )
+    text = finding.message
+    if span.cell is None:
+        region = {
+            "startLine": span.line,
+            "startColumn": span.column,
+            "endLine": span.end_line,
+            "endColumn": span.end_column,
+        }
+    else:
+        text = f"{where(span.path, span.cell, span.line)}: {text}"
+        region = {
+            "startLine": result.file_line(span.path, span.cell, span.line),
+            "endLine": result.file_line(span.path, span.cell, span.end_line),
+        }
     answer: dict[str, Any] = {"ruleId": finding.rule}
     if finding.rule in position:
         answer["ruleIndex"] = position[finding.rule]
     answer |= {
         "level": LEVELS[finding.severity],
         "message": {"text": text},
-        "locations": [_location(span.path, span.cell, region)],
+        "locations": [_location(result, span.path, span.cell, span.line, region)],
         "partialFingerprints": {"dpmigrate/v1": fingerprint},
         "properties": {
             "certainty": finding.certainty,
@@ -103,33 +110,39 @@ def _result(finding: Finding, position: dict[str, int], fingerprint: str) -> dic
         },
     }
     if finding.because:
-        answer["relatedLocations"] = [_related(i, reason) for i, reason in enumerate(finding.because)]
+        answer["relatedLocations"] = [_related(result, i, reason) for i, reason in enumerate(finding.because)]
+    if suppressed_by is not None:
+        kind = "inSource" if suppressed_by == "comment" else "external"
+        answer["suppressions"] = [{"kind": kind, "justification": f"suppressed by {suppressed_by}"}]
     return answer
 
 
-def _location(path: str, cell: int | None, region: dict[str, int]) -> dict[str, Any]:
-    """A place. In a notebook it is the cell: the file's own lines are lines of JSON."""
-    artifact = {"uri": quote(path, errors="surrogateescape"), "uriBaseId": ROOT}
-    if cell is None:
-        return {"physicalLocation": {"artifactLocation": artifact, "region": region}}
-    return {
-        "physicalLocation": {"artifactLocation": artifact},
-        "logicalLocations": [
-            {"name": f"cell {cell + 1}", "fullyQualifiedName": f"cell {cell + 1} line {region['startLine']}"}
-        ],
+def _location(
+    result: ScanResult, path: str, cell: int | None, line: int, region: dict[str, int]
+) -> dict[str, Any]:
+    """A place, with its cell in a notebook; ``line`` counts as reports do, ``region`` as the file."""
+    uri = quote(result.from_root(path), errors="surrogateescape")
+    place: dict[str, Any] = {
+        "physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": ROOT}, "region": region}
     }
+    if cell is not None:
+        name = f"cell {cell + 1}"
+        place["logicalLocations"] = [{"name": name, "fullyQualifiedName": f"{name} line {line}"}]
+    return place
 
 
-def _related(number: int, reason: Place) -> dict[str, Any]:
-    location = _location(reason.path, reason.cell, {"startLine": reason.line})
+def _related(result: ScanResult, number: int, reason: Place) -> dict[str, Any]:
+    region = {"startLine": result.file_line(reason.path, reason.cell, reason.line)}
+    location = _location(result, reason.path, reason.cell, reason.line, region)
     return {"id": number, **location, "message": {"text": reason.text or "see here"}}
 
 
-def _notification(item: NotAnalysed) -> dict[str, Any]:
+def _notification(item: NotAnalysed, result: ScanResult) -> dict[str, Any]:
+    region = {"startLine": result.file_line(item.path, item.cell, item.line)}
     return {
         "level": "error",
         "message": {"text": f"not analysed: {item.reason}"},
-        "locations": [_location(item.path, item.cell, {"startLine": max(1, item.line)})],
+        "locations": [_location(result, item.path, item.cell, item.line, region)],
     }
 
 
@@ -141,8 +154,7 @@ def _rule(item: Advisory) -> dict[str, Any]:
         "id": item.id,
         "name": item.name,
         "shortDescription": {"text": item.summary},
-        "fullDescription": {"text": item.summary},
-        "help": {"text": item.body, "markdown": item.body},
+        "help": {"text": f"dpmigrate explain {item.id} prints the advisory.", "markdown": item.body},
         **({"helpUri": item.references[0]} if item.references else {}),
         "defaultConfiguration": {"level": LEVELS[item.severity]},
         "properties": properties,
@@ -151,9 +163,3 @@ def _rule(item: Advisory) -> dict[str, Any]:
 
 def _problem(item: Advisory) -> str:
     return "recommendation" if item.severity == "info" else item.severity
-
-
-def _code(finding: Finding, result: ScanResult) -> str:
-    """The line at fault without its indentation; empty where it is not known."""
-    lines = result.lines.get((finding.span.path, finding.span.cell), ())
-    return lines[finding.span.line - 1].strip() if finding.span.line <= len(lines) else ""

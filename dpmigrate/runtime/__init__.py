@@ -9,15 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dpmigrate.runtime.diagnose import Diagnosis, diagnose_losses
-    from dpmigrate.runtime.oracle import (
-        OracleResult,
-        batch_size,
-        clip,
-        clipped_sum,
-        per_sample_gradients,
-        split_batch,
-    )
+    from dpmigrate.runtime.batches import batch_size, split_batch
+    from dpmigrate.runtime.oracle import OracleResult, clip, clipped_sum, per_sample_gradients
     from dpmigrate.runtime.parity import assert_clipping, check_clipping
     from dpmigrate.runtime.patch import (
         PatchReport,
@@ -32,28 +25,25 @@ if TYPE_CHECKING:
 _HOMES = {
     "Check": "report_types",
     "ClippingReport": "report_types",
-    "Diagnosis": "diagnose",
     "OracleResult": "oracle",
     "PatchReport": "patch",
     "UnknownOpacus": "patch",
     "assert_clipping": "parity",
-    "batch_size": "oracle",
+    "batch_size": "batches",
     "check_clipping": "parity",
     "clip": "oracle",
     "clipped_sum": "oracle",
-    "diagnose_losses": "diagnose",
     "patch_opacus": "patch",
     "patched_opacus": "patch",
     "per_sample_gradients": "oracle",
     "probe_opacus": "patch",
-    "split_batch": "oracle",
+    "split_batch": "batches",
     "unpatch_opacus": "patch",
 }
 
 __all__ = [
     "Check",
     "ClippingReport",
-    "Diagnosis",
     "OracleResult",
     "PatchReport",
     "UnknownOpacus",
@@ -62,7 +52,6 @@ __all__ = [
     "check_clipping",
     "clip",
     "clipped_sum",
-    "diagnose_losses",
     "patch_opacus",
     "patched_opacus",
     "per_sample_gradients",

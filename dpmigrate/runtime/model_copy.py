@@ -77,7 +77,7 @@ def model_dtype(model: nn.Module) -> torch.dtype:
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
 
 
-class _NoDropout(TorchFunctionMode):
+class NoDropout(TorchFunctionMode):
     """Dropout of every kind, also where a forward calls the function, keeps everything."""
 
     _NAMES = frozenset(
@@ -104,16 +104,19 @@ def isolated(seed: int) -> Iterator[None]:
         yield
 
 
-def without_dropout(forward: Callable[[], Any]) -> AbstractContextManager[Any]:
-    """A block without dropout, where ``forward`` is seen to draw random numbers; else a plain block.
+def without_dropout(model: nn.Module) -> AbstractContextManager[Any]:
+    """A block without dropout, where the model may have some; else a plain block.
 
-    Examples sent one by one cannot meet the dropout mask that they met in the batch, so comparisons
-    are made without. The detour costs time on every torch function, hence the look first.
+    A batch with an example less meets other dropout masks. The detour costs time on every torch function,
+    hence the look first.
     """
-    before = torch.get_rng_state()
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    with torch.no_grad():
-        forward()
-    after = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    same = torch.equal(before, torch.get_rng_state()) and all(map(torch.equal, devices, after))
-    return nullcontext() if same else _NoDropout()
+    plain = all(type(m).__module__.startswith("torch.nn") for m in model.modules())
+    named = any("Dropout" in type(m).__name__ or getattr(m, "dropout", 0) for m in model.modules())
+    return nullcontext() if plain and not named else NoDropout()
+
+
+def copy_generator(generator: torch.Generator) -> torch.Generator:
+    """A generator in the same state, so that measuring does not advance the caller's."""
+    twin = torch.Generator(device=generator.device)
+    twin.set_state(generator.get_state())
+    return twin

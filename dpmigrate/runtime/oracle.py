@@ -18,21 +18,6 @@ from torch import Tensor, nn
 
 from dpmigrate.runtime.batches import batch_size, inputs_and_target, split_batch
 
-__all__ = [
-    "CLIPPING_EPSILON",
-    "LossFunction",
-    "OracleResult",
-    "batch_size",
-    "clip",
-    "clipped_sum",
-    "each_gradient",
-    "gradients",
-    "loss_per_example",
-    "per_sample_gradients",
-    "split_batch",
-    "trainable",
-]
-
 CLIPPING_EPSILON = 1e-6
 """Added to every norm before dividing, as all Opacus releases do."""
 

@@ -1,4 +1,4 @@
-"""Does ghost clipping compute what DP-SGD promises? Oracle, hooks and ghost on the same batch.
+"""Does clipping compute what DP-SGD promises? A model, criterion and batch under hooks and ghost.
 
 from dpmigrate.runtime import assert_clipping
 assert_clipping(model, nn.CrossEntropyLoss(), (x, y))
@@ -13,12 +13,10 @@ import torch
 from torch import nn
 
 from dpmigrate.runtime.batches import batch_size
-from dpmigrate.runtime.engine_checks import EngineChecks, Setting
 from dpmigrate.runtime.features import opacus_version
-from dpmigrate.runtime.limits import PARITY_LIMITS, parity_limit
-from dpmigrate.runtime.messages import numbers
-from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype, without_dropout
-from dpmigrate.runtime.oracle import LossFunction, loss_per_example
+from dpmigrate.runtime.made import Made
+from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
+from dpmigrate.runtime.oracle import LossFunction, each_gradient, loss_per_example, trainable
 from dpmigrate.runtime.report_types import (
     CHECK_NAMES,
     UNSUPPORTED,
@@ -28,10 +26,8 @@ from dpmigrate.runtime.report_types import (
     Engine,
     check_lines,
 )
+from dpmigrate.runtime.run.verdicts import median_bound
 from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGrad
-from dpmigrate.runtime.truth import Truth, median_bound
-
-MIXING_LIMITS = {torch.float32: 1e-3, torch.float64: 1e-9}
 
 
 def check_clipping(
@@ -50,10 +46,11 @@ def check_clipping(
     noise_multiplier: float = 1.0,
     noise_generator: torch.Generator | None = None,
     seed: int = 0,
+    steps: int = 1,
     checks: Collection[str] | None = None,
     dtype: torch.dtype | None = None,
 ) -> ClippingReport:
-    """Train copies of ``model`` for one logical step under the installed Opacus, and judge it.
+    """Train copies of ``model`` under the installed Opacus, and judge it as ``verify`` judges a script.
 
     ``batch`` is ``(inputs..., target)``, or anything that ``loss(model, batch) -> Tensor[B]``
     understands. ``max_grad_norm`` None puts C between the two middle per-sample norms.
@@ -62,7 +59,8 @@ def check_clipping(
     at its top (None: not at all); ``train_step(model, optimizer, criterion, batch)`` replaces the
     whole loop body by the caller's own. ``built_by``: "engine" (``make_private``), "pair" (module and
     optimizer wrapped by hand) or "adaptive" (``PrivacyEngineAdaptiveClipping``, its bound held at C).
-    ``checks`` limits what is run, by the names of the contract; ``dtype`` casts model and batch.
+    ``steps`` logical steps are made of the batch; ``checks`` limits what is run, by the names of the
+    contract; ``dtype`` casts model and batch.
 
     The model, its gradients, hooks and mode, the batch, the generator and the global random state are
     left as they were. A mode (or dtype) that this Opacus does not support yields checks with
@@ -74,63 +72,57 @@ def check_clipping(
     names = _selected(checks)
     if any(k < 1 for k in physical_batches) or not physical_batches:
         raise ValueError(f"physical_batches must be positive numbers, not {tuple(physical_batches)}")
-    twin = copy_model(model, dtype)
-    data = cast_batch(batch, dtype)
-    if batch_size(data) == 0:
+    twin, given = copy_model(model, dtype), cast_batch(batch, dtype)
+    if batch_size(given) == 0:
         raise ValueError("the batch is empty")
+    if not trainable(twin):
+        raise ValueError("the model has no trainable parameter")
     used = dtype or model_dtype(model)
-
-    def report(found: Sequence[Check], bound: float | None, measured: Sequence[Any] = ()) -> ClippingReport:
-        return ClippingReport(
-            opacus=opacus_version(),
-            torch=str(torch.__version__).split("+")[0],
-            dtype=str(used).removeprefix("torch."),
-            logical_steps=1,
-            physical_batches=tuple(physical_batches),
-            engines=tuple(Engine(None, None, mode) for mode in modes),
-            checks=tuple(found),
-            max_grad_norm=bound,
-            measurements=tuple(measured),
-        )
-
-    obstacle = _obstacle(twin, used)
-    if obstacle:
-        return report(_not_applicable(names, modes, UNSUPPORTED + obstacle), max_grad_norm)
+    bound, why = max_grad_norm, ""
     with isolated(seed):
-        evaluate = loss if loss is not None else loss_per_example(criterion, loss_reduction)
-        calm = without_dropout(lambda: evaluate(twin, data))
-        with calm:
-            truth = Truth(twin, criterion, data, loss=loss, loss_reduction=loss_reduction)
-            verdict = _input_verdict(truth, used)
-            rounding = 0.0 if verdict is not None else truth.rounding()
-        if verdict is not None:
-            return report([verdict], max_grad_norm)
-        try:
-            bound = median_bound(truth.norms) if max_grad_norm is None else float(max_grad_norm)
-        except ValueError as error:
-            return report(_not_applicable(names, modes, str(error)), None)
-        setting = Setting(
+        (loss if loss is not None else loss_per_example(criterion, loss_reduction))(twin, given)
+        why = _mixing(twin)
+        if bound is None and not why:
+            params = list(trainable(twin).values())
+            rows = each_gradient(twin, criterion, given, params, loss=loss, loss_reduction=loss_reduction)
+            norms = torch.stack([row.norm() for row in rows]).nan_to_num(1.0)
+            try:
+                bound = median_bound(norms)
+            except ValueError as error:
+                why = str(error)
+    found: list[Check] = []
+    measured = []
+    for index, mode in enumerate(modes):
+        if bound is None or why:
+            found += [Check(n, None, engine=index, detail=why) for n in CHECK_NAMES if n in names]
+            continue
+        made = Made(
+            recipe=Recipe(mode, criterion, loss, loss_reduction, zero_grad, built_by, train_step),
             model=twin,
-            batch=data,
-            truth=truth,
-            calm=calm,
-            max_grad_norm=bound,
-            given_bound=max_grad_norm is not None,
+            batch=given,
+            names=names,
+            index=index,
+            given_bound=max_grad_norm,
+            bound=float(bound),
             physical_batches=tuple(physical_batches),
-            limit=parity_limit(str(used).removeprefix("torch."), truth.width, rounding),
             noise_multiplier=noise_multiplier,
             noise_generator=noise_generator,
             seed=seed,
-            names=names,
+            steps=steps,
         )
-        found: list[Check] = []
-        measured = []
-        for index, mode in enumerate(modes):
-            recipe = Recipe(mode, criterion, loss, loss_reduction, zero_grad, built_by, train_step)
-            engine = EngineChecks(setting, recipe, index)
-            found.extend(engine.run())
-            measured.extend(engine.measurements)
-    return report(found, bound, measured)
+        found += made.run()
+        measured += made.measurements
+    return ClippingReport(
+        opacus=opacus_version(),
+        torch=str(torch.__version__).split("+")[0],
+        dtype=str(used).removeprefix("torch."),
+        logical_steps=steps,
+        physical_batches=tuple(physical_batches),
+        engines=tuple(Engine(None, None, mode) for mode in modes),
+        checks=tuple(found),
+        max_grad_norm=bound,
+        measurements=tuple(measured),
+    )
 
 
 def assert_clipping(
@@ -161,6 +153,17 @@ def assert_clipping(
     return report
 
 
+def _mixing(model: nn.Module) -> str:
+    """Why no per-sample gradient exists at all; empty where one does."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            return (
+                f"{UNSUPPORTED}layer {name or 'of the model'} ({type(module).__name__}) mixes the examples "
+                "of a batch, so that no per-sample gradient exists: use GroupNorm or LayerNorm"
+            )
+    return ""
+
+
 def _selected(checks: Collection[str] | None) -> frozenset[CheckName]:
     if checks is None:
         return frozenset(CHECK_NAMES)
@@ -169,46 +172,3 @@ def _selected(checks: Collection[str] | None) -> frozenset[CheckName]:
     if unknown:
         raise ValueError(f"unknown check {', '.join(sorted(unknown))}; known: {', '.join(CHECK_NAMES)}")
     return frozenset(name for name in CHECK_NAMES if name in wanted)
-
-
-def _obstacle(model: nn.Module, dtype: torch.dtype) -> str:
-    """Why no per-sample gradient can be judged at all; empty where it can."""
-    if str(dtype).removeprefix("torch.") not in PARITY_LIMITS:
-        return f"parity limits are known for float32 and float64, not {str(dtype).removeprefix('torch.')}"
-    for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            return (
-                f"layer {name or 'of the model'} ({type(module).__name__}) mixes the examples of a batch, so "
-                "that no per-sample gradient exists: use GroupNorm or LayerNorm"
-            )
-    return ""
-
-
-def _input_verdict(truth: Truth, dtype: torch.dtype) -> Check | None:
-    """A failing check where the model and batch themselves rule out a comparison."""
-    broken = truth.nonfinite_examples()
-    if broken:
-        layers = [n for n, norms in truth.parameter_norms.items() if not bool(torch.isfinite(norms).all())]
-        return Check(
-            "parity-norms",
-            False,
-            detail=f"NaN or infinity in the gradient of examples {numbers(broken)} "
-            f"({', '.join(layers[:5])}): nothing else can be judged",
-        )
-    mixing = truth.mixing_error()
-    if mixing is not None and not mixing <= MIXING_LIMITS[dtype]:
-        return Check(
-            "parity-clipped-sum",
-            False,
-            mixing,
-            MIXING_LIMITS[dtype],
-            detail="the loss of an example changes with the other examples of the batch (relative change of "
-            "the loss): no per-sample gradient exists, or the forward pass draws random numbers",
-        )
-    return None
-
-
-def _not_applicable(names: Collection[CheckName], modes: Sequence[str], why: str) -> list[Check]:
-    return [
-        Check(n, None, engine=i, detail=why) for i in range(len(modes)) for n in CHECK_NAMES if n in names
-    ]

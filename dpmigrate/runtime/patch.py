@@ -18,18 +18,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dpmigrate.runtime.features import opacus_version
-from dpmigrate.runtime.patch_parts import PARTS, Part, Replacement, UnknownOpacus
-
-__all__ = [
-    "PartReport",
-    "PatchReport",
-    "UnknownOpacus",
-    "part_names",
-    "patch_opacus",
-    "patched_opacus",
-    "probe_opacus",
-    "unpatch_opacus",
-]
+from dpmigrate.runtime.patch_parts import PARTS, Part, Replacement
+from dpmigrate.runtime.patch_parts import UnknownOpacus as UnknownOpacus
 
 State = Literal["patched", "already-patched", "right", "wrong", "absent"]
 

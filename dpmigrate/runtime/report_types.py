@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 CheckName = Literal[
@@ -54,15 +54,7 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """The CHECK object of the JSON contract."""
-        return {
-            "name": self.name,
-            "passed": self.passed,
-            "value": finite_or_none(self.value),
-            "limit": finite_or_none(self.limit),
-            "rule": self.rule,
-            "engine": self.engine,
-            "detail": self.detail,
-        }
+        return asdict(self) | {"value": finite_or_none(self.value), "limit": finite_or_none(self.limit)}
 
 
 @dataclass(frozen=True)
@@ -72,10 +64,6 @@ class Engine:
     path: str | None
     line: int | None
     mode: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The engine as the JSON contract has it."""
-        return {"path": self.path, "line": self.line, "mode": self.mode}
 
 
 @dataclass(frozen=True)
@@ -96,10 +84,7 @@ class Measurement:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; non-finite values become null."""
-        return {
-            "engine": self.engine,
-            "mode": self.mode,
-            "physical_batches": self.physical_batches,
+        return asdict(self) | {
             "relative_error": finite_or_none(self.relative_error),
             "norms": [finite_or_none(v) for v in self.norms],
             "oracle_norms": [finite_or_none(v) for v in self.oracle_norms],
@@ -151,7 +136,7 @@ class ClippingReport:
             "dtype": self.dtype,
             "logical_steps": self.logical_steps,
             "physical_batches": list(self.physical_batches),
-            "engines": [e.to_dict() for e in self.engines],
+            "engines": [asdict(e) for e in self.engines],
             "files": [{"path": path, "sha256": digest} for path, digest in self.files],
             "checks": [c.to_dict() for c in self.checks],
             "max_grad_norm": finite_or_none(self.max_grad_norm),

@@ -1,4 +1,4 @@
-"""A training run under the caller's Opacus, kept alive so that many logical steps can be measured.
+"""A training run of a model, criterion and batch that the caller hands over.
 
 Everything goes the way that a training script goes: ``make_private`` (or the hand-made pair), the
 real ``BatchMemoryManager``, the two backward passes as the release at hand spells them.
@@ -49,24 +49,8 @@ class Recipe:
         return self.mode.startswith("ghost")
 
 
-@dataclass
-class StepResult:
-    """One logical step. ``clipped_sum`` is what received the noise, ``noise`` what was added to it
-    (float64, by parameter name); ``norms`` are per example, ``[B]``, as Opacus computed them, and
-    ``parameter_norms`` the same by parameter; all None or empty where the mode does not tell.
-    """
-
-    clipped_sum: dict[str, Tensor]
-    noise: dict[str, Tensor]
-    change: dict[str, Tensor]
-    norms: Tensor | None
-    parameter_norms: dict[str, Tensor]
-    steps: int
-    sizes: tuple[int, ...]
-
-
 class Session:
-    """A wrapped copy of the model with its DP optimizer; parameters return to their start after each run."""
+    """A wrapped copy of the model with its DP optimizer, on which logical steps are made."""
 
     def __init__(
         self,
@@ -77,73 +61,36 @@ class Session:
         max_grad_norm: float,
         noise_multiplier: float = 0.0,
         noise_generator: torch.Generator | None = None,
+        lr: float = 1.0,
     ) -> None:
         """Wrap a copy of ``model``; whatever Opacus raises about it comes through."""
         self.recipe = recipe
-        self.module = copy_model(model)
-        self.names = {id(p): name for name, p in self.module.named_parameters()}
-        self.start = {name: p.detach().clone() for name, p in self.module.named_parameters()}
-        self.expected_batch_size = expected_batch_size
-        raw = torch.optim.SGD(self.module.parameters(), lr=0.0)
+        module = copy_model(model)
+        raw = torch.optim.SGD(module.parameters(), lr=lr)
         build = _by_hand if recipe.built_by == "pair" else _by_engine
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.model, self.optimizer, self.criterion = build(
                 recipe,
-                self.module,
+                module,
                 raw,
                 size=expected_batch_size,
                 max_grad_norm=max_grad_norm,
                 noise_multiplier=noise_multiplier,
                 generator=noise_generator,
             )
-        self._steps: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
-        self.optimizer.attach_step_hook(self._record)
 
-    def set_max_grad_norm(self, max_grad_norm: float) -> None:
-        """Clip at this bound, whatever ``make_private`` handed to the model."""
-        if self.recipe.ghost:
-            self.model.max_grad_norm = max_grad_norm
-        self.optimizer.max_grad_norm = max_grad_norm
-
-    def run(self, batch: Any, max_physical: int | None = None, *, lr: float = 0.0) -> StepResult:
-        """One logical step over ``batch``, in physical batches of at most ``max_physical`` examples.
-
-        ``lr`` is the learning rate of plain SGD for this step.
-        """
-        self._reset(lr)
-        count = batch_size(batch)
+    def run(self, batch: Any, max_physical: int | None = None) -> None:
+        """One logical step over ``batch``, in physical batches of at most ``max_physical`` examples."""
         loader: DataLoader[int] = DataLoader(
-            range(count),  # type: ignore[arg-type]
-            batch_size=max(count, 1),
+            range(batch_size(batch)),  # type: ignore[arg-type]
+            batch_size=max(batch_size(batch), 1),
             collate_fn=lambda indices: take(batch, indices),
         )
-        norms: list[dict[str, Tensor]] = []
-        sizes: list[int] = []
         with warnings.catch_warnings(), self._physical(loader, max_physical) as parts:
             warnings.simplefilter("ignore")
             for part in parts:
-                sizes.append(batch_size(part))
-                norms.append(self._loop_body(part))
-        change = {n: (p.detach() - self.start[n]).double().cpu() for n, p in self.module.named_parameters()}
-        by_parameter = _concatenate(norms)
-        whole = torch.stack(list(by_parameter.values())).norm(dim=0) if by_parameter else None
-        clipped, noise = self._steps[-1] if self._steps else ({}, {})
-        return StepResult(clipped, noise, change, whole, by_parameter, len(self._steps), tuple(sizes))
-
-    def _reset(self, lr: float) -> None:
-        self._steps.clear()
-        with torch.no_grad():
-            for name, p in self.module.named_parameters():
-                p.copy_(self.start[name])
-                p.grad = None
-                for attribute in ("summed_grad", "grad_sample"):
-                    if hasattr(p, attribute):
-                        setattr(p, attribute, None)
-        self.optimizer._step_skip_queue.clear()
-        self.optimizer._is_last_step_skipped = False
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+                self._loop_body(part)
 
     @contextmanager
     def _physical(self, loader: DataLoader[int], max_physical: int | None) -> Iterator[Any]:
@@ -157,31 +104,14 @@ class Session:
         ) as parts:
             yield parts
 
-    def _loop_body(self, part: Any) -> dict[str, Tensor]:
+    def _loop_body(self, part: Any) -> None:
         if self.recipe.train_step is not None:
-            seen: dict[str, Tensor] = {}
-            self._look_at_norms_in_step(seen)
-            try:
-                self.recipe.train_step(self.model, self.optimizer, self.criterion, part)
-            finally:
-                del self.optimizer.pre_step
-            return seen
+            self.recipe.train_step(self.model, self.optimizer, self.criterion, part)
+            return
         if self.recipe.zero_grad is not None:
             self.optimizer.zero_grad(self.recipe.zero_grad == "set-to-none")
         self._backward(part)
-        norms = self._norms()
         self.optimizer.step()
-        return norms
-
-    def _look_at_norms_in_step(self, seen: dict[str, Tensor]) -> None:
-        """Note the norms when the user's own loop body calls ``optimizer.step()``."""
-        pre_step = type(self.optimizer).pre_step
-
-        def look(*args: Any, **kwargs: Any) -> Any:
-            seen.update(self._norms())
-            return pre_step(self.optimizer, *args, **kwargs)
-
-        self.optimizer.pre_step = look
 
     def _backward(self, part: Any) -> None:
         recipe = self.recipe
@@ -198,26 +128,6 @@ class Session:
             ghost_backward(self.model, self.optimizer, value, recipe.loss_reduction)
         else:
             value.backward()
-
-    def _norms(self) -> dict[str, Tensor]:
-        """Norms of the physical batch at hand, ``[b]`` by parameter, as Opacus has them now."""
-        found: dict[str, Tensor] = {}
-        for p in self.optimizer.params:
-            norm = getattr(p, "_norm_sample", None) if self.recipe.ghost else _sample_norms(p)
-            if norm is None:
-                return {}
-            found[self.names[id(p)]] = norm.detach().reshape(-1).double().cpu()
-        return found
-
-    def _record(self, optimizer: Any) -> None:
-        """Step hook: note what received the noise, and the noise (undoing the scaling by B)."""
-        scale = self.expected_batch_size if self.recipe.loss_reduction == "mean" else 1
-        clipped, noise = {}, {}
-        for p in optimizer.params:
-            name = self.names[id(p)]
-            clipped[name] = p.summed_grad.detach().double().cpu().clone()
-            noise[name] = p.grad.detach().double().cpu() * scale - clipped[name]
-        self._steps.append((clipped, noise))
 
 
 def ghost_backward(model: Any, optimizer: Any, losses: Tensor, loss_reduction: str) -> None:
@@ -331,18 +241,3 @@ def _by_hand(
 def _criterion_of_loop(recipe: Recipe) -> Any:
     """The criterion that the loop body calls where Opacus wraps none: vector-valued for two passes."""
     return copy_criterion(recipe.criterion, "none" if recipe.ghost else recipe.loss_reduction)
-
-
-def _sample_norms(p: Tensor) -> Tensor | None:
-    sample = getattr(p, "grad_sample", None)
-    if not isinstance(sample, Tensor):
-        return None
-    norms: Tensor = sample.reshape(len(sample), -1).norm(2, dim=-1)
-    return norms
-
-
-def _concatenate(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Norms of all physical batches in order; empty where some batch has none."""
-    if not parts or any(set(part) != set(parts[0]) for part in parts):
-        return {}
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

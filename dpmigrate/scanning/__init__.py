@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.model import Certainty, Finding, NotAnalysed, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
-from dpmigrate.scanning.shares import Share, judge_shared, usable_cores
+from dpmigrate.scanning.offering import Cluster, Offer, clusters, offers
+from dpmigrate.scanning.shares import Share, Told, each, join, usable_cores
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dpmigrate.analysis.components import Group
+    from dpmigrate.scanning.answers import Answers
     from dpmigrate.scanning.baseline import Entry
+
+
+def _nobody(done: int, total: int) -> None:
+    """Hears how far a scan is where nobody asks."""
 
 
 def scan(
@@ -37,6 +43,8 @@ def scan(
     baseline: Sequence[Entry] = (),
     diff_base: str | None = None,
     stdin_filename: str | None = None,
+    cache: str | Path | None = None,
+    told: Told = _nobody,
 ) -> ScanResult:
     """Find faulty ghost clipping below some paths, without running any of the code.
 
@@ -46,8 +54,9 @@ def scan(
     ``cwd``). With ``stdin_filename`` it stands for that file of its project, be it there yet or not.
     ``settings`` stand for all of these but ``stdin``, and have each file's own configuration
     read, which is not done otherwise. ``baseline`` are findings that are known and not reported;
-    with ``diff_base``, a git revision, only what stands on lines that have changed since is. Raises
-    UsageError for a path that does not exist and a wrong option.
+    with ``diff_base``, a git revision, only what stands on lines that have changed since is. ``cache`` is a
+    folder that keeps answers from one scan to the next; ``told`` hears how many parts, of how many, are
+    done. Raises UsageError for a path that does not exist and a wrong option.
     """
     options = settings or given_settings(cwd, select, ignore, opacus, min_certainty, exclude, exclude_base)
     if stdin is not None and stdin_filename is not None:
@@ -57,24 +66,17 @@ def scan(
         workspace = discover([] if stdin is not None else list(paths), options)
         project = survey(workspace, stdin)
     check_rules(options)
-    with paused_collector():
-        if project.seeds:
-            cores = jobs or workspace.config.jobs or usable_cores()
-            found = judge_shared(project, groups(project), cores, _share)
-        else:
-            found = _share(project, ())
-    result = ScanResult(
-        root=workspace.display(workspace.root),
-        files_seen=project.seen,
-        files_analysed=len(found.analysed),
-        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line))),
-        cut_short=tuple(sorted(found.cut_short)),
+    options.check_patterns()
+    answers = None
+    if cache is not None and project.seeds and not project.overlay:
+        from dpmigrate.scanning.answers import Answers
+
+        answers = Answers(str(cache), project)
+    result = answers.of_all() if answers is not None else None
+    if result is None:
+        result = _judged(project, answers, jobs or workspace.config.jobs or usable_cores(), told)
+    result = result._replace(
         warnings=() if stdin is not None else workspace.warnings,
-        runs=tuple(found.runs),
-        findings=tuple(found.findings),
-        suppressed=tuple(found.suppressed),
-        lines=found.lines,
-        file_lines=found.file_lines,
         empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
         cwd=workspace.cwd.replace(os.sep, "/"),
     )
@@ -82,19 +84,62 @@ def scan(
         from dpmigrate.scanning.sifting import sifted
 
         result = sifted(result, workspace, baseline, diff_base)
-    return result._replace(findings=tuple(_offered(project, result)))
+    return result
 
 
-def _offered(project: Project, result: ScanResult) -> Sequence[Finding]:
-    """The findings with the fixes that are really made of this tree."""
-    if all(f.fix is None for f in result.findings):
-        return result.findings
-    if "-" in project.seeds:
-        return [f._replace(fix=None) for f in result.findings]  # there is no file to mend
-    from dpmigrate.fixing.offers import with_offers
-
+def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) -> ScanResult:
+    """What there is to say of a surveyed project, group by group, those of ``answers`` without a look."""
+    of_groups: dict[Group, Share] = {}
+    chosen: Sequence[Group] = ()
     with paused_collector():
-        return with_offers(result.findings, result.runs, project)
+        nothing = _share(project, ())
+        if project.seeds:
+            chosen = groups(project)
+            if answers is not None:
+                of_groups = answers.of_groups(chosen)
+            missing = [group for group in chosen if group not in of_groups]
+            of_groups.update(each(project, missing, jobs, _of_group, told))
+        found = join([nothing, *(of_groups[group] for group in chosen)])
+        pending = () if "-" in project.seeds else clusters(project, chosen, found.findings)
+        made = {} if answers is None else answers.of_clusters(pending, of_groups)
+        made.update(each(project, [c for c in pending if c not in made], jobs, offers, told))
+    result = ScanResult(
+        root=project.workspace.display(project.workspace.root),
+        files_seen=project.seen,
+        files_analysed=len(found.analysed),
+        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line, n.reason))),
+        cut_short=tuple(sorted(found.cut_short)),
+        runs=tuple(found.runs),
+        findings=_with_offers(found.findings, made),
+        suppressed=tuple(found.suppressed),
+        lines=found.lines,
+        file_lines=found.file_lines,
+        analysed=tuple(sorted(found.analysed)),
+    )
+    if answers is not None:
+        answers.keep(of_groups, made, result)
+    return result
+
+
+def _of_group(project: Project, group: Group) -> Share:
+    """One group of modules, analysed and judged as if there were no other."""
+    return _share(project.afresh(), (group,))
+
+
+def _with_offers(
+    findings: Sequence[Finding], made: Mapping[Cluster, tuple[Offer, ...]]
+) -> tuple[Finding, ...]:
+    """The findings with the fixes that are really made of this tree; nothing mends standard input."""
+    known = {
+        id(finding): offer
+        for cluster, of_cluster in made.items()
+        for finding, offer in zip(cluster.findings, of_cluster, strict=True)
+    }
+    nothing = Offer(None, None)
+    return tuple(
+        f if f.fix is None else f._replace(**known.get(id(f), nothing._replace(by_hand=f.by_hand))._asdict())
+        for f in findings
+    )
 
 
 def _share(project: Project, chosen: Sequence[Group]) -> Share:
@@ -113,6 +158,7 @@ def _share(project: Project, chosen: Sequence[Group]) -> Share:
         tuple(project.cut_short),
         found.used_ignores,
         found.unused_ignores,
+        project.asked,
         {place: lines for place in places if (lines := project.lines(*place))},
         {
             (path, cell): numbers

@@ -1,22 +1,21 @@
-"""One scan in several processes: each takes some components of the project, the answers are joined.
+"""One scan in parts: each group of modules is judged by itself, in several processes, and the answers joined.
 
-The result is the same, byte for byte, as that of one process: components have nothing to do
-with one another, and what several of them say of one dependency pin is settled as the matching
-itself settles it.
+The result is the same, byte for byte, in whatever order they come: groups have nothing to do with one
+another, and what several of them say of one dependency pin is settled as the matching itself settles it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span, Suppressed
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
     from dpmigrate.project import Project
 
 WORTH_SHARING = 400_000
@@ -36,40 +35,69 @@ class Share(NamedTuple):
     """Path and line of ignore comments that suppressed something."""
     unused_ignores: frozenset[Span] = frozenset()
     """The findings that are about a comment which suppressed nothing here."""
+    asked: frozenset[str] = frozenset()
+    """Keys of the files whose text or tree the analysis asked for."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     file_lines: Mapping[tuple[str, int], tuple[int, ...]] = MappingProxyType({})
 
 
-Judge = Callable[["Project", Sequence["Group"]], Share]
-"""Analyses some groups of modules of a surveyed project and says what there is."""
+class Sized(Protocol):
+    """A part of a project that is worked on by itself; hashable."""
 
-_task: tuple[Project, Judge] | None = None
+    @property
+    def size(self) -> int:
+        """The number of its modules."""
 
 
-def _begin(project: Project, judge: Judge) -> None:
+Part = TypeVar("Part", bound=Sized)
+Answer = TypeVar("Answer")
+Work = Callable[["Project", Part], Answer]
+"""What is done with one part of a surveyed project."""
+Told = Callable[[int, int], None]
+"""Hears how many parts of how many are done."""
+
+_task: tuple[Project, Work[Any, Any]] | None = None
+
+
+def _begin(project: Project, work: Work[Any, Any]) -> None:
     global _task
-    _task = project, judge
+    _task = project, work
 
 
-def _work(chosen: Sequence[Group]) -> Share:
+def _done(part: Any) -> Any:
     assert _task is not None
-    project, judge = _task
-    return judge(project, chosen)
+    project, work = _task
+    return work(project, part)
 
 
-def judge_shared(project: Project, chosen: list[Group], jobs: int, judge: Judge) -> Share:
-    """Judge every group in up to ``jobs`` processes, in this one when that is not worth their start."""
-    size = sum(map(len, project.seeds.values()))
-    if jobs < 2 or len(chosen) < 2 or size < WORTH_SHARING:
-        return judge(project, chosen)
-    bins = _balanced(chosen, min(jobs, len(chosen)))
-    from concurrent.futures import ProcessPoolExecutor
+def each(
+    project: Project,
+    parts: Sequence[Part],
+    jobs: int,
+    work: Work[Part, Answer],
+    told: Told,
+) -> Iterator[tuple[Part, Answer]]:
+    """Do the work on every part by itself in up to ``jobs`` processes, in this one where that is quicker.
+
+    Answers come as they are ready.
+    """
+    if jobs < 2 or len(parts) < 2 or sum(map(len, project.seeds.values())) < WORTH_SHARING:
+        for done, part in enumerate(parts):
+            told(done, len(parts))
+            yield part, work(project, part)
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
     # Forked children have what is read and imported so far; elsewhere that is neither safe nor there.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(len(bins), context, _begin, (project, judge)) as pool:
-        return join(list(pool.map(_work, bins)))
+    with ProcessPoolExecutor(min(jobs, len(parts)), context, _begin, (project, work)) as pool:
+        # The largest first, so that none of them is left to one process at the end.
+        ordered = sorted(parts, key=lambda part: part.size, reverse=True)
+        pending = {pool.submit(_done, part): part for part in ordered}
+        for done, answer in enumerate(as_completed(pending)):
+            told(done, len(parts))
+            yield pending[answer], answer.result()
 
 
 def usable_cores() -> int:
@@ -79,14 +107,6 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _balanced(chosen: Iterable[Group], count: int) -> list[list[Group]]:
-    """The groups in ``count`` bins of about as many modules."""
-    bins: list[list[Group]] = [[] for _ in range(count)]
-    for group in sorted(chosen, key=lambda g: len(g.members), reverse=True):
-        min(bins, key=lambda held: sum(len(g.members) for g in held)).append(group)
-    return bins
-
-
 def join(shares: Sequence[Share]) -> Share:
     """One answer out of several."""
     placed = sorted(
@@ -94,6 +114,7 @@ def join(shares: Sequence[Share]) -> Share:
         key=lambda found: (found[2].path, -1 if found[2].cell is None else found[2].cell, found[2].line),
     )
     number = {(s, i): n for n, (s, i, _) in enumerate(placed)}
+    runs = [run for _, _, run in placed]
     used = frozenset[tuple[str, int]]().union(*(share.used_ignores for share in shares))
     merged: dict[tuple[object, ...], Finding] = {}
     kept_back: dict[tuple[object, ...], Suppressed] = {}
@@ -105,15 +126,16 @@ def join(shares: Sequence[Share]) -> Share:
             finding = _numbered(finding, s, number)
             key = (finding.rule, finding.span)
             old = merged.get(key)
-            merged[key] = finding if old is None else min(old, finding, key=_surest_first)
+            # Runs are numbered in the order of their places, also those that the given paths leave out.
+            merged[key] = finding if old is None else min(old, finding, key=partial(_surest_first, runs))
         for held in share.suppressed:
             finding = _numbered(held.finding, s, number)
             key = (finding.rule, finding.span)
             known = kept_back.get(key)
-            if known is None or _surest_first(finding) < _surest_first(known.finding):
+            if known is None or _surest_first(runs, finding) < _surest_first(runs, known.finding):
                 kept_back[key] = Suppressed(finding, held.by)
     return Share(
-        runs=[run for _, _, run in placed],
+        runs=runs,
         findings=sorted(merged.values(), key=lambda f: f.sort_key),
         suppressed=sorted(kept_back.values(), key=lambda held: held.finding.sort_key),
         not_analysed=list(dict.fromkeys(n for share in shares for n in share.not_analysed)),
@@ -123,6 +145,7 @@ def join(shares: Sequence[Share]) -> Share:
         unused_ignores=frozenset[Span]().union(*(share.unused_ignores for share in shares)),
         lines={key: lines for share in shares for key, lines in share.lines.items()},
         file_lines={key: lines for share in shares for key, lines in share.file_lines.items()},
+        asked=frozenset[str]().union(*(share.asked for share in shares)),
     )
 
 
@@ -131,5 +154,8 @@ def _numbered(finding: Finding, share: int, number: Mapping[tuple[int, int], int
     return finding if finding.run is None else finding._replace(run=number[share, finding.run])
 
 
-def _surest_first(finding: Finding) -> tuple[bool, int]:
-    return finding.certainty == "possible", -1 if finding.run is None else finding.run
+def _surest_first(runs: Sequence[Run], finding: Finding) -> tuple[bool, str, int, int]:
+    made = finding.run_elsewhere if finding.run is None else runs[finding.run]
+    if made is None:
+        return finding.certainty == "possible", "", -1, -1
+    return finding.certainty == "possible", made.path, -1 if made.cell is None else made.cell, made.line

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,14 @@ class Workspace:
         self.not_analysed = tuple(not_analysed)
         self._named = frozenset(target_files)
         self._inside = tuple(folder.rstrip("/") + "/" for folder in target_folders)
+
+    def widened(self) -> Workspace:
+        """The same files, all of which may be reported and written."""
+        other = copy(self)
+        other.target_folders = self.roots
+        other._inside = tuple(root.rstrip("/") + "/" for root in self.roots)
+        other.__dict__.pop("targets", None)
+        return other
 
     @property
     def root(self) -> str:

@@ -128,6 +128,12 @@ class Settings:
             self._patterns[key] = Gitignore(os.path.realpath(base).rstrip("/") + "/", patterns, warn=warn)
         return self._patterns[key].ignored(path)
 
+    def check_patterns(self) -> None:
+        """Have the patterns of ``per-file-ignores`` read, so that one without meaning is told of always."""
+        for config in tuple(self.configs()):
+            for pattern, _ in config.per_file_ignores:
+                self.matches(config, (pattern.removeprefix("!"),), config.path or self.cwd)
+
     def check(self, paths: Iterable[str]) -> None:
         """Read every pyproject.toml among some absolute paths, so that a wrong one is told of at once."""
         if self._only is None:

@@ -54,6 +54,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run a command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     for name in ("NO_COLOR", "FORCE_COLOR", "DPMIGRATE_DEBUG"):
         monkeypatch.delenv(name, raising=False)
 
@@ -81,4 +82,11 @@ def finding(severity: str = "error", certainty: str = "definite", rule: str = "D
 
 def scanned(*findings: Finding, not_analysed: tuple[NotAnalysed, ...] = ()) -> ScanResult:
     """The result of a scan of one file that found `findings`."""
-    return ScanResult(root=".", files_seen=1, files_analysed=1, findings=findings, not_analysed=not_analysed)
+    return ScanResult(
+        root=".",
+        files_seen=1,
+        files_analysed=1,
+        findings=findings,
+        not_analysed=not_analysed,
+        analysed=("train.py",),
+    )

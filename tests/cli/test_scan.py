@@ -27,6 +27,7 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
     run("scan")
     (call,) = api.calls
     settings = call.pop("settings")
+    assert call.pop("told") is not None
     assert call == {
         "paths": (".",),
         "jobs": None,
@@ -34,9 +35,17 @@ def test_defaults(run: Run, api: FakeApi, tmp_path: Path) -> None:
         "stdin_filename": None,
         "baseline": (),
         "diff_base": None,
+        "cache": str(tmp_path / "xdg" / "dpmigrate"),
     }
     assert settings.cwd == str(tmp_path)
     assert settings.given == Config()
+
+
+def test_answers_are_kept_where_asked(run: Run, api: FakeApi) -> None:
+    run("scan", "--cache-dir", "kept")
+    run("scan", "--no-cache")
+    assert [call["cache"] for call in api.calls] == ["kept", None]
+    assert run("scan", "--no-cache", "--cache-dir", "kept").status == 2
 
 
 @pytest.mark.parametrize(

@@ -92,5 +92,6 @@ def result() -> ScanResult:
         not_analysed=(NotAnalysed("broken.py", 3, "syntax error: invalid syntax"),),
         runs=(ghost, hooks),
         findings=(unwrapped, memory_manager, unseeded),
+        analysed=("baseline.py", "study.ipynb", "train.py", *(f"module{n}.py" for n in range(6))),
         lines={("train.py", None): TRAIN, ("study.ipynb", 2): ("import torch",)},
     )

@@ -25,6 +25,7 @@ reported = "default"
 
 [fix]
 applicability = "safe"
+strategies = ["upgrade"]
 summary = "take the new API"
 
 [match]

@@ -17,7 +17,8 @@ def test_no_finding_is_no_output(empty: ScanResult) -> None:
 
 def test_each_finding_and_each_failure_is_one_command(result: ScanResult) -> None:
     assert commands(result) == [
-        "::notice file=study.ipynb,title=DPM203 unseeded-run::study.ipynb cell 3 line 1: no seed at all"
+        "::notice file=study.ipynb,line=1,endLine=1,title=DPM203 unseeded-run::"
+        "study.ipynb cell 3 line 1: no seed at all"
         "%0Afix [unsafe]: one generator each, from the project's own seed",
         "::error file=train.py,line=5,endLine=6,title=DPM101 ghost-batch-memory-manager::"
         "ghost clipping under BatchMemoryManager with Opacus 1.5.2 (possible)"

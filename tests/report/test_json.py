@@ -25,10 +25,18 @@ def test_no_finding_is_a_whole_document(empty: ScanResult) -> None:
         "schema": 1,
         "dpmigrate": "0.1.0",
         "root": ".",
-        "files": {"seen": 3, "analysed": 0, "not_analysed": [], "warnings": [], "cut_short": []},
+        "files": {
+            "seen": 3,
+            "analysed": 0,
+            "not_analysed": [],
+            "analysed_paths": [],
+            "warnings": [],
+            "cut_short": [],
+        },
         "runs": [],
         "findings": [],
         "suppressed": [],
+        "elsewhere": [],
     }
 
 

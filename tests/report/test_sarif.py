@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft4Validator
+
 from dpmigrate.advisories.catalogue import advisories
-from dpmigrate.model import ScanResult, Span
+from dpmigrate.model import ScanResult, Span, Suppressed
 from dpmigrate.report import render
 from dpmigrate.report.style import Style
+
+PUBLISHED = json.loads(
+    (Path(__file__).parent / "data" / "sarif-schema-2.1.0.json").read_text(encoding="utf-8")
+)
+"""The schema of OASIS, errata 01."""
 
 
 def run_of(result: ScanResult) -> Any:
@@ -24,13 +32,53 @@ def test_no_finding_is_a_run_without_results(empty: ScanResult) -> None:
     assert run["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
 
 
-def test_every_advisory_is_a_rule_with_its_prose(empty: ScanResult) -> None:
-    rules = run_of(empty)["tool"]["driver"]["rules"]
+def test_the_advisory_of_every_result_is_a_rule_with_its_prose_once(result: ScanResult) -> None:
+    everything = tuple(
+        result.findings[0]._replace(rule=item.id, name=item.name, span=Span("a.py", i, 1, i, 2))
+        for i, item in enumerate(advisories(), 1)
+    )
+    whole = result._replace(findings=everything)
+    rules = run_of(whole)["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == [item.id for item in advisories()]
     for rule, item in zip(rules, advisories(), strict=True):
         assert rule["shortDescription"]["text"] == item.summary
         assert rule["help"]["markdown"] == item.body
         assert rule["defaultConfiguration"]["level"] in ("error", "warning", "note")
+        assert render("sarif", whole, Style()).count(json.dumps(item.body)) == 1
+    rules = run_of(result)["tool"]["driver"]["rules"]
+    assert {rule["id"] for rule in rules} == {finding.rule for finding in result.findings}
+
+
+def test_it_has_the_form_of_the_published_schema(result: ScanResult, empty: ScanResult) -> None:
+    held = Suppressed(result.findings[0]._replace(span=Span("held.py", 1, 1, 1, 2)), "comment")
+    for given in (empty, result, result._replace(suppressed=(held,), cwd="/p/q", root="..")):
+        Draft4Validator(PUBLISHED).validate(json.loads(render("sarif", given, Style())))
+
+
+def test_paths_are_relative_to_the_root_whatever_the_folder(result: ScanResult) -> None:
+    below = result._replace(cwd="/p/pkg/src", root="../..")
+    (answer, *_) = [r for r in run_of(below)["results"] if r["ruleId"] == "DPM101"]
+    assert answer["locations"][0]["physicalLocation"]["artifactLocation"] == {
+        "uri": "pkg/src/train.py",
+        "uriBaseId": "SRCROOT",
+    }
+    outside = [p["physicalLocation"]["artifactLocation"]["uri"] for p in answer["relatedLocations"]]
+    assert outside == ["pkg/src/train.py", "pkg/src/requirements.txt"]
+
+
+def test_what_is_suppressed_is_a_result_that_says_so(result: ScanResult) -> None:
+    first, *rest = result.findings
+    for by, kind in (("comment", "inSource"), ("baseline", "external"), ("configuration", "external")):
+        held = result._replace(findings=tuple(rest), suppressed=(Suppressed(first, by),))
+        answers = {r["ruleId"]: r.get("suppressions") for r in run_of(held)["results"]}
+        assert answers[first.rule] == [{"kind": kind, "justification": f"suppressed by {by}"}]
+        assert [answers[finding.rule] for finding in rest] == [None] * len(rest)
+
+
+def test_the_tool_and_the_analysis_are_named(empty: ScanResult) -> None:
+    run = run_of(empty)
+    assert run["tool"]["driver"]["fullName"].startswith("dpmigrate 0.")
+    assert run["automationDetails"] == {"id": "dpmigrate/"}
 
 
 def test_a_result_refers_to_its_rule_by_number(result: ScanResult) -> None:
@@ -57,11 +105,12 @@ def test_a_result_has_its_region_and_its_reasons(result: ScanResult) -> None:
     assert answer["properties"]["fix"]["applicability"] == "safe"
 
 
-def test_a_place_in_a_notebook_is_its_cell(result: ScanResult) -> None:
-    answer = next(item for item in run_of(result)["results"] if item["ruleId"] == "DPM203")
+def test_a_place_in_a_notebook_is_the_line_of_the_file_and_its_cell(result: ScanResult) -> None:
+    placed = result._replace(file_lines={("study.ipynb", 2): (21, 22)})
+    answer = next(item for item in run_of(placed)["results"] if item["ruleId"] == "DPM203")
     assert answer["message"]["text"] == "study.ipynb cell 3 line 1: no seed at all"
     location = answer["locations"][0]
-    assert "region" not in location["physicalLocation"]
+    assert location["physicalLocation"]["region"] == {"startLine": 21, "endLine": 21}
     assert location["logicalLocations"][0]["name"] == "cell 3"
 
 

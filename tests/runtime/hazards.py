@@ -25,7 +25,7 @@ BEFORE_154 = frozenset(KNOWN[:4])
 ONLY_160 = frozenset({"1.6.0"})
 MIDDLE = frozenset({"1.5.3", "1.5.4"})
 
-QUICK = ["parity-clipped-sum", "parity-norms", "sensitivity"]
+QUICK = ["parity-clipped-sum", "parity-norms", "sensitivity", "private-step"]
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,7 @@ HAZARDS: tuple[Hazard, ...] = (
         "zero_grad() between backward and step",
         lambda: judge(cleared_before_step),
         ALL,
-        says="cleared between backward and step",
+        "DPM108",
     ),
     Hazard("f2", "loss + penalty(parameters)", lambda: judge(penalty_step), BEFORE_153 | ONLY_160, "DPM107"),
     Hazard(
@@ -291,7 +291,7 @@ HAZARDS: tuple[Hazard, ...] = (
         "ignore_index, flattened",
         lambda: language_model(flattened_step),
         MIDDLE,
-        says="wrong weights",
+        "DPM110",
         right_elsewhere=True,
     ),
     Hazard(
@@ -299,7 +299,7 @@ HAZARDS: tuple[Hazard, ...] = (
         "ignore_index, target by keyword",
         lambda: language_model(functools.partial(flattened_step, how="keyword")),
         SINCE_153,
-        says="wrong weights",
+        "DPM110",
     ),
     Hazard(
         "g'",
@@ -308,6 +308,7 @@ HAZARDS: tuple[Hazard, ...] = (
             functools.partial(flattened_step, how="shapeless"), padded=False, physical_batches=(6,)
         ),
         SINCE_153,
+        "DPM111",
         says="scaled by 8",
     ),
     Hazard(
@@ -315,6 +316,7 @@ HAZARDS: tuple[Hazard, ...] = (
         "Linear bias on 3-d activations",
         lambda: judge(kind=m.Text),
         BEFORE_154,
+        "DPM112",
         says="hidden.bias",
         right_elsewhere=True,
     ),
@@ -323,6 +325,7 @@ HAZARDS: tuple[Hazard, ...] = (
         "only biases train, 3-d activations",
         lambda: judge(kind=m.BiasOnlyText),
         BEFORE_154,
+        "DPM112",
         says="hidden.bias",
         right_elsewhere=True,
     ),
@@ -339,11 +342,11 @@ HAZARDS: tuple[Hazard, ...] = (
         "ghost adaptive clipping",
         lambda: judge(built_by="adaptive"),
         ONLY_160,
-        says="adaptive",
+        "DPM113",
         right_elsewhere=True,
     ),
-    Hazard("k", "clip_grad_norm_ before step", lambda: judge(clipped_again), ALL, says="scaled by"),
-    Hazard("k'", "p.grad scaled before step", lambda: judge(rescaled), ALL, says="scaled by 3"),
+    Hazard("k", "clip_grad_norm_ before step", lambda: judge(clipped_again), ALL, "DPM109"),
+    Hazard("k'", "p.grad scaled before step", lambda: judge(rescaled), ALL, "DPM109"),
     Hazard(
         "n",
         "first pass takes a mean, loss_reduction is sum",
@@ -354,20 +357,21 @@ HAZARDS: tuple[Hazard, ...] = (
             criterion=nn.CrossEntropyLoss(reduction="sum"),
         ),
         ALL,
-        says="norm",
+        "DPM115",
     ),
     Hazard(
         "s",
         "optimizer.max_grad_norm follows a schedule",
-        lambda: judge(scheduled_bound, checks=["noise-std"]),
+        lambda: judge(scheduled_bound),
         ALL,
-        says="sigma*C",
+        "DPM116",
     ),
     Hazard(
         "t",
         "weight used outside its module",
         lambda: judge(kind=m.FunctionallyTied),
         ALL,
+        "DPM117",
         says="embed.weight",
     ),
     Hazard(
@@ -375,16 +379,17 @@ HAZARDS: tuple[Hazard, ...] = (
         "enable_hooks() forgotten",
         lambda: judge(hooks_left_off, physical_batches=(4,)),
         ALL,
-        says="norm",
+        "DPM118",
     ),
     Hazard(
         "w",
         "layer unfrozen after make_private",
         lambda: judge(unfrozen_later, m.FrozenMlp),
         ALL,
+        "DPM119",
         says="l1.weight",
     ),
-    Hazard("x", "the raw torch optimizer is stepped", lambda: judge(raw_optimizer), ALL, says="0 steps"),
+    Hazard("x", "the raw torch optimizer is stepped", lambda: judge(raw_optimizer), ALL, "DPM120"),
     Hazard(
         "101",
         "memory manager, zero_grad()",

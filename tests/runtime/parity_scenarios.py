@@ -98,7 +98,7 @@ def equal(a: Any, b: Any) -> bool:
 def a_batch_of_one_is_judged_and_still_clipped() -> None:
     report = quick(batch=m.batch_for(m.Mlp, size=1), checks=CHECK_NAMES)
     assert report.passed, str(report)
-    assert report.max_grad_norm == report.measurements[0].oracle_norms[0] / 2
+    assert math.isclose(report.max_grad_norm, report.measurements[0].oracle_norms[0] / 2, rel_tol=1e-5)
     broken = quick(
         batch=m.batch_for(m.Mlp, size=1),
         modes=["ghost"],
@@ -115,8 +115,8 @@ def nan_in_a_batch_is_a_named_failure() -> None:
     x, y = m.batch_for(m.Mlp)
     x[3, 2] = math.nan
     report = quick(batch=(x, y))
-    assert [c.passed for c in report.checks] == [False]
-    assert "NaN or infinity in the gradient of examples 3 (" in details(report)
+    assert {c.passed for c in report.checks if c.name == "parity-clipped-sum"} == {False}
+    assert "NaN or infinity in the gradient of example 3 of physical batch 1" in details(report)
     assert report.to_dict()["checks"][0]["value"] is None
 
 
@@ -134,9 +134,9 @@ def batch_norm_is_named_unsupported() -> None:
 
 
 def examples_that_mix_are_a_named_failure() -> None:
-    report = quick(m.build(m.MixingMlp))
-    assert [c.passed for c in report.checks] == [False]
-    assert "changes with the other examples" in details(report)
+    report = quick(m.build(m.MixingMlp), checks=["sensitivity"])
+    assert [(c.passed, c.rule) for c in report.checks] == [(False, "DPM124")] * 2
+    assert "changes what the other half contributes" in details(report)
 
 
 def tied_weights_are_unsupported_in_ghost_mode_only() -> None:
@@ -156,9 +156,10 @@ def tied_weights_are_unsupported_in_ghost_mode_only() -> None:
         raise AssertionError("ghost clipping did not run, and nobody was told")
 
 
-def half_precision_is_named_unsupported() -> None:
+def half_precision_has_a_limit_of_its_own() -> None:
     report = quick(dtype=torch.bfloat16)
-    assert "not bfloat16" in details(report) and all(c.unsupported for c in report.checks)
+    assert {c.limit for c in report.checks if c.limit is not None} <= {2e-2}
+    assert report.passed or all(c.unsupported for c in report.checks), str(report)
 
 
 def zero_gradients_have_nothing_to_clip() -> None:
@@ -207,14 +208,15 @@ def the_noise_generator_is_judged() -> None:
 
 
 def noise_of_the_wrong_size_is_seen() -> None:
-    def louder(model: Any, optimizer: Any, criterion: Any, batch: Any) -> None:
-        optimizer.noise_multiplier = 1.1
-        optimizer.zero_grad()
-        CRITERION(model(batch[0]), batch[1]).backward()
-        optimizer.step()
+    from opacus.optimizers import optimizer as module
 
-    check = quick(modes=["hooks"], checks=["noise-std"], train_step=louder).checks[0]
-    assert check.passed is False and 0.07 < check.value < 0.13
+    original = module._generate_noise
+    module._generate_noise = lambda *args, **kwargs: original(*args, **kwargs) / 2
+    try:
+        check = quick(modes=["hooks"], checks=["noise-std"]).checks[0]
+    finally:
+        module._generate_noise = original
+    assert check.passed is False and 0.4 < check.value < 0.6
     assert quick(modes=["hooks"], checks=["noise-std"], noise_multiplier=0.0).checks[0].passed is None
     assert quick(modes=["hooks"], checks=["noise-std"], noise_multiplier=7.0).passed
 
@@ -222,7 +224,7 @@ def noise_of_the_wrong_size_is_seen() -> None:
 def large_batches_are_sampled() -> None:
     report = quick(batch=m.batch_for(m.Mlp, size=70), checks=["sensitivity"])
     assert report.passed, str(report)
-    assert "of 64 tried" in report.checks[0].detail and "of 64 tried" in report.checks[2].detail
+    assert "64 of 70 tried" in report.checks[0].detail and "64 of 70 tried" in report.checks[2].detail
 
 
 def class_weights_make_hooks_depend_on_the_batch() -> None:
@@ -231,8 +233,8 @@ def class_weights_make_hooks_depend_on_the_batch() -> None:
     criterion = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 0.2, 3.0]))
     report = quick(batch=(x / 30, y), criterion=criterion, checks=["parity-clipped-sum", "sensitivity"])
     by_engine = {i: [c for c in report.checks if c.engine == i] for i in (0, 1)}
-    assert all(c.passed is None for c in by_engine[0] if c.name == "parity-clipped-sum")
-    assert any(c.value > 1.5 and "class weights" in c.detail for c in report.failures)
+    assert [(c.engine, c.name, c.rule) for c in report.failures] == [(0, "sensitivity", "DPM121")]
+    assert by_engine[0]
     assert all(c.engine == 0 for c in report.failures)
     assert all(c.passed for c in by_engine[1] if c.value is not None)
 
@@ -311,7 +313,7 @@ SCENARIOS: tuple[Callable[[], Any], ...] = (
     batch_norm_is_named_unsupported,
     examples_that_mix_are_a_named_failure,
     tied_weights_are_unsupported_in_ghost_mode_only,
-    half_precision_is_named_unsupported,
+    half_precision_has_a_limit_of_its_own,
     zero_gradients_have_nothing_to_clip,
     dict_batches_go_through_a_loss_function,
     dropout_is_switched_off_for_comparisons_only,

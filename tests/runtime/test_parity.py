@@ -44,9 +44,7 @@ def test_every_scenario_holds(version: str) -> None:
 
 def _judge_message(message: str, version: str) -> None:
     assert message.startswith(f"clipping is not right under Opacus {version} (float32):")
-    assert "norms off: l2.weight by 0.8" in message
-    assert "examples 1 (norm 1.93, true 3.6)" in message
-    assert "0.538 to 1 times the true ones" in message
+    assert "the per-sample gradient norm of l2.weight is wrong" in message
 
 
 def _judge_report(report: dict[str, Any], version: str) -> None:

@@ -192,7 +192,7 @@ def test_what_was_not_seen_and_what_is_pinned_are_told(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
     done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
     text = render_text(done.report)
-    assert text.endswith("(1 of 2 private runs seen)\n")
+    assert "(1 of 2 private runs seen" in text
     assert "requirements.txt:1 asks for opacus==1.5.2, and this is about Opacus 1.6.0" in text
 
 
@@ -208,7 +208,7 @@ def test_script_output_stays_off_standard_output_and_files_are_named(tmp_path: P
     line = 2 + source[: source.index("PrivacyEngine(accountant")].count("\n")
     assert (done.report["engines"][0]["path"], done.report["engines"][0]["line"]) == ("train.py", line)
     html = page.read_text(encoding="utf-8")
-    assert html.count("<svg") == 2
+    assert html.count("<svg") == 1
     assert not re.search(r"(?:src|href)=|@import|url\(", html)
     assert "prefers-color-scheme: dark" in html
 

@@ -17,3 +17,12 @@ class OrdinaryOptimizer(Event):
     """A ghost module that is wrapped by hand gets the optimizer of standard clipping."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedInPlace(Event):
+    """The model changes the output of a hooked layer in place: it raises since Opacus 1.5.4."""
+
+    text: str
+    library: bool
+    """Whether that is in the code of a library, which makes the model."""

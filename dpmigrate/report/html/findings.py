@@ -115,6 +115,8 @@ def _advice(finding: Finding) -> str:
     if finding.fix is not None:
         kind = "good" if finding.fix.applicability == "safe" else "warning"
         said = f"{badge(finding.fix.applicability, kind)} {prose(finding.fix.summary)}"
+    elif finding.by_hand:
+        return f"<dl><dt>By hand</dt><dd>{prose(finding.by_hand)}</dd></dl>"
     else:
         said = f"None is made for it; <code>dpmigrate explain {text(finding.rule)}</code> says what to do."
     return f"<dl><dt>Fix</dt><dd>{said}</dd></dl>"

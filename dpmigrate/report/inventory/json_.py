@@ -12,5 +12,5 @@ from dpmigrate.report.style import Style
 def render(result: ScanResult, style: Style) -> str:
     """One JSON object in ASCII, which ``--check`` reads back. Nothing depends on `style`."""
     document = json_.document(result)
-    del document["findings"]
+    del document["findings"], document["suppressed"], document["elsewhere"]
     return json.dumps(document, indent=2, allow_nan=False) + "\n"

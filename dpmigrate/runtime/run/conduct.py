@@ -19,7 +19,7 @@ def conduct(run: RunRecord, index: int) -> list[Check]:
         return []
     return [
         _private_loader(engine, index),
-        _private_step(engine, index),
+        private_step(engine, index),
         _accounting(run, engine, index),
         _logical_batches(run, engine, index),
     ]
@@ -112,7 +112,8 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
     return check(True, f"{total} batches of the loader that make_private returned")
 
 
-def _private_step(engine: EngineRecord, index: int) -> Check:
+def private_step(engine: EngineRecord, index: int) -> Check:
+    """``private-step``: every step of an optimizer on this model is a private one."""
     steps = len(engine.releases)
     if engine.raw_steps:
         between = f" beside {steps} private steps" if steps else ", the private one never"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -22,20 +23,39 @@ def verify_factory(request: Request) -> dict[str, Any]:
     from dpmigrate.runtime.parity import check_clipping
 
     build = _function(request.target)
+    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, request.timeout)
     try:
         given = _arguments(build())
-        checked = check_clipping(**{"seed": request.seed, **given})
+        options: dict[str, Any] = {"seed": request.seed, "steps": request.steps}
+        if request.checks:
+            options["checks"] = request.checks
+        checked = check_clipping(**{**options, **given})
+    except _OutOfTimeError as error:
+        raise NoVerdict(
+            f"{request.target} took longer than {request.timeout:g} seconds (see --timeout)"
+        ) from error
     except NoVerdict:
         raise
     except Exception as error:
         text = " ".join(str(error).split())
         raise NoVerdict(f"{request.target} raised {type(error).__name__}: {text}") from error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     body = checked.to_dict()
     if not any(c["passed"] is not None for c in body["checks"]):
         why = body["checks"][0]["detail"] if body["checks"] else "nothing was checked"
         raise NoVerdict(f"no check applies to what {request.target} returned: {why}")
     body["evidence"] = {"target": request.target, "seed": request.seed}
     return body
+
+
+class _OutOfTimeError(BaseException):
+    """Raised by the alarm; no ``except Exception`` of the caller's code catches it."""
+
+
+def _out_of_time(_number: int, _frame: object) -> None:
+    raise _OutOfTimeError
 
 
 def _function(target: str) -> Callable[[], Any]:

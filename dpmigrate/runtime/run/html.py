@@ -5,11 +5,12 @@ Charts are inline SVG drawn here (``charts``); the page is readable without them
 
 from __future__ import annotations
 
+import shlex
 from html import escape
 from typing import Any
 
-from dpmigrate.runtime.run.charts import bars, line, scatter
-from dpmigrate.runtime.run.text import short_figure
+from dpmigrate.report.charts import bars, scatter
+from dpmigrate.runtime.run.text import LEGEND, consequence, coverage, failures, parameters, short_figure
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --page: #ffffff; --panel: #f5f7f9;
@@ -36,12 +37,17 @@ figure { margin: 0; padding: .8rem; background: var(--panel); border-radius: .5r
 figcaption { font-size: .85rem; } svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .grid { stroke: var(--grid); } .axis { stroke: var(--rule); } .mark { fill: var(--mark); stroke: none; }
-.trace { fill: none; stroke: var(--mark); stroke-width: 2; }
 .limit { stroke: var(--bad); stroke-dasharray: 5 4; } .equal { stroke: var(--soft); stroke-dasharray: 3 3; }
 .over { fill: var(--bad); stroke: none; }
 circle { fill-opacity: .75; }
 code { font: .88rem ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
+@media (max-width: 40rem) {
+  thead { display: none; } table, tbody, tr, td { display: block; }
+  tr { padding: .5rem 0; border-bottom: 1px solid var(--rule); }
+  td, td.w, td.n { border: 0; padding: .1rem 0; white-space: normal; overflow-wrap: anywhere; }
+  td[data-of]:not(:empty)::before { content: attr(data-of) " "; color: var(--soft); }
+}
 """
 
 _WORDS = {True: ("t", "pass"), False: ("f", "FAIL"), None: ("x", "n/a")}
@@ -68,13 +74,13 @@ def render_html(report: dict[str, Any]) -> str:
 
 def _head(report: dict[str, Any], target: str) -> str:
     passed = report["passed"]
-    failed = [c for c in report["checks"] if c["passed"] is False]
-    rules = ", ".join(sorted({c["rule"] for c in failed if c["rule"]}))
-    said = (
-        "Every check that ran holds."
-        if passed
-        else f"{len(failed)} check{'s' * (len(failed) != 1)} failed{f' ({rules})' if rules else ''}."
+    said = "Every check that ran holds." if passed else f"{failures(report)}."
+    evidence = report.get("evidence", {})
+    command = shlex.join(
+        ["dpmigrate", "verify", target, *(["--", *a] if (a := evidence.get("arguments")) else [])]
     )
+    if evidence.get("nothing_private"):
+        said = "Nothing is private: noise multiplier 0. " + said
     batches = ", ".join(str(n) for n in report["physical_batches"]) or "?"
     kind, word = ("pass", "passed") if passed else ("fail", "FAILED")
     steps = report["logical_steps"]
@@ -82,7 +88,8 @@ def _head(report: dict[str, Any], target: str) -> str:
         f'<h1><code>{escape(target)}</code> <span class="verdict {kind}">{word}</span></h1>\n'
         f"<p>{escape(said)} Opacus {escape(report['opacus'])}, torch {escape(report['torch'])}, "
         f"{escape(report['dtype'])}; {steps} logical step{'s' * (steps != 1)}, "
-        f"physical batches a step: {batches}.</p>"
+        f"physical batches a step: {batches}. {escape(coverage(report))}.</p>\n"
+        f"<p><code>{escape(command)}</code></p>\n<p>{escape(LEGEND)}</p>"
     )
 
 
@@ -90,8 +97,9 @@ def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
     place = f"{engine['path']}:{engine['line']}" if engine.get("path") else ""
     cell = f", cell {engine['cell'] + 1}" if engine.get("cell") is not None else ""
     checks = [c for c in report["checks"] if c["engine"] == index]
-    rows = "\n".join(_row(c) for c in checks)
+    rows = "\n".join(_row(c, consequence(c, checks)) for c in checks)
     name = f"Private run {index + 1}: <code>{escape(place)}</code>{cell} ({escape(engine['mode'])})"
+    name += escape(parameters(engine))
     parts = [
         f"<section>\n<h2>{name}</h2>",
         '<div class="wide"><table><thead><tr><th scope="col">Verdict</th><th scope="col">Check</th>'
@@ -103,12 +111,13 @@ def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
     return "\n".join(p for p in parts if p)
 
 
-def _row(check: dict[str, Any]) -> str:
-    kind, word = _WORDS[check["passed"]]
+def _row(check: dict[str, Any], follows: bool) -> str:
+    kind, word = ("f", "so") if follows else _WORDS[check["passed"]]
     rule = f"<strong>{escape(check['rule'])}</strong> " if check["rule"] else ""
     return (
         f'<tr><td class="{kind}">{word}</td><td class="w">{escape(check["name"])}</td>'
-        f'<td class="n">{_figure(check["value"])}</td><td class="n">{_figure(check["limit"])}</td>'
+        f'<td class="n" data-of="value">{_figure(check["value"])}</td>'
+        f'<td class="n" data-of="limit">{_figure(check["limit"])}</td>'
         f"<td>{rule}{escape(check['detail'])}</td></tr>"
     )
 
@@ -136,9 +145,6 @@ def _charts(report: dict[str, Any], index: int) -> str:
             figures.append(
                 bars(measured["layer_errors"], "Error of the clipped sum by parameter (relative L2)", limit)
             )
-    errors = report.get("evidence", {}).get("step_errors", [])
-    if index < len(errors) and any(e is not None for e in errors[index]):
-        figures.append(line(errors[index], "Error of the clipped sum by logical step (relative L2)", limit))
     return f'<div class="charts">\n{"".join(figures)}\n</div>' if figures else ""
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from dpmigrate.runtime.run import advice
+from dpmigrate.runtime.run import advice, spawned
 from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_path, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -78,6 +78,7 @@ def run_script(
     status = 0
     try:
         Shim(watch).install()
+        spawned.install(watch, out, lambda record: _complete(record, base))
         # Raised by torch at whoever calls backward(), which is the shim now: the script cannot help it.
         warnings.filterwarnings("ignore", message="Full backward hook is firing")
         if prepare is not None:
@@ -104,7 +105,11 @@ def run_script(
         watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
         if not saved:
             _print_traceback(error)
-    done(watch.record)
+    if watch.record.world < 2:
+        done(watch.record)
+    elif not saved:
+        # The script's own processes have left their records, this is the first one's.
+        watch.record.save(out)
     if watch.at_end is not None:
         watch.at_end()
     # The script's own atexit functions belong to it; what they raise is printed by Python.

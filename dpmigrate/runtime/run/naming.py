@@ -157,6 +157,11 @@ def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
                 f"loss-reduction-mismatch: the second pass scales every clipped gradient by {scale:.4g}: the "
                 f"first pass took a {first} of the losses where loss_reduction is {said}"
             )
+        if len(weights) > 1 and relative(weights, torch.full_like(weights, whole / len(norms))) <= FIT:
+            return "DPM104", (
+                "criterion-ignores-reduction: every example was multiplied by the mean of the clipping "
+                "factors, as one loss for the whole batch is"
+            )
         if len(weights) > 1 and relative(weights, torch.full_like(weights, whole)) <= FIT:
             return "DPM105", (
                 f"loss-not-one-per-example: every loss was multiplied by all {len(norms)} clipping factors, "

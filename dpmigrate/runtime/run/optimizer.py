@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.oracle import clip
 from dpmigrate.runtime.run import accounting, foreign, skips, swap
 from dpmigrate.runtime.run.engines import (
@@ -65,7 +66,7 @@ class OptimizerWatcher:
             dtype=str(params[0].dtype).removeprefix("torch.") if params else "float32",
             optimizer=type(optimizer).__name__,
             linear_optimizer=type(inner).__name__ in LINEAR_OPTIMIZERS,
-            wrapped_api=swap.wrapped_api(),
+            wrapped_api=wraps_criterion(),
             asked_norm=_number(optimizer.max_grad_norm),
             adaptive=call is not None and call.adaptive,
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",

@@ -8,6 +8,8 @@ from typing import Any
 
 MARK = "_dpmigrate_shim"
 
+_REPLACED: list[tuple[Any, str, Any]] = []
+
 
 def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
     """Replace ``owner.name`` by a function that calls ``around(original, *args, **kwargs)``.
@@ -25,6 +27,14 @@ def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
 
     setattr(replacement, MARK, True)
     setattr(owner, name, replacement)
+    _REPLACED.append((owner, name, original))
+
+
+def unwrap() -> None:
+    """Put back everything that :func:`wrap` has replaced, the newest first."""
+    while _REPLACED:
+        owner, name, original = _REPLACED.pop()
+        setattr(owner, name, original)
 
 
 def family(base: type[Any]) -> Iterator[type[Any]]:

@@ -164,6 +164,9 @@ def sampling_check(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
     Positions are counted within each rank's share of the data; Opacus's distributed Poisson sampler
     draws the same ones on every rank that was seeded alike.
     """
+    same = _same_batches(own, others)
+    if same:
+        return same
     drawn = [r.positions for r in (own, *others) if r.positions]
     if len(drawn) < 2:
         return []
@@ -176,3 +179,18 @@ def sampling_check(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
         else f"{len(drawn)} ranks draw different positions of their shares of the data"
     )
     return [Check("noise-fresh", not alike, engine=0, detail=detail)]
+
+
+def _same_batches(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
+    """``private-loader`` of ranks that train on the very same batches: each example counts once a rank."""
+    found = []
+    for index, engine in enumerate(own.engines):
+        peers = [r.engines[index].releases for r in others if index < len(r.engines)]
+        pairs = [(a, b) for releases in peers for a, b in zip(engine.releases, releases, strict=False)]
+        if pairs and all(a.batch_digest == b.batch_digest for a, b in pairs):
+            detail = (
+                f"examples-counted-twice: {1 + len(peers)} processes train on the same batches (no "
+                "DistributedSampler?): one example moves the sum by as many C, and epsilon knows of one"
+            )
+            found.append(Check("private-loader", False, rule="DPM316", engine=index, detail=detail))
+    return found

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.model_copy import NoDropout
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent
 from dpmigrate.runtime.run.patching import family, wrap
@@ -41,15 +42,6 @@ PATIENCE = 60.0
 WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, QUIT = range(7)
 """What a snapshot is asked to run on with: the batch as it is; without an example; with another in its
 place; with the examples of one half, or all, replaced by copies of the example that is named."""
-
-DROPOUTS = (
-    "dropout",
-    "dropout1d",
-    "dropout2d",
-    "dropout3d",
-    "alpha_dropout",
-    "feature_alpha_dropout",
-)
 
 
 @dataclass
@@ -127,8 +119,8 @@ class Remover:
                 wrap(cls, "__iter__", self._batches)
         wrap(torch.utils.data.DataLoader, "__init__", _without_workers)
         wrap(torch.utils.data._utils.fetch._MapDatasetFetcher, "fetch", _fetch_each_alike)
-        for name in DROPOUTS:
-            setattr(torch.nn.functional, name, _keep_all)
+        # Masks would change for every example when one is missing.
+        NoDropout().__enter__()  # type: ignore[no-untyped-call]
         self.watch.before_value = self.before_value
         self.watch.at_end = self.end
         self.watch.record.removal = self.found
@@ -151,7 +143,7 @@ class Remover:
             return batch
         assert self.probing is not None
         self.state = _random_state()
-        return _changed(list(batch), *self.probing)
+        return changed(list(batch), *self.probing)
 
     def before_value(self, engine: LiveEngine, value: Tensor) -> None:
         """The value is about to receive its noise: end a probe, or run the probes of this step."""
@@ -292,17 +284,15 @@ class Remover:
         return bool(engines) and all(len(e.steps) >= self.steps for e in engines)
 
 
-def _changed(batch: list[Any], kind: int, index: int) -> list[Any]:
+def changed(batch: list[Any], kind: int, index: int) -> list[Any]:
     """The indices of a batch, changed as a snapshot is asked to."""
-    half = len(batch) // 2
     if kind == WITHOUT:
         return batch[:index] + batch[index + 1 :]
     if kind == REPLACED:
-        return [*batch[:index], batch[(index + half) % len(batch)], *batch[index + 1 :]]
-    if kind == FIRST_HALF:
-        return [batch[index]] * half + batch[half:]
-    if kind == SECOND_HALF:
-        return batch[:half] + [batch[index]] * (len(batch) - half)
+        return [*batch[:index], batch[(index + len(batch) // 2) % len(batch)], *batch[index + 1 :]]
+    # Every second one: a physical batch has examples of both halves.
+    if kind in (FIRST_HALF, SECOND_HALF):
+        return [batch[index] if place % 2 == kind % 2 else own for place, own in enumerate(batch)]
     return [batch[index]] * len(batch) if kind == ALL else batch
 
 
@@ -314,11 +304,6 @@ def _random_state() -> tuple[Any, ...]:
     numpy: Any = sys.modules.get("numpy")
     drawn = numpy.random.get_state()[1].tobytes() if numpy is not None else b""
     return torch.get_rng_state().numpy().tobytes(), random.getstate(), drawn
-
-
-def _keep_all(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Dropout that drops nothing: its masks would change for every example when one is missing."""
-    return input
 
 
 def _without_workers(original: Any, loader: Any, /, *args: Any, **kwargs: Any) -> None:

@@ -26,7 +26,7 @@ from dpmigrate.runtime.run.graph import Forward
 from dpmigrate.runtime.run.loaders import LoaderWatcher
 from dpmigrate.runtime.run.losses import tensors_in
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
-from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.patching import family, unwrap, wrap
 from dpmigrate.runtime.run.places import being_probed
 from dpmigrate.runtime.run.skips import SkipWatcher
 from dpmigrate.runtime.run.state import Watch
@@ -39,7 +39,7 @@ LOSS_MODULES = (
 
 
 class Shim:
-    """Patches Opacus and torch in this process; there is no way back but the process's end."""
+    """Patches Opacus and torch in this process."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
@@ -72,11 +72,16 @@ class Shim:
         self.skips.install()
         self.loaders.install()
         AccountantWatcher(self.watch).install()
-        register_optimizer_step_pre_hook(self.optimizer.other_step)
+        self.handle = register_optimizer_step_pre_hook(self.optimizer.other_step)
         wrap(torch, "load", self._load)
         wrap(torch.nn.functional, "cross_entropy", self._weighted_mean)
         wrap(torch.nn.functional, "nll_loss", self._weighted_mean)
         swap.install(self.watch)
+
+    def remove(self) -> None:
+        """Take every wrapper away again."""
+        unwrap()
+        self.handle.remove()
 
     def _patch_optimizers(self, base: type) -> None:
         watcher = self.optimizer

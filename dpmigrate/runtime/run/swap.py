@@ -7,7 +7,6 @@ backward passes made for it. The script cannot tell.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.run import loaders
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.patching import family, wrap
@@ -46,18 +46,11 @@ def current_call() -> Call | None:
     return _CALLS[-1] if _CALLS else None
 
 
-def wrapped_api() -> bool:
-    """Whether this Opacus returns a wrapped criterion in ghost mode (1.5.3 and later)."""
-    from opacus import PrivacyEngine
-
-    return "criterion" in inspect.signature(PrivacyEngine.make_private).parameters
-
-
 def install(watch: Watch) -> None:
     """Watch ``make_private*`` of every engine class; give the mode that the watch's settings ask for."""
     from opacus import PrivacyEngine
 
-    ghost_needs_clipping = not wrapped_api()
+    ghost_needs_clipping = not wraps_criterion()
 
     def make_private(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("grad_sample_mode"):
@@ -115,7 +108,7 @@ def _ghost_script(original: Any, engine: Any, mode: str, args: Any, kwargs: Any)
     if criterion is None:
         criterion = torch.nn.CrossEntropyLoss(reduction=kwargs.get("loss_reduction", "mean"))
     results = original(engine, *args, **kwargs)
-    if not wrapped_api():
+    if not wraps_criterion():
         return results
     return results[0], results[1], UnwrappedCriterion(criterion), results[2]
 

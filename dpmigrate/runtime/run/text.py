@@ -7,6 +7,12 @@ from typing import Any
 
 from dpmigrate.report.style import Style
 
+LEGEND = (
+    "C is the clipping norm, sigma the noise multiplier, rate the sampling rate that is accounted. "
+    "The oracle makes one autograd pass per example, without Opacus. A figure stands before its limit; "
+    "n/a: does not apply; so: follows from the FAIL above."
+)
+
 _VERDICT = {True: ("pass", "green"), False: ("FAIL", "red"), None: ("n/a", "dim")}
 
 
@@ -15,19 +21,23 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
     style = style or Style()
     width = min(style.width or 110, 120)
     lines = [_head(report), ""]
+    if report.get("evidence", {}).get("nothing_private"):
+        lines.insert(0, style.paint("Nothing is private: noise multiplier 0.", "red"))
     for index, engine in enumerate(report["engines"]):
         lines.append(style.paint(_engine(engine), "bold"))
         checks = [c for c in report["checks"] if c["engine"] == index]
         if not checks:
             lines.append("  no logical step was seen" if engine.get("path") else "  not judged")
         for check in checks:
-            lines += _check(check, style, width)
+            lines += _check(check, style, width, follows=consequence(check, checks))
         lines.append("")
     if report.get("compare"):
         lines += [*_modes(report["compare"]), ""]
     if report.get("evidence", {}).get("pinned"):
         lines += textwrap.wrap(f"note: {report['evidence']['pinned']}", width)
-    lines.append(_verdict(report, style))
+    lines += textwrap.wrap(_verdict(report, style), width)
+    lines += [f"  {line}" for line in next_steps(report)]
+    lines += ["", *textwrap.wrap(LEGEND, width)]
     return "\n".join(lines) + "\n"
 
 
@@ -53,11 +63,61 @@ def _engine(engine: dict[str, Any]) -> str:
     if engine.get("path") is None:
         return f"{engine['mode']}"
     cell = f", cell {engine['cell'] + 1}" if engine.get("cell") is not None else ""
-    return f"{engine['path']}:{engine['line']}{cell} ({engine['mode']})"
+    return f"{engine['path']}:{engine['line']}{cell} ({engine['mode']}){parameters(engine)}"
 
 
-def _check(check: dict[str, Any], style: Style, width: int) -> list[str]:
-    word, colour = _VERDICT[check["passed"]]
+def parameters(engine: dict[str, Any]) -> str:
+    """What a reviewer asks of a private run first: C, sigma, rate, loader and steps, where they are known."""
+    names = {"max_grad_norm": "C", "noise_multiplier": "sigma", "sample_rate": "rate"}
+    known = [f"{word} {engine[key]:g}" for key, word in names.items() if engine.get(key) is not None]
+    if engine.get("loader"):
+        known.append(f"{engine['loader']} of {engine['population']} records")
+    if engine.get("watched_steps"):
+        known.append(f"{engine['steps']} of {engine['watched_steps']} steps judged by the oracle")
+    return ": " + ", ".join(known) if known else ""
+
+
+def consequence(check: dict[str, Any], checks: list[dict[str, Any]]) -> bool:
+    """Whether a failing check shows a fault that one above it has named already."""
+    if check["passed"] is not False:
+        return False
+    before = checks[: checks.index(check)]
+    return any(c["passed"] is False and c["rule"] == check["rule"] for c in before)
+
+
+def next_steps(report: dict[str, Any]) -> list[str]:
+    """What to do about the faults that were named."""
+    rules = sorted({c["rule"] for c in report["checks"] if c["passed"] is False and c["rule"]})
+    if not rules:
+        return []
+    target = report.get("evidence", {}).get("target", "")
+    steps = [f"dpmigrate explain {rule}" for rule in rules]
+    return ["next: " + "; ".join([*steps, f"dpmigrate fix {target}"] if target.endswith(".py") else steps)]
+
+
+def coverage(report: dict[str, Any]) -> str:
+    """What the verdict is about: the runs, how far the script was watched, the checks that were not made."""
+    evidence = report.get("evidence", {})
+    runs = evidence.get("private_runs")
+    parts = []
+    if runs:
+        parts.append(f"{runs['seen']} of {runs['all']} private runs seen")
+        ends = {
+            "ended": "watched to the script's end",
+            "timed out": "the script's end was not reached in time (--timeout)",
+            "raised": f"the script then raised {runs.get('error', '')}",
+            "exited": "the script ended by itself",
+        }
+        parts.append(ends.get(runs.get("script", ""), "stopped after its steps"))
+    made = {c["name"] for c in report["checks"] if c["passed"] is not None}
+    missing = [n for n in dict.fromkeys(c["name"] for c in report["checks"]) if n not in made]
+    if missing:
+        parts.append("not applicable: " + ", ".join(missing))
+    return "; ".join(parts)
+
+
+def _check(check: dict[str, Any], style: Style, width: int, *, follows: bool) -> list[str]:
+    word, colour = ("so", "red") if follows else _VERDICT[check["passed"]]
     figure = "" if check["value"] is None else short_figure(check["value"])
     if check["value"] is not None and check["limit"] is not None:
         figure += f" {'>' if check['value'] > check['limit'] else '<='} {short_figure(check['limit'])}"
@@ -81,13 +141,17 @@ def _modes(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _verdict(report: dict[str, Any], style: Style) -> str:
-    runs = report.get("evidence", {}).get("private_runs", {"seen": 1, "all": 1})
-    seen = f" ({runs['seen']} of {runs['all']} private runs seen)" if runs["seen"] < runs["all"] else ""
+    covered = coverage(report)
+    seen = f" ({covered})" if covered else ""
     if report["passed"]:
         return style.paint("passed", "green") + ": every check that ran holds" + seen
+    return style.paint("FAILED", "red") + f": {failures(report)}{seen}"
+
+
+def failures(report: dict[str, Any]) -> str:
+    """The failing checks in a phrase: how many, and the rules that they name."""
     failed = [c for c in report["checks"] if c["passed"] is False]
     rules = sorted({c["rule"] for c in failed if c["rule"]})
-    names = f" ({', '.join(rules)})" if rules else ""
-    return (
-        style.paint("FAILED", "red") + f": {len(failed)} check{'s' * (len(failed) != 1)} failed{names}{seen}"
+    return f"{len(failed)} check{'s' * (len(failed) != 1)} failed" + (
+        f" ({', '.join(rules)})" if rules else ""
     )

@@ -22,7 +22,6 @@ from dpmigrate.runtime.run.naming import (
 )
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
 from dpmigrate.runtime.run.removal import Removal
-from dpmigrate.runtime.truth import median_bound
 
 COUPLED = 5e-3
 """How far, in units of C, the halves of a batch may be from adding up; the rest is rounding."""
@@ -83,6 +82,24 @@ def telling_bound(engine: EngineRecord) -> float | None:
         return median_bound(torch.tensor(norms, dtype=torch.float64))
     except ValueError:
         return None
+
+
+def median_bound(norms: Tensor) -> float:
+    """A bound C that clips half of the examples and leaves half: between the two middle norms.
+
+    With everything clipped, faults of scale hide; with nothing clipped, a missing clipping does.
+    Where the norms are (nearly) equal, or there is one only, it is half of the middle norm, so that
+    something is clipped. Raises ValueError where every norm is zero.
+    """
+    ordered = norms.sort().values
+    if ordered.numel() == 0 or ordered[-1] <= 0:
+        raise ValueError("every per-sample gradient is zero: there is nothing to clip")
+    middle = ordered.numel() // 2
+    lower, upper = float(ordered[max(middle - 1, 0)]), float(ordered[middle])
+    bound = (lower + upper) / 2
+    if bound <= 0 or float(ordered[-1]) < bound * 1.001:
+        bound = float(ordered[-1]) / 2
+    return bound
 
 
 def at_bound(engine: EngineRecord, index: int, bound: float) -> Check:
@@ -167,7 +184,11 @@ def sensitivity(
     named = [c for c in checks if c.engine == index and c.passed is False]
     rules = list(dict.fromkeys(c.rule for c in named if c.rule))
     rounding = limit_for(engine)
-    if not named and removal.coupling is not None and removal.coupling > max(COUPLED, 20 * rounding):
+    if (
+        set(rules) <= {"DPM117"}
+        and removal.coupling is not None
+        and removal.coupling > max(COUPLED, 20 * rounding)
+    ):
         return _coupled(engine, removal, index)
     by_replacing = bool(removal.replacements) and (removal.replaced or not named)
     moves = removal.replacements if by_replacing else removal.moves
@@ -191,6 +212,21 @@ def sensitivity(
     if len(rules) > 1:
         detail += f"; {' and '.join(rules)} have a part in it together"
     return Check("sensitivity", False, worst, limit, rules[0] if rules else None, index, detail)
+
+
+def attributed(checks: Sequence[Check]) -> list[Check]:
+    """The checks, a wrong sum put down to examples that move one another where that is what was found.
+
+    Then no example has a gradient of its own, and nothing that is said of its norm holds.
+    """
+    coupled = {c.engine: c.rule for c in checks if c.name == "sensitivity" and c.rule in ("DPM121", "DPM124")}
+
+    def follows(check: Check) -> bool:
+        unnamed = check.passed is False and check.rule in (None, "DPM117")
+        return unnamed and check.engine in coupled and check.name.startswith("parity")
+
+    why = "the examples of a batch move one another: none has a gradient of its own to be clipped"
+    return [replace(c, rule=coupled[c.engine], detail=why) if follows(c) else c for c in checks]
 
 
 def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:

@@ -10,11 +10,11 @@ import torch
 
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.report_types import CHECK_NAMES, Check, ClippingReport, Engine
-from dpmigrate.runtime.run import conduct, foreign, noise_verdicts, ranks, verdicts
-from dpmigrate.runtime.run.expected import expected_engines
+from dpmigrate.runtime.run import conduct, foreign, noise_verdicts, ranks, spawned, verdicts
 from dpmigrate.runtime.run.pins import other_than_pinned
 from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
+from dpmigrate.runtime.run.ranks import record_path
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Remover
 from dpmigrate.runtime.run.request import Request
@@ -45,6 +45,7 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     require_steps(own, steps)
     engines = max(1, sum(bool(e.steps) for e in own.engines))
     others = ranks.peers(folder, runner.count, request.timeout) if own.rank == 0 else []
+    others = others or spawned.others(record_path(folder, runner.count, 0), own.world)
     checks = []
     for i, engine in enumerate(own.engines):
         oracle = verdicts.against_oracle(engine, i)
@@ -66,7 +67,8 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
         checks += _sensitivity(runner, own, checks, engines)
     if request.wants("noise-fresh", "reproducible"):
         checks += _noise(runner, own, engines)
-    return own, [c for c in foreign.excused(own, checks) if request.wants(c.name)]
+    checks = verdicts.attributed(foreign.excused(own, checks))
+    return own, [c for c in checks if request.wants(c.name)]
 
 
 def require_steps(record: RunRecord, enough: int) -> None:
@@ -225,7 +227,7 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
     for engine, record in zip(body["engines"], own.engines, strict=True):
         engine["cell"], engine["line"] = in_cell(record.path, record.line)
         engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
-        engine["watched_steps"] = len(record.releases)
+        engine |= _parameters(record)
     body["evidence"] = {
         "step_errors": [verdicts.step_errors(e) for e in own.engines],
         "target": request.target,
@@ -234,18 +236,29 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
         "opacus_folder": _vendored(),
         "pinned": other_than_pinned(request, body["opacus"]),
         "private_runs": _private_runs(request, own),
+        "nothing_private": any(e.releases and not any(r.sigma for r in e.releases) for e in own.engines),
     }
     return body
 
 
+def _parameters(record: EngineRecord) -> dict[str, Any]:
+    """What a reviewer asks of a private run first."""
+    first = record.releases[0] if record.releases else None
+    return {
+        "watched_steps": len(record.releases),
+        "max_grad_norm": first.max_grad_norm if first else None,
+        "noise_multiplier": first.multiplier if first else None,
+        "sample_rate": first.accounted[0][2] if first and first.accounted else None,
+        "loader": record.loader,
+        "population": record.population,
+    }
+
+
 def _private_runs(request: Request, own: RunRecord) -> dict[str, Any]:
-    """What the verdict covers: runs judged of runs made (or to come, by the text), and the script's end."""
-    made = len(own.engines)
-    if own.outcome in ("timed out", "raised"):
-        made = max(made, request.engines or expected_engines(request))
+    """What the verdict covers: runs judged of runs made (or asked for), and the script's end."""
     return {
         "seen": sum(bool(e.steps or e.raw_steps) for e in own.engines),
-        "all": made,
+        "all": max(len(own.engines), request.engines or 0),
         "script": own.outcome,
         "error": own.error,
     }

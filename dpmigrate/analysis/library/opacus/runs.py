@@ -11,9 +11,10 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
 from dpmigrate.analysis.ledger import MadeBy, Origin
 from dpmigrate.analysis.ledger.circumstances import Circumstances
-from dpmigrate.analysis.ledger.models import SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, SequenceLayer
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
@@ -123,16 +124,17 @@ def record_run(
     ip.runs[key] = run
     ip.met[run] = None
     hand_over(ip, run)
-    if run.ghost:
-        _look_into_models(ip, run)
+    _look_into_models(ip, run)
     return run
 
 
 def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
-    """Record what ghost clipping gets wrong in some kinds of layers."""
+    """Record what ghost clipping gets wrong in some kinds of layers, and what no hook survives."""
     for model in run.raw_models:
-        for origin in linear_on_sequences(ip, model):
+        for origin in linear_on_sequences(ip, model) if run.ghost else ():
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
+        for origin, library in changed_in_place(ip, model):
+            ip.happen(run, ChangedInPlace(Circumstances(origin, ip.path), origin.text, library))
 
 
 def _asked_for_at(ip: Interpreter, node: cst.CSTNode) -> Origin:

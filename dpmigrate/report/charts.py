@@ -73,42 +73,6 @@ def bars(values: Mapping[str, float | None], title: str, limit: float | None) ->
     return _figure(parts, title, f"{len(values)} parameters, dashed: the limit", height)
 
 
-def line(values: Sequence[float | None], title: str, limit: float | None) -> str:
-    """Errors by logical step on a logarithmic axis, with the limit."""
-    known = [(i, v) for i, v in enumerate(values) if v is not None]
-    low, high = _decades([v for _, v in known], limit)
-    last = max(len(values) - 1, 1)
-    parts = []
-    for exponent in _exponents(low, high):
-        y = _y(exponent, low, high)
-        parts.append(_grid_line(y) + _tick_y(y, f"1e{exponent}"))
-    if limit is not None:
-        parts.append(
-            _segment(
-                LEFT,
-                _y(_log(limit, high), low, high),
-                WIDTH - RIGHT,
-                _y(_log(limit, high), low, high),
-                "limit",
-            )
-        )
-    points = [
-        (_x(i, 0, last) if len(values) > 1 else _x(0.5, 0, 1), _y(_log(v, high), low, high), i, v)
-        for i, v in known
-    ]
-    if len(points) > 1:
-        parts.append(
-            '<polyline class="trace" points="' + " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in points) + '"/>'
-        )
-    for x, y, i, v in points:
-        kind = "over" if limit is not None and v > limit else "mark"
-        parts.append(_dot(x, y, kind, f"step {i + 1}: {v:.2e}"))
-        if len(points) <= 12:
-            parts.append(_tick_x(x, str(i + 1)))
-    parts.append(_axis_name("logical step", True))
-    return _figure(parts, title, "Dashed: the limit")
-
-
 def _figure(parts: Sequence[str], title: str, caption: str, height: int = HEIGHT) -> str:
     label = escape(f"{title}: {caption}")
     return (

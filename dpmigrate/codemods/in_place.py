@@ -1,0 +1,160 @@
+"""Operations in place behind hooked layers become operations that make a new tensor.
+
+``nn.ReLU(inplace=True)`` loses the argument, ``out += x`` becomes ``out = out + x``: the same numbers for a
+little more memory, as long as nobody reads the tensor from before by another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import PrivateRun
+from dpmigrate.analysis.ledger.models import ChangedInPlace
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.listed import without
+from dpmigrate.codemods.nodes import name_of, remove_argument
+from dpmigrate.codemods.program_facts import Facts, FactsByPart
+
+_OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
+    cst.AddAssign: cst.Add,
+    cst.SubtractAssign: cst.Subtract,
+    cst.MultiplyAssign: cst.Multiply,
+    cst.DivideAssign: cst.Divide,
+}
+
+
+def in_place_jobs(facts: FactsByPart, found: Sequence[Found]) -> list[Job]:
+    """One job for each operation in place that a finding is about."""
+    jobs = []
+    for finding, match in found:
+        if match.advisory.fix.concerns != "in-place" or match.origin is None or match.run is None:
+            continue
+        job = Job([(finding, match)], [match.run])
+        try:
+            out_of_place(facts.of(match.origin.module), job.edits, match.origin.node)
+        except Withheld as withheld:
+            job.withheld = withheld
+        jobs.append(job)
+    return jobs
+
+
+def all_out_of_place(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
+    """Rewrite whatever the models of some runs change in place. Raises `Withheld`."""
+    for node in {e.origin.node: None for r in runs for e in r.happened(ChangedInPlace) if not e.library}:
+        out_of_place(facts, edits, node)
+
+
+def of_a_library(runs: Sequence[PrivateRun]) -> bool:
+    """Whether some model is a library's that changes outputs in place."""
+    return any(e.library for run in runs for e in run.happened(ChangedInPlace))
+
+
+def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode) -> None:
+    """Rewrite one operation. Raises `Withheld`."""
+    module = facts.module_of(node)
+    own = edits.of(module)
+    if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Name):
+        if type(node.operator) not in _OPERATORS:
+            raise Withheld("write it as an operation that makes a new tensor", module, node)
+        _refuse_aliases(facts, node, node.target.value)
+        own.change(node, _as_assignment)
+    elif isinstance(node, cst.Call) and _asks(node):
+        _refuse_later_reads(facts, node)
+        own.change(node, _not_in_place)
+    elif isinstance(node, cst.Call) and not _with_underscore(node):
+        raise Withheld(
+            "the model is a library's, which changes outputs of layers in place: stay on Opacus 1.5.3, or "
+            "write its blocks without",
+            module,
+            node,
+        )
+    else:
+        raise Withheld("use the operation that makes a new tensor (without the underscore)", module, node)
+
+
+def _asks(node: cst.Call) -> bool:
+    """Whether ``inplace=True`` is among the arguments, by name or by position."""
+    return any(a.keyword is not None and a.keyword.value == "inplace" for a in node.args) or _last_true(node)
+
+
+def _last_true(node: cst.Call) -> bool:
+    last = node.args[-1] if node.args else None
+    return (
+        last is not None
+        and last.keyword is None
+        and isinstance(last.value, cst.Name)
+        and last.value.value == "True"
+    )
+
+
+def _with_underscore(node: cst.Call) -> bool:
+    return name_of(node.func).endswith("_")
+
+
+def _not_in_place(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.Call)
+    if any(a.keyword is not None and a.keyword.value == "inplace" for a in new.args):
+        return remove_argument(new, "inplace")
+    return new.with_changes(args=without(new.args, len(new.args) - 1)) if _last_true(new) else new
+
+
+def _as_assignment(new: cst.CSTNode) -> cst.CSTNode:
+    if not isinstance(new, cst.AugAssign):
+        return new
+    right = new.value
+    loose = isinstance(
+        right, (cst.BinaryOperation, cst.IfExp, cst.Comparison, cst.BooleanOperation, cst.Lambda)
+    )
+    if loose and not right.lpar:
+        right = right.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    operator = _OPERATORS[type(new.operator)]()
+    value = cst.BinaryOperation(new.target.deep_clone(), operator, right)
+    return cst.Assign([cst.AssignTarget(new.target)], value, semicolon=new.semicolon)
+
+
+def _refuse_aliases(facts: Facts, node: cst.CSTNode, name: str) -> None:
+    """Another name for the tensor would change along with it. Raises `Withheld`."""
+    for assign in facts.own(facts.scope(node), cst.Assign):
+        if isinstance(assign.value, cst.Name) and assign.value.value == name:
+            raise Withheld(
+                f"{name} has another name, which is changed along with it: put the new value into a variable "
+                "of its own",
+                facts.module_of(node),
+                assign,
+            )
+
+
+def _refuse_later_reads(facts: Facts, node: cst.Call) -> None:
+    """What a layer or function in place is given must not be read afterwards. Raises `Withheld`."""
+    calls = [node]
+    home = facts.parent(node)
+    if isinstance(home, cst.Assign) and isinstance(home.targets[0].target, cst.Attribute):
+        owner = facts.nearest(home, cst.ClassDef)
+        attribute = home.targets[0].target.attr.value
+        found = facts.inside(owner, cst.Call) if owner is not None else ()
+        calls = [c for c in found if isinstance(c.func, cst.Attribute) and c.func.attr.value == attribute]
+    for call in calls:
+        given = call.args[0].value if call.args else None
+        if not isinstance(given, cst.Name) or _rebinds(facts, call, given.value):
+            continue
+        later = (
+            n
+            for n in facts.own(facts.scope(call), cst.Name)
+            if n.value == given.value and facts.position(n) > facts.position(call)
+        )
+        if next(later, None) is not None:
+            raise Withheld(
+                f"{given.value} is read again after it was changed in place: say which of the two is meant",
+                facts.module_of(call),
+                call,
+            )
+
+
+def _rebinds(facts: Facts, call: cst.Call, name: str) -> bool:
+    """Whether the result takes the name of what was given."""
+    statement = facts.nearest(call, cst.Assign)
+    target = statement.targets[0].target if isinstance(statement, cst.Assign) else None
+    return isinstance(target, cst.Name) and target.value == name

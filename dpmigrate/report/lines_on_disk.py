@@ -1,0 +1,39 @@
+"""The source lines of a result that came without them, from the files as they are on disk."""
+
+from __future__ import annotations
+
+import os
+
+from dpmigrate.model import ScanResult
+from dpmigrate.versions.decoding import shown_lines
+from dpmigrate.workspace.errors import Unreadable
+from dpmigrate.workspace.reading import read_bytes
+from dpmigrate.workspace.source import Source, load
+
+_SOURCES = (".py", ".pyi", ".ipynb")
+
+
+def with_lines(result: ScanResult, cwd: str) -> ScanResult:
+    """`result`, whose paths are relative to `cwd`, with the lines for its code frames.
+
+    A file that is not there, or cannot be read, has none.
+    """
+    wanted = {(f.span.path, f.span.cell) for f in result.findings}
+    wanted |= {(p.path, p.cell) for f in result.findings for p in f.because}
+    sources = {path: _source(path, cwd) for path in sorted({path for path, _ in wanted})}
+    lines = {}
+    for path, cell in sorted(wanted, key=lambda place: (place[0], -1 if place[1] is None else place[1])):
+        source = sources[path]
+        held = source.lines(cell) if isinstance(source, Source) else source
+        if held:
+            lines[path, cell] = tuple(held)
+    return result._replace(lines=lines)
+
+
+def _source(path: str, cwd: str) -> Source | tuple[str, ...]:
+    """A Python file or notebook, or the lines of any other file."""
+    absolute = os.path.normpath(os.path.join(cwd, path))  # noqa: PTH118
+    try:
+        return load(absolute, cwd) if path.endswith(_SOURCES) else shown_lines(read_bytes(absolute))
+    except (OSError, Unreadable):
+        return ()

@@ -1,0 +1,269 @@
+"""Runs of a model, criterion and batch that the caller hands over: watched in this very process.
+
+They fill the same records as runs of scripts, and the same judges read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dpmigrate.runtime.batches import batch_size, inputs_and_target, map_tensors, take
+from dpmigrate.runtime.messages import error_line, physical
+from dpmigrate.runtime.model_copy import copy_criterion, copy_generator, isolated, without_dropout
+from dpmigrate.runtime.report_types import CHECK_NAMES, UNSUPPORTED, Check, CheckName, Measurement
+from dpmigrate.runtime.run import conduct, noise_verdicts, verdicts
+from dpmigrate.runtime.run.records import RunRecord
+from dpmigrate.runtime.run.removal import (
+    ALL,
+    FIRST_HALF,
+    MOST_EXAMPLES,
+    SECOND_HALF,
+    WITHOUT,
+    Removal,
+    changed,
+)
+from dpmigrate.runtime.run.shim import Shim
+from dpmigrate.runtime.run.state import Settings, StopTraining, Watch
+from dpmigrate.runtime.session import Recipe, Session
+
+PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
+
+FOREVER = 1e9
+"""Seconds to watch a run that ends by itself."""
+
+INPUT_FACTOR = 50.0
+"""What an example's inputs are multiplied by where it is to have a large gradient."""
+
+NOT_HERE = ("private-loader", "logical-batches", "accounting")
+"""Checks of what a training script does around its steps."""
+
+
+def watched(program: Callable[[], None], settings: Settings, seed: int) -> RunRecord:
+    """What the shim records while ``program`` runs; Opacus, torch and the random state are then put back."""
+    watch = Watch(settings, lambda record: None)
+    shim = Shim(watch)
+    shim.install()
+    try:
+        with isolated(seed):
+            program()
+            watch.record.initial_seed = torch.initial_seed()
+    except StopTraining:
+        pass
+    finally:
+        shim.remove()
+    return watch.record
+
+
+@dataclass
+class Made:
+    """One mode of what was handed over: ``bound`` is C, None where none was given.
+
+    ``physical_batches`` says into how many physical batches a logical one is split, ``steps`` how many
+    logical steps are made of the batch.
+    """
+
+    recipe: Recipe
+    model: nn.Module
+    batch: Any
+    names: frozenset[CheckName]
+    index: int
+    given_bound: float | None
+    bound: float
+    physical_batches: tuple[int, ...]
+    noise_multiplier: float
+    noise_generator: torch.Generator | None
+    seed: int
+    steps: int = 1
+    measurements: list[Measurement] = field(default_factory=list)
+
+    def run(self) -> list[Check]:
+        """Every selected check. What Opacus raises becomes an "unsupported" outcome, not an exception."""
+        found: list[Check] = []
+        for part in (self._parity(), self._sensitivity(found), self._noise()):
+            try:
+                for check in part:
+                    found.append(self._named(check))
+            except Exception as error:
+                if any(c.passed is False for c in found):
+                    break
+                # Whatever Opacus (or the user's loop under it) raises is loud for the user as well.
+                why = f"{UNSUPPORTED}{self.recipe.mode}: {error_line(error)}"
+                found = [Check(n, None, detail=why) for n in CHECK_NAMES]
+                break
+        return [replace(c, engine=self.index) for c in verdicts.attributed(found) if c.name in self.names]
+
+    def _record(
+        self,
+        batches: Sequence[Any],
+        max_physical: int | None = None,
+        *,
+        oracle: bool = False,
+        noise: float = 0.0,
+        seed: int = 0,
+        lr: float = 1.0,
+        forced: bool = True,
+    ) -> RunRecord:
+        """One logical step of each batch; ``forced``: C is put wherever Opacus keeps one."""
+        generator = copy_generator(self.noise_generator) if self.noise_generator is not None else None
+
+        def program() -> None:
+            session = Session(
+                self.recipe,
+                self.model,
+                expected_batch_size=batch_size(self.batch),
+                max_grad_norm=self.bound,
+                noise_multiplier=noise,
+                noise_generator=generator,
+                lr=lr,
+            )
+            for batch in batches:
+                session.run(batch, max_physical)
+
+        settings = Settings(
+            len(batches),
+            mode=None if oracle else self.recipe.mode,
+            oracle=oracle,
+            bounds={0: self.bound} if forced and self.recipe.built_by != "adaptive" else {},
+            watch=FOREVER,
+        )
+        return watched(program, settings, self.seed + seed)
+
+    def _named(self, check: Check) -> Check:
+        """The check with the fault that the criterion's own losses show, where nothing else did."""
+        plain = self.recipe.ghost and self.recipe.train_step is None and self.recipe.loss is None
+        if check.passed is not False or check.rule or not plain or not check.name.startswith("parity"):
+            return check
+        inputs, target = inputs_and_target(self.batch)
+        with torch.no_grad():
+            shape = tuple(copy_criterion(self.recipe.criterion, "none")(self.model(*inputs), target).shape)
+        if shape == (batch_size(self.batch),):
+            return check
+        rule, name = (
+            ("DPM104", "criterion-ignores-reduction") if not shape else ("DPM105", "loss-not-one-per-example")
+        )
+        return replace(check, rule=rule, detail=f"{name}: the criterion gives losses of shape {shape}")
+
+    def _parity(self) -> Iterator[Check]:
+        if not self.names & {*PARITY, "sensitivity", "private-step"}:
+            return
+        for count, max_physical in splits(batch_size(self.batch), self.physical_batches):
+            batch = take(self.batch, range(count))
+            forced = max_physical is not None or self.given_bound is None
+            # A second step, where what is scheduled has moved.
+            steps = max(self.steps, 2 if max_physical is None else 1)
+            record = self._record([batch] * steps, max_physical, oracle=True, forced=forced)
+            if not record.engines or not (record.engines[0].steps or record.engines[0].raw_steps):
+                yield Check("private-step", False, detail="the DP optimizer made no step where one was due")
+                return
+            engine = record.engines[0]
+            sizes = [sum(b.count for b in p.backwards) for s in engine.steps[:1] for p in s.physical]
+            checks = verdicts.against_oracle(engine, 0)
+            if engine.own_clipping or not verdicts.nonfinite(engine):
+                checks += verdicts.step_against_oracle(engine, 0)
+                named = {c.rule for c in checks if c.passed is False}
+                checks += [c for c in conduct.late_faults(engine, 0) if c.rule not in named]
+                if max_physical is None:
+                    checks.append(conduct.private_step(engine, 0))
+            yield from (replace(c, detail=f"{physical(sizes)}: {c.detail}") for c in checks)
+            self.measurements += [replace(m, engine=self.index) for m in verdicts.measurements(record)]
+            self.own = record
+            if verdicts.nonfinite(engine):
+                break
+        detail = "the batch is the caller's: no loader, accountant or queue of a script's own"
+        for name in NOT_HERE:
+            yield Check(name, None, detail=detail)  # type: ignore[arg-type]
+
+    def _sensitivity(self, made: Sequence[Check]) -> Iterator[Check]:
+        """Leave out, replace and exchange examples, each time in a logical step of its own."""
+        if "sensitivity" not in self.names or not self.own.engines[0].steps:
+            return
+        size = batch_size(self.batch)
+        k = min(max(self.physical_batches), size)
+        max_physical = None if k == 1 else -(-size // k)
+        chosen = [turn * size // min(size, MOST_EXAMPLES) for turn in range(min(size, MOST_EXAMPLES))]
+        everything = list(range(size))
+        lists = [everything]
+        lists += [changed(everything, WITHOUT, i) for i in chosen] if size > 1 else []
+        for donor in (0, size - 1):
+            lists += [changed(everything, kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
+        batches = [take(self.batch, indices) for indices in lists]
+        batches += [scaled(self.batch, i) for i in chosen[:8]]
+        with without_dropout(self.model):
+            record = self._record(batches, max_physical, lr=0.0)
+        values = [s.value for s in record.engines[0].steps if s.value is not None]
+        if len(values) != len(batches):
+            yield Check("sensitivity", None, detail="not every logical step was made")
+            return
+        whole, rest = values[0], values[1:]
+        removal = Removal(0, size)
+        count = len(chosen) if size > 1 else 0
+        removal.moves = [(i, self._move(whole, v)) for i, v in zip(chosen, rest, strict=False)][:count]
+        if size == 1:
+            removal.moves = [(0, float(whole.norm()) / self.bound)]
+        halves = rest[count : count + 6]
+        if size >= 4:
+            gaps = (whole - a - b + both for a, b, both in (halves[:3], halves[3:]))
+            removal.coupling = max(float(gap.norm()) / self.bound for gap in gaps)
+        check = verdicts.sensitivity(self.own, 0, {0: removal}, made)
+        yield check
+        if check.passed is False and check.rule is not None:
+            return
+        removal.replaced, removal.coupling = True, None
+        removal.replacements = [
+            (i, self._move(whole, v)) for i, v in zip(chosen, rest[count + 6 :], strict=False)
+        ]
+        yield verdicts.sensitivity(self.own, 0, {0: removal}, made)
+
+    def _move(self, whole: Tensor, changed: Tensor) -> float:
+        return float((whole - changed).norm()) / self.bound
+
+    def _noise(self) -> Iterator[Check]:
+        if not self.names & {"noise-std", "noise-fresh", "reproducible"}:
+            return
+        batches = [self.batch] * max(3, self.steps)
+        first, again = (self._record(batches, noise=self.noise_multiplier) for _ in range(2))
+        if self.recipe.built_by == "adaptive" and self.noise_multiplier > 0:
+            for name in ("noise-std", "noise-fresh"):
+                yield Check(name, None, detail="adaptive clipping adjusts its own noise")
+        else:
+            other = self._record(batches[:1], noise=self.noise_multiplier, seed=1_000_003)
+            yield from noise_verdicts.noise_std(first.engines[0], 0)
+            yield from noise_verdicts.noise_fresh(first, other, 0)
+        yield from noise_verdicts.reproducible(first.engines[0], again.engines[0], 0)
+
+
+def splits(size: int, physical_batches: Sequence[int]) -> Iterator[tuple[int, int | None]]:
+    """``(examples, largest physical batch)``: for k above one, an even and an uneven partition."""
+    for k in physical_batches:
+        if k == 1:
+            yield size, None
+            continue
+        if k > size:
+            continue
+        for count in dict.fromkeys((size // k * k, size if size % k else size - 1)):
+            if count > 0:
+                yield count, -(-count // k)
+
+
+def scaled(batch: Any, index: int) -> Any:
+    """The batch with another's tokens and target for one example, its float inputs scaled up."""
+    stranger = (index + max(1, batch_size(batch) // 2)) % batch_size(batch)
+
+    def change(t: Tensor) -> Tensor:
+        t = t.clone()
+        t[index] = t[index] * INPUT_FACTOR if t.is_floating_point() else t[stranger]
+        return t
+
+    def foreign(t: Tensor) -> Tensor:
+        t = t.clone()
+        t[index] = t[stranger]
+        return t
+
+    if isinstance(batch, list | tuple):
+        return (*(map_tensors(part, change) for part in batch[:-1]), map_tensors(batch[-1], foreign))
+    return map_tensors(batch, change)

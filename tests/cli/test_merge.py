@@ -1,0 +1,60 @@
+"""``dpmigrate merge``: reports in, one report and its exit status out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import FakeApi, Run, finding, scanned
+
+
+@pytest.fixture
+def report(run: Run, api: FakeApi) -> str:
+    """A report with one warning, on disk."""
+    api.answer = scanned(finding("warning"))
+    run("scan", "--format", "json", "--output", "a.json")
+    return "a.json"
+
+
+def test_a_report_alone_is_the_same(run: Run, report: str) -> None:
+    outcome = run("merge", report, "--format", "json")
+    assert outcome == (1, Path(report).read_text(encoding="utf-8"), "")
+    assert run("merge", report, report, "--format", "json") == outcome
+
+
+def test_nothing_to_report_is_status_0(run: Run, api: FakeApi, report: str) -> None:
+    assert run("merge", report, "--exit-zero").status == 0
+    api.answer = scanned()
+    run("scan", "--format", "json", "--output", "b.json")
+    outcome = run("merge", "b.json")
+    assert outcome.status == 0
+    assert outcome.out.endswith("No findings\n")
+
+
+def test_a_form_with_code_takes_it_from_here(run: Run, report: str) -> None:
+    Path("train.py").write_text("with_a_fault()\n", encoding="utf-8")
+    outcome = run("merge", report)
+    assert outcome.status == 1
+    assert "1 | with_a_fault()" in outcome.out
+    Path("train.py").unlink()
+    assert "with_a_fault" not in run("merge", report).out
+
+
+@pytest.mark.parametrize("text", [None, "[]", "\udcff"])
+def test_what_is_no_report_is_status_2(run: Run, report: str, text: str | None) -> None:
+    if text is not None:
+        Path("b.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    outcome = run("merge", report, "b.json")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("dpmigrate: b.json ")
+
+
+def test_no_report_is_wrong_usage(run: Run) -> None:
+    assert run("merge").status == 2
+
+
+def test_the_output_is_a_file(run: Run, report: str) -> None:
+    run("merge", report, "--format", "json", "--output", "all.json")
+    assert json.loads(Path("all.json").read_text(encoding="utf-8"))["findings"][0]["rule"] == "DPM101"

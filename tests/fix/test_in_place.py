@@ -1,0 +1,69 @@
+"""Operations in place, and upgrades to releases on which they raise: what stays, then what changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import OLD, Folder
+
+Make = Callable[..., Folder]
+
+MODEL = """
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        {body}
+
+
+train(Net(), torch.optim.SGD([], lr=0.1), [])
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "out = self.conv(x)\n        kept = out\n        out += x\n        return out + kept",
+            "has another name",
+        ),
+        ("out = self.conv(x)\n        y = self.act(out)\n        return y + out", "is read again"),
+        ("return self.conv(x).relu_()", "without the underscore"),
+    ],
+)
+def test_what_is_read_by_another_name_is_left_to_people(folder: Make, body: str, said: str) -> None:
+    project = folder({"train.py": OLD + MODEL.format(body=body), "requirements.txt": "opacus==1.5.2\n"})
+    before = project.snapshot()
+    assert any(said in reason for _, reason in project.fix().refused)
+    assert project.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        ("return self.act(self.conv(x))", "return self.act(self.conv(x))"),
+        ("out = self.conv(x)\n        out += x  # why\n        return out", "out = out + x  # why\n"),
+        ("out = self.conv(x)\n        out *= 1 + x\n        return out", "out = out * (1 + x)\n"),
+    ],
+)
+def test_an_upgrade_takes_the_model_along(folder: Make, body: str, after: str) -> None:
+    project = folder({"train.py": OLD + MODEL.format(body=body), "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    assert after in project.read()
+    assert ("nn.ReLU()" in project.read()) == ("self.act(" in body)
+    assert project.read("requirements.txt") == "opacus==1.5.4\n"
+    assert project.fix().diff == ""
+
+
+def test_a_librarys_model_goes_to_the_release_that_trains_it(folder: Make) -> None:
+    text = f"{OLD}\n\nfrom torchvision.models import resnet18\n\ntrain(resnet18(), None, [])\n"
+    project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    assert project.read("requirements.txt") == "opacus==1.5.3\n"
+    assert project.fix().diff == ""

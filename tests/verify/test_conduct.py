@@ -1,0 +1,159 @@
+"""What is done around the private steps: right programs raise no alarm, each harm fails by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate.runtime.run.text import render_text
+from tests.verify.running import Verified, verify
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+PROGRAM = """
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+torch.set_num_threads(1)
+g = torch.Generator().manual_seed(1)
+x = torch.randn(120, 6, generator=g)
+data = TensorDataset(x, x[:, :3].argmax(1))
+model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+def train(model, mode, epochs=2, sigma=1.0):
+    engine = PrivacyEngine(accountant="rdp")
+    raw = torch.optim.SGD(model.parameters(), lr=0.1)
+    public = DataLoader(data, batch_size=12)
+    extra = {"criterion": nn.CrossEntropyLoss()} if mode == "ghost" else {}
+    made = engine.make_private(
+        module=model, optimizer=raw, data_loader=public, noise_multiplier=sigma,
+        max_grad_norm=1.0, grad_sample_mode=mode, **extra,
+    )
+    private, optimizer, loader = made[0], made[1], made[-1]
+    criterion = made[2] if mode == "ghost" else nn.CrossEntropyLoss()
+    for epoch in range(epochs):
+        for number, (a, b) in enumerate(loader):
+            optimizer.zero_grad()
+            criterion(private(a), b).backward()
+            optimizer.step()
+    print(engine.get_epsilon(1e-5))
+    return private
+train(model, "ghost")
+"""
+
+STEP = "            optimizer.step()\n"
+LOOP = "        for number, (a, b) in enumerate(loader):\n"
+CALL = 'train(model, "ghost")\n'
+
+
+def planted(folder: Path, *edits: tuple[str, str], checks: str = "", steps: str = "2") -> Verified:
+    """The program with every edit made in it, verified on the newest release."""
+    text = PROGRAM
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (folder / "train.py").write_text(text, encoding="utf-8")
+    return verify(
+        "1.6.0", "--steps", steps, *(["--checks", checks] if checks else []), "train.py", cwd=folder
+    )
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        pytest.param((), id="as it is"),
+        pytest.param(
+            ((CALL, 'import time\ntorch.manual_seed(time.time_ns() % 2**31)\ntrain(model, "hooks")\n'),),
+            id="clock",
+        ),
+        pytest.param(
+            (
+                (
+                    "            criterion(private(a), b)",
+                    "            a = a + 0.1 * torch.randn_like(a)\n            criterion(private(a), b)",
+                ),
+            ),
+            id="augmented",
+        ),
+        pytest.param(((LOOP, LOOP.replace("loader", "list(loader)")),), id="batches fetched ahead"),
+        pytest.param(
+            (
+                (
+                    STEP,
+                    STEP + "            private.eval(); [private(v) for v, _ in public]; private.train()\n",
+                ),
+            ),
+            id="evaluated between",
+        ),
+    ],
+)
+def test_right_program_passes(tmp_path: Path, edits: tuple[tuple[str, str], ...]) -> None:
+    done = planted(tmp_path, *edits)
+    assert done.status == 0, (done.failing, done.stderr[-2000:])
+    assert done.check("private-loader")["passed"] is True
+    assert done.check("accounting")["value"] == 20
+    assert "watched to the script's end" in " ".join(render_text(done.report).split())
+
+
+def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
+    done = planted(
+        tmp_path,
+        (CALL, 'train(model, "ghost", sigma=0)\n'.replace("print", "print")),
+        ("    print(engine.get_epsilon(1e-5))\n", ""),
+    )
+    assert done.status == 0, (done.failing, done.stderr[-2000:])
+    assert done.check("noise-std")["passed"] is None and done.check("noise-fresh")["passed"] is None
+    assert render_text(done.report).startswith("Nothing is private")
+
+
+@pytest.mark.parametrize(
+    ("edits", "check", "rule"),
+    [
+        ((LOOP, LOOP.replace("loader", "public")), "private-loader", "DPM301"),
+        ((STEP, STEP + "            raw.step()\n"), "private-step", "DPM120"),
+        ((STEP, STEP + "            other.step()\n"), "private-step", "DPM123"),
+        ((STEP, STEP + "            torch.manual_seed(3)\n"), "noise-fresh", "DPM205"),
+        (
+            (
+                CALL,
+                'for turn in range(3):\n    model = train(model, "hooks", 1).to_standard_module()\n',
+            ),
+            "accounting",
+            "DPM304",
+        ),
+        ((STEP, "            optimizer.step_hook = None\n" + STEP), "accounting", "DPM315"),
+        (
+            (STEP, "            optimizer.max_grad_norm = 0.5 if epoch else 1.0\n" + STEP),
+            "parity-clipped-sum",
+            "DPM116",
+        ),
+        (
+            (
+                "            criterion(private(a), b)",
+                "            a = 0.6 * a + 0.4 * a.flip(0)\n            criterion(private(a), b)",
+            ),
+            "sensitivity",
+            "DPM124",
+        ),
+        (
+            (
+                "            criterion(private(a), b)",
+                "            criterion = nn.CrossEntropyLoss() if epoch else criterion\n"
+                "            criterion(private(a), b)",
+            ),
+            "parity-clipped-sum",
+            "DPM103",
+        ),
+    ],
+)
+def test_harm_fails_by_name(tmp_path: Path, edits: tuple[str, str], check: str, rule: str) -> None:
+    more = (
+        [("    public = ", "    other = torch.optim.Adam(model[0].parameters())\n    public = ")]
+        if "other" in edits[1]
+        else []
+    )
+    done = planted(tmp_path, edits, *more)
+    assert done.status == 1, done.stderr[-2000:]
+    assert (check, rule) in done.failing
+    assert {r for _, r in done.failing} == {rule}
