@@ -29,7 +29,8 @@ FACTS: dict[str, Fact] = {}
 
 LEFT_WORDS = (
     *("maker", "step", "criterion", "consequence", "optimizer"),
-    *("loader", "sampler", "delta", "keyword", "meant", "change"),
+    *("loader", "sampler", "delta", "keyword", "meant"),
+    *("framework", "change"),
 )
 """Words that some facts leave in ``subject.notes`` for the message."""
 
@@ -309,6 +310,12 @@ def _noise_generator_given(s: Subject) -> Tri:
 
 
 @fact
+def _noise_generator_surely(s: Subject) -> Tri:
+    """Whether a noise generator is given on every way to the call."""
+    return s.run.argument("noise_generator").surely is True
+
+
+@fact
 def _loader_generator_given(s: Subject) -> Tri:
     return any(bool(loader.generator) for loader in s.run.loaders)
 
@@ -323,3 +330,9 @@ def _secure_mode(s: Subject) -> Tri:
     if s.run.engine is None:
         return None
     return s.run.engine.secure_mode.equals(True) if s.run.engine.secure_mode else False
+
+
+@fact
+def _secure_mode_surely(s: Subject) -> Tri:
+    """Whether secure mode is on in every execution: programs that have it as an option branch on it."""
+    return _secure_mode(s) is True

@@ -28,6 +28,8 @@ def _not_the_private_loader(s: Subject) -> Tri:
     """Whether a loop goes over another loader than the one that the engine returned."""
     if not isinstance(s.event, Iterated) or s.event.loader not in ("passed", "remade"):
         return False
+    if any(s.run.happened(FellBack)):  # then DPM311 says so: where the call fails there is no private loader
+        return False
     s.notes["loader"] = {
         "passed": "the loader that was passed in",
         "remade": "another loader of the same data",

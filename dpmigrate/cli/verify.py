@@ -40,8 +40,15 @@ class _WithScript(click.Command):
 @click.command(
     cls=_WithScript,
     short_help="Prove on real batches that clipping is right.",
-    epilog="Exit status: 0 every check that ran holds, 1 some check does not, 2 the script could not be run "
-    "to the point of a verdict.",
+    epilog="""\b
+Examples:
+  dpmigrate verify train.py -- --epochs 1
+  dpmigrate verify -m project.train --steps 5
+  dpmigrate verify --factory tests.models:made
+
+Exit status: 0 every check that ran holds, 1 some check does not, 2 the script could not be run to the point
+of a verdict.
+""",
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
 @click.option(

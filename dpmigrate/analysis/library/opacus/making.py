@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import libcst as cst
 
+from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Origin
@@ -14,9 +15,10 @@ from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Absent, Const, Length, Obj, Unknown, Value
+from dpmigrate.analysis.values import Absent, Class, Const, Length, Obj, Unknown, Value
 
 KEYWORDS = (
     "module",
@@ -56,12 +58,26 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     _keywords(ip, run, info)
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
+    tell_of_rounds(ip, run)
     if run.call == "make_private_with_epsilon":
         ip.happen(run, EpsilonAsked(ip.at(info.node), aimed=True))
         tell_of_delta(ip, run, info.argument(None, "target_delta"), info.node)
 
 
+_TAKE_KEYWORDS = ("_prepare_model", "_prepare_optimizer", "_prepare_data_loader", "_prepare_criterion")
+"""What ``make_private`` hands its other keywords on to, so that a subclass can take them there."""
+
+
+def _takes_its_own(ip: Interpreter, engine: Obj | None) -> bool:
+    """Whether an engine is of a class of the project that can do something with keywords of its own."""
+    if engine is None or not isinstance(engine.data, Class):
+        return False
+    return any(find_member(ip, engine.data, name) for name in _TAKE_KEYWORDS)
+
+
 def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
+    if ip.modules.holds_library or _takes_its_own(ip, run.engine):
+        return
     known = (*KEYWORDS, *(_WITH_EPSILON if run.call == "make_private_with_epsilon" else ()), *_ADAPTIVE)
     for name, value in info.keywords.items():
         sure = all(not isinstance(a, Absent) for a in value.atoms)

@@ -13,15 +13,30 @@ from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.retired import RetiredCall, RetiredKind
 from dpmigrate.analysis.values import NONE, Absent, Const, Entry, Obj, Unknown, Value, of
 
-TODAY = frozenset(["accountant", "secure_mode"])
-"""The parameters of the engine since 1.0, keywords all."""
 LOOK_ALIKES = (b"private_transformers", b"fastDP", b"flsim")
 """Libraries whose engines are attached, and step virtually, in the same words."""
 
 
+ZERO_X = frozenset(
+    [
+        *(
+            "module",
+            "sample_rate",
+            "batch_size",
+            "sample_size",
+            "max_grad_norm",
+            "noise_multiplier",
+            "alphas",
+        ),
+        *("secure_rng", "batch_first", "target_delta", "target_epsilon", "epochs", "loss_reduction"),
+    ]
+)
+"""Parameters that only the engine of 0.x has; others are those of somebody's own copy."""
+
+
 def is_zero_x(info: CallInfo) -> bool:
     """Whether a call of ``PrivacyEngine`` can only be the one of 0.x."""
-    return bool(info.positional or set(info.keywords) - TODAY)
+    return bool(info.positional or set(info.keywords) & ZERO_X)
 
 
 def make_zero_x(ip: Interpreter, info: CallInfo) -> Value:
@@ -120,7 +135,7 @@ def _privacy_spent_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Valu
 
 def _of_accountant(ip: Interpreter, info: CallInfo, engine: Obj) -> None:
     """Only the RDP accountant has it, by keyword; it was the default up to 1.2, the PRV accountant since."""
-    chosen = ip.store.get(real(engine), "<accountant>")
+    chosen = ip.read(real(engine), "<accountant>")
     for atom in chosen.atoms if chosen else (Absent(),):
         if Const("rdp") == atom:
             if info.positional:
