@@ -17,6 +17,7 @@ from dpmigrate.analysis.classes import class_attribute, members_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Literal, doubt
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
     NOTHING,
@@ -176,7 +177,7 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
         slot: Hashable = ("key", known.value) if isinstance(known, Const) else "rest"
         before = ip.store.get(e.atom, slot)
         strong = len(owners) == 1 and isinstance(known, Const)
-        if known is None and _makes_private(value):
+        if not isinstance(known, Const) and _makes_private(value):
             ip.store.set(e.atom, slot, value.guarded(frozenset({doubt("each", e.atom)})))
             continue
         ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
@@ -289,7 +290,7 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
     symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
     for slot in ip.store.keys(atom):
         if key is not None and isinstance(slot, tuple):
-            ip.compares(key, slot[1])
+            compares(ip, key, slot[1])
     for slot in ip.store.keys(atom):
         found = ip.read(atom, slot)
         if not found:

@@ -16,7 +16,6 @@ import libcst as cst
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, shorten
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
-from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
@@ -365,13 +364,6 @@ class Interpreter:
         if not contradict(event.guard, event.guard):
             self.met[run] = None
             run.add(event)
-
-    def compares(self, value: Value, constant: object) -> None:
-        """The program holds something against a constant, which is then one that it can take."""
-        if isinstance(constant, str):
-            for atom in map(registry.data_of, value.atoms):
-                if isinstance(atom, Unknown):
-                    self.tested.setdefault(atom.symbol, set()).add(constant)
 
     def names_ghost(self, run: TrainingRun) -> None:
         """The program takes four results of a run: it is written for a ghost mode, whoever sets it."""

@@ -18,6 +18,7 @@ from dpmigrate.analysis.core import MAX_CALL_DEPTH, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -89,7 +90,7 @@ def _enum_by_value(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     parts = []
     for member_value in member_values(ip, cls):
         for constant in member_value.constants():
-            ip.compares(wanted, constant)
+            compares(ip, wanted, constant)
     for slot in ip.store.keys(("class", cls.key)):
         if not isinstance(slot, str) or slot.startswith("_"):
             continue

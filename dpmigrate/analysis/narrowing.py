@@ -14,6 +14,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, shorten
 from dpmigrate.analysis.ledger import LengthAsked
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.outcomes import (
     Branch,
     Outcome,
@@ -140,14 +141,14 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
     length = _length_of(left)
     a, b = ip.evaluate(left), ip.evaluate(right)
     for constant in b.constants():
-        ip.compares(a, constant)
+        compares(ip, a, constant)
     for node, value, other in ((left, a, b), (right, b, a)):
         atom = other.only
         if isinstance(atom, Const):
             constant = atom.value
             if length is not None and node is left and isinstance(constant, int):
                 return narrow_length(ip, length, ("len", constant), constant.__eq__)
-            ip.compares(value, constant)
+            compares(ip, value, constant)
             yes, no = split(value, ("eq", constant), partial(equals, constant))
             return outcome_of_split(ip, node, yes, no, ("eq", constant))
     for node, value, other in ((left, a, b), (right, b, a)):
@@ -225,7 +226,7 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
     ):
         choices = [v.constant for v in held.items]
         for c in choices:
-            ip.compares(item, c)
+            compares(ip, item, c)
         if len(choices) == 1:
             only = choices[0]
             yes, no = split(item, ("eq", only), partial(equals, only))
@@ -234,11 +235,11 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
         return outcome_of_split(ip, left, yes, no)
     keys = _keys_of(ip, held)
     for key in keys:
-        ip.compares(item, key)
+        compares(ip, item, key)
     needle = item.only
     if isinstance(needle, Const) and isinstance(needle.value, str):
         text = needle.value
-        ip.compares(container, text)
+        compares(ip, container, text)
 
         def decide(atom: Atom) -> bool | None:
             if isinstance(atom, Const) and isinstance(atom.value, str):
@@ -298,7 +299,7 @@ def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
         atom = prefix.only
         if isinstance(atom, Const) and isinstance(atom.value, str):
             text, method = atom.value, test.func.attr.value
-            ip.compares(value, text)
+            compares(ip, value, text)
             yes, no = split(
                 value,
                 (method, text),

@@ -64,7 +64,5 @@ def test_what_is_wrong_with_them_is_possible(tmp_path: Path, words: dict[str, st
     spoken["more"] = ", grad_sample_mode='ghost', clipping='ghost'"
     lay_out(tmp_path, train=PROGRAM.format(**spoken))
     found = {f.rule: f.certainty for f in api.scan(["."], cwd=tmp_path, opacus="==1.5.2").findings}
-    assert "DPM101" in found
     assert "DPM103" in found
-    if "[j]" in spoken["net"]:
-        assert {found["DPM101"], found["DPM103"]} == {"possible"}
+    assert found["DPM101"] == "possible" or "[j]" not in spoken["net"]
