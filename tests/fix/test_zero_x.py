@@ -177,7 +177,8 @@ def test_members_of_a_trainer(folder: Make) -> None:
     loop = loop.replace("opt.", "self.opt.").replace("net(", "self.net(").replace("loader", "self.loader")
     trainer = (
         "\n\nclass Trainer:\n    def __init__(self):\n        self.net = nn.Linear(2, 2)\n"
-        "        self.opt = torch.optim.SGD(self.net.parameters(), lr=0.1)\n        self.loader = DataLoader([])\n"
+        "        self.opt = torch.optim.SGD(self.net.parameters(), lr=0.1)\n"
+        "        self.loader = DataLoader([])\n"
     )
     spent = "        print(self.engine.get_privacy_spent(1e-5))\n"
     made = project(folder, f"{HEAD}{trainer}{body}\n    def fit(self):\n{loop}{spent}\n\nTrainer().fit()\n")
