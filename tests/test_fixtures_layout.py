@@ -17,7 +17,7 @@ each_shape = pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.
 
 DEPENDENCY_FILES = {"requirements.txt", "requirements.in", "pyproject.toml", "setup.cfg", "environment.yml"}
 TELLING = {
-    "DPM000": "!pip",
+    "DPM000": "pip",
     "DPM001": "dpmigrate: ignore",
     "DPM101": ("max_physical_batch_size", "BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM102": "make_private",
