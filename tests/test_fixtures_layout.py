@@ -17,19 +17,24 @@ each_shape = pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.
 
 DEPENDENCY_FILES = {"requirements.txt", "requirements.in", "pyproject.toml", "setup.cfg", "environment.yml"}
 TELLING = {
-    "DPM000": "!pip",
+    "DPM000": "pip",
     "DPM001": "dpmigrate: ignore",
     "DPM101": ("max_physical_batch_size", "BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM102": "make_private",
     # Or where others call ``backward`` for the program: what it is handed to, what a framework takes.
     "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
     "DPM104": "criterion",
+    "DPM105": "criterion(",
     "DPM106": ".step(",
     "DPM107": (".backward(", ".manual_backward("),
     "DPM108": "zero_grad",
     "DPM109": ("clip", ".grad"),
     "DPM112": "self.",
+    "DPM116": ("max_grad_norm", ".step()"),
+    "DPM119": "requires_grad",
+    "DPM120": ".step()",
     "DPM122": ".backward(",
+    "DPM123": ".step()",
     "DPM201": "Generator()",
     "DPM202": "Generator()",
     "DPM203": "make_private",
@@ -45,6 +50,7 @@ TELLING = {
     "DPM308": "poisson_sampling",
     "DPM309": "make_private",
     "DPM311": "except",
+    "DPM315": (".step()", "get_epsilon"),
     "DPM401": "double_backward(",
     "DPM402": ".backward(",
     "DPM403": ("make_private", " = "),

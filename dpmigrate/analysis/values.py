@@ -137,6 +137,8 @@ class Class(Atom):
     bases: tuple[Value, ...] = field(compare=False, default=())
     fields: tuple[str, ...] = field(compare=False, default=())
     """Annotated names in order: the constructor's parameters of a dataclass or model."""
+    annotations: dict[str, cst.BaseExpression] = field(compare=False, repr=False, default_factory=dict)
+    """What they are annotated with."""
     decorators: tuple[str, ...] = field(compare=False, default=())
 
 
@@ -211,6 +213,8 @@ class Params(Atom):
     """The parameters of models (``model.parameters()``), or one of them."""
 
     models: frozenset[Atom]
+    part: bool = False
+    """Whether they are those of some part of the models, which nobody knows as an object of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,28 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import UNKNOWN_AMOUNT, CoefficientAsked, HooksSwitched, Iterated, ManagerUsed
+from dpmigrate.analysis.ledger import (
+    UNKNOWN_AMOUNT,
+    CoefficientAsked,
+    HooksSwitched,
+    Iterated,
+    ManagerUsed,
+    Stepped,
+)
+from dpmigrate.analysis.ledger.gradients import ColumnOfLosses
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.runs import part, run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
+from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, one_column
 from dpmigrate.analysis.library.torch.models import set_to_none
 from dpmigrate.analysis.values import (
     NONE,
     Const,
     Entry,
     Function,
+    Obj,
     Params,
     Tensor,
     Value,
@@ -26,10 +36,8 @@ from dpmigrate.analysis.values import (
 )
 
 
-@method(
-    "dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "requires_grad_", "apply"
-)
-@method("dp-optimizer", "attach_step_hook", "expected_batch_size")
+@method("dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "apply")
+@method("dp-optimizer", "expected_batch_size")
 def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(e.atom, *e.because)
 
@@ -135,7 +143,19 @@ def _signal(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @attribute("dp-optimizer", "original_optimizer")
 def _original(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    return join_all(of(a) for a in run_of(e).raw_optimizers) or ip.unknown(node, "the wrapped optimizer")
+    return join_all(of(a) for a in run_of(e).raw_optimizers) or of(part(run_of(e), "original-optimizer"))
+
+
+@method("original-optimizer", "step")
+def _step_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), Stepped(ip.at(info.node, e.guard), raw=True))
+    return NONE
+
+
+@method("original-optimizer", "zero_grad")
+def _zero_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    touch(ip, run_of(e), info.node, set_to_none(info, default=True), e.guard, raw=True)
+    return NONE
 
 
 @attribute("dp-optimizer", "params")
@@ -147,7 +167,20 @@ def _optimizer_params(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.sources for t in inputs))
+    _tell_of_columns(ip, info, e)
     return of(Tensor(sources, e.atom))
+
+
+def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
+    """Tell of losses that are a column: the model's own output, of one linear unit, by element."""
+    run = run_of(e)
+    output = info.argument(0, "input").only
+    made = run.argument("criterion").only
+    name = str(made.data) if isinstance(made, Obj) else ""
+    if not isinstance(output, Tensor) or output.steps or name not in ELEMENTWISE:
+        return
+    if run.raw_models and all(one_column(ip, model) for model in run.raw_models):
+        ip.happen(run, ColumnOfLosses(ip.at(info.node, e.guard), name.replace("torch.nn.", "nn.")))
 
 
 def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
