@@ -179,7 +179,8 @@ class Modules:
             return None
         candidates: Sequence[str] = self._by_suffix.get(parts, ())
         if self._roots:
-            candidates = [c for c in candidates if self._root_of(c) == self._root_of(importer)]
+            home = self._root_of(f"{within}/" if within else "")
+            candidates = [c for c in candidates if self._root_of(c) == home]
         if not candidates:
             return None
         for up in range(len(folder), -1, -1):
