@@ -24,6 +24,7 @@ TELLING = {
     # Or where others call ``backward`` for the program: what it is handed to, what a framework takes.
     "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
     "DPM104": "criterion",
+    "DPM106": ".step(",
     "DPM107": (".backward(", ".manual_backward("),
     "DPM108": "zero_grad",
     "DPM109": ("clip", ".grad"),
@@ -39,6 +40,7 @@ TELLING = {
     "DPM301": (" in ", "next("),
     "DPM302": "if ",
     "DPM303": "Sampler(",
+    "DPM304": "make_private",
     "DPM306": ("1 / len(", "1.0 / len(", "delta"),
     "DPM308": "poisson_sampling",
     "DPM309": "make_private",

@@ -89,8 +89,10 @@ STILL_INSIDE = {
     "codemods.losses": {"values"},
     "codemods.manual_pair": {"values"},
     "codemods.own_criterion": {"values"},
-    "codemods.program_facts": {"core", "library.registry", "per_example", "program", "values"},
+    "codemods.program_facts": {"core", "library.registry", "per_example", "program", "retired", "values"},
     "codemods.two_pass": {"values"},
+    "codemods.zero_x": {"retired"},
+    "codemods.zero_x_engine": {"retired"},
     "codemods.upgrade": {"values"},
     "codemods.uses": {"values"},
 }

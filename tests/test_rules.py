@@ -56,6 +56,7 @@ CONTRACT = {
     "DPM301": "private-loader-unused",
     "DPM302": "empty-batch-skipped",
     "DPM303": "sampler-replaced",
+    "DPM304": "engine-remade-in-loop",
     "DPM306": "delta-too-large",
     "DPM308": "poisson-sampling-off",
     "DPM309": "privacy-retried",

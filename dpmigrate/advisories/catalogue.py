@@ -24,7 +24,7 @@ else:
     import tomli as tomllib
 
 Reported = Literal["default", "selected", "verify"]
-Concern = Literal["clipping", "generator", "seeding", "in-place"]
+Concern = Literal["clipping", "generator", "seeding", "in-place", "retired"]
 
 _FENCE = "+++"
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)

@@ -29,7 +29,8 @@ FACTS: dict[str, Fact] = {}
 
 LEFT_WORDS = (
     *("maker", "step", "criterion", "consequence", "optimizer"),
-    *("loader", "sampler", "delta", "keyword", "meant", "change"),
+    *("loader", "sampler", "delta", "keyword", "meant"),
+    *("framework", "change"),
 )
 """Words that some facts leave in ``subject.notes`` for the message."""
 

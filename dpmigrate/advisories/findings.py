@@ -36,14 +36,14 @@ def findings_of(project: Project) -> Found:
     Each finding goes by the options of the file that it is in. Raises ConfigError for a wrong option.
     """
     out = Found()
-    out.not_analysed = list(project.not_analysed)
-    if project.program is None and not out.not_analysed:
+    if project.program is None and not project.not_analysed:
         return out
     from dpmigrate.advisories.choice import Choices
 
     choices = Choices(project.workspace.settings)
     if project.program is not None:
         _judge(project, choices, out)
+    out.not_analysed = list(project.not_analysed)
     _not_analysed(project, choices, out)
     out.findings = sorted((f for f, _ in out.matches), key=lambda f: f.sort_key)
     return out

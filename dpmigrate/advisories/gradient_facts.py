@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger.events import Backward, ManagerUsed, Seeded
+from dpmigrate.analysis.ledger.events import Backward, DoubleBackward, ManagerUsed, Seeded
 from dpmigrate.analysis.ledger.gradients import GradientChanged, GradientsLost, SteppedEvery
 from dpmigrate.model import Tri
 
@@ -39,7 +39,8 @@ def _makes_gradients_each_turn(s: Subject) -> Tri:
     event = s.event
     if not isinstance(event, SteppedEvery):
         return False
-    each = any(e.loops == event.loops and not e.at.conditional for e in s.run.happened(Backward))
+    passes = (*s.run.happened(Backward), *s.run.happened(DoubleBackward))
+    each = any(e.loops == event.loops and not e.at.conditional for e in passes)
     return each and (True if event.known else None)
 
 

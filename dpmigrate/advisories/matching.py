@@ -14,8 +14,9 @@ from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, version
 from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
-from dpmigrate.model import Certainty, Finding, Place, Severity, Span, Tri, both
+from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, nothing
+from dpmigrate.workspace.errors import own_error
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -74,13 +75,19 @@ def match_runs(
             if run.guessed:
                 continue
             path = run.module.path
-            versions = versions_of(run, project.declarations, assumed(path), alike(run))
-            versions = replace(versions, target=target(path))
-            for advisory, case in cases:
-                for subject in SUBJECTS[case.subject](run, versions):
-                    found = _judge(advisory, case, subject)
-                    if found is not None:
-                        yield found
+            try:
+                versions = versions_of(run, project.declarations, assumed(path), alike(run))
+                versions = replace(versions, target=target(path))
+                yield from [
+                    found
+                    for advisory, case in cases
+                    for subject in SUBJECTS[case.subject](run, versions)
+                    if (found := _judge(advisory, case, subject)) is not None
+                ]
+            except Exception as error:
+                # An error of our own costs one run, and is told; the others are judged all the same.
+                line = run.module.line(run.origin.node)
+                project.broken.append(NotAnalysed(path, line, own_error(error)))
 
 
 def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:

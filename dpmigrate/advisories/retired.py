@@ -115,6 +115,7 @@ def _match(
         (*because, *sources[:4]),
         origin,
         severity=None if hit else "info",
+        notes={"name": words["what"]} if "what" in words else {},
     )
 
 

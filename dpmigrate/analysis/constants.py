@@ -11,7 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
-from dpmigrate.analysis.values import Atom, Const, Entry, Params, Unknown, Value, merge
+from dpmigrate.analysis.values import Atom, Const, Entry, Params, Unknown, Value, is_large, merge
 
 MAX_COMBINATIONS = 8
 """Beyond these the result is unknown."""
@@ -47,8 +47,11 @@ def computed(
             try:
                 if len(values) < len(entries):
                     raise TypeError("not all of them are constants")
+                result = compute(*values)
+                if is_large(result):
+                    raise ValueError("too large a value")
                 because = tuple(dict.fromkeys(o for e in entries for o in e.because))[-3:]
-                found.append(Entry(Const(compute(*values)), guard, (*because, origin)))
+                found.append(Entry(Const(result), guard, (*because, origin)))
             except (TypeError, ValueError, ArithmeticError, LookupError):
                 found += opaque(ip, node, [Value((e,)) for e in entries]).guarded(guard).entries
     return merge(found)

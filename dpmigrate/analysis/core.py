@@ -21,6 +21,7 @@ from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Unknown, Value, of
+from dpmigrate.workspace.errors import own_error
 
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 10_000
@@ -118,8 +119,9 @@ class Interpreter:
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
-        self.tests: list[tuple[cst.BaseExpression, int]] = []
-        """The tests of the branches that are being executed, and how many loops are around each."""
+        self.tests: list[tuple[cst.BaseExpression, int, Guard]] = []
+        """The tests of the branches that are being executed: each with the number of loops around it, and
+        the path condition without it."""
         self.fallbacks: dict[Literal, tuple[Origin, tuple[TrainingRun, ...]]] = {}
         """By the assumption that something raised: the handler, and the runs that there are not then."""
         self.apart_ways = 0
@@ -163,6 +165,8 @@ class Interpreter:
         self.spent = False
         self.roots_exhausted: list[str] = []
         self.too_deep: list[str] = []
+        self.failures: dict[str, str] = {}
+        """What the analysis itself failed with in a module (by key): the first error of each."""
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
         self._calls: list[Hashable] = []
         self._chain: list[Step] = []
@@ -312,8 +316,19 @@ class Interpreter:
         self.executed[info.key] = True
         with self.apart():
             self.frames.append(Frame(owner, info, depth=1))
-            self.execute_all(info.tree.body)
+            with self.failing_apart(info.key):
+                self.execute_all(info.tree.body)
         return owner
+
+    @contextmanager
+    def failing_apart(self, key: str) -> Iterator[None]:
+        """Keep an error of our own to one module: it is noted, and the rest of the program goes on."""
+        try:
+            yield
+        except (ExhaustedError, RecursionError):
+            raise
+        except Exception as error:
+            self.failures.setdefault(key, own_error(error))
 
     @contextmanager
     def apart(self) -> Iterator[None]:

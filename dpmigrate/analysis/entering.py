@@ -42,7 +42,8 @@ def enter_root(
     ip.met.clear()
     ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or _unseen_seed(ip, entry))
     try:
-        action()
+        with ip.failing_apart(key):
+            action()
     except ExhaustedError:
         ip.exhausted = True
     except RecursionError:

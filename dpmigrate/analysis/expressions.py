@@ -35,7 +35,10 @@ from dpmigrate.analysis.values import (
 
 @expression(cst.Integer, cst.Float)
 def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
-    return const(ast.literal_eval(node.value.replace("_", "")), ip.origin(node, "literal"))
+    try:
+        return const(ast.literal_eval(node.value.replace("_", "")), ip.origin(node, "literal"))
+    except (ValueError, SyntaxError):
+        return ip.unknown(node, "too large a number")
 
 
 @expression(cst.Ellipsis)

@@ -45,6 +45,7 @@ def _is_for_type_checkers(ip: Interpreter, test: cst.BaseExpression) -> bool:
 
 @statement(cst.If)
 def _if(ip: Interpreter, node: cst.If) -> bool:
+    around = ip.path
     outcome = narrowing.narrow(ip, node.test)
     if not (outcome.true.possible and outcome.false.possible) and _is_for_type_checkers(ip, node.test):
         _import_names(ip, node.body if outcome.false.possible else node.orelse)
@@ -55,7 +56,7 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
             for target, value in branch.rebinds:
                 assign_target(ip, target, value, narrowing=True)
             ip.conditional += opaque
-            ip.tests.append((node.test, len(ip.loops)))
+            ip.tests.append((node.test, len(ip.loops), around))
             try:
                 return body()
             finally:

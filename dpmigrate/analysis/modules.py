@@ -14,6 +14,9 @@ from dpmigrate.analysis.positions import Positions
 from dpmigrate.model import Place, Span
 from dpmigrate.workspace.written import module_parts
 
+LONGEST_NAME = 30
+"""Parts of the dotted name of a module; folders further up are part of none."""
+
 if TYPE_CHECKING:
     from dpmigrate.workspace.source import Source
 
@@ -102,7 +105,7 @@ class Modules:
             parts = PurePosixPath(path).with_suffix("").parts
             if parts[-1] == "__init__":
                 parts = parts[:-1]
-            for start in range(len(parts)):
+            for start in range(max(0, len(parts) - LONGEST_NAME), len(parts)):
                 self._by_suffix.setdefault(parts[start:], []).append(path)
                 for end in range(start + 1, len(parts)):
                     self._folders.add(parts[start:end])

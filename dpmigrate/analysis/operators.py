@@ -16,6 +16,7 @@ from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import Guard, contradict
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import (
+    MAX_TEXT,
     NOTHING,
     Atom,
     Const,
@@ -32,15 +33,13 @@ from dpmigrate.analysis.values import (
 )
 
 _PLAIN = (int, float, str, bool)
-MAX_REPEATED = 1000
 
 
 def _times(left: Any, right: Any) -> Any:
     """A product; texts are not repeated to any length."""
-    if isinstance(left, str) or isinstance(right, str):
-        count = right if isinstance(left, str) else left
-        if isinstance(count, int) and count > MAX_REPEATED:
-            raise ValueError("too long a text")
+    text, count = (left, right) if isinstance(left, str) else (right, left)
+    if isinstance(text, str) and isinstance(count, int) and len(text) * count > MAX_TEXT:
+        raise ValueError("too long a text")
     return left * right
 
 

@@ -18,6 +18,8 @@ from dpmigrate.analysis.library import frameworks, lightning, opacus, options, p
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.switches import switches_of
 from dpmigrate.analysis.values import Unknown
+from dpmigrate.workspace.errors import own_error
+from dpmigrate.workspace.source import is_too_large
 
 _LOADED = (
     *(calls, exceptions, expressions, flow, operators, statements, strings),
@@ -85,6 +87,11 @@ class Program:
         return (name for part in self.parts for name in part.interpreter.roots_exhausted)
 
     @property
+    def failures(self) -> Iterator[tuple[str, str]]:
+        """Keys of modules that the analysis itself failed in, and how."""
+        return (failure for part in self.parts for failure in part.interpreter.failures.items())
+
+    @property
     def too_deep(self) -> Iterator[str]:
         """Keys of modules with code nested too deeply to follow."""
         return (key for part in self.parts for key in part.interpreter.too_deep)
@@ -100,7 +107,9 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Gr
     def imports(key: str) -> frozenset[str]:
         if key not in known:
             text = texts.text(key)
-            found = imports_in(modules, key, text) if b"import" in text else ()
+            # What is too large is not parsed, and its imports lead nowhere; those of a notebook are few.
+            read = b"import" in text and (key.endswith(".ipynb") or not is_too_large(text))
+            found = imports_in(modules, key, text) if read else ()
             known[key] = frozenset(k for k in found if not modules.in_library(k))
         return known[key]
 
@@ -124,7 +133,17 @@ def analyse(modules: Modules, groups: Iterable[Group], recording: bool = False) 
 
     ``recording`` keeps what every expression was seen to be, for :class:`codemods.program_facts.Facts`.
     """
-    return Program(modules, [_part(modules, group.entries, recording) for group in groups])
+    return Program(modules, [_part_or_failure(modules, group.entries, recording) for group in groups])
+
+
+def _part_or_failure(modules: Modules, entries: Sequence[str], recording: bool) -> Part:
+    """One component interpreted; without any run where the analysis itself fails in it."""
+    try:
+        return _part(modules, entries, recording)
+    except Exception as error:
+        failed = Interpreter(modules, recording)
+        failed.failures = dict.fromkeys(entries, own_error(error))
+        return Part(failed)
 
 
 def _part(modules: Modules, entries: Sequence[str], recording: bool) -> Part:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import libcst as cst
 
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
-from dpmigrate.analysis.values import Seq, Value, const
+from dpmigrate.analysis.values import MAX_TEXT, Seq, Value, const
 
 METHODS = (
     "lower",
@@ -35,17 +36,23 @@ _UNBOUNDED = re.compile(r"\d{4}|\*|\{[^}]*\{")
 
 @expression(cst.SimpleString, cst.ConcatenatedString)
 def _string(ip: Interpreter, node: cst.SimpleString | cst.ConcatenatedString) -> Value:
-    if isinstance(node, cst.SimpleString):
-        return const(_text(node.value), ip.origin(node, "literal"))
-    if node.evaluated_value is not None:
-        return const(node.evaluated_value, ip.origin(node, "literal"))
+    try:
+        text = _text(node.value) if isinstance(node, cst.SimpleString) else node.evaluated_value
+    except (ValueError, SyntaxError):
+        # An escape that Python refuses: LibCST does not read what is between the quotes.
+        return ip.unknown(node, "a text that is none")
+    if text is not None:
+        return const(text, ip.origin(node, "literal"))
+    assert isinstance(node, cst.ConcatenatedString)
     return computed(ip, node, [ip.evaluate(node.left), ip.evaluate(node.right)], _joined)
 
 
 @lru_cache(maxsize=10_000)
 def _text(literal: str) -> str | bytes:
     """What a string literal stands for; the same few are met again and again."""
-    value: str | bytes = ast.literal_eval(literal)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value: str | bytes = ast.literal_eval(literal)
     return value
 
 
@@ -63,7 +70,14 @@ def _formatted(ip: Interpreter, node: cst.FormattedString) -> Value:
 
 
 def _joined(*parts: Any) -> str:
-    return "".join(map(str, parts))
+    return _join("", map(str, parts))
+
+
+def _join(separator: str, parts: Iterable[str]) -> str:
+    texts = list(parts)
+    if sum(map(len, texts)) + len(separator) * len(texts) > MAX_TEXT:
+        raise ValueError("too long a text")
+    return separator.join(texts)
 
 
 def formatted(ip: Interpreter, node: cst.CSTNode, template: Value, arguments: Value) -> Value:
@@ -72,8 +86,12 @@ def formatted(ip: Interpreter, node: cst.CSTNode, template: Value, arguments: Va
     if isinstance(only, Seq):
         if only.items is None or only.mutable:
             return opaque(ip, node, [template, arguments])
-        return computed(ip, node, [template, *only.items], lambda text, *given: _checked(text) % given)
-    return computed(ip, node, [template, arguments], lambda text, given: _checked(text) % given)
+        return computed(ip, node, [template, *only.items], lambda text, *given: _filled(text, given))
+    return computed(ip, node, [template, arguments], lambda text, given: _filled(text, (given,)))
+
+
+def _filled(template: Any, given: tuple[Any, ...]) -> str:
+    return _checked(template, "%", given) % given
 
 
 def method_result(
@@ -90,12 +108,20 @@ def method_result(
 
         def compute(template: str, *given: Any) -> Any:
             by_name = dict(zip(names, given[split:], strict=True))
-            return _checked(template).format(*given[:split], **by_name)
+            return _checked(template, "{", given).format(*given[:split], **by_name)
 
         return computed(ip, node, [text, *arguments], compute)
     if names or name not in METHODS:
         return opaque(ip, node, [text, *arguments])
-    return computed(ip, node, [text, *arguments], lambda own, *given: getattr(_is_text(own), name)(*given))
+
+    def change(own: Any, *given: Any) -> Any:
+        if name == "replace" and len(given) > 1:
+            new = _is_text(given[1])
+            if len(_is_text(own)) + own.count(_is_text(given[0])) * len(new) > MAX_TEXT:
+                raise ValueError("too long a text")
+        return getattr(_is_text(own), name)(*given)
+
+    return computed(ip, node, [text, *arguments], change)
 
 
 def joined(ip: Interpreter, node: cst.CSTNode, separator: Value, items: Value) -> Value:
@@ -103,7 +129,7 @@ def joined(ip: Interpreter, node: cst.CSTNode, separator: Value, items: Value) -
     only = items.only
     if not isinstance(only, Seq) or only.items is None:
         return opaque(ip, node, [separator])
-    return computed(ip, node, [separator, *only.items], lambda own, *given: _is_text(own).join(given))
+    return computed(ip, node, [separator, *only.items], lambda own, *given: _join(_is_text(own), given))
 
 
 def _is_text(value: Any) -> str:
@@ -112,8 +138,10 @@ def _is_text(value: Any) -> str:
     return value
 
 
-def _checked(template: Any) -> str:
+def _checked(template: Any, mark: str, given: Sequence[Any]) -> str:
+    """A template whose places begin with ``mark``, if what is put into them does not get too long."""
     text = _is_text(template)
-    if _UNBOUNDED.search(text):
+    longest = max((len(str(value)) for value in given), default=0)
+    if _UNBOUNDED.search(text) or len(text) + text.count(mark) * longest > MAX_TEXT:
         raise ValueError("a template that asks for any length")
     return text

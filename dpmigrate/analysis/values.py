@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
 MAX_ATOMS = 24
+MAX_TEXT = 10_000
+"""Characters of a text, or bytes, that is known."""
+MAX_BITS = 4_096
+"""Bits of a number that is known."""
+MAX_ITEMS = 1_000
+"""Items of a sequence that are told apart."""
+MAX_NESTED = 10_000
+"""Values in a sequence and in all that is nested in it, each as often as it is there."""
+MAX_DEPTH = 60
+"""Sequences within one another."""
 MAX_CASES = 8
 """Assumptions that one atom is kept under side by side."""
 
@@ -67,6 +77,30 @@ class Seq(Atom):
     items: tuple[Value, ...] | None
     element: Value | None = None
     mutable: bool = False
+
+    def __post_init__(self) -> None:
+        size, depth = self.extent
+        if size > MAX_NESTED or depth > MAX_DEPTH:
+            held = self.items if self.items is not None else (self.element or NOTHING,)
+            parts = frozenset(a for value in held for a in value.atoms if isinstance(a, Obj))
+            self._become(of(Unknown(("large", hash(parts)), "too large a value", parts)))
+        elif self.items is not None and len(self.items) > MAX_ITEMS:
+            self._become(join_all(self.items))
+
+    def _become(self, element: Value) -> None:
+        """Any number of an element: the items were too many to tell apart."""
+        object.__setattr__(self, "items", None)
+        object.__setattr__(self, "element", element)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """How many values are in it, and how many sequences within one another."""
+        size = depth = 0
+        for value in self.items if self.items is not None else (self.element or NOTHING,):
+            inner = value.extent
+            size += inner[0]
+            depth = max(depth, inner[1])
+        return size + 1, depth + 1
 
     def each(self) -> Value:
         """The join of all items."""
@@ -122,6 +156,12 @@ class Partial(Atom):
     function: Value
     positional: tuple[Value, ...]
     keywords: tuple[tuple[str, Value], ...]
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """How many values are in it, and how deeply."""
+        inner = [v.extent for v in (self.function, *self.positional, *(v for _, v in self.keywords))]
+        return 1 + sum(size for size, _ in inner), 1 + max(depth for _, depth in inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +243,12 @@ class Entry(NamedTuple):
 class Value:
     """What an expression can evaluate to. Immutable; its hash, which nests deeply, is kept."""
 
-    __slots__ = ("_hash", "entries")
+    __slots__ = ("_extent", "_hash", "entries")
 
     def __init__(self, entries: tuple[Entry, ...] = ()) -> None:
         self.entries = entries
         self._hash: int | None = None
+        self._extent: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         return f"Value({self.entries!r})"
@@ -228,6 +269,19 @@ class Value:
         return hash(self) == hash(other) and {(e.atom, e.guard) for e in self.entries} == {
             (e.atom, e.guard) for e in other.entries
         }
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """How many values are nested in it, itself counted, and how deeply."""
+        if self._extent is None:
+            size, depth = 1, 0
+            for e in self.entries:
+                if isinstance(e.atom, (Seq, Partial)):
+                    inner = e.atom.extent
+                    size += inner[0]
+                    depth = max(depth, inner[1])
+            self._extent = size, depth
+        return self._extent
 
     @property
     def atoms(self) -> tuple[Atom, ...]:
@@ -353,6 +407,15 @@ def of(atom: Atom, *because: Origin, guard: Guard = ALWAYS) -> Value:
     return Value((Entry(atom, guard, because),))
 
 
+def is_large(value: Any) -> bool:
+    """Whether a constant is too large to be known: what is computed with it could grow without end."""
+    if isinstance(value, (str, bytes)):
+        return len(value) > MAX_TEXT
+    return isinstance(value, int) and value.bit_length() > MAX_BITS
+
+
 def const(value: Any, *because: Origin) -> Value:
-    """A value that is one constant."""
+    """A value that is one constant; unknown where that is too large."""
+    if is_large(value):
+        return of(Unknown(("large", type(value).__name__, hash(value)), "too large a value"), *because)
     return of(Const(value), *because)

@@ -6,7 +6,9 @@ Only click is imported before a command is known, and each command imports what 
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -27,6 +29,11 @@ COMMANDS = {
     "explain": "Print an advisory, or the list of them.",
 }
 """Each command's one-line help; command NAME is ``dpmigrate.cli.NAME:NAME``."""
+
+
+CLOSED = 141
+"""Exit status where nobody reads standard output any more: a shell says it of what SIGPIPE has ended."""
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class LazyGroup(click.Group):
@@ -88,6 +95,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     `arguments` defaults to ``sys.argv[1:]``. Every error is one sentence on standard error; with
     ``DPMIGRATE_DEBUG=1`` the traceback of an internal error is shown as well.
     """
+    # Python has no stream at all where whoever started it had closed it.
+    sys.stdout = sys.stdout or _Closed()
+    sys.stderr = sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         _never_refuse_a_character(stream)
     try:
@@ -102,19 +112,46 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return 130
-    except BrokenPipeError:
-        from dpmigrate.cli.output import ignore_closed_pipe
-
-        ignore_closed_pipe()
-        return 0
     except Exception as error:
+        from dpmigrate.cli.output import OutputGone, ignore_closed_pipe
+
+        if isinstance(error, (BrokenPipeError, OutputGone)):
+            ignore_closed_pipe()
+            return CLOSED
         return _internal_error(error)
     return status if isinstance(status, int) else 0
 
 
 def main() -> NoReturn:
-    """Entry point of the ``dpmigrate`` script."""
-    sys.exit(run())
+    """Entry point of the ``dpmigrate`` script. A signal that ends it lets it clean up first."""
+    for number in _ENDING:
+        # One that is ignored, as under nohup, stays so.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+    try:
+        sys.exit(run())
+    except _Ended as ended:
+        signal.signal(ended.number, signal.SIG_DFL)
+        os.kill(os.getpid(), ended.number)
+        raise
+
+
+class _Closed(io.StringIO):
+    """Standard output that is not there."""
+
+    def write(self, text: str, /) -> int:
+        raise BrokenPipeError
+
+
+class _Ended(BaseException):
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _end(number: int, _frame: object) -> None:
+    for other in _ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    raise _Ended(number)
 
 
 def _wrong_usage(error: click.ClickException) -> int:

@@ -11,7 +11,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import paths_argument, quiet_option, rule_options, settings_of
-from dpmigrate.cli.output import emit, tell
+from dpmigrate.cli.output import OutputGone, emit, tell
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES
 from dpmigrate.report.layout import clean, clean_lines, plural
@@ -82,7 +82,7 @@ def fix(
         from dpmigrate import api
 
         with said("Analysing, and proving each fix by a second analysis"):
-            result = api.fix(paths or (".",), apply=apply, unsafe=unsafe, settings=settings)
+            result = api.fix(paths or (".",), unsafe=unsafe, settings=settings)
     selected = bool(settings.given.select or settings.given.extend_select)
     if not apply:
         emit(_shown(result.diff, style_for(sys.stdout)))
@@ -93,21 +93,44 @@ def fix(
         if result.contents and not quiet:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
         return 1 if result.diff or result.refused else 0
-    for path in result.applied:
-        click.echo(f"fixed {clean(path)}")
-    if result.applied:
-        click.echo(f"Fixed {_extent(result)}.")
+    # All that there is to say is said before anything is written: who reads it may have gone away.
+    sys.stderr.flush()
+    if not _written(result):
+        return 1
     left = sum(finding.severity != "info" for finding, _ in result.unmade)
     if left and not quiet:
         what = "fix on offer was" if left == 1 else "fixes on offer were"
         click.echo(
             f"{left:,} {what} not made, for the reasons above; another run would say the same.", err=True
         )
-    if verify is not None and result.applied:
+    if verify is not None and result.contents:
         return _verified(result, verify)
-    if result.applied and result.verify_hint:
-        click.echo(f"Prove it: {clean(result.verify_hint)}")
+    if result.contents and result.verify_hint:
+        emit(f"Prove it: {clean(result.verify_hint)}\n")
     return 1 if result.refused else 0
+
+
+def _written(result: FixResult) -> bool:
+    """Write the files of a fix and say which; False, and why, where they are left as they were."""
+    from dpmigrate.workspace.errors import Refused
+    from dpmigrate.workspace.transaction import remove_left_over
+
+    for path in remove_left_over(result.left_over):
+        click.echo(f"removed {clean(path)}, which a fix that was killed had left", err=True)
+    try:
+        result.write()
+    except Refused as refused:
+        click.echo(f"not fixed: {clean(str(refused))} (nothing was written)", err=True)
+        return False
+    done = "".join(f"fixed {clean(path)}\n" for path in sorted(result.contents))
+    if done:
+        done += f"Fixed {_extent(result)}.\n"
+    try:
+        emit(done)
+    except (OSError, OutputGone):
+        click.echo(done, err=True, nl=False)
+        raise
+    return True
 
 
 def _extent(result: FixResult) -> str:

@@ -76,7 +76,7 @@ def inventory(
     _warn(result)
     if record is not None:
         return _compare(result, record, format_, output)
-    style = Style() if output is not None else style_for(sys.stdout)
+    style = Style() if output not in (None, "-") else style_for(sys.stdout)
     emit(render(format_, result, style), output)
     return 0
 

@@ -37,7 +37,7 @@ def merge(reports: tuple[str, ...], format_: str, output: str | None, exit_zero:
     from dpmigrate.report.merging import merged
 
     result = merged([_read(report) for report in reports])
-    style = Style() if output is not None else style_for(sys.stdout)
+    style = Style() if output not in (None, "-") else style_for(sys.stdout)
     if format_ != "json":
         result = with_lines(result, str(Path.cwd()))
     emit(render(format_, result, style), output)

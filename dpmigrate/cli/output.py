@@ -17,22 +17,37 @@ if TYPE_CHECKING:
     from dpmigrate.model import Place
 
 
+class OutputGone(Exception):  # noqa: N818 - what happened: nobody reads standard output any more
+    """Standard output is closed."""
+
+
+class OutputFull(click.ClickException):
+    """Standard output takes no more; exit status 2."""
+
+    exit_code = 2
+
+
 def emit(text: str, output: str | None = None) -> None:
     """Write `text` to the file `output`, or to standard output (None, or ``-``).
 
-    A reader that has gone away (``| head``) is no error: the exit status stays the command's own.
-    Raises click.ClickException when the file cannot be written.
+    Raises click.ClickException when the file cannot be written, `OutputGone` when standard output is
+    closed, by us or by a reader that has gone away (``| head``), and `OutputFull` when it takes no more.
     """
     text = clean_lines(text)
     if output is not None and output != "-":
         _replace(output, text.encode("utf-8", "backslashreplace"))
         return
+    if not text:
+        return
     try:
         # click.echo would take the colour away that FORCE_COLOR asked for.
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, ValueError) as error:
+        raise OutputGone from error
+    except OSError as error:
         ignore_closed_pipe()
+        raise OutputFull(f"standard output: {(error.strerror or str(error)).lower()}") from error
 
 
 def tell(warnings: Iterable[Place]) -> None:

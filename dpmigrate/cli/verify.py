@@ -133,7 +133,7 @@ def verify(
     if format_ == "json":
         emit(json.dumps(outcome.report_dict, indent=1) + "\n", output)
     else:
-        style = Style() if output is not None else style_for(sys.stdout)
+        style = Style() if output not in (None, "-") else style_for(sys.stdout)
         emit(render_text(outcome.report_dict, style), output)
     return outcome.exit_status
 

@@ -15,8 +15,8 @@ import libcst as cst
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
-Change = Callable[[Any], cst.CSTNode]
-"""From a node as the changes below it left it, of the kind that it had, to the one in its place."""
+Change = Callable[[Any], cst.CSTNode | cst.FlattenSentinel[Any]]
+"""From a node as the changes below it left it, of the kind that it had, to what takes its place."""
 
 
 class Withheld(Exception):  # noqa: N818 - the name says what happened
@@ -150,7 +150,10 @@ class _Rewriter(cst.CSTTransformer):
     ) -> cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNode]:
         edits = self.edits
         for change in edits.changes.get(original_node, ()):
-            updated_node = change(updated_node)
+            changed = change(updated_node)
+            if isinstance(changed, cst.FlattenSentinel):
+                return changed
+            updated_node = changed
         above, below = edits.before.get(original_node), edits.after.get(original_node)
         if original_node in edits.removed and not below:
             return cst.RemoveFromParent()

@@ -32,6 +32,8 @@ class Job:
     withheld: Withheld | None = None
     upgrades: bool = False
     """Whether its runs come to the API of Opacus 1.5.3, on which each must then be right in all."""
+    privatizes: bool = False
+    """Whether training that no private run was seen in comes to one."""
     left: list[tuple[str, str, list[Found]]] = field(default_factory=list)
     """(path, reason, findings) of calls that it leaves as they are without harm to the others."""
 

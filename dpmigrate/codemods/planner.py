@@ -12,6 +12,7 @@ from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.randomness import randomness_jobs
 from dpmigrate.codemods.strategies import strategy_jobs
 from dpmigrate.codemods.upgrade_jobs import upgrade_jobs
+from dpmigrate.codemods.zero_x import zero_x_jobs
 from dpmigrate.model import STRATEGIES
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def plan_jobs(
             jobs += upgrade_jobs(project, facts, own, options)
         elif own:
             jobs += strategy_jobs(project, facts, own, strategy)
+    jobs += zero_x_jobs(project, facts, fixable, options)
     return [*jobs, *in_place_jobs(facts, fixable), *randomness_jobs(project, facts, fixable, options)]
 
 

@@ -12,6 +12,7 @@ from dpmigrate.analysis.ledger import ALWAYS, Guard, contradict
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.per_example import class_honours, reduction_default
 from dpmigrate.analysis.program import Program
+from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import Atom, Class, External, Function, Module, Obj, Unknown
 
@@ -148,6 +149,11 @@ class Facts:
         """The line on which a node begins."""
         return self._module_of[node].line(node)
 
+    @property
+    def retired_calls(self) -> list[RetiredCall]:
+        """The calls of the API of Opacus 0.x."""
+        return list(self.interpreter.retired.calls.values())
+
     # -- values ---------------------------------------------------------------------------
 
     def atoms(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> list[Atom]:
@@ -158,6 +164,11 @@ class Facts:
     def is_a(self, node: cst.CSTNode, kind: str) -> bool:
         """Whether an expression was seen to be an object of a kind."""
         return any(isinstance(a, Obj) and a.kind == kind for a in self.atoms(node))
+
+    def made_at(self, node: cst.CSTNode, kind: str) -> cst.CSTNode | None:
+        """Where the only object of a kind that an expression was seen to be was made."""
+        places = {a.node for a in self.atoms(node) if isinstance(a, Obj) and a.kind == kind}
+        return places.pop() if len(places) == 1 else None
 
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
         """Whether an expression was evaluated under ``guard`` at all."""

@@ -23,6 +23,7 @@ from dpmigrate.model import NOT_ANALYSED, Strategy
 from dpmigrate.project.opening import open_project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
+from dpmigrate.workspace.transaction import remove_left_over
 
 
 def fix(
@@ -53,6 +54,8 @@ def fix(
         settings = given_settings(cwd, select, ignore, opacus, None, exclude, exclude_base)
         settings.given = settings.given._replace(strategy=strategy, seed=seed, opacus_lower_bound=lower_bound)
     workspace = discover(list(paths), settings)
+    if apply:
+        remove_left_over(workspace.left_over)
     project = open_project(workspace)
     check(settings)
     check_rules(settings)
@@ -61,6 +64,7 @@ def fix(
     if not found.matches or project.program is None:
         said = [(NOT_ANALYSED, path) for path in refused]
         return FixResult(
+            left_over=workspace.left_over,
             refused=tuple(refused.items()),
             remaining=left_for_people(found.findings, said),
             warnings=workspace.warnings,

@@ -92,6 +92,8 @@ class Fixing:
             notices=tuple(dict.fromkeys(n for job in kept for n in job.notices)),
             contents=contents,
             verify_hint=self._hint(contents, kept),
+            write=transaction.commit,
+            left_over=self.project.workspace.left_over,
             rollback=transaction.rollback,
         )
 

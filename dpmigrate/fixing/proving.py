@@ -122,7 +122,8 @@ class Prover:
         if known is None or project.program is None:
             return None
         upgraded = {known.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
-        return known.problem(project.program, upgraded)
+        privatized = {path for job in jobs if job.privatizes for path in job.paths}
+        return known.problem(project.program, upgraded, privatized)
 
     def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:
         """The files that a second run would change, but for what other jobs are there to mend."""

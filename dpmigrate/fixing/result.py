@@ -30,6 +30,10 @@ class FixResult:
     """The new bytes of every file that changes, by path."""
     verify_hint: str | None = None
     """The command that proves the fixed training at run time."""
+    write: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Writes ``contents``, all or none; raises ``Refused`` where a file cannot be."""
+    left_over: tuple[str, ...] = ()
+    """Absolute paths of temporary files of fixes, which a killed one leaves."""
     rollback: Callable[[], None] = field(default=lambda: None, repr=False)
     """Puts every written file back."""
 

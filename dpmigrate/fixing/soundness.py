@@ -14,6 +14,7 @@ from dpmigrate.analysis.ledger import (
     Criterion,
     DoubleBackward,
     PrivateRun,
+    Stepped,
     Unpack,
 )
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
@@ -36,11 +37,21 @@ class Soundness:
         self.plain_passes = _plain_passes(program)
         self.wrong = {rank for rank, _ in _wrong(program, known)}
 
-    def problem(self, program: Program, upgraded: Collection[Rank]) -> str | None:
+    def problem(
+        self, program: Program, upgraded: Collection[Rank], privatized: Collection[str] = ()
+    ) -> str | None:
         """What is wrong with the program after a fix; None when all is well.
 
         ``upgraded`` holds the calls whose ghost runs must be right now; no other must have become wrong.
+        ``privatized`` holds the files that train by way of ``make_private`` now, and did not before.
         """
+        for run in program.runs:
+            if run.module.path in privatized and not any(not e.raw for e in run.happened(Stepped)):
+                line = run.module.place(run.origin.node).line
+                return (
+                    f"line {line} of {run.module.path} after the fix: the training would not step the "
+                    "optimizer that make_private returns: return it to where it is stepped"
+                )
         now = _passes(program)
         for path, mode in self.passes:
             lost = now[path, mode] < self.passes[path, mode] and not mode.startswith("ghost")
@@ -48,7 +59,7 @@ class Soundness:
                 return f"{path} after the fix: in {mode!r} mode a loss would no longer be made"
         plain = _plain_passes(program)
         for path, count in self.plain_passes.items():
-            if plain[path] < count:
+            if plain[path] < count and path not in privatized:
                 return (
                     f"{path} after the fix: a model that is not private would no longer be trained by "
                     "its own criterion (code or a variable serves both): give the private run one of its own"

@@ -103,6 +103,8 @@ def settle(project: Project, texts: Texts, program: Program, chosen: Sequence[Gr
     project.modules = {m.path: m for m in program.modules.loaded() if m.notebook is None}
     for key in sorted({key.partition(":")[0] for key in program.too_deep}):
         texts.note(texts.absolute[key], 1, "code nested too deeply to follow")
+    for key, reason in sorted({(key.partition(":")[0], reason) for key, reason in program.failures}):
+        texts.note(texts.absolute[key], 1, reason)
     for name in dict.fromkeys(program.exhausted):
         key, _, entry = name.partition(":")
         if key not in program.too_deep:

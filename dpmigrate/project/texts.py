@@ -98,7 +98,7 @@ class Texts:
 
     def _parsed(self, key: str, library_path: str | None) -> ModuleInfo | None:
         from dpmigrate.analysis.modules import ModuleInfo
-        from dpmigrate.workspace.errors import Unreadable
+        from dpmigrate.workspace.errors import Unreadable, own_error
         from dpmigrate.workspace.parse import parse
         from dpmigrate.workspace.source import from_stdin, load
 
@@ -118,6 +118,8 @@ class Texts:
             return info
         except Unreadable as error:
             self.note(path, error.line or 1, error.reason)
+        except Exception as error:
+            self.note(path, 1, own_error(error))
         return None
 
     def _noted(self, source: Source, path: str) -> None:

@@ -14,20 +14,25 @@ _SOURCES = (".py", ".pyi", ".ipynb")
 
 
 def with_lines(result: ScanResult, cwd: str) -> ScanResult:
-    """`result`, whose paths are relative to `cwd`, with the lines for its code frames.
+    """`result`, whose paths are relative to `cwd`, with the lines for its code frames and fingerprints.
 
     A file that is not there, or cannot be read, has none.
     """
-    wanted = {(f.span.path, f.span.cell) for f in result.findings}
-    wanted |= {(p.path, p.cell) for f in result.findings for p in f.because}
+    findings = [*result.findings, *(held.finding for held in result.suppressed)]
+    wanted = {(f.span.path, f.span.cell) for f in findings}
+    wanted |= {(p.path, p.cell) for f in findings for p in f.because}
+    wanted |= {(n.path, n.cell) for n in result.not_analysed if n.cell is not None}
     sources = {path: _source(path, cwd) for path in sorted({path for path, _ in wanted})}
     lines = {}
+    file_lines = {}
     for path, cell in sorted(wanted, key=lambda place: (place[0], -1 if place[1] is None else place[1])):
         source = sources[path]
         held = source.lines(cell) if isinstance(source, Source) else source
         if held:
             lines[path, cell] = tuple(held)
-    return result._replace(lines=lines)
+        if isinstance(source, Source) and source.notebook is not None and cell is not None:
+            file_lines[path, cell] = source.notebook.text.file_lines(cell)
+    return result._replace(lines=lines, file_lines=file_lines, cwd=cwd.replace(os.sep, "/"))
 
 
 def _source(path: str, cwd: str) -> Source | tuple[str, ...]:

@@ -1,4 +1,9 @@
-"""``dpmigrate scan``: a project surveyed, its groups of modules analysed and judged on every core."""
+"""``dpmigrate scan``: a project surveyed, its groups of modules analysed and judged on every core.
+
+``shares``       one scan in several processes; ``offering`` the fixes that are on offer
+``cache``, ``answers``, ``stored``, ``dependents``   what is kept from one scan to the next
+``sifting``      what of the findings is reported; ``baseline`` what is known, ``changes`` what is new
+"""
 
 from __future__ import annotations
 

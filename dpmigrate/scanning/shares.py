@@ -7,7 +7,10 @@ another, and what several of them say of one dependency pin is settled as the ma
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -59,9 +62,20 @@ Told = Callable[[int, int], None]
 _task: tuple[Project, Work[Any, Any]] | None = None
 
 
-def _begin(project: Project, work: Work[Any, Any]) -> None:
+def _begin(project: Project, work: Work[Any, Any], parent: int) -> None:
     global _task
     _task = project, work
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    """End this process once its parent is gone, killed or not: a pool would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _done(part: Any) -> Any:
@@ -91,7 +105,8 @@ def each(
 
     # Forked children have what is read and imported so far; elsewhere that is neither safe nor there.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(min(jobs, len(parts)), context, _begin, (project, work)) as pool:
+    given = project, work, os.getpid()
+    with ProcessPoolExecutor(min(jobs, len(parts)), context, _begin, given) as pool:
         # The largest first, so that none of them is left to one process at the end.
         ordered = sorted(parts, key=lambda part: part.size, reverse=True)
         pending = {pool.submit(_done, part): part for part in ordered}

@@ -5,6 +5,7 @@ from __future__ import annotations
 # Part of every start, where importing pathlib is a tenth of the time.
 # ruff: noqa: PTH114, PTH120
 import os
+import re
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -116,14 +117,27 @@ def _table(path: str, shown: str) -> dict[str, Any] | None:
     try:
         document = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{shown}: not UTF-8, so not TOML") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{shown}:{line}: not UTF-8, so not TOML") from error
     except (ValueError, RecursionError) as error:  # ValueError also of a number with too many digits
-        raise ConfigError(f"{shown}: not valid TOML: {error}") from error
+        raise ConfigError(f"{shown}:{_line_of(error, data)}: not valid TOML: {error}") from error
     tool = document.get("tool", {})
     table = tool.get("dpmigrate") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         raise ConfigError(f"{shown}: tool.dpmigrate must be a table")
     return table
+
+
+def _line_of(error: Exception, data: bytes) -> int:
+    """The 1-based line that is no TOML, as far as the parser says."""
+    said = re.search(r"line (\d+)", str(error))
+    if said:
+        return int(said[1])
+    if "end of document" in str(error):
+        return data.rstrip().count(b"\n") + 1
+    # What is too long or too deep for the parser is on the longest line.
+    lines = data.split(b"\n")
+    return lines.index(max(lines, key=len)) + 1
 
 
 def _check(key: str, value: object, where: str) -> None:

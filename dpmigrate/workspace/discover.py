@@ -101,6 +101,11 @@ class Workspace:
         return tuple(sorted(self._listed.dependencies))
 
     @property
+    def left_over(self) -> tuple[str, ...]:
+        """Temporary files of fixes among the PATHs; those of one that was killed stay there."""
+        return tuple(sorted(path for path in self._listed.left_over if self.is_target(path)))
+
+    @property
     def unlisted(self) -> tuple[NotAnalysed, ...]:
         """Folders among the PATHs that could not be listed; known once the project is walked."""
         failed = [p for p in self._listed.problems if p.fails and self.is_target(f"{p.path}/")]

@@ -4,6 +4,16 @@
 
 from __future__ import annotations
 
+import os
+
+
+def own_error(error: Exception) -> str:
+    """Why a file is not analysed for an error of dpmigrate itself. Raises it where errors are looked for."""
+    if os.environ.get("DPMIGRATE_DEBUG", "0") not in ("", "0"):
+        raise error
+    said = " ".join(str(error).split())
+    return f"internal error: {type(error).__name__}{': ' if said else ''}{said}"
+
 
 class UsageError(Exception):
     """The command line or the configuration is wrong (exit status 2); the text is one sentence."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dpmigrate.workspace.gitignore import Gitignore, read_gitignore
-from dpmigrate.workspace.names import SKIPPED_FOLDERS, SKIPPED_PART, is_dependency_file, is_source
+from dpmigrate.workspace.names import SKIPPED_FOLDERS, SKIPPED_PART, is_dependency_file, is_source, writer_of
 from dpmigrate.workspace.reading import reason_of
 from dpmigrate.workspace.tracked import Tracked, exclude_file, git_folder, tracked
 
@@ -39,6 +39,8 @@ class Listing:
         self.sources: set[str] = set()
         self.dependencies: set[str] = set()
         self.problems: list[Problem] = []
+        self.left_over: set[str] = set()
+        """Temporary files of a fix, which are there after one that was killed."""
         self._excluded = excluded
 
     def add_tree(self, root: str) -> None:
@@ -89,6 +91,8 @@ class Listing:
                 path = entry.path
                 is_folder = entry.is_dir(follow_symlinks=False)
                 if entry.name in SKIPPED_FOLDERS if is_folder else not _may_matter(entry.name, at.path):
+                    if not is_folder and writer_of(entry.name) is not None:
+                        self.left_over.add(path)
                     continue
                 ignored = hidden or (ignores is not None and ignores.says(path, is_folder))
                 if ignored and (repository is None or not repository.knows(path, is_folder)):

@@ -43,6 +43,20 @@ SKIPPED_PART = re.compile("(?:^|/)(?:" + "|".join(re.escape(name) for name in so
 """A folder of :data:`SKIPPED_FOLDERS` anywhere in a POSIX path."""
 
 
+_LEFTOVER = re.compile(r"\..*\.dpmigrate-(\d+)-[0-9a-f]{16}\.tmp")
+
+
+def temporary_name(base: str, process: int, token: str) -> str:
+    """The name of the file beside ``base`` that a process writes before it takes its place."""
+    return f".{base[:100]}.dpmigrate-{process}-{token}.tmp"
+
+
+def writer_of(name: str) -> int | None:
+    """The process that wrote a file with such a name; None for any other name."""
+    found = _LEFTOVER.fullmatch(name) if name.endswith(".tmp") else None
+    return int(found[1][:9]) if found else None
+
+
 def is_source(path: str) -> bool:
     """Whether a path found in a folder is Python source or a notebook (stubs are not)."""
     return path.endswith(SOURCE_SUFFIXES)

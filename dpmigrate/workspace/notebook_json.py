@@ -106,7 +106,7 @@ def read_notebook(json_text: str) -> NotebookText:
     except StopIteration as error:
         line = json_text.count("\n", 0, int(error.value or 0)) + 1
         raise Unreadable("not a notebook: invalid JSON", line) from error
-    except (IndexError, RecursionError) as error:
+    except (IndexError, RecursionError, ValueError) as error:
         raise Unreadable("not a notebook: invalid JSON", json_text.count("\n") + 1) from error
 
 

@@ -6,6 +6,7 @@ neither decoded nor read twice.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,10 @@ from typing import NamedTuple
 
 from dpmigrate.model import NotAnalysed
 
+MOST_BYTES = 100_000_000
+"""Bytes of a file that is held."""
+MOST_SEARCHED = 1_000_000_000
+"""Bytes of a file that is searched."""
 _CHUNK = 1 << 16
 # Without waiting: what was a file when it was listed may be a pipe that nobody writes to by now.
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -26,13 +31,21 @@ class Telling(NamedTuple):
     seen: int = 0
 
 
-def read_bytes(path: str) -> bytes:
-    """The whole file. Raises ``OSError``."""
+def read_bytes(path: str, needles: Sequence[bytes] = ()) -> bytes:
+    """The whole file; of a very large one without any of the ``needles``, nothing.
+
+    Raises ``OSError``, also for a file that is too large to hold.
+    """
     descriptor = os.open(path, _FLAGS)
     try:
         data = os.read(descriptor, _CHUNK)
         if len(data) < _CHUNK:
             return data
+        size = os.fstat(descriptor).st_size
+        if size > MOST_BYTES:
+            if needles and size <= MOST_SEARCHED and not _holds(descriptor, data, needles):
+                return b""
+            raise OSError(errno.EFBIG, f"too large, {size / 1e6:,.0f} MB")
         parts = [data]
         while data:
             data = os.read(descriptor, 16 * _CHUNK)
@@ -40,6 +53,17 @@ def read_bytes(path: str) -> bytes:
         return b"".join(parts)
     finally:
         os.close(descriptor)
+
+
+def _holds(descriptor: int, data: bytes, needles: Sequence[bytes]) -> bool:
+    """Whether an open file, of which ``data`` has been read, holds any needle; it is held in parts."""
+    kept = max(map(len, needles)) - 1
+    while data:
+        if any(needle in data for needle in needles):
+            return True
+        more = os.read(descriptor, 64 * _CHUNK)
+        data = data[-kept:] + more if more else b""
+    return False
 
 
 def read_at_most(path: str, limit: int) -> bytes | None:
@@ -73,7 +97,7 @@ def telling(files: Iterable[str], needles: Sequence[bytes], display: Callable[[s
     seen = 0
     for path in files:
         try:
-            data = read_bytes(path)
+            data = read_bytes(path, needles)
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -112,8 +112,11 @@ class Settings:
 
     def excluded(self, path: str) -> bool:
         """Whether a pattern of ``exclude`` leaves a file out, by its absolute path."""
-        config = self.config_of(path)
-        return any(c.exclude and self.matches(c, c.exclude, path) for c in (self.given, config))
+        if self.given.exclude and self.matches(self.given, self.given.exclude, path):
+            return True
+        # Asked for every file of a project: what is known of a folder is looked up in place.
+        config = self._governing.get(path[: path.rfind(os.sep)]) or self.config_of(path)
+        return bool(config.exclude) and self.matches(config, config.exclude, path)
 
     def matches(self, config: Config, patterns: tuple[str, ...], path: str) -> bool:
         """Whether some patterns of a configuration, in gitignore syntax, match an absolute path."""

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 MAX_PYTHON_BYTES = 4_000_000
 """Larger Python texts are not analysed: the parser would need minutes and gigabytes."""
 
+MAX_MARKS = 100_000
+"""Operators, brackets and line ends of a text that is analysed: its tree holds up to 4 KB for each of them.
+
+Ordinary code has five on a line.
+"""
+_NO_MARKS = bytes(c for c in range(256) if c not in b"()[]{}.,:;=+-*/%@&|^~<>!\"'#\\`$?\n\r")
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -165,7 +172,7 @@ def from_stdin(data: bytes) -> Source:
 def _python(path: str, data: bytes) -> Source:
     if b"\0" in data:
         raise Unreadable("binary file: it holds a null byte", data.count(b"\n", 0, data.index(b"\0")) + 1)
-    _check_size(len(data))
+    _check_size(data)
     bom = data.startswith(_BOM)
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
@@ -191,7 +198,8 @@ def _notebook(path: str, data: bytes) -> Source:
     except UnicodeDecodeError as error:
         raise Unreadable("not a notebook: it is not UTF-8", data.count(b"\n", 0, error.start) + 1) from error
     notebook = load_notebook(text)
-    _check_size(len(notebook.python))
+    for part in (notebook, *notebook.written):
+        _check_size(part.python.encode("utf-8", "surrogatepass"))
     written = [Source(path, data, part.python, "utf-8", bom, part) for part in notebook.written]
     return Source(path, data, notebook.python, "utf-8", bom, notebook, tuple(written))
 
@@ -200,6 +208,16 @@ def _count(python: str) -> int:
     return len(LINE.findall(python))
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_PYTHON_BYTES:
-        raise Unreadable(f"too large to analyse: {size / 1e6:.1f} MB of Python, the limit is 4 MB")
+def is_too_large(text: bytes) -> bool:
+    """Whether Python text is more than is analysed."""
+    return len(text) > MAX_PYTHON_BYTES or len(text.translate(None, _NO_MARKS)) > MAX_MARKS
+
+
+def _check_size(text: bytes) -> None:
+    if len(text) > MAX_PYTHON_BYTES:
+        raise Unreadable(f"too large to analyse: {len(text) / 1e6:.1f} MB of Python, the limit is 4 MB")
+    marks = len(text.translate(None, _NO_MARKS))
+    if marks > MAX_MARKS:
+        raise Unreadable(
+            f"too large to analyse: {marks:,} operators, brackets and lines, the limit is {MAX_MARKS:,}"
+        )

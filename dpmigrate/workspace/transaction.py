@@ -6,19 +6,20 @@ replaced. A process that is killed leaves every file whole, old or new.
 """
 
 # Names of system calls, one for one: what is promised here is about them.
-# ruff: noqa: PTH101, PTH105, PTH108, PTH116, PTH118, PTH120
+# ruff: noqa: PTH101, PTH105, PTH108, PTH116, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dpmigrate.workspace.errors import Refused
+from dpmigrate.workspace.names import temporary_name, writer_of
 from dpmigrate.workspace.reading import read_bytes, reason_of
 
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -145,10 +146,35 @@ class Transaction:
         return Refused(self._display(path), reason)
 
 
+def remove_left_over(paths: Iterable[str]) -> list[str]:
+    """Remove temporary files whose writer was killed; the absolute paths of those that are gone."""
+    removed = []
+    for path in sorted(paths):
+        writer = writer_of(os.path.basename(path))
+        try:
+            if writer is None or _runs(writer) or not stat.S_ISREG(os.lstat(path).st_mode):
+                continue
+            os.unlink(path)
+        except OSError:
+            continue
+        removed.append(path)
+    return removed
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _write_beside(path: str, data: bytes) -> str:
     """Write ``data`` to a new file beside ``path``, on the disk, with its mode and owner; its name."""
     folder, base = os.path.split(path)
-    name = os.path.join(folder, f".{base[:100]}.dpmigrate-{secrets.token_hex(8)}.tmp")
+    name = os.path.join(folder, temporary_name(base, os.getpid(), secrets.token_hex(8)))
     status = os.stat(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(name, flags, 0o600)

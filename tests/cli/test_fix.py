@@ -10,6 +10,7 @@ import pytest
 
 from dpmigrate.model import Finding, Place
 from dpmigrate.runtime.run import api as verifying
+from dpmigrate.workspace.errors import Refused
 from tests.cli.conftest import FakeApi, Run, finding
 
 DIFF = "--- train.py\n+++ train.py\n@@ -1 +1 @@\n-a\n+b\n"
@@ -20,7 +21,6 @@ class Result:
     """What `api.fix` gives back."""
 
     diff: str = ""
-    applied: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     mended: tuple[Finding, ...] = ()
     unmade: tuple[tuple[Finding, str], ...] = ()
@@ -29,7 +29,15 @@ class Result:
     notices: tuple[str, ...] = ()
     warnings: tuple[Place, ...] = ()
     verify_hint: str | None = None
+    left_over: tuple[str, ...] = ()
+    failure: Exception | None = None
+    written: list[bool] = field(default_factory=list)
     put_back: list[bool] = field(default_factory=list)
+
+    def write(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.written.append(True)
 
     def rollback(self) -> None:
         self.put_back.append(True)
@@ -122,7 +130,6 @@ def test_apply_says_what_it_wrote_and_how_to_prove_it(run: Run, answer: Callable
     answer(
         Result(
             diff=DIFF,
-            applied=("train.py",),
             mended=(finding(), finding()),
             contents={"train.py": b"b"},
             remaining=(finding(),),
@@ -151,7 +158,7 @@ def test_the_options_arrive(run: Run, answer: Callable[[Result], Result], api: F
         "1.6.0",
     )
     call = api.calls[0]
-    assert (call["paths"], call["apply"], call["unsafe"]) == (("src",), False, True)
+    assert (call["paths"], call["unsafe"]) == (("src",), True)
     given = call["settings"].given
     assert (given.strategy, given.seed, given.opacus_lower_bound) == ("hooks", "args.seed", "1.6.0")
 
@@ -173,6 +180,28 @@ def test_wrong_usage_is_status_2(
     assert said in outcome.err
 
 
+def test_files_that_cannot_be_written_are_said_and_status_1(
+    run: Run, answer: Callable[[Result], Result]
+) -> None:
+    answer(Result(contents={"train.py": b"b"}, failure=Refused("train.py", "no space left on device")))
+    outcome = run("fix", "--apply")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "not fixed: train.py: no space left on device (nothing was written)\n" in outcome.err
+
+
+def test_nothing_is_written_where_nobody_reads_what_is_said(
+    run: Run, answer: Callable[[Result], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = answer(Result(contents={"train.py": b"b"}, notices=("a notice",)))
+
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("click.echo", gone)
+    assert run("fix", "--apply").status == 141
+    assert result.written == []
+
+
 @pytest.mark.parametrize("status", [0, 1, 2])
 def test_files_are_put_back_unless_verify_passes(
     run: Run, answer: Callable[[Result], Result], monkeypatch: pytest.MonkeyPatch, status: int
@@ -184,7 +213,7 @@ def test_files_are_put_back_unless_verify_passes(
         return verifying.VerifyOutcome(status, text="the report")
 
     monkeypatch.setattr(verifying, "verify_script", verify_script)
-    result = answer(Result(diff=DIFF, applied=("train.py",)))
+    result = answer(Result(diff=DIFF, contents={"train.py": b"b"}))
     outcome = run("fix", "--apply", "--verify", "train.py --epochs 2")
     assert outcome.status == status
     assert asked == [("train.py", ["--epochs", "2"])]

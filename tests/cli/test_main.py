@@ -58,9 +58,27 @@ def test_nothing_heavy_is_imported_where_it_is_not_needed(tmp_path: Path, argume
     assert done.stderr == "0 []\n"
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("redirected", "status", "said"),
+    [
+        (">&-", 141, ""),
+        (">/dev/full", 2, "dpmigrate: standard output: no space left on device\n"),
+        ("2>&- >/dev/null", 0, ""),
+    ],
+)
+def test_an_output_that_is_closed_or_full_is_no_internal_error(
+    tmp_path: Path, redirected: str, status: int, said: str
+) -> None:
+    (tmp_path / "plain.py").write_text("import torch\n", encoding="utf-8")
+    command = f"exec {sys.executable} -m dpmigrate scan . {redirected}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_a_reader_that_goes_away_ends_the_command_silently(tmp_path: Path) -> None:
     code = (
-        "import sys; from dpmigrate.cli.output import emit\nsys.stdin.read(); emit('x' * 10**6); sys.exit(3)"
+        "import sys, click; from dpmigrate import cli; from dpmigrate.cli.output import emit\n"
+        "sys.stdin.read(); cli.group.main = lambda *a, **k: emit('x' * 10**6); sys.exit(cli.run([]))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -72,7 +90,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         assert process.stdin and process.stdout and process.stderr
         process.stdout.close()
         process.stdin.close()
-        assert process.wait(timeout=60) == 3
+        assert process.wait(timeout=60) == 141
         assert process.stderr.read() == b""
 
 

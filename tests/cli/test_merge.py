@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import FakeApi, Run, finding, scanned
+from tests.scan.programs import lay_out, wrong
 
 
 @pytest.fixture
@@ -58,3 +59,20 @@ def test_no_report_is_wrong_usage(run: Run) -> None:
 def test_the_output_is_a_file(run: Run, report: str) -> None:
     run("merge", report, "--format", "json", "--output", "all.json")
     assert json.loads(Path("all.json").read_text(encoding="utf-8"))["findings"][0]["rule"] == "DPM101"
+
+
+@pytest.mark.parametrize("format_", ["json", "sarif", "gitlab", "github", "junit", "concise"])
+def test_every_form_for_a_machine_is_that_of_the_undivided_scan(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    (tmp_path / ".git").mkdir()
+    silenced = wrong().replace("loss.backward()", "loss.backward()  # dpmigrate: ignore[DPM103]")
+    lay_out(tmp_path, pkg__a__train=wrong(), pkg__b__train=silenced, pkg__b__broken="import opacus\nx = (\n")
+    cells = [{"cell_type": "code", "source": wrong().splitlines(keepends=True)}]
+    (tmp_path / "pkg" / "a" / "study.ipynb").write_text(json.dumps({"cells": cells}, indent=1), "utf-8")
+    monkeypatch.chdir(tmp_path / "pkg")
+    for part in ("a", "b"):
+        run("scan", part, "--format", "json", "--output", f"{part}.json")
+    whole = run("scan", "a", "b", "--format", format_)
+    assert run("merge", "b.json", "a.json", "--format", format_) == whole
+    assert (format_ in ("json", "concise")) is ("pkg/a/train.py" not in whole.out)

@@ -50,10 +50,11 @@ def test_what_is_withheld_is_left_alone_and_said(fixture: Fixture, tmp_path: Pat
 def test_fix_makes_the_after_side_and_then_nothing(fixture: Fixture, tmp_path: Path) -> None:
     project = copied(fixture, "before", tmp_path)
     untouched = project.snapshot()
-    shown = fix(["."], cwd=project.path)
+    unsafe = "--unsafe" in fixture.expect.get("fix_args", ())
+    shown = fix(["."], cwd=project.path, unsafe=unsafe)
     assert project.snapshot() == untouched
-    result = fix(["."], apply=True, cwd=project.path)
+    result = fix(["."], apply=True, cwd=project.path, unsafe=unsafe)
     assert result.diff == shown.diff
     assert project.snapshot() == without_caches(side_of(fixture, "after"))
-    again = fix(["."], apply=True, cwd=project.path)
+    again = fix(["."], apply=True, cwd=project.path, unsafe=unsafe)
     assert (again.diff, again.applied) == ("", ())

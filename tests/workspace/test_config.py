@@ -142,7 +142,7 @@ def test_a_wrong_file_is_a_usage_error_that_names_it(tmp_path: Path, text: str, 
     with pytest.raises(ConfigError, match=reason) as caught:
         of(tmp_path / "x.py", tmp_path)
     assert isinstance(caught.value, UsageError)
-    assert str(caught.value).startswith("pyproject.toml: ")
+    assert str(caught.value).startswith("pyproject.toml:")
 
 
 def test_a_file_that_is_not_utf8_is_a_usage_error(tmp_path: Path) -> None:

@@ -45,3 +45,20 @@ class MadeInstead(Event):
 
     again: bool
     weaker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOfARound(Event):
+    """The run and its engine are made in a method that a framework calls in every round."""
+
+    framework: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsLoaded(Event):
+    """Before the run is made, its model loads a state.
+
+    ``changing``: what is loaded was seen to be several things, as what the rounds before leave is.
+    """
+
+    changing: bool

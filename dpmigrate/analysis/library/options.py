@@ -38,6 +38,9 @@ from dpmigrate.analysis.values import (
     of,
 )
 
+LONGEST_ANNOTATION = 200
+"""Characters of an annotation in quotes that is read."""
+
 # -- argparse ---------------------------------------------------------------------------------
 
 
@@ -216,9 +219,13 @@ def _of_type(ip: Interpreter, fn: Function, param: cst.Param, node: cst.BaseExpr
     symbol = ("param", fn.key, param.name.value)
     origin = ip.origin(param, "annotated parameter")
     if isinstance(node, cst.SimpleString):
+        text = node.evaluated_value
+        # LibCST's parser crashes the process on brackets that are nested deeply.
+        if not isinstance(text, str) or len(text) > LONGEST_ANNOTATION:
+            return None
         try:
-            node = cst.parse_expression(str(node.evaluated_value))
-        except cst.ParserSyntaxError:
+            node = cst.parse_expression(text)
+        except (cst.ParserSyntaxError, ValueError):
             return None
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
         return _of_type(ip, fn, param, node.left) or _of_type(ip, fn, param, node.right)

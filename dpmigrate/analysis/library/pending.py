@@ -62,13 +62,14 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
 
 def _by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
     """Tell of a step under ``if i % k == 0`` in the loop that makes the gradients."""
-    for test, depth in ip.tests:
+    for test, depth, around in ip.tests:
         divisor = _divisor(test) if depth == len(ip.loops) else None
         if divisor is None:
             continue
         turns = ip.evaluate(divisor)
         if not any(isinstance(a, Const) and a.value in (0, 1) for a in turns.atoms):
-            ip.happen(run, SteppedEvery(ip.at(node, guard), known=_all_known(turns)))
+            there = replace(ip.at(node, guard), guard=guard | around)
+            ip.happen(run, SteppedEvery(there, known=_all_known(turns)))
         return
 
 

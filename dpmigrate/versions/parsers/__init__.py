@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from dpmigrate.model import NotAnalysed
+from dpmigrate.workspace.errors import own_error
 
 from ..decoding import decode, mentions_opacus
 from ..pin import Parsed
@@ -45,4 +46,7 @@ def parse_file(path: str, data: bytes) -> Parsed:
         text = decode(data).text
     except UnicodeDecodeError as error:
         return Parsed(problems=(NotAnalysed(path, 1, f"not valid {error.encoding} text"),))
-    return parse(path, text)
+    try:
+        return parse(path, text)
+    except Exception as error:
+        return Parsed(problems=(NotAnalysed(path, 1, own_error(error)),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dpmigrate.model import NotAnalysed
 
@@ -52,13 +52,22 @@ def parse(path: str, text: str) -> Parsed:
 
 
 def _literals(tree: ast.Module) -> Iterator[tuple[str, ast.Constant]]:
-    """(variant, literal) for every string that can reach a ``*_requires`` keyword of a call."""
+    """(variant, literal) for every string that can reach a ``*_requires`` keyword of a call, each once."""
     named = _assignments(tree)
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call):
-            for keyword in call.keywords:
-                if keyword.arg in _KEYWORDS:
-                    yield from _strings(keyword.value, named, "", frozenset())
+    keywords = [k for call in ast.walk(tree) if isinstance(call, ast.Call) for k in call.keywords]
+    pending = [("", k.value) for k in reversed(keywords) if k.arg in _KEYWORDS]
+    visited: set[int | str] = set()
+    while pending:
+        variant, node = pending.pop()
+        key = node.id if isinstance(node, ast.Name) else id(node)
+        if key in visited:
+            continue
+        visited.add(key)
+        text = _put_together(node)
+        if text is not None:
+            yield variant, ast.copy_location(ast.Constant(text), node)
+        else:
+            pending += reversed([(variant or inner, value) for inner, value in _parts(node, named)])
 
 
 def _assignments(tree: ast.Module) -> dict[str, list[tuple[str, ast.expr]]]:
@@ -84,30 +93,21 @@ def _assignments(tree: ast.Module) -> dict[str, list[tuple[str, ast.expr]]]:
     return named
 
 
-def _strings(
-    node: ast.expr, named: dict[str, list[tuple[str, ast.expr]]], variant: str, entered: frozenset[str]
-) -> Iterator[tuple[str, ast.Constant]]:
+def _parts(
+    node: ast.expr, named: Mapping[str, Sequence[tuple[str, ast.expr]]]
+) -> Iterable[tuple[str, ast.expr]]:
+    """What an expression that is no text is made of, and under which extra."""
     match node:
-        case ast.Constant(value=str()):
-            yield variant, node
-        case ast.JoinedStr() | ast.BinOp() if (text := _put_together(node)) is not None:
-            yield variant, ast.copy_location(ast.Constant(text), node)
-        case ast.Name(id=name) if name not in entered:
-            for inner, value in named.get(name, ()):
-                yield from _strings(value, named, variant or inner, entered | {name})
+        case ast.Name(id=name):
+            return named.get(name, ())
         case ast.Dict(keys=keys, values=values):
-            for key, value in zip(keys, values, strict=True):
-                inner = _extra(key) if key is not None else ""
-                yield from _strings(value, named, variant or inner, entered)
+            extras = ["" if key is None else _extra(key) for key in keys]
+            return zip(extras, values, strict=True)
         case ast.Call(func=function, args=args, keywords=keywords):
-            for argument in (function, *args, *(k.value for k in keywords)):
-                yield from _strings(argument, named, variant, entered)
+            return [("", argument) for argument in (function, *args, *(k.value for k in keywords))]
         case ast.Compare():
-            return
-        case _:
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, ast.expr):
-                    yield from _strings(child, named, variant, entered)
+            return ()
+    return [("", child) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
 
 
 def _put_together(node: ast.expr) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 from dpmigrate.analysis import outcomes
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.ledger import MadeBy
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked
@@ -13,6 +14,7 @@ from dpmigrate.analysis.library.opacus.making import tell_of_delta, tell_of_the_
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.rounds import engine_made
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, const, join_all, of
@@ -35,6 +37,7 @@ def _remember(ip: Interpreter, engine: Atom, info: CallInfo) -> None:
         if not given and info.unknown_keywords:
             given = ip.unknown(info.node, f"argument {name}")
         ip.store.set(engine, slot, given)
+    engine_made(ip, engine)
 
 
 @method(("engine", "adaptive-engine"), "__init__")
@@ -67,6 +70,24 @@ def _get_epsilon(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         ip.happen(run, EpsilonAsked(ip.at(info.node, e.guard), aimed=False))
         tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
     return ip.unknown(info.node, "an epsilon")
+
+
+@method(("engine", "adaptive-engine"), "load_checkpoint")
+def _load_checkpoint(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """The accountant goes on from where that of the checkpoint was."""
+    ip.store.set(real(e.atom), "accountant", ip.unknown(info.node, "a resumed accountant"))
+    return ip.unknown(info.node, "a checkpoint")
+
+
+@method("unknown", "load_state_dict", "extend")
+def _load_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``engine.accountant.load_state_dict(...)``, ``engine.accountant.history.extend(...)``."""
+    symbol = e.atom.symbol if isinstance(e.atom, Unknown) else None
+    if isinstance(symbol, tuple) and symbol[1:] in ((".", "accountant"), (".", "history")):
+        for part in e.atom.parts if isinstance(e.atom, Unknown) else ():
+            if isinstance(part, Obj) and part.kind in ("engine", "adaptive-engine"):
+                ip.store.set(real(part), "accountant", ip.unknown(info.node, "a resumed accountant"))
+    return unknown_call(ip, e.atom, info)
 
 
 def _handed_in(atom: Atom) -> bool:

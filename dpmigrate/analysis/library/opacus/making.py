@@ -15,6 +15,7 @@ from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import Absent, Class, Const, Length, Obj, Unknown, Value
@@ -57,6 +58,7 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     _keywords(ip, run, info)
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
+    tell_of_rounds(ip, run)
     if run.call == "make_private_with_epsilon":
         ip.happen(run, EpsilonAsked(ip.at(info.node), aimed=True))
         tell_of_delta(ip, run, info.argument(None, "target_delta"), info.node)

@@ -91,7 +91,6 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     "register_forward_hook",
     "add_hooks",
     "remove_hooks",
-    "to_standard_module",
     "validate",
     "save_pretrained",
     "num_parameters",
@@ -99,6 +98,12 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 )
 def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
+
+
+@method("dp-model", "to_standard_module")
+def _standard_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """The module that was passed in, without its hooks."""
+    return _inner_model(ip, e, info.node)
 
 
 @method("dp-optimizer", "step")

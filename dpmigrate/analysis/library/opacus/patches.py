@@ -39,10 +39,11 @@ def _of_a_class(ip: Interpreter, info: CallInfo) -> Value:
 
 
 def tell_of_patches(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> None:
-    """Record on a run what was done to the class of its optimizer."""
+    """Record on a run what its own module did to the class of its optimizer (a test patches for itself)."""
     patches: list[Origin] = ip.notes.get(_PATCHED, [])
     for origin in patches:
-        ip.happen(run, NoisePatchedOut(replace(ip.at(node), origin=origin)))
+        if origin.module is run.module:
+            ip.happen(run, NoisePatchedOut(replace(ip.at(node), origin=origin)))
 
 
 def _adds_none(new: Value) -> bool:

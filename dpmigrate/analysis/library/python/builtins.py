@@ -121,15 +121,16 @@ def _sequence(ip: Interpreter, info: CallInfo) -> Value:
 def _convert(ip: Interpreter, info: CallInfo) -> Value:
     kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
     convert = kinds[info.name.rpartition(".")[2]]
-    parts = []
+    parts: list[Entry] = []
     for e in info.argument(0, "object").entries:
         atom = e.atom
         if isinstance(atom, Const) and isinstance(atom.value, (str, int, float, bool)):
             try:
-                parts.append(Entry(Const(convert(atom.value)), e.guard, e.because))
-                continue
-            except ValueError:
+                converted = convert(atom.value)
+            except (ValueError, ArithmeticError):
                 return ip.unknown(info.node, "a conversion")
+            parts += const(converted, *e.because).guarded(e.guard).entries
+            continue
         if isinstance(atom, Unknown) or (isinstance(atom, Obj) and atom.kind == "enum"):
             parts.append(e)
     return Value(tuple(parts)) if parts else ip.unknown(info.node, "a conversion")

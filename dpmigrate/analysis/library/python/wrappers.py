@@ -11,6 +11,8 @@ from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.names import import_module
 from dpmigrate.analysis.values import (
+    MAX_DEPTH,
+    MAX_NESTED,
     NONE,
     Bound,
     Const,
@@ -37,6 +39,7 @@ def copied(ip: Interpreter, info: CallInfo) -> Value:
             "optimizer",
         ):
             made = Obj(atom.kind, (id(info.node), ip.context, atom.key), ip.module, info.node, atom.data)
+            ip.births.setdefault(made, ip.at(info.node))
             for slot in ip.store.keys(atom):
                 held = ip.read(atom, slot)
                 if held:
@@ -74,7 +77,11 @@ def _for_type_checkers(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("functools.partial")
 def _partial(ip: Interpreter, info: CallInfo) -> Value:
-    return of(Partial(info.argument(0, "func"), tuple(info.positional[1:]), tuple(info.keywords.items())))
+    made = Partial(info.argument(0, "func"), tuple(info.positional[1:]), tuple(info.keywords.items()))
+    size, depth = made.extent
+    if size > MAX_NESTED or depth > MAX_DEPTH:
+        return ip.unknown(info.node, "too large a value")
+    return of(made)
 
 
 @function("importlib.import_module")

@@ -1,0 +1,99 @@
+"""From the engine of Opacus 0.x to ``make_private``: one component of a project moved as a whole.
+
+``PrivacyEngine(model, ...)`` with ``engine.attach(optimizer)`` becomes ``engine.make_private(...)`` where it
+was attached, with the loader that the training reads. The accountant by moments stays (``accountant="rdp"``).
+What changes is said: batches are drawn by Poisson sampling, which the accountant of 0.x assumed all along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dpmigrate.analysis.retired import RetiredCall
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.options import Options
+from dpmigrate.codemods.pins import plan_pins
+from dpmigrate.codemods.program_facts import Facts, FactsByPart
+from dpmigrate.codemods.zero_x_engine import AttachedEngine
+from dpmigrate.codemods.zero_x_names import rename
+from dpmigrate.codemods.zero_x_steps import take_physical_batches
+from dpmigrate.project.users import users_of
+from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
+from dpmigrate.versions.specifiers import parse_specifier
+
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+    from dpmigrate.versions.pin import Pin
+
+
+def zero_x_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
+    """One job for each component that uses what Opacus dropped: its parts move together."""
+    groups: dict[int, tuple[Facts, list[Found]]] = {}
+    for finding, match in found:
+        if match.advisory.fix.concerns == "retired" and match.origin is not None:
+            own = facts.of(match.origin.module)
+            groups.setdefault(id(own), (own, []))[1].append((finding, match))
+    return [_moved(project, own, members, options) for own, members in groups.values()]
+
+
+def _moved(project: Project, facts: Facts, found: list[Found], options: Options) -> Job:
+    job = Job(list(found), privatizes=True)
+    try:
+        _plan(facts, job)
+        _raise_pins(project, job, options)
+    except Withheld as withheld:
+        job.withheld = withheld
+    return job
+
+
+def _plan(facts: Facts, job: Job) -> None:
+    calls = facts.retired_calls
+    engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if _makes_engine(c)}
+    for call in calls:
+        if call.kind == "engine-attach" and not _makes_engine(call):
+            raise Withheld(
+                "an engine of today is attached: call make_private with model, optimizer and loader",
+                call.origin.module,
+                call.origin.node,
+            )
+        owner = engines.get(call.engine) if call.engine is not None else None
+        if call.kind != "engine-attach" and owner is None:
+            raise Withheld(
+                "which engine this belongs to cannot be seen: hand it on to here, and ask its accountant",
+                call.origin.module,
+                call.origin.node,
+            )
+        if call.kind == "get-privacy-spent" and owner is not None:
+            owner.ask_accountant(call.origin.node)
+        elif call.kind == "virtual-step" and owner is not None:
+            take_physical_batches(facts, job.edits, owner, call.origin.node)
+    for engine in engines.values():
+        engine.make_private()
+        job.notices += engine.notices
+    for finding, match in job.found:
+        name = match.notes.get("name")
+        if name is not None and match.origin is not None:
+            rename(facts, job.edits, name, match.origin, finding.message)
+
+
+def _makes_engine(call: RetiredCall) -> bool:
+    return call.engine is not None and call.engine.node is call.origin.node and call.kind == "engine-attach"
+
+
+def _raise_pins(project: Project, job: Job, options: Options) -> None:
+    """The pins of every file that uses what is gone, and of whoever imports it."""
+    if project.declarations is None:
+        return
+    pins: dict[Pin, None] = {}
+    for _, match in job.found:
+        assert match.origin is not None
+        if options.at(match.origin.module.path).assumed:
+            continue
+        for path in users_of(project, match.origin.module):
+            declared = project.declarations.declared_for(path)
+            for pin in declared.admitting(parse_specifier(f"<{DEFAULT_LOWER_BOUND}")):
+                pins[pin] = None
+    job.pins = plan_pins(list(pins), options.unsafe, DEFAULT_LOWER_BOUND)
+    job.notices += job.pins.notices

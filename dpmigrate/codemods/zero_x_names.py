@@ -1,0 +1,87 @@
+"""Names of Opacus 0.x that moved: converters and inspectors of models, and what is only elsewhere now."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import Origin
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.nodes import add_argument, name_of
+from dpmigrate.codemods.program_facts import Facts
+
+_VALIDATOR = ("opacus.validators", "ModuleValidator")
+
+
+def rename(facts: Facts, edits: ProjectEdits, dotted: str, origin: Origin, message: str) -> None:
+    """Rewrite what a module does with a name that is gone. Raises `Withheld`."""
+    if dotted.startswith("opacus.utils.module_modification"):
+        _converted(facts, edits, origin)
+    elif dotted.startswith("opacus.dp_model_inspector"):
+        _validated(facts, edits, origin)
+    else:
+        raise Withheld(message, origin.module, origin.node)
+
+
+def _converted(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
+    """``convert_batchnorm_modules(model)`` becomes ``ModuleValidator.fix(model)``. Raises `Withheld`."""
+    own = edits.of(origin.module)
+    for call in facts.inside(origin.module.tree, cst.Call):
+        if not _is_called(facts, call, "opacus.utils.module_modification."):
+            continue
+        if name_of(call.func) != "convert_batchnorm_modules" or len(call.args) != 1:
+            raise Withheld(
+                "write this conversion by hand: ModuleValidator.fix only makes GroupNorm of BatchNorm",
+                origin.module,
+                call,
+            )
+        text, needed = spelling(origin.module.tree, *_VALIDATOR)
+        if needed is not None:
+            own.need_import(f"from {_VALIDATOR[0]} import {_VALIDATOR[1]}")
+        own.replace(call.func, f"{_VALIDATOR[1] if needed else text}.fix")
+        if isinstance(facts.parent(call), cst.Expr):
+            raise Withheld(
+                "ModuleValidator.fix returns the model that it mends: keep it", origin.module, call
+            )
+
+
+def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
+    """``DPModelInspector().validate(model)`` becomes ``ModuleValidator.validate(model, strict=True)``."""
+    own = edits.of(origin.module)
+    for call in facts.inside(origin.module.tree, cst.Call):
+        if not _is_called(facts, call, "opacus.dp_model_inspector."):
+            continue
+        text, needed = spelling(origin.module.tree, *_VALIDATOR)
+        if needed is not None:
+            own.need_import(f"from {_VALIDATOR[0]} import {_VALIDATOR[1]}")
+        validator = _VALIDATOR[1] if needed else text
+        parent = facts.parent(call)
+        if isinstance(parent, cst.Attribute) and parent.attr.value == "validate" and not call.args:
+            checks = [facts.parent(parent)]
+        elif (
+            isinstance(parent, cst.Assign)
+            and isinstance(parent.targets[0].target, cst.Name)
+            and not call.args
+        ):
+            name = parent.targets[0].target.value
+            uses = [
+                n
+                for n in facts.inside(origin.module.tree, cst.Name)
+                if n.value == name and facts.parent(n) is not parent.targets[0]
+            ]
+            members = [facts.parent(n) for n in uses]
+            if not all(isinstance(m, cst.Attribute) and m.attr.value == "validate" for m in members):
+                raise Withheld("the inspector is used in another way than validate", origin.module, call)
+            checks = [facts.parent(m) for m in members if m is not None]
+            own.remove(facts.statement(call))
+        else:
+            raise Withheld("use ModuleValidator.validate(model, strict=True) here", origin.module, call)
+        for check in checks:
+            if not isinstance(check, cst.Call):
+                raise Withheld("use ModuleValidator.validate(model, strict=True) here", origin.module, call)
+            own.replace(check.func, f"{validator}.validate")
+            own.change(check, lambda new: add_argument(new, "strict", "True", ()))
+
+
+def _is_called(facts: Facts, call: cst.Call, start: str) -> bool:
+    return any(str(getattr(a, "name", "")).startswith(start) for a in facts.callee_atoms(call))

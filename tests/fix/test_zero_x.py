@@ -1,0 +1,148 @@
+"""From the engine of Opacus 0.x to make_private: what is left to people, then what is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import Folder
+
+Make = Callable[..., Folder]
+
+HEAD = """\
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader
+
+net = nn.Linear(2, 2)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader([], batch_size=4)
+"""
+ENGINE = "engine = PrivacyEngine(net, sample_rate=0.1, noise_multiplier=1.1, max_grad_norm=1.0)\n"
+ATTACH = "engine.attach(opt)\n"
+LOOP = """\
+for x, y in loader:
+    opt.zero_grad()
+    nn.functional.cross_entropy(net(x), y).backward()
+    opt.step()
+"""
+PRIVATE = """\
+engine = PrivacyEngine(accountant="rdp")
+net, opt, loader = engine.make_private(
+    module=net,
+    optimizer=opt,
+    data_loader=loader,
+    noise_multiplier=1.1,
+    max_grad_norm=1.0,
+)
+"""
+
+
+def project(folder: Make, text: str, pins: str = "opacus==0.15.0\n") -> Folder:
+    return folder({"train.py": text, "requirements.txt": pins})
+
+
+def test_without_unsafe_nothing_is_done(folder: Make) -> None:
+    made = project(folder, HEAD + ENGINE + ATTACH + LOOP)
+    assert (made.fix().diff, made.fix().refused) == ("", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            HEAD + ENGINE.replace("net,", "nn.Linear(2, 2),") + ATTACH + LOOP,
+            "the model has to be in a variable",
+        ),
+        (
+            HEAD + ENGINE.replace("sample_rate=0.1", "**options") + ATTACH + LOOP,
+            "arguments are not written here",
+        ),
+        (HEAD + ENGINE.replace("1.0)", "[1.0, 2.0])") + ATTACH + LOOP, "per_layer"),
+        (
+            HEAD + ENGINE.replace("1.0)", "1.0, experimental=True)") + ATTACH + LOOP,
+            "experimental= has no place",
+        ),
+        (HEAD + ENGINE.replace("noise_multiplier=1.1, ", "") + ATTACH + LOOP, "neither noise_multiplier nor"),
+        (HEAD + ENGINE + ATTACH + LOOP + "print(engine.steps)\n", "the engine's steps has no counterpart"),
+        (HEAD + ENGINE + ATTACH + LOOP + "engine.detach()\n", "the engine's detach has no counterpart"),
+        (HEAD + ENGINE + LOOP, "attached to one optimizer"),
+        (
+            f"{HEAD}def attach():\n    {ENGINE}    {ATTACH}\n\nattach()\n{LOOP}",
+            "a variable of the code around this function",
+        ),
+        (
+            f"{HEAD}def attach(net, opt, loader):\n    {ENGINE}    {ATTACH}attach(net, opt, loader)\n{LOOP}",
+            "is also stepped in line",
+        ),
+        (HEAD + ENGINE + ATTACH + LOOP.replace("in loader", "in [(1, 2)]"), "the loader that is trained on"),
+        (HEAD + ENGINE + ATTACH + LOOP + "from opacus.utils import stats\n", "opacus.utils.stats"),
+        (
+            HEAD + ENGINE + ATTACH + LOOP + "    if x.any():\n        opt.virtual_step()\n",
+            "other branch of a step",
+        ),
+    ],
+)
+def test_what_cannot_be_moved_is_left_with_the_reason(folder: Make, text: str, said: str) -> None:
+    made = project(folder, text)
+    before = made.snapshot()
+    assert said in " ".join(reason for _, reason in made.fix(unsafe=True).refused)
+    assert made.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ENGINE + ATTACH, PRIVATE),
+        (ENGINE.replace("net,", "module=net,") + ATTACH, PRIVATE),
+        (ENGINE.replace("net, sample_rate=0.1", "net, 4, 40, [2, 3]") + ATTACH, PRIVATE),
+        (ENGINE + "engine.to('cpu')\n" + ATTACH, PRIVATE),
+        (
+            ENGINE.replace("noise_multiplier=1.1", "target_epsilon=3.0, target_delta=1e-5, epochs=2")
+            + ATTACH,
+            PRIVATE.replace("make_private(", "make_private_with_epsilon(").replace(
+                "    noise_multiplier=1.1,\n",
+                "    target_epsilon=3.0,\n    target_delta=1e-5,\n    epochs=2,\n",
+            ),
+        ),
+        (ENGINE + "# now\n" + ATTACH, PRIVATE.replace("net, opt", "# now\nnet, opt")),
+        (
+            ENGINE.replace("1.0)", "1.0, secure_rng=True)") + ATTACH,
+            PRIVATE.replace('"rdp")', '"rdp", secure_mode=True)'),
+        ),
+    ],
+)
+def test_an_engine_becomes_make_private(folder: Make, before: str, after: str) -> None:
+    made = project(folder, HEAD + before + LOOP)
+    result = made.fix(unsafe=True)
+    assert result.refused == ()
+    assert made.read() == HEAD + after + LOOP
+    assert made.read("requirements.txt") == "opacus==1.5.4\n"
+    assert "Poisson" in result.notices[0]
+    assert made.fix(unsafe=True).diff == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "after"),
+    [
+        ("engine.get_privacy_spent(1e-5)", "engine.accountant.get_privacy_spent(delta=1e-5)"),
+        ("engine.get_privacy_spent(target_delta=1e-5)", "engine.accountant.get_privacy_spent(delta=1e-5)"),
+        ("engine.get_privacy_spent()", "engine.accountant.get_privacy_spent(delta=1e-6)"),
+        ("opt.privacy_engine.get_privacy_spent(1e-5)", "engine.accountant.get_privacy_spent(delta=1e-5)"),
+    ],
+)
+def test_epsilon_is_asked_of_the_accountant(folder: Make, asked: str, after: str) -> None:
+    made = project(folder, f"{HEAD}{ENGINE}{ATTACH}{LOOP}print({asked})\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == f"{HEAD}{PRIVATE}{LOOP}print({after})\n"
+
+
+def test_a_loop_in_a_function_of_its_own(folder: Make) -> None:
+    loop = "\n\ndef train(net, opt, data):\n" + "".join(
+        f"    {line}\n" for line in LOOP.replace("loader", "enumerate(data)").splitlines()
+    )
+    made = project(folder, f"{HEAD}{loop}\n\n{ENGINE}{ATTACH}train(net, opt, loader)\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == f"{HEAD}{loop}\n\n{PRIVATE}train(net, opt, loader)\n"

@@ -1,0 +1,133 @@
+"""Small texts that stand for something large cost what texts of their size cost, and never another file."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dpmigrate.analysis import operators
+from dpmigrate.api import scan
+from tests.opacus_releases import CHECKOUT
+
+FAULTY = (CHECKOUT / "fixtures" / "single-script" / "before" / "train.py").read_text(encoding="utf-8")
+SECONDS = 5
+MEGABYTES = 250
+
+GROWING = {
+    "a product": ("n = 3", "n = n * n"),
+    "a sum of texts": ("n = 'aaaaaaaa'", "n = n + n"),
+    "a formatted text": ("n = 'aaaaaaaa'", "n = f'{n}{n}'"),
+    "a template": ("n = 'aaaaaaaa'", "n = '%s%s' % (n, n)"),
+    "a format": ("n = 'aaaaaaaa'", "n = '{}{}'.format(n, n)"),
+    "a join": ("n = 'aaaaaaaa'", "n = ''.join([n, n])"),
+    "a replacement": ("n = 'aaaaaaaa'", "n = n.replace('a', 'aa')"),
+    "a sum of lists": ("n = [1, 2]", "n = n + n"),
+    "an extension": ("n = [1, 2]", "n.extend(n)"),
+    "an unpacking": ("n = [1, 2]", "n = [*n, *n]"),
+    "a pair of pairs": ("n = m = (1, 2)", "n, m = (n, n), (m, m)"),
+    "a dict of dicts": ("n = {}", "n = {'a': n, 'b': n}"),
+    "a partial": ("from functools import partial\nn = print", "n = partial(n, n, n)"),
+}
+ODD = {
+    "infinity": "n = int(1e999)",
+    "no number": "n = int(float('nan'))",
+    "many digits": f"n = {'9' * 5000}",
+    "a hexadecimal": f"n = 0x{'f' * 100_000}\nm = -n * n",
+    "a text of digits": f"n = float(int('1' + '0' * 400))\nm = int('{'9' * 5000}')",
+    "a power": "n = 10 ** 10 ** 9\nm = 1 << 10 ** 9",
+    "a repetition": "n = 'a' * 10 ** 9\nm = [0] * 10 ** 9",
+    "widths": "n = '%*d' % (10 ** 9, 1)\nm = '{:>999999999}'.format(1)\nk = 'a'.ljust(10 ** 9)",
+    "an escape that is none": "n = '\\N{no such name}' '\\N{none}'",
+    "an annotation that is too deep": f"def f(x: '{'(' * 3000}{')' * 3000}'): pass",
+}
+
+
+def cost(folder: Path, *command: str) -> tuple[dict[str, object], float, float]:
+    """The JSON report of a scan in a process of its own, its seconds of CPU and its megabytes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = (
+        "import resource, sys\nfrom dpmigrate.cli import run\nstatus = run(sys.argv[1:])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)"
+    )
+    line = [sys.executable, "-c", code, "scan", "--format", "json", "--jobs", "1", *command]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True, timeout=120)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(done.stdout), seconds, float(done.stderr.splitlines()[-1])
+
+
+def write(folder: Path, **texts: str) -> None:
+    (folder / "pyproject.toml").write_text("", encoding="utf-8")
+    (folder / "train.py").write_text(FAULTY, encoding="utf-8")
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_a_value_that_doubles_is_unknown_once_it_is_large(tmp_path: Path, name: str) -> None:
+    first, then = GROWING[name]
+    write(tmp_path, a="\n".join(["import opacus", first, *[then] * 60, "if n == 1:\n    m = n"]))
+    start = time.process_time()
+    result = scan([tmp_path], cwd=tmp_path, jobs=1)
+    assert time.process_time() - start < SECONDS
+    assert result.not_analysed == ()
+    assert {f.span.path for f in result.findings} >= {"train.py"}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_value_that_cannot_be_computed_is_unknown(tmp_path: Path, name: str) -> None:
+    write(tmp_path, a=f"import opacus\n{ODD[name]}\n")
+    start = time.process_time()
+    result = scan([tmp_path], cwd=tmp_path, jobs=1)
+    assert time.process_time() - start < SECONDS
+    assert result.not_analysed == ()
+    assert {f.span.path for f in result.findings} >= {"train.py"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"x{i} = {i}\n" for i in range(260_000)),
+        "\n" * 3_900_000,
+        "#\n" * 1_900_000,
+        "d = {" + ",".join(f"'k{i}':{i}" for i in range(200_000)) + "}\n",
+        "from m import (" + ",".join(f"n{i}" for i in range(200_000)) + ")\n",
+        "from" + " \t" * 100_000 + "x\n",
+    ],
+    ids=["assignments", "blank lines", "comments", "a dict", "imported names", "blanks"],
+)
+def test_a_large_file_is_told_quickly_and_loses_nothing_else(tmp_path: Path, text: str) -> None:
+    write(tmp_path, a=f"import opacus\n{text}")
+    report, seconds, megabytes = cost(tmp_path, "--exit-zero", ".")
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+    files = report["files"]
+    assert isinstance(files, dict)
+    assert [n["path"] for n in files["not_analysed"]] in ([], ["a.py"])
+    assert all(
+        "too large to analyse" in n["reason"] or "syntax" in n["reason"] for n in files["not_analysed"]
+    )
+    assert len(report["runs"]) == 1  # type: ignore[arg-type]
+
+
+def test_an_error_of_our_own_is_told_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, a="import opacus\nx = 20 - 3\n", b="import opacus\nimport a\nprint(a.x)\n")
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("of our own")
+
+    monkeypatch.setitem(operators._OPERATORS, "Subtract", fails)
+    assert scan([tmp_path], cwd=tmp_path, jobs=1).not_analysed == ()
+    monkeypatch.setattr(operators, "computed", fails)
+    result = scan([tmp_path], cwd=tmp_path, jobs=1)
+    told = {n.path: n.reason for n in result.not_analysed}
+    assert told["a.py"] == "internal error: ZeroDivisionError: of our own"
+    monkeypatch.setenv("DPMIGRATE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        scan([tmp_path], cwd=tmp_path, jobs=1)
