@@ -20,6 +20,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import math
 import os
 import runpy
 import signal
@@ -112,6 +113,8 @@ class Recorder:
             for batch in batches:
                 if len(next(_tensors(batch))):
                     one = clipped_sum(self._model._module, None, batch, max_grad_norm=bound, loss=self.loss)
+                    if one.flat().shape != total.shape:
+                        return math.inf  # the model trains parameters that the private optimizer has not
                     expected += one.flat()
         finally:
             self._model.enable_hooks()

@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from dpmigrate.advisories import event_subjects, gradient_facts, loud_facts, rounds_facts, sampling_facts
+from dpmigrate.advisories import (
+    event_subjects,
+    gradient_facts,
+    loud_facts,
+    optimizing_facts,
+    rounds_facts,
+    sampling_facts,
+)
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
 from dpmigrate.advisories.conditions import ConditionError, names_in
 from dpmigrate.advisories.facts import FACTS, LEFT_WORDS
@@ -34,7 +41,7 @@ from dpmigrate.versions.specifiers import parse_specifier
 WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 """The words that every message may use."""
 
-REGISTERED = (event_subjects, gradient_facts, loud_facts, rounds_facts, sampling_facts)
+REGISTERED = (event_subjects, gradient_facts, loud_facts, optimizing_facts, rounds_facts, sampling_facts)
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""
 
 _KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity")

@@ -9,7 +9,7 @@ from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
 from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
-from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded
+from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, Stepped
 from dpmigrate.analysis.ledger.gradients import (
     GradientChanged,
     GradientsLost,
@@ -17,10 +17,12 @@ from dpmigrate.analysis.ledger.gradients import (
     SteppedEvery,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
+    "accountant-asked": AccountantAsked,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "delta": DeltaGiven,
@@ -30,10 +32,14 @@ EVENTS: dict[str, type[Event]] = {
     "keyword": UnknownKeyword,
     "loader-read": Iterated,
     "made-instead": MadeInstead,
+    "norm-changed": NormChanged,
     "noise-patched": NoisePatchedOut,
     "reseeding": Seeded,
     "sampler": SamplerGiven,
+    "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "stepped-beside": SteppedBeside,
+    "trainable-set": TrainableSet,
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,
 }

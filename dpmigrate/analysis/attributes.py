@@ -149,6 +149,8 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
     for e in value.entries:
         if isinstance(e.atom, Params) and name == "grad":
             registry.tell(ip, "<gradient assignment>", registry.CallInfo(node, [of(e.atom), new]))
+        if isinstance(e.atom, Params):
+            registry.tell(ip, f"<assign params.{name}>", registry.CallInfo(node, [Value((e,)), new]))
         if isinstance(e.atom, External):
             registry.tell(ip, f"<assign {e.atom.name}.{name}>", registry.CallInfo(node, [Value((e,)), new]))
     for e in owners:

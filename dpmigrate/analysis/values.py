@@ -211,6 +211,8 @@ class Params(Atom):
     """The parameters of models (``model.parameters()``), or one of them."""
 
     models: frozenset[Atom]
+    part: bool = False
+    """Whether they are those of some part of the models, which nobody knows as an object of its own."""
 
 
 @dataclass(frozen=True, slots=True)

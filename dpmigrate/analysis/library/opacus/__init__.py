@@ -5,6 +5,23 @@ before 1.5.3 and (model, optimizer, criterion, loader) since; in every other mod
 """
 
 from dpmigrate.analysis.library.opacus import (
+    accountants,
+    by_hand,
+    engines,
+    escapes,
+    layers,
+    memory,
+    norms,
+    objects,
+    pairs,
+    patches,
+    results,
+    zero_x,
+)
+
+LOADED = (
+    accountants,
+    norms,
     by_hand,
     engines,
     escapes,
@@ -16,7 +33,5 @@ from dpmigrate.analysis.library.opacus import (
     results,
     zero_x,
 )
-
-LOADED = (by_hand, engines, escapes, layers, memory, objects, pairs, patches, results, zero_x)
 
 __all__ = ["LOADED"]

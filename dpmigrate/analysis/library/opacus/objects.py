@@ -5,7 +5,14 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import UNKNOWN_AMOUNT, CoefficientAsked, HooksSwitched, Iterated, ManagerUsed
+from dpmigrate.analysis.ledger import (
+    UNKNOWN_AMOUNT,
+    CoefficientAsked,
+    HooksSwitched,
+    Iterated,
+    ManagerUsed,
+    Stepped,
+)
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.escapes import kept
@@ -26,10 +33,8 @@ from dpmigrate.analysis.values import (
 )
 
 
-@method(
-    "dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "requires_grad_", "apply"
-)
-@method("dp-optimizer", "attach_step_hook", "expected_batch_size")
+@method("dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "apply")
+@method("dp-optimizer", "expected_batch_size")
 def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(e.atom, *e.because)
 
@@ -135,7 +140,19 @@ def _signal(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @attribute("dp-optimizer", "original_optimizer")
 def _original(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    return join_all(of(a) for a in run_of(e).raw_optimizers) or ip.unknown(node, "the wrapped optimizer")
+    return join_all(of(a) for a in run_of(e).raw_optimizers) or of(part(run_of(e), "original-optimizer"))
+
+
+@method("original-optimizer", "step")
+def _step_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), Stepped(ip.at(info.node, e.guard), raw=True))
+    return NONE
+
+
+@method("original-optimizer", "zero_grad")
+def _zero_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    touch(ip, run_of(e), info.node, set_to_none(info, default=True), e.guard, raw=True)
+    return NONE
 
 
 @attribute("dp-optimizer", "params")

@@ -1,7 +1,16 @@
 """What torch's names mean. Each module is one group of names; importing it registers its handlers."""
 
-from dpmigrate.analysis.library.torch import data, losses, models, names, optimizers, randomness, tensors
+from dpmigrate.analysis.library.torch import (
+    data,
+    losses,
+    models,
+    names,
+    optimizers,
+    randomness,
+    tensors,
+    trainable,
+)
 
-LOADED = (data, losses, models, names, optimizers, randomness, tensors)
+LOADED = (data, losses, models, names, optimizers, randomness, tensors, trainable)
 
 __all__ = ["LOADED"]

@@ -9,6 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.holding import whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
@@ -16,6 +17,7 @@ from dpmigrate.analysis.library import pending, registry, rounds
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
@@ -142,6 +144,33 @@ def _parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(Params(frozenset({real(e.atom)})))
 
 
+@method(("model", "dp-model"), "<item>")
+def _layer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``model[0]``: a part, as ``model.encoder`` is one."""
+    whole = real(e.atom)
+    index = info.positional[0].only if info.positional else None
+    name = repr(index.value) if isinstance(index, Const) else "[]"
+    assert isinstance(whole, Obj)
+    return of(Unknown((whole.key, ".", name), "a layer", frozenset({whole})), *e.because)
+
+
+@method("unknown", "parameters")
+def _parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    whole = whole_of(e.atom) if isinstance(e.atom, Unknown) else None
+    if whole is None:
+        return unknown_call(ip, e.atom, info)
+    return of(Params(frozenset({whole}), part=True))
+
+
+@method("unknown", "requires_grad_")
+@method(("model", "dp-model"), "requires_grad_")
+def _train_or_freeze(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    whole = whole_of(e.atom) if isinstance(e.atom, Unknown) else real(e.atom)
+    if whole is not None:
+        set_trainable(ip, [whole], info.node, info.argument(0, "requires_grad"), e.guard)
+    return of(real(e.atom), *e.because)
+
+
 @method(("model", "dp-model"), "named_parameters")
 def _named_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     pair = Seq((ip.unknown(info.node, "a name"), of(Params(frozenset({real(e.atom)})))))
@@ -173,8 +202,10 @@ def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("params", "zero_", "detach_", "requires_grad_", "data", "*")
 def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(e.atom, Params):
+        if info.name == "requires_grad_":
+            set_trainable(ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard)
         if info.name == "zero_":
-            _touch_models(ip, e.atom.models, info.node, "inplace")
+            _touch_models(ip, e.atom, info.node, "inplace")
         elif info.name.endswith("_") and _is_of_gradient(info.node):
             _change_gradients(ip, e.atom.models, info.node, "written")
     return Value((e,))
@@ -196,7 +227,7 @@ def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
     how: Clearing = "none" if new.only == Const(None) else "unknown"
     for atom in params.atoms:
         if isinstance(atom, Params):
-            _touch_models(ip, atom.models, info.node, how)
+            _touch_models(ip, atom, info.node, how)
             if how == "unknown":
                 _change_gradients(ip, atom.models, info.node, "written")
     return NONE
@@ -237,9 +268,9 @@ def _change_gradients(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNod
         pending.change(ip, run, node, how)
 
 
-def _touch_models(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: Clearing) -> None:
-    for run in _runs_of(ip, models):
-        touch(ip, run, node, how, raw=True)
+def _touch_models(ip: Interpreter, parameters: Params, node: cst.CSTNode, how: Clearing) -> None:
+    for run in _runs_of(ip, parameters.models):
+        touch(ip, run, node, "unknown" if parameters.part else how, raw=True)
 
 
 def _runs_of(ip: Interpreter, models: frozenset[Atom]) -> Iterator[TrainingRun]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import Circumstances, Stepped
+from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
 from dpmigrate.analysis.library.torch.models import models_in, set_to_none
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
     Entry,
+    Obj,
     Value,
     of,
 )
@@ -44,8 +46,10 @@ def _optimizer_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("optimizer", "step")
 def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    for run in runs_of_raw(ip, real(e.atom)):
-        ip.happen(run, Stepped(ip.at(info.node, e.guard), raw=True))
+    optimizer = real(e.atom)
+    if isinstance(optimizer, Obj):
+        plain_step(ip, optimizer, info.node, e.guard)
+    for run in runs_of_raw(ip, optimizer):
         _fell_back(ip, run, ip.at(info.node, e.guard))
     return NONE
 

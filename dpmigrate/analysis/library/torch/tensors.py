@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward, step_taken
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.training import entries_of_kind
@@ -75,6 +76,8 @@ def _scale(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _scaler_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for entry, optimizer in entries_of_kind(info.argument(0, "optimizer"), "dp-optimizer"):
         step_taken(ip, optimizer.data, info.node, entry.guard)
+    told = CallInfo(info.node, [Value((e,)), *info.positional], info.keywords)
+    registry.tell(ip, "<step of something unknown>", told)
     return NONE
 
 

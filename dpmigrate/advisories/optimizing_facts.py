@@ -1,0 +1,93 @@
+"""Facts about who changes the parameters of a private model, by which bound, and who hears of it."""
+
+from __future__ import annotations
+
+from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Backward, Escape, Stepped
+from dpmigrate.analysis.ledger.optimizing import AccountantTold, NoiseAdded, NormChanged, TrainableSet
+from dpmigrate.model import Tri
+
+
+@fact
+def _training_goes_on(s: Subject) -> Tri:
+    """Whether a loss goes backward after this, or in the next turn of a loop around it."""
+    if s.event is None:
+        return False
+    place = next(i for i, e in enumerate(s.run.events) if e is s.event)
+    behind = s.run.events[place:]
+    around = s.event.loops[len(s.run.loops) :][:1]
+    passes = list(s.run.happened(Backward))
+    again = bool(around) and any(around[0] in e.loops for e in passes)
+    return again or any(isinstance(e, Backward) for e in behind)
+
+
+@fact
+def _in_training_loop(s: Subject) -> Tri:
+    """Whether it happens in the very loop in which the run's losses go backward."""
+    if s.event is None or not s.event.loops:
+        return False
+    return any(e.loops[-1:] == s.event.loops[-1:] for e in s.run.happened(Backward))
+
+
+@fact
+def _norm_of_noise(s: Subject) -> Tri:
+    """Whether it is the optimizer's norm that is changed, which the noise goes by."""
+    return isinstance(s.event, NormChanged) and s.event.of == "optimizer"
+
+
+@fact
+def _norm_of_model_follows(s: Subject) -> Tri:
+    """Whether the model's own norm is changed as well."""
+    return any(e.of == "model" for e in s.run.happened(NormChanged))
+
+
+@fact
+def _unfrozen_late(s: Subject) -> Tri:
+    """Whether what was frozen before the run was made is unfrozen for good."""
+    if not isinstance(s.event, TrainableSet) or not s.event.trainable or not s.event.before:
+        return False
+    return all(e.trainable for e in s.run.happened(TrainableSet))
+
+
+@fact
+def _frozen_late(s: Subject) -> Tri:
+    """Whether parameters are frozen for good after the run was made."""
+    if not isinstance(s.event, TrainableSet) or s.event.trainable:
+        return False
+    return not any(e.trainable for e in s.run.happened(TrainableSet))
+
+
+@fact
+def _whole_model_optimized(s: Subject) -> Tri:
+    """Whether the optimizer that was handed over has the parameters of the whole model."""
+    models = {model.key for model in s.run.models}
+    trained = {model.key for optimizer in s.run.optimizers for model in optimizer.models}
+    if not models or not trained:
+        return None
+    return bool(models & trained)
+
+
+@fact
+def _raw(s: Subject) -> Tri:
+    """Whether it is the step of the optimizer that was handed over, past the private one."""
+    return isinstance(s.event, Stepped) and s.event.raw
+
+
+@fact
+def _noise_added_by_hand(s: Subject) -> Tri:
+    return any(True for _ in s.run.happened(NoiseAdded))
+
+
+@fact
+def _steps_privately(s: Subject) -> Tri:
+    """Whether the private optimizer itself takes steps."""
+    return any(not e.raw for e in s.run.happened(Stepped))
+
+
+@fact
+def _accountant_told(s: Subject) -> Tri:
+    """Whether the program tells an accountant of its steps; code that gets the optimizer may do so."""
+    if any(True for _ in s.run.happened(AccountantTold)):
+        return True
+    return None if any(e.what == "dp-optimizer" for e in s.run.happened(Escape)) else False

@@ -1,0 +1,50 @@
+"""Who changes the parameters of a private model, by which bound, and who is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dpmigrate.analysis.ledger.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class NormChanged(Event):
+    """The bound is changed after the run is made: that of the optimizer's noise, or the model's own."""
+
+    of: Literal["optimizer", "model"]
+    by: Literal["assignment", "schedule"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainableSet(Event):
+    """Parameters of the private model are unfrozen, or frozen, after the run is made."""
+
+    trainable: bool
+    before: bool
+    """Whether some of them were frozen before the run was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedBeside(Event):
+    """An optimizer that is not the run's takes a step on parameters of the private model."""
+
+    optimizer: str
+    """Its class."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseAdded(Event):
+    """Noise is added by hand, and not in a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountantTold(Event):
+    """An accountant is told of steps by the program itself, or attached to the optimizer."""
+
+    how: Literal["hook", "step", "pre-step"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountantAsked(Event):
+    """An accountant that the program made itself is asked for an epsilon."""

@@ -1,0 +1,85 @@
+"""Accountants that the program makes, or tells of steps, itself; noise that it adds by hand.
+
+``make_private`` attaches the engine's accountant to the optimizer: ``step()`` tells it, and so does
+``pre_step()``. ``original_optimizer.step()`` does not. Source: Opacus 1.0 to 1.6.0.
+"""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger.optimizing import AccountantAsked, AccountantTold, NoiseAdded
+from dpmigrate.analysis.library.opacus.runs import run_of
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.values import NONE, Entry, Obj, Unknown, Value, of
+
+ACCOUNTANTS = (
+    *(
+        f"opacus.accountants.{module}{name}Accountant"
+        for name, own in (("RDP", "rdp."), ("PRV", "prv."), ("GaussianDP", "gdp."))
+        for module in ("", own)
+    ),
+    "opacus.accountants.create_accountant",
+)
+
+
+@function(*ACCOUNTANTS)
+def _make_accountant(ip: Interpreter, info: CallInfo) -> Value:
+    return of(ip.new("accountant", info.node, info.name))
+
+
+@method("accountant", "step")
+def _told_of_a_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    for run in list(ip.runs.values()):
+        ip.happen(run, AccountantTold(ip.at(info.node), "step"))
+    return NONE
+
+
+@function("<step of something unknown>")
+def _perhaps_told(ip: Interpreter, info: CallInfo) -> Value:
+    """What is told of a noise multiplier is an accountant: an engine's, or whichever run's it may be."""
+    if {"noise_multiplier", "sample_rate"} <= set(info.keywords):
+        receiver = info.positional[0].only
+        engines = [p for p in receiver.parts if isinstance(p, Obj)] if isinstance(receiver, Unknown) else []
+        for run in list(ip.runs.values()):
+            if not engines or run.engine in engines:
+                ip.happen(run, AccountantTold(ip.at(info.node), "step"))
+    return NONE
+
+
+@method("accountant", "get_epsilon", "get_privacy_spent")
+def _asked(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    for run in list(ip.runs.values()):
+        if run.manual:
+            ip.happen(run, AccountantAsked(ip.at(info.node)))
+    return ip.unknown(info.node, "an epsilon")
+
+
+@method("dp-optimizer", "attach_step_hook")
+def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+    return of(e.atom, *e.because)
+
+
+@function("<assign dp-optimizer.step_hook>")
+def _attach_by_assignment(ip: Interpreter, info: CallInfo) -> Value:
+    for e in info.positional[0].entries:
+        ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+    return NONE
+
+
+@method("dp-optimizer", "pre_step")
+def _pre_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), NoiseAdded(ip.at(info.node, e.guard)))
+    ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "pre-step"))
+    return ip.unknown(info.node, "whether to step")
+
+
+@method("dp-optimizer", "clip_and_accumulate", "scale_grad", "accumulate")
+def _part_of_a_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return NONE
+
+
+@method("dp-optimizer", "add_noise")
+def _add_noise(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), NoiseAdded(ip.at(info.node, e.guard)))
+    return NONE

@@ -1,0 +1,45 @@
+"""Steps of torch's own optimizers on parameters of a private model: no noise is added in them."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.ledger import Stepped
+from dpmigrate.analysis.ledger.optimizing import SteppedBeside
+from dpmigrate.analysis.library.passed import runs_before
+from dpmigrate.analysis.training import TrainingRun, entries_of_kind
+from dpmigrate.analysis.values import Obj
+
+
+def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard) -> None:
+    """An optimizer of torch steps: the one that a run was given, or another one beside it."""
+    there = runs_before(ip, node)
+    if _may_be_private(ip, node):
+        return
+    given = [run for run in there if optimizer in run.raw_optimizers]
+    for run in given:
+        ip.happen(run, Stepped(ip.at(node, guard), raw=True))
+    if given or any(optimizer in run.raw_optimizers for run in ip.runs.values()):
+        return
+    models = ip.notes.get(("models", optimizer), ())
+    beside = dict.fromkeys(run for model in models for run in runs_of_model(ip, model) if run in there)
+    for run in beside:
+        if _one_of_each(ip, optimizer, run):
+            ip.happen(run, SteppedBeside(ip.at(node, guard), str(optimizer.data or "another optimizer")))
+
+
+def _may_be_private(ip: Interpreter, node: cst.CSTNode) -> bool:
+    """Whether what is stepped may also be a private optimizer, which a flag decides that cannot be told."""
+    func = node.func if isinstance(node, cst.Call) else None
+    if not isinstance(func, cst.Attribute) or not isinstance(func.value, (cst.Name, cst.Attribute)):
+        return False
+    return any(True for _ in entries_of_kind(ip.evaluate(func.value), "dp-optimizer"))
+
+
+def _one_of_each(ip: Interpreter, optimizer: Obj, run: TrainingRun) -> bool:
+    """Whether the optimizer is made once for each run, and not in a loop that the run is outside of."""
+    made = ip.births.get(optimizer)
+    return made is not None and made.loops == run.loops[: len(made.loops)]

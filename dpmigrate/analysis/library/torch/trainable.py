@@ -1,0 +1,49 @@
+"""``requires_grad``: which parameters of a private model are frozen or unfrozen after the run is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.ledger.optimizing import TrainableSet
+from dpmigrate.analysis.library.passed import runs_before
+from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import NONE, Atom, Const, Params, Value, const
+
+_FROZEN = "frozen"
+
+
+def set_trainable(
+    ip: Interpreter, models: Iterable[Atom], node: cst.CSTNode, given: Value, guard: Guard = ALWAYS
+) -> None:
+    """Parameters of some models are told whether they are trained."""
+    there = runs_before(ip, node)
+    wanted = given or const(True)
+    if not isinstance(wanted.only, Const):
+        return
+    trainable = bool(wanted.only.value)
+    for model in models:
+        late = [run for run in runs_of_model(ip, model) if run in there]
+        for run in late:
+            ip.happen(run, TrainableSet(ip.at(node, guard), trainable, _frozen_before(ip, run)))
+        if not late and not trainable:
+            ip.notes.setdefault(_FROZEN, {})[model] = None
+
+
+def _frozen_before(ip: Interpreter, run: TrainingRun) -> bool:
+    """Whether the run's model, or a part of it, was frozen when the run was not there yet."""
+    return any(run in runs_of_model(ip, model) for model in ip.notes.get(_FROZEN, ()))
+
+
+@function("<assign params.requires_grad>")
+def _assign(ip: Interpreter, info: CallInfo) -> Value:
+    parameters, new = info.positional
+    for e in parameters.entries:
+        if isinstance(e.atom, Params):
+            set_trainable(ip, e.atom.models, info.node, new, e.guard)
+    return NONE
