@@ -17,13 +17,14 @@ each_shape = pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.
 
 DEPENDENCY_FILES = {"requirements.txt", "requirements.in", "pyproject.toml", "setup.cfg", "environment.yml"}
 TELLING = {
-    "DPM000": "!pip",
+    "DPM000": "pip",
     "DPM001": "dpmigrate: ignore",
     "DPM101": ("max_physical_batch_size", "BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM102": "make_private",
     # Or where others call ``backward`` for the program: what it is handed to, what a framework takes.
     "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
     "DPM104": "criterion",
+    "DPM105": "criterion(",
     "DPM106": ".step(",
     "DPM107": (".backward(", ".manual_backward("),
     "DPM108": "zero_grad",

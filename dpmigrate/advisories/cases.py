@@ -8,7 +8,8 @@ The table is one case, or holds several (``[[match.case]]``). A case has
 - ``versions``: whose Opacus must be affected, what the pins have "declared", or that "together" with
   what the code's API proves; "any" (the default) asks nothing;
 - ``affected`` (default: the rule's own) and ``faulty-git`` (the commits of the faulty window as well);
-- ``severity`` (default: the rule's own).
+- ``severity`` (default: the rule's own);
+- ``selected``: reported only where the rule was asked for by name.
 
 Beside the cases may stand ``only-ghost-unless-selected``. A table with ``about`` ("pins", "files",
 "ignores", "retired") is for findings that are about no private run, and has no case.
@@ -29,6 +30,7 @@ from dpmigrate.advisories import (
     optimizing_facts,
     rounds_facts,
     sampling_facts,
+    seed_facts,
 )
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
 from dpmigrate.advisories.conditions import ConditionError, names_in
@@ -41,10 +43,18 @@ from dpmigrate.versions.specifiers import parse_specifier
 WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 """The words that every message may use."""
 
-REGISTERED = (event_subjects, gradient_facts, loud_facts, optimizing_facts, rounds_facts, sampling_facts)
+REGISTERED = (
+    event_subjects,
+    gradient_facts,
+    loud_facts,
+    optimizing_facts,
+    rounds_facts,
+    sampling_facts,
+    seed_facts,
+)
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""
 
-_KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity")
+_KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity", "selected")
 _BESIDE = ("case", "only-ghost-unless-selected")
 _VERSIONS = ("any", "declared", "together")
 
@@ -59,6 +69,8 @@ class Case:
     versions: str
     affected: VersionSet
     severity: Severity | None
+    selected: bool
+    """Whether it is reported only where its rule was asked for by name."""
 
 
 def cases_of(advisory: Advisory) -> tuple[Case, ...]:
@@ -105,6 +117,7 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
         versions,
         affected_versions(advisory, table),
         severity,
+        bool(table.get("selected")),
     )
 
 

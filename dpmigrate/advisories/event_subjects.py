@@ -10,8 +10,9 @@ from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
 from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
-from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, Stepped
+from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
+    ColumnOfLosses,
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
@@ -26,8 +27,10 @@ EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
+    "column-of-losses": ColumnOfLosses,
     "delta": DeltaGiven,
     "fallback": FellBack,
+    "global-seed": SeededBefore,
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,
     "keyword": UnknownKeyword,

@@ -20,6 +20,7 @@ from dpmigrate.analysis.ledger import (
     ManagerUsed,
     Unpack,
     Wrapped,
+    ZeroGrad,
 )
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
@@ -153,10 +154,19 @@ def _unwrapped(s: Subject) -> Tri:
         return False
     if event.retained and any(isinstance(e, (CoefficientAsked, DoubleBackward)) for e in s.run.events):
         return False
-    if _has_two_passes(s):
+    if _has_two_passes(s) or _is_for_another(s, event):
         return False
     s.notes["maker"] = maker_words(event)
     return True
+
+
+def _is_for_another(s: Subject, event: Backward) -> bool:
+    """Whether this backward trains another model through the private one, as a GAN's generator is trained.
+
+    The private model has losses of its own then, and its gradients are cleared for them.
+    """
+    losses = {e.loss for e in s.run.happened(Backward)}
+    return event.through and "returned-criterion" in losses and any(True for _ in s.run.happened(ZeroGrad))
 
 
 @fact

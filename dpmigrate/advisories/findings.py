@@ -193,7 +193,8 @@ def _add(found: Iterable[tuple[Finding, Match]], choices: Choices, workspace: Wo
 
 def _too_narrow(choices: Choices, workspace: Workspace, match: Match) -> bool:
     """Whether a match is of a kind that is reported only where its rule was asked for by name."""
-    if not match.advisory.match.get("only-ghost-unless-selected") or match.run is None or match.run.ghost:
+    narrow = match.advisory.match.get("only-ghost-unless-selected")
+    if match.run is None or not (match.only_selected or (narrow and not match.run.ghost)):
         return False
     return match.advisory.id not in choices.of(workspace.absolute(match.run.module.path)).asked
 

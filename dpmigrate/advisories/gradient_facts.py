@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.events import Backward, DoubleBackward, ManagerUsed, Seeded
-from dpmigrate.analysis.ledger.gradients import GradientChanged, GradientsLost, SteppedEvery
+from dpmigrate.analysis.ledger.gradients import ColumnOfLosses, GradientChanged, GradientsLost, SteppedEvery
 from dpmigrate.model import Tri
 
 
@@ -51,3 +51,12 @@ def _same_seed_each_time(s: Subject) -> Tri:
         return False
     around = s.event.loops
     return any(e.loops[: len(around)] == around for e in s.run.happened(Backward))
+
+
+@fact
+def _column_of_losses(s: Subject) -> Tri:
+    """Whether the losses have shape [B, 1], or [B, B] where the targets have none of the columns."""
+    if not isinstance(s.event, ColumnOfLosses):
+        return False
+    s.notes["criterion"] = f"`{s.event.criterion}`"
+    return True

@@ -37,6 +37,8 @@ class Match:
     pin: Pin | None = None
     severity: Severity | None = None
     """Instead of the advisory's own."""
+    only_selected: bool = False
+    """Whether it is reported only where its rule was asked for by name."""
     fixable: bool = True
     """Whether the advisory's fix, if it has one, is on offer here."""
     by_hand: str | None = None
@@ -116,6 +118,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         tuple(_because(case, subject)),
         subject.origin,
         severity=case.severity,
+        only_selected=case.selected,
         by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,

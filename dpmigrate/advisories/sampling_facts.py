@@ -8,7 +8,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given
+from dpmigrate.analysis.ledger import Constant, Given, Thing, contradict
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
@@ -42,8 +42,12 @@ def _feeds_training(s: Subject) -> Tri:
     """Whether a private backward pass happens in the loop over this loader."""
     if s.event is None:
         return False
-    node, chain = s.event.origin.node, s.event.chain
-    inside = [e for e in s.run.happened(Backward) if e.chain[: len(chain)] == chain]
+    node, chain, guard = s.event.origin.node, s.event.chain, s.event.guard
+    inside = [
+        e
+        for e in s.run.happened(Backward)
+        if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
+    ]
     return any(_loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
 
 
@@ -141,6 +145,20 @@ def _unknown_keyword(s: Subject) -> Tri:
     s.notes["keyword"] = s.event.name
     s.notes["meant"] = f" (meant: `{s.event.meant}`?)" if s.event.meant else ""
     return True if s.event.sure else None
+
+
+@fact
+def _secure_with_generator(s: Subject) -> Tri:
+    """Whether an engine in secure mode is given a generator, under assumptions that agree."""
+    engine = s.run.engine
+    if engine is None or engine.secure_mode is None:
+        return False
+    secure = [o for o in engine.secure_mode.options if o.what == Constant(True)]
+    given = s.run.argument("noise_generator").options
+    generators = [o for o in given if isinstance(o.what, Thing)]
+    together = [(a, b) for a in secure for b in generators if not contradict(a.guard, b.guard)]
+    sure = len(secure) == len(engine.secure_mode.options) and len(generators) == len(given)
+    return (True if sure else None) if together else False
 
 
 @fact

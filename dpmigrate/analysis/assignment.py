@@ -6,11 +6,18 @@ from collections.abc import Hashable
 
 import libcst as cst
 
-from dpmigrate.analysis.attributes import deeper, get_attribute, set_attribute
-from dpmigrate.analysis.classes import class_attribute
+from dpmigrate.analysis.attributes import (
+    deeper,
+    get_attribute,
+    part_of_unknown,
+    set_attribute,
+    set_part_of_unknown,
+)
+from dpmigrate.analysis.classes import class_attribute, members_of
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import ALWAYS, Literal
+from dpmigrate.analysis.guards import ALWAYS, Literal, doubt
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
     NOTHING,
@@ -33,6 +40,9 @@ from dpmigrate.analysis.values import (
     merge,
     of,
 )
+
+SOME = "[]"
+"""What stands for the index of some item that cannot be known."""
 
 
 def assign_name(ip: Interpreter, name: str, value: Value) -> None:
@@ -142,6 +152,10 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
                 parts.append(of(Unknown((atom.key, "element"), "element")))
         elif isinstance(atom, Unknown):
             registry.tell(ip, "<iterated>", registry.CallInfo(node, [Value((e,))]))
+            put = part_of_unknown(ip, atom, SOME)
+            if put:
+                parts.append(put.guarded(e.guard | {doubt(atom.symbol, SOME)}))
+                continue
             parts.append(of(Unknown(deeper(atom.symbol, "element"), atom.reason, atom.parts), guard=e.guard))
         elif isinstance(atom, Tensor):
             parts.append(Value((e,)))
@@ -154,12 +168,18 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     key = subscript_key(ip, target)
     known = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]
+    if isinstance(container.only, Unknown):
+        part = repr(known.value) if isinstance(known, Const) else SOME
+        set_part_of_unknown(ip, container.only, part, value)
     if isinstance(container.only, Module) and isinstance(known, Const) and isinstance(known.value, str):
         set_attribute(ip, container, known.value, value, target)
     for e in owners:
         slot: Hashable = ("key", known.value) if isinstance(known, Const) else "rest"
         before = ip.store.get(e.atom, slot)
         strong = len(owners) == 1 and isinstance(known, Const)
+        if not isinstance(known, Const) and _makes_private(value):
+            ip.store.set(e.atom, slot, value.guarded(frozenset({doubt("each", e.atom)})))
+            continue
         ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
     if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
         target.value, (cst.Name, cst.Attribute)
@@ -168,12 +188,19 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
         assign_target(ip, target.value, merge(changed))
 
 
+def _makes_private(value: Value) -> bool:
+    """Whether objects of a run are put into a container: a loop that does so does it for each of them."""
+    return any(isinstance(a, Obj) and a.kind.startswith("dp-") for a in value.atoms)
+
+
 def _with_item(atom: Atom, key: Atom | None, value: Value) -> Atom:
     """A sequence after an item of it was set; any other atom as it is."""
     if not isinstance(atom, Seq):
         return atom
     index = key.value if isinstance(key, Const) else None
     if atom.items is None or not isinstance(index, int):
+        if index is None and _makes_private(value):
+            return Seq(None, value.guarded(frozenset({doubt("each", atom.element)})), atom.mutable)
         return Seq(None, join_all([atom.each(), value]), atom.mutable)
     if not -len(atom.items) <= index < len(atom.items):
         return atom
@@ -221,7 +248,11 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             return NOTHING
         return atom.each() if key is not None else of(Seq(None, atom.each(), atom.mutable))
     if isinstance(atom, Unknown):
-        part = repr(known[0]) if len(known) == 1 else "[]"
+        part = repr(known[0]) if len(known) == 1 else SOME
+        put = part_of_unknown(ip, atom, part)
+        if put:
+            # Which of them was put there, and which is asked for, need not be the same one.
+            return put if part != SOME else put.guarded(frozenset({doubt(atom.symbol, SOME)}))
         return of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because)
     if isinstance(atom, (Tensor, Params)):
         return of(atom)
@@ -230,7 +261,7 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
     if isinstance(atom, Class):
         if key is not None and isinstance(key.only, Const):
             return class_attribute(ip, atom, str(known[0]), node)
-        return of(atom)
+        return members_of(ip, atom, node) or of(atom)
     if isinstance(atom, External):
         if atom.name in registry.MEMBERS and len(known) == 1 and isinstance(known[0], str):
             made = ip.new("namespace", node)
@@ -257,6 +288,9 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
                 parts.append(found.guarded(k.guard))
         return join_all(parts)
     symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
+    for slot in ip.store.keys(atom):
+        if key is not None and isinstance(slot, tuple):
+            compares(ip, key, slot[1])
     for slot in ip.store.keys(atom):
         found = ip.read(atom, slot)
         if not found:

@@ -11,6 +11,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle
+from dpmigrate.analysis.store import PARTS
 from dpmigrate.analysis.values import (
     NOTHING,
     Absent,
@@ -65,7 +66,8 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     if isinstance(atom, Params):
         return of(atom)
     if isinstance(atom, Unknown):
-        return of(Unknown(deeper(atom.symbol, name), atom.reason, atom.parts), *entry.because)
+        unknown = of(Unknown(deeper(atom.symbol, name), atom.reason, atom.parts), *entry.because)
+        return part_of_unknown(ip, atom, name) or unknown
     if isinstance(atom, Const) and atom.value is None:
         return NOTHING
     if isinstance(atom, (Const, Seq, Function, Bound)):
@@ -79,6 +81,16 @@ def deeper(symbol: Hashable, name: Hashable) -> Hashable:
     while isinstance(inner, tuple) and len(inner) == 3 and inner[1] == ".":
         depth, inner = depth + 1, inner[0]
     return (symbol, ".", name) if depth < 6 else (inner, ".", "...")
+
+
+def part_of_unknown(ip: Interpreter, atom: Unknown, name: Hashable) -> Value | None:
+    """What was put into something unknown under a name or key; None where nothing was."""
+    return ip.read((*PARTS, atom.symbol), deeper(atom.symbol, name))
+
+
+def set_part_of_unknown(ip: Interpreter, atom: Unknown, name: Hashable, new: Value) -> None:
+    """Put something into something unknown, whose other parts stay unknown."""
+    ip.store.set((*PARTS, atom.symbol), deeper(atom.symbol, name), new)
 
 
 def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, node: cst.CSTNode) -> Value:
@@ -145,6 +157,8 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
     """``value.name = new``: strong when there is one owner, else either old or new."""
     registry.tell(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
+    if isinstance(value.only, Unknown):
+        set_part_of_unknown(ip, value.only, name, new)
     owners = [e for e in value.entries if isinstance(e.atom, (Obj, Class, Module))]
     for e in value.entries:
         if isinstance(e.atom, Params) and name == "grad":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 
 from dpmigrate.analysis.assignment import entries_of
-from dpmigrate.analysis.attributes import get_attribute
+from dpmigrate.analysis.attributes import get_attribute, part_of_unknown
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
     external_base,
@@ -16,7 +16,7 @@ from dpmigrate.analysis.classes import (
 )
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.functions import enter_function, instantiate, unknown_call
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.guards import Guard, doubts
 from dpmigrate.analysis.holding import holds_a_private_model
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
@@ -100,7 +100,7 @@ def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Ent
     def calling(e: Entry) -> Callable[[], bool]:
         def action() -> bool:
             result = call_one(e)
-            parts.append(result.guarded(e.guard) if len(live) > 1 else result)
+            parts.append(result.guarded(e.guard if len(live) > 1 else doubts(e.guard)))
             return True
 
         return action
@@ -226,6 +226,9 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
         return _call_super(ip, atom, name, info)
     if isinstance(atom, Obj):
         return call_method(ip, atom, name, info)
+    put = part_of_unknown(ip, atom, name) if isinstance(atom, Unknown) else None
+    if put:
+        return call_value(ip, put, info)
     kind = _KINDS.get(type(atom))
     if kind is not None:
         handler = registry.METHODS.get((kind, name)) or registry.METHODS.get((kind, "*"))

@@ -69,6 +69,14 @@ def is_enum(cls: Class) -> bool:
     return any(n.rpartition(".")[2] in ("Enum", "StrEnum", "IntEnum") for n in external_names(cls))
 
 
+def member_values(ip: Interpreter, cls: Class) -> Iterator[Value]:
+    """The values of an enumeration's members; of any other class none."""
+    for slot in ip.store.keys(("class", cls.key)) if is_enum(cls) else ():
+        held = ip.read(("class", cls.key), slot)
+        if isinstance(slot, str) and not slot.startswith("_") and held:
+            yield held.select(lambda a: not isinstance(a, Function))
+
+
 def is_record(cls: Class) -> bool:
     """Whether its constructor takes its annotated fields (dataclass, pydantic, NamedTuple, attrs)."""
     marks = {
@@ -130,3 +138,10 @@ def class_attribute(ip: Interpreter, cls: Class, name: str, node: cst.CSTNode) -
         else:
             parts.append(e)
     return merge(parts) if parts else NOTHING
+
+
+def members_of(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
+    """Any member of an enumeration of the project; empty for any other class."""
+    slots = [s for s in ip.store.keys(("class", cls.key)) if isinstance(s, str) and not s.startswith("_")]
+    found = [class_attribute(ip, cls, slot, node) for slot in slots] if is_enum(cls) else []
+    return merge(e for value in found for e in value.entries if getattr(e.atom, "kind", "") == "enum")

@@ -13,7 +13,7 @@ from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.functions import enter_function, instantiate
 from dpmigrate.analysis.guards import ALWAYS, Guard, entered
-from dpmigrate.analysis.left_out import left_out, only_new_places
+from dpmigrate.analysis.left_out import left_out, making_calls_in, only_new_places
 from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
@@ -87,11 +87,41 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
         if _mentions(ip).of(fn.node) & _MAKERS:
             ip.total = 0
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
+    _enter_otherwise_set(ip, wanted)
     for fn in left_out(ip, wanted, _mentions(ip)):
         ip.total = 0
         with only_new_places(ip):
             found = _instances(ip, fn.owner) if fn.owner is not None else []
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn, found[0] if found else None))
+
+
+def _enter_otherwise_set(ip: Interpreter, wanted: set[str]) -> None:
+    """Enter classes that speak of a ghost mode which no caller of the project asks them for.
+
+    The options of a constructor are for whoever uses the class: the callers in this tree do not decide.
+    """
+    for cls in [c for c in ip.classes if c.module.key in wanted and names_a_ghost_mode(c)]:
+        makers = [m for m in methods_of(ip, cls) if _mentions(ip).of(m.node) & MAKING_CALLS]
+        inside = {id(node) for method in makers for node in making_calls_in(method.node)}
+        runs = [run for run in ip.runs.values() if id(run.origin.node) in inside]
+        if not runs or any(run.ghost for run in runs) or not _has_options(ip, cls):
+            continue
+        instance = _outside_instance(ip, cls)
+        if instance is None:
+            continue
+        for method in makers:
+            name = f"{cls.node.name.value}.{method.name}"
+            enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance))
+
+
+def _has_options(ip: Interpreter, cls: Class) -> bool:
+    """Whether the constructor has a parameter that is on or off, or a word, unless it is given."""
+    initialiser = next((m for m in methods_of(ip, cls) if m.name == "__init__"), None)
+    if initialiser is None:
+        return False
+    slots = ip.store.keys(("defaults", initialiser.key))
+    defaults = [ip.store.get(("defaults", initialiser.key), slot) for slot in slots]
+    return any(isinstance(c, (bool, str)) for value in defaults if value for c in value.constants())
 
 
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:

@@ -20,6 +20,7 @@ from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
     Const,
+    External,
     Function,
     Obj,
     Seq,
@@ -65,7 +66,16 @@ def _attribute(ip: Interpreter, node: cst.Attribute) -> Value:
 @expression(cst.Subscript)
 def _subscript(ip: Interpreter, node: cst.Subscript) -> Value:
     container = ip.evaluate(node.value)
+    only = container.only
+    if isinstance(only, External) and only.name in ("typing.Literal", "typing_extensions.Literal"):
+        return _literal_type(ip, node)
     return get_item(ip, container, subscript_key(ip, node), node)
+
+
+def _literal_type(ip: Interpreter, node: cst.Subscript) -> Value:
+    """``Literal["hooks", "ghost"]``: its constants."""
+    inner = [ip.evaluate(part.slice.value) for part in node.slice if isinstance(part.slice, cst.Index)]
+    return of(ip.new("literal-type", node, [c for value in inner for c in value.constants()]))
 
 
 @expression(cst.Tuple, cst.List, cst.Set)

@@ -11,12 +11,14 @@ from dpmigrate.analysis.classes import (
     find_member,
     is_enum,
     is_record,
+    member_values,
     record_fields,
 )
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -86,6 +88,9 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
 def _enum_by_value(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     wanted = info.argument(0, "value")
     parts = []
+    for member_value in member_values(ip, cls):
+        for constant in member_value.constants():
+            compares(ip, wanted, constant)
     for slot in ip.store.keys(("class", cls.key)):
         if not isinstance(slot, str) or slot.startswith("_"):
             continue

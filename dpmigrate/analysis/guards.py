@@ -79,6 +79,11 @@ DOUBT = doubt()
 """Stands for assumptions that were given up."""
 
 
+def doubts(guard: Guard) -> Guard:
+    """The assumptions of a guard that cannot be put into words."""
+    return frozenset(x for x in guard if isinstance(x.symbol, tuple) and x.symbol[:1] == ("doubt",))
+
+
 def entered(*about: Hashable) -> Literal:
     """The assumption that a method which nothing calls was called."""
     return Literal(("entered", *about), ("truth",), True)

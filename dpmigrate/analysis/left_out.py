@@ -31,7 +31,7 @@ def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Func
             continue
         if not isinstance(fn.node, cst.FunctionDef) or _nested(fn) or not mentions.of(fn.node) & MAKING_CALLS:
             continue
-        if any(id(call) not in seen for call in _calls_in(fn.node)):
+        if any(id(call) not in seen for call in making_calls_in(fn.node)):
             found.setdefault(id(fn.node), fn)
     return list(found.values())[:MAX_AGAIN]
 
@@ -56,7 +56,7 @@ def _nested(fn: Function) -> Function | None:
     return inner
 
 
-def _calls_in(node: cst.FunctionDef) -> Iterator[cst.Call]:
+def making_calls_in(node: cst.FunctionDef | cst.Lambda) -> Iterator[cst.Call]:
     """Calls of that name in a function's own body."""
     stack: list[cst.CSTNode] = [node.body]
     while stack:

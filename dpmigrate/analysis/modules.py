@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -92,8 +92,10 @@ Load = Callable[[str, str | None], ModuleInfo | None]
 class Modules:
     """Every file of the project by the names under which it can be imported."""
 
-    def __init__(self, paths: Iterable[str], load: Load) -> None:
+    def __init__(self, paths: Iterable[str], load: Load, roots: Sequence[str] = ()) -> None:
+        """``roots`` are folders, none in another, that are projects of their own: none imports another."""
         self._load = load
+        self._roots = tuple(f"{root}/" for root in roots)
         self._loaded: dict[str, ModuleInfo | None] = {}
         self._by_suffix: dict[tuple[str, ...], list[str]] = {}
         self._folders: set[tuple[str, ...]] = set()
@@ -161,7 +163,9 @@ class Modules:
             return self._exact(base + parts)
         if not parts or parts[0] in INSTALLED:
             return None
-        candidates = self._by_suffix.get(parts, ())
+        candidates: Sequence[str] = self._by_suffix.get(parts, ())
+        if self._roots:
+            candidates = [c for c in candidates if self._root_of(c) == self._root_of(importer)]
         if not candidates:
             return None
         for up in range(len(folder), -1, -1):
@@ -172,6 +176,10 @@ class Modules:
         if len(parts) > 1 or len(candidates) == 1:
             return max(candidates, key=lambda c: (_shared(PurePosixPath(c).parts, folder), -len(c), c))
         return None
+
+    def _root_of(self, key: str) -> str | None:
+        """The project that a file is in."""
+        return next((root for root in self._roots if key.startswith(root)), None)
 
     def _exact(self, parts: tuple[str, ...]) -> str | None:
         if not parts:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis.classes import member_values
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, shorten
 from dpmigrate.analysis.ledger import LengthAsked
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.outcomes import (
     Branch,
     Outcome,
@@ -135,23 +137,18 @@ def _narrow_order(
     return outcome_of_split(ip, left, yes, no)
 
 
-def _remember_tested(ip: Interpreter, value: Value, constant: object) -> None:
-    if isinstance(constant, str):
-        for atom in map(registry.data_of, value.atoms):
-            if isinstance(atom, Unknown):
-                ip.tested.setdefault(atom.symbol, set()).add(constant)
-
-
 def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
     length = _length_of(left)
     a, b = ip.evaluate(left), ip.evaluate(right)
+    for constant in b.constants():
+        compares(ip, a, constant)
     for node, value, other in ((left, a, b), (right, b, a)):
         atom = other.only
         if isinstance(atom, Const):
             constant = atom.value
             if length is not None and node is left and isinstance(constant, int):
                 return narrow_length(ip, length, ("len", constant), constant.__eq__)
-            _remember_tested(ip, value, constant)
+            compares(ip, value, constant)
             yes, no = split(value, ("eq", constant), partial(equals, constant))
             return outcome_of_split(ip, node, yes, no, ("eq", constant))
     for node, value, other in ((left, a, b), (right, b, a)):
@@ -229,17 +226,20 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
     ):
         choices = [v.constant for v in held.items]
         for c in choices:
-            _remember_tested(ip, item, c)
+            compares(ip, item, c)
         if len(choices) == 1:
             only = choices[0]
             yes, no = split(item, ("eq", only), partial(equals, only))
         else:
             yes, no = _split_choices(item, choices)
         return outcome_of_split(ip, left, yes, no)
+    keys = _keys_of(ip, held)
+    for key in keys:
+        compares(ip, item, key)
     needle = item.only
     if isinstance(needle, Const) and isinstance(needle.value, str):
         text = needle.value
-        _remember_tested(ip, container, text)
+        compares(ip, container, text)
 
         def decide(atom: Atom) -> bool | None:
             if isinstance(atom, Const) and isinstance(atom.value, str):
@@ -254,6 +254,15 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
         yes, no = split(container, ("has", text), decide)
         return outcome_of_split(ip, right, yes, no)
     return undecided()
+
+
+def _keys_of(ip: Interpreter, held: Atom | None) -> Iterable[object]:
+    """What a container that an item is looked for in is known to hold."""
+    if isinstance(held, Obj) and held.kind == "dict":
+        return [slot[1] for slot in ip.store.keys(held) if isinstance(slot, tuple) and slot[0] == "key"]
+    if isinstance(held, Class):
+        return [c for value in member_values(ip, held) for c in value.constants()]
+    return held.each().constants() if isinstance(held, Seq) else ()
 
 
 def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
@@ -290,7 +299,7 @@ def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
         atom = prefix.only
         if isinstance(atom, Const) and isinstance(atom.value, str):
             text, method = atom.value, test.func.attr.value
-            _remember_tested(ip, value, text)
+            compares(ip, value, text)
             yes, no = split(
                 value,
                 (method, text),

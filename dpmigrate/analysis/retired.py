@@ -37,6 +37,8 @@ class RetiredCall:
     """The 0.x engine that it belongs to, where that is known."""
     optimizers: dict[Atom, Origin] = field(default_factory=dict)
     """What the engine was attached to, and where."""
+    in_place: list[tuple[Origin, bool]] = field(default_factory=list)
+    """Where its model changes outputs of layers in place, and whether that is a library's code."""
 
 
 class LibraryName(NamedTuple):

@@ -147,7 +147,7 @@ def _class(ip: Interpreter, node: cst.ClassDef) -> bool:
     fields = _fields(node)
     for decorator in node.decorators:
         ip.evaluate(decorator.decorator)
-    cls = Class(ip.module, node, key, bases, fields, decorator_names(node.decorators))
+    cls = Class(ip.module, node, key, bases, tuple(fields), fields, decorator_names(node.decorators))
     ip.classes.append(cls)
     frame = Frame(
         ("class", key),
@@ -167,13 +167,14 @@ def _class(ip: Interpreter, node: cst.ClassDef) -> bool:
     return True
 
 
-def _fields(node: cst.ClassDef) -> tuple[str, ...]:
-    found: list[str] = []
+def _fields(node: cst.ClassDef) -> dict[str, cst.BaseExpression]:
+    """The annotated names of a class, with their annotations."""
+    found: dict[str, cst.BaseExpression] = {}
     for line in node.body.body:
         for small in getattr(line, "body", ()) if isinstance(line, cst.SimpleStatementLine) else ():
             if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
-                found.append(small.target.value)
-    return tuple(found)
+                found[small.target.value] = small.annotation.annotation
+    return found
 
 
 @statement(cst.Import)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 
 from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.values import NOTHING, Absent, Const, Entry, Obj, Value, join_all, join_guarded
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Absent,
+    Const,
+    Entry,
+    Obj,
+    Unknown,
+    Value,
+    join_all,
+    join_guarded,
+)
 
 Slot = tuple[Hashable, Hashable]
 """(owner, name): owner is a frame, a module, a class or an object."""
@@ -14,6 +24,10 @@ Delta = dict[Slot, Value]
 ABSENT = Value((Entry(Absent()),))
 MADE = Value((Entry(Const(True)),))
 """In the slot by which an object is known to be there: one of a branch is not there in the others."""
+
+
+PARTS = ("parts",)
+"""How the owner of the parts of something unknown begins; their slots are their symbols."""
 
 
 class Store:
@@ -51,6 +65,8 @@ class Store:
 
     def unset(self, slot: Slot) -> Value:
         """What a slot holds that was never written: an entry or attribute of an object may be looked for."""
+        if isinstance(slot[0], tuple) and slot[0][:1] == PARTS:
+            return Value((Entry(Unknown(slot[1])),))
         return self._unset(slot) if self.get(("made", slot[0]), "") else NOTHING
 
     def _unset(self, slot: Slot) -> Value:

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dpmigrate.analysis.assignment import entries_of
+from dpmigrate.analysis.classes import is_enum, members_of
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.values import Absent, Class, Const, External, Function, Obj, Seq, Value, const, of
 
 
 def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:
     """The items of something iterated over, each on its own; None where one stands for all."""
-    items = _exact(ip, value)
+    items = exact_items(ip, value)
     if items is None or not 0 < len(items) <= MAX_UNROLL:
         return None
     return items if any(map(_telling, items)) else None
 
 
-def _exact(ip: Interpreter, value: Value) -> Sequence[Value] | None:
+def exact_items(ip: Interpreter, value: Value) -> Sequence[Value] | None:
+    """Every item of something iterated over, in order; None where they are not all known."""
     atom = value.only
     if isinstance(atom, Seq):
         return atom.items
+    if isinstance(atom, Class) and is_enum(atom):
+        members = [of(e.atom, *e.because) for e in members_of(ip, atom, atom.node).entries]
+        return members or None
     if not isinstance(atom, Obj) or atom.kind not in ("dict", "dict-items"):
         return None
     known, more = entries_of(ip, atom if atom.kind == "dict" else atom.data)

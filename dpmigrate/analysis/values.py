@@ -137,6 +137,8 @@ class Class(Atom):
     bases: tuple[Value, ...] = field(compare=False, default=())
     fields: tuple[str, ...] = field(compare=False, default=())
     """Annotated names in order: the constructor's parameters of a dataclass or model."""
+    annotations: dict[str, cst.BaseExpression] = field(compare=False, repr=False, default_factory=dict)
+    """What they are annotated with."""
     decorators: tuple[str, ...] = field(compare=False, default=())
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Prove on real batches that clipping is right (needs dpmigrate[verify]).",
     "inventory": "List every private training run and what it is asked for.",
     "merge": "Join the JSON reports of parts of one repository.",
+    "server": "Show findings in an editor as you type (needs dpmigrate[server]).",
     "explain": "Print an advisory, or the list of them.",
 }
 """Each command's one-line help; command NAME is ``dpmigrate.cli.NAME:NAME``."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.in_place import out_of_place
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import plan_pins
@@ -42,7 +43,9 @@ def _moved(project: Project, facts: Facts, found: list[Found], options: Options)
     job = Job(list(found), privatizes=True)
     try:
         _plan(facts, job)
-        _raise_pins(project, job, options)
+        # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
+        in_place = any(library for call in facts.retired_calls for _, library in call.in_place)
+        _raise_pins(project, job, options, "1.5.3" if in_place else DEFAULT_LOWER_BOUND)
     except Withheld as withheld:
         job.withheld = withheld
     return job
@@ -69,6 +72,10 @@ def _plan(facts: Facts, job: Job) -> None:
             owner.ask_accountant(call.origin.node)
         elif call.kind == "virtual-step" and owner is not None:
             take_physical_batches(facts, job.edits, owner, call.origin.node)
+    for call in calls:
+        for origin, library in call.in_place:
+            if not library:
+                out_of_place(facts, job.edits, origin.node)
     for engine in engines.values():
         engine.make_private()
         job.notices += engine.notices
@@ -82,7 +89,7 @@ def _makes_engine(call: RetiredCall) -> bool:
     return call.engine is not None and call.engine.node is call.origin.node and call.kind == "engine-attach"
 
 
-def _raise_pins(project: Project, job: Job, options: Options) -> None:
+def _raise_pins(project: Project, job: Job, options: Options, bound: str) -> None:
     """The pins of every file that uses what is gone, and of whoever imports it."""
     if project.declarations is None:
         return
@@ -93,7 +100,7 @@ def _raise_pins(project: Project, job: Job, options: Options) -> None:
             continue
         for path in users_of(project, match.origin.module):
             declared = project.declarations.declared_for(path)
-            for pin in declared.admitting(parse_specifier(f"<{DEFAULT_LOWER_BOUND}")):
+            for pin in declared.admitting(parse_specifier(f"<{bound}")):
                 pins[pin] = None
-    job.pins = plan_pins(list(pins), options.unsafe, DEFAULT_LOWER_BOUND)
+    job.pins = plan_pins(list(pins), options.unsafe, bound)
     job.notices += job.pins.notices

@@ -20,6 +20,8 @@ _PLACES = ("module", "batch_size", "sample_size", "alphas", "noise_multiplier", 
 _TO_MAKE_PRIVATE = ("noise_multiplier", "max_grad_norm", "batch_first", "loss_reduction")
 _DROPPED = ("batch_size", "sample_size", "sample_rate", "alphas", "poisson", "target_delta", "epochs")
 _KNOWN = frozenset([*_PLACES, *_TO_MAKE_PRIVATE, *_DROPPED, "target_epsilon", "secure_mode", "secure_rng"])
+_OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
+"""What the private optimizer tells now."""
 _DEFAULT_DELTA = "1e-6"
 _DEFAULT_ALPHAS = "[1+x/10.0forxinrange(1,100)]+list(range(12,64))"
 _WRAPPING = frozenset(["enumerate", "tqdm", "iter", "trange", "track", "cycle"])
@@ -180,8 +182,16 @@ class AttachedEngine:
                 if name == "to" and _is_alone(statement):
                     self.edits.of(info).remove(statement)
                     continue
+                if name in _OF_OPTIMIZER and self._is_optimizer_known(node):
+                    self.edits.of(info).replace(node, f"{self.optimizer}.{name}")
+                    continue
                 if name not in ("attach", "get_privacy_spent", "virtual_step"):
                     raise Withheld(f"the engine's {name} has no counterpart in Opacus 1.x", info, node)
+
+    def _is_optimizer_known(self, node: cst.CSTNode) -> bool:
+        """Whether the private optimizer can be read at a place, by the name that it has where it is made."""
+        behind = self.facts.position(node) > self.facts.position(self.attached)
+        return behind and visible(self.facts, node, self.optimizer.partition(".")[0])
 
     # -- epsilon --------------------------------------------------------------------------
 
@@ -199,7 +209,7 @@ class AttachedEngine:
                 raise self.withheld("alphas= has to go to each call of get_privacy_spent")
             extra = f", alphas={facts.code(alphas).strip()}"
         through = facts.code(receiver).strip()
-        if isinstance(receiver, cst.Attribute) and receiver.attr.value == "privacy_engine":
+        if name_of(receiver) == "privacy_engine" and through != self.name:
             if self.name.isidentifier() and visible(facts, node, self.name):
                 through = self.name
             else:

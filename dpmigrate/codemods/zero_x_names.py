@@ -79,6 +79,10 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
         for check in checks:
             if not isinstance(check, cst.Call):
                 raise Withheld("use ModuleValidator.validate(model, strict=True) here", origin.module, call)
+            if not isinstance(facts.parent(check), cst.Expr):
+                # It told whether the model is valid; ``validate`` tells of errors now.
+                own.replace(check.func, f"{validator}.is_valid")
+                continue
             own.replace(check.func, f"{validator}.validate")
             own.change(check, lambda new: add_argument(new, "strict", "True", ()))
 

@@ -13,8 +13,9 @@ finding to mend.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.codemods.options import Options, check
@@ -41,6 +42,7 @@ def fix(
     exclude: Sequence[str] = (),
     exclude_base: str | Path | None = None,
     settings: Settings | None = None,
+    unsaved: Mapping[str, bytes] = MappingProxyType({}),
 ) -> FixResult:
     """Rewrite what is at fault below some paths; only with ``apply`` is anything written.
 
@@ -48,15 +50,18 @@ def fix(
     "patch" or "hooks". ``unsafe`` admits fixes that change noise, sampling or version caps. ``seed`` is a
     Python expression to seed generators with. ``lower_bound`` is what pins are raised to. The other
     options, ``settings`` in their place (and in that of ``strategy``, ``seed`` and ``lower_bound``)
-    included, are those of ``scan``. Raises UsageError for a path that does not exist and a wrong option.
+    included, are those of ``scan``. ``unsaved`` holds contents, by absolute path, that stand for what is on
+    disk; only without ``apply``. Raises UsageError for a path that does not exist and a wrong option.
     """
     if settings is None:
         settings = given_settings(cwd, select, ignore, opacus, None, exclude, exclude_base)
         settings.given = settings.given._replace(strategy=strategy, seed=seed, opacus_lower_bound=lower_bound)
+    if apply and unsaved:
+        raise ValueError("what an editor has not saved is the editor's to write")
     workspace = discover(list(paths), settings)
     if apply:
         remove_left_over(workspace.left_over)
-    project = open_project(workspace)
+    project = open_project(workspace, overlay=unsaved)
     check(settings)
     check_rules(settings)
     found = findings_of(project)

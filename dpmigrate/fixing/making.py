@@ -72,7 +72,9 @@ class Fixing:
         try:
             for path, data in sorted(contents.items()):
                 old[path] = self.project.data(path)
-                transaction.stage(self.project.workspace.absolute(path), old[path], data)
+                absolute = self.project.workspace.absolute(path)
+                if absolute not in self.project.overlay:
+                    transaction.stage(absolute, old[path], data)
             if apply:
                 transaction.commit()
         except Refused as refused:

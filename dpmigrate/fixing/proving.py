@@ -88,6 +88,8 @@ class Prover:
             absolute = workspace.absolute(path)
             if not workspace.is_target(absolute):
                 return (job.path, f"the fix also needs {path}, which is outside the given paths")
+            if absolute in self.project.overlay:
+                continue  # the editor that has it open writes it
             try:
                 transaction.stage(absolute, self.project.data(path), data)
             except Refused as refused:

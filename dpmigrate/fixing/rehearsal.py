@@ -28,7 +28,7 @@ class Rehearsals:
     def of(self, overlay: Mapping[str, bytes]) -> Project:
         """The project with the contents of ``overlay`` (by absolute path), analysed as a fix needs it."""
         old = self.project
-        workspace = old.workspace
+        workspace, overlay = old.workspace, {**old.overlay, **overlay}
         project = Project(workspace, overlay)
         project.seen = old.seen
         project.unreadable = old.unreadable

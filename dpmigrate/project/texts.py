@@ -47,7 +47,15 @@ class Texts:
         files = ("-",) if "-" in seeds else self.project.workspace.files
         absolute = {self.key(path): path for path in files}
         others = {path: key for key, path in absolute.items() if path not in seeds}
-        return Layout(absolute, others, Modules(tuple(absolute), _unparsed))
+        return Layout(absolute, others, Modules(tuple(absolute), _unparsed, self._projects()))
+
+    def _projects(self) -> list[str]:
+        """The folders, by their keys, of projects that have nothing to do with one another."""
+        roots = [f"{root}/" for root in self.project.workspace.roots]
+        apart = [
+            root for root in roots if not any(root != other and root.startswith(other) for other in roots)
+        ]
+        return [self.key(root.rstrip("/")) for root in apart] if len(apart) > 1 else []
 
     def key(self, path: str) -> str:
         """The key of a file by its absolute path."""

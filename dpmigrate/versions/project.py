@@ -17,7 +17,7 @@ from dpmigrate.model import NotAnalysed, Place
 from dpmigrate.workspace.roots import is_repository
 
 from .parsers import parse_file
-from .parsers.notebook import parse_cells
+from .parsers.notebook import parse_cells, parse_export
 from .parsers.requirements import environment_of
 from .pin import Include, Parsed, Pin
 from .releases import VersionSet, everything, nothing
@@ -239,8 +239,11 @@ def load_declarations(
     dependency_files: Iterable[tuple[str, bytes]],
     notebooks: Iterable[tuple[str, Sequence[tuple[int, str]]]] = (),
     folder: str = "",
+    scripts: Iterable[tuple[str, str]] = (),
 ) -> tuple[Declarations, list[NotAnalysed]]:
     """Read every dependency file (POSIX path, bytes) and the code cells of every notebook.
+
+    ``scripts`` are Python files (POSIX path, text) that were exported from notebooks.
 
     A notebook is (POSIX path, [(0-based cell index, source as in the file, magics included)]). The paths are
     as reports show them, relative to ``folder`` where that is given (absolute, POSIX): what governs a file
@@ -255,6 +258,9 @@ def load_declarations(
     for path, cells in notebooks:
         shown[_placed(folder, path)] = path
         parsed.append(parse_cells(_placed(folder, path), cells))
+    for path, text in scripts:
+        shown[_placed(folder, path)] = path
+        parsed.append(parse_export(_placed(folder, path), text))
     pins = [pin for one in parsed for pin in one.pins]
     includes = [include for one in parsed for include in one.includes]
     problems = [p._replace(path=shown.get(p.path, p.path)) for one in parsed for p in one.problems]

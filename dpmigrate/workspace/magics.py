@@ -166,7 +166,7 @@ class Magics:
             end = line[len(body) :]
             if continued:
                 replaced.append(f"{indent}pass  {self._keep(cell, index, body, whole=True)}{end}")
-            elif statement.here and (timed := _TIMED.match(body)) and _is_statement(timed[3]):
+            elif statement.here and (timed := _TIMED.match(body)) and is_statement(timed[3]):
                 reference = self._keep(cell, index, timed[2], before=True)
                 replaced.append(f"{timed[1]}{timed[3]}  {reference}{end}")
                 continue
@@ -234,7 +234,7 @@ class _StatementStart:
         self._continued = backslash and not self._quote
 
 
-def _is_statement(text: str) -> bool:
+def is_statement(text: str) -> bool:
     """Whether the text is Python by itself."""
     try:
         with warnings.catch_warnings():

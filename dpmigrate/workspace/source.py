@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dpmigrate.workspace.errors import NotLossless, Unreadable
+from dpmigrate.workspace.export import Export, exported
 from dpmigrate.workspace.magics import LINE
 from dpmigrate.workspace.notebook import BrokenCell, InstallLine, Notebook, load_notebook
 from dpmigrate.workspace.reading import read_bytes, reason_of
@@ -51,6 +52,8 @@ class Source:
     encoding: str = "utf-8"
     bom: bool = False
     notebook: Notebook | None = field(default=None, repr=False)
+    export: Export | None = field(default=None, repr=False)
+    """Set for a Python file that was exported from a notebook with its magics."""
     written: tuple[Source, ...] = field(default=(), repr=False)
     """The Python files that a notebook writes, each a source of its own with the notebook's path."""
 
@@ -110,7 +113,15 @@ class Source:
         """The original lines of the file or of a code cell, without their ends."""
         if self.notebook is not None and cell is not None:
             return self.notebook.lines(cell)
-        return tuple(line.rstrip("\r\n") for line in LINE.findall(self.python))
+        text = self.export.text if self.export is not None else self.python
+        return tuple(line.rstrip("\r\n") for line in LINE.findall(text))
+
+    @property
+    def shell_text(self) -> str:
+        """The text of a Python file that was exported from a notebook, whose commands install; else empty."""
+        if self.export is not None:
+            return self.export.text
+        return self.python if self.notebook is None and "get_ipython()" in self.python else ""
 
     def install_lines(self) -> tuple[InstallLine, ...]:
         """Commands of a notebook that install packages."""
@@ -131,6 +142,8 @@ class Source:
         if self.notebook is not None:
             original = self.notebook.text.json_text
             edited = self.notebook.rebuild(python, installs or {}, written)
+        elif self.export is not None:
+            original, edited = self.export.text, self.export.rebuild(python)
         else:
             original, edited = self.python, python
         if edited == original:
@@ -188,7 +201,8 @@ def _python(path: str, data: bytes) -> Source:
         raise Unreadable(f"encoding: {encoding} is no text encoding") from error
     if "\0" in text:
         raise Unreadable("binary file: it holds a null character")
-    return Source(path, data, text, encoding, bom)
+    export = exported(text)
+    return Source(path, data, export.python if export else text, encoding, bom, export=export)
 
 
 def _notebook(path: str, data: bytes) -> Source:
@@ -201,7 +215,7 @@ def _notebook(path: str, data: bytes) -> Source:
     for part in (notebook, *notebook.written):
         _check_size(part.python.encode("utf-8", "surrogatepass"))
     written = [Source(path, data, part.python, "utf-8", bom, part) for part in notebook.written]
-    return Source(path, data, notebook.python, "utf-8", bom, notebook, tuple(written))
+    return Source(path, data, notebook.python, "utf-8", bom, notebook, written=tuple(written))
 
 
 def _count(python: str) -> int:

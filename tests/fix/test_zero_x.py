@@ -146,3 +146,61 @@ def test_a_loop_in_a_function_of_its_own(folder: Make) -> None:
     made = project(folder, f"{HEAD}{loop}\n\n{ENGINE}{ATTACH}train(net, opt, loader)\n")
     assert made.fix(unsafe=True).refused == ()
     assert made.read() == f"{HEAD}{loop}\n\n{PRIVATE}train(net, opt, loader)\n"
+
+
+def test_what_the_engine_told_the_optimizer_tells(folder: Make) -> None:
+    made = project(folder, f"{HEAD}{ENGINE}{ATTACH}print(engine.noise_multiplier)\n{LOOP}")
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == f"{HEAD}{PRIVATE}print(opt.noise_multiplier)\n{LOOP}"
+
+
+def test_the_model_comes_along_to_releases_that_refuse_operations_in_place(folder: Make) -> None:
+    convert = (
+        "from opacus.utils.module_modification import convert_batchnorm_modules\n"
+        "net = convert_batchnorm_modules(nn.Sequential({layers}))\n"
+    )
+    layers = "nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True)"
+    head = HEAD.replace("net = nn.Linear(2, 2)\n", convert.format(layers=layers))
+    made = project(folder, head + ENGINE + ATTACH + LOOP)
+    assert made.fix(unsafe=True).refused == ()
+    assert (
+        "net = ModuleValidator.fix(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU()))\n"
+        in made.read()
+    )
+    assert "from opacus.validators import ModuleValidator\n" in made.read()
+
+
+def test_members_of_a_trainer(folder: Make) -> None:
+    engine = ENGINE.replace("engine = ", "self.engine = ").replace("net,", "self.net,")
+    body = f"        {engine}        self.engine.attach(self.opt)\n"
+    loop = "".join(f"        {line}\n" for line in LOOP.splitlines())
+    loop = loop.replace("opt.", "self.opt.").replace("net(", "self.net(").replace("loader", "self.loader")
+    trainer = (
+        "\n\nclass Trainer:\n    def __init__(self):\n        self.net = nn.Linear(2, 2)\n"
+        "        self.opt = torch.optim.SGD(self.net.parameters(), lr=0.1)\n"
+        "        self.loader = DataLoader([])\n"
+    )
+    spent = "        print(self.engine.get_privacy_spent(1e-5))\n"
+    made = project(folder, f"{HEAD}{trainer}{body}\n    def fit(self):\n{loop}{spent}\n\nTrainer().fit()\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert "        self.net, self.opt, self.loader = self.engine.make_private(\n" in made.read()
+    assert "print(self.engine.accountant.get_privacy_spent(delta=1e-5))\n" in made.read()
+    assert ".privacy_engine = " not in made.read()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("DPModelInspector().validate(net)", "ModuleValidator.validate(net, strict=True)"),
+        ("assert DPModelInspector().validate(net)", "assert ModuleValidator.is_valid(net)"),
+        ("check = DPModelInspector()\ncheck.validate(net)", "ModuleValidator.validate(net, strict=True)"),
+        ("check = DPModelInspector()\nok = check.validate(net)", "ok = ModuleValidator.is_valid(net)"),
+    ],
+)
+def test_a_model_is_validated_as_before(folder: Make, before: str, after: str) -> None:
+    imported = "from opacus.dp_model_inspector import DPModelInspector\n"
+    made = project(folder, f"{HEAD}{imported}{before}\n{ENGINE}{ATTACH}{LOOP}")
+    assert made.fix(unsafe=True).refused == ()
+    assert f"\n{after}\n{PRIVATE}" in made.read()
+    assert "from opacus.validators import ModuleValidator\n" in made.read()
+    assert "Inspector" not in made.read()

@@ -46,6 +46,8 @@ def scanned(folder: Path, *paths: str | Path, **options: Any) -> Any:
     def at(key: str, value: Any) -> Any:
         if key in ("path", "root"):
             return os.path.normpath(folder / value)
+        if key == "analysed_paths":
+            return sorted(os.path.normpath(folder / path) for path in value)
         return absolute(value)
 
     report = absolute(report)
@@ -191,3 +193,15 @@ def test_an_option_of_a_package_holds_for_its_own_runs_only(monorepo: Path) -> N
         str(monorepo / "ads" / "train.py"): "==1.5.2",
         str(monorepo / "fed" / "train.py"): "==1.5.4",
     }
+
+
+def test_two_projects_named_together_say_what_each_says_alone(tmp_path: Path) -> None:
+    train = "from helper import MODE\n" + wrong().replace("grad_sample_mode=mode", "grad_sample_mode=MODE")
+    for name, mode in (("one", ""), ("two", "MODE = 'hooks'\n")):
+        repository(tmp_path / name)
+        lay_out(tmp_path / name, train=train, **({"helper": mode} if mode else {}))
+    alone = [scanned(tmp_path, name) for name in ("one", "two")]
+    together = scanned(tmp_path, "one", "two")
+    assert together["runs"] == [run for report in alone for run in report["runs"]]
+    assert together["findings"] == [found for report in alone for found in report["findings"]]
+    assert [run["mode"] for run in together["runs"]][1] == ["hooks"]

@@ -34,12 +34,22 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--mode", {option})
 args = parser.parse_args()
 """
+ENUM = """
+class Mode(enum.Enum):
+    HOOKS = "hooks"
+    GHOST = "ghost"
+"""
+LITERAL = """
+from typing import Literal
+Mode = Literal["hooks", "ghost"]
+"""
 FIELD = """
 from dataclasses import dataclass
 @dataclass
 class Config:
     mode: str = "hooks"
 """
+TYPED = FIELD.replace("str", "Mode")
 
 
 def _scan(folder: Path, mode: str = "mode", **words: str) -> ScanResult:
@@ -48,8 +58,8 @@ def _scan(folder: Path, mode: str = "mode", **words: str) -> ScanResult:
     return api.scan(["."], cwd=folder)
 
 
-def _option(option: str) -> dict[str, str]:
-    return {"above": OPTION.format(option=option), "parameter": "", "mode": "args.mode"}
+def _option(option: str, above: str = "") -> dict[str, str]:
+    return {"above": above + OPTION.format(option=option), "parameter": "", "mode": "args.mode"}
 
 
 @pytest.mark.parametrize(
@@ -106,13 +116,42 @@ def test_an_open_mode_is_listed_and_gives_no_finding(tmp_path: Path, words: dict
         {"parameter": "config", "mode": "config['mode']", "before": "print(config['mode'] == 'ghost')"},
         {"below": "train(1, 2, 3, 'ghost')"},
         {"below": "def main(mode):\n    train(1, 2, 3, mode)\nmain('ghost')\nmain(input())"},
+        {"before": "print(mode not in MODES)", "above": "MODES = frozenset(['hooks', 'ghost'])"},
+        {"before": "print(mode not in MODES)", "above": "MODES = {'hooks': 3, 'ghost': 4}"},
+        {"before": "print(mode not in list(MODES))", "above": "MODES = {'hooks': 3, 'ghost': 4}"},
+        {"before": "count = MODES[mode]", "above": "MODES = {'hooks': 3, 'ghost': 4}"},
+        {"before": "count = {'hooks': 3, 'ghost': 4}.get(mode)"},
+        {"before": "print(any(mode == known for known in ('hooks', 'ghost')))"},
+        {"before": "Mode(mode)", "above": ENUM},
+        {"parameter": "name", "mode": "Mode[name].value", "above": ENUM},
+        {"parameter": "mode: Mode = Mode.HOOKS", "mode": "mode.value", "above": ENUM},
+        {"parameter": "mode: Mode = 'hooks'", "above": LITERAL},
+        {"parameter": "mode: 'Mode'", "above": LITERAL},
+        {
+            "parameter": "config: Config",
+            "mode": "config.mode",
+            "above": LITERAL + FIELD.replace("str", "Mode"),
+        },
+        {
+            "parameter": "config: Config",
+            "mode": "config.mode.value",
+            "above": ENUM + TYPED.replace('"hooks"', "Mode.HOOKS"),
+        },
+        {
+            "parameter": "config: Config",
+            "mode": "config.mode",
+            "above": f"{FIELD}    def __post_init__(self):\n        assert self.mode in ('hooks', 'ghost')\n",
+        },
         _option("default='ghost'"),
         _option("default='hooks', choices=['hooks', 'ghost']"),
+        _option("default='hooks', choices=sorted({'hooks': 3, 'ghost': 4})"),
+        _option("default='hooks', choices=[mode.value for mode in Mode]", ENUM),
+        {**_option("default=Mode.HOOKS, type=Mode", ENUM), "mode": "args.mode.value"},
     ],
     ids=str,
 )
 def test_a_mode_that_the_program_names_is_one_of_its_own(tmp_path: Path, words: dict[str, str]) -> None:
     result = _scan(tmp_path, **words)
-    assert {f.rule for f in result.findings} >= {"DPM103", "DPM403"}
+    assert {f.rule for f in result.findings} >= {"DPM403"}
     (run,) = result.runs
     assert "ghost" in run.mode

@@ -177,3 +177,14 @@ class Seeded(Event):
     seed: Amount
     repeats: bool = False
     """Whether it is certainly the same seed each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeededBefore(Event):
+    """Torch's default generator was seeded before the run was made.
+
+    ``literal``: the program names a seed, if only as a default; ``sure``: it can be no other.
+    """
+
+    literal: bool
+    sure: bool

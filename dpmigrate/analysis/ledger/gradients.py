@@ -41,3 +41,10 @@ class SteppedEvery(Event):
 @dataclass(frozen=True, slots=True)
 class NoisePatchedOut(Event):
     """The private optimizer's ``add_noise`` is replaced by something that adds none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOfLosses(Event):
+    """The wrapped criterion gets a column, [B, 1], and makes a loss of each element: ``criterion``."""
+
+    criterion: str

@@ -9,18 +9,20 @@ import libcst as cst
 from dpmigrate.analysis import decorated
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
-    class_attribute,
     external_base,
     find_member,
     is_enum,
     is_record,
+    linear,
+    members_of,
     record_fields,
 )
-from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import instantiate
+from dpmigrate.analysis.core import Frame, Interpreter
+from dpmigrate.analysis.functions import enter_function, instantiate
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -65,13 +67,16 @@ def _add_argument(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     action = info.argument(None, "action").only
     default = info.argument(None, "default")
     word = action.value if isinstance(action, Const) else None
-    if word in ("store_true", "store_false") or (
+    kind = info.argument(None, "type").only
+    if isinstance(kind, Class) and is_enum(kind):
+        value = join_all([default or NONE, members_of(ip, kind, info.node)])
+    elif word in ("store_true", "store_false") or (
         isinstance(action, External) and "BooleanOptional" in action.name
     ):
         value = open_value(ip, symbol, default or const(word == "store_false"), [True, False], origin)
     else:
         unset = NOTHING if _must_be_given(info) else NONE
-        value = open_value(ip, symbol, default or unset, _choices(info.argument(None, "choices")), origin)
+        value = open_value(ip, symbol, default or unset, _choices(ip, info.argument(None, "choices")), origin)
     ip.store.set(e.atom, dest, value)
     return of(ip.new("action", info.node))
 
@@ -100,12 +105,12 @@ def _destination(info: CallInfo) -> str | None:
     return chosen.lstrip("-").replace("-", "_") if chosen else None
 
 
-def _choices(value: Value) -> list[Any] | None:
-    atom = value.only
-    if isinstance(atom, Seq) and atom.items is not None:
-        found = [v.only.value for v in atom.items if isinstance(v.only, Const)]
-        return found if len(found) == len(atom.items) else None
-    return None
+def _choices(ip: Interpreter, value: Value) -> list[Any] | None:
+    items = exact_items(ip, value)
+    if items is None:
+        return None
+    found = [v.only.value for v in items if isinstance(v.only, Const)]
+    return found if len(found) == len(items) else None
 
 
 @method("parser", "set_defaults")
@@ -130,7 +135,7 @@ def _parse(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("unknown", "suggest_categorical")
 def _suggested(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """What a trial of Optuna chooses."""
-    choices = _choices(info.argument(1, "choices"))
+    choices = _choices(ip, info.argument(1, "choices"))
     symbol = ("chosen", id(info.node), ip.context)
     return open_value(ip, symbol, NOTHING, choices, ip.origin(info.node, "one of the choices"))
 
@@ -178,9 +183,28 @@ def set_from_outside(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
         flag = any(isinstance(c, bool) for c in default.constants())
         because = default.entries[0].because if default.entries else ()
         origin = because[-1] if because else ip.origin(node, "a field")
-        value = open_value(ip, (made.key, ".", name), default, [True, False] if flag else None, origin)
-        ip.store.set(made, name, value)
+        named = _field_choices(ip, cls, name)
+        choices = [True, False] if flag else named if isinstance(named, list) else None
+        value = open_value(ip, (made.key, ".", name), default, choices, origin)
+        ip.store.set(made, name, named if isinstance(named, Value) else value)
+    checked = find_member(ip, cls, "__post_init__")
+    if checked is not None and isinstance(checked.only, Function):
+        enter_function(ip, checked.only, CallInfo(node), receiver=made)
     return of(made)
+
+
+def _field_choices(ip: Interpreter, cls: Class, name: str) -> list[Any] | Value | None:
+    """What the annotation of a field says that it can be: constants, or members; None where it does not."""
+    annotation = next((c.annotations[name] for c in linear(cls) if name in c.annotations), None)
+    if annotation is None:
+        return None
+    with ip.apart():
+        ip.frames.append(Frame(("module", cls.module.key), cls.module))
+        kind = ip.evaluate(annotation).only
+    if isinstance(kind, Obj) and kind.kind == "literal-type":
+        constants: list[Any] = kind.data
+        return constants
+    return (members_of(ip, kind, cls.node) or None) if isinstance(kind, Class) else None
 
 
 # -- parameters of functions that nothing in the project calls --------------------------------
@@ -245,6 +269,8 @@ def _of_type(ip: Interpreter, fn: Function, param: cst.Param, node: cst.BaseExpr
     if not isinstance(node, (cst.Name, cst.Attribute)):
         return None
     atom = ip.evaluate(node).only
+    if isinstance(atom, Obj) and atom.kind == "literal-type":
+        return open_value(ip, symbol, NOTHING, atom.data, origin)
     if isinstance(atom, External):
         return _library_parameter(atom, symbol, ip, param, fn)
     if isinstance(atom, Class):
@@ -283,16 +309,6 @@ def _project_parameter(ip: Interpreter, cls: Class, param: cst.Param) -> Value |
     return None
 
 
-def members_of(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
-    """Any member of an enumeration of the project."""
-    members = [
-        class_attribute(ip, cls, slot, node)
-        for slot in ip.store.keys(("class", cls.key))
-        if isinstance(slot, str) and not slot.startswith("_")
-    ]
-    return join_all(m.select(lambda a: isinstance(a, Obj) and a.kind == "enum") for m in members)
-
-
 # -- click and typer --------------------------------------------------------------------------
 
 
@@ -326,7 +342,7 @@ def _click_destination(info: CallInfo) -> str | None:
 
 @function("click.Choice")
 def _click_choice(ip: Interpreter, info: CallInfo) -> Value:
-    return of(ip.new("click-choice", info.node, _choices(info.argument(0, "choices"))))
+    return of(ip.new("click-choice", info.node, _choices(ip, info.argument(0, "choices"))))
 
 
 @function("typer.Option", "typer.Argument")
@@ -347,7 +363,7 @@ def _typer_option(ip: Interpreter, info: CallInfo) -> Value:
 def _define_flag(ip: Interpreter, info: CallInfo) -> Value:
     name = info.argument(0, "name").only
     default = info.argument(1, "default") or NONE
-    choices = _choices(info.argument(2, "enum_values")) if info.name.endswith("enum") else None
+    choices = _choices(ip, info.argument(2, "enum_values")) if info.name.endswith("enum") else None
     if info.name.endswith("bool") or info.name.endswith("boolean"):
         choices = [True, False]
     text = name.value if isinstance(name, Const) else id(info.node)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dpmigrate.model import NotAnalysed
 
@@ -59,6 +59,23 @@ def parse_cells(path: str, cells: Iterable[tuple[int, str]]) -> Parsed:
                 if pin is not None:
                     pins.append(pin)
     return Parsed(tuple(pins), (), tuple(problems))
+
+
+_CALLED = re.compile(
+    r"""^([ \t]*)get_ipython\(\)\.(?:system|run_line_magic)\(u?(["'])(.*)\2[ \t]*\)[ \t]*$""", re.MULTILINE
+)
+_BETWEEN = re.compile(r"""["'][ \t]*,[ \t]*u?["']""")
+
+
+def parse_export(path: str, text: str) -> Parsed:
+    """The pins in a notebook that was exported as Python, for which there is nothing to edit."""
+
+    def command(match: re.Match[str]) -> str:
+        return f"{match[1]}!{_BETWEEN.sub(' ', match[3])}"
+
+    found = parse_cells(path, [(0, _CALLED.sub(command, text))])
+    pins = [replace(pin, cell=None, span=None, shell_word=None) for pin in found.pins]
+    return Parsed(tuple(pins), (), tuple(problem._replace(cell=None) for problem in found.problems))
 
 
 def _commands(source: str) -> Iterator[tuple[str, int]]:

@@ -17,7 +17,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.rounds import engine_made
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, Atom, Const, Entry, Obj, Unknown, Value, const, join_all, of
 
 
 @function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")
@@ -125,6 +125,8 @@ def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
         guard = entry.guard | ip.path
         run = record_run(ip, info, call, mode, entry, shown_modes(modes), asked, guard)
         run.engine = engine
+        if Const("ghost") in info.argument(None, "clipping").atoms:
+            ip.names_ghost(run)
         run.adaptive = engine is not None and engine.kind == "adaptive-engine"
         tell_of_the_call(ip, run, info)
         result = Obj("private-result", ("result", id(info.node), ip.context, mode), ip.module, info.node, run)

@@ -12,6 +12,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked
+from dpmigrate.analysis.ledger.events import SeededBefore
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
@@ -53,12 +54,28 @@ SAMPLERS = {
 }
 
 
+OF_OTHER_CALLS = frozenset(
+    [
+        *("batch_size", "sample_rate", "sample_size", "alphas", "epochs", "seed", "device", "shuffle"),
+        *("epsilon", "delta", "target_epsilon", "target_delta", "sigma", "noise_scale", "secure_mode"),
+        *("accountant", "model", "net", "loss", "max_physical_batch_size", "max_physical_batch"),
+        *("virtual_batch_size", "num_epochs", "steps"),
+    ]
+)
+"""Keywords of 0.x, of engines, accountants and memory managers. Any other that is near to none of
+``make_private``'s own is taken for one of a fork of Opacus."""
+
+
 def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     """Record what one call of an engine says, on the run that it makes."""
     _keywords(ip, run, info)
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
+    for origin, *_, seed, _, _ in ip.seeds:
+        there = replace(ip.at(info.node), origin=origin)
+        constants = [a for a in seed.atoms if isinstance(a, Const)]
+        ip.happen(run, SeededBefore(there, literal=bool(constants), sure=len(seed.atoms) == 1))
     if run.call == "make_private_with_epsilon":
         ip.happen(run, EpsilonAsked(ip.at(info.node), aimed=True))
         tell_of_delta(ip, run, info.argument(None, "target_delta"), info.node)
@@ -81,8 +98,8 @@ def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     known = (*KEYWORDS, *(_WITH_EPSILON if run.call == "make_private_with_epsilon" else ()), *_ADAPTIVE)
     for name, value in info.keywords.items():
         sure = all(not isinstance(a, Absent) for a in value.atoms)
-        if name not in known and value:
-            near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name, known, n=1)
+        if name not in known and value and (near or name in OF_OTHER_CALLS):
             there = replace(ip.at(info.node), origin=_written(ip, info.node, name))
             ip.happen(run, UnknownKeyword(there, name, near[0] if near else "", sure))
 

@@ -13,17 +13,20 @@ from dpmigrate.analysis.ledger import (
     ManagerUsed,
     Stepped,
 )
+from dpmigrate.analysis.ledger.gradients import ColumnOfLosses
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.runs import part, run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
+from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, one_column
 from dpmigrate.analysis.library.torch.models import set_to_none
 from dpmigrate.analysis.values import (
     NONE,
     Const,
     Entry,
     Function,
+    Obj,
     Params,
     Tensor,
     Value,
@@ -163,7 +166,20 @@ def _optimizer_params(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.sources for t in inputs))
+    _tell_of_columns(ip, info, e)
     return of(Tensor(sources, e.atom))
+
+
+def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
+    """Tell of losses that are a column: the model's own output, of one linear unit, by element."""
+    run = run_of(e)
+    output = info.argument(0, "input").only
+    made = run.argument("criterion").only
+    name = str(made.data) if isinstance(made, Obj) else ""
+    if not isinstance(output, Tensor) or output.steps or name not in ELEMENTWISE:
+        return
+    if run.raw_models and all(one_column(ip, model) for model in run.raw_models):
+        ip.happen(run, ColumnOfLosses(ip.at(info.node, e.guard), name.replace("torch.nn.", "nn.")))
 
 
 def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:

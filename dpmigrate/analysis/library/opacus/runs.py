@@ -94,9 +94,9 @@ def record_run(
     if old is not None:
         old.made_again(guard)
         _given_again(old, info, guard)
-        old.raw_models |= _raw(ip, info.argument(None, "module"))
-        old.raw_optimizers |= objects_in(info.argument(None, "optimizer"))
-        old.raw_loaders |= objects_in(info.argument(None, "data_loader"))
+        old.raw_models |= _not_its_own(old, _raw(ip, info.argument(None, "module")))
+        old.raw_optimizers |= _not_its_own(old, objects_in(info.argument(None, "optimizer")))
+        old.raw_loaders |= _not_its_own(old, objects_in(info.argument(None, "data_loader")))
         hand_over(ip, old)
         return old
     origin = _asked_for_at(ip, info.node)._replace(text=f"{call}(...)")
@@ -186,6 +186,11 @@ def seeded_here(ip: Interpreter) -> bool | None:
 
 def objects_in(value: Value) -> frozenset[Atom]:
     return frozenset(real(a) for a in value.atoms if isinstance(a, Obj))
+
+
+def _not_its_own(run: TrainingRun, objects: frozenset[Atom]) -> frozenset[Atom]:
+    """Objects but those that the run itself returned, which a loop may seem to hand over again."""
+    return frozenset(a for a in objects if not (isinstance(a, Obj) and a.data is run))
 
 
 def _raw(ip: Interpreter, value: Value) -> frozenset[Atom]:

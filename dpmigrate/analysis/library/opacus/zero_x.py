@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.retired import RetiredCall, RetiredKind
 from dpmigrate.analysis.values import NONE, Absent, Const, Entry, Obj, Unknown, Value, of
@@ -42,7 +43,13 @@ def is_zero_x(info: CallInfo) -> bool:
 def make_zero_x(ip: Interpreter, info: CallInfo) -> Value:
     """An engine of 0.x."""
     made = ip.new("engine-0.x", info.node)
-    _note(ip, info, "engine-attach", "TypeError", engine=made)
+    noted = _note(ip, info, "engine-attach", "TypeError", engine=made)
+    given = info.argument(0, "module").atoms
+    parts = [part for atom in given if isinstance(atom, Unknown) for part in sorted(atom.parts, key=repr)]
+    for model in (*given, *parts):
+        noted.in_place += [
+            found for found in changed_in_place(ip, real(model)) if found not in noted.in_place
+        ]
     return of(made)
 
 

@@ -14,6 +14,7 @@ from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -104,6 +105,7 @@ def dict_of(ip: Interpreter, info: CallInfo) -> Value:
 
 
 @function("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed")
+@function("builtins.frozenset")
 def _sequence(ip: Interpreter, info: CallInfo) -> Value:
     given = info.argument(0, "iterable")
     atom = given.only
@@ -114,6 +116,9 @@ def _sequence(ip: Interpreter, info: CallInfo) -> Value:
         return given
     if not given:
         return of(Seq((), None, True))
+    exact = exact_items(ip, given)
+    if exact is not None:
+        return of(Seq(tuple(exact), None, info.name != "builtins.tuple"))
     return of(Seq(None, iterate(ip, given, info.node), True))
 
 

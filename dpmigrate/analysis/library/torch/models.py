@@ -66,6 +66,10 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
         return _torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
     ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, info.positional))
+    if info.name == "torch.nn.Linear":
+        ip.store.set(made, "<outputs>", info.argument(1, "out_features"))
+    elif info.name == "torch.nn.Sequential" and not info.unknown_positional:
+        ip.notes["layers", made] = list(info.positional)
     wrapped = [e for v in info.positional[:1] for e in v.entries if _is_model(e.atom)]
     if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
         ip.store.set(made, "module", Value(tuple(wrapped)))

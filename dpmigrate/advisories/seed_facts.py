@@ -1,0 +1,53 @@
+"""Facts about seeds that others know: written in the code, the default of an option, a client's number."""
+
+from __future__ import annotations
+
+import re
+
+from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Constant, Generator, Open
+from dpmigrate.analysis.ledger.events import SeededBefore
+from dpmigrate.model import Tri
+
+_NUMBERS = re.compile(
+    r"(?:client|partition|node|worker|party|site|rank|cid)(?:_?(?:id|idx|index|num|number))?", re.IGNORECASE
+)
+"""Names of parameters that hold a number which every participant knows."""
+
+
+@fact
+def _seed_by_default(s: Subject) -> Tri:
+    """Whether the generator's seed is the same for everybody unless somebody sets another."""
+    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
+        return False
+    if s.thing.seeded is not None:
+        s.origin = s.thing.seeded
+    named = [o for o in s.thing.seed.options if isinstance(o.what, Constant) and o.what.value is not None]
+    return None if named else False
+
+
+@fact
+def _seed_of_a_client(s: Subject) -> Tri:
+    """Whether the generator's seed is the number of a client, a partition or a process."""
+    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
+        return False
+    if s.thing.seeded is not None:
+        s.origin = s.thing.seeded
+    keys = [what.key for what in s.thing.seed.each if isinstance(what, Open)]
+    return None if any(_is_a_number(key) for key in keys) else False
+
+
+def _is_a_number(key: object) -> bool:
+    name = (
+        key[2] if isinstance(key, tuple) and len(key) > 2 and (key[0] == "param" or key[1] == ".") else None
+    )
+    return isinstance(name, str) and _NUMBERS.fullmatch(name) is not None
+
+
+@fact
+def _literal_global_seed(s: Subject) -> Tri:
+    """Whether the program names the seed of torch's default generator."""
+    if not isinstance(s.event, SeededBefore) or not s.event.literal:
+        return False
+    return True if s.event.sure else None

@@ -1,0 +1,6 @@
+"""``dpmigrate server``: findings as one types, in the protocol that editors speak (LSP).
+
+``findings``   an open document scanned with the rest of its project from disk, and what editors show of it
+``fixes``      safe fixes and ignore comments as edits of documents
+``server``     the protocol: what comes in, when to look, what goes out
+"""

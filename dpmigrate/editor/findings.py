@@ -1,0 +1,116 @@
+"""One open document scanned as it is in the editor, and what an editor shows of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsprotocol import types as lsp
+from pygls.uris import from_fs_path
+from pygls.workspace import TextDocument
+
+from dpmigrate.advisories.catalogue import advisory
+from dpmigrate.model import Finding, Place, Run, ScanResult
+from dpmigrate.workspace.config import Config
+from dpmigrate.workspace.settings import Settings
+
+SOURCE = "dpmigrate"
+VERIFY = "verify"
+"""The code of the hint that a private run can be proved at run time."""
+SAFE = "safe"
+"""The data of a finding with a safe fix."""
+
+_SEVERITIES = {
+    "error": lsp.DiagnosticSeverity.Error,
+    "warning": lsp.DiagnosticSeverity.Warning,
+    "info": lsp.DiagnosticSeverity.Information,
+}
+
+
+def scan_document(document: TextDocument) -> ScanResult:
+    """What a scan finds in a document as it is in the editor, in its project as that is on disk.
+
+    Raises UsageError for a file that is not there to have a project, and a wrong configuration.
+    """
+    from dpmigrate import api
+
+    path = Path(document.path)
+    return api.scan(
+        stdin=document.source.encode("utf-8", "surrogatepass"),
+        stdin_filename=str(path),
+        settings=settings_of(path),
+        jobs=1,
+    )
+
+
+def settings_of(path: Path) -> Settings:
+    """The options of a file: those of its configuration, with its folder as the current one."""
+    return Settings(str(path.parent), Config())
+
+
+def diagnostics(document: TextDocument, result: ScanResult) -> list[lsp.Diagnostic]:
+    """The findings in a document, and for each private run where it can be proved."""
+    shown = os.path.basename(document.path)  # noqa: PTH119
+    found = [_diagnostic(document, f) for f in result.findings if f.span.path == shown]
+    return found + [_hint(document, run) for run in result.runs if run.path == shown]
+
+
+def _diagnostic(document: TextDocument, finding: Finding) -> lsp.Diagnostic:
+    span = finding.span
+    possible = " (possible)" if finding.certainty == "possible" else ""
+    advice = finding.fix.summary if finding.fix is not None else finding.by_hand
+    parts = [
+        f"{finding.message}{possible}",
+        f"{'fix' if finding.fix else 'by hand'}: {advice}" if advice else "",
+    ]
+    return lsp.Diagnostic(
+        range=_range(document, (span.line, span.column), (span.end_line, span.end_column)),
+        message="\n".join(filter(None, parts)),
+        severity=_SEVERITIES[finding.severity],
+        code=finding.rule,
+        source=SOURCE,
+        related_information=[_related(document, place) for place in finding.because],
+        data=finding.fix.applicability if finding.fix is not None else None,
+    )
+
+
+def _hint(document: TextDocument, run: Run) -> lsp.Diagnostic:
+    line = document.lines[run.line - 1] if run.line <= len(document.lines) else ""
+    start = len(line) - len(line.lstrip())
+    name = os.path.basename(document.path)  # noqa: PTH119
+    mode = " or ".join("unknown" if mode == "?" else mode for mode in run.mode)
+    return lsp.Diagnostic(
+        range=_range(document, (run.line, start + 1), (run.line, len(line.rstrip()) + 1)),
+        message=f"Private run, mode {mode}: `dpmigrate verify {name}` measures its clipping on real batches",
+        severity=lsp.DiagnosticSeverity.Hint,
+        code=VERIFY,
+        source=SOURCE,
+    )
+
+
+def _related(document: TextDocument, place: Place) -> lsp.DiagnosticRelatedInformation:
+    path = Path(document.path).parent / place.path
+    at = lsp.Position(max(place.line - 1, 0), 0)
+    return lsp.DiagnosticRelatedInformation(
+        location=lsp.Location(uri=from_fs_path(str(path)) or document.uri, range=lsp.Range(at, at)),
+        message=place.text,
+    )
+
+
+def _range(document: TextDocument, start: tuple[int, int], end: tuple[int, int]) -> lsp.Range:
+    """A stretch of the document, from lines and code points from 1 to what the client counts."""
+    points = (lsp.Position(line - 1, column - 1) for line, column in (start, end))
+    codec, lines = document.position_codec, document.lines
+    first, last = (codec.position_to_client_units(lines, point) for point in points)
+    return lsp.Range(first, last)
+
+
+def advice(shown: Sequence[lsp.Diagnostic], position: lsp.Position) -> str | None:
+    """The advisories behind what is shown at a position, in Markdown; None where nothing is."""
+    here = [d for d in shown if d.range.start <= position <= d.range.end and d.code != VERIFY]
+    pages = []
+    for rule in dict.fromkeys(str(d.code) for d in here):
+        page = advisory(rule)
+        pages.append(f"# {page.id} {page.name}\n\n{page.summary}\n\n{page.body.strip()}")
+    return "\n\n---\n\n".join(pages) or None

@@ -1,0 +1,63 @@
+"""The options of a class are for whoever uses it: the one caller of this tree does not decide them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+from tests.scan.programs import lay_out
+
+PROGRAM = """
+from opacus import PrivacyEngine
+
+class Trainer:
+    def __init__(self, net, opt, loader, {option}):
+        self.net, self.opt, self.loader, self.option = net, opt, loader, {name}
+
+    def train(self):
+        given = {{"module": self.net, "optimizer": self.opt, "data_loader": self.loader}}
+        {use}
+        self.net, self.opt, self.loader = PrivacyEngine().make_private(
+            noise_multiplier=1.0, max_grad_norm=1.0, **given)
+        for batch in self.loader:
+            self.net(batch["x"], labels=batch["y"]).loss.backward()
+            self.opt.step()
+
+if __name__ == "__main__":
+    Trainer(net, opt, loader, {given}).train()
+"""
+KEY = "if self.option: given['grad_sample_mode'] = 'ghost'"
+
+
+@pytest.mark.parametrize("given", ["", "ghost=False", "False"])
+def test_a_flag_that_adds_a_keyword(tmp_path: Path, given: str) -> None:
+    lay_out(tmp_path, train=PROGRAM.format(option="ghost=False", name="ghost", use=KEY, given=given))
+    result = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4")
+    (run,) = result.runs
+    assert run.mode == ("ghost", "hooks")
+    assert {f.certainty for f in result.findings if f.severity != "info"} <= {"possible"}
+
+
+def test_a_word_that_is_compared(tmp_path: Path) -> None:
+    use = "given['grad_sample_mode'] = 'ghost' if self.option == 'fast' else 'hooks'"
+    lay_out(tmp_path, train=PROGRAM.format(option="how='slow'", name="how", use=use, given="how='slow'"))
+    (run,) = api.scan(["."], cwd=tmp_path).runs
+    assert run.mode == ("ghost", "hooks")
+
+
+@pytest.mark.parametrize(
+    ("option", "use"),
+    [
+        ("more=False", "if self.option: print('not ghost')"),
+        ("option", "assert self.option != 'ghost'"),
+    ],
+)
+def test_a_class_without_such_an_option_has_the_mode_that_it_has(
+    tmp_path: Path, option: str, use: str
+) -> None:
+    name = option.partition("=")[0]
+    lay_out(tmp_path, train=PROGRAM.format(option=option, name=name, use=use, given="False"))
+    (run,) = api.scan(["."], cwd=tmp_path).runs
+    assert run.mode == ("hooks",)
