@@ -223,7 +223,7 @@ def test_what_is_suppressed_is_listed_with_what_does_it(tmp_path: Path) -> None:
         ("DPM203", "c.py", "configuration"),
     ]
     # What was not asked for is not suppressed.
-    chosen = api.scan(["."], settings=Settings(str(tmp_path), Config(select=("DPM2",))))
+    chosen = api.scan(["."], settings=Settings(str(tmp_path), Config(select=("DPM203",))))
     assert [(f.rule, f.span.path) for f in chosen.findings] == [("DPM203", "c.py")]
     assert chosen.suppressed == ()
 
