@@ -89,6 +89,8 @@ def fix(
     if not quiet:
         tell(result.warnings)
         say(result, style_for(sys.stderr), selected)
+        if not (result.contents or result.refused or result.unmade or result.remaining):
+            click.echo("Nothing to fix.", err=True)
     if not apply:
         if result.contents and not quiet:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -84,6 +85,14 @@ of a verdict.
     show_default=True,
     help="Seconds for each run of the script.",
 )
+@click.option("--in-place", is_flag=True, help="Leave what the script writes, instead of taking it back.")
+@click.option(
+    "--with",
+    "stand_ins",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A module NAME that is missing is FILE (.py); a data file NAME that is missing is a copy of FILE.",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [-- SCRIPT ARGS...]")
 def verify(
     module: str | None,
@@ -97,6 +106,8 @@ def verify(
     checks: str | None,
     engines: int | None,
     timeout: float,
+    in_place: bool,
+    stand_ins: tuple[str, ...],
     arguments: tuple[str, ...],
 ) -> int:
     """Run a training SCRIPT or notebook, unchanged, and prove that its clipping is right.
@@ -117,6 +128,8 @@ def verify(
         engines=engines,
         timeout=timeout,
         progress=sys.stderr.isatty(),
+        in_place=in_place,
+        stand_ins=_stand_ins(stand_ins),
     )
     from dpmigrate.runtime.run.api import run_request
     from dpmigrate.runtime.run.text import render_text
@@ -161,6 +174,18 @@ def _target(
     if not arguments:
         raise click.UsageError("Give the SCRIPT that trains, -m MODULE or --factory MODULE:FUNCTION.")
     return "script", arguments[0], arguments[1:]
+
+
+def _stand_ins(words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    pairs = [word.partition("=") for word in words]
+    wrong = [
+        word
+        for word, (name, _, path) in zip(words, pairs, strict=True)
+        if not name or not Path(path).is_file()
+    ]
+    if wrong:
+        raise click.UsageError(f"--with {wrong[0]}: needs NAME=FILE, with a FILE that exists.")
+    return tuple((name, str(Path(path).resolve())) for name, _, path in pairs)
 
 
 def _checks(value: str | None) -> tuple[str, ...]:

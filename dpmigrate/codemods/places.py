@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.codemods.annotations import lengthen
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, add_element, add_entry, add_parameter, name_of
@@ -126,6 +127,8 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
     optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
     place = optimizers[0] + 1 if len(optimizers) == 1 else min(2, count)
     edits.of(module).change(value, lambda new: add_element(new, place, name))
+    if inner.returns is not None:
+        lengthen(facts, edits, inner.returns, count, place)
     for call, where in calls:
         assign = facts.parent(call)
         target = assign.targets[0].target if isinstance(assign, cst.Assign) else None

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Happening, ItemTaken, LengthAsked, ResultUsed, Unpack
+from dpmigrate.codemods.annotations import result_annotations
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_element
 from dpmigrate.codemods.places import fresh_name
@@ -77,6 +78,8 @@ class ResultPlan:
             raise self.upgrade.withheld("the criterion has several names")
 
     def _give_criterion(self, target: str) -> None:
+        if not self.upgrade.mixed:
+            result_annotations(self.facts, self.edits, self.upgrade.call)
         for event in self.unpacks:
             targets = self._targets(event)
             if event.count == 4:

@@ -58,9 +58,10 @@ def answer(api: FakeApi) -> Callable[[Result], Result]:
     return set_answer
 
 
-def test_nothing_to_change_is_silent_and_status_0(run: Run, answer: Callable[[Result], Result]) -> None:
+def test_nothing_to_change_is_said_and_status_0(run: Run, answer: Callable[[Result], Result]) -> None:
     answer(Result())
-    assert run("fix") == (0, "", "")
+    assert run("fix") == (0, "", "Nothing to fix.\n")
+    assert run("fix", "--quiet") == (0, "", "")
 
 
 def test_a_diff_is_the_only_thing_on_standard_output(run: Run, answer: Callable[[Result], Result]) -> None:

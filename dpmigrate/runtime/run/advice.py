@@ -17,6 +17,8 @@ _UNPACKED = re.compile(r"(?:too many|not enough) values to unpack \(expected (\d
 
 def for_message(text: str) -> str:
     """A sentence in the place of a message that torch gives no advice in; empty for all others."""
+    if "EOF when reading a line" in text:
+        return "it asks for input(): give what it asks for as an argument or a default"
     return IN_PLACE if "BackwardHookFunction" in text and "inplace" in text else ""
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import atexit
 import builtins
+import inspect
 import linecache
 import os
 import random
 import runpy
+import shutil
 import sys
 import traceback
 import types
@@ -85,6 +89,7 @@ def run_script(
             prepare(watch)
         _seed(seed)
         watch_import(watch.other_opacus)
+        _stand_in(request)
         _execute(request)
     except StopTraining:
         pass
@@ -120,13 +125,6 @@ def run_script(
     return status
 
 
-def python_of(path: str) -> str:
-    """The Python text of a script or notebook (cells in order, magics dropped)."""
-    from dpmigrate.workspace.source import load
-
-    return load(path, Path.cwd()).python
-
-
 def _execute(request: Request) -> None:
     if request.kind == "module":
         sys.argv = [request.target, *request.args]
@@ -140,21 +138,46 @@ def _execute(request: Request) -> None:
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
     if path.suffix == ".ipynb":
-        main.__dict__["display"] = print
+        main.__dict__.update(display=print, get_ipython=_FrontEnd)
         code = _notebook_code(path)
     else:
         code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    exec(code, main.__dict__)
+    pending = eval(code, main.__dict__)
+    if inspect.iscoroutine(pending):
+        asyncio.run(pending)
+
+
+def _stand_in(request: Request) -> None:
+    """Put the modules that stand in for missing ones in place, and copy the data files."""
+    for name, given in request.stand_ins:
+        if not given.endswith(".py") or name.endswith(".py"):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(given, name)
+            continue
+        module = sys.modules[name] = types.ModuleType(name)
+        module.__file__ = given
+        exec(compile(Path(given).read_bytes(), given, "exec", dont_inherit=True), vars(module))
 
 
 def _notebook_code(path: Path) -> types.CodeType:
     """The notebook's cells as one code object, for a process that has no front end to draw in."""
-    text = python_of(str(path))
+    from dpmigrate.workspace.source import load
+
+    text = load(str(path), Path.cwd()).python
     # Tracebacks would quote lines of the JSON otherwise.
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     if find_spec("ipywidgets") is None and find_spec("tqdm") is not None:
         sys.modules["tqdm.notebook"] = import_module("tqdm.std")
-    return compile(text, str(path), "exec", dont_inherit=True)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code: types.CodeType = compile(text, str(path), "exec", flags, dont_inherit=True)
+    return code
+
+
+class _FrontEnd:
+    """Stands for a notebook's front end, ``get_ipython()``: takes every call, and answers nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
 
 
 def _seed(seed: int | None) -> None:

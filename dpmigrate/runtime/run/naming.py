@@ -221,8 +221,8 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
         off = ((theirs - ours).abs() / size).amax(dim=1) if ours.shape[1] else torch.zeros(len(ours))
         wrong = [i for i in range(len(off)) if float(off[i]) > 10 * limit]
         if wrong:
-            names = ", ".join(engine.layer(i) for i in wrong[:4])
-            biases = all(len(engine.shapes[i]) == 1 and engine.layer(i).endswith("bias") for i in wrong)
+            names = ", ".join(engine.names[i] for i in wrong[:4])
+            biases = all(len(engine.shapes[i]) == 1 and engine.names[i].endswith("bias") for i in wrong)
             hint = (
                 " (before Opacus 1.5.4 so for the bias of a Linear on 3-d input)"
                 if biases

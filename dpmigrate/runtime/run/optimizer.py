@@ -56,7 +56,6 @@ class OptimizerWatcher:
         record = EngineRecord(
             path=place.path,
             line=place.line,
-            cell=None,
             mode=by_hand if call is None else call.mode,
             manual=call is None,
             generator=generator_kind(optimizer.generator),
@@ -231,9 +230,10 @@ class OptimizerWatcher:
         def step(*args: Any, **kwargs: Any) -> Any:
             if engine.current is not None and self.watch.judges(engine) and self.watch.settings.keep_vectors:
                 engine.current.handed = flat_gradients(engine.params)
-            if engine.depth:
+            sharing = [e for e in self.watch.engines.values() if e.optimizer.original_optimizer is inner]
+            if any(e.depth for e in sharing):
                 return original(*args, **kwargs)
-            if engine.current is None and _has_gradient(engine.params):
+            if not any(e.current for e in sharing) and _has_gradient(engine.params):
                 engine.record.raw_steps += 1
                 engine.record.raw_place = engine.record.raw_place or _place()
                 if self._enough_raw(engine):

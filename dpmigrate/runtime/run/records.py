@@ -132,7 +132,6 @@ class EngineRecord:
 
     path: str
     line: int
-    cell: int | None
     mode: str
     manual: bool
     generator: str
@@ -173,15 +172,11 @@ class EngineRecord:
     steps: list[LogicalStep] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
 
-    def layer(self, index: int) -> str:
-        """Name of a parameter by its place in ``optimizer.params``."""
-        return self.names[index]
-
 
 @dataclass(eq=False)
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
-    ``accountants`` that the process made; ``processes`` that the script started itself.
+    ``accountants``: how many the process made.
     ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
     Opacus that the script imports. ``advice``: what to do about ``error``, where that is known."""
 
@@ -197,7 +192,6 @@ class RunRecord:
     world: int = 1
     peak_bytes: int = 0
     accountants: int = 0
-    processes: int = 0
     elsewhere: str = ""
     advice: str = ""
     removal: Any = None

@@ -290,9 +290,10 @@ def changed(batch: list[Any], kind: int, index: int) -> list[Any]:
         return batch[:index] + batch[index + 1 :]
     if kind == REPLACED:
         return [*batch[:index], batch[(index + len(batch) // 2) % len(batch)], *batch[index + 1 :]]
-    # Every second one: a physical batch has examples of both halves.
     if kind in (FIRST_HALF, SECOND_HALF):
-        return [batch[index] if place % 2 == kind % 2 else own for place, own in enumerate(batch)]
+        # A physical batch has examples of both halves; pairs that one split keeps together the other parts.
+        side = [place if index == 0 else place * (place + 1) // 2 for place in range(len(batch))]
+        return [batch[index] if s % 2 == kind % 2 else own for s, own in zip(side, batch, strict=True)]
     return [batch[index]] * len(batch) if kind == ALL else batch
 
 

@@ -22,6 +22,7 @@ class Request:
     ``engines`` is the number of private training runs to wait for, None to count them in the text.
     ``checks``: names of the checks to make (see ``report_types.CHECK_NAMES``), all when empty; runs of
     the script that only others need are left out. ``session`` names the launcher that all ranks share.
+    ``in_place`` leaves what the script writes; ``stand_ins``: (name, file) of modules and data that it lacks.
     """
 
     kind: Target
@@ -35,6 +36,8 @@ class Request:
     timeout: float = 600.0
     progress: bool = False
     session: str = ""
+    in_place: bool = False
+    stand_ins: tuple[tuple[str, str], ...] = ()
 
     def wants(self, *checks: str) -> bool:
         """Whether any of these checks is asked for."""
@@ -50,4 +53,5 @@ class Request:
         data = json.loads(path.read_text(encoding="utf-8"))
         for name in ("args", "compare", "checks"):
             data[name] = tuple(data[name])
+        data["stand_ins"] = tuple((name, path) for name, path in data["stand_ins"])
         return cls(**data)

@@ -25,7 +25,6 @@ def install(watch: Watch, out: Path, complete: Callable[[RunRecord], None]) -> N
     def spawn(
         original: Any, /, fn: Any, args: Sequence[Any] = (), nprocs: int = 1, *_: Any, **__: Any
     ) -> None:
-        watch.record.processes += nprocs
         children = []
         for rank in range(nprocs):
             child = os.fork()

@@ -87,7 +87,10 @@ def consequence(check: dict[str, Any], checks: list[dict[str, Any]]) -> bool:
 
 def next_steps(report: dict[str, Any]) -> list[str]:
     """What to do about the faults that were named."""
+    from dpmigrate.advisories import catalogue
+
     rules = sorted({c["rule"] for c in report["checks"] if c["passed"] is False and c["rule"]})
+    rules = [rule for rule in rules if rule in {a.id for a in catalogue.advisories()}]
     if not rules:
         return []
     target = report.get("evidence", {}).get("target", "")

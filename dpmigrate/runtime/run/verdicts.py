@@ -215,18 +215,24 @@ def sensitivity(
 
 
 def attributed(checks: Sequence[Check]) -> list[Check]:
-    """The checks, a wrong sum put down to examples that move one another where that is what was found.
-
-    Then no example has a gradient of its own, and nothing that is said of its norm holds.
-    """
-    coupled = {c.engine: c.rule for c in checks if c.name == "sensitivity" and c.rule in ("DPM121", "DPM124")}
-
-    def follows(check: Check) -> bool:
-        unnamed = check.passed is False and check.rule in (None, "DPM117")
-        return unnamed and check.engine in coupled and check.name.startswith("parity")
-
+    """The checks, consequences put down to the fault that they follow from."""
     why = "the examples of a batch move one another: none has a gradient of its own to be clipped"
-    return [replace(c, rule=coupled[c.engine], detail=why) if follows(c) else c for c in checks]
+    found = []
+    for check in checks:
+        failed = [c for c in checks if c.engine == check.engine and c.passed is False]
+        coupled = [c.rule for c in failed if c.name == "sensitivity" and c.rule in ("DPM121", "DPM124")]
+        named = {c.rule for c in failed if c.rule and c.name == "parity-clipped-sum"}
+        if check.passed is False and check.name.startswith("parity"):
+            if coupled and check.rule in (None, "DPM117"):
+                check = replace(check, rule=coupled[0], detail=why)
+            elif len(named) == 1 and check.rule is None:
+                check = replace(check, rule=next(iter(named)))
+        if any(c.rule == "DPM316" for c in failed) and check.name in ("private-loader", "logical-batches"):
+            if check.passed:
+                continue
+            check = replace(check, rule="DPM316") if check.passed is False else check
+        found.append(check)
+    return found
 
 
 def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
@@ -259,7 +265,7 @@ def measurements(record: RunRecord) -> list[Measurement]:
         backwards = [b for p in step.physical for b in p.backwards]
         size = max(float(expected.norm()), 1e-30)
         errors = {
-            engine.layer(i): float((v - e).norm()) / size
+            engine.names[i]: float((v - e).norm()) / size
             for i, (v, e) in enumerate(
                 zip(torch.split(step.value, engine.sizes), torch.split(expected, engine.sizes), strict=True)
             )
