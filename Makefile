@@ -7,7 +7,7 @@ JOBS ?= 2
 # Releases of Opacus that the demo runs side by side (the tests find and add to the same folder).
 RELEASES := 1.5.2 1.5.4 1.6.0
 
-.PHONY: help demo test lint format readme new-rule clean
+.PHONY: help demo test lint format readme docs new-rule clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint      formatting, lint and types"
 	@echo "make format    put the formatting right"
 	@echo "make readme    write the rule table and the transcript of README.md anew"
+	@echo "make docs      build the site of the documents into build/site, links checked"
 	@echo "make new-rule ID=DPM305 NAME=what-it-is    skeleton of a new advisory with its fixture"
 
 $(BIN)/python:
@@ -57,6 +58,9 @@ format: $(VENV)/dev
 readme: $(VENV)/demo
 	$(BIN)/python -m dpmigrate.advisories.readme_table README.md
 	$(BIN)/python -m tests.cli.readme README.md
+
+docs: $(VENV)/dev
+	$(BIN)/python -m mkdocs build --strict
 
 new-rule: $(VENV)/demo
 	$(BIN)/python -m dpmigrate.advisories.new_rule "$(ID)" "$(NAME)"
