@@ -50,6 +50,7 @@ TELLING = {
     "DPM308": "poisson_sampling",
     "DPM309": "make_private",
     "DPM311": "except",
+    "DPM310": "load_state_dict",
     "DPM315": (".step()", "get_epsilon"),
     "DPM401": "double_backward(",
     "DPM402": ".backward(",

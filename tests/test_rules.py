@@ -65,6 +65,7 @@ CONTRACT = {
     "DPM308": "poisson-sampling-off",
     "DPM309": "privacy-retried",
     "DPM311": "privacy-silently-off",
+    "DPM310": "accountant-not-resumed",
     "DPM315": "accounting-not-attached",
     "DPM401": "double-backward",
     "DPM402": "two-pass-loop",

@@ -9,6 +9,7 @@ from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
 from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
+from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
     ColumnOfLosses,
@@ -43,6 +44,7 @@ EVENTS: dict[str, type[Event]] = {
     "step-by-counter": SteppedEvery,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
+    "weights-resumed": WeightsResumed,
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,
 }

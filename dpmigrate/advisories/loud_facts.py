@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import libcst as cst
+
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Event, PrivateRun, Unpack
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer
+from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
@@ -54,6 +59,28 @@ def _can_only_raise(s: Subject) -> Tri:
 @fact
 def _takes_three_somewhere(s: Subject) -> Tri:
     return takes_three(s.run)
+
+
+@fact
+def _cross_entropy_meant(s: Subject) -> Tri:
+    """Whether the file makes no criterion but ``nn.CrossEntropyLoss()``, which is what the default is."""
+    criteria = [call for call in _calls(s.run.module.tree) if _called(call).endswith("Loss")]
+    return all(_called(call) == "CrossEntropyLoss" and not call.args for call in criteria)
+
+
+def _calls(tree: cst.CSTNode) -> Iterator[cst.Call]:
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        pending += children(node)
+        if isinstance(node, cst.Call):
+            yield node
+
+
+def _called(call: cst.Call) -> str:
+    """The last name of what is called; empty where it has none."""
+    named = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
+    return named.value if isinstance(named, cst.Name) else ""
 
 
 def can_only_raise(run: PrivateRun, versions: Versions) -> Tri:

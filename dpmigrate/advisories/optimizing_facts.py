@@ -5,6 +5,7 @@ from __future__ import annotations
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Backward, Escape, Stepped
+from dpmigrate.analysis.ledger.checkpoints import AccountantCarried, WeightsResumed, WeightsSaved
 from dpmigrate.analysis.ledger.optimizing import AccountantTold, NoiseAdded, NormChanged, TrainableSet
 from dpmigrate.model import Tri
 
@@ -91,3 +92,28 @@ def _accountant_told(s: Subject) -> Tri:
     if any(True for _ in s.run.happened(AccountantTold)):
         return True
     return None if any(e.what == "dp-optimizer" for e in s.run.happened(Escape)) else False
+
+
+@fact
+def _begins_with_them(s: Subject) -> Tri:
+    """Whether training begins with these weights: no loss went backward before, and no loop comes back."""
+    if s.event is None or s.event.loops[len(s.run.loops) :]:
+        return False
+    place = next(i for i, e in enumerate(s.run.events) if e is s.event)
+    return not any(isinstance(e, Backward) for e in s.run.events[:place])
+
+
+@fact
+def _written_by_this_run(s: Subject) -> Tri:
+    """Whether the program itself writes a private model's weights to the file that these come from."""
+    if not isinstance(s.event, WeightsResumed):
+        return False
+    return any(e.path == s.event.path for e in s.run.happened(WeightsSaved))
+
+
+@fact
+def _accountant_carried(s: Subject) -> Tri:
+    """Whether the accountant's state is saved with the weights, or taken from where it was."""
+    if s.run.engine is None:
+        return None
+    return s.run.engine.accountant is None or any(True for _ in s.run.happened(AccountantCarried))

@@ -86,7 +86,6 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method(
     "dp-model",
     "state_dict",
-    "load_state_dict",
     "modules",
     "named_modules",
     "children",

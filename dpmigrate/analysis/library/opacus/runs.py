@@ -125,6 +125,7 @@ def record_run(
     ip.met[run] = None
     hand_over(ip, run)
     _look_into_models(ip, run)
+    registry.tell(ip, "<run made>", CallInfo(info.node, [of(part(run, "dp-model"))]))
     return run
 
 

@@ -1,6 +1,7 @@
 """What torch's names mean. Each module is one group of names; importing it registers its handlers."""
 
 from dpmigrate.analysis.library.torch import (
+    checkpoints,
     data,
     losses,
     models,
@@ -11,6 +12,6 @@ from dpmigrate.analysis.library.torch import (
     trainable,
 )
 
-LOADED = (data, losses, models, names, optimizers, randomness, tensors, trainable)
+LOADED = (checkpoints, data, losses, models, names, optimizers, randomness, tensors, trainable)
 
 __all__ = ["LOADED"]

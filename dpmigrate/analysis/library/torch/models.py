@@ -13,7 +13,7 @@ from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.holding import whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
-from dpmigrate.analysis.library import pending, registry, rounds
+from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
@@ -126,7 +126,6 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
 @method(
     "model",
     "state_dict",
-    "load_state_dict",
     "modules",
     "named_modules",
     "children",
@@ -138,8 +137,6 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     "model", "gradient_checkpointing_enable", "print_trainable_parameters", "num_parameters", "get_submodule"
 )
 def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    if info.name == "load_state_dict":
-        rounds.loaded(ip, real(e.atom), info)
     return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
 
 

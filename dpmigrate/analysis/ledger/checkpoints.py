@@ -1,0 +1,27 @@
+"""Weights that go to and come from files, and whether the accountant goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from dpmigrate.analysis.ledger.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsSaved(Event):
+    """The private model's weights are written to a file; equal ``path`` is the same file."""
+
+    path: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsResumed(Event):
+    """Weights out of a file become those of the private model."""
+
+    path: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class AccountantCarried(Event):
+    """The accountant's state is saved, so that another run can go on from it."""
