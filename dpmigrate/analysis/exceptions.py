@@ -157,7 +157,7 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
     in_body = [run for key, run in ip.runs.items() if key not in known]
     for handler in node.handlers:
         before = set(ip.runs)
-        ip.path = shorten(saved | {raised}) if in_body else saved
+        ip.path = shorten(saved | {raised}) if in_body or _returns(handler) else saved
         delta = _handle(ip, handler, attempt)
         ip.path = saved
         made = [run for key, run in ip.runs.items() if key not in before]
@@ -179,7 +179,18 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         ip.store.join(survivors)
         if len(survivors) == 1 and alive:
             ip.path = after_body
+            if any(map(_returns, node.handlers)):
+                # What a handler has returned is not what is returned further on.
+                ip.path = shorten(after_body | {raised._replace(holds=False)})
     return bool(survivors)
+
+
+def _returns(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:
+    """Whether a handler ends in a ``return``."""
+    last: cst.CSTNode = handler.body.body[-1]
+    if isinstance(last, cst.SimpleStatementLine):
+        last = last.body[-1]
+    return isinstance(last, cst.Return)
 
 
 def _made_instead(ip: Interpreter, failed: list[TrainingRun], made: list[TrainingRun]) -> None:
