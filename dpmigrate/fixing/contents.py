@@ -49,7 +49,17 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
         else:
             # A setup.py is a dependency file although it is Python.
             contents[path] = rewrite_dependency(project.dependencies[path], planned)
-    return {path: data for path, data in contents.items() if data != project.data(path)}
+    changed = {path: data for path, data in contents.items() if data != project.data(path)}
+    if changed:
+        for job in jobs:
+            changed.update(job.created)
+    return changed
+
+
+def old_content(project: Project, path: str) -> bytes | None:
+    """The bytes of a file before a fix; None where the fix makes it."""
+    known = path in project.sources or path in project.dependencies
+    return project.data(path) if known else None
 
 
 def _exported(project: Project, edits: Edits) -> set[str]:
