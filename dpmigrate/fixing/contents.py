@@ -13,6 +13,7 @@ from dpmigrate.analysis.tree import children
 from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld, rewrite
 from dpmigrate.codemods.imports import add_imports, remove_unused, used_names
 from dpmigrate.codemods.jobs import Job
+from dpmigrate.fixing.bound import unbound
 from dpmigrate.project import Project
 from dpmigrate.versions.edit import Edit, apply_edits
 from dpmigrate.versions.edit import rewrite as rewrite_dependency
@@ -107,6 +108,11 @@ def _new_python(edits: Edits, exported: set[str]) -> str:
     error = _why_no_python(text)
     if error is not None and _why_no_python(module.source.python) is None:
         raise Withheld(f"the new text would not be Python: {error}", module) from error
+    missing = sorted((unbound(text) or frozenset()) - (unbound(module.source.python) or frozenset()))
+    if missing:
+        raise Withheld(
+            f"the new text would use {', '.join(missing)}, which nothing in the file binds", module
+        )
     return text
 
 
