@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from dpmigrate.runtime import batches, oracle  # noqa: E402
-from dpmigrate.runtime.truth import Truth, median_bound  # noqa: E402
+from dpmigrate.runtime.run.verdicts import median_bound  # noqa: E402
 from tests.runtime import models as m  # noqa: E402
 
 
@@ -174,16 +174,6 @@ def test_a_batch_of_zero_gradients_has_no_bound() -> None:
         median_bound(torch.zeros(4))
 
 
-def test_gradients_that_are_not_kept_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, batch = m.build(m.Mlp), m.batch_for(m.Mlp)
-    kept = Truth(model, nn.CrossEntropyLoss(), batch)
-    monkeypatch.setattr("dpmigrate.runtime.truth.KEEP_AT_MOST", 10)
-    streamed = Truth(model, nn.CrossEntropyLoss(), batch)
-    assert streamed._kept is None
-    assert torch.allclose(streamed.clipped_sum(0.7, [1, 4]), kept.clipped_sum(0.7, [1, 4]), atol=1e-6)
-    assert torch.allclose(streamed.norms, kept.norms)
-
-
 def test_the_parity_limit_grows_only_where_float32_rounding_does() -> None:
     from dpmigrate.runtime.limits import parity_limit
 
@@ -193,13 +183,3 @@ def test_the_parity_limit_grows_only_where_float32_rounding_does() -> None:
     assert parity_limit("float32", 100, rounding=1e-7) == 1e-5
     assert parity_limit("float32", 100, rounding=1e-4) == pytest.approx(4e-4)
     assert parity_limit("float32", 100, rounding=1.0) == 1e-2
-
-
-def test_examples_are_picked_by_norm_and_evenly() -> None:
-    from dpmigrate.runtime.sensitivity import pick
-
-    norms = torch.arange(100.0)
-    assert pick(norms[:8], 8) == list(range(8))
-    few = pick(norms, 8)
-    assert few == sorted(set(few)) and len(few) == 8
-    assert few[-4:] == [96, 97, 98, 99] and few[0] == 0
