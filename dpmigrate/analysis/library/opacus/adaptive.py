@@ -1,8 +1,8 @@
 """The criterion of ghost adaptive clipping, which forgets ``reduction="none"`` since 1.6.0.
 
 ``DPLossFastGradientAdaptiveClipping.__call__`` overrides the method in which 1.6.0 sets it; before, the
-constructor set it for good (source: ``opacus.utils.adaptive_clipping`` of 1.5.3 to 1.6.0). A program that sets
-it itself is right.
+constructor set it for good (source: ``opacus.utils.adaptive_clipping`` of 1.5.3 to 1.6.0). A program that
+sets it itself is right.
 """
 
 from __future__ import annotations
