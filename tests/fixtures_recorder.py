@@ -218,7 +218,7 @@ def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
 
     def make_private(original: Any) -> Any:
         def run(self: Any, **kwargs: Any) -> Any:
-            recorder.figures.saw_make_private(self, kwargs["data_loader"])
+            recorder.figures.saw_make_private(self, kwargs["data_loader"], kwargs.get("noise_multiplier"))
             if mode != "hooks" or "ghost" not in kwargs.get("grad_sample_mode", "hooks"):
                 return original(self, **kwargs)
             kwargs["grad_sample_mode"] = "hooks"
