@@ -14,7 +14,13 @@ from torch.utils.data import SubsetRandomSampler
 
 KINDS = {
     "sampling": ("batches_not_drawn", "records_outside"),
-    "epsilon": ("unaccounted_steps", "delta_times_records", "epsilon_over_target", "epsilon_over_printed"),
+    "epsilon": (
+        "unaccounted_steps",
+        "delta_times_records",
+        "epsilon_over_target",
+        "epsilon_over_printed",
+        "noise_told_over_asked",
+    ),
     "step": ("steps_without_noise", "noise_only_steps", "repeated_noise", "flags_left", "ignored_gradient"),
 }
 """The figures that show a harm of each kind."""
@@ -24,6 +30,7 @@ LIMITS = {
     "ignored_gradient": 1e-5,
     "epsilon_over_target": 1.0,
     "epsilon_over_printed": 1.001,
+    "noise_told_over_asked": 1.0,
 }
 """The largest value of a figure in right code, where that is not 0."""
 
@@ -45,6 +52,7 @@ class Figures:
         self.largest_epsilon = 0.0
         self._dataset = 0
         self._datasets_of: dict[int, int] = {}
+        self._noise_asked: dict[int, float] = {}
         self._target: tuple[float, float] | None = None
         self._outside: set[int] = set()
         self._allowed: dict[int, frozenset[int]] = {}
@@ -62,8 +70,10 @@ class Figures:
         if allowed is not None and isinstance(positions, list):
             self._outside.update(set(positions) - allowed)
 
-    def saw_make_private(self, engine: Any, loader: Any) -> None:
+    def saw_make_private(self, engine: Any, loader: Any, noise_multiplier: float | None = None) -> None:
         """An engine was given a loader; the records outside a subset sampler are not to be trained on."""
+        if noise_multiplier is not None:
+            self._noise_asked[id(engine)] = max(noise_multiplier, self._noise_asked.get(id(engine), 0.0))
         self.records = len(loader.dataset)
         self._datasets_of[id(engine)] = id(loader.dataset)
         if isinstance(loader.sampler, SubsetRandomSampler):
@@ -132,6 +142,7 @@ class Figures:
             "delta_times_records": self.delta_times_records,
             "epsilon_over_target": self._over_target(),
             "epsilon_over_printed": self.largest_epsilon / max(printed) if any(printed) else 0.0,
+            "noise_told_over_asked": self._noise_told(),
             "steps_without_noise": self.steps_without_noise,
             "noise_only_steps": self.noise_only_steps,
             "repeated_noise": len(self.noise) - len(set(self.noise)),
@@ -147,6 +158,18 @@ class Figures:
             steps = sum(steps for _, _, steps in engine.accountant.history)
             accounted[dataset] = max(accounted.get(dataset, 0), steps)
         return sum(steps - accounted.get(dataset, 0) for dataset, steps in self.steps_of.items())
+
+    def _noise_told(self) -> float:
+        """The largest noise multiplier that an accountant was told, over what ``make_private`` was given."""
+        return max(
+            (
+                noise / self._noise_asked[id(engine)]
+                for engine in self.engines
+                if self._noise_asked.get(id(engine))
+                for noise, _, _ in engine.accountant.history
+            ),
+            default=0.0,
+        )
 
     def _over_target(self) -> float:
         """The epsilon spent, over the one that was asked for first; 0 where none was."""

@@ -30,6 +30,8 @@ TELLING = {
     "DPM108": "zero_grad",
     "DPM109": ("clip", ".grad"),
     "DPM112": "self.",
+    "DPM113": "make_private",
+    "DPM114": ("BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM116": ("max_grad_norm", ".step()"),
     "DPM119": "requires_grad",
     "DPM120": ".step()",
@@ -46,6 +48,7 @@ TELLING = {
     "DPM302": "if ",
     "DPM303": "Sampler(",
     "DPM304": "make_private",
+    "DPM305": "make_private",
     "DPM306": ("1 / len(", "1.0 / len(", "delta"),
     "DPM308": "poisson_sampling",
     "DPM309": "make_private",
@@ -66,6 +69,7 @@ TELLING = {
     "DPM413": "opacus.",
     "DPM414": ("inplace", "+="),
     "DPM901": "opacus",
+    "DPM902": "opacus",
 }
 """A word that the line of a finding has to hold, by rule: what the finding points at."""
 

@@ -45,6 +45,8 @@ CONTRACT = {
     "DPM108": "zero-grad-before-step",
     "DPM109": "gradient-changed-before-step",
     "DPM112": "sequence-bias",
+    "DPM113": "adaptive-not-clipped",
+    "DPM114": "adaptive-memory-manager",
     "DPM116": "clip-schedule",
     "DPM119": "frozen-or-unfrozen-late",
     "DPM120": "raw-optimizer-stepped",
@@ -61,6 +63,7 @@ CONTRACT = {
     "DPM302": "empty-batch-skipped",
     "DPM303": "sampler-replaced",
     "DPM304": "engine-remade-in-loop",
+    "DPM305": "adaptive-accounting",
     "DPM306": "delta-too-large",
     "DPM308": "poisson-sampling-off",
     "DPM309": "privacy-retried",
@@ -81,6 +84,7 @@ CONTRACT = {
     "DPM413": "moved-name",
     "DPM414": "in-place-after-hook",
     "DPM901": "affected-pin",
+    "DPM902": "code-and-pin-disagree",
 }
 """Ids and names that others build on; neither may change."""
 

@@ -24,6 +24,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from dpmigrate.advisories import (
+    adaptive_facts,
     event_subjects,
     gradient_facts,
     loud_facts,
@@ -44,6 +45,7 @@ WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 """The words that every message may use."""
 
 REGISTERED = (
+    adaptive_facts,
     event_subjects,
     gradient_facts,
     loud_facts,

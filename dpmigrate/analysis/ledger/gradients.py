@@ -48,3 +48,8 @@ class ColumnOfLosses(Event):
     """The wrapped criterion gets a column, [B, 1], and makes a loss of each element: ``criterion``."""
 
     criterion: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReductionSet(Event):
+    """The criterion of the run is told ``reduction="none"`` by the program itself, after the run is made."""

@@ -6,6 +6,7 @@ before 1.5.3 and (model, optimizer, criterion, loader) since; in every other mod
 
 from dpmigrate.analysis.library.opacus import (
     accountants,
+    adaptive,
     by_hand,
     engines,
     escapes,
@@ -21,6 +22,7 @@ from dpmigrate.analysis.library.opacus import (
 
 LOADED = (
     accountants,
+    adaptive,
     norms,
     by_hand,
     engines,
