@@ -16,7 +16,7 @@ from dpmigrate.api import scan
 from tests.opacus_releases import CHECKOUT
 
 FAULTY = (CHECKOUT / "fixtures" / "single-script" / "before" / "train.py").read_text(encoding="utf-8")
-SECONDS = 5
+SECONDS = 8
 MEGABYTES = 250
 
 GROWING = {

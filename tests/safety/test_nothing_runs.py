@@ -170,6 +170,7 @@ def watched(tree: Path, *command: str) -> list[str]:
     log.unlink(missing_ok=True)
     script = CHECKOUT / "tests" / "safety" / "watched.py"
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "COV", "PYTEST"))}
+    environment["XDG_CACHE_HOME"] = str(tree.parent / "cache")
     subprocess.run(
         [sys.executable, str(script), str(log), *command],
         cwd=tree,

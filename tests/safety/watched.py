@@ -26,6 +26,7 @@ ALLOWED = tuple(
         sys.base_prefix,
         *sysconfig.get_paths().values(),
         *sys.path[1:],
+        os.environ.get("XDG_CACHE_HOME", os.devnull),
         "/proc",
         "/dev/null",
         "/sys/fs/cgroup",

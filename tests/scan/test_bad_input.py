@@ -59,7 +59,6 @@ NAMED = {
     "a binary": (put("blob.py", b"\xff\xfe\x00opacus" + bytes(range(256))), "blob.py"),
     "a syntax error": (put("broken.py", TELLING + "def f(:\n"), "broken.py"),
     "an unknown encoding": (put("odd.py", b"# coding: klingon\n" + TELLING.encode()), "odd.py"),
-    "an exported notebook": (put("export.py", "!pip install opacus\n" + TELLING), "export.py"),
     "deep nesting": (put("deep.py", TELLING + "x = " + "[" * 2000 + "]" * 2000), "deep.py"),
     "a deep chain": (put("chain.py", TELLING + "y = " + " + ".join(["x"] * 20_000)), "chain.py"),
     "a notebook that is no JSON": (put("bad.ipynb", '{"cells": [opacus'), "bad.ipynb"),
