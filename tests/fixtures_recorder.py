@@ -267,7 +267,9 @@ def recording(recorder: Recorder, mode: str | None) -> Iterator[None]:
 def run_script(project: Path, script: str, arguments: list[str]) -> str:
     """Run a script, a notebook's code cells, or ``-m module`` of the project; what it prints is returned."""
     before = set(sys.modules)
-    sys.path.insert(0, str(project))
+    # A script's own folder is on the path when Python starts it.
+    added = [str(project), *({str((project / script).parent)} - {str(project)})]
+    sys.path[:0] = added
     sys.argv = [script, *arguments]
     printed = StringIO()
     try:
@@ -280,7 +282,8 @@ def run_script(project: Path, script: str, arguments: list[str]) -> str:
             else:
                 runpy.run_module(script, run_name="__main__", alter_sys=True)
     finally:
-        sys.path.remove(str(project))
+        for folder in added:
+            sys.path.remove(folder)
         for name in set(sys.modules) - before:
             if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(project)):
                 del sys.modules[name]

@@ -70,6 +70,7 @@ TELLING = {
     "DPM413": "opacus.",
     "DPM414": ("inplace", "+="),
     "DPM901": "opacus",
+    "DPM902": "opacus",
 }
 """A word that the line of a finding has to hold, by rule: what the finding points at."""
 

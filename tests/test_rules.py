@@ -85,6 +85,7 @@ CONTRACT = {
     "DPM413": "moved-name",
     "DPM414": "in-place-after-hook",
     "DPM901": "affected-pin",
+    "DPM902": "code-and-pin-disagree",
 }
 """Ids and names that others build on; neither may change."""
 

@@ -1,4 +1,8 @@
-"""DPM901: dependency files that admit an affected Opacus version where ghost clipping is used."""
+"""DPM901 and DPM902: dependency files that admit an affected Opacus, or none that the code can run on.
+
+The ``[match]`` table of such a rule has ``about = "pins"`` and a ``message`` with {pin} and {hit}, or, where
+``disagree = true``, with {pin} and {needs}.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.cases import affected_versions
 from dpmigrate.advisories.catalogue import Advisory
-from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
+from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
 from dpmigrate.advisories.loud_facts import can_only_raise
 from dpmigrate.advisories.matching import Match, made_by
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.model import Place
-from dpmigrate.versions.releases import between, everything
+from dpmigrate.versions.releases import FAULTY_GIT, between, everything
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
+    from dpmigrate.versions.project import Declared
 
 
 FOR_SEQUENCES = between("1.5.3", "1.5.4")
@@ -26,55 +31,79 @@ BEFORE_WRAPPED_RELEASES = between("1.5", "1.5.3")
 """Code that only runs on these is reported by DPM4xx where the pins forbid them."""
 
 
+Key = tuple[str, int | None, int]
+"""A pin by its file, cell and line."""
+
+
 def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterator[Match]:
     """The pins to change, each once, with the surest run that asks for it."""
     program, declarations = project.program, project.declarations
     if program is None or declarations is None:
         return
-    affected = affected_versions(advisory, advisory.match)
-    found: dict[tuple[str, int | None, int], Match] = {}
+    by_pin = _disagreeing if advisory.match.get("disagree") else _affected
+    found: dict[Key, Match] = {}
     alike = same_calls(program.runs)
     own = (
         r for r in program.runs if r.ghost and not r.guessed and not program.modules.in_library(r.module.key)
     )
     for run in sorted(own, key=_surest_first):
-        if assumed(run.module.path) is not None:
-            continue
-        declared = declarations.declared_for(run.module.path)
-        versions = versions_of(run, declarations, None, alike(run))
-        if can_only_raise(run, versions) and not versions.disagree:
-            continue
-        faulty = affected | FOR_SEQUENCES if any(run.happened(SequenceLayer)) else affected
-        for pin in declared.admitting(faulty):
-            key = (pin.path, pin.cell, pin.line)
-            if key not in found:
-                hit = pin.versions & faulty
-                message = advisory.match["message"].format(
-                    pin=pin.text.strip(), hit=hit.spec() or "every version"
-                )
-                found[key] = Match(
-                    advisory,
-                    run,
-                    run.certainty(),
-                    message,
-                    _because(run),
-                    pin=pin,
-                    fixable=pin.kind != "metadata",
-                    versions=versions,
-                )
-        if versions.disagree and not versions.evidence & BEFORE_WRAPPED_RELEASES:
-            for pin in declared.pins:
-                key = (pin.path, pin.cell, pin.line)
-                if key not in found:
-                    message = advisory.match["disagree"].format(
-                        pin=pin.text.strip(),
-                        evidence=(versions.evidence & everything()).spec() or "another version",
-                    )
-                    proofs = tuple(p.place for p in versions.proofs)
-                    found[key] = Match(
-                        advisory, run, run.certainty(), message, proofs, pin=pin, versions=versions
-                    )
+        if assumed(run.module.path) is None:
+            versions = versions_of(run, declarations, None, alike(run))
+            declared = declarations.declared_for(run.module.path)
+            for match in by_pin(advisory, run, versions, declared):
+                assert match.pin is not None
+                found.setdefault((match.pin.path, match.pin.cell, match.pin.line), match)
     yield from found.values()
+
+
+def _affected(advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared) -> Iterator[Match]:
+    """DPM901: the pins of a run that admit what is wrong for it."""
+    if can_only_raise(run, versions) and not versions.disagree:
+        return
+    faulty = affected_versions(advisory, advisory.match)
+    if any(run.happened(SequenceLayer)):
+        faulty = faulty | FOR_SEQUENCES
+    for pin in declared.admitting(faulty):
+        hit = (pin.versions & faulty).spec() or "every version"
+        message = advisory.match["message"].format(pin=pin.text.strip(), hit=hit)
+        yield Match(
+            advisory,
+            run,
+            run.certainty(),
+            message,
+            _because(run),
+            pin=pin,
+            fixable=pin.kind != "metadata",
+            versions=versions,
+        )
+
+
+def _disagreeing(
+    advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared
+) -> Iterator[Match]:
+    """DPM902: the pins of a run, where they admit no release on which its code can run."""
+    if not versions.disagree or versions.evidence & BEFORE_WRAPPED_RELEASES:
+        return
+    needs = (versions.evidence & everything()).spec() or "another version"
+    faulty = BEFORE_WRAPPED_RELEASES | FAULTY_GIT
+    if any(run.happened(SequenceLayer)):
+        faulty = faulty | FOR_SEQUENCES
+    # What admits a faulty release is DPM901: one cause, one finding, one edit.
+    for pin in declared.pins:
+        if pin.versions & faulty:
+            continue
+        message = advisory.match["message"].format(pin=pin.text.strip(), needs=needs)
+        places = tuple(p.place for p in versions.proofs)
+        yield Match(
+            advisory,
+            run,
+            run.certainty(),
+            message,
+            places,
+            pin=pin,
+            fixable=pin.kind != "metadata",
+            versions=versions,
+        )
 
 
 def _surest_first(run: PrivateRun) -> tuple[bool, str, int, int]:

@@ -26,7 +26,7 @@ class ModuleInfo:
 
     ``key`` is its path below the project's root, by which imports find it; ``path`` is how
     reports show it; ``library_path`` is its dotted name inside Opacus where the file is Opacus's
-    own source or a fork of it (its tests use the library like anyone else).
+    own source or a fork of it (its tests use the library like anyone else), or the patch of its core.
     """
 
     def __init__(self, key: str, source: Source, tree: cst.Module, library_path: str | None = None) -> None:

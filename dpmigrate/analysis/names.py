@@ -22,6 +22,7 @@ from dpmigrate.analysis.values import (
     merge,
     of,
 )
+from dpmigrate.workspace.core_patch import MODULE
 
 BUILTINS = frozenset(
     [
@@ -141,6 +142,8 @@ def import_module(ip: Interpreter, dotted: str, importer: ModuleInfo, level: int
         return of(Module(written))
     path = ip.modules.path_of(dotted, importer.key, level)
     if path is None:
+        if dotted.rpartition(".")[2] == MODULE:
+            return of(External(MODULE))
         if level or ip.modules.is_package_folder(dotted, importer.key, level):
             return of(
                 Obj("package", ("package", dotted, importer.key, level), importer, None, (dotted, level))

@@ -29,6 +29,8 @@ class Job:
     edits: ProjectEdits = field(default_factory=ProjectEdits)
     pins: PinPlan = field(default_factory=PinPlan)
     notices: list[str] = field(default_factory=list)
+    created: dict[str, bytes] = field(default_factory=dict)
+    """Files that it puts beside those that it changes, by path; none of them is there yet."""
     withheld: Withheld | None = None
     upgrades: bool = False
     """Whether its runs come to the API of Opacus 1.5.3, on which each must then be right in all."""

@@ -1,35 +1,60 @@
 """The `patch` strategy: the faulty core repaired when the program runs, for those who cannot upgrade.
 
-``patch_opacus()`` replaces ``accumulate`` of the imported Opacus by one that keeps a copy of the
-clipped sum, on the releases that need it and on no other. The program then needs dpmigrate at run
-time, which its dependency files must say.
+A copy of one small file, ``runtime/opacus_core_patch.py``, is put beside the module that makes the run, which
+imports and calls it: nothing is to be installed. The import has the form by which the module reaches its
+neighbours already.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.imports import is_import
+from dpmigrate.codemods.jobs import Job
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.workspace.core_patch import MODULE, is_core_patch, patch_text
 
-REQUIREMENT = "dpmigrate[verify]"
-PACKAGE = "dpmigrate.runtime"
+if TYPE_CHECKING:
+    from dpmigrate.project import Project
+
 NAME = "patch_opacus"
+RELATIVE = "."
+"""The package of a module that is only imported from its own."""
 
 
-def patch_core(edits: ProjectEdits, module: ModuleInfo) -> None:
-    """Plan the call of ``patch_opacus`` behind the imports of the run's module. Raises `Withheld`."""
+def patch_core(project: Project, facts: Facts, job: Job) -> None:
+    """Plan the file, and its call behind the imports of the run's module. Raises `Withheld`."""
+    module = job.runs[0].module
     body = module.tree.body
     imports = [i for i, line in enumerate(body) if is_import(line)]
     if not imports:
         raise Withheld("the module has no imports behind which the patch could stand", module)
+    if module.notebook is not None:
+        raise Withheld(
+            "a cell writes this module: the patch has no file beside it that could be written", module
+        )
+    package = _package_of(facts, module)
+    path = str(PurePosixPath(module.path).with_name(f"{MODULE}.py"))
+    absolute = project.workspace.absolute(path)
+    if not os.path.lexists(absolute):
+        job.created[path] = patch_text()
+    elif not is_core_patch(Path(absolute).read_bytes()):
+        raise Withheld(f"{path}, which the patch would be written to, is another file", module)
     last = imports[0]
     while last + 1 < len(body) and is_import(body[last + 1]):
         last += 1
-    own = edits.of(module)
+    own = job.edits.of(module)
     own.insert_after(body[last], f"\n{NAME}()")
-    own.need_import(f"from {PACKAGE} import {NAME}")
+    dotted = f".{MODULE}" if package == RELATIVE else ".".join(filter(None, (package, MODULE)))
+    own.need_import(f"from {dotted} import {NAME}")
 
 
 def is_patched(tree: cst.Module) -> bool:
@@ -42,3 +67,58 @@ def is_patched(tree: cst.Module) -> bool:
         and line.body[0].value.func.value == NAME
         for line in tree.body
     )
+
+
+def _package_of(facts: Facts, module: ModuleInfo) -> str:
+    """The package by which a module reaches its neighbours: empty for a script. Raises `Withheld`."""
+    ways = set(_ways_out(facts, module)) or set(_ways_in(facts, module))
+    if not ways and facts.interpreter.modules.path_of("", module.key, 1) is not None:
+        # Nothing in the project says whether a file of a package is started by its path or with -m.
+        raise Withheld(
+            f"nothing says how it imports its neighbours: copy {MODULE}.py beside it by hand (--strategy "
+            f"set-to-none needs no such file)",
+            module,
+        )
+    if len(ways) > 1:
+        raise Withheld(
+            f"it is imported in several ways ({', '.join(sorted(w or 'by its name alone' for w in ways))}), "
+            "not all of which find a new file beside it",
+            module,
+        )
+    return ways.pop() if ways else ""
+
+
+def _ways_out(facts: Facts, module: ModuleInfo) -> Iterator[str]:
+    """The package of a module, by what it imports of the project itself."""
+    folder = PurePosixPath(module.key).parent.parts
+    for dotted, level in _imports(facts, module):
+        if level:
+            yield RELATIVE
+            continue
+        key = facts.interpreter.modules.path_of(dotted, module.key)
+        if key is None:
+            continue
+        parts = PurePosixPath(key).with_suffix("").parts
+        base = parts[: -1 if parts[-1] == "__init__" else None][: -len(dotted.split("."))]
+        if folder[: len(base)] == base:
+            yield ".".join(folder[len(base) :])
+
+
+def _ways_in(facts: Facts, module: ModuleInfo) -> Iterator[str]:
+    """The package of a module, by how others import it."""
+    for other in facts.modules:
+        for dotted, level in _imports(facts, other):
+            if facts.interpreter.modules.path_of(dotted, other.key, level) == module.key:
+                yield RELATIVE if level else dotted.rpartition(".")[0]
+
+
+def _imports(facts: Facts, module: ModuleInfo) -> Iterator[tuple[str, int]]:
+    """The dotted names that a module imports, with the dots in front of each."""
+    for imported in facts.inside(module.tree, cst.ImportFrom):
+        dotted = (get_full_name_for_node(imported.module) if imported.module else "") or ""
+        yield dotted, len(imported.relative)
+        if not isinstance(imported.names, cst.ImportStar):
+            for alias in imported.names:
+                yield ".".join(filter(None, (dotted, alias.evaluated_name))), len(imported.relative)
+    for plain in facts.inside(module.tree, cst.Import):
+        yield from ((alias.evaluated_name, 0) for alias in plain.names)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cached_property
 from typing import TypeVar
 
 import libcst as cst
@@ -30,6 +31,8 @@ class Facts:
         self._module_of: dict[cst.CSTNode, ModuleInfo] = {}
         self.callers: dict[cst.CSTNode, list[tuple[cst.CSTNode, ModuleInfo]]] = {}
         """Call nodes by the function node that they enter."""
+        self._whole: dict[tuple[cst.CSTNode, type[cst.CSTNode]], list[cst.CSTNode]] = {}
+        """The nodes of a kind in a whole module, which many questions go through."""
         for info in self.modules:
             self._index(info)
         for call, functions in interpreter.callees.items():
@@ -129,7 +132,11 @@ class Facts:
 
     def inside(self, root: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
         """Those of a kind, in the order of the text."""
-        return (node for node in self.below(root) if isinstance(node, kind))
+        if not isinstance(root, cst.Module):
+            return (node for node in self.below(root) if isinstance(node, kind))
+        if (root, kind) not in self._whole:
+            self._whole[root, kind] = [node for node in self.below(root) if isinstance(node, kind)]
+        return (node for node in self._whole[root, kind] if isinstance(node, kind))
 
     def own(self, scope: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
         """The nodes of a kind in a scope, nested functions and classes left out."""
@@ -184,6 +191,20 @@ class Facts:
         for receiver in self.atoms(func.value, guard):
             found.extend(self._member(receiver, func.attr.value))
         return list(dict.fromkeys(found)) or list(entered or ())
+
+    @cached_property
+    def _calls_by_callee(self) -> dict[Hashable, list[cst.Call]]:
+        calls: dict[Hashable, list[cst.Call]] = {}
+        for info in self.modules:
+            for call in self.inside(info.tree, cst.Call):
+                for atom in {*self.callee_atoms(call), *self.interpreter.callees.get(call, ())}:
+                    calls.setdefault(atom, []).append(call)
+        return calls
+
+    def calls_of(self, callee: Hashable, guard: Guard) -> Iterator[cst.Call]:
+        """The calls of a thing under ``guard``, in the order of the modules and their text."""
+        calls = self._calls_by_callee.get(callee, ())
+        return (call for call in calls if callee in self.callee_atoms(call, guard))
 
     def members(self, node: cst.CSTNode, name: str) -> list[Atom]:
         """What a member of an expression was seen to be; nothing where it has none that is known."""

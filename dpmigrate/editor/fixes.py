@@ -34,8 +34,17 @@ def safe_fix(workspace: Workspace, document: TextDocument) -> lsp.WorkspaceEdit 
         uri = document.uri if absolute == str(path.resolve()) else from_fs_path(absolute)
         if uri is None:
             return None
+        if not Path(absolute).exists():
+            edits += [lsp.CreateFile(uri), _written(uri, data.decode("utf-8"))]
+            continue
         edits.append(_rewritten(workspace.get_text_document(uri), data.decode("utf-8")))
     return lsp.WorkspaceEdit(document_changes=edits) if edits else None
+
+
+def _written(uri: str, text: str) -> lsp.TextDocumentEdit:
+    start = lsp.Position(0, 0)
+    at = lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=None)
+    return lsp.TextDocumentEdit(at, [lsp.TextEdit(lsp.Range(start, start), text)])
 
 
 def _rewritten(document: TextDocument, text: str) -> lsp.TextDocumentEdit:

@@ -5,8 +5,8 @@ with ``dpmigrate.fixing`` among the ``modules`` of ``.libcst.codemod.yaml``, ``p
 libcst.tool codemod --no-format commands.Upgrade train.py``. Without ``--no-format`` LibCST runs the
 formatter of that file (black, unless it says otherwise) over the whole module. A command
 rewrites the file that it is given and nothing else: a fix that also needs another source file is
-skipped with that reason, for ``dpmigrate fix`` to make as a whole; a pin that must be raised is
-named in a warning.
+skipped with that reason, as every `patch` would be, for ``dpmigrate fix`` to make as a whole; a pin
+that must be raised is named in a warning.
 """
 
 from __future__ import annotations
@@ -79,14 +79,6 @@ class Hooks(_FixCommand):
     DESCRIPTION = "Move ghost clipping back to standard (hooks) clipping."
     strategy = "hooks"
     rules = mended_by("hooks")
-
-
-class Patch(_FixCommand):
-    """Opacus's core is repaired when the program runs."""
-
-    DESCRIPTION = "Repair the core of Opacus when the program runs."
-    strategy = "patch"
-    rules = mended_by("patch")
 
 
 class GeneratorEntropy(_FixCommand):

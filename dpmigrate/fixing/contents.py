@@ -13,6 +13,7 @@ from dpmigrate.analysis.tree import children
 from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld, rewrite
 from dpmigrate.codemods.imports import add_imports, remove_unused, used_names
 from dpmigrate.codemods.jobs import Job
+from dpmigrate.fixing.bound import unbound
 from dpmigrate.project import Project
 from dpmigrate.versions.edit import Edit, apply_edits
 from dpmigrate.versions.edit import rewrite as rewrite_dependency
@@ -49,7 +50,17 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
         else:
             # A setup.py is a dependency file although it is Python.
             contents[path] = rewrite_dependency(project.dependencies[path], planned)
-    return {path: data for path, data in contents.items() if data != project.data(path)}
+    changed = {path: data for path, data in contents.items() if data != project.data(path)}
+    if changed:
+        for job in jobs:
+            changed.update(job.created)
+    return changed
+
+
+def old_content(project: Project, path: str) -> bytes | None:
+    """The bytes of a file before a fix; None where the fix makes it."""
+    known = path in project.sources or path in project.dependencies
+    return project.data(path) if known else None
 
 
 def _exported(project: Project, edits: Edits) -> set[str]:
@@ -97,6 +108,11 @@ def _new_python(edits: Edits, exported: set[str]) -> str:
     error = _why_no_python(text)
     if error is not None and _why_no_python(module.source.python) is None:
         raise Withheld(f"the new text would not be Python: {error}", module) from error
+    missing = sorted((unbound(text) or frozenset()) - (unbound(module.source.python) or frozenset()))
+    if missing:
+        raise Withheld(
+            f"the new text would use {', '.join(missing)}, which nothing in the file binds", module
+        )
     return text
 
 

@@ -11,8 +11,10 @@ from dpmigrate.workspace.source import Source, load
 _BREAKING = re.compile(r'[\x00-\x1f\x7f"]')
 
 
-def diff_of(path: str, old: bytes, new: bytes) -> str:
-    """The unified diff between two contents of a file at a POSIX path."""
+def diff_of(path: str, old: bytes | None, new: bytes) -> str:
+    """The unified diff between two contents of a file at a POSIX path; ``old`` is None for a new file."""
+    if old is None:
+        return _lines(path, "", _text(path, new), new=True)
     if path.endswith(".ipynb"):
         return _notebook(path, load(path, "/", old), load(path, "/", new))
     return _lines(path, _text(path, old), _text(path, new))
@@ -35,9 +37,10 @@ def _notebook(path: str, old: Source, new: Source) -> str:
     return "".join(parts)
 
 
-def _lines(path: str, old: str, new: str, whole: bool = False) -> str:
+def _lines(path: str, before: str, after: str, whole: bool = False, new: bool = False) -> str:
     """A diff; a last line without an end is told as diff and git tell it, except of a cell."""
-    lines = difflib.unified_diff(_split(old), _split(new), _quoted(f"a/{path}"), _quoted(f"b/{path}"))
+    origin = "/dev/null" if new else _quoted(f"a/{path}")
+    lines = difflib.unified_diff(_split(before), _split(after), origin, _quoted(f"b/{path}"))
     return "".join(_ended(line, whole) for line in lines)
 
 

@@ -12,6 +12,7 @@ from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.planner import plan_jobs
 from dpmigrate.fixing.account import unmade
+from dpmigrate.fixing.contents import old_content
 from dpmigrate.fixing.diff import diff_of
 from dpmigrate.fixing.proving import Prover
 from dpmigrate.fixing.result import FixResult, left_for_people
@@ -68,13 +69,15 @@ class Fixing:
         """Plan, prove, and write or show."""
         jobs, contents, kept, after = self._prove()
         transaction = Transaction(self.project.workspace.is_target, self.project.workspace.display)
-        old: dict[str, bytes] = {}
+        old: dict[str, bytes | None] = {}
         try:
             for path, data in sorted(contents.items()):
-                old[path] = self.project.data(path)
+                before = old[path] = old_content(self.project, path)
                 absolute = self.project.workspace.absolute(path)
-                if absolute not in self.project.overlay:
-                    transaction.stage(absolute, old[path], data)
+                if before is None:
+                    transaction.create(absolute, data)
+                elif absolute not in self.project.overlay:
+                    transaction.stage(absolute, before, data)
             if apply:
                 transaction.commit()
         except Refused as refused:
@@ -108,7 +111,7 @@ class Fixing:
 
     def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
         """The verify command for the script that leads to a fixed run."""
-        changed = [p for p in sorted(contents) if p.endswith(".py")]
+        changed = [p for p in sorted(contents) if p in self.project.modules and p.endswith(".py")]
         homes = [r.module.path for job in jobs for r in job.runs if r.module.path.endswith(".py")]
         if not homes:
             return None

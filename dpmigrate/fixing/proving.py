@@ -17,7 +17,7 @@ from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.planner import plan_jobs
 from dpmigrate.codemods.program_facts import Facts
-from dpmigrate.fixing.contents import new_contents
+from dpmigrate.fixing.contents import new_contents, old_content
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.soundness import Soundness
 from dpmigrate.project import Project
@@ -129,13 +129,16 @@ class Prover:
             return (job.path, str(error))
         transaction = Transaction(workspace.is_target, workspace.display)
         for path, data in sorted(contents.items()):
-            absolute = workspace.absolute(path)
-            if not workspace.is_target(absolute):
+            absolute, old = workspace.absolute(path), old_content(self.project, path)
+            if old is not None and not workspace.is_target(absolute):
                 return (job.path, f"the fix also needs {path}, which is outside the given paths")
             if absolute in self.project.overlay:
                 continue  # the editor that has it open writes it
             try:
-                transaction.stage(absolute, self.project.data(path), data)
+                if old is None:
+                    transaction.create(absolute, data)
+                else:
+                    transaction.stage(absolute, old, data)
             except Refused as refused:
                 return (refused.path, refused.reason)
         return None

@@ -126,20 +126,11 @@ def _of_run(facts: Facts, run: PrivateRun) -> str | None:
         return "the result would not be taken apart in four everywhere"
     given = [c for c in run.argument("criterion").things if isinstance(c, Criterion) and not c.function]
     for criterion in given:
-        call = _raw_call(facts, criterion, run)
+        call = next(facts.calls_of(criterion.key, run.guard), None)
         if call is not None:
             place = facts.module_of(call).place(call)
             return (
                 f"the criterion would also be called unwrapped ({place.path}:{place.line}), where Opacus "
                 "1.5.3 and 1.5.4 leave it without a reduction: give that place a criterion of its own"
             )
-    return None
-
-
-def _raw_call(facts: Facts, criterion: Criterion, run: PrivateRun) -> cst.Call | None:
-    """A call of the criterion itself, in ghost mode."""
-    for info in facts.modules:
-        for call in facts.inside(info.tree, cst.Call):
-            if criterion.key in facts.callee_atoms(call, run.guard):
-                return call
     return None

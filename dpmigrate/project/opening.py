@@ -11,6 +11,7 @@ from dpmigrate.model import CutShort
 from dpmigrate.project import Project
 from dpmigrate.project.dependencies import declare, governed_by_target
 from dpmigrate.project.texts import Texts
+from dpmigrate.workspace.core_patch import is_core_patch
 from dpmigrate.workspace.discover import Workspace
 from dpmigrate.workspace.reading import telling
 
@@ -50,7 +51,7 @@ def survey(
         project.unreadable += workspace.unlisted
     project.seen = found.seen + (stdin is not None)
     project.unreadable += [n for n in found.not_analysed if workspace.is_target(workspace.absolute(n.path))]
-    project.seeds = dict(found.data)
+    project.seeds = {path: text for path, text in found.data.items() if not is_core_patch(text)}
     if stdin is not None and any(t in stdin for t in TELLING):
         project.seeds["-"] = stdin
     for path, data in project.overlay.items():

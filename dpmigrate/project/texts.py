@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed
 from dpmigrate.project import Layout, Project
+from dpmigrate.workspace.core_patch import MODULE, is_core_patch
 from dpmigrate.workspace.reading import read_bytes, telling
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Texts:
             if not source.is_python:
                 return None
             self._noted(source, path)
+            if is_core_patch(source.data):
+                library_path = MODULE
             info = ModuleInfo(key, source, parse(source), library_path)
             # A colon ends the path of a notebook in the keys of the files that it writes.
             names = [f"{key}:{part.label.replace('/', '.')}" for part in source.written]

@@ -28,8 +28,9 @@ _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 @dataclass(frozen=True, slots=True)
 class _Change:
     path: str
-    old: bytes
-    new: bytes
+    old: bytes | None
+    new: bytes | None
+    """None where there is no file."""
 
 
 class Transaction:
@@ -67,9 +68,19 @@ class Transaction:
         else:
             self._staged[change.path] = change
 
+    def create(self, path: str | Path, new: bytes) -> None:
+        """Plan to write a file that is not there yet, which may stand beside the allowed ones.
+
+        Raises :class:`Refused` where something has its name, and for a folder that cannot be written.
+        """
+        change = _Change(str(path), None, new)
+        self._check(change)
+        self._staged[change.path] = change
+
     def commit(self) -> None:
         """Write everything that is staged, or raise :class:`Refused` and leave every file as it was."""
-        changes = [self._staged[path] for path in sorted(self._staged)]
+        # New files come first, and go last: what imports them is never without.
+        changes = sorted(self._staged.values(), key=lambda c: (c.old is not None, c.path))
         for change in changes:
             self._check(change)
         self._replace(changes)
@@ -89,9 +100,17 @@ class Transaction:
 
     def _check(self, change: _Change) -> None:
         path = change.path
-        if self._allowed is not None and not self._allowed(path):
+        is_own = None in (change.old, change.new)
+        if self._allowed is not None and not is_own and not self._allowed(path):
             raise self._refused(path, "outside the given paths")
         try:
+            if change.old is None:
+                if os.path.lexists(path):
+                    raise self._refused(path, "is there already")
+                if os.path.realpath(path) != path:
+                    raise self._refused(path, "reached through a link")
+                self._check_folder(path)
+                return
             mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode) or os.path.realpath(path) != path:
                 raise self._refused(path, "reached through a link")
@@ -100,21 +119,29 @@ class Transaction:
             # The mode is asked as well, because to root everything is writable.
             if not mode & _WRITABLE or not os.access(path, os.W_OK):
                 raise self._refused(path, "read-only")
-            folder = os.path.dirname(path)
-            if not os.stat(folder).st_mode & _WRITABLE or not os.access(folder, os.W_OK | os.X_OK):
-                raise self._refused(path, "its folder is read-only")
+            self._check_folder(path)
             if read_bytes(path) != change.old:
                 raise self._refused(path, "changed on disk since it was read")
         except OSError as error:
             raise self._refused(path, reason_of(error)) from error
+
+    def _check_folder(self, path: str) -> None:
+        folder = os.path.dirname(path)
+        if not os.stat(folder).st_mode & _WRITABLE or not os.access(folder, os.W_OK | os.X_OK):
+            raise self._refused(path, "its folder is read-only")
 
     def _replace(self, changes: list[_Change]) -> None:
         temporary: dict[str, str] = {}
         replaced: list[_Change] = []
         try:
             for change in changes:
-                temporary[change.path] = _write_beside(change.path, change.new)
+                if change.new is not None:
+                    temporary[change.path] = _write_beside(change.path, change.new)
             for change in changes:
+                if change.new is None:
+                    os.unlink(change.path)
+                    replaced.append(change)
+                    continue
                 os.replace(temporary[change.path], change.path)
                 replaced.append(change)
                 del temporary[change.path]
@@ -136,7 +163,10 @@ class Transaction:
         failed = []
         for change in reversed(replaced):
             try:
-                os.replace(_write_beside(change.path, change.old), change.path)
+                if change.old is None:
+                    os.unlink(change.path)
+                else:
+                    os.replace(_write_beside(change.path, change.old), change.path)
             except OSError as error:
                 failed.append(self._refused(change.path, f"cannot be put back: {error.strerror or error}"))
         if failed:
@@ -172,20 +202,24 @@ def _runs(process: int) -> bool:
 
 
 def _write_beside(path: str, data: bytes) -> str:
-    """Write ``data`` to a new file beside ``path``, on the disk, with its mode and owner; its name."""
+    """Write ``data`` to a new file beside ``path``, on the disk, with its mode and owner; its name.
+
+    A file that is new has the mode that the process gives one.
+    """
     folder, base = os.path.split(path)
     name = os.path.join(folder, temporary_name(base, os.getpid(), secrets.token_hex(8)))
-    status = os.stat(path)
+    status = os.stat(path) if os.path.lexists(path) else None
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(name, flags, 0o600)
+    descriptor = os.open(name, flags, 0o666 if status is None else 0o600)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
-        if hasattr(os, "fchown"):
-            with suppress(PermissionError):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-        os.chmod(descriptor if os.chmod in os.supports_fd else name, stat.S_IMODE(status.st_mode))
+        if status is not None:
+            if hasattr(os, "fchown"):
+                with suppress(PermissionError):
+                    os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.chmod(descriptor if os.chmod in os.supports_fd else name, stat.S_IMODE(status.st_mode))
         os.fsync(descriptor)
     except BaseException:
         os.close(descriptor)

@@ -30,10 +30,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("scan --for", ["--format", "--force-exclude"]),
         ("scan --format ju", ["junit"]),
         ("scan --select DPM10", ["DPM101", "DPM102", "DPM103"]),
-        ("scan --ignore DPM203,DPM90", ["DPM203,DPM901"]),
+        ("scan --ignore DPM203,DPM90", ["DPM203,DPM901", "DPM203,DPM902"]),
         ("scan --select ghost-batch", ["ghost-batch-memory-manager"]),
         ("scan --report sar", ["sarif="]),
-        ("explain DPM90", ["DPM901"]),
+        ("explain DPM90", ["DPM901", "DPM902"]),
     ],
 )
 def test_bash_offers(program: Path, tmp_path: Path, typed: str, offered: list[str]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 
+from dpmigrate import __version__
+from dpmigrate.api import scan
+from dpmigrate.workspace.core_patch import patch_text
 from dpmigrate.workspace.errors import UsageError
 from tests.fix.conftest import NEW, OLD, Folder
 
@@ -81,11 +85,86 @@ def test_hooks_is_withheld_where_the_mode_is_an_option(folder: Make) -> None:
     assert project.snapshot() == before
 
 
-def test_patch_repairs_at_run_time_and_declares_it(folder: Make) -> None:
+PATCH = "opacus_core_patch.py"
+OF_CALL = "from torch import nn\n{}\n\npatch_opacus()\n"
+
+
+def patched(text: str, line: str = "from opacus_core_patch import patch_opacus") -> str:
+    return text.replace("from torch import nn\n", OF_CALL.format(line))
+
+
+@pytest.mark.parametrize("given", ["", "train.py"])
+def test_patch_puts_its_file_beside_the_run(folder: Make, given: str) -> None:
     project = folder({"train.py": OLD, "requirements.txt": "torch\nopacus==1.5.2  # old\n"})
-    result = project.fix(strategy="patch")
-    assert result.applied == ("requirements.txt", "train.py")
-    assert project.read("requirements.txt") == "torch\nopacus==1.5.2  # old\ndpmigrate[verify]\n"
-    patched = "from torch import nn\nfrom dpmigrate.runtime import patch_opacus\n\npatch_opacus()\n"
-    assert project.read() == OLD.replace("from torch import nn\n", patched)
+    shown = project.fix(strategy="patch", apply=False)
+    assert f"--- /dev/null\n+++ b/{PATCH}\n@@ -0,0 +1," in shown.diff
+    assert not (project.path / PATCH).exists()
+    result = project.fix(*filter(None, [given]), strategy="patch")
+    assert result.applied == (PATCH, "train.py")
+    assert project.read("requirements.txt") == "torch\nopacus==1.5.2  # old\n"
+    lines = [line for line in project.read().splitlines() if line]
+    expected = patched(OLD).splitlines()
+    assert sorted(lines) == sorted(line for line in expected if line)
+    assert (project.path / PATCH).read_bytes() == patch_text()
     assert project.fix(strategy="patch").diff == ""
+
+
+def test_the_patch_says_where_it_is_from_and_needs_nothing_more() -> None:
+    text = patch_text().decode()
+    assert text.startswith(f"# SPDX-License-Identifier: Apache-2.0\n# Written by dpmigrate {__version__} ")
+    imported = set(re.findall(r"^(?:from|import) ([a-z_]+)", text, re.MULTILINE))
+    assert imported == {"__future__", "functools", "re", "typing", "opacus", "torch"}
+
+
+def test_the_patch_is_no_run_and_quiets_what_it_repairs(folder: Make) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": "opacus==1.5.2\n"})
+    project.fix(strategy="patch")
+    for _ in range(2):
+        result = scan([project.path], cwd=project.path)
+        assert [run.path for run in result.runs] == ["train.py"]
+        assert "DPM101" not in {f.rule for f in result.findings}
+        text = (project.path / PATCH).read_text()
+        # Comments and layout are the project's own.
+        (project.path / PATCH).write_text("# ours\n" + text.replace("\n\n\n", "\n\n"))
+
+
+def test_a_changed_patch_is_not_believed(folder: Make) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": "opacus==1.5.2\n"})
+    project.fix(strategy="patch")
+    text = (project.path / PATCH).read_text()
+    (project.path / PATCH).write_text(text.replace(".detach().clone()", ".detach()"))
+    assert "DPM101" in {f.rule for f in scan([project.path], cwd=project.path).findings}
+
+
+@pytest.mark.parametrize(
+    ("path", "others", "line"),
+    [
+        ("train.py", {}, "from opacus_core_patch import patch_opacus"),
+        ("src/train.py", {}, "from opacus_core_patch import patch_opacus"),
+        ("src/train.py", {"main.py": "from src.train import train\n"}, "from src.opacus_core_patch import"),
+        ("pkg/train.py", {"pkg/__init__.py": "from .train import train\n"}, "from .opacus_core_patch import"),
+    ],
+)
+def test_the_patch_is_imported_as_its_neighbours_are(
+    folder: Make, path: str, others: dict[str, str], line: str
+) -> None:
+    project = folder({path: OLD, "requirements.txt": "opacus==1.5.2\n", **others})
+    result = project.fix(strategy="patch")
+    assert path in result.applied and not result.refused
+    assert line in project.read(path)
+    assert (project.path / path).with_name(PATCH).read_bytes() == patch_text()
+    assert project.fix(strategy="patch").diff == ""
+
+
+def test_the_patch_is_withheld_where_it_could_not_be_imported(folder: Make) -> None:
+    for files, reason in (
+        ({"train.py": OLD, PATCH: "x = 1\n"}, "is another file"),
+        ({"pkg/train.py": OLD, "pkg/__init__.py": ""}, "nothing says how it imports its neighbours"),
+    ):
+        project = folder({**files, "requirements.txt": "opacus==1.5.2\n"})
+        before = project.snapshot()
+        refused = project.fix(strategy="patch", select=["DPM101"]).refused
+        assert [reason in said for _, said in refused] == [True]
+        assert project.snapshot() == before
+        (project.path / PATCH).unlink(missing_ok=True)
+        (project.path / "train.py").unlink(missing_ok=True)

@@ -14,6 +14,8 @@ import pytest
 from tests.fix.conftest import Folder
 from tests.fix.running import PARITY, recorded
 from tests.fixtures_support import Fixture, fixtures
+from tests.verify.running import HERE as VERIFIED
+from tests.verify.running import verify
 
 pytestmark = pytest.mark.opacus
 
@@ -49,3 +51,17 @@ def test_the_sum_is_right_on_the_old_release(fixture: Fixture, strategy: str, tm
     assert written["steps"] > 0
     norm_is_left = "DPM102" in {finding.rule for finding, _ in result.unmade}
     assert max(written["oracle_errors"]) <= PARITY or (norm_is_left and set(written["bounds"]) != {1.0})
+
+
+def test_verify_takes_the_patch_for_opacus_itself(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    shutil.copy(VERIFIED / "train_old.py", script)
+    before = verify("1.5.2", "train.py", "--", "both", cwd=tmp_path)
+    assert ("parity-clipped-sum", "DPM101") in before.failing
+    assert Folder(tmp_path).fix(strategy="patch", select=RULES).applied == (
+        "opacus_core_patch.py",
+        "train.py",
+    )
+    after = verify("1.5.2", "train.py", "--", "both", cwd=tmp_path)
+    assert (after.status, after.failing) == (0, set())
+    assert [engine["path"] for engine in after.report["engines"]] == ["train.py"]

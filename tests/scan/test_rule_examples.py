@@ -10,7 +10,7 @@ from dpmigrate.advisories.catalogue import Advisory, advisories
 from dpmigrate.api import scan
 from tests.test_rules import snippets
 
-OF_OTHER_FILES = ("DPM000", "DPM901")
+OF_OTHER_FILES = ("DPM000", "DPM901", "DPM902")
 """A text that does not parse, and a dependency file: their examples are no programs."""
 
 FOUND_BY_SCAN = [a for a in advisories() if a.match and a.id not in OF_OTHER_FILES]

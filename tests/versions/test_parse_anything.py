@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpmigrate.versions.add import plan_add
 from dpmigrate.versions.decoding import line_at
 from dpmigrate.versions.edit import Edit, apply_edits, plan_raise
 from dpmigrate.versions.parsers import parse_file, parser_for
@@ -81,7 +80,6 @@ def test_damaged_files(path: str, data: st.DataObject) -> None:
             assert [p.reason for p in after.problems] == [p.reason for p in before.problems]
             assert len(after.pins) == len(before.pins)
             assert [plan_raise(p) for p in after.pins if p.span and p.span[0] == edit.start] == [None]
-    plan_add(path, text, "dpmigrate[verify]")
 
 
 @given(damaged(NOTEBOOK))

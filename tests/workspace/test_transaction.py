@@ -63,6 +63,53 @@ def test_rollback_puts_everything_back(folder: Path) -> None:
     assert len(contents(folder)) == 3
 
 
+def test_a_new_file_comes_and_goes_with_the_others(folder: Path) -> None:
+    (path,) = files(folder, 1)
+    transaction = Transaction(allowed=lambda p: p == str(path))
+    transaction.stage(path, b"old", b"new")
+    transaction.create(folder / "made.py", b"made")
+    transaction.commit()
+    assert contents(folder) == {"0.py": b"new", "made.py": b"made"}
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((folder / "made.py").stat().st_mode) == 0o666 & ~umask
+    transaction.rollback()
+    assert contents(folder) == {"0.py": b"old"}
+
+
+def test_a_new_file_takes_the_place_of_none(folder: Path) -> None:
+    (path,) = files(folder, 1)
+    transaction = Transaction()
+    with pytest.raises(Refused, match="is there already"):
+        transaction.create(path, b"made")
+    transaction.stage(path, b"old", b"new")
+    transaction.create(folder / "made.py", b"made")
+    (folder / "made.py").write_bytes(b"theirs")
+    with pytest.raises(Refused, match="is there already"):
+        transaction.commit()
+    assert contents(folder) == {"0.py": b"old", "made.py": b"theirs"}
+
+
+def test_a_new_file_is_gone_where_another_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = files(folder, 1)
+    transaction = Transaction()
+    transaction.stage(path, b"old", b"new")
+    transaction.create(folder / "made.py", b"made")
+    replace = os.replace
+
+    def failing(source: str, target: str) -> None:
+        if target == str(path):
+            raise OSError(28, "No space left on device", target)
+        replace(source, target)
+
+    monkeypatch.setattr(module.os, "replace", failing)
+    with pytest.raises(Refused, match="No space left"):
+        transaction.commit()
+    assert contents(folder) == {"0.py": b"old"}
+
+
 def test_rollback_does_not_overwrite_what_somebody_else_wrote(folder: Path) -> None:
     paths = files(folder, 2)
     transaction = Transaction()

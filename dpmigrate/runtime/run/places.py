@@ -2,7 +2,7 @@
 
 A frame is a library's by where its file lies: in the standard library or in site-packages of whatever
 Python, or in the folder from which torch, Opacus or this package was loaded. A project may have a folder
-of any name.
+of any name. The patch that a fix puts into a project is a library's file as well.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import re
 import sys
 import sysconfig
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
+
+from dpmigrate.workspace.core_patch import MODULE, is_core_patch
 
 STARTED_IN = Path.cwd()
 """The folder that paths are shown relative to; the script may change its own."""
@@ -37,9 +40,14 @@ def is_library(path: str) -> bool:
     if path.startswith("<"):
         return True
     full = str(STARTED_IN / path)
-    if _OF_SOME_PYTHON.search(full):
+    if _OF_SOME_PYTHON.search(full) or _is_core_patch(full):
         return True
     return any(_below(full, folder) for folder in (*_STANDARD, *map(folder_of, _PACKAGES)))
+
+
+@cache
+def _is_core_patch(path: str) -> bool:
+    return Path(path).stem == MODULE and is_core_patch(Path(path).read_bytes())
 
 
 def folder_of(package: str) -> str:

@@ -19,6 +19,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import NONE, Const, Entry, Obj, Tensor, Value, const, join_all, of
+from dpmigrate.workspace.core_patch import MODULE
 
 
 def _inside_an_engine(ip: Interpreter) -> bool:
@@ -126,7 +127,7 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
-@function("dpmigrate.runtime.patch_opacus", "dpmigrate.runtime.patch.patch_opacus")
+@function(*(f"{module}.patch_opacus" for module in ("dpmigrate.runtime", "dpmigrate.runtime.patch", MODULE)))
 def _patch_opacus(ip: Interpreter, info: CallInfo) -> Value:
     ip.notes["patched"] = True
     return ip.unknown(info.node, "a report of the patch")
