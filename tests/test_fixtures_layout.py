@@ -33,6 +33,7 @@ TELLING = {
     "DPM113": "make_private",
     "DPM114": ("BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM116": ("max_grad_norm", ".step()"),
+    "DPM118": "disable_hooks(",
     "DPM119": "requires_grad",
     "DPM120": ".step()",
     "DPM122": ".backward(",

@@ -7,7 +7,7 @@ from functools import partial
 
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
-from dpmigrate.analysis.ledger import Origin, PrivateRun
+from dpmigrate.analysis.ledger import HooksSwitched, Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
@@ -33,6 +33,7 @@ EVENTS: dict[str, type[Event]] = {
     "global-seed": SeededBefore,
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,
+    "hooks-switched": HooksSwitched,
     "keyword": UnknownKeyword,
     "loader-read": Iterated,
     "made-instead": MadeInstead,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger.events import Backward, DoubleBackward, ManagerUsed, Seeded
+from dpmigrate.analysis.ledger.events import (
+    Backward,
+    DoubleBackward,
+    Escape,
+    HooksSwitched,
+    ManagerUsed,
+    Seeded,
+)
 from dpmigrate.analysis.ledger.gradients import ColumnOfLosses, GradientChanged, GradientsLost, SteppedEvery
 from dpmigrate.model import Tri
 
@@ -60,3 +67,19 @@ def _column_of_losses(s: Subject) -> Tri:
         return False
     s.notes["criterion"] = f"`{s.event.criterion}`"
     return True
+
+
+@fact
+def _left_off(s: Subject) -> Tri:
+    """Whether the hooks are switched off here and nowhere on again; code that gets the model may do so."""
+    if not isinstance(s.event, HooksSwitched) or s.event.enabled:
+        return False
+    if any(e.enabled for e in s.run.happened(HooksSwitched)):
+        return False
+    return None if any(e.what == "dp-model" for e in s.run.happened(Escape)) else True
+
+
+@fact
+def _two_passes_by_hand(s: Subject) -> Tri:
+    """Whether the second of two passes by hand follows: a loss times its clipping factor goes backward."""
+    return any(e.loss == "two-pass" for e in s.run.happened(Backward))
