@@ -15,6 +15,7 @@ from dpmigrate.fixing.account import unmade
 from dpmigrate.fixing.contents import old_content
 from dpmigrate.fixing.diff import diff_of
 from dpmigrate.fixing.proving import Prover
+from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.result import FixResult, left_for_people
 from dpmigrate.model import NOT_ANALYSED, Finding
 from dpmigrate.project import Project
@@ -26,12 +27,19 @@ class Fixing:
     """One fix of one project."""
 
     def __init__(
-        self, project: Project, found: Found, look: Callable[[Project], Found], options: Options
+        self,
+        project: Project,
+        found: Found,
+        look: Callable[[Project], Found],
+        options: Options,
+        rehearsals: Rehearsals | None = None,
     ) -> None:
+        """``rehearsals`` are those of an earlier fix of the same analysed project, if there was one."""
         self.project = project
         self.found = found
         self.look = look
         self.options = options
+        self.rehearsals = rehearsals
         self.refused: dict[str, list[str]] = {}
         self.reasons: dict[int, str] = {}
         """Why a fix was refused, by ``id`` of the findings that it would have mended."""
@@ -53,7 +61,7 @@ class Fixing:
 
     def _prove(self) -> tuple[list[Job], dict[str, bytes], list[Job], Found | None]:
         """Every job, the new contents of what holds, the jobs that hold, and what is found after them."""
-        prover = Prover(self.project, self.found, self.look, self.options, self.refuse)
+        prover = Prover(self.project, self.found, self.look, self.options, self.refuse, self.rehearsals)
         jobs = plan_jobs(self.project, self.found.matches, self.options, prover.facts)
         ready: list[Job] = []
         for job in jobs:

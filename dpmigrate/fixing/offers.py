@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.findings import findings_of
 from dpmigrate.codemods.options import Options
 from dpmigrate.fixing.making import Fixing
+from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.model import Applicability, Finding, FixOffer, Span
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups
@@ -34,9 +35,10 @@ def with_offers(findings: Sequence[Finding], project: Project, groups: Sequence[
     settings = project.workspace.settings
     made: dict[Place, Applicability] = {}
     reasons: dict[Place, str] = {}
+    candidates, rehearsals = findings_of(project), Rehearsals(project)
     for unsafe in (False, True):
-        candidates = findings_of(project)
-        outcome = Fixing(project, candidates, findings_of, Options(unsafe, settings)).offers()
+        fixing = Fixing(project, candidates, findings_of, Options(unsafe, settings), rehearsals)
+        outcome = fixing.offers()
         for finding, _ in candidates.matches:
             place = finding.rule, finding.span
             if id(finding) not in outcome or place in made:

@@ -16,7 +16,6 @@ from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.planner import plan_jobs
-from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.fixing.contents import new_contents, old_content
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.soundness import Soundness
@@ -45,15 +44,16 @@ class Prover:
         look: Callable[[Project], Found],
         options: Options,
         refuse: Callable[..., None],
+        rehearsals: Rehearsals | None = None,
     ) -> None:
+        """``rehearsals`` are those of an earlier fix of the same analysed project, if there was one."""
         self.project = project
         self.found = found
         self.look = look
         self.options = options
         self.refuse = refuse
-        self.rehearsals = Rehearsals(project)
-        self.facts: dict[int, Facts] = {}
-        """What codemods know of each component, which most tries share."""
+        self.rehearsals = rehearsals or Rehearsals(project)
+        self.facts = self.rehearsals.facts
 
     def prove(self, jobs: Sequence[Job]) -> Proved:
         """The jobs that hold after a second analysis: all that do in their order."""

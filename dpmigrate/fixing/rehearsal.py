@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dpmigrate.analysis.components import Group, imports_in
 from dpmigrate.analysis.modules import Modules
 from dpmigrate.analysis.program import Part, Program, analyse
-from dpmigrate.project import Project
+from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.project import Project, Ready
 from dpmigrate.project.opening import TELLING, analyse_groups, groups, paused_collector, settle, survey
-from dpmigrate.project.texts import Ready, Texts
+from dpmigrate.project.texts import Texts
 
 
 class Rehearsals:
@@ -24,6 +25,8 @@ class Rehearsals:
         self._ready: Ready = {(key, None): m for key, m in project.parsed.items() if m is not None}
         self._parts: dict[tuple[int, frozenset[tuple[str, bytes]]], Part] = {}
         """The analyses of groups, by number and the bytes of their changed files."""
+        self.facts: dict[int, Facts] = {}
+        """What codemods know of each component, which most tries share."""
 
     def of(self, overlay: Mapping[str, bytes]) -> Project:
         """The project with the contents of ``overlay`` (by absolute path), analysed as a fix needs it."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dpmigrate.versions.project import Declarations
     from dpmigrate.workspace.source import Source
 
+Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
+"""Parsed modules by key and bytes (None: as they are on disk)."""
+
 
 class Layout(NamedTuple):
     """The files of a project by name."""
@@ -66,6 +69,8 @@ class Project:
         """Keys of the files whose text or tree the analysis asked for."""
         self.layout: Layout | None = None
         """What is known of the files by their names alone, once somebody asks."""
+        self.ready: Ready = {}
+        """Parsed modules that may be asked for again."""
 
     def afresh(self) -> Project:
         """The same surveyed project with nothing analysed, and without what could not be looked at."""
@@ -73,6 +78,10 @@ class Project:
         other.seen, other.seeds, other.layout = self.seen, self.seeds, self.layout
         other.telling_dependencies = self.telling_dependencies
         return other
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but the parsed modules: another process is quicker to parse them again."""
+        return {**self.__dict__, "ready": {}}
 
     @property
     def not_analysed(self) -> list[NotAnalysed]:

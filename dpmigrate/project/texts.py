@@ -8,16 +8,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import NotAnalysed
-from dpmigrate.project import Layout, Project
+from dpmigrate.project import Layout, Project, Ready
 from dpmigrate.workspace.core_patch import MODULE, is_core_patch
 from dpmigrate.workspace.reading import read_bytes, telling
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo, Modules
     from dpmigrate.workspace.source import Source
-
-Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
-"""Parsed modules by key and bytes (None: as they are on disk)."""
 
 
 def _unparsed(key: str, library_path: str | None) -> None:
@@ -27,12 +24,12 @@ def _unparsed(key: str, library_path: str | None) -> None:
 class Texts:
     """Reads and parses files by their key below the project's root; what cannot be is noted once.
 
-    ``ready`` gives modules that need no parsing.
+    ``ready`` gives modules that need no parsing; without it, those that the project has parsed.
     """
 
     def __init__(self, project: Project, ready: Ready | None = None) -> None:
         self.project = project
-        self.ready: Ready = {} if ready is None else ready
+        self.ready: Ready = project.ready if ready is None else ready
         self.root = project.workspace.root.rstrip("/") + "/"
         if project.layout is None:
             project.layout = self._laid_out()

@@ -128,7 +128,11 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
 
 def _of_group(project: Project, group: Group) -> Share:
     """One group of modules, analysed and judged as if there were no other."""
-    return _share(project.afresh(), (group,))
+    alone = project.afresh()
+    share = _share(alone, (group,))
+    if any(finding.fix is not None for finding in share.findings):
+        project.ready.update(alone.ready)  # for the fixes, which are planned next
+    return share
 
 
 def _with_offers(

@@ -81,7 +81,7 @@ def _follow(parent: int) -> None:
 def _done(part: Any) -> Any:
     assert _task is not None
     project, work = _task
-    return work(project, part)
+    return work(project.afresh(), part)  # what is kept with it would be lost with this process
 
 
 def each(
