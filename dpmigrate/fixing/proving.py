@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from dpmigrate.advisories.catalogue import concerned_with
 from dpmigrate.advisories.findings import Found
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.jobs import Job
@@ -193,6 +194,13 @@ class Prover:
         said = "could not be analysed after the fix"
         return [Problem(n.path, f"{n.path} {said}: {n.reason}") for n in new]
 
+    def _asked_for(self, key: tuple[str, str], after: Found) -> bool:
+        """Whether a finding is what the user's own seed brings, where the code does not settle that seed."""
+        rule, path = key
+        if self.options.at(path).seed is None or rule not in concerned_with("seeding"):
+            return False
+        return all(f.certainty == "possible" for f in after.findings if (f.rule, f.span.path) == key)
+
     def _not_gone(self, jobs: Sequence[Job], after: Found) -> list[Problem]:
         """The findings that a job set out to mend and that are there still, and those that have come."""
         problems = []
@@ -201,7 +209,7 @@ class Prover:
         mended = Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found)
         for key, count in sorted(now.items()):
             left = before[key] - mended[key]
-            if count > before[key]:
+            if count > before[key] and not self._asked_for(key, after):
                 problems.append(Problem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}"))
             elif mended[key] and count > left:
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)

@@ -83,6 +83,6 @@ def test_generators_are_seeded_in_a_run_that_is_otherwise_left_at_fault(tmp_path
     call = CALL.format(given="criterion").replace("criterion=", "noise_generator=generator, criterion=")
     program += f"model, optimizer, criterion, loader = {call}\n{LOOP.format(loss='model(x).loss')}"
     (tmp_path / "train.py").write_text(program, encoding="utf-8")
-    result = fix(["."], unsafe=True, seed="7", cwd=tmp_path, opacus=">=1.5.3")
+    result = fix(["."], unsafe=True, seed="args.n", cwd=tmp_path, opacus=">=1.5.3")
     assert "DPM201" in {finding.rule for finding in result.mended}
     assert "DPM103" in {finding.rule for finding in result.remaining}
