@@ -106,6 +106,7 @@ class Modules:
         keys = [p for p in paths if p.endswith(".py")]
         self._libraries = _library_folders(keys)
         self._checkouts = _checkouts(keys, self._libraries)
+        self._is_opacus = "setup.py" in keys and any(key.startswith("benchmarks/") for key in keys)
         for path in keys:
             parts = PurePosixPath(path).with_suffix("").parts
             if parts[-1] == "__init__":
@@ -150,6 +151,16 @@ class Modules:
             folders = (*self._libraries, *self._checkouts)
             self._in_library[key] = any(parts[: len(folder)] == folder for folder in folders)
         return self._in_library[key]
+
+    def is_followed(self, key: str) -> bool:
+        """Whether a file is followed: it is the project's own, or a test of Opacus in its own checkout.
+
+        What such a test plants is listed and never reported.
+        """
+        if not self.in_library(key):
+            return True
+        parts = PurePosixPath(key).parts
+        return self._is_opacus and parts[:1] in self._libraries and "tests" in parts
 
     def loaded(self) -> list[ModuleInfo]:
         """Every module that was parsed so far, the files that notebooks write included."""

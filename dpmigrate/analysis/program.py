@@ -110,10 +110,10 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Gr
             # What is too large is not parsed, and its imports lead nowhere; those of a notebook are few.
             read = b"import" in text and (key.endswith(".ipynb") or not is_too_large(text))
             found = imports_in(modules, key, text) if read else ()
-            known[key] = frozenset(k for k in found if not modules.in_library(k))
+            known[key] = frozenset(k for k in found if modules.is_followed(k))
         return known[key]
 
-    entries = [k for k in telling if not modules.in_library(k)]
+    entries = [k for k in telling if modules.is_followed(k)]
     callers: dict[str, None] = {}
     frontier = set(entries)
     for _ in range(3):

@@ -85,4 +85,4 @@ class Rehearsals:
 
 def _imported(modules: Modules, key: str, text: bytes) -> frozenset[str]:
     """The files of the project that a text imports, Opacus's own left out, which are not analysed."""
-    return frozenset(k for k in imports_in(modules, key, text) if not modules.in_library(k))
+    return frozenset(k for k in imports_in(modules, key, text) if modules.is_followed(k))

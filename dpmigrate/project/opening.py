@@ -126,7 +126,7 @@ def _leads_to_runs(texts: Texts, program: Program, key: str) -> bool:
         text = texts.text(key)
         if key in known or any(maker in text for maker in MAKERS):
             return True
-        found = {k for k in imports_in(program.modules, key, text) if not program.modules.in_library(k)}
+        found = {k for k in imports_in(program.modules, key, text) if program.modules.is_followed(k)}
         pending += found - seen
         seen |= found
     return False
