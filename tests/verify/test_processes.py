@@ -62,7 +62,8 @@ def test_every_process_ends_with_the_command(tmp_path: Path, number: signal.Sign
         command.send_signal(number)
         _, said = command.communicate(timeout=60)
         assert wait_until(lambda: not any(alive(pid) for pid in started), 60), started
-        assert wait_until(lambda: not list(scratch.glob("dpmigrate-*")), 10)
+        if number != signal.SIGKILL:  # then the files to put back are all that tells what the script changed
+            assert wait_until(lambda: not list(scratch.glob("dpmigrate-*")), 10)
         assert "Traceback" not in said
         assert command.returncode == (130 if number == signal.SIGINT else -number)
     finally:
