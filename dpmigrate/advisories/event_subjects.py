@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger.gradients import (
     GradientsLost,
     NoisePatchedOut,
     SteppedEvery,
+    StepPutOff,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
@@ -43,6 +44,7 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
     "weights-resumed": WeightsResumed,
