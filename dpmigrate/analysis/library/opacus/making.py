@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
+from dpmigrate.analysis.library.torch.distributed import tell_of_processes
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import Absent, Atom, Class, Const, Entry, Length, Obj, Unknown, Value
@@ -72,6 +73,7 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
+    tell_of_processes(ip, run, info)
     for origin, *_, seed, _, _ in ip.seeds:
         there = replace(ip.at(info.node), origin=origin)
         constants = [a for a in seed.atoms if isinstance(a, Const)]
