@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import SubsetRandomSampler
 
@@ -103,7 +103,7 @@ class Figures:
         """Noise is about to be added to ``total``, the flat sum over ``seen`` examples."""
         self._noisy = True
         self.steps_of[self._dataset] = self.steps_of.get(self._dataset, 0) + 1
-        self.examples += seen
+        self.examples += seen * (distributed.get_world_size() if distributed.is_initialized() else 1)
         self.noise_only_steps += bool(seen) and not bool(total.norm())
 
     def begins_step(self, optimizer: Any) -> None:

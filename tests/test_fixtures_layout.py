@@ -57,6 +57,7 @@ TELLING = {
     "DPM310": "load_state_dict",
     "DPM314": ("signal_skip_step(", ".step("),
     "DPM315": (".step()", "get_epsilon"),
+    "DPM316": "make_private",
     "DPM401": "double_backward(",
     "DPM402": ".backward(",
     "DPM403": ("make_private", " = "),

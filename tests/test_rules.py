@@ -72,6 +72,7 @@ CONTRACT = {
     "DPM310": "accountant-not-resumed",
     "DPM314": "sampling-rate-mismatch",
     "DPM315": "accounting-not-attached",
+    "DPM316": "examples-counted-twice",
     "DPM401": "double-backward",
     "DPM402": "two-pass-loop",
     "DPM403": "ghost-returns-four",

@@ -16,6 +16,7 @@ from dpmigrate.analysis.ledger.gradients import Change
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.training import TrainingRun
@@ -74,6 +75,8 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
         ip.store.set(made, "module", Value(tuple(wrapped)))
         ip.notes.setdefault(("wraps", made), set()).update(x.atom for x in wrapped)
+    if info.name == "torch.nn.parallel.DistributedDataParallel":
+        train_together(ip, of(made))
     return of(made)
 
 
