@@ -14,7 +14,7 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
@@ -169,8 +169,10 @@ class Interpreter:
         """What the analysis itself failed with in a module (by key): the first error of each."""
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
         self._calls: list[Hashable] = []
+        self._context: int | None = None
+        """The number of the current chain of calls, once somebody asked for it."""
         self._chain: list[Step] = []
-        """The same, as the ledger has it."""
+        """The same chain, as the ledger has it."""
 
     # -- where we are ---------------------------------------------------------------------
 
@@ -187,8 +189,9 @@ class Interpreter:
     @property
     def context(self) -> int:
         """A number for the current chain of calls and unrolled iterations."""
-        key = tuple(self._calls)
-        return self._contexts.setdefault(key, len(self._contexts))
+        if self._context is None:
+            self._context = self._contexts.setdefault(tuple(self._calls), len(self._contexts))
+        return self._context
 
     @property
     def chain(self) -> tuple[Step, ...]:
@@ -198,6 +201,7 @@ class Interpreter:
     @contextmanager
     def inside(self, node: cst.CSTNode, number: int | None = None) -> Iterator[None]:
         """Execute in a longer calling context: behind a call, or in one turn of a loop."""
+        around, self._context = self._context, None
         self._calls.append((id(node), number))
         self._chain.append(Step(self.origin(node), number))
         try:
@@ -205,6 +209,7 @@ class Interpreter:
         finally:
             self._calls.pop()
             self._chain.pop()
+            self._context = around
 
     def origin(self, node: cst.CSTNode, text: str = "") -> Origin:
         """A place in the current module."""
@@ -239,10 +244,12 @@ class Interpreter:
 
     def feasible(self, value: Value) -> Value:
         """The part of a value that agrees with the path condition."""
-        if not self.path or not any(e.guard for e in value.entries):
-            return value
-        kept = tuple(e for e in value.entries if not contradict(e.guard, self.path))
-        return value if len(kept) == len(value.entries) else Value(kept)
+        path = self.path
+        if path:
+            for e in value.entries:
+                if e.guard and contradict(e.guard, path):
+                    return Value(tuple(e for e in value.entries if not contradict(e.guard, path)))
+        return value
 
     def read(self, owner: Hashable, name: Hashable) -> Value | None:
         """A slot of the store, seen under the path condition."""
@@ -276,7 +283,7 @@ class Interpreter:
             return True
         if contradict(self.path, guard):
             return False
-        self.path = shorten(self.path | guard)
+        self.path = together(self.path, guard)
         return True
 
     def alternatives(self, branches: list[tuple[Guard, Callable[[], bool]]]) -> bool:
@@ -333,16 +340,14 @@ class Interpreter:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Execute outside the current function, path and layers (imports, roots)."""
-        names = ("path", "frames", "loops", "attempts", "conditional", "_calls", "_chain")
+        names = ("path", "frames", "loops", "attempts", "conditional", "_calls", "_chain", "_context")
         saved = {name: getattr(self, name) for name in names}
-        layers = self.store.layers
-        self.store.layers = layers[:1]
         self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
-        self.conditional, self._calls, self._chain = 0, [], []
+        self.conditional, self._calls, self._chain, self._context = 0, [], [], None
         try:
-            yield
+            with self.store.standing_on(1):
+                yield
         finally:
-            self.store.layers = layers
             for name, value in saved.items():
                 setattr(self, name, value)
 
