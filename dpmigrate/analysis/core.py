@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import libcst as cst
@@ -108,10 +109,8 @@ def statement(*kinds: type[cst.CSTNode]) -> Callable[[StatementHandler], Stateme
 class Interpreter:
     """The state of one analysis of one project."""
 
-    def __init__(self, modules: Modules, recording: bool = False) -> None:
+    def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        self.recording = recording
-        """Whether to remember what each expression and call was, which a fix asks and a scan does not."""
         self.store = Store()
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
@@ -152,8 +151,8 @@ class Interpreter:
         self.seeds: list[Any] = []
         self.plain_passes: dict[tuple[ModuleInfo, cst.CSTNode, int], None] = {}
         """Backward passes, by context, over losses of a known kind that no private run has to do with."""
-        self.observed: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
-        """What each expression was seen to be and under which assumptions, constants left out."""
+        self._evaluated: list[tuple[cst.CSTNode, Value, Guard]] = []
+        """What each expression was seen to be, constants left out, and the path condition there."""
         self.callees: dict[cst.CSTNode, dict[Function, None]] = {}
         """The project's functions that each call was seen to enter."""
         self.notes: dict[Hashable, Any] = {}
@@ -223,11 +222,23 @@ class Interpreter:
         if handler is None:
             return self.unknown(node, "expression")
         value = handler(self, node)
-        if self.recording:
-            for e in value.entries:
-                if not isinstance(e.atom, Const):
-                    self.observed.setdefault(node, {})[e.atom, e.guard | self.path] = None
+        entries = value.entries
+        if entries and (len(entries) > 1 or type(entries[0].atom) is not Const):
+            self._evaluated.append((node, value, self.path))
         return value
+
+    @cached_property
+    def observed(self) -> dict[cst.CSTNode, dict[tuple[Atom, Guard], None]]:
+        """What each expression was seen to be and under which assumptions, constants left out.
+
+        A fix asks that of a program which was interpreted to its end; putting it in order costs more than
+        keeping it.
+        """
+        known: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
+        for node, value, path in self._evaluated:
+            cases = known.setdefault(node, {})
+            cases.update(((e.atom, e.guard | path), None) for e in value.entries if type(e.atom) is not Const)
+        return known
 
     def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:
         """A fresh unknown, the same one whenever this node is evaluated in this context."""

@@ -54,7 +54,7 @@ def clash(a: Literal, b: Literal) -> bool:
     return False
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def contradict(a: Guard, b: Guard) -> bool:
     """Whether no execution satisfies both guards, as far as can be told."""
     if _symbols(a).isdisjoint(_symbols(b)):
@@ -62,13 +62,13 @@ def contradict(a: Guard, b: Guard) -> bool:
     return any(clash(x, y) for x in a for y in b)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def _symbols(guard: Guard) -> frozenset[Symbol]:
     """What the assumptions are about; those about different things never exclude one another."""
     return frozenset([literal.symbol for literal in guard])
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def together(a: Guard, b: Guard) -> Guard:
     """The assumptions of two guards together, the oldest dropped beyond the bound."""
     return shorten(a | b)
