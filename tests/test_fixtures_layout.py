@@ -55,6 +55,7 @@ TELLING = {
     "DPM309": "make_private",
     "DPM311": "except",
     "DPM310": "load_state_dict",
+    "DPM312": ("DistributedDataParallel(", "DDP("),
     "DPM315": (".step()", "get_epsilon"),
     "DPM401": "double_backward(",
     "DPM402": ".backward(",
