@@ -21,6 +21,7 @@ KINDS = {
         "epsilon_over_target",
         "epsilon_over_printed",
         "noise_told_over_asked",
+        "drawn_over_accounted",
     ),
     "step": (
         "steps_without_noise",
@@ -39,6 +40,7 @@ LIMITS = {
     "epsilon_over_target": 1.0,
     "epsilon_over_printed": 1.001,
     "noise_told_over_asked": 1.0,
+    "drawn_over_accounted": 1.2,
 }
 """The largest value of a figure in right code, where that is not 0."""
 
@@ -50,6 +52,7 @@ class Figures:
         self.batches_not_drawn = 0
         self.steps_without_noise = 0
         self.noise_only_steps = 0
+        self.examples = 0
         self.steps_of: dict[int, int] = {}
         self.delta_times_records = 0.0
         self.ignored_gradient = 0.0
@@ -109,6 +112,7 @@ class Figures:
         """Noise is about to be added to ``total``, the flat sum over ``seen`` examples."""
         self._noisy = True
         self.steps_of[self._dataset] = self.steps_of.get(self._dataset, 0) + 1
+        self.examples += seen * (distributed.get_world_size() if distributed.is_initialized() else 1)
         self.noise_only_steps += bool(seen) and not bool(total.norm())
 
     def begins_step(self, optimizer: Any) -> None:
@@ -157,6 +161,7 @@ class Figures:
             "epsilon_over_target": self._over_target(),
             "epsilon_over_printed": self.largest_epsilon / max(printed) if any(printed) else 0.0,
             "noise_told_over_asked": self._noise_told(),
+            "drawn_over_accounted": self._drawn(),
             "steps_without_noise": self.steps_without_noise,
             "noise_only_steps": self.noise_only_steps,
             "repeated_noise": len(self.noise) - len(set(self.noise)),
@@ -185,6 +190,12 @@ class Figures:
             ),
             default=0.0,
         )
+
+    def _drawn(self) -> float:
+        """The examples in all noisy sums, over those that the accountants expect at their sampling rates."""
+        history = [entry for engine in self.engines for entry in engine.accountant.history]
+        expected = self.records * sum(rate * steps for _, rate, steps in history)
+        return self.examples / expected if expected else 0.0
 
     def _over_target(self) -> float:
         """The epsilon spent, over the one that was asked for first; 0 where none was."""

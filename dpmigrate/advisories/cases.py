@@ -25,6 +25,7 @@ from typing import Any, get_args
 
 from dpmigrate.advisories import (
     adaptive_facts,
+    dealing_facts,
     event_subjects,
     gradient_facts,
     loud_facts,
@@ -47,6 +48,7 @@ WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 
 REGISTERED = (
     adaptive_facts,
+    dealing_facts,
     event_subjects,
     gradient_facts,
     loud_facts,

@@ -17,10 +17,11 @@ from dpmigrate.analysis.ledger.gradients import (
     GradientsLost,
     NoisePatchedOut,
     SteppedEvery,
+    StepPutOff,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
-from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, UnknownKeyword
+from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, TrainedTogether, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
@@ -44,8 +45,10 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
+    "trained-together": TrainedTogether,
     "weights-resumed": WeightsResumed,
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,

@@ -14,7 +14,7 @@ from dpmigrate.analysis.ledger import (
     Stepped,
 )
 from dpmigrate.analysis.ledger.gradients import ColumnOfLosses
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.runs import part, run_of
@@ -137,6 +137,7 @@ def _signal(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if Const(False) == given.only:
         return NONE
     ip.happen(run_of(e), ManagerUsed(ip.at(info.node, e.guard), "signal_skip_step", UNKNOWN_AMOUNT))
+    pending.put_off(ip, run_of(e), info.node, e.guard)
     return NONE
 
 

@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger.models import DataParallel
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -74,6 +75,12 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     short = info.name.rpartition(".")[2]
     if short in ("DataParallel", "DistributedDataParallel"):
         _wrap(ip, info, made, distributed=short != "DataParallel")
+    wrapped = [e for v in info.positional[:1] for e in v.entries if _is_model(e.atom)]
+    if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
+        ip.store.set(made, "module", Value(tuple(wrapped)))
+        ip.notes.setdefault(("wraps", made), set()).update(x.atom for x in wrapped)
+    if info.name == "torch.nn.parallel.DistributedDataParallel":
+        train_together(ip, of(made))
     return of(made)
 
 
