@@ -20,7 +20,7 @@ from dpmigrate.analysis.ledger.gradients import (
     SteppedEvery,
     StepPutOff,
 )
-from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, TrainedTogether, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
@@ -30,6 +30,7 @@ EVENTS: dict[str, type[Event]] = {
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
+    "data-parallel": DataParallel,
     "delta": DeltaGiven,
     "fallback": FellBack,
     "flattened-loss": FlattenedLoss,
