@@ -52,6 +52,7 @@ TELLING = {
     "DPM304": "make_private",
     "DPM305": "make_private",
     "DPM306": ("1 / len(", "1.0 / len(", "delta"),
+    "DPM307": ("epsilon", "accountant.step("),
     "DPM308": "poisson_sampling",
     "DPM309": "make_private",
     "DPM311": "except",

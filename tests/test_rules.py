@@ -67,6 +67,7 @@ CONTRACT = {
     "DPM304": "engine-remade-in-loop",
     "DPM305": "adaptive-accounting",
     "DPM306": "delta-too-large",
+    "DPM307": "epsilon-misreported",
     "DPM308": "poisson-sampling-off",
     "DPM309": "privacy-retried",
     "DPM311": "privacy-silently-off",

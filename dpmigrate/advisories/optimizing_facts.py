@@ -95,6 +95,18 @@ def _accountant_told(s: Subject) -> Tri:
 
 
 @fact
+def _told_of_more_noise(s: Subject) -> Tri:
+    """Whether an accountant of the program's own is told of a larger noise multiplier than the run has."""
+    if not isinstance(s.event, AccountantTold):
+        return False
+    told, added = s.event.noise.number, s.run.argument("noise_multiplier").amount.number
+    if told is None or added is None or told <= added:
+        return False
+    s.notes["told"], s.notes["added"] = f"{told:g}", f"{added:g}"
+    return True
+
+
+@fact
 def _begins_with_them(s: Subject) -> Tri:
     """Whether training begins with these weights: no loss went backward before, and no loop comes back."""
     if s.event is None or s.event.loops[len(s.run.loops) :]:

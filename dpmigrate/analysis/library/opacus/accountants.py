@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger.optimizing import AccountantAsked, AccountantTold, NoiseAdded
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.library.registry import CallInfo, function, method
@@ -38,8 +39,9 @@ def _make_accountant(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("accountant", "step")
 def _told_of_a_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    noise = amount_of(info.argument(None, "noise_multiplier"))
     for run in list(ip.runs.values()):
-        ip.happen(run, AccountantTold(ip.at(info.node), "step"))
+        ip.happen(run, AccountantTold(ip.at(info.node), "step", noise))
     return NONE
 
 
