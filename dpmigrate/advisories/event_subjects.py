@@ -20,12 +20,19 @@ from dpmigrate.analysis.ledger.gradients import (
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
+from dpmigrate.analysis.ledger.optimizing import (
+    AccountantAsked,
+    AccountantMade,
+    NormChanged,
+    SteppedBeside,
+    TrainableSet,
+)
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, TrainedTogether, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
+    "accountant-made": AccountantMade,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,

@@ -6,7 +6,13 @@ from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Backward, Escape, Stepped
 from dpmigrate.analysis.ledger.checkpoints import AccountantCarried, WeightsResumed, WeightsSaved
-from dpmigrate.analysis.ledger.optimizing import AccountantTold, NoiseAdded, NormChanged, TrainableSet
+from dpmigrate.analysis.ledger.optimizing import (
+    AccountantAsked,
+    AccountantTold,
+    NoiseAdded,
+    NormChanged,
+    TrainableSet,
+)
 from dpmigrate.model import Tri
 
 
@@ -92,6 +98,12 @@ def _accountant_told(s: Subject) -> Tri:
     if any(True for _ in s.run.happened(AccountantTold)):
         return True
     return None if any(e.what == "dp-optimizer" for e in s.run.happened(Escape)) else False
+
+
+@fact
+def _accountant_asked(s: Subject) -> Tri:
+    """Whether the program asks an accountant of its own for an epsilon."""
+    return any(True for _ in s.run.happened(AccountantAsked))
 
 
 @fact

@@ -46,5 +46,10 @@ class AccountantTold(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountantMade(Event):
+    """The module that wraps the pair by hand makes an accountant of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountantAsked(Event):
     """An accountant that the program made itself is asked for an epsilon."""
