@@ -51,7 +51,7 @@ TELLING = {
     "DPM304": "make_private",
     "DPM305": "make_private",
     "DPM306": ("1 / len(", "1.0 / len(", "delta"),
-    "DPM308": ("poisson_sampling", "for x, y in "),
+    "DPM308": ("poisson_sampling", "for "),
     "DPM309": "make_private",
     "DPM311": "except",
     "DPM310": "load_state_dict",

@@ -16,6 +16,7 @@ from dpmigrate.analysis.ledger.gradients import (
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
+    SeveralPasses,
     SteppedEvery,
     StepPutOff,
 )
@@ -51,6 +52,7 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "step-after-several": SeveralPasses,
     "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,

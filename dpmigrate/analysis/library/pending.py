@@ -19,6 +19,7 @@ from dpmigrate.analysis.ledger.gradients import (
     Change,
     GradientChanged,
     GradientsLost,
+    SeveralPasses,
     SteppedEvery,
     StepPutOff,
 )
@@ -27,6 +28,7 @@ from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NOTHING, Const, Value, const, join_all, of
 
 _MADE = Const("made")
+_ONE, _SEVERAL = Const("one"), Const("several")
 _LOST = {False: Const("lost"), True: Const("lost, by what was passed in")}
 
 
@@ -37,10 +39,20 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
 def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
     waiting = ip.read(_slot(run), "") or NOTHING
+    if how != "backward":
+        ip.store.set(_slot(run), "passes", const("none"))
     if how == "backward":
         ip.store.set(_slot(run), "", of(_MADE))
     elif how != "unknown" and _MADE in waiting.atoms:
         ip.store.set(_slot(run), "", of(_LOST[raw], ip.origin(node)))
+
+
+def passed(ip: Interpreter, run: TrainingRun) -> None:
+    """Both passes of ghost clipping are made for a loss; where one waits for the step already, it is lost."""
+    before = ip.read(_slot(run), "passes") or NOTHING
+    others = [e._replace(atom=_SEVERAL) for e in before.entries if e.atom in (_ONE, _SEVERAL)]
+    fresh = [e._replace(atom=_ONE) for e in before.entries if e.atom not in (_ONE, _SEVERAL)]
+    ip.store.set(_slot(run), "passes", Value((*others, *fresh)) if before else of(_ONE))
 
 
 def change(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Change) -> None:
@@ -63,7 +75,11 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
         for how in get_args(Change):
             if e.atom == Const(how):
                 ip.happen(run, GradientChanged(there, how))
+    for e in (ip.read(_slot(run), "passes") or NOTHING).entries:
+        if e.atom == _SEVERAL:
+            ip.happen(run, SeveralPasses(replace(here, guard=here.guard | e.guard)))
     ip.store.set(_slot(run), "", const("none"))
+    ip.store.set(_slot(run), "passes", const("none"))
     _step_by_a_counter(ip, run, node, guard)
 
 

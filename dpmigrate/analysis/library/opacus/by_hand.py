@@ -6,6 +6,7 @@ from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.ledger import DoubleBackward, Origin, Wrapped
+from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.gradients import touch
 from dpmigrate.analysis.library.opacus.hooks_pairs import wrapped_for_hooks
 from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
@@ -111,6 +112,7 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
                 if id(run) in told:
                     continue
                 told.add(id(run))
+                pending.passed(ip, run)
                 touch(ip, run, info.node, "backward", e.guard)
                 ip.happen(run, DoubleBackward(ip.at(info.node, e.guard)))
     return NONE
