@@ -70,6 +70,7 @@ CONTRACT = {
     "DPM309": "privacy-retried",
     "DPM311": "privacy-silently-off",
     "DPM310": "accountant-not-resumed",
+    "DPM312": "plain-ddp",
     "DPM314": "sampling-rate-mismatch",
     "DPM315": "accounting-not-attached",
     "DPM316": "examples-counted-twice",

@@ -20,7 +20,7 @@ from dpmigrate.analysis.ledger.gradients import (
     SteppedEvery,
     StepPutOff,
 )
-from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantMade,
@@ -37,6 +37,7 @@ EVENTS: dict[str, type[Event]] = {
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
+    "data-parallel": DataParallel,
     "delta": DeltaGiven,
     "fallback": FellBack,
     "global-seed": SeededBefore,
