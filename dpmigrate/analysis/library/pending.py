@@ -36,11 +36,17 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
     return ("pending gradients", id(run))
 
 
+def _passes(ip: Interpreter) -> tuple[str, object]:
+    """The slot that holds how many passes wait, of what is entered together: methods may be called apart."""
+    entered = ip.chain[0].through.node if ip.chain else None
+    return ("passes", entered if isinstance(entered, cst.FunctionDef) else None)
+
+
 def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
     waiting = ip.read(_slot(run), "") or NOTHING
     if how != "backward":
-        ip.store.set(_slot(run), "passes", const("none"))
+        ip.store.set(_slot(run), _passes(ip), const("none"))
     if how == "backward":
         ip.store.set(_slot(run), "", of(_MADE))
     elif how != "unknown" and _MADE in waiting.atoms:
@@ -49,10 +55,10 @@ def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, r
 
 def passed(ip: Interpreter, run: TrainingRun) -> None:
     """Both passes of ghost clipping are made for a loss; where one waits for the step already, it is lost."""
-    before = ip.read(_slot(run), "passes") or NOTHING
+    before = ip.read(_slot(run), _passes(ip)) or NOTHING
     others = [e._replace(atom=_SEVERAL) for e in before.entries if e.atom in (_ONE, _SEVERAL)]
     fresh = [e._replace(atom=_ONE) for e in before.entries if e.atom not in (_ONE, _SEVERAL)]
-    ip.store.set(_slot(run), "passes", Value((*others, *fresh)) if before else of(_ONE))
+    ip.store.set(_slot(run), _passes(ip), Value((*others, *fresh)) if before else of(_ONE))
 
 
 def change(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Change) -> None:
@@ -75,11 +81,11 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
         for how in get_args(Change):
             if e.atom == Const(how):
                 ip.happen(run, GradientChanged(there, how))
-    for e in (ip.read(_slot(run), "passes") or NOTHING).entries:
+    for e in (ip.read(_slot(run), _passes(ip)) or NOTHING).entries:
         if e.atom == _SEVERAL:
             ip.happen(run, SeveralPasses(replace(here, guard=here.guard | e.guard)))
     ip.store.set(_slot(run), "", const("none"))
-    ip.store.set(_slot(run), "passes", const("none"))
+    ip.store.set(_slot(run), _passes(ip), const("none"))
     _step_by_a_counter(ip, run, node, guard)
 
 
