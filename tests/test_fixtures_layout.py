@@ -29,6 +29,7 @@ TELLING = {
     "DPM107": (".backward(", ".manual_backward("),
     "DPM108": "zero_grad",
     "DPM109": ("clip", ".grad"),
+    "DPM111": "criterion(",
     "DPM112": "self.",
     "DPM113": "make_private",
     "DPM114": ("BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),

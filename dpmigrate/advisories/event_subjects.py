@@ -13,6 +13,7 @@ from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
     ColumnOfLosses,
+    FlattenedLoss,
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
@@ -40,6 +41,7 @@ EVENTS: dict[str, type[Event]] = {
     "data-parallel": DataParallel,
     "delta": DeltaGiven,
     "fallback": FellBack,
+    "flattened-loss": FlattenedLoss,
     "global-seed": SeededBefore,
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,

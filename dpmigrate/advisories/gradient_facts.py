@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger.events import (
 )
 from dpmigrate.analysis.ledger.gradients import (
     ColumnOfLosses,
+    FlattenedLoss,
     GradientChanged,
     GradientsLost,
     SteppedEvery,
@@ -113,6 +114,20 @@ def _column_of_losses(s: Subject) -> Tri:
         return False
     s.notes["criterion"] = f"`{s.event.criterion}`"
     return True
+
+
+@fact
+def _of_tokens(s: Subject) -> Tri:
+    """Whether each token of a sequence has a loss of its own; None where only a name says so.
+
+    None also with sums, where the clipped gradient of a single sequence is right all the same, and with a
+    criterion of the project, which may take the tokens together.
+    """
+    if not isinstance(s.event, FlattenedLoss):
+        return False
+    summed = s.run.argument("loss_reduction").equals("sum") is not False
+    others = [w for w in s.run.argument("criterion").things if w.kind != "criterion"]
+    return True if s.event.sure and not summed and not others else None
 
 
 @fact

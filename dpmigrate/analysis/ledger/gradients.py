@@ -68,5 +68,15 @@ class ColumnOfLosses(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FlattenedLoss(Event):
+    """The wrapped criterion gets the tokens of sequences one by one, and is not told their shape.
+
+    ``sure``: that they are tokens of sequences is in the text; otherwise it is in a name.
+    """
+
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReductionSet(Event):
     """The criterion of the run is told ``reduction="none"`` by the program itself, after the run is made."""
