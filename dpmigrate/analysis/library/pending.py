@@ -12,7 +12,7 @@ from typing import get_args
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.events import Touching
 from dpmigrate.analysis.ledger.gradients import (
@@ -81,9 +81,10 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
         for how in get_args(Change):
             if e.atom == Const(how):
                 ip.happen(run, GradientChanged(there, how))
-    for e in (ip.read(_slot(run), _passes(ip)) or NOTHING).entries:
-        if e.atom == _SEVERAL:
-            ip.happen(run, SeveralPasses(replace(here, guard=here.guard | e.guard)))
+    passes = ip.read(_slot(run), _passes(ip)) or NOTHING
+    if any(e.atom == _SEVERAL and not e.guard for e in passes.entries):  # else a counter may take the step
+        unsure = ALWAYS if passes.only == _SEVERAL else frozenset({DOUBT})
+        ip.happen(run, SeveralPasses(replace(here, guard=here.guard | unsure)))
     ip.store.set(_slot(run), "", const("none"))
     ip.store.set(_slot(run), _passes(ip), const("none"))
     _step_by_a_counter(ip, run, node, guard)
