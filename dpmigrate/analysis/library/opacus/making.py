@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked
 from dpmigrate.analysis.ledger.events import SeededBefore
@@ -19,7 +20,7 @@ from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Absent, Class, Const, Length, Obj, Unknown, Value
+from dpmigrate.analysis.values import Absent, Atom, Class, Const, Length, Obj, Unknown, Value
 
 KEYWORDS = (
     "module",
@@ -118,6 +119,21 @@ def _samplers(ip: Interpreter, run: TrainingRun) -> None:
             there = replace(ip.at(e.atom.node, e.guard), origin=Origin(e.atom.module, e.atom.node))
             name = str(e.atom.data).rpartition(".")[2]
             ip.happen(run, SamplerGiven(there, "subset" if kind == "subset" else "weighted", name))
+
+
+def epsilon_asked(ip: Interpreter, info: CallInfo, engine: Atom, guard: Guard) -> None:
+    """Record on every run of an engine that its epsilon is asked for."""
+    for run in [run for run in ip.runs.values() if run.engine == engine]:
+        ip.happen(run, EpsilonAsked(ip.at(info.node, guard), aimed=False))
+        tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
+
+
+def engines_of_accountant(atom: Atom) -> list[Obj]:
+    """The engines whose ``accountant`` something is."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    if not isinstance(atom, Unknown) or not isinstance(symbol, tuple) or symbol[1:] != (".", "accountant"):
+        return []
+    return [p for p in atom.parts if isinstance(p, Obj) and p.kind in ("engine", "adaptive-engine")]
 
 
 def tell_of_delta(ip: Interpreter, run: TrainingRun, given: Value, node: cst.CSTNode) -> None:
