@@ -9,7 +9,8 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.ledger import MadeBy
-from dpmigrate.analysis.library.opacus.making import engines_of_accountant, epsilon_asked, tell_of_the_call
+from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
+from dpmigrate.analysis.library.opacus.making import epsilon_asked, tell_of_the_call
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.registry import CallInfo, function, method
@@ -65,7 +66,7 @@ def _make_private_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value
 @method(("engine", "adaptive-engine"), "get_epsilon")
 def _get_epsilon(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """What was spent so far, by every run that this engine made."""
-    epsilon_asked(ip, info, e.atom, e.guard)
+    epsilon_asked(ip, info, e.atom, e)
     return ip.unknown(info.node, "an epsilon")
 
 
@@ -73,7 +74,7 @@ def _get_epsilon(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _get_epsilon_of_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``engine.accountant.get_epsilon(...)``."""
     for engine in engines_of_accountant(e.atom):
-        epsilon_asked(ip, info, engine, e.guard)
+        epsilon_asked(ip, info, engine, e)
     return unknown_call(ip, e.atom, info)
 
 

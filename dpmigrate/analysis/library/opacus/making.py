@@ -10,7 +10,6 @@ import libcst as cst
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
-from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked
 from dpmigrate.analysis.ledger.events import SeededBefore
@@ -18,9 +17,10 @@ from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
+from dpmigrate.analysis.library.torch.distributed import tell_of_processes
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Absent, Atom, Class, Const, Length, Obj, Unknown, Value
+from dpmigrate.analysis.values import Absent, Atom, Class, Const, Entry, Length, Obj, Unknown, Value
 
 KEYWORDS = (
     "module",
@@ -73,6 +73,7 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
+    tell_of_processes(ip, run, info)
     for origin, *_, seed, _, _ in ip.seeds:
         there = replace(ip.at(info.node), origin=origin)
         constants = [a for a in seed.atoms if isinstance(a, Const)]
@@ -121,19 +122,11 @@ def _samplers(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, SamplerGiven(there, "subset" if kind == "subset" else "weighted", name))
 
 
-def epsilon_asked(ip: Interpreter, info: CallInfo, engine: Atom, guard: Guard) -> None:
-    """Record on every run of an engine that its epsilon is asked for."""
+def epsilon_asked(ip: Interpreter, info: CallInfo, engine: Atom, e: Entry) -> None:
+    """Record on every run of an engine that its epsilon is asked for, and for which delta."""
     for run in [run for run in ip.runs.values() if run.engine == engine]:
-        ip.happen(run, EpsilonAsked(ip.at(info.node, guard), aimed=False))
+        ip.happen(run, EpsilonAsked(ip.at(info.node, e.guard), aimed=False))
         tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
-
-
-def engines_of_accountant(atom: Atom) -> list[Obj]:
-    """The engines whose ``accountant`` something is."""
-    symbol = atom.symbol if isinstance(atom, Unknown) else None
-    if not isinstance(atom, Unknown) or not isinstance(symbol, tuple) or symbol[1:] != (".", "accountant"):
-        return []
-    return [p for p in atom.parts if isinstance(p, Obj) and p.kind in ("engine", "adaptive-engine")]
 
 
 def tell_of_delta(ip: Interpreter, run: TrainingRun, given: Value, node: cst.CSTNode) -> None:
