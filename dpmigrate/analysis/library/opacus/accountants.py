@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked, AccountantTold, NoiseAdded
+from dpmigrate.analysis.ledger.optimizing import AccountantAsked, AccountantTold, NoiseAdded, NoiseRead
 from dpmigrate.analysis.library.opacus.runs import run_of
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import NONE, Entry, Obj, Unknown, Value, of
+from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
+from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, of
 
 ACCOUNTANTS = (
     *(
@@ -20,6 +22,15 @@ ACCOUNTANTS = (
     ),
     "opacus.accountants.create_accountant",
 )
+
+
+def engines_of_accountant(atom: Atom) -> list[Obj]:
+    """The engines that something is the accountant of."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    if not isinstance(atom, Unknown) or not isinstance(symbol, tuple) or symbol[1:] != (".", "accountant"):
+        return []
+    engines = [part for part in atom.parts if isinstance(part, Obj)]
+    return [engine for engine in engines if engine.kind in ("engine", "adaptive-engine")]
 
 
 @function(*ACCOUNTANTS)
@@ -54,6 +65,13 @@ def _asked(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, "an epsilon")
 
 
+@attribute("dp-optimizer", "noise_multiplier")
+def _noise_multiplier(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    """What ``make_private_with_epsilon`` worked out."""
+    ip.happen(run_of(e), NoiseRead(ip.at(node, e.guard)))
+    return of(Unknown((e.atom, ".", "noise_multiplier"), "the noise multiplier of a run"))
+
+
 @method("dp-optimizer", "attach_step_hook")
 def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
@@ -64,6 +82,13 @@ def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _attach_by_assignment(ip: Interpreter, info: CallInfo) -> Value:
     for e in info.positional[0].entries:
         ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+    return NONE
+
+
+@method("dp-optimizer", "step_hook")
+def _call_the_hook(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """A step that the program makes by hand calls what the engine has attached."""
+    ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "step"))
     return NONE
 
 
