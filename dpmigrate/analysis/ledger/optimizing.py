@@ -34,6 +34,11 @@ class SteppedBeside(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseRead(Event):
+    """The optimizer is asked for its noise multiplier."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseAdded(Event):
     """Noise is added by hand, and not in a step."""
 

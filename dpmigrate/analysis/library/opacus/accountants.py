@@ -10,7 +10,13 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked, AccountantMade, AccountantTold, NoiseAdded
+from dpmigrate.analysis.ledger.optimizing import (
+    AccountantAsked,
+    AccountantMade,
+    AccountantTold,
+    NoiseAdded,
+    NoiseRead,
+)
 from dpmigrate.analysis.library.opacus.making import tell_of_delta
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
@@ -98,6 +104,13 @@ def _asked(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, "an epsilon")
 
 
+@attribute("dp-optimizer", "noise_multiplier")
+def _noise_multiplier(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    """What ``make_private_with_epsilon`` worked out."""
+    ip.happen(run_of(e), NoiseRead(ip.at(node, e.guard)))
+    return of(Unknown((e.atom, ".", "noise_multiplier"), "the noise multiplier of a run"))
+
+
 @method("dp-optimizer", "attach_step_hook")
 def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
@@ -108,6 +121,13 @@ def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _attach_by_assignment(ip: Interpreter, info: CallInfo) -> Value:
     for e in info.positional[0].entries:
         ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+    return NONE
+
+
+@method("dp-optimizer", "step_hook")
+def _call_the_hook(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """A step that the program makes by hand calls what the engine has attached."""
+    ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "step"))
     return NONE
 
 
