@@ -17,12 +17,14 @@ from dpmigrate.analysis.ledger.gradients import (
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
+    SeveralPasses,
     SteppedEvery,
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
+    AccountantMade,
     AccountantTold,
     NormChanged,
     SteppedBeside,
@@ -34,6 +36,7 @@ from dpmigrate.analysis.tree import keyword_node
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
     "accountant-told": AccountantTold,
+    "accountant-made": AccountantMade,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
@@ -55,6 +58,7 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "step-after-several": SeveralPasses,
     "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,

@@ -35,6 +35,11 @@ class SteppedBeside(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseRead(Event):
+    """The optimizer is asked for its noise multiplier."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseAdded(Event):
     """Noise is added by hand, and not in a step."""
 
@@ -46,6 +51,11 @@ class AccountantTold(Event):
     how: Literal["hook", "step", "pre-step"]
     noise: Amount = UNKNOWN_AMOUNT
     """The noise multiplier that an accountant of the program's own is told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountantMade(Event):
+    """The module that wraps the pair by hand makes an accountant of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def _get_epsilon_of_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Val
     """``engine.accountant.get_epsilon(...)``."""
     for engine in engines_of_accountant(e.atom):
         epsilon_asked(ip, info, engine, e)
+        spent(ip, engine, info.node)
     return unknown_call(ip, e.atom, info)
 
 
