@@ -63,5 +63,16 @@ class ColumnOfLosses(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class UsedAsTensor(Event):
+    """What the wrapped criterion made, which is no tensor, is used as one: ``text``, as the program has it.
+
+    ``understood``: Opacus 1.6.0 takes it all the same.
+    """
+
+    text: str
+    understood: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReductionSet(Event):
     """The criterion of the run is told ``reduction="none"`` by the program itself, after the run is made."""

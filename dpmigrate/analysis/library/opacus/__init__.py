@@ -17,6 +17,7 @@ from dpmigrate.analysis.library.opacus import (
     pairs,
     patches,
     results,
+    wrapped_losses,
     zero_x,
 )
 
@@ -33,6 +34,7 @@ LOADED = (
     pairs,
     patches,
     results,
+    wrapped_losses,
     zero_x,
 )
 
