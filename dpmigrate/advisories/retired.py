@@ -28,9 +28,13 @@ Row = Mapping[str, Any]
 def match_retired(project: Project, advisory: Advisory, assumed: Assumed, target: Assumed) -> Iterator[Match]:
     """What a project uses of the calls or names that a rule is about."""
     program = project.program
-    for part in program.parts if program is not None else ():
+    if program is None:
+        return
+    for part in program.parts:
         yield from _calls(project, part, advisory, assumed, target)
-        yield from _names(project, part, advisory, assumed, target)
+        # A copy of Opacus in the project has the names that it has, whatever the releases dropped.
+        if not program.modules.holds_library:
+            yield from _names(project, part, advisory, assumed, target)
 
 
 def _calls(
@@ -104,7 +108,8 @@ def _match(
     declared |= target(origin.module.path) or nothing()
     dropped = between(since) | (FAULTY_GIT if "1.5.3" in between(since) else nothing())
     hit = declared & (dropped | UNKNOWN_GIT)
-    reach = "" if hit else f"; the pins admit {declared} alone, so that this is what a move needs"
+    admitted = f"; the pins admit Opacus {declared.words()} alone"
+    reach = "" if hit else f"{admitted}, so that this is what a move needs"
     certain = sure and (not hit or declared <= dropped)
     message = advisory.match["message"].format(since=_spoken(since), reach=reach, **words)
     return Match(

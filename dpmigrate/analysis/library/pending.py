@@ -12,14 +12,23 @@ from typing import get_args
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
+from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.events import Touching
-from dpmigrate.analysis.ledger.gradients import Change, GradientChanged, GradientsLost, SteppedEvery
+from dpmigrate.analysis.ledger.gradients import (
+    Change,
+    GradientChanged,
+    GradientsLost,
+    SeveralPasses,
+    SteppedEvery,
+    StepPutOff,
+)
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NOTHING, Const, Value, const, join_all, of
 
 _MADE = Const("made")
+_ONE, _SEVERAL = Const("one"), Const("several")
 _LOST = {False: Const("lost"), True: Const("lost, by what was passed in")}
 
 
@@ -27,13 +36,29 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
     return ("pending gradients", id(run))
 
 
+def _passes(ip: Interpreter) -> tuple[str, object]:
+    """The slot that holds how many passes wait, of what is entered together: methods may be called apart."""
+    entered = ip.chain[0].through.node if ip.chain else None
+    return ("passes", entered if isinstance(entered, cst.FunctionDef) else None)
+
+
 def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
     waiting = ip.read(_slot(run), "") or NOTHING
+    if how != "backward":
+        ip.store.set(_slot(run), _passes(ip), const("none"))
     if how == "backward":
         ip.store.set(_slot(run), "", of(_MADE))
     elif how != "unknown" and _MADE in waiting.atoms:
         ip.store.set(_slot(run), "", of(_LOST[raw], ip.origin(node)))
+
+
+def passed(ip: Interpreter, run: TrainingRun) -> None:
+    """Both passes of ghost clipping are made for a loss; where one waits for the step already, it is lost."""
+    before = ip.read(_slot(run), _passes(ip)) or NOTHING
+    others = [e._replace(atom=_SEVERAL) for e in before.entries if e.atom in (_ONE, _SEVERAL)]
+    fresh = [e._replace(atom=_ONE) for e in before.entries if e.atom not in (_ONE, _SEVERAL)]
+    ip.store.set(_slot(run), _passes(ip), Value((*others, *fresh)) if before else of(_ONE))
 
 
 def change(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Change) -> None:
@@ -56,25 +81,76 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
         for how in get_args(Change):
             if e.atom == Const(how):
                 ip.happen(run, GradientChanged(there, how))
+    passes = ip.read(_slot(run), _passes(ip)) or NOTHING
+    if any(e.atom == _SEVERAL and not e.guard for e in passes.entries):  # else a counter may take the step
+        unsure = ALWAYS if passes.only == _SEVERAL else frozenset({DOUBT})
+        ip.happen(run, SeveralPasses(replace(here, guard=here.guard | unsure)))
     ip.store.set(_slot(run), "", const("none"))
-    _by_a_counter(ip, run, node, guard)
+    ip.store.set(_slot(run), _passes(ip), const("none"))
+    _step_by_a_counter(ip, run, node, guard)
 
 
-def _by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
+def put_off(ip: Interpreter, run: TrainingRun, call: cst.CSTNode, guard: Guard) -> None:
+    """Tell of a ``signal_skip_step`` that a counter decides, by its argument or by a test around it."""
+    argument = _argument(call, "do_skip")
+    divisor = _divisor(_as_assigned(ip, argument)) if argument is not None else None
+    if divisor is not None:
+        there, turns = ip.at(call, guard), ip.evaluate(divisor)
+    else:
+        counted = _by_a_counter(ip, call, guard)
+        if counted is None:
+            return
+        there, turns = counted
+    if _several(turns):
+        ip.happen(run, StepPutOff(there, known=_all_known(turns)))
+
+
+def _step_by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
     """Tell of a step under ``if i % k == 0`` in the loop that makes the gradients."""
+    counted = _by_a_counter(ip, node, guard)
+    if counted is not None and _several(counted[1]):
+        ip.happen(run, SteppedEvery(counted[0], known=_all_known(counted[1])))
+
+
+def _by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circumstances, Value] | None:
+    """Where a node is, but for the test of a counter around it in this loop, and what that counts to."""
     for test, depth, around in ip.tests:
-        divisor = _divisor(test) if depth == len(ip.loops) else None
-        if divisor is None:
-            continue
-        turns = ip.evaluate(divisor)
-        if not any(isinstance(a, Const) and a.value in (0, 1) for a in turns.atoms):
-            there = replace(ip.at(node, guard), guard=guard | around)
-            ip.happen(run, SteppedEvery(there, known=_all_known(turns)))
-        return
+        divisor = _divisor(_as_assigned(ip, test)) if depth == len(ip.loops) else None
+        if divisor is not None:
+            return replace(ip.at(node, guard), guard=guard | around), ip.evaluate(divisor)
+    return None
+
+
+def _several(turns: Value) -> bool:
+    """Whether a counter comes round after more than one turn."""
+    return not any(isinstance(a, Const) and a.value in (0, 1) for a in turns.atoms)
 
 
 def _all_known(turns: Value) -> bool:
     return bool(turns) and all(isinstance(a, Const) for a in turns.atoms)
+
+
+def _argument(call: cst.CSTNode, name: str) -> cst.BaseExpression | None:
+    """The one argument of a call, by its name or without."""
+    args = call.args if isinstance(call, cst.Call) else ()
+    return next((a.value for a in args if a.keyword is None or a.keyword.value == name), None)
+
+
+def _as_assigned(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression:
+    """A test; for a name, or ``not`` of one, what the loop around assigns to it."""
+    name = test.expression if isinstance(test, cst.UnaryOperation) else test
+    loop = ip.loops[-1].loop.node if ip.loops else None
+    if not isinstance(name, cst.Name) or not isinstance(loop, (cst.For, cst.While)):
+        return test
+    for line in loop.body.body:
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            if isinstance(part, cst.Assign) and _is_name(part.targets[0].target, name.value):
+                return part.value
+    return test
+
+
+def _is_name(target: cst.CSTNode, name: str) -> bool:
+    return isinstance(target, cst.Name) and target.value == name
 
 
 def _divisor(test: cst.CSTNode) -> cst.BaseExpression | None:
