@@ -44,6 +44,7 @@ CONTRACT = {
     "DPM107": "loss-arithmetic",
     "DPM108": "zero-grad-before-step",
     "DPM109": "gradient-changed-before-step",
+    "DPM111": "flattened-sequence-loss",
     "DPM112": "sequence-bias",
     "DPM113": "adaptive-not-clipped",
     "DPM114": "adaptive-memory-manager",

@@ -13,26 +13,36 @@ from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
     ColumnOfLosses,
+    FlattenedLoss,
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
+    SeveralPasses,
     SteppedEvery,
     StepPutOff,
     UsedAsTensor,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
+from dpmigrate.analysis.ledger.optimizing import (
+    AccountantAsked,
+    AccountantMade,
+    NormChanged,
+    SteppedBeside,
+    TrainableSet,
+)
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, TrainedTogether, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
+    "accountant-made": AccountantMade,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
     "data-parallel": DataParallel,
     "delta": DeltaGiven,
     "fallback": FellBack,
+    "flattened-loss": FlattenedLoss,
     "global-seed": SeededBefore,
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,
@@ -46,6 +56,7 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "step-after-several": SeveralPasses,
     "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
