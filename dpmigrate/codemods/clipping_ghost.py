@@ -65,7 +65,7 @@ def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None
         assert around is not None
         own.change(around, lambda new: remove_argument(new, "clipping"))
     elif isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, cst.Subscript):
-        own.remove(facts.statement(parent))
+        own.remove(facts.removable(parent))
     else:
         own.change(literal, _flat)
 

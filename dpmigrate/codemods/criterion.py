@@ -7,6 +7,7 @@ from itertools import product
 import libcst as cst
 
 from dpmigrate.analysis.values import External, Obj
+from dpmigrate.codemods.assignments import targets_of
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
@@ -191,7 +192,7 @@ class CriterionPlan:
         alone = isinstance(own, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {own}
         if alone and own is not self.scope and len(kept.homes) == 1 and not self.upgrade.apart:
             assert own is not None
-            self.edits.of(facts.module_of(kept.homes[0])).remove(facts.statement(kept.homes[0]))
+            self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
             self.freed = own
             self._affected = [(c, not kept.per_example) for c in kept.calls]
             self._build(code, kept.name, {own})
@@ -221,10 +222,10 @@ class CriterionPlan:
             n
             for info in facts.modules
             for n in facts.inside(info.tree, cst.Name)
-            if n.value == kept.name and n not in funcs and n is not home.targets[0].target
+            if n.value == kept.name and n not in funcs and n not in targets_of(home)
         ]
         if not used:
-            self.edits.of(module).remove(facts.statement(home))
+            self.edits.of(module).remove(facts.removable(home))
 
     # -- a functional loss ----------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.codemods.edits import Change, Withheld
 from dpmigrate.codemods.homes import same_variables
+from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.program_facts import Facts
 
 
@@ -66,13 +67,14 @@ def becomes_call_of(name: str) -> Change:
         order = {"input": 0, "target": 1}
         inputs = [a for a in new.args if a.keyword is None or a.keyword.value in order]
         inputs.sort(key=lambda a: order[a.keyword.value] if a.keyword is not None else 0)
-        last = new.args[-1]
+        kept: list[cst.Arg] = list(new.args)
+        for gone in [a for a in new.args if a not in inputs]:
+            kept = without(kept, next(i for i, a in enumerate(kept) if a.value is gone.value))
+        # The layout stays where it is: only what stands in it changes places.
         kept = [
-            a.with_changes(keyword=None, equal=cst.MaybeSentinel.DEFAULT) if a.keyword is not None else a
-            for a in inputs
+            at.with_changes(value=a.value, keyword=None, equal=cst.MaybeSentinel.DEFAULT)
+            for at, a in zip(kept, inputs, strict=True)
         ]
-        trailing = last.comma if last is not inputs[-1] else inputs[-1].comma
-        kept[-1] = kept[-1].with_changes(comma=trailing, whitespace_after_arg=last.whitespace_after_arg)
         return new.with_changes(func=cst.parse_expression(name), args=kept)
 
     return change

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.values import Atom, Obj
+from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import portable_arguments
-from dpmigrate.codemods.homes import homes_of, target_text
+from dpmigrate.codemods.homes import homes_of
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite, functional_behind
 from dpmigrate.codemods.own_criterion import OwnCriterion
@@ -28,7 +29,7 @@ class Kept:
     """Whether it gives one loss per example now."""
     name: str
     """The variable that it is called by, as text; empty where that is not plain."""
-    homes: list[cst.Assign]
+    homes: list[Home]
     """The assignments of that variable."""
     calls: list[cst.Call]
     class_name: str | None
@@ -58,7 +59,7 @@ class KeptCriteria:
             return self._objects(makers, homes)
         return self._stand_in(makers[0], homes)
 
-    def _objects(self, makers: tuple[Atom, ...], homes: list[cst.Assign]) -> Kept:
+    def _objects(self, makers: tuple[Atom, ...], homes: list[Home]) -> Kept:
         constructors: dict[cst.Call, Obj] = {}
         for maker in makers:
             assert isinstance(maker, Obj)
@@ -85,7 +86,7 @@ class KeptCriteria:
             list(constructors),
         )
 
-    def _stand_in(self, maker: Atom, homes: list[cst.Assign]) -> Kept:
+    def _stand_in(self, maker: Atom, homes: list[Home]) -> Kept:
         """``partial(F.x, ...)`` or a lambda around a functional loss."""
         facts = self.facts
         found = functional_behind(facts, maker)
@@ -123,6 +124,7 @@ class KeptCriteria:
         if kept.constructors:
             return
         value = kept.homes[0].value
+        assert value is not None
         self.edits.of(self.facts.module_of(value)).replace(value, self.built(kept, value))
 
     def built(self, kept: Kept, at: cst.CSTNode) -> str:

@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Guard
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.values import Atom, Class, External, Function, Obj, Partial
+from dpmigrate.codemods.assignments import homes_in, targets_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.program_facts import Facts
 
@@ -49,6 +50,8 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
     elif isinstance(node, cst.Name):
         for value in _definitions(facts, node, guard):
             yield from _trace(facts, value, guard, depth - 1)
+    elif isinstance(node, cst.NamedExpr):
+        yield from _trace(facts, node.value, guard, depth - 1)
     elif isinstance(node, cst.BinaryOperation):
         raise Withheld(
             "terms are added to the losses, or they are scaled, before they go backward: only what the "
@@ -134,17 +137,14 @@ def _definitions(facts: Facts, name: cst.Name, guard: Guard) -> list[cst.BaseExp
     """The expressions that a variable's value comes from, as seen from one use of it."""
     scope = facts.scope(name)
     held = set(facts.atoms(name, guard))
-    values = []
-    for assign in facts.own(scope, cst.Assign):
-        for target in assign.targets:
-            plain = isinstance(target.target, cst.Name) and target.target.value == name.value
-            if plain and held & set(facts.atoms(assign.value, guard)):
-                values.append(assign.value)
-            elif isinstance(target.target, (cst.Tuple, cst.List)):
-                values += _unpacked(facts, assign, target.target, name.value)
-    for named in facts.own(scope, cst.NamedExpr):
-        if isinstance(named.target, cst.Name) and named.target.value == name.value:
-            values.append(named.value)
+    values: list[cst.BaseExpression] = []
+    for home in homes_in(facts, scope, own=True):
+        for target in targets_of(home):
+            plain = isinstance(target, cst.Name) and target.value == name.value
+            if plain and home.value is not None and held & set(facts.atoms(home.value, guard)):
+                values.append(home.value)
+            elif isinstance(home, cst.Assign) and isinstance(target, (cst.Tuple, cst.List)):
+                values += _unpacked(facts, home, target, name.value)
     if not values and isinstance(scope, cst.FunctionDef):
         values = _arguments(facts, scope, name.value)
     if not values:

@@ -77,6 +77,8 @@ class OtherModes:
         for node in self.facts.above(statement):
             if node is scope:
                 return True
+            if isinstance(node, cst.If) and isinstance(node.test, cst.Name) and node.test.value == "True":
+                continue
             if isinstance(node, (cst.If, cst.Match, cst.ExceptHandler, cst.ExceptStarHandler)):
                 return False
         return True

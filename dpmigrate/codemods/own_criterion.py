@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Constant
 from dpmigrate.analysis.values import Class, Obj
+from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -94,7 +95,7 @@ class OwnCriterion:
         elif default != wanted:
             own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
 
-    def binding(self, constructor: cst.Call) -> cst.Assign | None:
+    def binding(self, constructor: cst.Call) -> Home | None:
         """The assignment that keeps the criterion, through ``.to(device)`` and the like."""
         node: cst.CSTNode = constructor
         parent = self.facts.parent(node)
@@ -103,7 +104,7 @@ class OwnCriterion:
             if not isinstance(call, cst.Call):
                 return None
             node, parent = call, self.facts.parent(call)
-        return parent if isinstance(parent, cst.Assign) else None
+        return parent if isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) else None
 
     def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
         """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""

@@ -34,7 +34,7 @@ class ResultPlan:
         if not self.unpacks and not self.items:
             raise upgrade.withheld("what the call returns is not taken apart where it can be seen")
         for event in self.unpacks:
-            if event.star is not None or event.count not in (3, 4):
+            if not self._is_plain(event):
                 raise Withheld(
                     "the result is taken apart in an unusual way", event.origin.module, event.origin.node
                 )
@@ -46,6 +46,13 @@ class ResultPlan:
                     item.origin.module,
                     item.origin.node,
                 )
+
+    def _is_plain(self, event: Unpack) -> bool:
+        """Whether a third target can be put in, or is the criterion already."""
+        if event.star is None:
+            return event.count in (3, 4)
+        given = any(r.argument("criterion") for r in self.upgrade.ghost)
+        return event.star == event.count - 1 == 3 or (event.star == event.count - 1 == 2 and not given)
 
     @property
     def scopes(self) -> list[Scope]:
@@ -137,7 +144,7 @@ class ResultPlan:
         four = _with_third(targets, target, facts)
         if isinstance(assign.value, cst.Name):
             held = assign.value.value
-            own.remove(statement)
+            own.remove(facts.removable(targets))
         else:
             held = fresh_name(facts, scope, "private", "private_objects")
             own.replace(targets, held)
@@ -167,7 +174,10 @@ def _readable(node: cst.BaseExpression) -> bool:
 
 
 def _with_third(targets: cst.Tuple | cst.List, target: str, facts: Facts) -> str:
-    parts = [facts.code(e.value).strip() for e in targets.elements]
+    parts = [
+        ("*" if isinstance(e, cst.StarredElement) else "") + facts.code(e.value).strip()
+        for e in targets.elements
+    ]
     return ", ".join([*parts[:2], target, *parts[2:]])
 
 

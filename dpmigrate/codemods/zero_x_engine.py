@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 import libcst as cst
 
 from dpmigrate.analysis.retired import RetiredCall
+from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.generators import visible
+from dpmigrate.codemods.listed import comments_of
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts, Scope
@@ -23,7 +26,7 @@ _KNOWN = frozenset([*_PLACES, *_TO_MAKE_PRIVATE, *_DROPPED, "target_epsilon", "s
 _OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
 """What the private optimizer tells now."""
 _DEFAULT_DELTA = "1e-6"
-_DEFAULT_ALPHAS = "[1+x/10.0forxinrange(1,100)]+list(range(12,64))"
+_DEFAULT_ALPHAS = "[1 + x / 10.0 for x in range(1, 100)] + list(range(12, 64))"
 _WRAPPING = frozenset(["enumerate", "tqdm", "iter", "trange", "track", "cycle"])
 """What is put around a loader in the head of a loop, the loader being its first argument."""
 MAX_CALLERS = 4
@@ -44,6 +47,8 @@ class AttachedEngine:
         self.notices: list[str] = []
         self.known_by_optimizer = False
         """Whether code reaches the engine through the optimizer."""
+        self.remarks: dict[str, tuple[list[str], str]] = {}
+        """The comments above and behind each argument."""
         self.given = self._arguments()
         if len(made.optimizers) != 1:
             raise self.withheld("the engine has to be attached to one optimizer that can be seen")
@@ -75,7 +80,9 @@ class AttachedEngine:
         for place, arg in enumerate(self.made.args):
             if arg.star or (arg.keyword is None and place >= len(_PLACES)):
                 raise self.withheld("the engine's arguments are not written here: hand them to make_private")
-            given[arg.keyword.value if arg.keyword is not None else _PLACES[place]] = arg.value
+            name = arg.keyword.value if arg.keyword is not None else _PLACES[place]
+            given[name] = arg.value
+            self.remarks[name] = comments_of(self.made, place)
         for name in given.keys() - _KNOWN:
             raise self.withheld(f"{name}= has no place in Opacus 1.x")
         if isinstance(given.get("max_grad_norm"), cst.List):
@@ -85,10 +92,10 @@ class AttachedEngine:
     def _name(self) -> str:
         """The variable of the engine; an engine that is attached at once gets one."""
         parent = self.facts.parent(self.made)
-        if isinstance(parent, cst.Assign) and len(parent.targets) == 1:
-            target = parent.targets[0].target
-            if isinstance(target, (cst.Name, cst.Attribute)):
-                return self.facts.code(target).strip()
+        if isinstance(parent, Home):
+            text = target_text(self.facts, parent)
+            if text:
+                return text
         if isinstance(parent, cst.Attribute) and self.facts.parent(parent) is self.attached:
             return ""
         raise self.withheld("the engine is not kept in a variable")
@@ -150,9 +157,14 @@ class AttachedEngine:
             if value is not None:
                 self._refuse_rebound(value)
         parts = [f"{name}={text}" for name, text in arguments.items()]
+        remarks = [self.remarks.get(name, ([], "")) for name in arguments]
         code = f"{engine}.{method}({', '.join(parts)})"
-        if len(code) + 40 > LINE:
-            code = f"{engine}.{method}(\n" + "".join(f"    {part},\n" for part in parts) + ")"
+        if len(code) + 40 > LINE or any(above or behind for above, behind in remarks):
+            lines = [
+                "".join(f"    {comment}\n" for comment in above) + f"    {part},  {behind}".rstrip() + "\n"
+                for part, (above, behind) in zip(parts, remarks, strict=True)
+            ]
+            code = f"{engine}.{method}(\n{''.join(lines)})"
         return code
 
     def _is_none(self, name: str) -> bool:
@@ -178,9 +190,9 @@ class AttachedEngine:
             for node in self.facts.inside(info.tree, cst.Attribute):
                 if not self.facts.is_a(node.value, "engine-0.x"):
                     continue
-                name, statement = node.attr.value, self.facts.statement(node)
-                if name == "to" and _is_alone(statement):
-                    self.edits.of(info).remove(statement)
+                name, call = node.attr.value, self.facts.parent(node)
+                if name == "to" and call is not None and isinstance(self.facts.parent(call), cst.Expr):
+                    self.edits.of(info).remove(self.facts.removable(node))
                     continue
                 if name in _OF_OPTIMIZER and self._is_optimizer_known(node):
                     self.edits.of(info).replace(node, f"{self.optimizer}.{name}")
@@ -204,7 +216,7 @@ class AttachedEngine:
         text = facts.code(delta).strip() if delta is not None else _DEFAULT_DELTA
         alphas = self.given.get("alphas")
         extra = ""
-        if alphas is not None and "".join(facts.code(alphas).split()) != _DEFAULT_ALPHAS:
+        if alphas is not None and _dumped(facts.code(alphas)) != _dumped(_DEFAULT_ALPHAS):
             if {n.value for n in facts.inside(alphas, cst.Name)} - {"x", "range", "list"}:
                 raise self.withheld("alphas= has to go to each call of get_privacy_spent")
             extra = f", alphas={facts.code(alphas).strip()}"
@@ -318,13 +330,9 @@ class AttachedEngine:
                 )
 
 
-def _is_alone(statement: cst.CSTNode) -> bool:
-    """Whether a line is one expression, whose value nobody takes."""
-    return (
-        isinstance(statement, cst.SimpleStatementLine)
-        and len(statement.body) == 1
-        and isinstance(statement.body[0], cst.Expr)
-    )
+def _dumped(code: str) -> str:
+    """An expression without its layout and comments."""
+    return ast.dump(ast.parse(f"({code}\n)", mode="eval"))
 
 
 def argument_of(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:

@@ -73,7 +73,7 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
             if not all(isinstance(m, cst.Attribute) and m.attr.value == "validate" for m in members):
                 raise Withheld("the inspector is used in another way than validate", origin.module, call)
             checks = [facts.parent(m) for m in members if m is not None]
-            own.remove(facts.statement(call))
+            own.remove(facts.removable(call))
         else:
             raise Withheld("use ModuleValidator.validate(model, strict=True) here", origin.module, call)
         for check in checks:
