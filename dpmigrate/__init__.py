@@ -1,3 +1,3 @@
-"""Find, fix and verify faulty ghost clipping in Opacus training code."""
+"""Find, fix and verify privacy faults in Opacus training code."""
 
 __version__ = "0.1.0"

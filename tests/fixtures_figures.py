@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, distributed
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import SubsetRandomSampler
 
@@ -20,8 +21,16 @@ KINDS = {
         "epsilon_over_target",
         "epsilon_over_printed",
         "noise_told_over_asked",
+        "drawn_over_accounted",
     ),
-    "step": ("steps_without_noise", "noise_only_steps", "repeated_noise", "flags_left", "ignored_gradient"),
+    "step": (
+        "steps_without_noise",
+        "noise_only_steps",
+        "repeated_noise",
+        "flags_left",
+        "ignored_gradient",
+        "steps_apart",
+    ),
 }
 """The figures that show a harm of each kind."""
 
@@ -31,6 +40,7 @@ LIMITS = {
     "epsilon_over_target": 1.0,
     "epsilon_over_printed": 1.001,
     "noise_told_over_asked": 1.0,
+    "drawn_over_accounted": 1.2,
 }
 """The largest value of a figure in right code, where that is not 0."""
 
@@ -42,9 +52,11 @@ class Figures:
         self.batches_not_drawn = 0
         self.steps_without_noise = 0
         self.noise_only_steps = 0
+        self.examples = 0
         self.steps_of: dict[int, int] = {}
         self.delta_times_records = 0.0
         self.ignored_gradient = 0.0
+        self.steps_apart = 0
         self.noise: list[str] = []
         self.engines: list[Any] = []
         self.optimizers: dict[int, Any] = {}
@@ -100,6 +112,7 @@ class Figures:
         """Noise is about to be added to ``total``, the flat sum over ``seen`` examples."""
         self._noisy = True
         self.steps_of[self._dataset] = self.steps_of.get(self._dataset, 0) + 1
+        self.examples += seen * (distributed.get_world_size() if distributed.is_initialized() else 1)
         self.noise_only_steps += bool(seen) and not bool(total.norm())
 
     def begins_step(self, optimizer: Any) -> None:
@@ -112,10 +125,15 @@ class Figures:
         """The ``step`` that began last ends."""
         self._inside.pop()
 
-    def saw_change(self) -> None:
-        """An optimizer of torch is about to change parameters."""
+    def saw_change(self, optimizer: Any) -> None:
+        """An optimizer of torch is about to change parameters; all processes get there together."""
         private = self._inside[-1] if self._inside else None
         self.steps_without_noise += private is None or not self._noisy or not private.noise_multiplier
+        if distributed.is_initialized():
+            own = torch.cat([p.grad.reshape(-1) for group in optimizer.param_groups for p in group["params"]])
+            each = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
+            distributed.all_gather(each, own)
+            self.steps_apart += not all(torch.equal(one, own) for one in each)
 
     def saw_gradients(self, optimizer: Any) -> None:
         """Hooks mode is about to clip: what ``p.grad`` has beyond the per-sample gradients is thrown away."""
@@ -143,11 +161,13 @@ class Figures:
             "epsilon_over_target": self._over_target(),
             "epsilon_over_printed": self.largest_epsilon / max(printed) if any(printed) else 0.0,
             "noise_told_over_asked": self._noise_told(),
+            "drawn_over_accounted": self._drawn(),
             "steps_without_noise": self.steps_without_noise,
             "noise_only_steps": self.noise_only_steps,
             "repeated_noise": len(self.noise) - len(set(self.noise)),
             "flags_left": max(queues, default=0),
             "ignored_gradient": self.ignored_gradient,
+            "steps_apart": self.steps_apart,
         }
 
     def _unaccounted(self) -> int:
@@ -171,6 +191,12 @@ class Figures:
             default=0.0,
         )
 
+    def _drawn(self) -> float:
+        """The examples in all noisy sums, over those that the accountants expect at their sampling rates."""
+        history = [entry for engine in self.engines for entry in engine.accountant.history]
+        expected = self.records * sum(rate * steps for _, rate, steps in history)
+        return self.examples / expected if expected else 0.0
+
     def _over_target(self) -> float:
         """The epsilon spent, over the one that was asked for first; 0 where none was."""
         spent = [e for e in self.engines if e.accountant.history] if self._target else []
@@ -192,4 +218,4 @@ def _drawn_by_poisson(loader: Any) -> bool:
 
 def watch_changes(figures: Figures) -> Any:
     """Tell ``figures`` of every step of an optimizer of torch; the handle ends it."""
-    return register_optimizer_step_pre_hook(lambda *_: figures.saw_change())
+    return register_optimizer_step_pre_hook(lambda optimizer, *_: figures.saw_change(optimizer))

@@ -25,10 +25,12 @@ from typing import Any, get_args
 
 from dpmigrate.advisories import (
     adaptive_facts,
+    dealing_facts,
     event_subjects,
     gradient_facts,
     loud_facts,
     optimizing_facts,
+    parallel_facts,
     rounds_facts,
     sampling_facts,
     seed_facts,
@@ -46,10 +48,12 @@ WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 
 REGISTERED = (
     adaptive_facts,
+    dealing_facts,
     event_subjects,
     gradient_facts,
     loud_facts,
     optimizing_facts,
+    parallel_facts,
     rounds_facts,
     sampling_facts,
     seed_facts,

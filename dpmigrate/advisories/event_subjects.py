@@ -13,14 +13,16 @@ from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
     ColumnOfLosses,
+    FlattenedLoss,
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
     SteppedEvery,
+    StepPutOff,
 )
-from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
-from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, UnknownKeyword
+from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, TrainedTogether, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
@@ -28,8 +30,10 @@ EVENTS: dict[str, type[Event]] = {
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
+    "data-parallel": DataParallel,
     "delta": DeltaGiven,
     "fallback": FellBack,
+    "flattened-loss": FlattenedLoss,
     "global-seed": SeededBefore,
     "gradient-changed": GradientChanged,
     "gradients-lost": GradientsLost,
@@ -43,8 +47,10 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
+    "trained-together": TrainedTogether,
     "weights-resumed": WeightsResumed,
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,

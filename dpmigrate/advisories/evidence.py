@@ -32,6 +32,12 @@ class Proof:
     versions: VersionSet
     place: Place
 
+    @classmethod
+    def of(cls, versions: VersionSet, place: Place) -> Proof:
+        """A proof whose text says what it proves: ``four results (Opacus 1.5.3 and later)``."""
+        releases = (versions & everything()).words()
+        return cls(versions, place._replace(text=f"{place.text} (Opacus {releases})"))
+
 
 @dataclass(frozen=True, slots=True)
 class Versions:
@@ -71,10 +77,10 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
     module = run.module
 
     def at_argument(name: str, versions: VersionSet, text: str) -> Proof:
-        return Proof(versions, module.place(keyword_node(call, name) or call, text))
+        return Proof.of(versions, module.place(keyword_node(call, name) or call, text))
 
     if run.ghost and run.shown_mode != "?":
-        yield Proof(GHOST_CAPABLE, module.place(call, f"{run.mode} mode"))
+        yield Proof.of(GHOST_CAPABLE, module.place(call, f"{run.mode} mode"))
     if not run.manual:
         if run.argument("criterion").surely:
             yield at_argument("criterion", WRAPPED_CRITERION, "criterion=")
@@ -82,7 +88,7 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
             if run.argument(name).surely:
                 yield at_argument(name, NON_WRAPPING, f"{name}=")
         if run.mode in ("ghost_fsdp", "ghost_fsdp_tp"):
-            yield Proof(NON_WRAPPING, module.place(call, run.mode))
+            yield Proof.of(NON_WRAPPING, module.place(call, run.mode))
         if run.ghost and run.argument("clipping").only == Constant("ghost"):
             yield at_argument("clipping", BEFORE_WRAPPED_CRITERION, 'clipping="ghost"')
     elif run.argument("wrap_model").surely:
@@ -93,14 +99,14 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
             continue
         if isinstance(event, Unpack):
             if run.ghost and event.count == 4 and event.star is None:
-                yield Proof(WRAPPED_CRITERION, place(event.origin.node, "four results"))
+                yield Proof.of(WRAPPED_CRITERION, place(event.origin.node, "four results"))
         elif isinstance(event, DoubleBackward):
-            yield Proof(DOUBLE_BACKWARD, place(event.origin.node, "double_backward"))
+            yield Proof.of(DOUBLE_BACKWARD, place(event.origin.node, "double_backward"))
         elif isinstance(event, CoefficientAsked) and event.name != "get_norm_sample":
             versions = BEFORE_WRAPPED_CRITERION if event.name == "get_coeff" else WRAPPED_CRITERION
-            yield Proof(versions, place(event.origin.node, event.name))
+            yield Proof.of(versions, place(event.origin.node, event.name))
         elif isinstance(event, Wrapped):
-            yield Proof(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
+            yield Proof.of(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
 
 
 def same_calls(runs: Iterable[PrivateRun]) -> Callable[[PrivateRun], list[PrivateRun]]:

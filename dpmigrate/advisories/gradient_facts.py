@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.sampling_facts import loops_over
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger.accounting import EpsilonAsked
 from dpmigrate.analysis.ledger.events import (
     Backward,
     DoubleBackward,
     Escape,
     HooksSwitched,
+    Iterated,
     ManagerUsed,
     Seeded,
+    ZeroGrad,
 )
-from dpmigrate.analysis.ledger.gradients import ColumnOfLosses, GradientChanged, GradientsLost, SteppedEvery
+from dpmigrate.analysis.ledger.gradients import (
+    ColumnOfLosses,
+    FlattenedLoss,
+    GradientChanged,
+    GradientsLost,
+    SteppedEvery,
+    StepPutOff,
+)
 from dpmigrate.model import Tri
 
 
@@ -52,6 +63,36 @@ def _makes_gradients_each_turn(s: Subject) -> Tri:
 
 
 @fact
+def _in_turns_of_the_private_loader(s: Subject) -> Tri:
+    """Whether it happens once for each batch of the engine's own loader, and not for pieces of one."""
+    if s.event is None or not s.event.loops:
+        return False
+    loop = s.event.loops[-1].loop.node
+    return any(e.loader == "returned" and loops_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+
+
+@fact
+def _in_number_known(s: Subject) -> Tri:
+    """Whether the program itself says that the step is put off for more than one turn."""
+    return True if isinstance(s.event, StepPutOff) and s.event.known else None
+
+
+@fact
+def _gradients_kept_between_steps(s: Subject) -> Tri:
+    """Whether nothing clears the gradients in the turns that take no step."""
+    if s.event is None:
+        return False
+    clearings = [e for e in s.run.happened(ZeroGrad) if e.loops == s.event.loops]
+    return not any(e.guard <= s.event.guard and not e.at.conditional for e in clearings)
+
+
+@fact
+def _epsilon_aimed_at(s: Subject) -> Tri:
+    """Whether the noise is chosen for an epsilon that training is to end with."""
+    return any(e.aimed for e in s.run.happened(EpsilonAsked))
+
+
+@fact
 def _same_seed_each_time(s: Subject) -> Tri:
     """Whether the noise begins anew with one seed in every turn of a loop that takes steps."""
     if not isinstance(s.event, Seeded) or not s.event.repeats:
@@ -67,6 +108,20 @@ def _column_of_losses(s: Subject) -> Tri:
         return False
     s.notes["criterion"] = f"`{s.event.criterion}`"
     return True
+
+
+@fact
+def _of_tokens(s: Subject) -> Tri:
+    """Whether each token of a sequence has a loss of its own; None where only a name says so.
+
+    None also with sums, where the clipped gradient of a single sequence is right all the same, and with a
+    criterion of the project, which may take the tokens together.
+    """
+    if not isinstance(s.event, FlattenedLoss):
+        return False
+    summed = s.run.argument("loss_reduction").equals("sum") is not False
+    others = [w for w in s.run.argument("criterion").things if w.kind != "criterion"]
+    return True if s.event.sure and not summed and not others else None
 
 
 @fact

@@ -15,7 +15,7 @@ from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
-from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything, nothing
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything, nothing
 from dpmigrate.workspace.errors import own_error
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         subject.run,
         "definite" if sure else "possible",
         spoken(case.message, case, subject),
-        tuple(_because(case, subject)),
+        (*_because(case, subject), *(() if sure else _only_possible(case, subject, by_version, of_the_mode))),
         subject.origin,
         severity=case.severity,
         only_selected=case.selected,
@@ -147,7 +147,8 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
     seen: set[Place] = set()
     places: list[Place] = []
     for origin in run.mode_because:
-        places.append(origin.module.place(origin.node, f"mode {run.shown_mode!r}: {origin.text}"))
+        why = _MODE_COMES_FROM.get(origin.text, f": {origin.text}")
+        places.append(origin.module.place(origin.node, f"mode {run.shown_mode!r}{why}"))
     if case.versions != "any":
         places.extend(subject.versions.sources[:4])
         places.extend(p.place for p in subject.versions.proofs if case.versions != "declared")
@@ -164,6 +165,37 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         yield place
 
 
+def _only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bool) -> Iterator[Place]:
+    """What keeps a finding from being definite, in a sentence at its own place."""
+    run, versions = subject.run, subject.versions
+    others = [f"`{mode}`" for mode in run.modes if mode not in (run.mode, "?")]
+    doubts = []
+    if by_version is None:
+        admitted = versions.declared if case.versions == "declared" else versions.together
+        doubts.append(
+            f"Opacus may be any of {admitted.words()}"
+            if admitted != everything()
+            else "nothing says which Opacus it is"
+        )
+    if of_the_mode and run.certainty() == "possible" and not run.cut_short:
+        doubts.append(f"the mode may also be {' or '.join(others) if others else 'another'}")
+    if subject.guard or (subject.event is not None and subject.event.guard):
+        doubts.append("it is so under a condition that the text does not settle")
+    if run.cut_short:
+        doubts.append("the analysis of this run was cut short")
+    if not doubts:
+        doubts.append("not everything that it depends on can be read from the text")
+    yield subject.module.place(subject.origin.node, f"only possible: {'; '.join(doubts)}")
+
+
+_MODE_COMES_FROM = {
+    "literal": " is written here",
+    "argparse default": " is the default of this option",
+    "one of the choices": " is a choice of this option",
+}
+"""How a reason for the mode is spoken, where it is one of these words of ``Run.mode_because``."""
+
+
 class _Words(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "?"
@@ -177,11 +209,11 @@ def spoken(sentence: str, case: Case, subject: Subject) -> str:
         mode=f"`{run.mode}`",
         call=run.call,
         wrapped=_wrapped(run),
-        affected=_spoken(affected),
-        hit=_spoken(hit),
-        declared=str(versions.declared | (versions.target or nothing()))
+        affected=affected.words(),
+        hit=(hit - UNKNOWN_GIT).words(),
+        declared=f"Opacus {(versions.declared | (versions.target or nothing())).words()}"
         if versions.declared != everything()
-        else "any version (nothing pins it)",
+        else "any version of Opacus (nothing pins it)",
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
     words.update({k: v for k, v in subject.notes.items() if k != "places"})
@@ -198,20 +230,3 @@ def _wrapped(run: PrivateRun) -> str:
     if run.manual:
         return "a `DPLossFastGradientClipping` of the hand-made pair"
     return f"the criterion that {run.call} returned"
-
-
-def _spoken(versions: VersionSet) -> str:
-    """Versions as a sentence has them: "1.5.2", "1.5 to 1.5.2", "a commit in the faulty window"."""
-    releases = [m for m in versions if m[0].isdigit()]
-    git = any(not m[0].isdigit() for m in versions & FAULTY_GIT)
-    words = ""
-    if len(releases) == 1:
-        words = releases[0]
-    elif releases:
-        last = "later" if versions.newest not in releases else releases[-1]
-        words = f"{releases[0]} to {releases[-1]}" if last != "later" else f"{releases[0]} and later"
-    if git:
-        words = (
-            f"{words} and git commits before the fix" if words else "git commits before the fix (53b3c254)"
-        )
-    return words or "no known version"

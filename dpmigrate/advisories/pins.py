@@ -64,7 +64,7 @@ def _affected(advisory: Advisory, run: PrivateRun, versions: Versions, declared:
     if any(run.happened(SequenceLayer)):
         faulty = faulty | FOR_SEQUENCES
     for pin in declared.admitting(faulty):
-        hit = (pin.versions & faulty).spec() or "every version"
+        hit = (pin.versions & faulty).words()
         message = advisory.match["message"].format(pin=pin.text.strip(), hit=hit)
         yield Match(
             advisory,
@@ -84,7 +84,7 @@ def _disagreeing(
     """DPM902: the pins of a run, where they admit no release on which its code can run."""
     if not versions.disagree or versions.evidence & BEFORE_WRAPPED_RELEASES:
         return
-    needs = (versions.evidence & everything()).spec() or "another version"
+    needs = (versions.evidence & everything()).words()
     faulty = BEFORE_WRAPPED_RELEASES | FAULTY_GIT
     if any(run.happened(SequenceLayer)):
         faulty = faulty | FOR_SEQUENCES

@@ -104,7 +104,8 @@ def _match(
     declared |= target(origin.module.path) or nothing()
     dropped = between(since) | (FAULTY_GIT if "1.5.3" in between(since) else nothing())
     hit = declared & (dropped | UNKNOWN_GIT)
-    reach = "" if hit else f"; the pins admit {declared} alone, so that this is what a move needs"
+    admitted = f"; the pins admit Opacus {declared.words()} alone"
+    reach = "" if hit else f"{admitted}, so that this is what a move needs"
     certain = sure and (not hit or declared <= dropped)
     message = advisory.match["message"].format(since=_spoken(since), reach=reach, **words)
     return Match(

@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, PrivateRun, Turn
+from dpmigrate.analysis.ledger import Backward, PrivateRun, Thing, Turn
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri
@@ -16,11 +16,12 @@ _COUNTING = frozenset(["range", "trange", "count"])
 
 @fact
 def _engine_of_each_turn(s: Subject) -> Tri:
-    """Whether a counted loop makes an engine in every turn and trains with it, on weights that go on."""
+    """Whether a loop makes an engine in every turn and trains with it, on weights and records that go on."""
     run = s.run
     if run.engine is None or run.engine.made is None or run.engine.accountant is None:
         return False
-    rounds = [turn for turn in run.engine.made.loops if turn in run.loops and _counts(turn)]
+    around = [turn for turn in run.engine.made.loops if turn in run.loops]
+    rounds = [turn for turn in around if _counts(turn) or _one_model_on_the_same_records(run, turn)]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
     return any(_weights_go_on(run, turn) for turn in inside)
 
@@ -42,6 +43,18 @@ def _counts(turn: Turn) -> bool:
     if isinstance(loop, cst.While):
         return True
     return turn.number is None and isinstance(loop, cst.For) and _calls_a_counter(loop.iter)
+
+
+def _one_model_on_the_same_records(run: PrivateRun, turn: Turn) -> bool:
+    """Whether what a loop goes over is neither a model nor the records: stages of training, say."""
+    if turn.number is not None:  # a turn for each of several objects, which the records may be
+        return False
+    things = [*run.models, *(loader.dataset.only for loader in run.loaders)]
+    made = [thing.made if isinstance(thing, Thing) else None for thing in things]
+    outside = run.loops[: run.loops.index(turn)]
+    return len(run.models) == len(run.loaders) == 1 and all(
+        at is not None and all(loop in outside for loop in at.loops) for at in made
+    )
 
 
 def _calls_a_counter(node: cst.CSTNode) -> bool:

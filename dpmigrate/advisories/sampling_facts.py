@@ -48,10 +48,10 @@ def _feeds_training(s: Subject) -> Tri:
         for e in s.run.happened(Backward)
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
-    return any(_loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
+    return any(loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
 
 
-def _loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
+def loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
     """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
     if isinstance(loop, cst.For) and _contains(loop.iter, iterated):
         return True

@@ -184,6 +184,7 @@ class _Closing:
             batch_size=amount_of(self.ip.store.get(atom, "batch_size") or NOTHING),
             generator=self._slot(atom, "generator"),
             sampler=self._slot(atom, "sampler"),
+            batch_sampler=self._slot(atom, "batch_sampler"),
             shuffle=self._slot(atom, "shuffle"),
             drop_last=self._slot(atom, "drop_last"),
         )

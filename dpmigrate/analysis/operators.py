@@ -16,6 +16,7 @@ from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import Guard, contradict
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import (
+    A_LENGTH,
     MAX_TEXT,
     NOTHING,
     Atom,
@@ -89,7 +90,13 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
             raise TypeError("not computed")
         return _OPERATORS[name](x, y)
 
-    if name == "Divide" and isinstance(a, Const) and a.value == 1 and isinstance(b, Unknown):
+    if (
+        name == "Divide"
+        and isinstance(a, Const)
+        and a.value == 1
+        and isinstance(b, Unknown)
+        and b.reason == A_LENGTH
+    ):
         lengths = frozenset(replace(p, over_one=True) for p in b.parts if isinstance(p, Length))
         if lengths:
             part = ip.unknown(node, "one over a length", lengths)

@@ -217,6 +217,10 @@ class Params(Atom):
     """Whether they are those of some part of the models, which nobody knows as an object of its own."""
 
 
+A_LENGTH = "a length"
+"""Why a number is unknown that is a length, and is not worked out from one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Length(Atom):
     """Among the parts of an unknown number: that it is the length of something."""

@@ -21,7 +21,7 @@ from dpmigrate import __version__
 ISSUES = "the issue tracker of dpmigrate"
 
 COMMANDS = {
-    "scan": "Find faulty ghost clipping without running the code.",
+    "scan": "Find privacy faults without running the code.",
     "fix": "Rewrite it to the corrected API; prints a diff unless --apply is given.",
     "verify": "Prove on real batches that clipping is right (needs dpmigrate[verify]).",
     "inventory": "List every private training run and what it is asked for.",
@@ -85,7 +85,7 @@ Exit status: 0 nothing to report, 1 something to report, 2 wrong usage or an int
 @click.version_option(__version__, prog_name="dpmigrate", message="%(prog)s %(version)s")
 @click.pass_context
 def group(context: click.Context) -> None:
-    """Find, fix and verify faulty ghost clipping in Opacus training code."""
+    """Find, fix and verify privacy faults in Opacus training code."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

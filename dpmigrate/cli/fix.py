@@ -1,4 +1,4 @@
-"""``dpmigrate fix``: rewrite faulty ghost clipping to the corrected API."""
+"""``dpmigrate fix``: rewrite faulty Opacus training code to the corrected API."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def fix(
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Rewrite faulty ghost clipping under PATH (default: this folder) to the corrected API.
+    """Rewrite faulty Opacus training code under PATH (default: this folder).
 
     Prints a unified diff and writes nothing, unless --apply is given. Only files under PATH are written.
     """

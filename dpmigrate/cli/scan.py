@@ -1,4 +1,4 @@
-"""``dpmigrate scan``: find faulty ghost clipping without running the code."""
+"""``dpmigrate scan``: find privacy faults without running the code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Find faulty ghost clipping without running the code.",
+    short_help="Find privacy faults without running the code.",
     epilog="""\b
 Examples:
   dpmigrate scan src notebooks/study.ipynb
@@ -109,7 +109,7 @@ def scan(
     verbose: bool,
     **options: Any,
 ) -> int:
-    """Find faulty ghost clipping in the Opacus training code under PATH (default: this folder).
+    """Find privacy faults in the Opacus training code under PATH (default: this folder).
 
     The code is never imported or run. PATH limits what is reported; the analysis reads the whole project
     around it. "-" reads one Python file from standard input. Options may also stand in [tool.dpmigrate]

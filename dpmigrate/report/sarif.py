@@ -39,7 +39,7 @@ def render(result: ScanResult, style: Style) -> str:
                 "tool": {
                     "driver": {
                         "name": "dpmigrate",
-                        "fullName": f"dpmigrate {__version__}: faulty ghost clipping in Opacus training code",
+                        "fullName": f"dpmigrate {__version__}: privacy faults in Opacus training code",
                         "semanticVersion": __version__,
                         "rules": [_rule(item) for item in rules],
                     }

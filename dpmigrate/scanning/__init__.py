@@ -51,7 +51,7 @@ def scan(
     cache: str | Path | None = None,
     told: Told = _nobody,
 ) -> ScanResult:
-    """Find faulty ghost clipping below some paths, without running any of the code.
+    """Find privacy faults below some paths, without running any of the code.
 
     ``select`` and ``ignore`` hold ids, prefixes or names of rules; ``opacus`` overrides what the
     project's own files say of its Opacus version (PEP 440). ``stdin`` is one Python file to scan instead

@@ -154,6 +154,16 @@ class VersionSet:
                 parts += [ref if ref.startswith("==") else f"git+{ref}" for ref in refs or [nameless]]
         return " || ".join(parts) or EMPTY_SPEC
 
+    def words(self) -> str:
+        """The set as a sentence after "Opacus": "1.5.2", "1.5 to 1.5.2", "1.4.1 or 1.5.4 and later"."""
+        parts = [_range_words(first, last) for first, last in self._ranges()]
+        if self.mask & _BIT[GIT_FAULTY]:
+            parts.append("git commits before the fix (53b3c254)")
+        if self.mask & _BIT[GIT_UNKNOWN]:
+            refs = sorted(ref for member, ref in self.refs if member == GIT_UNKNOWN)
+            parts += [ref.removeprefix("==") for ref in refs] or ["an unknown git commit"]
+        return " or ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]])) or "no known version"
+
     def _ranges(self) -> Iterator[tuple[int, int]]:
         """Runs of neighbouring releases as (first, last) indexes into `MEMBERS`."""
         first: int | None = None
@@ -182,6 +192,15 @@ def _range_spec(first: int, last: int) -> str:
     else:
         upper = f"<{RELEASES[last + 1]}"
     return ",".join(part for part in (lower, upper) if part)
+
+
+def _range_words(first: int, last: int) -> str:
+    newer = _NEWEST + 1
+    if last < newer:
+        return RELEASES[first] if first == last else f"{RELEASES[first]} to {RELEASES[last]}"
+    if first == newer:
+        return f"later than {RELEASES[_NEWEST]}"
+    return f"{RELEASES[first]} and later"
 
 
 def everything() -> VersionSet:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.network, pytest.mark.slow, pytest.mark.xdist_group("pr
 def test_a_clean_commit_passes(repository: Repository) -> None:
     done = repository.commit(FIXED)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "dpmigrate (faulty ghost clipping)" in done.stderr
+    assert "dpmigrate (privacy faults in Opacus training code)" in done.stderr
     assert "Passed" in done.stderr
 
 

@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.footprint import taken_back
+from dpmigrate.runtime.run.footprint import KEPT, MANIFEST, keep, left_behind, put_back, taken_back
 from tests.verify.running import HERE, verify
 
 
-def test_files_are_put_back_and_new_ones_are_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_are_put_back_and_new_ones_are_gone(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "checkpoint.pt").write_text("mine")
     (tmp_path / "gone.txt").write_text("still here")
-    with taken_back(tmp_path):
+    (tmp_path / "train.py").write_text("1")
+    kept = tmp_path_factory.mktemp("call") / KEPT
+    with taken_back(tmp_path, kept):
         (tmp_path / "checkpoint.pt").write_text("the script's")
         (tmp_path / "gone.txt").unlink()
-        (tmp_path / "log.txt").write_text("new")
+        (tmp_path / "train.py").write_text("edited while the script runs")
+        (tmp_path / "runs" / "1").mkdir(parents=True)
+        (tmp_path / "runs" / "1" / "log.txt").write_text("new")
     assert (tmp_path / "checkpoint.pt").read_text() == "mine"
     assert (tmp_path / "gone.txt").read_text() == "still here"
-    assert not (tmp_path / "log.txt").exists()
+    assert (tmp_path / "train.py").read_text() == "edited while the script runs"
+    assert not (tmp_path / "runs").exists()
+    assert not kept.exists()
     assert "checkpoint.pt, which was put back" in capsys.readouterr().err
+
+
+def test_who_waits_puts_back_what_a_killed_process_kept(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mine = tmp_path / "checkpoint.pt"
+    mine.write_text("mine")
+    kept = tmp_path_factory.mktemp("call") / KEPT
+    keep(tmp_path, kept)
+    mine.write_text("the script's")
+    put_back(kept)
+    assert mine.read_text() == "mine"
+    mine.write_text("the user's, later")
+    put_back(kept)
+    assert mine.read_text() == "the user's, later"
+
+
+def test_the_next_call_is_told_of_what_nobody_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, scratch = tmp_path / "project", tmp_path / "scratch"
+    project.mkdir()
+    (scratch / "dpmigrate-1").mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    keep(project, scratch / "dpmigrate-1" / KEPT)
+    assert left_behind(project) == [], "this very process may still put it back"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    manifest = scratch / "dpmigrate-1" / KEPT / MANIFEST
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"process": gone.pid}))
+    assert left_behind(project) == [scratch / "dpmigrate-1" / KEPT]
+    assert left_behind(tmp_path) == [], "another folder's"
 
 
 @pytest.mark.opacus

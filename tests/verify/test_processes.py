@@ -1,4 +1,4 @@
-"""No process of a verification outlives it, however it ends."""
+"""No process of a verification outlives it, nor what its script wrote, however it ends."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
 SCRIPT = """
 import os, pathlib, subprocess, sys, time
+pathlib.Path("checkpoint.pt").write_text("the script's")
 helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
 pathlib.Path("pids").write_text(f"{os.getppid()} {os.getpid()} {helper.pid}")
 time.sleep(300)
@@ -41,10 +42,13 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_every_process_ends_with_the_command(tmp_path: Path, number: signal.Signals) -> None:
+def test_every_process_ends_with_the_command(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, number: signal.Signals
+) -> None:
     (tmp_path / "train.py").write_text(SCRIPT, encoding="utf-8")
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
+    kept = tmp_path / "checkpoint.pt"
+    kept.write_text("mine")
+    scratch = tmp_path_factory.mktemp("scratch")
     command = subprocess.Popen(
         [sys.executable, "-m", "dpmigrate", "verify", "train.py"],
         cwd=tmp_path,
@@ -62,8 +66,9 @@ def test_every_process_ends_with_the_command(tmp_path: Path, number: signal.Sign
         command.send_signal(number)
         _, said = command.communicate(timeout=60)
         assert wait_until(lambda: not any(alive(pid) for pid in started), 60), started
-        if number != signal.SIGKILL:  # then the files to put back are all that tells what the script changed
-            assert wait_until(lambda: not list(scratch.glob("dpmigrate-*")), 10)
+        assert wait_until(lambda: not list(scratch.glob("dpmigrate-*")), 10)
+        assert kept.read_text() == "mine"
+        assert not pids.exists(), "what the script wrote is taken away"
         assert "Traceback" not in said
         assert command.returncode == (130 if number == signal.SIGINT else -number)
     finally:

@@ -39,6 +39,18 @@ class SteppedEvery(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StepPutOff(Event):
+    """The program itself tells the private optimizer to put off its step in some turns of a loop.
+
+    A counter decides in which, so that the batches of several turns are added up.
+
+    ``known``: the program itself says in how many.
+    """
+
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NoisePatchedOut(Event):
     """The private optimizer's ``add_noise`` is replaced by something that adds none."""
 
@@ -48,6 +60,16 @@ class ColumnOfLosses(Event):
     """The wrapped criterion gets a column, [B, 1], and makes a loss of each element: ``criterion``."""
 
     criterion: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenedLoss(Event):
+    """The wrapped criterion gets the tokens of sequences one by one, and is not told their shape.
+
+    ``sure``: that they are tokens of sequences is in the text; otherwise it is in a name.
+    """
+
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)

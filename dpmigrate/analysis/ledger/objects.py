@@ -99,6 +99,7 @@ class Loader(Thing):
     batch_size: Amount = field(default=UNKNOWN_AMOUNT, compare=False)
     generator: Given = field(compare=False)
     sampler: Given = field(compare=False)
+    batch_sampler: Given = field(compare=False)
     shuffle: Given = field(compare=False)
     drop_last: Given = field(compare=False)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dpmigrate.analysis.ledger.events import Event
+from dpmigrate.analysis.ledger.things import Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,13 @@ class SamplerGiven(Event):
 
     sampler: Literal["subset", "weighted"]
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedTogether(Event):
+    """The model that is handed over is wrapped for training by several processes, ``number`` of them."""
+
+    number: Amount
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,15 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.events import Touching
-from dpmigrate.analysis.ledger.gradients import Change, GradientChanged, GradientsLost, SteppedEvery
+from dpmigrate.analysis.ledger.gradients import (
+    Change,
+    GradientChanged,
+    GradientsLost,
+    SteppedEvery,
+    StepPutOff,
+)
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NOTHING, Const, Value, const, join_all, of
@@ -57,24 +64,70 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
             if e.atom == Const(how):
                 ip.happen(run, GradientChanged(there, how))
     ip.store.set(_slot(run), "", const("none"))
-    _by_a_counter(ip, run, node, guard)
+    _step_by_a_counter(ip, run, node, guard)
 
 
-def _by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
+def put_off(ip: Interpreter, run: TrainingRun, call: cst.CSTNode, guard: Guard) -> None:
+    """Tell of a ``signal_skip_step`` that a counter decides, by its argument or by a test around it."""
+    argument = _argument(call, "do_skip")
+    divisor = _divisor(_as_assigned(ip, argument)) if argument is not None else None
+    if divisor is not None:
+        there, turns = ip.at(call, guard), ip.evaluate(divisor)
+    else:
+        counted = _by_a_counter(ip, call, guard)
+        if counted is None:
+            return
+        there, turns = counted
+    if _several(turns):
+        ip.happen(run, StepPutOff(there, known=_all_known(turns)))
+
+
+def _step_by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
     """Tell of a step under ``if i % k == 0`` in the loop that makes the gradients."""
+    counted = _by_a_counter(ip, node, guard)
+    if counted is not None and _several(counted[1]):
+        ip.happen(run, SteppedEvery(counted[0], known=_all_known(counted[1])))
+
+
+def _by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circumstances, Value] | None:
+    """Where a node is, but for the test of a counter around it in this loop, and what that counts to."""
     for test, depth, around in ip.tests:
-        divisor = _divisor(test) if depth == len(ip.loops) else None
-        if divisor is None:
-            continue
-        turns = ip.evaluate(divisor)
-        if not any(isinstance(a, Const) and a.value in (0, 1) for a in turns.atoms):
-            there = replace(ip.at(node, guard), guard=guard | around)
-            ip.happen(run, SteppedEvery(there, known=_all_known(turns)))
-        return
+        divisor = _divisor(_as_assigned(ip, test)) if depth == len(ip.loops) else None
+        if divisor is not None:
+            return replace(ip.at(node, guard), guard=guard | around), ip.evaluate(divisor)
+    return None
+
+
+def _several(turns: Value) -> bool:
+    """Whether a counter comes round after more than one turn."""
+    return not any(isinstance(a, Const) and a.value in (0, 1) for a in turns.atoms)
 
 
 def _all_known(turns: Value) -> bool:
     return bool(turns) and all(isinstance(a, Const) for a in turns.atoms)
+
+
+def _argument(call: cst.CSTNode, name: str) -> cst.BaseExpression | None:
+    """The one argument of a call, by its name or without."""
+    args = call.args if isinstance(call, cst.Call) else ()
+    return next((a.value for a in args if a.keyword is None or a.keyword.value == name), None)
+
+
+def _as_assigned(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression:
+    """A test; for a name, or ``not`` of one, what the loop around assigns to it."""
+    name = test.expression if isinstance(test, cst.UnaryOperation) else test
+    loop = ip.loops[-1].loop.node if ip.loops else None
+    if not isinstance(name, cst.Name) or not isinstance(loop, (cst.For, cst.While)):
+        return test
+    for line in loop.body.body:
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            if isinstance(part, cst.Assign) and _is_name(part.targets[0].target, name.value):
+                return part.value
+    return test
+
+
+def _is_name(target: cst.CSTNode, name: str) -> bool:
+    return isinstance(target, cst.Name) and target.value == name
 
 
 def _divisor(test: cst.CSTNode) -> cst.BaseExpression | None:

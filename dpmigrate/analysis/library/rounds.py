@@ -1,20 +1,23 @@
-"""What goes on from round to round: weights that are loaded, and engines that a round makes."""
+"""What goes on from round to round: weights that are loaded or copied, and engines that a round makes."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
 from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
-from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom
+from dpmigrate.analysis.values import Atom, Function, Obj, Unknown, Value
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
 _ROUND = "made in a round"
+_FACTORY = "makes a framework's clients"
+_COPIED = "a copy of"
+_TAKEN = "where runs take their weights from"
 
 
 @dataclass(slots=True)
@@ -26,17 +29,54 @@ class _Weights:
 
 
 def loaded(ip: Interpreter, model: Atom, info: CallInfo) -> None:
-    """A model loads a state."""
+    """A model loads a state.
+
+    Where runs of the same loop took their weights from this model, they go on from what it gets here.
+    """
     places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
     place = places.setdefault((info.node, ip.context), _Weights(ip.at(info.node)))
     place.seen.update(info.argument(0, "state_dict").atoms)
+    for run, taken in ip.notes.get(_TAKEN, {}).items():
+        if model in taken.sources and (info.node, ip.context) not in taken.places:
+            ip.happen(run, WeightsLoaded(ip.at(info.node), changing=True))
+
+
+def copied(ip: Interpreter, original: Atom, copy: Atom) -> None:
+    """A model begins as a copy of another one."""
+    ip.notes[_COPIED, copy] = original
+
+
+def begun_anew(ip: Interpreter, model: Atom, info: CallInfo) -> None:
+    """A model's weights are drawn again."""
+    places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
+    places.setdefault((info.node, ip.context), _Weights(ip.at(info.node)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The models whose weights a run's models begin with, and where those had got theirs by then."""
+
+    sources: frozenset[Atom]
+    places: frozenset[Hashable]
+
+
+@function(
+    *(f"flwr.{name}" for name in ("client.ClientApp", "clientapp.ClientApp", "simulation.start_simulation"))
+)
+def _gets_a_factory(ip: Interpreter, info: CallInfo) -> Value:
+    """Flower makes every client anew in each round, by the function that it is given."""
+    for atom in (*info.argument(0, "client_fn").atoms, *info.argument(None, "client_fn").atoms):
+        if isinstance(atom, Function):
+            ip.notes[_FACTORY, atom.node] = True
+    return ip.unknown(info.node, "a framework's own")
 
 
 def engine_made(ip: Interpreter, engine: Atom) -> None:
-    """Remember in which method of a framework's round an engine is made."""
+    """Remember in which method of a framework's round, or of its clients' making, an engine is made."""
     place = _round(ip)
     if place is not None:
         ip.notes[_ROUND, engine] = place
+    ip.notes[_FACTORY, engine] = [frame.function.node for frame in ip.frames if frame.function is not None]
 
 
 def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
@@ -46,9 +86,47 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
         for weights in ip.notes.get(("weights", model), {}).values():
             there = replace(weights.at, guard=here.guard)
             ip.happen(run, WeightsLoaded(there, len(weights.seen) > 1))
+    taken: dict[TrainingRun, _Taken] = ip.notes.setdefault(_TAKEN, {})
+    if run not in taken:
+        sources = frozenset(_sources(ip, run.raw_models))
+        places = (ip.notes.get(("weights", source), {}) for source in sources)
+        taken[run] = _Taken(sources, frozenset(key for known in places for key in known))
     place = _round(ip)
-    if place is not None and ip.notes.get((_ROUND, run.engine)) == place:
+    if place is not None and (ip.notes.get((_ROUND, run.engine)) == place or _made_with_its_client(ip, run)):
         ip.happen(run, EngineOfARound(here, "Flower"))
+
+
+def _made_with_its_client(ip: Interpreter, run: TrainingRun) -> bool:
+    """Whether Flower makes the engine with each client, and nothing of the program keeps one of them."""
+    makers = ip.notes.get((_FACTORY, run.engine), [])
+    if not any((_FACTORY, maker) in ip.notes for maker in makers):
+        return False
+    return not any(_within(ip, ("module", key), run.engine, 3) for key in ip.executed)
+
+
+def _within(ip: Interpreter, owner: Hashable, wanted: Atom | None, depth: int) -> bool:
+    """Whether a variable, an entry of a dict or an attribute holds something, however deep."""
+    held = [ip.store.get(owner, slot) for slot in ip.store.keys(owner)]
+    atoms = [atom for value in held if value is not None for atom in value.atoms]
+    return wanted in atoms or (
+        depth > 0
+        and any(
+            _within(ip, atom, wanted, depth - 1)
+            for atom in atoms
+            if isinstance(atom, Obj) and atom.kind in ("dict", "instance")
+        )
+    )
+
+
+def _sources(ip: Interpreter, models: frozenset[Atom]) -> Iterator[Atom]:
+    """The models that others were copied from, or whose state they loaded."""
+    for model in models:
+        original = ip.notes.get((_COPIED, model))
+        if original is not None:
+            yield original
+        for weights in ip.notes.get(("weights", model), {}).values():
+            for state in weights.seen:
+                yield from state.parts if isinstance(state, Unknown) else ()
 
 
 def _round(ip: Interpreter) -> Hashable:

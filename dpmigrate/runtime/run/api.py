@@ -12,12 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dpmigrate.runtime.run.footprint import taken_back
+from dpmigrate.runtime.run import footprint
 from dpmigrate.runtime.run.request import Request
 
 
@@ -49,8 +48,17 @@ def run_request(request: Request) -> VerifyOutcome:
     with tempfile.TemporaryDirectory(prefix="dpmigrate-") as folder:
         asked, answer = Path(folder, "request.json"), Path(folder, "result.json")
         replace(request, session=str(os.getppid())).write(asked)
-        with nullcontext() if request.in_place or "RANK" in os.environ else taken_back(Path.cwd()):
+        for kept in footprint.left_behind(Path.cwd()):
+            print(
+                "dpmigrate verify: an earlier call here was killed before it could put back what its script "
+                f"changed; the files as they were before, and their names, are in {kept}",
+                file=sys.stderr,
+            )
+        try:
             status = _child(asked, answer)
+        finally:
+            # The child has done so, unless it was killed.
+            footprint.put_back(Path(folder, footprint.KEPT))
         if not answer.exists():
             return VerifyOutcome(
                 2, text=f"the verifying process ended without a result (exit status {status})."

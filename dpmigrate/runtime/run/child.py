@@ -2,7 +2,8 @@
 
 Started by path (``python .../child.py REQUEST RESULT PARENT``) so that the user's own folder is nowhere
 on ``sys.path`` before the script is. The result is JSON: ``{"report": ...}`` or ``{"no_verdict": ...}``.
-Ends, and cleans up, when it is interrupted and when the process PARENT is gone.
+Ends, puts back what the script overwrote and cleans up, when it is interrupted and when the process PARENT
+is gone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +26,19 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Verify what the request file asks for; always leaves a result file."""
     _own_package_importable()
+    from dpmigrate.runtime.run.footprint import KEPT, taken_back
     from dpmigrate.runtime.run.lifeline import follow_parent, interrupt
+    from dpmigrate.runtime.run.request import Request
 
     request_path, result_path, parent = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
     signal.signal(signal.SIGINT, _interrupt_once)
     signal.signal(signal.SIGTERM, _interrupt_once)
     follow_parent(parent, interrupt)
     try:
-        result = _result(request_path)
+        request = Request.read(request_path)
+        as_it_is = request.in_place or "RANK" in os.environ
+        with nullcontext() if as_it_is else taken_back(Path.cwd(), request_path.with_name(KEPT)):
+            result = _result(request)
     except KeyboardInterrupt:
         if os.getppid() != parent:
             # Nobody else is left to remove what the parent made for this process.
@@ -50,11 +57,9 @@ def _interrupt_once(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _result(request_path: Path) -> dict[str, object]:
-    from dpmigrate.runtime.run.request import Request
+def _result(request: Request) -> dict[str, object]:
     from dpmigrate.runtime.run.which_opacus import import_opacus
 
-    request = Request.read(request_path)
     for module, package in (("torch", "torch"), ("opacus", "Opacus")):
         try:
             __import__(module) if module == "torch" else import_opacus(request)

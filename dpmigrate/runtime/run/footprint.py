@@ -1,54 +1,132 @@
-"""What a script overwrites or leaves behind while it is verified is put back and taken away."""
+"""What a script overwrites or leaves behind while it is verified is put back and taken away.
+
+The process that runs the script puts it back, and the one that waits for it does so in its place should it
+die: what is kept lies in a folder that both know. Where both were killed, the next call says where it lies.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 LARGEST, MOST = 20_000_000, 20_000
 """Bytes of a file that is put back or taken away (what is larger is data), and files below the folder."""
 
+MANIFEST = "manifest.json"
+"""Of what is kept: written last, so that a folder that has it is whole."""
+
+SOURCES = (".py", ".pyi", ".ipynb", ".toml", ".md")
+"""What people write, perhaps while the script runs: told of, and left as it is."""
+
+KEPT = "kept"
+"""Name of the folder of what is kept, in the ``dpmigrate-*`` folder of a call."""
+
 
 @contextmanager
-def taken_back(folder: Path) -> Iterator[None]:
-    """Run a block, then put the files below ``folder`` back, telling on standard error of each."""
-    before = _files(folder)
-    if len(before) > MOST:
-        print(f"dpmigrate verify: {folder} has too many files to be put back afterwards", file=sys.stderr)
+def taken_back(folder: Path, kept: Path) -> Iterator[None]:
+    """Run a block, then put the files below ``folder`` back, telling on standard error of each.
+
+    ``kept``: where their copies lie meanwhile.
+    """
+    keep(folder, kept)
+    try:
         yield
+    finally:
+        put_back(kept)
+
+
+def keep(folder: Path, kept: Path) -> None:
+    """Copy the files below ``folder`` to ``kept``, which must not exist."""
+    files, folders = _below(folder)
+    if len(files) > MOST:
+        print(f"dpmigrate verify: {folder} has too many files to be put back afterwards", file=sys.stderr)
         return
-    with tempfile.TemporaryDirectory(prefix="dpmigrate-") as kept:
-        for number, (path, (size, _)) in enumerate(before.items()):
-            if size <= LARGEST:
-                shutil.copy2(path, Path(kept, str(number)))
+    kept.mkdir()
+    for number, (path, (size, _)) in enumerate(files.items()):
+        if size <= LARGEST:
+            shutil.copy2(path, kept / str(number))
+    manifest = {
+        "folder": str(folder.absolute()),
+        "process": os.getpid(),
+        "files": [[path, *state] for path, state in files.items()],
+        "folders": sorted(folders),
+    }
+    partial = kept / "partial"
+    partial.write_text(json.dumps(manifest), encoding="utf-8")
+    partial.replace(kept / MANIFEST)
+
+
+def put_back(kept: Path) -> None:
+    """Undo what has changed since :func:`keep`, and remove what it kept; nothing where that is gone.
+
+    May be called again where an earlier call was cut short.
+    """
+    manifest = _manifest(kept)
+    if manifest is None:
+        return
+    before = {path: (number, (size, time)) for number, (path, size, time) in enumerate(manifest["files"])}
+    after, folders = _below(Path(manifest["folder"]))
+    for path, (number, state) in before.items():
+        if after.get(path) == state or state[0] > LARGEST:
+            continue
+        if path.endswith(SOURCES):
+            print(f"dpmigrate verify: {path} was changed meanwhile, and is left as it is", file=sys.stderr)
+        else:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(kept / str(number), path)
+            print(f"dpmigrate verify: the script changed {path}, which was put back", file=sys.stderr)
+    for path in after.keys() - before.keys():
+        if after[path][0] <= LARGEST and not path.endswith(SOURCES):
+            Path(path).unlink(missing_ok=True)
+    for made in sorted(folders - set(manifest["folders"]), reverse=True):
+        with suppress(OSError):  # what is not taken away keeps its folder
+            Path(made).rmdir()
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """What earlier calls in ``folder`` kept and were killed before they could put back."""
+    found = []
+    for kept in Path(tempfile.gettempdir()).glob(f"dpmigrate-*/{KEPT}"):
+        manifest = _manifest(kept)
+        if manifest is None or manifest["folder"] != str(folder.absolute()):
+            continue
         try:
-            yield
-        finally:
-            after = _files(folder)
-            for number, (path, state) in enumerate(before.items()):
-                if after.get(path) != state and state[0] <= LARGEST:
-                    shutil.copy2(Path(kept, str(number)), path)
-                    print(f"dpmigrate verify: the script changed {path}, which was put back", file=sys.stderr)
-            for path in after.keys() - before.keys():
-                if after[path][0] <= LARGEST:
-                    path.unlink(missing_ok=True)
+            os.kill(manifest["process"], 0)
+        except ProcessLookupError:
+            found.append(kept)
+        except OSError:
+            pass
+    return found
 
 
-def _files(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Size and time of every file below a folder, hidden and installed ones left out."""
-    found = {}
-    for place, folders, names in os.walk(folder):
+def _manifest(kept: Path) -> dict[str, Any] | None:
+    try:
+        manifest: dict[str, Any] = json.loads((kept / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest
+
+
+def _below(folder: Path) -> tuple[dict[str, tuple[int, int]], set[str]]:
+    """Size and time of every file below a folder, and the folders; hidden and installed ones left out."""
+    files: dict[str, tuple[int, int]] = {}
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder.absolute()):
         folders[:] = [
             f for f in folders if not f.startswith(".") and f not in ("__pycache__", "site-packages")
         ]
+        seen.update(str(Path(place, f)) for f in folders)
         for path in (Path(place, name) for name in names):
             if path.is_file() and not path.is_symlink():
-                found[path] = (path.stat().st_size, path.stat().st_mtime_ns)
-        if len(found) > MOST:
+                files[str(path)] = (path.stat().st_size, path.stat().st_mtime_ns)
+        if len(files) > MOST:
             break
-    return found
+    return files, seen

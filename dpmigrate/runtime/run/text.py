@@ -89,13 +89,18 @@ def next_steps(report: dict[str, Any]) -> list[str]:
     """What to do about the faults that were named."""
     from dpmigrate.advisories import catalogue
 
-    rules = sorted({c["rule"] for c in report["checks"] if c["passed"] is False and c["rule"]})
-    rules = [rule for rule in rules if rule in {a.id for a in catalogue.advisories()}]
-    if not rules:
+    named = {c["rule"] for c in report["checks"] if c["passed"] is False}
+    broken = [advisory for advisory in catalogue.advisories() if advisory.id in named]
+    if not broken:
         return []
     target = report.get("evidence", {}).get("target", "")
-    steps = [f"dpmigrate explain {rule}" for rule in rules]
-    return ["next: " + "; ".join([*steps, f"dpmigrate fix {target}"] if target.endswith(".py") else steps)]
+    steps = [f"dpmigrate explain {advisory.id}" for advisory in broken]
+    fixable = {advisory.fix.applicability for advisory in broken} - {"none"}
+    if fixable and target.endswith(".py"):
+        steps.append(f"dpmigrate fix {'' if 'safe' in fixable else '--unsafe '}{target}")
+    # What stands in braces is for scan, which knows the words of the case.
+    edits = [a.fix.by_hand or a.fix.summary for a in broken if a.fix.applicability == "none"]
+    return ["next: " + "; ".join(steps), *(f"by hand: {edit}" for edit in edits if "{" not in edit)]
 
 
 def coverage(report: dict[str, Any]) -> str:

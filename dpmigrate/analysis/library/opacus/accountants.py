@@ -10,7 +10,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger.optimizing import AccountantAsked, AccountantTold, NoiseAdded
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import NONE, Entry, Obj, Unknown, Value, of
+from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, of
 
 ACCOUNTANTS = (
     *(
@@ -20,6 +20,15 @@ ACCOUNTANTS = (
     ),
     "opacus.accountants.create_accountant",
 )
+
+
+def engines_of_accountant(atom: Atom) -> list[Obj]:
+    """The engines that something is the accountant of."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    if not isinstance(atom, Unknown) or not isinstance(symbol, tuple) or symbol[1:] != (".", "accountant"):
+        return []
+    engines = [part for part in atom.parts if isinstance(part, Obj)]
+    return [engine for engine in engines if engine.kind in ("engine", "adaptive-engine")]
 
 
 @function(*ACCOUNTANTS)

@@ -9,8 +9,8 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.ledger import MadeBy
-from dpmigrate.analysis.ledger.accounting import EpsilonAsked
-from dpmigrate.analysis.library.opacus.making import tell_of_delta, tell_of_the_call
+from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
+from dpmigrate.analysis.library.opacus.making import epsilon_asked, tell_of_the_call
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.registry import CallInfo, function, method
@@ -66,10 +66,16 @@ def _make_private_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value
 @method(("engine", "adaptive-engine"), "get_epsilon")
 def _get_epsilon(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """What was spent so far, by every run that this engine made."""
-    for run in [run for run in ip.runs.values() if run.engine == e.atom]:
-        ip.happen(run, EpsilonAsked(ip.at(info.node, e.guard), aimed=False))
-        tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
+    epsilon_asked(ip, info, e.atom, e)
     return ip.unknown(info.node, "an epsilon")
+
+
+@method("unknown", "get_epsilon")
+def _get_epsilon_of_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``engine.accountant.get_epsilon(...)``."""
+    for engine in engines_of_accountant(e.atom):
+        epsilon_asked(ip, info, engine, e)
+    return unknown_call(ip, e.atom, info)
 
 
 @method(("engine", "adaptive-engine"), "load_checkpoint")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.values import (
     Value,
     of,
@@ -27,7 +28,9 @@ def _dp_loader(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("opacus.DifferentiallyPrivateDistributedDataParallel")
 def _dp_ddp(ip: Interpreter, info: CallInfo) -> Value:
-    return info.argument(0, "model")
+    wrapped = info.argument(0, "model")
+    train_together(ip, wrapped)
+    return wrapped
 
 
 @function("opacus.DPLSTM", "opacus.DPGRU", "opacus.DPRNN", "opacus.DPMultiheadAttention")

@@ -17,9 +17,10 @@ from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
+from dpmigrate.analysis.library.torch.distributed import tell_of_processes
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Absent, Class, Const, Length, Obj, Unknown, Value
+from dpmigrate.analysis.values import Absent, Atom, Class, Const, Entry, Length, Obj, Unknown, Value
 
 KEYWORDS = (
     "module",
@@ -72,6 +73,7 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
+    tell_of_processes(ip, run, info)
     for origin, *_, seed, _, _ in ip.seeds:
         there = replace(ip.at(info.node), origin=origin)
         constants = [a for a in seed.atoms if isinstance(a, Const)]
@@ -118,6 +120,13 @@ def _samplers(ip: Interpreter, run: TrainingRun) -> None:
             there = replace(ip.at(e.atom.node, e.guard), origin=Origin(e.atom.module, e.atom.node))
             name = str(e.atom.data).rpartition(".")[2]
             ip.happen(run, SamplerGiven(there, "subset" if kind == "subset" else "weighted", name))
+
+
+def epsilon_asked(ip: Interpreter, info: CallInfo, engine: Atom, e: Entry) -> None:
+    """Record on every run of an engine that its epsilon is asked for, and for which delta."""
+    for run in [run for run in ip.runs.values() if run.engine == engine]:
+        ip.happen(run, EpsilonAsked(ip.at(info.node, e.guard), aimed=False))
+        tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
 
 
 def tell_of_delta(ip: Interpreter, run: TrainingRun, given: Value, node: cst.CSTNode) -> None:

@@ -14,9 +14,10 @@ from dpmigrate.analysis.ledger import (
     Stepped,
 )
 from dpmigrate.analysis.ledger.gradients import ColumnOfLosses
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.escapes import kept
+from dpmigrate.analysis.library.opacus.flattened import tell_of_flattened
 from dpmigrate.analysis.library.opacus.runs import part, run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, one_column
@@ -137,6 +138,7 @@ def _signal(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if Const(False) == given.only:
         return NONE
     ip.happen(run_of(e), ManagerUsed(ip.at(info.node, e.guard), "signal_skip_step", UNKNOWN_AMOUNT))
+    pending.put_off(ip, run_of(e), info.node, e.guard)
     return NONE
 
 
@@ -167,6 +169,7 @@ def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.sources for t in inputs))
     _tell_of_columns(ip, info, e)
+    tell_of_flattened(ip, run_of(e), info, e)
     return of(Tensor(sources, e.atom))
 
 

@@ -8,6 +8,8 @@ and ``virtual_step``. Source: Opacus 0.9.1, 0.13.0, 0.15.0, 1.0 to 1.6.0.
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
+from dpmigrate.analysis.library.opacus.making import epsilon_asked
 from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
@@ -130,12 +132,10 @@ def _privacy_spent_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Valu
     """An accountant of an engine that is known, or the engine that an unknown optimizer is attached to."""
     symbol = e.atom.symbol if isinstance(e.atom, Unknown) else None
     through = symbol[2] if isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == "." else None
-    engines = [p for p in e.atom.parts if isinstance(p, Obj)] if isinstance(e.atom, Unknown) else []
-    if through == "accountant":
-        for engine in engines:
-            if engine.kind in ("engine", "adaptive-engine"):
-                _of_accountant(ip, info, engine)
-    elif through == "privacy_engine" and _is_opacus_likely(ip):
+    for engine in engines_of_accountant(e.atom):
+        epsilon_asked(ip, info, engine, e)
+        _of_accountant(ip, info, engine)
+    if through == "privacy_engine" and _is_opacus_likely(ip):
         _note(ip, info, "get-privacy-spent", "AttributeError", sure=False)
     return ip.unknown(info.node, "epsilon and order")
 

@@ -16,6 +16,7 @@ from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import (
+    A_LENGTH,
     NONE,
     NOTHING,
     Const,
@@ -201,9 +202,9 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(only, Seq) and only.items is not None:
             return const(len(only.items))
         if isinstance(only, Obj):
-            return of(Unknown(("len", only.key), "a length", frozenset({only, Length(only)})))
+            return of(Unknown(("len", only.key), A_LENGTH, frozenset({only, Length(only)})))
         if isinstance(only, Unknown):
-            return ip.unknown(info.node, "a length", frozenset({Length(only)}))
+            return ip.unknown(info.node, A_LENGTH, frozenset({Length(only)}))
     if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
         return join_all([*info.positional, ip.unknown(info.node, "an extreme")])
     return ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")

@@ -46,6 +46,8 @@ def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     key = info.argument(0, "key").only
     if isinstance(key, Const) and info.name != "get":
         ip.store.set(atom, ("key", key.value), ABSENT if info.name == "pop" else result)
+    elif info.name == "setdefault":
+        ip.store.set(atom, "rest", join_all([ip.read(atom, "rest") or NOTHING, result]))
     return result
 
 

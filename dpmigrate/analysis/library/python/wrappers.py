@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library import registry, rounds
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.names import import_module
@@ -44,6 +44,8 @@ def copied(ip: Interpreter, info: CallInfo) -> Value:
                 held = ip.read(atom, slot)
                 if held:
                     ip.store.set(made, slot, held)
+            if atom.kind in ("model", "instance"):
+                rounds.copied(ip, atom, made)
             out.append(Entry(made, e.guard, e.because))
         else:
             out.append(e)

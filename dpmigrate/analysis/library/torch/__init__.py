@@ -3,6 +3,7 @@
 from dpmigrate.analysis.library.torch import (
     checkpoints,
     data,
+    distributed,
     losses,
     models,
     names,
@@ -12,6 +13,6 @@ from dpmigrate.analysis.library.torch import (
     trainable,
 )
 
-LOADED = (checkpoints, data, losses, models, names, optimizers, randomness, tensors, trainable)
+LOADED = (checkpoints, data, distributed, losses, models, names, optimizers, randomness, tensors, trainable)
 
 __all__ = ["LOADED"]

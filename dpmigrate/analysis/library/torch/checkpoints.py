@@ -74,6 +74,13 @@ def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, "missing keys", frozenset({model}))
 
 
+@method("model", "apply")
+def _apply(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``model.apply(init_weights)``: its weights are drawn again."""
+    rounds.begun_anew(ip, real(e.atom), info)
+    return of(e.atom, *e.because)
+
+
 @function("<run made>")
 def _made(ip: Interpreter, info: CallInfo) -> Value:
     """Weights that were loaded into the model before it became private begin this run."""
