@@ -61,7 +61,7 @@ def test_a_removed_last_argument_takes_its_comment_with_it(folder: Callable[...,
     text = text.replace('    criterion = nn.CrossEntropyLoss(reduction="none")\n', "").replace(
         "            losses = criterion(model(x), y)\n",
         "            losses = F.cross_entropy(\n                model(x),  # scores\n"
-        '                y,  # classes\n                reduction="none",  # one per example\n            )\n',
+        '                y,  # classes\n                reduction="none",  # of each\n            )\n',
     )
     project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
     assert project.fix().refused == ()

@@ -47,7 +47,8 @@ def test_nothing_is_said(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("end", ["raise", "raise SystemExit('pip install opacus')", "sys.exit(1)"])
 def test_a_handler_that_ends_the_program_does_not_do_without(tmp_path: Path, end: str) -> None:
-    text = f"import sys\ntry:\n    from opacus.utils import module_modification\nexcept ImportError:\n    {end}\n"
+    imported = "from opacus.utils import module_modification"
+    text = f"import sys\ntry:\n    {imported}\nexcept ImportError:\n    {end}\n"
     assert said(tmp_path, text, "opacus==1.5.2\n") == [("DPM413", 3, "error", "definite")]
 
 
