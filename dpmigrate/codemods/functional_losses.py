@@ -23,19 +23,30 @@ def functional_arguments(
     for arg in call.args:
         keyword = arg.keyword.value if arg.keyword is not None else None
         if arg.star:
-            raise Withheld("the arguments of the functional loss are spread", module, call)
+            raise Withheld(
+                "this loss takes its arguments from a * or **: write them out, and the move can be made",
+                module,
+                call,
+            )
         if keyword in (None, "input", "target"):
             inputs.append(arg)
         elif keyword == "reduction":
             if not isinstance(arg.value, cst.SimpleString):
-                raise Withheld("the reduction of the functional loss is no literal", module, call)
+                raise Withheld('reduction= of this loss is no literal: write "none" or "mean"', module, call)
             reduction = str(arg.value.evaluated_value)
         elif keyword in ("reduce", "size_average"):
-            raise Withheld(f"{keyword}= is deprecated in torch: write reduction= first", module, call)
+            raise Withheld(
+                f"{keyword}= of this loss is deprecated in torch: write reduction= in its place", module, call
+            )
         else:
             others.append(arg)
     if len(inputs) != 2:
-        raise Withheld("the functional loss is given more than input and target by position", module, call)
+        raise Withheld(
+            "this loss is given more than input and target by position: name the other arguments "
+            "(weight=...)",
+            module,
+            call,
+        )
     return inputs, portable_arguments(facts, others, at), reduction
 
 
@@ -51,7 +62,8 @@ def portable_arguments(facts: Facts, args: Iterable[cst.Arg], at: cst.CSTNode) -
             continue
         if keyword is None or not same_variables(facts, arg.value, at):
             raise Withheld(
-                "the criterion has arguments that may be unknown where make_private is called",
+                f"{facts.code(arg).strip().rstrip(',')} cannot be moved to where make_private is called, "
+                "which makes the criterion: set it before that call, under one name",
                 facts.module_of(arg),
                 arg,
             )

@@ -64,12 +64,18 @@ class KeptCriteria:
         for maker in makers:
             assert isinstance(maker, Obj)
             if not isinstance(maker.node, cst.Call) or not self.facts.knows(maker.node):
-                raise self.upgrade.withheld("where the criterion is made cannot be seen")
+                raise self.upgrade.withheld(
+                    "the criterion that makes the losses is made outside of this project: make one of "
+                    "torch.nn here, and give it to this call as criterion="
+                )
             self.own.check(maker)
             constructors.setdefault(maker.node, maker)
         kinds = {self.own.reduction_of(m, c) == "none" for c, m in constructors.items()}
         if len(kinds) > 1:
-            raise self.upgrade.withheld("only some of the criteria give one loss per example")
+            raise self.upgrade.withheld(
+                'the variable of the criterion holds one with reduction="none" in one case and a reduced '
+                "one in another: leave reduction= out of all of them, and give the variable as criterion="
+            )
         first, maker = next(iter(constructors.items()))
         binding = self.own.binding(first)
         if not homes and len(constructors) == 1 and binding is not None and target_text(self.facts, binding):
@@ -99,13 +105,19 @@ class KeptCriteria:
             skipped = 1
         if class_name is None or not isinstance(value, cst.Call):
             raise self.upgrade.withheld(
-                "the losses are made by a function: build the criterion as a module of torch.nn"
+                "the losses are made by a function, and make_private wraps a module: build the criterion as "
+                "one of torch.nn, give it as criterion=, and call the third object that comes back"
             )
         arguments = value.args[skipped:]
         reductions = [a.value for a in arguments if a.keyword is not None and a.keyword.value == "reduction"]
         literal = reductions[0] if reductions else None
         if literal is not None and not isinstance(literal, cst.SimpleString):
-            raise Withheld("the reduction of the criterion is no literal", facts.module_of(value), value)
+            raise Withheld(
+                "reduction= of this criterion is no literal: leave it out, as the wrapped criterion takes "
+                "care of one loss per example by itself",
+                facts.module_of(value),
+                value,
+            )
         calls = [
             call
             for info in facts.modules
@@ -131,7 +143,13 @@ class KeptCriteria:
         """The text that builds such a criterion at a place. Raises `Withheld`."""
         module = self.facts.module_of(at)
         if kept.class_name is None:
-            raise Withheld("make_private cannot be given the criterion from here", module, at)
+            raise Withheld(
+                "make_private needs the criterion, which is made elsewhere by a class of the project: make "
+                "it here, give it as criterion=, and hand the third object that comes back to where losses "
+                "are made",
+                module,
+                at,
+            )
         arguments = portable_arguments(self.facts, kept.arguments, at)
         if self.own.wanted != "mean":
             arguments.append(f'reduction="{self.own.wanted}"')

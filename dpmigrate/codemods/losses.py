@@ -44,7 +44,12 @@ def origins(facts: Facts, expression: cst.CSTNode, guard: Guard) -> list[LossSit
 def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterator[LossSite]:
     module = facts.module_of(node)
     if depth == 0:
-        raise Withheld("the losses come a long way through other functions", module, node)
+        raise Withheld(
+            "what goes backward comes through more functions than are followed: call the criterion that "
+            "make_private returns in the training loop itself",
+            module,
+            node,
+        )
     if isinstance(node, cst.Call):
         yield from _trace_call(facts, node, guard, depth)
     elif isinstance(node, cst.Name):
@@ -73,7 +78,12 @@ def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Itera
     makers = facts.callee_atoms(call, guard)
     if any(_makes_losses(facts, m) for m in makers):
         if not all(_makes_losses(facts, m) for m in makers) or len({_sort(m) for m in makers}) > 1:
-            raise Withheld("the losses may be made by several criteria", module, call)
+            raise Withheld(
+                f"{facts.code(call.func).strip()} may be one of several criteria, and make_private wraps "
+                "one: choose before that call, and give what is chosen as criterion=",
+                module,
+                call,
+            )
         yield LossSite(call, module, tuple(makers))
         return
     func = call.func
@@ -94,7 +104,10 @@ def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Itera
                     yield from _trace(facts, returned.value, guard, depth - 1)
         return
     raise Withheld(
-        "the loss is made by something that is no criterion this analysis can follow", module, call
+        f"what {facts.code(func).strip()} returns goes backward, and it is no criterion that can be "
+        "followed: make the loss by the criterion that make_private returns, criterion(model(x), y)",
+        module,
+        call,
     )
 
 
@@ -148,7 +161,12 @@ def _definitions(facts: Facts, name: cst.Name, guard: Guard) -> list[cst.BaseExp
     if not values and isinstance(scope, cst.FunctionDef):
         values = _arguments(facts, scope, name.value)
     if not values:
-        raise Withheld(f"where {name.value} comes from cannot be followed", facts.module_of(name), name)
+        raise Withheld(
+            f"{name.value} goes backward, and where it gets its value cannot be followed: make it by the "
+            "criterion that make_private returns, in this function",
+            facts.module_of(name),
+            name,
+        )
     return values
 
 

@@ -58,4 +58,8 @@ def _assigned(upgrade: UpgradedCall, scope: cst.CSTNode, kind: str) -> tuple[str
         for atom in facts.atoms(assign.value) if assign.value is not None else ():
             if text and isinstance(atom, Obj) and atom.kind == kind and atom.data in runs:
                 return text, assign
-    raise upgrade.withheld("model and optimizer are not made in one place")
+    raise upgrade.withheld(
+        "the ghost model and its optimizer are made in different functions, or kept in no variable: make "
+        "them beside each other, and wrap the criterion there in DPLossFastGradientClipping(model, "
+        "optimizer, criterion)"
+    )

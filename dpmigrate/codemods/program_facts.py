@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import libcst as cst
 
+from dpmigrate.analysis.classes import is_record
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ALWAYS, Guard, contradict
 from dpmigrate.analysis.modules import ModuleInfo
@@ -252,6 +253,14 @@ class Facts:
             return []
         value = self.interpreter.store.get(owner, name)
         return list(value.atoms) if value is not None else []
+
+    def record_made_only_by(self, call: cst.Call) -> cst.ClassDef | None:
+        """The project's record (a named tuple, a dataclass) that a call makes and no other call does."""
+        atoms = self.callee_atoms(call)
+        made = atoms[0] if len(atoms) == 1 else None
+        if not isinstance(made, Class) or not is_record(made) or not self.knows(made.node):
+            return None
+        return made.node if list(self.calls_of(made, ALWAYS)) == [call] else None
 
     def functions_entered(self, call: cst.Call) -> list[Function]:
         """The project's functions that a call enters."""

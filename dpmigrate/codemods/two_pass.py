@@ -65,7 +65,13 @@ class TwoPassBlock:
         events = list(events)
         second = _one(e for e in events if isinstance(e, Backward) and e.loss == "two-pass")
         if second is None:
-            raise Withheld("several two-pass blocks train the same objects")
+            place = events[0].origin if events else None
+            raise Withheld(
+                "several two-pass steps train the same model: put one loss.backward() of the criterion that "
+                "make_private returns in the place of each",
+                place.module if place else None,
+                place.node if place else None,
+            )
         self.second = second.origin.node
         self.module = second.origin.module
         scope = facts.scope(self.second)
@@ -78,7 +84,12 @@ class TwoPassBlock:
             and facts.is_before(e.origin.node, self.second)
         ]
         if not first:
-            raise Withheld("the first of the two passes is not beside the second", self.module, self.second)
+            raise Withheld(
+                "the second of two passes stands here, and the first in another function: put one "
+                "loss.backward() of the criterion that make_private returns in the place of both",
+                self.module,
+                self.second,
+            )
         self.first = max(first, key=lambda e: facts.position(e.origin.node)).origin.node
         between = [
             e
@@ -96,7 +107,12 @@ class TwoPassBlock:
         self._add_intermediate(scope)
         for statement in self.statements:
             if not isinstance(statement, (cst.SimpleStatementLine, cst.BaseSmallStatement)):
-                raise Withheld("the two passes are not plain statements", self.module, statement)
+                raise Withheld(
+                    "a part of the two passes stands in the head of this statement: put one "
+                    "loss.backward() of the criterion that make_private returns in the place of both passes",
+                    self.module,
+                    statement,
+                )
 
     @property
     def losses(self) -> cst.BaseExpression:
