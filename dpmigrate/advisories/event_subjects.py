@@ -17,16 +17,24 @@ from dpmigrate.analysis.ledger.gradients import (
     GradientChanged,
     GradientsLost,
     NoisePatchedOut,
+    SeveralPasses,
     SteppedEvery,
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked, NormChanged, SteppedBeside, TrainableSet
+from dpmigrate.analysis.ledger.optimizing import (
+    AccountantAsked,
+    AccountantMade,
+    NormChanged,
+    SteppedBeside,
+    TrainableSet,
+)
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, TrainedTogether, UnknownKeyword
 from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
+    "accountant-made": AccountantMade,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
@@ -47,6 +55,7 @@ EVENTS: dict[str, type[Event]] = {
     "sampler": SamplerGiven,
     "step": Stepped,
     "step-by-counter": SteppedEvery,
+    "step-after-several": SeveralPasses,
     "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,

@@ -79,6 +79,12 @@ def _subset_sampler(s: Subject) -> Tri:
     return s.event.sampler == "subset"
 
 
+@fact
+def _draws_no_poisson_batches(s: Subject) -> Tri:
+    """Whether a loop beside a hand-made pair goes over a loader that keeps its batches."""
+    return isinstance(s.event, Iterated) and s.event.loader == "fixed"
+
+
 # -- the accountant ---------------------------------------------------------------------------
 
 

@@ -29,6 +29,11 @@ class GradientsLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SeveralPasses(Event):
+    """A private step takes place after several wrapped losses went backward, and no step between."""
+
+
+@dataclass(frozen=True, slots=True)
 class SteppedEvery(Event):
     """The private optimizer steps once in several turns of the loop, which a test of a counter decides.
 

@@ -34,6 +34,11 @@ class SteppedBeside(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseRead(Event):
+    """The optimizer is asked for its noise multiplier."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseAdded(Event):
     """Noise is added by hand, and not in a step."""
 
@@ -43,6 +48,11 @@ class AccountantTold(Event):
     """An accountant is told of steps by the program itself, or attached to the optimizer."""
 
     how: Literal["hook", "step", "pre-step"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountantMade(Event):
+    """The module that wraps the pair by hand makes an accountant of its own."""
 
 
 @dataclass(frozen=True, slots=True)
