@@ -66,6 +66,7 @@ TELLING = {
     "DPM403": ("make_private", " = "),
     "DPM404": "make_private",
     "DPM405": "clipping",
+    "DPM407": "loss",
     "DPM408": ("make_private", "DPOptimizer("),
     "DPM406": ("make_private", "="),
     "DPM409": "opacus.",

@@ -81,6 +81,7 @@ CONTRACT = {
     "DPM403": "ghost-returns-four",
     "DPM404": "criterion-not-passed",
     "DPM405": "clipping-ghost",
+    "DPM407": "wrapped-loss-as-tensor",
     "DPM408": "ghost-cannot-step",
     "DPM406": "unknown-argument",
     "DPM409": "renamed-name",

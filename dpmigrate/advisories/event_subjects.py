@@ -20,6 +20,7 @@ from dpmigrate.analysis.ledger.gradients import (
     SeveralPasses,
     SteppedEvery,
     StepPutOff,
+    UsedAsTensor,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import (
@@ -63,6 +64,7 @@ EVENTS: dict[str, type[Event]] = {
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
     "trained-together": TrainedTogether,
+    "used-as-tensor": UsedAsTensor,
     "weights-resumed": WeightsResumed,
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,

@@ -14,7 +14,7 @@ from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.registry import CallInfo, function, tell
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import (
     A_LENGTH,
@@ -128,6 +128,8 @@ def _sequence(ip: Interpreter, info: CallInfo) -> Value:
 def _convert(ip: Interpreter, info: CallInfo) -> Value:
     kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
     convert = kinds[info.name.rpartition(".")[2]]
+    if convert in (int, float):
+        tell(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=convert.__name__))
     parts: list[Entry] = []
     for e in info.argument(0, "object").entries:
         atom = e.atom
