@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, distributed
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import SubsetRandomSampler
@@ -22,7 +23,14 @@ KINDS = {
         "noise_told_over_asked",
         "drawn_over_accounted",
     ),
-    "step": ("steps_without_noise", "noise_only_steps", "repeated_noise", "flags_left", "ignored_gradient"),
+    "step": (
+        "steps_without_noise",
+        "noise_only_steps",
+        "repeated_noise",
+        "flags_left",
+        "ignored_gradient",
+        "steps_apart",
+    ),
 }
 """The figures that show a harm of each kind."""
 
@@ -48,6 +56,7 @@ class Figures:
         self.steps_of: dict[int, int] = {}
         self.delta_times_records = 0.0
         self.ignored_gradient = 0.0
+        self.steps_apart = 0
         self.noise: list[str] = []
         self.engines: list[Any] = []
         self.optimizers: dict[int, Any] = {}
@@ -116,10 +125,15 @@ class Figures:
         """The ``step`` that began last ends."""
         self._inside.pop()
 
-    def saw_change(self) -> None:
-        """An optimizer of torch is about to change parameters."""
+    def saw_change(self, optimizer: Any) -> None:
+        """An optimizer of torch is about to change parameters; all processes get there together."""
         private = self._inside[-1] if self._inside else None
         self.steps_without_noise += private is None or not self._noisy or not private.noise_multiplier
+        if distributed.is_initialized():
+            own = torch.cat([p.grad.reshape(-1) for group in optimizer.param_groups for p in group["params"]])
+            each = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
+            distributed.all_gather(each, own)
+            self.steps_apart += not all(torch.equal(one, own) for one in each)
 
     def saw_gradients(self, optimizer: Any) -> None:
         """Hooks mode is about to clip: what ``p.grad`` has beyond the per-sample gradients is thrown away."""
@@ -153,6 +167,7 @@ class Figures:
             "repeated_noise": len(self.noise) - len(set(self.noise)),
             "flags_left": max(queues, default=0),
             "ignored_gradient": self.ignored_gradient,
+            "steps_apart": self.steps_apart,
         }
 
     def _unaccounted(self) -> int:
@@ -203,4 +218,4 @@ def _drawn_by_poisson(loader: Any) -> bool:
 
 def watch_changes(figures: Figures) -> Any:
     """Tell ``figures`` of every step of an optimizer of torch; the handle ends it."""
-    return register_optimizer_step_pre_hook(lambda *_: figures.saw_change())
+    return register_optimizer_step_pre_hook(lambda optimizer, *_: figures.saw_change(optimizer))

@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger.events import (
 )
 from dpmigrate.analysis.ledger.gradients import (
     ColumnOfLosses,
+    FlattenedLoss,
     GradientChanged,
     GradientsLost,
     SteppedEvery,
@@ -48,6 +49,12 @@ def _of_private_objects(s: Subject) -> Tri:
 def _under_a_memory_manager(s: Subject) -> Tri:
     """Whether a batch memory manager puts the logical batches together."""
     return any(True for _ in s.run.happened(ManagerUsed))
+
+
+@fact
+def _stepped_by_a_counter(s: Subject) -> Tri:
+    """Whether a step of the run is taken once in several turns, as a counter has it."""
+    return any(True for _ in s.run.happened(SteppedEvery))
 
 
 @fact
@@ -107,6 +114,20 @@ def _column_of_losses(s: Subject) -> Tri:
         return False
     s.notes["criterion"] = f"`{s.event.criterion}`"
     return True
+
+
+@fact
+def _of_tokens(s: Subject) -> Tri:
+    """Whether each token of a sequence has a loss of its own; None where only a name says so.
+
+    None also with sums, where the clipped gradient of a single sequence is right all the same, and with a
+    criterion of the project, which may take the tokens together.
+    """
+    if not isinstance(s.event, FlattenedLoss):
+        return False
+    summed = s.run.argument("loss_reduction").equals("sum") is not False
+    others = [w for w in s.run.argument("criterion").things if w.kind != "criterion"]
+    return True if s.event.sure and not summed and not others else None
 
 
 @fact

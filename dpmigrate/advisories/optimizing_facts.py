@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, Escape, Stepped
+from dpmigrate.analysis.ledger import Backward, Escape, Stepped, Unpack
 from dpmigrate.analysis.ledger.checkpoints import AccountantCarried, WeightsResumed, WeightsSaved
-from dpmigrate.analysis.ledger.optimizing import AccountantTold, NoiseAdded, NormChanged, TrainableSet
+from dpmigrate.analysis.ledger.optimizing import (
+    AccountantAsked,
+    AccountantTold,
+    NoiseAdded,
+    NoiseRead,
+    NormChanged,
+    SteppedBeside,
+    TrainableSet,
+)
 from dpmigrate.model import Tri
 
 
@@ -29,6 +39,32 @@ def _in_training_loop(s: Subject) -> Tri:
     if s.event is None or not s.event.loops:
         return False
     return any(e.loops[-1:] == s.event.loops[-1:] for e in s.run.happened(Backward))
+
+
+@fact
+def _asked_for_its_noise_alone(s: Subject) -> Tri:
+    """Whether the run trains nothing: its model is thrown away, and its noise multiplier is read."""
+    if not any(True for _ in s.run.happened(NoiseRead)) or any(True for _ in s.run.happened(Backward)):
+        return False
+    targets = [e.origin.node for e in s.run.happened(Unpack)]
+    return bool(targets) and all(map(_throws_the_model_away, targets))
+
+
+def _throws_the_model_away(target: cst.CSTNode) -> bool:
+    first = (
+        target.elements[0].value if isinstance(target, (cst.Tuple, cst.List)) and target.elements else None
+    )
+    return isinstance(first, cst.Name) and first.value.startswith("_")
+
+
+@fact
+def _stepped_by_another(s: Subject) -> Tri:
+    """Whether another optimizer alone steps in the very loop in which this loss goes backward."""
+    if s.event is None or not s.event.loops:
+        return False
+    loop = s.event.loops[-1]
+    steps = [e for e in s.run.events if isinstance(e, (Stepped, SteppedBeside)) and loop in e.loops]
+    return bool(steps) and all(isinstance(e, SteppedBeside) for e in steps)
 
 
 @fact
@@ -92,6 +128,24 @@ def _accountant_told(s: Subject) -> Tri:
     if any(True for _ in s.run.happened(AccountantTold)):
         return True
     return None if any(e.what == "dp-optimizer" for e in s.run.happened(Escape)) else False
+
+
+@fact
+def _told_of_more_noise(s: Subject) -> Tri:
+    """Whether an accountant of the program's own is told of a larger noise multiplier than the run has."""
+    if not isinstance(s.event, AccountantTold):
+        return False
+    told, added = s.event.noise.number, s.run.argument("noise_multiplier").amount.number
+    if told is None or added is None or told <= added:
+        return False
+    s.notes["told"], s.notes["added"] = f"{told:g}", f"{added:g}"
+    return True
+
+
+@fact
+def _accountant_asked(s: Subject) -> Tri:
+    """Whether the program asks an accountant of its own for an epsilon."""
+    return any(True for _ in s.run.happened(AccountantAsked))
 
 
 @fact

@@ -77,6 +77,8 @@ class Frame:
     """Whether something defined here may read its names after it has returned."""
     foreign: dict[str, str] = field(default_factory=dict)
     """Names declared ``global`` or ``nonlocal`` here."""
+    way: tuple[tuple[Hashable, ...], tuple[Step, ...]] = ((), ())
+    """The calling context that it is active in, see `Interpreter.way_here`."""
 
 
 Handler = Callable[["Interpreter", Any], Value]
@@ -128,6 +130,8 @@ class Interpreter:
         self.runs: dict[Hashable, TrainingRun] = {}
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
+        self.making_calls: set[cst.CSTNode] = set()
+        """The calls of a method that makes private runs, whoever's it is, that were come to."""
         self.retired = Retired()
         """What is used of Opacus's API that some release has dropped."""
         self.met: dict[TrainingRun, None] = {}
@@ -166,6 +170,8 @@ class Interpreter:
         self.too_deep: list[str] = []
         self.failures: dict[str, str] = {}
         """What the analysis itself failed with in a module (by key): the first error of each."""
+        self.entered_on: Hashable = None
+        """The object that the method which nothing calls is entered on."""
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
         self._calls: list[Hashable] = []
         self._context: int | None = None
@@ -197,12 +203,22 @@ class Interpreter:
         """The calls and followed turns on the way here, outermost first."""
         return tuple(self._chain)
 
+    @property
+    def way_here(self) -> tuple[tuple[Hashable, ...], tuple[Step, ...]]:
+        """The calling context, to be resumed by what is defined here and called later."""
+        return tuple(self._calls), tuple(self._chain)
+
+    def resume(self, frame: Frame) -> None:
+        """Go on in the calling context of a frame: what one activation defines is not another's."""
+        self._calls, self._chain = list(frame.way[0]), list(frame.way[1])
+
     @contextmanager
     def inside(self, node: cst.CSTNode, number: int | None = None) -> Iterator[None]:
         """Execute in a longer calling context: behind a call, or in one turn of a loop."""
+        receiver = None if self._calls else self.entered_on
         around, self._context = self._context, None
-        self._calls.append((id(node), number))
-        self._chain.append(Step(self.origin(node), number))
+        self._calls.append((id(node), number, receiver))
+        self._chain.append(Step(self.origin(node), number, receiver))
         try:
             yield
         finally:
@@ -276,7 +292,13 @@ class Interpreter:
         return True if handler is None else handler(self, node)
 
     def count(self) -> None:
-        """Count one statement or call. Raises ExhaustedError far beyond the budget."""
+        """Count one statement or call. Raises ExhaustedError far beyond the budget.
+
+        What stands in no call, no loop and no branch that is gone through once for each way into it
+        is executed once for every time that it is written: its text bounds it, however long.
+        """
+        if not (self._calls or self.loops or self.apart_ways):
+            return
         self.steps += 1
         self.total += 1
         if self.steps > MAX_STEPS or self.total > MAX_TOTAL:
@@ -319,9 +341,13 @@ class Interpreter:
         self.path = before
         if not survivors:
             return False
+        # What all had to assume that go on holds from here on.
+        self.path = frozenset.intersection(*(path for _, _, path in survivors))
         if len(survivors) == 1:
-            self.path = survivors[0][2]
-        self.store.join([(delta, guard if len(survivors) > 1 else ALWAYS) for delta, guard, _ in survivors])
+            self.store.join([(survivors[0][0], ALWAYS)])
+        else:
+            # What a branch had to assume to go on (what it raises on does not hold) goes with what it leaves.
+            self.store.join([(delta, together(guard, path - before)) for delta, guard, path in survivors])
         return True
 
     # -- modules --------------------------------------------------------------------------
@@ -351,16 +377,18 @@ class Interpreter:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Execute outside the current function, path and layers (imports, roots)."""
-        names = ("path", "frames", "loops", "attempts", "conditional", "_calls", "_chain", "_context")
+        names = ("path", "frames", "loops", "attempts", "conditional", "entered_on", "_calls", "_chain")
         saved = {name: getattr(self, name) for name in names}
         self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
-        self.conditional, self._calls, self._chain, self._context = 0, [], [], None
+        self.conditional, self.entered_on, self._calls, self._chain = 0, None, [], []
+        around, self._context = self._context, None
         try:
             with self.store.standing_on(1):
                 yield
         finally:
             for name, value in saved.items():
                 setattr(self, name, value)
+            self._context = around
 
     # -- runs -----------------------------------------------------------------------------
 

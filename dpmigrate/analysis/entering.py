@@ -29,10 +29,6 @@ MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
 
 
-MAKES_PRIVATE = (b"make_private", b"FastGradientClipping", b"wrap_model", b"prepare_module")
-"""Bytes of the files in which a private run can be made."""
-
-
 def enter_root(
     ip: Interpreter, key: str, entry: str, action: Callable[[], object], seed: Value | None = None
 ) -> None:
@@ -206,7 +202,7 @@ def _leads_to_runs(ip: Interpreter, fn: Function) -> bool:
 
 def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
     """Whether a function speaks of training, and objects of a run are within its reach."""
-    if not any(mark in fn.module.source.data for mark in MAKES_PRIVATE):
+    if not fn.module.makes_private:
         return False
     if not (_mentions(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
         return False
@@ -257,8 +253,10 @@ def _is_overload(fn: Function) -> bool:
 def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None, assumed: Guard = ALWAYS) -> None:
     """Enter a function as somebody outside the project would: defaults, annotations, unknowns."""
     with ip.apart():
-        ip.path = assumed
-        ip.frames.append(fn.closure or Frame(("module", fn.module.key), fn.module))
+        ip.path, ip.entered_on = assumed, receiver.key if receiver is not None else None
+        around = fn.closure or Frame(("module", fn.module.key), fn.module)
+        ip.frames.append(around)
+        ip.resume(around)
         for arguments in _parametrized(ip, fn):
             params = fn.node.params
             plain = [*params.posonly_params, *params.params]
@@ -347,7 +345,7 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
             return False
         if _leads_to_runs(ip, method):
             return True
-        receivers: list[Obj | None] = [*known.get(cls.key, ())] or [None]
+        receivers: list[Obj | None] = [*(known.get(cls.key) or _made_by_the_project(ip, cls))] or [None]
         return not leading and any(_may_use_runs(ip, method, i) for i in receivers)
 
     chosen = [m for m in methods_of(ip, cls) if fresh(m)]
@@ -369,9 +367,15 @@ def _instances(ip: Interpreter, cls: Class) -> list[Obj]:
     """What to call a class's methods on: the first instances that the project makes, else an outsider's."""
     known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
     if cls.key not in known:
-        own = [i for i in ip.instances if isinstance(i.data, Class) and i.data.key == cls.key]
-        known[cls.key] = own[:MAX_INSTANCES] or [i for i in [_outside_instance(ip, cls)] if i is not None]
+        own = _made_by_the_project(ip, cls)
+        known[cls.key] = own or [i for i in [_outside_instance(ip, cls)] if i is not None]
     return known[cls.key]
+
+
+def _made_by_the_project(ip: Interpreter, cls: Class) -> list[Obj]:
+    """The first few instances of a class that the project makes."""
+    own = [i for i in ip.instances if isinstance(i.data, Class) and i.data.key == cls.key]
+    return own[:MAX_INSTANCES]
 
 
 def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:

@@ -143,6 +143,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             call=info.node,
             depth=ip.store.depth,
             entry_path=ip.path,
+            way=ip.way_here,
         )
         saved_path = ip.path
         ip.store.push()

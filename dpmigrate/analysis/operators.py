@@ -14,6 +14,7 @@ from dpmigrate.analysis.assignment import update_dict
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import Guard, contradict
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import (
     A_LENGTH,
@@ -90,18 +91,25 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
             raise TypeError("not computed")
         return _OPERATORS[name](x, y)
 
-    if (
-        name == "Divide"
-        and isinstance(a, Const)
-        and a.value == 1
-        and isinstance(b, Unknown)
-        and b.reason == A_LENGTH
-    ):
-        lengths = frozenset(replace(p, over_one=True) for p in b.parts if isinstance(p, Length))
+    if name == "Divide" and isinstance(a, Const) and isinstance(b, Unknown) and b.reason == A_LENGTH:
+        lengths = frozenset(
+            replace(p, over_one=True) for p in b.parts if isinstance(p, Length) and _about_one(a.value, p)
+        )
         if lengths:
             part = ip.unknown(node, "one over a length", lengths)
             return part.because(ip.origin(node, "one over a length"))
-    return computed(ip, node, [left, right], compute)
+    result = computed(ip, node, [left, right], compute)
+    if name in ("Add", "Divide"):
+        registry.tell(ip, "<sum or quotient>", registry.CallInfo(node, [left, right, result], name=name))
+    return result
+
+
+def _about_one(numerator: Any, length: Length) -> bool:
+    """Whether something over a length is one over it; where batches are counted, 0.5 is no better."""
+    if isinstance(numerator, bool) or not isinstance(numerator, (int, float)):
+        return False
+    batches = isinstance(length.of, Obj) and length.of.kind in ("loader", "dp-loader", "managed-loader")
+    return numerator == 1 or (batches and 0.5 <= numerator <= 1)
 
 
 def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:

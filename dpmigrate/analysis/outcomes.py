@@ -80,7 +80,7 @@ def truth_of(atom: Atom) -> bool | None:
     if isinstance(atom, Seq):
         return None if atom.items is None else bool(atom.items)
     if isinstance(atom, Obj):
-        return None if atom.kind in ("dict", "loader", "dataset") else True
+        return None if atom.kind in ("dict", "dataset") else True
     return None
 
 
@@ -129,12 +129,14 @@ def outcome_of_split(
     guards[False] |= _opposites(guards[True] - ip.path, no)
     guards[True] |= _opposites(guards[False] - ip.path, yes)
     ways = {True: _ways_of(ip, node, yes), False: _ways_of(ip, node, no)}
-    told = {holds: bool(guards[holds] - ip.path or ways[holds]) for holds in (True, False)}
-    if yes and no and not (told[True] and told[False]):
+    each = {holds: _each_way(guards[holds], ways[holds]) for holds in (True, False)}
+    if yes and no and not all(contradict(a, b) for a in each[True] for b in each[False]):
         symbol = symbol_of(ip, node)
         if symbol is not None:
             for holds in (True, False):
-                guards[holds] = guards[holds] | {Literal(symbol, test, holds)}
+                literal = Literal(symbol, test, holds)
+                guards[holds] = guards[holds] | {literal}
+                ways[holds] = _assuming(ways[holds], literal)
 
     def branch(part: Value, other: Value, guard: Guard, ways: Branch | None) -> Branch:
         if not part or contradict(guard, ip.path):
@@ -145,6 +147,19 @@ def outcome_of_split(
         return Branch(True, guard - ip.path, rebinds)
 
     return Outcome(branch(yes, no, guards[True], ways[True]), branch(no, yes, guards[False], ways[False]))
+
+
+def _each_way(guard: Guard, ways: Branch | None) -> list[Guard]:
+    """The assumptions of every way into a branch."""
+    return [guard | way.guard for way in ways.ways] if ways is not None else [guard]
+
+
+def _assuming(ways: Branch | None, literal: Literal) -> Branch | None:
+    """The ways into a branch, each under one assumption more."""
+    if ways is None:
+        return None
+    more = tuple(Branch(True, together(w.guard, frozenset({literal})), w.rebinds) for w in ways.ways)
+    return Branch(True, ways.guard | {literal}, ways=more)
 
 
 def _ways_of(ip: Interpreter, node: cst.BaseExpression, part: Value) -> Branch | None:

@@ -157,6 +157,7 @@ def _class(ip: Interpreter, node: cst.ClassDef) -> bool:
         is_class_body=True,
         depth=ip.store.depth,
         entry_path=ip.path,
+        way=ip.way_here,
     )
     ip.frames.append(frame)
     try:

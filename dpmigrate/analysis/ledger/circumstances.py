@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +35,8 @@ class Step(NamedTuple):
     through: Origin
     number: int | None = None
     """Which turn, from 0; None for a call."""
+    receiver: Hashable = None
+    """What a method that nothing calls was entered on: another object's is another activation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,13 @@ class OrdinaryOptimizer(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DataParallel(Event):
+    """The model is wrapped in torch's ``DistributedDataParallel``: before the run is made of it, or after."""
+
+    before: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedInPlace(Event):
     """The model changes the output of a hooked layer in place: it raises since Opacus 1.5.4."""
 

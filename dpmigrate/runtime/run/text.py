@@ -13,6 +13,12 @@ LEGEND = (
     "n/a: does not apply; so: follows from the FAIL above."
 )
 
+AUDITED = (
+    "audit: somebody who sees the noised sums of the steps that were run guesses whether one example was in "
+    "them. It is a bound from below: that it holds is no proof, and how batches are drawn, seeds and later "
+    "steps are for the other checks."
+)
+
 _VERDICT = {True: ("pass", "green"), False: ("FAIL", "red"), None: ("n/a", "dim")}
 
 
@@ -37,8 +43,13 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
         lines += textwrap.wrap(f"note: {report['evidence']['pinned']}", width)
     lines += textwrap.wrap(_verdict(report, style), width)
     lines += [f"  {line}" for line in next_steps(report)]
-    lines += ["", *textwrap.wrap(LEGEND, width)]
+    lines += ["", *textwrap.wrap(legend(report), width)]
     return "\n".join(lines) + "\n"
+
+
+def legend(report: dict[str, Any]) -> str:
+    """What the words of this report mean."""
+    return f"{LEGEND} {AUDITED}" if report.get("audit") else LEGEND
 
 
 def short_figure(value: float) -> str:

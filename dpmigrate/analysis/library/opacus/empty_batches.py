@@ -86,6 +86,11 @@ def _tells(
         return any(_tells(part, bound, table, negated) for part in parts)
     if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
         return negated and _is_size(test.expression, bound)
+    if isinstance(test, cst.Call) and isinstance(test.func, cst.Name) and test.func.value in ("any", "all"):
+        each = test.args[0].value if len(test.args) == 1 else None
+        if isinstance(each, (cst.GeneratorExp, cst.ListComp)) and _root(each.for_in.iter) in bound:
+            return _tells(each.elt, bound | _names(each.for_in.target), table, negated)
+        return False
     if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         target = test.comparisons[0]
         number = target.comparator

@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger.gradients import ColumnOfLosses
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.escapes import kept
+from dpmigrate.analysis.library.opacus.flattened import tell_of_flattened
 from dpmigrate.analysis.library.opacus.runs import part, run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, one_column
@@ -168,6 +169,7 @@ def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.sources for t in inputs))
     _tell_of_columns(ip, info, e)
+    tell_of_flattened(ip, run_of(e), info, e)
     return of(Tensor(sources, e.atom))
 
 

@@ -11,7 +11,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
 from dpmigrate.analysis.ledger import MadeBy, Origin
 from dpmigrate.analysis.ledger.circumstances import Circumstances
-from dpmigrate.analysis.ledger.models import ChangedInPlace, SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, SequenceLayer
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
@@ -136,6 +136,10 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
         for origin, library in changed_in_place(ip, model):
             ip.happen(run, ChangedInPlace(Circumstances(origin, ip.path), origin.text, library))
+        wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"
+        if wrapped and isinstance(model, Obj) and model.module is not None and model.node is not None:
+            there = Circumstances(Origin(model.module, model.node), ip.path)
+            ip.happen(run, DataParallel(there, before=True))
 
 
 def _asked_for_at(ip: Interpreter, node: cst.CSTNode) -> Origin:

@@ -7,6 +7,7 @@ mode. What an operation out of place made is a new tensor, which may be changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -91,6 +92,15 @@ def _asked_in_place(call: cst.CSTNode | None, name: str, before: int) -> bool:
     return isinstance(value, cst.Name) and value.value == "True"
 
 
+def _switched_off(ip: Interpreter) -> bool:
+    """Whether the program sets ``inplace`` of its layers to False itself."""
+    texts = (m.source.data for m in ip.modules.loaded() if m.key in ip.executed)
+    return any(_SWITCHED_OFF.search(text) for text in texts)
+
+
+_SWITCHED_OFF = re.compile(rb"""\.inplace\s*=\s*False|["']inplace["']\s*,\s*False""")
+
+
 class _Reading:
     """One reading of a model from its input on. A tensor is "hooked", or "" where it may be changed."""
 
@@ -98,6 +108,7 @@ class _Reading:
         self.ip = ip
         self.places: dict[cst.CSTNode, Origin] = {}
         self.libraries: set[cst.CSTNode] = set()
+        self.switched_off = _switched_off(ip)
 
     def layer(self, layer: Atom, given: str, depth: int) -> str:
         """What a layer gives for a tensor."""
@@ -116,7 +127,7 @@ class _Reading:
             self.places.setdefault(layer.node, Origin(layer.module, layer.node, f"torchvision's {name}"))
             self.libraries.add(layer.node)
             return "hooked"
-        if given and _asked_in_place(layer.node, name, 0):
+        if given and _asked_in_place(layer.node, name, 0) and not self.switched_off:
             self.places.setdefault(layer.node, Origin(layer.module, layer.node, f"{name}(inplace=True)"))
             return given
         return "hooked" if name in _HOOKED else given if name in _VIEWS else ""

@@ -13,13 +13,14 @@ from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.holding import whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
+from dpmigrate.analysis.ledger.models import DataParallel
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -38,12 +39,16 @@ from dpmigrate.analysis.values import (
 )
 
 _CLIPPED = ("norm", "norm_", "value_")
+_OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])
+"""Functions that take nothing but a tensor in their first place."""
 
 
 @prefix("torch.nn.functional.", "torch.")
 def _torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     """Any other function: what it makes of a tensor still has the tensor's maker."""
     step = info.name.rpartition(".")[2]
+    if step in _OF_TENSORS:
+        registry.tell(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
     out = []
     for value in info.everything():
         for e in value.entries:
@@ -71,13 +76,22 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
         ip.store.set(made, "<outputs>", info.argument(1, "out_features"))
     elif info.name == "torch.nn.Sequential" and not info.unknown_positional:
         ip.notes["layers", made] = list(info.positional)
-    wrapped = [e for v in info.positional[:1] for e in v.entries if _is_model(e.atom)]
-    if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
-        ip.store.set(made, "module", Value(tuple(wrapped)))
-        ip.notes.setdefault(("wraps", made), set()).update(x.atom for x in wrapped)
+    short = info.name.rpartition(".")[2]
+    if short in ("DataParallel", "DistributedDataParallel"):
+        _wrap(ip, info, made, distributed=short != "DataParallel")
     if info.name == "torch.nn.parallel.DistributedDataParallel":
         train_together(ip, of(made))
     return of(made)
+
+
+def _wrap(ip: Interpreter, info: CallInfo, made: Obj, distributed: bool) -> None:
+    """``made`` computes with the model that it is given, a private one as well."""
+    wrapped = info.argument(0, "module").select(_is_model)
+    if wrapped:
+        ip.store.set(made, "module", wrapped)
+        ip.notes.setdefault(("wraps", made), set()).update(wrapped.atoms)
+    for entry, model in entries_of_kind(wrapped, "dp-model") if distributed else ():
+        ip.happen(model.data, DataParallel(ip.at(info.node, entry.guard), before=False))
 
 
 def _models_among(ip: Interpreter, values: Iterable[Value]) -> Iterator[Obj]:
@@ -110,7 +124,8 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     registry.tell(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    sources = frozenset({real(e.atom)}).union(*(t.sources for t in inputs))
+    inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
+    sources = frozenset({real(e.atom), *inner}).union(*(t.sources for t in inputs))
     return of(Tensor(sources, real(e.atom)))
 
 

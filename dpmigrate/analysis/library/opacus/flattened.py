@@ -1,0 +1,192 @@
+"""Losses of sequences that are flattened to one loss per token, as the text of the criterion's call has them.
+
+The wrapped criterion of ghost clipping needs one loss per example. For logits ``[B, T, V]`` it makes them of
+the tokens' losses when it is told ``shape=``. Source: ``DPLossFastGradientClipping``, 1.5.3 to 1.6.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger.gradients import FlattenedLoss
+from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.values import Entry, Obj
+
+_FLATTENING = frozenset(["view", "reshape", "flatten"])
+_PASSING = frozenset([*_FLATTENING, "contiguous", "to", "cuda", "long", "float", "clone", "detach"])
+"""Methods that leave it to what they are called on whether that is a sequence."""
+_GIVE_SEQUENCES = re.compile(
+    r"ForCausalLM|LMHeadModel|ForMaskedLM|ForTokenClassification|ForConditionalGeneration"
+)
+_VOCABULARY = re.compile(r"vocab|n_?tokens?$|num_tokens", re.IGNORECASE)
+_MAX_NAMES = 6
+
+
+class _Assigned(NamedTuple):
+    """What the text gives a name, in the order of the text."""
+
+    name: str
+    value: cst.BaseExpression
+
+
+def tell_of_flattened(ip: Interpreter, run: TrainingRun, info: CallInfo, e: Entry) -> None:
+    """Record a call of the wrapped criterion that gets the tokens of sequences, and not their shape."""
+    call = info.node
+    if not isinstance(call, cst.Call) or info.unknown_keywords or info.unknown_positional:
+        return
+    if len(info.positional) > 2 or "shape" in info.keywords:
+        return
+    logits, targets = _argument(call, 0, "input"), _argument(call, 1, "target")
+    if logits is None or targets is None:
+        return
+    function = ip.frame.function
+    text = _Text(function.node if function is not None else ip.module.tree, call)
+    flat = text.steps_to(targets)
+    if not any(_flattens(step, whole=True) for step in flat):
+        return
+    way = text.steps_to(logits)
+    if not any(_flattens(step, whole=False) for step in way):
+        return
+    sure = (
+        any(_is_of_sequences(step, parts=2) for step in flat)
+        or any(_is_of_sequences(step, parts=3) or text.taken_apart(step) for step in way)
+        or any(isinstance(m, Obj) and _GIVE_SEQUENCES.search(str(m.data or "")) for m in run.raw_models)
+    )
+    if sure or any(map(_speaks_of_a_vocabulary, way)):
+        ip.happen(run, FlattenedLoss(ip.at(call, e.guard), sure))
+
+
+class _Text:
+    """What the names of a function hold at a call, by the assignments that its text has before it."""
+
+    def __init__(self, root: cst.CSTNode, call: cst.Call) -> None:
+        self.assigned: list[_Assigned] = []
+        self.shapes: list[cst.BaseExpression] = []
+        """What is asked for its shape and taken apart into three."""
+        self._read(root, call)
+
+    def _read(self, node: cst.CSTNode, call: cst.Call) -> bool:
+        """Read what is before the call; whether the call was met."""
+        if node is call:
+            return True
+        for child in children(node):
+            if self._read(child, call):
+                return True
+        if isinstance(node, cst.Assign) and len(node.targets) == 1:
+            self._take(node.targets[0].target, node.value)
+        return False
+
+    def _take(self, target: cst.BaseExpression, value: cst.BaseExpression) -> None:
+        if isinstance(target, cst.Name):
+            self.assigned.append(_Assigned(target.value, value))
+        elif isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple):
+            for one, other in zip(target.elements, value.elements, strict=False):
+                self._take(one.value, other.value)
+        elif isinstance(target, cst.Tuple):
+            for element in target.elements:
+                if isinstance(element.value, cst.Name):
+                    self.assigned.append(_Assigned(element.value.value, value))
+            held = _asked_for_its_shape(value)
+            if len(target.elements) == 3 and held is not None:
+                self.shapes.append(held)
+
+    def steps_to(self, node: cst.BaseExpression) -> list[cst.BaseExpression]:
+        """The expressions by which a value came to be, the last first, as far as they keep its kind."""
+        steps: list[cst.BaseExpression] = []
+        before, names = len(self.assigned), 0
+        while True:
+            steps.append(node)
+            if isinstance(node, cst.Name):
+                places = [i for i in range(before) if self.assigned[i].name == node.value]
+                names += 1
+                if not places or names > _MAX_NAMES:
+                    return steps
+                before = places[-1]
+                node = self.assigned[before].value
+            elif isinstance(node, cst.Subscript):
+                node = node.value
+            elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+                if node.func.attr.value not in (*_PASSING, "permute", "transpose"):
+                    return steps
+                node = node.func.value
+            else:
+                return steps
+
+    def taken_apart(self, node: cst.BaseExpression) -> bool:
+        """Whether the text takes the shape of this apart into three: batch, time and another."""
+        return any(node.deep_equals(shape) for shape in self.shapes)
+
+
+def _argument(call: cst.Call, position: int, name: str) -> cst.BaseExpression | None:
+    named = [a.value for a in call.args if a.keyword is not None and a.keyword.value == name]
+    positional = [a.value for a in call.args if a.keyword is None]
+    return named[0] if named else positional[position] if position < len(positional) else None
+
+
+def _asked_for_its_shape(node: cst.BaseExpression) -> cst.BaseExpression | None:
+    """The tensor of ``tensor.shape`` or ``tensor.size()``."""
+    if isinstance(node, cst.Call) and not node.args:
+        node = node.func
+    if isinstance(node, cst.Attribute) and node.attr.value in ("shape", "size"):
+        return node.value
+    return None
+
+
+def _flattens(node: cst.BaseExpression, whole: bool) -> bool:
+    """Whether a step makes one dimension of all (``whole``), or of all but the last."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    name, values = node.func.attr.value, [arg.value for arg in node.args]
+    if name not in _FLATTENING:
+        return False
+    if whole:
+        return len(values) == (0 if name == "flatten" else 1)
+    if len(values) != 2:
+        return False
+    if name == "flatten":
+        return isinstance(values[0], cst.Integer) and values[0].value == "0"
+    return not isinstance(values[1], cst.UnaryOperation)  # view(batch, -1) leaves the batch as it is
+
+
+def _is_of_sequences(node: cst.BaseExpression, parts: int) -> bool:
+    """Whether a step shows that its value has one dimension more than one loss per example leaves it.
+
+    That is ``ids[:, 1:]`` of targets, ``logits[:, :-1, :]`` or ``[..., :-1, :]`` of logits (``parts`` of an
+    index), and ``permute`` of three dimensions or more. ``data[:, 4:5]``, ``data[:, -1:]`` are one column.
+    """
+    if isinstance(node, cst.Subscript):
+        slices = [element.slice for element in node.slice]
+        return len(slices) >= parts and any(_is_run(index) for index in slices[1:])
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        return node.func.attr.value == "permute" and len(node.args) > 2
+    return False
+
+
+def _is_run(index: cst.BaseSlice) -> bool:
+    """Whether an index leaves out the first of something, or the last."""
+    if not isinstance(index, cst.Slice):
+        return False
+    first = isinstance(index.lower, cst.Integer) and index.upper is None
+    last = isinstance(index.upper, cst.UnaryOperation) and isinstance(index.upper.operator, cst.Minus)
+    return first or last
+
+
+def _speaks_of_a_vocabulary(node: cst.BaseExpression) -> bool:
+    """Whether the classes of a flattening step are called those of a vocabulary."""
+    return isinstance(node, cst.Call) and any(
+        _VOCABULARY.search(name) for arg in node.args for name in _names(arg)
+    )
+
+
+def _names(node: cst.CSTNode) -> Iterator[str]:
+    if isinstance(node, cst.Name):
+        yield node.value
+    for child in children(node):
+        yield from _names(child)
