@@ -1,4 +1,4 @@
-"""The hooks of pre-commit and the language server, in the hostile folders: nothing of them runs there either."""
+"""The hooks of pre-commit and the language server in hostile folders: nothing of them runs there either."""
 
 from __future__ import annotations
 
