@@ -67,7 +67,7 @@ TELLING = {
     "DPM405": "clipping",
     "DPM408": ("make_private", "DPOptimizer("),
     "DPM406": ("make_private", "="),
-    "DPM409": "opacus.",
+    "DPM409": ("opacus.", "get_coeff"),
     "DPM410": ("PrivacyEngine(", ".attach("),
     "DPM411": ".virtual_step(",
     "DPM412": ".get_privacy_spent(",
