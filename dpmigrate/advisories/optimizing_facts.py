@@ -144,6 +144,18 @@ def _accountant_told(s: Subject) -> Tri:
 
 
 @fact
+def _told_of_more_noise(s: Subject) -> Tri:
+    """Whether an accountant of the program's own is told of a larger noise multiplier than the run has."""
+    if not isinstance(s.event, AccountantTold):
+        return False
+    told, added = s.event.noise.number, s.run.argument("noise_multiplier").amount.number
+    if told is None or added is None or told <= added:
+        return False
+    s.notes["told"], s.notes["added"] = f"{told:g}", f"{added:g}"
+    return True
+
+
+@fact
 def _accountant_asked(s: Subject) -> Tri:
     """Whether the program asks an accountant of its own for an epsilon."""
     return any(True for _ in s.run.happened(AccountantAsked))

@@ -39,12 +39,16 @@ from dpmigrate.analysis.values import (
 )
 
 _CLIPPED = ("norm", "norm_", "value_")
+_OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])
+"""Functions that take nothing but a tensor in their first place."""
 
 
 @prefix("torch.nn.functional.", "torch.")
 def _torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     """Any other function: what it makes of a tensor still has the tensor's maker."""
     step = info.name.rpartition(".")[2]
+    if step in _OF_TENSORS:
+        registry.tell(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
     out = []
     for value in info.everything():
         for e in value.entries:
@@ -75,10 +79,6 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     short = info.name.rpartition(".")[2]
     if short in ("DataParallel", "DistributedDataParallel"):
         _wrap(ip, info, made, distributed=short != "DataParallel")
-    wrapped = [e for v in info.positional[:1] for e in v.entries if _is_model(e.atom)]
-    if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
-        ip.store.set(made, "module", Value(tuple(wrapped)))
-        ip.notes.setdefault(("wraps", made), set()).update(x.atom for x in wrapped)
     if info.name == "torch.nn.parallel.DistributedDataParallel":
         train_together(ip, of(made))
     return of(made)
