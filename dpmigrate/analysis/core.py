@@ -131,6 +131,8 @@ class Interpreter:
         self.runs: dict[Hashable, TrainingRun] = {}
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
+        self.making_calls: set[cst.CSTNode] = set()
+        """The calls of a method that makes private runs, whoever's it is, that were come to."""
         self.retired = Retired()
         """What is used of Opacus's API that some release has dropped."""
         self.met: dict[TrainingRun, None] = {}
@@ -272,7 +274,13 @@ class Interpreter:
         return True if handler is None else handler(self, node)
 
     def count(self) -> None:
-        """Count one statement or call. Raises ExhaustedError far beyond the budget."""
+        """Count one statement or call. Raises ExhaustedError far beyond the budget.
+
+        What stands in no call, no loop and no branch that is gone through once for each way into it
+        is executed once for every time that it is written: its text bounds it, however long.
+        """
+        if not (self._calls or self.loops or self.apart_ways):
+            return
         self.steps += 1
         self.total += 1
         if self.steps > MAX_STEPS or self.total > MAX_TOTAL:

@@ -13,7 +13,8 @@ from dpmigrate.analysis.closing import close
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
-from dpmigrate.analysis.ledger import PrivateRun
+from dpmigrate.analysis.ledger import Origin, PrivateRun
+from dpmigrate.analysis.left_out import not_reached
 from dpmigrate.analysis.library import frameworks, lightning, opacus, options, python, seeds, torch, trainers
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.switches import switches_of
@@ -85,6 +86,11 @@ class Program:
     def exhausted(self) -> Iterator[str]:
         """Where the analysis ran out of its budget: module keys, with the function entered."""
         return (name for part in self.parts for name in part.interpreter.roots_exhausted)
+
+    @property
+    def not_reached(self) -> Iterator[Origin]:
+        """The calls that would make runs and that nothing came to before the budget was used up."""
+        return (origin for part in self.parts for origin in not_reached(part.interpreter))
 
     @property
     def failures(self) -> Iterator[tuple[str, str]]:

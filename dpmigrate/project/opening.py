@@ -106,6 +106,15 @@ def settle(project: Project, texts: Texts, program: Program, chosen: Sequence[Gr
         texts.note(texts.absolute[key], 1, "code nested too deeply to follow")
     for key, reason in sorted({(key.partition(":")[0], reason) for key, reason in program.failures}):
         texts.note(texts.absolute[key], 1, reason)
+    for origin in program.not_reached:
+        place = origin.module.place(origin.node)
+        path = texts.absolute[origin.module.key.partition(":")[0]]
+        texts.note(
+            path,
+            place.line,
+            "the code before this call, which makes a private run, takes too long to follow",
+            place.cell,
+        )
     for name in dict.fromkeys(program.exhausted):
         key, _, entry = name.partition(":")
         if key not in program.too_deep:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.values import (
+    NOTHING,
+    Obj,
     Value,
+    const,
     of,
 )
 
@@ -21,9 +25,26 @@ def _validator_fix(ip: Interpreter, info: CallInfo) -> Value:
     return info.argument(0, "module")
 
 
-@function("opacus.DPDataLoader", "opacus.DPDataLoader.from_data_loader")
+@function("opacus.DPDataLoader")
 def _dp_loader(ip: Interpreter, info: CallInfo) -> Value:
-    return info.argument(0, "data_loader") or ip.unknown(info.node, "a loader")
+    made = ip.new("loader", info.node, info.name)
+    ip.store.set(made, "dataset", info.argument(0, "dataset"))
+    ip.store.set(made, POISSON, const(True))
+    return of(made)
+
+
+@function("opacus.DPDataLoader.from_data_loader")
+def _dp_loader_of_another(ip: Interpreter, info: CallInfo) -> Value:
+    """Poisson batches of the same data, whatever sampler the other loader had."""
+    out = []
+    for e in info.argument(0, "data_loader").entries:
+        made = e.atom
+        if isinstance(e.atom, Obj) and e.atom.kind == "loader":
+            made = ip.new("loader", info.node, e.atom.data, e.atom.key)
+            ip.store.set(made, "dataset", ip.read(e.atom, "dataset") or NOTHING)
+            ip.store.set(made, POISSON, const(True))
+        out.append(e._replace(atom=made))
+    return Value(tuple(out)) if out else ip.unknown(info.node, "a loader")
 
 
 @function("opacus.DifferentiallyPrivateDistributedDataParallel")
