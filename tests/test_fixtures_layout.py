@@ -69,7 +69,7 @@ TELLING = {
     "DPM407": "loss",
     "DPM408": ("make_private", "DPOptimizer("),
     "DPM406": ("make_private", "="),
-    "DPM409": "opacus.",
+    "DPM409": ("opacus.", "get_coeff"),
     "DPM410": ("PrivacyEngine(", ".attach("),
     "DPM411": ".virtual_step(",
     "DPM412": ".get_privacy_spent(",
