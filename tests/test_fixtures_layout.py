@@ -55,7 +55,7 @@ TELLING = {
     "DPM307": ("epsilon", "accountant.step("),
     "DPM308": ("poisson_sampling", "for "),
     "DPM309": "make_private",
-    "DPM311": "except",
+    "DPM311": ("except", "ModuleValidator"),
     "DPM310": "load_state_dict",
     "DPM312": ("DistributedDataParallel(", "DDP("),
     "DPM314": ("signal_skip_step(", ".step("),

@@ -9,7 +9,7 @@ from functools import partial
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis import narrowing
+from dpmigrate.analysis import narrowing, retried
 from dpmigrate.analysis.assignment import assign_target
 from dpmigrate.analysis.core import Attempt, Interpreter, statement
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
@@ -164,6 +164,7 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
             ip.fallbacks[raised] = (ip.origin(handler), tuple(in_body))
         if _catches(handler, "Exception"):
             _made_instead(ip, in_body, made)
+            retried.tell_of_another_try(ip, node, handler, in_body)
         if delta is not None:
             survivors.append((delta, frozenset({raised})))
     in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]
