@@ -56,6 +56,7 @@ TELLING = {
     "DPM309": "make_private",
     "DPM311": "except",
     "DPM310": "load_state_dict",
+    "DPM313": ("BatchNorm", "resnet"),
     "DPM312": ("DistributedDataParallel(", "DDP("),
     "DPM314": ("signal_skip_step(", ".step("),
     "DPM315": (".step()", "get_epsilon", "Accountant("),

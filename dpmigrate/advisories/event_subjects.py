@@ -22,7 +22,13 @@ from dpmigrate.analysis.ledger.gradients import (
     StepPutOff,
     UsedAsTensor,
 )
-from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.models import (
+    BatchNormKept,
+    ChangedInPlace,
+    DataParallel,
+    OrdinaryOptimizer,
+    SequenceLayer,
+)
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantMade,
@@ -36,6 +42,7 @@ from dpmigrate.analysis.tree import keyword_node
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
     "accountant-made": AccountantMade,
+    "batch-norm": BatchNormKept,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
