@@ -182,6 +182,12 @@ def _promises_less(s: Subject) -> Tri:
 
 
 @fact
+def _refused_by_the_validator(s: Subject) -> Tri:
+    """Whether the model is asked for its errors, and trained without privacy where it has some."""
+    return isinstance(s.event, FellBack) and s.event.refused
+
+
+@fact
 def _falls_back(s: Subject) -> Tri:
     """Whether a plain step follows where the call failed; that it ever fails is nowhere written."""
     return None if isinstance(s.event, FellBack) else False
