@@ -8,7 +8,7 @@ from functools import partial
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
 from dpmigrate.analysis.ledger import HooksSwitched, Origin, PrivateRun
-from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
+from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonsCombined, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
@@ -32,6 +32,7 @@ from dpmigrate.analysis.ledger.models import (
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantMade,
+    AccountantTold,
     NormChanged,
     SteppedBeside,
     TrainableSet,
@@ -41,6 +42,7 @@ from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
+    "accountant-told": AccountantTold,
     "accountant-made": AccountantMade,
     "batch-norm": BatchNormKept,
     "batch-skipped": BatchSkipped,
@@ -48,6 +50,7 @@ EVENTS: dict[str, type[Event]] = {
     "column-of-losses": ColumnOfLosses,
     "data-parallel": DataParallel,
     "delta": DeltaGiven,
+    "epsilons-combined": EpsilonsCombined,
     "fallback": FellBack,
     "flattened-loss": FlattenedLoss,
     "global-seed": SeededBefore,

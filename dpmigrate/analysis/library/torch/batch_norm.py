@@ -2,8 +2,7 @@
 
 Opacus's validator (1.0 to 1.6.0) rejects a BatchNorm whose parameters are trained. One that is frozen, or
 made with ``affine=False``, passes, and normalises by the batch all the same as long as it is in train mode.
-A model
-that ``make_private`` takes has no other.
+A model that ``make_private`` takes has no other.
 """
 
 from __future__ import annotations

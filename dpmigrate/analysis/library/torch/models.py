@@ -264,22 +264,25 @@ def _clip_gradients_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return _clip_gradients(ip, info)
 
 
-def models_in(ip: Interpreter, value: Value, depth: int = 3) -> frozenset[Atom]:
+def models_in(ip: Interpreter, value: Value) -> frozenset[Atom]:
     """The models whose parameters a value holds, however they are nested."""
-    found: set[Atom] = set()
+    return frozenset().union(*(parameters.models for parameters in parameters_in(ip, value)))
+
+
+def parameters_in(ip: Interpreter, value: Value, depth: int = 3) -> Iterator[Params]:
+    """The parameters that a value holds, group by group."""
     for atom in value.atoms:
         if isinstance(atom, Params):
-            found |= atom.models
+            yield atom
         elif isinstance(atom, Unknown):
-            for part in atom.parts:
-                if isinstance(part, Params):
-                    found |= part.models
+            yield from (part for part in atom.parts if isinstance(part, Params))
         elif isinstance(atom, Seq) and depth:
-            found |= models_in(ip, atom.each(), depth - 1)
+            items = [atom.each()] if atom.items is None else atom.items
+            for item in items:
+                yield from parameters_in(ip, item, depth - 1)
         elif isinstance(atom, Obj) and atom.kind == "dict" and depth:
             for slot in ip.store.keys(atom):
-                found |= models_in(ip, ip.read(atom, slot) or NOTHING, depth - 1)
-    return frozenset(found)
+                yield from parameters_in(ip, ip.read(atom, slot) or NOTHING, depth - 1)
 
 
 def _change_gradients(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: Change) -> None:
