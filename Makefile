@@ -7,12 +7,13 @@ JOBS ?= 2
 # Releases of Opacus that the demo runs side by side (the tests find and add to the same folder).
 RELEASES := 1.5.2 1.5.4 1.6.0
 
-.PHONY: help demo test lint bench format readme docs new-rule clean
+.PHONY: help demo test variations lint bench format readme docs new-rule clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      scan, fix and verify a real training project, and measure it before and after"
 	@echo "make test      install everything and run the whole test suite"
+	@echo "make variations   fix some four thousand ways to write the fixtures, and compare"
 	@echo "make lint      formatting, lint and types"
 	@echo "make bench     scan beside other tools that are installed, into docs/benchmarks.md"
 	@echo "make format    put the formatting right"
@@ -46,6 +47,9 @@ demo: $(VENV)/demo $(RELEASES:%=.opacus/%/opacus/__init__.py)
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+variations: $(VENV)/dev
+	DPMIGRATE_VARIATIONS=1 $(BIN)/python -m pytest -n $(JOBS) tests/fix/test_variations.py $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -52,6 +52,12 @@ def _under_a_memory_manager(s: Subject) -> Tri:
 
 
 @fact
+def _stepped_by_a_counter(s: Subject) -> Tri:
+    """Whether a step of the run is taken once in several turns, as a counter has it."""
+    return any(True for _ in s.run.happened(SteppedEvery))
+
+
+@fact
 def _makes_gradients_each_turn(s: Subject) -> Tri:
     """Whether the loop makes gradients in every turn, and steps in some of them alone."""
     event = s.event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import libcst as cst
 
@@ -10,6 +11,7 @@ from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Event, PrivateRun, Unpack
+from dpmigrate.analysis.ledger.gradients import UsedAsTensor
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer
 from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri, both, either, negated
@@ -52,6 +54,22 @@ def _changed_in_place(s: Subject) -> Tri:
 
 
 @fact
+def _used_as_tensor(s: Subject) -> Tri:
+    """Whether a wrapped loss is asked for what only a tensor has; None where not in every execution."""
+    if not isinstance(s.event, UsedAsTensor):
+        return False
+    s.notes["change"] = s.event.text
+    # A scaler switches itself off where there is no CUDA.
+    return None if s.event.at.conditional or "scaler" in s.event.text else True
+
+
+@fact
+def _understood_later(s: Subject) -> Tri:
+    """Whether Opacus 1.6.0 takes it."""
+    return isinstance(s.event, UsedAsTensor) and s.event.understood
+
+
+@fact
 def _can_only_raise(s: Subject) -> Tri:
     return can_only_raise(s.run, s.versions)
 
@@ -64,7 +82,13 @@ def _takes_three_somewhere(s: Subject) -> Tri:
 @fact
 def _cross_entropy_meant(s: Subject) -> Tri:
     """Whether the file makes no criterion but ``nn.CrossEntropyLoss()``, which is what the default is."""
-    criteria = [call for call in _calls(s.run.module.tree) if _called(call).endswith("Loss")]
+    return _makes_no_other(s.run.module.tree)
+
+
+@lru_cache(maxsize=8)
+def _makes_no_other(tree: cst.CSTNode) -> bool:
+    """Whether a file makes no criterion but the default one; its runs come one after the other."""
+    criteria = [call for call in _calls(tree) if _called(call).endswith("Loss")]
     return all(_called(call) == "CrossEntropyLoss" and not call.args for call in criteria)
 
 

@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger import (
     Generator,
     Given,
     Guard,
+    HooksSwitched,
     ManagerUsed,
     Origin,
     PrivateRun,
@@ -81,6 +82,14 @@ def _run(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
     yield Subject(run, versions, run.origin)
 
 
+@subject("engine")
+def _engine(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
+    """The engine, where it is made."""
+    made = run.engine.made if run.engine is not None else None
+    if made is not None:
+        yield Subject(run, versions, made.origin, thing=run.engine)
+
+
 @subject("memory-manager")
 def _managers(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
     yield from _event_subjects(run, versions, ManagerUsed)
@@ -113,11 +122,16 @@ def _double_backwards(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
 def _two_passes(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
     """A loop written by hand: reported once, at its first pass where that is known."""
     asked = list(run.happened(CoefficientAsked))
-    if not asked:
+    if not asked or (_wraps_its_losses(run) and not any(run.happened(HooksSwitched))):
         return
     first = [e for e in run.happened(Backward) if e.loss == "other" and e.retained]
     for event in first or asked:
         yield Subject(run, versions, event.origin, event, guard=event.guard)
+
+
+def _wraps_its_losses(run: PrivateRun) -> bool:
+    """Whether the losses are made by the criterion of 1.5.3: a coefficient is then asked for to be shown."""
+    return any(e.loss == "returned-criterion" for e in run.happened(Backward))
 
 
 @subject("criterion")

@@ -13,7 +13,7 @@ from dpmigrate.analysis.attributes import (
     set_attribute,
     set_part_of_unknown,
 )
-from dpmigrate.analysis.classes import class_attribute, members_of
+from dpmigrate.analysis.classes import class_attribute, members_of, named_fields
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Literal, doubt
 from dpmigrate.analysis.library import registry
@@ -114,6 +114,7 @@ def _unpack_atom(
         info = registry.CallInfo(node, [const(count), const(star)])
         result = handler(ip, info, e).only
         return list(result.items) if isinstance(result, Seq) and result.items is not None else None
+    atom = _as_tuple(ip, atom, node)
     if isinstance(atom, Seq):
         if atom.items is None:
             return [atom.each()] * count
@@ -133,6 +134,14 @@ def _unpack_atom(
         return [of(Unknown(deeper(atom.symbol, i), atom.reason, atom.parts)) for i in range(count)]
     element = iterate(ip, Value((e,)), node)
     return [element] * count
+
+
+def _as_tuple(ip: Interpreter, atom: Atom, node: cst.CSTNode) -> Atom:
+    """A named tuple as the plain one that it is; anything else as it came."""
+    fields = named_fields(atom)
+    if fields is None:
+        return atom
+    return Seq(tuple(get_attribute(ip, of(atom), name, node) for name in fields))
 
 
 def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
@@ -233,6 +242,7 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             info = registry.CallInfo(node, [key])
             return registry.METHODS["private-result", "<item>"](ip, info, e)
         return ip.unknown(node, "an element of the result", frozenset({atom}))
+    atom = _as_tuple(ip, atom, node)
     if isinstance(atom, Obj) and atom.kind in ("dict", "namespace", "record"):
         return dict_items(ip, atom, key)
     if isinstance(atom, Obj):

@@ -20,6 +20,7 @@ from dpmigrate.analysis.guards import Guard, doubts
 from dpmigrate.analysis.holding import holds_a_private_model
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.tree import MAKING_CALLS
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
@@ -86,6 +87,8 @@ def _call(ip: Interpreter, node: cst.Call) -> Value:
         receiver = ip.evaluate(node.func.value)
         info = gather(ip, node)
         info.name = node.func.attr.value
+        if info.name in MAKING_CALLS:
+            ip.making_calls.add(node)
         return call_attribute(ip, receiver, info.name, info)
     callee = ip.evaluate(node.func)
     info = gather(ip, node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
@@ -101,6 +101,18 @@ def record_fields(cls: Class) -> list[str]:
     for c in reversed(list(linear(cls))):
         fields.update(dict.fromkeys(c.fields))
     return list(fields)
+
+
+def named_fields(atom: object) -> Sequence[str] | None:
+    """The fields, in order, of a named tuple; None for anything else."""
+    if not isinstance(atom, Obj):
+        return None
+    if atom.kind == "record":
+        return atom.data if isinstance(atom.data, tuple) else None
+    if atom.kind != "instance" or not isinstance(atom.data, Class):
+        return None
+    names = (name.rpartition(".")[2] for name in external_names(atom.data))
+    return record_fields(atom.data) if "NamedTuple" in names else None
 
 
 def find_member(ip: Interpreter, cls: Class, name: str, after: Class | None = None) -> Value | None:

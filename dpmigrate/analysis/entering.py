@@ -29,10 +29,6 @@ MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
 
 
-MAKES_PRIVATE = (b"make_private", b"FastGradientClipping", b"wrap_model", b"prepare_module")
-"""Bytes of the files in which a private run can be made."""
-
-
 def enter_root(
     ip: Interpreter, key: str, entry: str, action: Callable[[], object], seed: Value | None = None
 ) -> None:
@@ -206,7 +202,7 @@ def _leads_to_runs(ip: Interpreter, fn: Function) -> bool:
 
 def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
     """Whether a function speaks of training, and objects of a run are within its reach."""
-    if not any(mark in fn.module.source.data for mark in MAKES_PRIVATE):
+    if not fn.module.makes_private:
         return False
     if not (_mentions(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
         return False

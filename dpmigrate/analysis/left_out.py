@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.tree import MAKING_CALLS, children, makes_private
 from dpmigrate.analysis.values import Function
@@ -50,6 +51,20 @@ def _places(ip: Interpreter) -> set[int]:
     return {id(run.origin.node) for run in ip.runs.values()}
 
 
+def not_reached(ip: Interpreter) -> list[Origin]:
+    """The calls that would make runs and that nothing came to, where some root used up its budget."""
+    if not ip.roots_exhausted:
+        return []
+    modules = [m for m in ip.modules.loaded() if m.key in ip.executed and m.library_path is None]
+    return [
+        Origin(module, call)
+        for module in modules
+        if any(name.encode() in module.source.data for name in MAKING_CALLS)
+        for call in _making_calls_below(module.tree, ())
+        if call not in ip.making_calls
+    ]
+
+
 def _nested(fn: Function) -> Function | None:
     """The function that a function is defined in: its variables are gone."""
     inner: Function | None = getattr(fn.closure, "function", None)
@@ -58,10 +73,15 @@ def _nested(fn: Function) -> Function | None:
 
 def making_calls_in(node: cst.FunctionDef | cst.Lambda) -> Iterator[cst.Call]:
     """Calls of that name in a function's own body."""
-    stack: list[cst.CSTNode] = [node.body]
+    return _making_calls_below(node.body, (cst.FunctionDef, cst.ClassDef, cst.Lambda))
+
+
+def _making_calls_below(root: cst.CSTNode, apart: tuple[type[cst.CSTNode], ...]) -> Iterator[cst.Call]:
+    """Calls of that name below a node, but in what is ``apart``."""
+    stack: list[cst.CSTNode] = [root]
     while stack:
         current = stack.pop()
-        if isinstance(current, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
+        if isinstance(current, apart):
             continue
         if isinstance(current, cst.Call) and makes_private(current):
             yield current

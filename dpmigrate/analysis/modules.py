@@ -17,6 +17,8 @@ from dpmigrate.workspace.written import module_parts
 LONGEST_NAME = 30
 """Parts of the dotted name of a module; folders further up are part of none."""
 
+_MAKES_PRIVATE = (b"make_private", b"FastGradientClipping", b"wrap_model", b"prepare_module")
+
 if TYPE_CHECKING:
     from dpmigrate.workspace.source import Source
 
@@ -57,6 +59,11 @@ class ModuleInfo:
             if info is not self and parts and name[-len(parts) :] == parts:
                 return info
         return None
+
+    @cached_property
+    def makes_private(self) -> bool:
+        """Whether some private run can be made in it, by its bytes."""
+        return any(mark in self.source.data for mark in _MAKES_PRIVATE)
 
     @cached_property
     def _positions(self) -> Positions:
@@ -127,6 +134,11 @@ class Modules:
         if path not in self._loaded:
             self._loaded[path] = self._load(path, self.library_path(path))
         return self._loaded[path]
+
+    @property
+    def asked(self) -> list[str]:
+        """The files that somebody asked for, whether they could be parsed or not."""
+        return list(self._loaded)
 
     @property
     def holds_library(self) -> bool:

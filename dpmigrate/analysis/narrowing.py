@@ -11,7 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import member_values
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Literal, Test, clash, contradict, shorten
+from dpmigrate.analysis.guards import Literal, Test, clash, contradict, together
 from dpmigrate.analysis.ledger import LengthAsked
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.naming import compares
@@ -37,6 +37,7 @@ from dpmigrate.analysis.values import (
     Module,
     Obj,
     Seq,
+    Tensor,
     Unknown,
     Value,
 )
@@ -82,7 +83,7 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
     last_goes, last_stops = (second.true, second.false) if is_and else (second.false, second.true)
     both = all_of(goes_on, last_goes)
     if not stops.possible:
-        other = Branch(last_stops.possible, shorten(goes_on.guard | last_stops.guard), last_stops.rebinds)
+        other = Branch(last_stops.possible, together(goes_on.guard, last_stops.guard), last_stops.rebinds)
     elif not last_stops.possible:
         other = stops
     else:
@@ -275,10 +276,10 @@ def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
             for c in choices:
                 literal = Literal(thing.symbol, ("eq", c), True)
                 if not any(clash(literal, lit) for lit in e.guard):
-                    yes.append(Entry(Const(c), shorten(e.guard | {literal}), e.because))
+                    yes.append(Entry(Const(c), together(e.guard, frozenset({literal})), e.because))
             rest = frozenset(Literal(thing.symbol, ("eq", c), False) for c in choices[:4])
             if not contradict(rest, e.guard):
-                no.append(Entry(e.atom, shorten(e.guard | rest), e.because))
+                no.append(Entry(e.atom, together(e.guard, rest), e.because))
             continue
         known = [equals(c, e.atom) for c in choices]
         if any(k is not False for k in known):
@@ -343,6 +344,9 @@ def _is_instance(atom: Atom, names: frozenset[str]) -> bool | None:
         if not plain <= set(_BUILTIN_TYPES):
             return False if atom.value is None else None
         return isinstance(atom.value, tuple(_BUILTIN_TYPES[n] for n in plain))
+    if isinstance(atom, Tensor) and isinstance(atom.maker, Obj) and atom.maker.kind == "dp-criterion":
+        # A wrapped loss is no tensor, until something takes the number out of it.
+        return False if not atom.steps and plain == {"torch.Tensor"} else None
     if isinstance(atom, Obj) and atom.kind == "private-result" and plain <= {"tuple", "list"}:
         return "tuple" in plain
     if isinstance(atom, Seq) and plain <= set(_BUILTIN_TYPES):

@@ -18,7 +18,7 @@ from dpmigrate.analysis.values import Atom, Obj
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
-RetiredKind = Literal["engine-attach", "virtual-step", "get-privacy-spent"]
+RetiredKind = Literal["engine-attach", "virtual-step", "get-privacy-spent", "get-coeff"]
 
 
 @dataclass(slots=True)
@@ -103,8 +103,21 @@ def _provides_for_others(above: cst.CSTNode) -> bool:
     if isinstance(above, (cst.If, cst.IfExp)):
         return any(word in _ASKING or "version" in word.lower() for word in _names_in(above.test))
     if isinstance(above, (cst.Try, cst.TryStar)):
-        return any(h.type is None or bool(_CATCHING & set(_names_in(h.type))) for h in above.handlers)
+        return any(
+            (h.type is None or bool(_CATCHING & set(_names_in(h.type)))) and not _gives_up(h.body)
+            for h in above.handlers
+        )
     return False
+
+
+def _gives_up(handler: cst.BaseSuite) -> bool:
+    """Whether the last statement of a handler ends the program: nothing then does without what failed."""
+    last = handler.body[-1] if handler.body else None
+    if isinstance(last, cst.SimpleStatementLine):
+        last = last.body[-1]
+    if isinstance(last, cst.Expr) and isinstance(last.value, cst.Call):
+        return ".".join(_names_in(last.value.func)) in ("sys.exit", "exit", "quit")
+    return isinstance(last, cst.Raise)
 
 
 def _names_in(node: cst.CSTNode) -> Iterator[str]:

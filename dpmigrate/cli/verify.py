@@ -85,6 +85,12 @@ of a verdict.
     show_default=True,
     help="Seconds for each run of the script.",
 )
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="Also attack the steps: draws of noise with and without the worst example prove a lower bound of "
+    "epsilon, held to the accountant's.",
+)
 @click.option("--in-place", is_flag=True, help="Leave what the script writes, instead of taking it back.")
 @click.option(
     "--with",
@@ -106,6 +112,7 @@ def verify(
     checks: str | None,
     engines: int | None,
     timeout: float,
+    audit: bool,
     in_place: bool,
     stand_ins: tuple[str, ...],
     arguments: tuple[str, ...],
@@ -117,6 +124,10 @@ def verify(
     Script output goes to standard error.
     """
     kind, target, rest = _target(module, factory, arguments, engines, compare)
+    if audit and (factory is not None or compare is not None):
+        raise click.UsageError(
+            "--audit needs a script that trains, and goes with neither --factory nor --compare."
+        )
     request = Request(
         kind,
         target,
@@ -129,6 +140,7 @@ def verify(
         timeout=timeout,
         progress=sys.stderr.isatty(),
         in_place=in_place,
+        audit=audit,
         stand_ins=_stand_ins(stand_ins),
     )
     from dpmigrate.runtime.run.api import run_request

@@ -11,7 +11,7 @@
 ``hooks``, ``set_to_none``, ``patch_core``   the recipes of the other strategies
 ``generators``, ``seed_generators``   the recipes about randomness
 ``pins``         which pins a job raises
-``program_facts``, ``binders``, ``homes``, ``places``, ``criteria``   what recipes ask about the program
+``program_facts``, ``assignments``, ``binders``, ``homes``, ``places``, ``criteria``   what they ask
 ``edits``, ``nodes``, ``imports``   how they change a tree
 
 A recipe collects edits, and raises `edits.Withheld` for what it cannot follow.

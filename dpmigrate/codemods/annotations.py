@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.imports import bindings
 from dpmigrate.codemods.listed import split
@@ -44,12 +45,17 @@ def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, coun
     ):
         return
     module = facts.module_of(annotation)
+    text = wrapped_type(edits, module)
+    edits.of(module).change(outer, lambda new: _with_type(new, count, place, text))
+
+
+def wrapped_type(edits: ProjectEdits, module: ModuleInfo) -> str:
+    """How a module writes the class of the wrapped criterion, which it imports now where it did not."""
     known = {dotted: bound for bound, dotted in bindings(module.tree).items()}
     dotted = ".".join(_WRAPPED)
-    text = known.get(dotted, _WRAPPED[1])
     if dotted not in known:
         edits.of(module).need_import(f"from {_WRAPPED[0]} import {_WRAPPED[1]}")
-    edits.of(module).change(outer, lambda new: _with_type(new, count, place, text))
+    return known.get(dotted, _WRAPPED[1])
 
 
 def _with_type(new: cst.CSTNode, count: int, place: int, text: str) -> cst.CSTNode:

@@ -24,7 +24,11 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun],
     given = all(isinstance(w, (Constant, Missing)) for w in values)
     if direct is not None and not given and constants != {"ghost"}:
         raise Withheld(
-            "whoever runs the program sets clipping=, to another value perhaps", facts.module_of(call), call
+            'clipping= of this call is an option, and may be another value than "ghost", which is gone '
+            'since Opacus 1.5.3: take "ghost" out of what it can be, and set grad_sample_mode="ghost" '
+            "instead",
+            facts.module_of(call),
+            call,
         )
     if direct is not None and not others:
         edits.of(facts.module_of(call)).change(call, lambda new: remove_argument(new, "clipping"))
@@ -38,7 +42,12 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun],
         if isinstance(o.node, cst.SimpleString) and o.node.evaluated_value == "ghost"
     }
     if not literals:
-        raise Withheld('where clipping="ghost" comes from cannot be followed', facts.module_of(call), call)
+        raise Withheld(
+            'this call gets clipping="ghost" from a place that cannot be followed: take it out there, '
+            "since Opacus 1.5.3 knows it no more",
+            facts.module_of(call),
+            call,
+        )
     for literal in literals:
         if others or direct is not None:
             edits.of(facts.module_of(literal)).change(literal, _flat)
@@ -65,7 +74,7 @@ def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None
         assert around is not None
         own.change(around, lambda new: remove_argument(new, "clipping"))
     elif isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, cst.Subscript):
-        own.remove(facts.statement(parent))
+        own.remove(facts.removable(parent))
     else:
         own.change(literal, _flat)
 

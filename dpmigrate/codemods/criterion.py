@@ -7,6 +7,7 @@ from itertools import product
 import libcst as cst
 
 from dpmigrate.analysis.values import External, Obj
+from dpmigrate.codemods.assignments import targets_of
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
@@ -19,7 +20,7 @@ from dpmigrate.codemods.losses import LossSite
 from dpmigrate.codemods.nodes import add_argument, add_name
 from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
-from dpmigrate.codemods.places import fresh_name, route, route_out, variables_in
+from dpmigrate.codemods.places import fresh_name, route, variables_in
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -32,6 +33,7 @@ from dpmigrate.codemods.ways import (
     repeats,
     same_class,
 )
+from dpmigrate.codemods.ways_out import route_out
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords behind which ``criterion=`` reads well."""
@@ -84,7 +86,9 @@ class CriterionPlan:
         makers = {_key(self.facts, s) for s in self.sites}
         if len(makers) > 1:
             raise self.upgrade.withheld(
-                "the losses are made by several criteria: give make_private the one that trains"
+                "the losses of this run are made by several criteria, and make_private wraps one: let one "
+                "object make them all, give it to this call (criterion=) and use the third object that the "
+                "call returns"
             )
         if given:
             self._use_returned()
@@ -113,10 +117,16 @@ class CriterionPlan:
     def own_constructor(self) -> tuple[cst.Call, str]:
         """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
         if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, External):
-            raise self.upgrade.withheld("where the criterion is made cannot be seen")
+            raise self.upgrade.withheld(
+                "the losses of this pair are made by no one object of the project: make one criterion of "
+                "torch.nn, and wrap it in DPLossFastGradientClipping(model, optimizer, criterion)"
+            )
         kept = self.kept.of(self.sites)
         if not kept.name or len(kept.constructors) != 1:
-            raise self.upgrade.withheld("the criterion is not kept in a variable")
+            raise self.upgrade.withheld(
+                "the criterion of this pair has no variable of its own: assign it once, before the loop, so "
+                "that it can be wrapped in DPLossFastGradientClipping(model, optimizer, criterion)"
+            )
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         return kept.constructors[0], kept.name
@@ -138,7 +148,9 @@ class CriterionPlan:
         elif member:
             if not same_class(self.facts, own, self.scope):
                 raise Withheld(
-                    "the criterion is not kept in a variable that make_private can be given",
+                    f"{kept.name} belongs to another object than the one that calls make_private: hand it "
+                    "on to there, give it as criterion=, and put the third object that comes back into its "
+                    "place",
                     self.facts.module_of(kept.homes[0]),
                     kept.homes[0],
                 )
@@ -191,7 +203,7 @@ class CriterionPlan:
         alone = isinstance(own, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {own}
         if alone and own is not self.scope and len(kept.homes) == 1 and not self.upgrade.apart:
             assert own is not None
-            self.edits.of(facts.module_of(kept.homes[0])).remove(facts.statement(kept.homes[0]))
+            self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
             self.freed = own
             self._affected = [(c, not kept.per_example) for c in kept.calls]
             self._build(code, kept.name, {own})
@@ -221,10 +233,10 @@ class CriterionPlan:
             n
             for info in facts.modules
             for n in facts.inside(info.tree, cst.Name)
-            if n.value == kept.name and n not in funcs and n is not home.targets[0].target
+            if n.value == kept.name and n not in funcs and n not in targets_of(home)
         ]
         if not used:
-            self.edits.of(module).remove(facts.statement(home))
+            self.edits.of(module).remove(facts.removable(home))
 
     # -- a functional loss ----------------------------------------------------------------
 
@@ -235,7 +247,8 @@ class CriterionPlan:
         class_name = COUNTERPARTS.get(short)
         if class_name is None:
             raise Withheld(
-                f"F.{short} has no module counterpart: write a criterion class that honours self.reduction",
+                f"F.{short} has no class in torch.nn that make_private could wrap: write a module that keeps "
+                'self.reduction and gives one loss per example when it is "none", and give it as criterion=',
                 site.module,
                 site.call,
             )
@@ -273,7 +286,10 @@ class CriterionPlan:
         own = self.edits.of(self.module)
         statement = self.facts.statement(self.call)
         if not isinstance(statement, cst.SimpleStatementLine):
-            raise self.upgrade.withheld("the call stands in the head of a statement")
+            raise self.upgrade.withheld(
+                "make_private is called in the head of a compound statement, before which no criterion can "
+                "be made: assign what it returns on a line of its own first"
+            )
         own.insert_before(statement, f"{name} = {code}")
         self.modes.set_before_call = True
         self._give(name)

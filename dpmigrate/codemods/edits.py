@@ -159,9 +159,12 @@ class _Rewriter(cst.CSTTransformer):
             return cst.RemoveFromParent()
         if isinstance(updated_node, cst.SimpleStatementLine) and not updated_node.body:
             return cst.RemoveFromParent()
-        if isinstance(updated_node, cst.IndentedBlock) and not updated_node.body:
+        if isinstance(updated_node, (cst.IndentedBlock, cst.SimpleStatementSuite)) and not updated_node.body:
             self.emptied.add(original_node)
-            return updated_node.with_changes(body=[self.statement("pass")])
+            is_block = isinstance(updated_node, cst.IndentedBlock)
+            return updated_node.with_changes(body=[self.statement("pass") if is_block else cst.Pass()])
+        if isinstance(updated_node, (cst.SimpleStatementLine, cst.SimpleStatementSuite)):
+            updated_node = _without_last_semicolon(original_node, updated_node)
         if isinstance(original_node, cst.Try) and self._is_empty(original_node):
             return cst.RemoveFromParent()
         if isinstance(original_node, (cst.IndentedBlock, cst.Module)) and self.leaving:
@@ -171,7 +174,7 @@ class _Rewriter(cst.CSTTransformer):
         new = [self.statement(code) for code in above or ()]
         if new and isinstance(updated_node, cst.SimpleStatementLine | cst.BaseCompoundStatement):
             lines, updated_node = _take_leading_blank(updated_node)
-            new[0] = new[0].with_changes(leading_lines=lines)
+            new[0] = new[0].with_changes(leading_lines=[*lines, *new[0].leading_lines])
         own = [] if original_node in edits.removed else [updated_node]
         return cst.FlattenSentinel([*new, *own, *(self.statement(code) for code in below or ())])
 
@@ -217,3 +220,14 @@ def _as_nodes(
     if isinstance(left, cst.FlattenSentinel):
         return list(left)
     return [] if isinstance(left, cst.RemovalSentinel) else [left]
+
+
+def _without_last_semicolon(
+    old: cst.CSTNode, new: cst.SimpleStatementLine | cst.SimpleStatementSuite
+) -> cst.SimpleStatementLine | cst.SimpleStatementSuite:
+    """A line whose last part went ends without the semicolon that stood before it."""
+    assert isinstance(old, (cst.SimpleStatementLine, cst.SimpleStatementSuite))
+    last, had = new.body[-1], old.body[-1].semicolon
+    if last.semicolon == had or len(new.body) == len(old.body):
+        return new
+    return new.with_changes(body=[*new.body[:-1], last.with_changes(semicolon=had)])

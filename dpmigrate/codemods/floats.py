@@ -9,6 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.values import External
+from dpmigrate.codemods.assignments import homes_in, is_bound_by, target_texts
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.nodes import name_of, receiver
@@ -46,6 +47,9 @@ class Floats:
             self.follow(parent)
         elif isinstance(parent, (cst.AugAssign, cst.AnnAssign)):
             self._target(parent.target)
+        elif isinstance(parent, cst.NamedExpr):
+            self._target(parent.target)
+            self.follow(parent)
         elif isinstance(parent, cst.Assign):
             for target in parent.targets:
                 self._target(target.target)
@@ -69,22 +73,16 @@ class Floats:
         text = facts.code(target).strip()
         kind = type(target)
         for load in facts.inside(where, kind):
-            if load is not target and facts.code(load).strip() == text and not self._is_target(load):
+            if load is not target and facts.code(load).strip() == text and not is_bound_by(self.facts, load):
                 if isinstance(facts.parent(load), cst.Attribute) and not self._only_numbers(where, text):
                     self._refuse(load, f"{text} may also be a tensor")
                 self.follow(load)
 
-    def _is_target(self, node: cst.CSTNode) -> bool:
-        parent = self.facts.parent(node)
-        if isinstance(parent, (cst.AugAssign, cst.AnnAssign)):
-            return parent.target is node
-        return isinstance(parent, cst.AssignTarget)
-
     def _only_numbers(self, scope: cst.CSTNode, text: str) -> bool:
         """Whether a variable is only ever given literal numbers and what is followed here."""
         facts = self.facts
-        for assign in facts.inside(scope, cst.Assign):
-            if any(facts.code(t.target).strip() == text for t in assign.targets):
+        for assign in homes_in(facts, scope):
+            if text in target_texts(facts, assign) and assign.value is not None:
                 literal = isinstance(assign.value, (cst.Integer, cst.Float))
                 if not literal and not self._seen.intersection(facts.below(assign.value)):
                     return False

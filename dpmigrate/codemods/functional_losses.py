@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.codemods.edits import Change, Withheld
 from dpmigrate.codemods.homes import same_variables
+from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.program_facts import Facts
 
 
@@ -22,19 +23,30 @@ def functional_arguments(
     for arg in call.args:
         keyword = arg.keyword.value if arg.keyword is not None else None
         if arg.star:
-            raise Withheld("the arguments of the functional loss are spread", module, call)
+            raise Withheld(
+                "this loss takes its arguments from a * or **: write them out, and the move can be made",
+                module,
+                call,
+            )
         if keyword in (None, "input", "target"):
             inputs.append(arg)
         elif keyword == "reduction":
             if not isinstance(arg.value, cst.SimpleString):
-                raise Withheld("the reduction of the functional loss is no literal", module, call)
+                raise Withheld('reduction= of this loss is no literal: write "none" or "mean"', module, call)
             reduction = str(arg.value.evaluated_value)
         elif keyword in ("reduce", "size_average"):
-            raise Withheld(f"{keyword}= is deprecated in torch: write reduction= first", module, call)
+            raise Withheld(
+                f"{keyword}= of this loss is deprecated in torch: write reduction= in its place", module, call
+            )
         else:
             others.append(arg)
     if len(inputs) != 2:
-        raise Withheld("the functional loss is given more than input and target by position", module, call)
+        raise Withheld(
+            "this loss is given more than input and target by position: name the other arguments "
+            "(weight=...)",
+            module,
+            call,
+        )
     return inputs, portable_arguments(facts, others, at), reduction
 
 
@@ -50,7 +62,8 @@ def portable_arguments(facts: Facts, args: Iterable[cst.Arg], at: cst.CSTNode) -
             continue
         if keyword is None or not same_variables(facts, arg.value, at):
             raise Withheld(
-                "the criterion has arguments that may be unknown where make_private is called",
+                f"{facts.code(arg).strip().rstrip(',')} cannot be moved to where make_private is called, "
+                "which makes the criterion: set it before that call, under one name",
                 facts.module_of(arg),
                 arg,
             )
@@ -66,13 +79,14 @@ def becomes_call_of(name: str) -> Change:
         order = {"input": 0, "target": 1}
         inputs = [a for a in new.args if a.keyword is None or a.keyword.value in order]
         inputs.sort(key=lambda a: order[a.keyword.value] if a.keyword is not None else 0)
-        last = new.args[-1]
+        kept: list[cst.Arg] = list(new.args)
+        for gone in [a for a in new.args if a not in inputs]:
+            kept = without(kept, next(i for i, a in enumerate(kept) if a.value is gone.value))
+        # The layout stays where it is: only what stands in it changes places.
         kept = [
-            a.with_changes(keyword=None, equal=cst.MaybeSentinel.DEFAULT) if a.keyword is not None else a
-            for a in inputs
+            at.with_changes(value=a.value, keyword=None, equal=cst.MaybeSentinel.DEFAULT)
+            for at, a in zip(kept, inputs, strict=True)
         ]
-        trailing = last.comma if last is not inputs[-1] else inputs[-1].comma
-        kept[-1] = kept[-1].with_changes(comma=trailing, whitespace_after_arg=last.whitespace_after_arg)
         return new.with_changes(func=cst.parse_expression(name), args=kept)
 
     return change

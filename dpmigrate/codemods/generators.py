@@ -30,12 +30,26 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
     if not isinstance(constructor, cst.Call) or External("torch.Generator") not in facts.callee_atoms(
         constructor
     ):
-        raise Withheld("where the generator is made cannot be seen", module, constructor)
+        raise Withheld(
+            "this generator is made by other code than torch.Generator(): call seed() on it right after",
+            module,
+            constructor,
+        )
     if seed is not None and not visible(facts, constructor, seed):
-        raise Withheld(f"{seed} is not known where the generator is made", module, constructor)
+        raise Withheld(
+            f"{seed} is not bound yet where this generator is made: call manual_seed({seed}) on it by hand, "
+            "where it is",
+            module,
+            constructor,
+        )
     statement = facts.statement(constructor)
     if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
-        raise Withheld("the generator is made inside another statement", module, constructor)
+        raise Withheld(
+            "this generator is made in the head of a statement, or beside others: assign it on a line of "
+            "its own, and call seed() on it",
+            module,
+            constructor,
+        )
     own = edits.of(module)
     seeding = "seed()" if seed is None else f"manual_seed({seed})"
     small = statement.body[0]
@@ -61,7 +75,10 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
         for n in facts.above(constructor)
     ):
         raise Withheld(
-            "the generator is made inside an expression that may run often or never", module, constructor
+            "this generator is made inside an expression that may run often or never: assign it before, "
+            "and call seed() on it",
+            module,
+            constructor,
         )
     keyword = facts.parent(constructor)
     wanted = (

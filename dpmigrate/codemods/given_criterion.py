@@ -37,10 +37,14 @@ def computes_what_is_given(upgrade: UpgradedCall, site: LossSite, wanted: str) -
     one, other = next(iter(mine)), next(iter(theirs))
     several = len(mine) > 1 or len(theirs) > 1
     if several or one is None or other is None or one[:2] != other[:2]:
-        raise upgrade.withheld("make_private is given another criterion than the one that makes the losses")
+        raise upgrade.withheld(
+            "make_private is given another criterion than the one that makes the losses: give it the one "
+            "that does, and let the third object that it returns make them"
+        )
     if one[2] not in ("none", wanted):
         raise Withheld(
-            f'the loss is a {one[2]} over the examples, but the run has loss_reduction="{wanted}"',
+            f'the loss is a {one[2]} over the examples, but the run has loss_reduction="{wanted}": let '
+            "both be the same",
             site.module,
             site.call,
         )

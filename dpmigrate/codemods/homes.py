@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 import libcst as cst
 
 from dpmigrate.analysis.values import Atom
+from dpmigrate.codemods.assignments import Home, homes_in, target_text
 from dpmigrate.codemods.binders import Binder, binders, bound_by
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.program_facts import Facts, Scope
@@ -14,7 +15,7 @@ from dpmigrate.codemods.program_facts import Facts, Scope
 MAX_DEPTH = 6
 
 
-def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[Atom]) -> list[cst.Assign]:
+def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[Atom]) -> list[Home]:
     """The assignments of one variable that give a called name or attribute some criteria.
 
     Through parameters back to what callers give, through enclosing functions, and for ``self.x``
@@ -25,17 +26,7 @@ def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[Atom]) -
     return found if len(variables) == 1 else []
 
 
-def target_text(facts: Facts, assign: cst.Assign) -> str:
-    """The variable of an assignment as text; empty for anything but one name or attribute."""
-    target = assign.targets[0].target
-    if len(assign.targets) != 1 or not isinstance(target, (cst.Name, cst.Attribute)):
-        return ""
-    return facts.code(target).strip()
-
-
-def _homes(
-    facts: Facts, node: cst.BaseExpression, makers: frozenset[Atom], depth: int
-) -> Iterator[cst.Assign]:
+def _homes(facts: Facts, node: cst.BaseExpression, makers: frozenset[Atom], depth: int) -> Iterator[Home]:
     if depth == 0:
         return
     if isinstance(node, cst.Name):
@@ -43,14 +34,14 @@ def _homes(
     elif isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and node.value.value == "self":
         owner = facts.nearest(node, cst.ClassDef)
         if owner is not None:
-            yield from _assigned(facts, facts.inside(owner, cst.Assign), facts.code(node).strip(), makers)
+            yield from _assigned(facts, homes_in(facts, owner), facts.code(node).strip(), makers)
 
 
 def _of_name(
     facts: Facts, node: cst.Name, scope: Scope, makers: frozenset[Atom], depth: int
-) -> Iterator[cst.Assign]:
+) -> Iterator[Home]:
     while True:
-        found = list(_assigned(facts, facts.own(scope, cst.Assign), node.value, makers))
+        found = list(_assigned(facts, homes_in(facts, scope, own=True), node.value, makers))
         if found or isinstance(scope, cst.Module):
             yield from found
             return
@@ -68,11 +59,10 @@ def _of_name(
         scope = facts.scope(scope)
 
 
-def _assigned(
-    facts: Facts, assigns: Iterator[cst.Assign], text: str, makers: frozenset[Atom]
-) -> Iterator[cst.Assign]:
+def _assigned(facts: Facts, assigns: Iterator[Home], text: str, makers: frozenset[Atom]) -> Iterator[Home]:
     for assign in assigns:
-        if target_text(facts, assign) == text and makers & set(facts.atoms(assign.value)):
+        value = assign.value if target_text(facts, assign) == text else None
+        if value is not None and makers & set(facts.atoms(value)):
             yield assign
 
 

@@ -36,9 +36,18 @@ def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun])
     module, call = runs[0].module, runs[0].origin.node
     assert isinstance(call, cst.Call)
     if runs[0].manual:
-        raise Withheld("the ghost model and optimizer are made by hand", module, call)
+        raise Withheld(
+            "the ghost model and its optimizer are made by hand here: let PrivacyEngine().make_private "
+            "make them in hooks mode",
+            module,
+            call,
+        )
     if any(r.ghost is not True for r in runs):
-        raise Withheld("the mode is chosen when the program runs: choose hooks there", module, call)
+        raise Withheld(
+            "grad_sample_mode= of this call is chosen when the program runs: choose hooks there",
+            module,
+            call,
+        )
     drop_clipping(facts, edits, runs, call)
     own = edits.of(module)
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
@@ -61,7 +70,12 @@ def _mode_literals(facts: Facts, runs: Sequence[PrivateRun]) -> list[cst.SimpleS
         if isinstance(o.node, cst.SimpleString) and o.node.evaluated_value == r.mode
     }
     if not found:
-        raise Withheld("where the mode comes from cannot be followed", runs[0].module, runs[0].origin.node)
+        raise Withheld(
+            'this call gets grad_sample_mode="ghost" from a place that cannot be followed: write '
+            '"hooks" there',
+            runs[0].module,
+            runs[0].origin.node,
+        )
     return sorted(found, key=facts.position)
 
 
@@ -77,7 +91,12 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
         if isinstance(node, cst.Assign):
             node = node.targets[0].target
         if not isinstance(event, Unpack) or event.star is not None:
-            raise Withheld("the result is taken apart in an unusual way", event.origin.module, node)
+            raise Withheld(
+                "what make_private returns is taken apart here in a way that cannot be followed: write "
+                "model, optimizer, loader = ...",
+                event.origin.module,
+                node,
+            )
         if event.count == 3:
             continue
         assert isinstance(node, (cst.Tuple, cst.List))
@@ -90,7 +109,8 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
         ]
         if name != "_" and not set(same) & set(given):
             raise Withheld(
-                f"{name} is only the wrapped criterion: name the plain one so first",
+                f"{name}, the third target, is the wrapped criterion, which hooks mode has none of: let "
+                f"{name} be the plain criterion before this call",
                 event.origin.module,
                 node,
             )
@@ -103,7 +123,11 @@ def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequ
     calls = [n for n in nodes if isinstance(n, cst.Call)]
     for call in calls:
         if losses_of_double_backward(call) is None:
-            raise Withheld("double_backward is called in an unusual way", facts.module_of(call), call)
+            raise Withheld(
+                "double_backward has its losses from a * or **: write losses.mean().backward() in its place",
+                facts.module_of(call),
+                call,
+            )
     scopes = dict.fromkeys(
         facts.scope(e.origin.node) for e in events if isinstance(e, Backward) and e.loss == "two-pass"
     )
@@ -120,5 +144,9 @@ def _reduction(runs: Sequence[PrivateRun]) -> str:
         w.value if isinstance(w, Constant) else None for r in runs for w in r.argument("loss_reduction").each
     }
     if values - {"mean", "sum"}:
-        raise Withheld("loss_reduction cannot be known here", runs[0].module, runs[0].origin.node)
+        raise Withheld(
+            'loss_reduction= of this call is no literal: write "mean" or "sum"',
+            runs[0].module,
+            runs[0].origin.node,
+        )
     return "sum" if values == {"sum"} else "mean"

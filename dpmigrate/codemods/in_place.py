@@ -58,7 +58,14 @@ def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode) -> None:
     own = edits.of(module)
     if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Name):
         if type(node.operator) not in _OPERATORS:
-            raise Withheld("write it as an operation that makes a new tensor", module, node)
+            raise Withheld(
+                (
+                    "this changes the output of a layer in place, which raises from Opacus 1.5.4 on: "
+                    "write it as an operation that makes a new tensor (x = x + y)"
+                ),
+                module,
+                node,
+            )
         _refuse_aliases(facts, node, node.target.value)
         own.change(node, _as_assignment)
     elif isinstance(node, cst.Call) and _asks(node):
@@ -72,7 +79,14 @@ def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode) -> None:
             node,
         )
     else:
-        raise Withheld("use the operation that makes a new tensor (without the underscore)", module, node)
+        raise Withheld(
+            (
+                "this changes the output of a layer in place, which raises from Opacus 1.5.4 on: use the "
+                "operation that makes a new tensor (without the underscore), and keep what it returns"
+            ),
+            module,
+            node,
+        )
 
 
 def _asks(node: cst.Call) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.values import Atom, Obj
+from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import portable_arguments
-from dpmigrate.codemods.homes import homes_of, target_text
+from dpmigrate.codemods.homes import homes_of
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite, functional_behind
 from dpmigrate.codemods.own_criterion import OwnCriterion
@@ -28,7 +29,7 @@ class Kept:
     """Whether it gives one loss per example now."""
     name: str
     """The variable that it is called by, as text; empty where that is not plain."""
-    homes: list[cst.Assign]
+    homes: list[Home]
     """The assignments of that variable."""
     calls: list[cst.Call]
     class_name: str | None
@@ -58,17 +59,23 @@ class KeptCriteria:
             return self._objects(makers, homes)
         return self._stand_in(makers[0], homes)
 
-    def _objects(self, makers: tuple[Atom, ...], homes: list[cst.Assign]) -> Kept:
+    def _objects(self, makers: tuple[Atom, ...], homes: list[Home]) -> Kept:
         constructors: dict[cst.Call, Obj] = {}
         for maker in makers:
             assert isinstance(maker, Obj)
             if not isinstance(maker.node, cst.Call) or not self.facts.knows(maker.node):
-                raise self.upgrade.withheld("where the criterion is made cannot be seen")
+                raise self.upgrade.withheld(
+                    "the criterion that makes the losses is made outside of this project: make one of "
+                    "torch.nn here, and give it to this call as criterion="
+                )
             self.own.check(maker)
             constructors.setdefault(maker.node, maker)
         kinds = {self.own.reduction_of(m, c) == "none" for c, m in constructors.items()}
         if len(kinds) > 1:
-            raise self.upgrade.withheld("only some of the criteria give one loss per example")
+            raise self.upgrade.withheld(
+                'the variable of the criterion holds one with reduction="none" in one case and a reduced '
+                "one in another: leave reduction= out of all of them, and give the variable as criterion="
+            )
         first, maker = next(iter(constructors.items()))
         binding = self.own.binding(first)
         if not homes and len(constructors) == 1 and binding is not None and target_text(self.facts, binding):
@@ -85,7 +92,7 @@ class KeptCriteria:
             list(constructors),
         )
 
-    def _stand_in(self, maker: Atom, homes: list[cst.Assign]) -> Kept:
+    def _stand_in(self, maker: Atom, homes: list[Home]) -> Kept:
         """``partial(F.x, ...)`` or a lambda around a functional loss."""
         facts = self.facts
         found = functional_behind(facts, maker)
@@ -98,13 +105,19 @@ class KeptCriteria:
             skipped = 1
         if class_name is None or not isinstance(value, cst.Call):
             raise self.upgrade.withheld(
-                "the losses are made by a function: build the criterion as a module of torch.nn"
+                "the losses are made by a function, and make_private wraps a module: build the criterion as "
+                "one of torch.nn, give it as criterion=, and call the third object that comes back"
             )
         arguments = value.args[skipped:]
         reductions = [a.value for a in arguments if a.keyword is not None and a.keyword.value == "reduction"]
         literal = reductions[0] if reductions else None
         if literal is not None and not isinstance(literal, cst.SimpleString):
-            raise Withheld("the reduction of the criterion is no literal", facts.module_of(value), value)
+            raise Withheld(
+                "reduction= of this criterion is no literal: leave it out, as the wrapped criterion takes "
+                "care of one loss per example by itself",
+                facts.module_of(value),
+                value,
+            )
         calls = [
             call
             for info in facts.modules
@@ -123,13 +136,20 @@ class KeptCriteria:
         if kept.constructors:
             return
         value = kept.homes[0].value
+        assert value is not None
         self.edits.of(self.facts.module_of(value)).replace(value, self.built(kept, value))
 
     def built(self, kept: Kept, at: cst.CSTNode) -> str:
         """The text that builds such a criterion at a place. Raises `Withheld`."""
         module = self.facts.module_of(at)
         if kept.class_name is None:
-            raise Withheld("make_private cannot be given the criterion from here", module, at)
+            raise Withheld(
+                "make_private needs the criterion, which is made elsewhere by a class of the project: make "
+                "it here, give it as criterion=, and hand the third object that comes back to where losses "
+                "are made",
+                module,
+                at,
+            )
         arguments = portable_arguments(self.facts, kept.arguments, at)
         if self.own.wanted != "mean":
             arguments.append(f'reduction="{self.own.wanted}"')

@@ -67,3 +67,14 @@ def split(comma: cst.Comma) -> tuple[cst.Comma, cst.Comma]:
         comma.with_changes(whitespace_after=own),
         comma.with_changes(whitespace_after=space.with_changes(first_line=bare)),
     )
+
+
+def comments_of(call: cst.Call, place: int) -> tuple[list[str], str]:
+    """The comment lines above one argument of a call, and the comment behind it (empty: none)."""
+    before = call.args[place - 1].comma if place else None
+    above = before.whitespace_after if isinstance(before, cst.Comma) else call.whitespace_before_args
+    lines = above.empty_lines if isinstance(above, cst.ParenthesizedWhitespace) else ()
+    arg = call.args[place]
+    comma = arg.comma.whitespace_after if isinstance(arg.comma, cst.Comma) else None
+    behind = (_comment(comma) if comma is not None else None) or _comment(arg.whitespace_after_arg)
+    return [line.comment.value for line in lines if line.comment], behind.value if behind else ""

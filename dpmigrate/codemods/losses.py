@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Guard
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.values import Atom, Class, External, Function, Obj, Partial
+from dpmigrate.codemods.assignments import homes_in, targets_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.program_facts import Facts
 
@@ -43,12 +44,19 @@ def origins(facts: Facts, expression: cst.CSTNode, guard: Guard) -> list[LossSit
 def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterator[LossSite]:
     module = facts.module_of(node)
     if depth == 0:
-        raise Withheld("the losses come a long way through other functions", module, node)
+        raise Withheld(
+            "what goes backward comes through more functions than are followed: call the criterion that "
+            "make_private returns in the training loop itself",
+            module,
+            node,
+        )
     if isinstance(node, cst.Call):
         yield from _trace_call(facts, node, guard, depth)
     elif isinstance(node, cst.Name):
         for value in _definitions(facts, node, guard):
             yield from _trace(facts, value, guard, depth - 1)
+    elif isinstance(node, cst.NamedExpr):
+        yield from _trace(facts, node.value, guard, depth - 1)
     elif isinstance(node, cst.BinaryOperation):
         raise Withheld(
             "terms are added to the losses, or they are scaled, before they go backward: only what the "
@@ -70,7 +78,12 @@ def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Itera
     makers = facts.callee_atoms(call, guard)
     if any(_makes_losses(facts, m) for m in makers):
         if not all(_makes_losses(facts, m) for m in makers) or len({_sort(m) for m in makers}) > 1:
-            raise Withheld("the losses may be made by several criteria", module, call)
+            raise Withheld(
+                f"{facts.code(call.func).strip()} may be one of several criteria, and make_private wraps "
+                "one: choose before that call, and give what is chosen as criterion=",
+                module,
+                call,
+            )
         yield LossSite(call, module, tuple(makers))
         return
     func = call.func
@@ -91,7 +104,10 @@ def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Itera
                     yield from _trace(facts, returned.value, guard, depth - 1)
         return
     raise Withheld(
-        "the loss is made by something that is no criterion this analysis can follow", module, call
+        f"what {facts.code(func).strip()} returns goes backward, and it is no criterion that can be "
+        "followed: make the loss by the criterion that make_private returns, criterion(model(x), y)",
+        module,
+        call,
     )
 
 
@@ -134,21 +150,23 @@ def _definitions(facts: Facts, name: cst.Name, guard: Guard) -> list[cst.BaseExp
     """The expressions that a variable's value comes from, as seen from one use of it."""
     scope = facts.scope(name)
     held = set(facts.atoms(name, guard))
-    values = []
-    for assign in facts.own(scope, cst.Assign):
-        for target in assign.targets:
-            plain = isinstance(target.target, cst.Name) and target.target.value == name.value
-            if plain and held & set(facts.atoms(assign.value, guard)):
-                values.append(assign.value)
-            elif isinstance(target.target, (cst.Tuple, cst.List)):
-                values += _unpacked(facts, assign, target.target, name.value)
-    for named in facts.own(scope, cst.NamedExpr):
-        if isinstance(named.target, cst.Name) and named.target.value == name.value:
-            values.append(named.value)
+    values: list[cst.BaseExpression] = []
+    for home in homes_in(facts, scope, own=True):
+        for target in targets_of(home):
+            plain = isinstance(target, cst.Name) and target.value == name.value
+            if plain and home.value is not None and held & set(facts.atoms(home.value, guard)):
+                values.append(home.value)
+            elif isinstance(home, cst.Assign) and isinstance(target, (cst.Tuple, cst.List)):
+                values += _unpacked(facts, home, target, name.value)
     if not values and isinstance(scope, cst.FunctionDef):
         values = _arguments(facts, scope, name.value)
     if not values:
-        raise Withheld(f"where {name.value} comes from cannot be followed", facts.module_of(name), name)
+        raise Withheld(
+            f"{name.value} goes backward, and where it gets its value cannot be followed: make it by the "
+            "criterion that make_private returns, in this function",
+            facts.module_of(name),
+            name,
+        )
     return values
 
 

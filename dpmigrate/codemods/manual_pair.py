@@ -9,6 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.values import Obj
+from dpmigrate.codemods.assignments import Home, homes_in, target_text
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -48,14 +49,17 @@ def wrap_criterion(upgrade: UpgradedCall, criterion: CriterionPlan) -> None:
         own.insert_after(facts.statement(last), f"{name} = {text}({model}, {optimizer}, {name})")
 
 
-def _assigned(upgrade: UpgradedCall, scope: cst.CSTNode, kind: str) -> tuple[str, cst.Assign]:
+def _assigned(upgrade: UpgradedCall, scope: cst.CSTNode, kind: str) -> tuple[str, Home]:
     """The variable that holds a part of the run in a scope, and its assignment."""
     facts = upgrade.facts
     runs = [run.key for run in upgrade.ghost]
-    for assign in facts.own(scope, cst.Assign):
-        target = assign.targets[0].target
-        for atom in facts.atoms(assign.value):
-            mine = isinstance(atom, Obj) and atom.kind == kind and atom.data in runs
-            if mine and len(assign.targets) == 1 and isinstance(target, (cst.Name, cst.Attribute)):
-                return facts.code(target).strip(), assign
-    raise upgrade.withheld("model and optimizer are not made in one place")
+    for assign in homes_in(facts, scope, own=True):
+        text = target_text(facts, assign)
+        for atom in facts.atoms(assign.value) if assign.value is not None else ():
+            if text and isinstance(atom, Obj) and atom.kind == kind and atom.data in runs:
+                return text, assign
+    raise upgrade.withheld(
+        "the ghost model and its optimizer are made in different functions, or kept in no variable: make "
+        "them beside each other, and wrap the criterion there in DPLossFastGradientClipping(model, "
+        "optimizer, criterion)"
+    )

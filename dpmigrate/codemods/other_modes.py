@@ -49,7 +49,10 @@ class OtherModes:
         given = next((a for a in call.args if a.keyword and a.keyword.value == "criterion"), None)
         statement = self.facts.statement(call)
         if given is None or not isinstance(statement, cst.SimpleStatementLine):
-            raise self.upgrade.withheld("in other modes the loss could not be made by what the call is given")
+            raise self.upgrade.withheld(
+                "this call may also run in another mode, in which the loss could not be made by what "
+                "it is given: make the criterion before it, and give it by name"
+            )
         own = self.upgrade.edits.of(self.upgrade.module)
         own.insert_before(statement, f"{name} = {self.facts.code(given.value).strip()}")
         self.set_before_call = True
@@ -70,13 +73,18 @@ class OtherModes:
             return
         blocks = {facts.parent(statement) for statement in setting}
         if handed_on or any(blocks.isdisjoint(facts.above(use)) for use in uses):
-            raise self.upgrade.withheld(f"{name} would be there in ghost mode alone, and is read in others")
+            raise self.upgrade.withheld(
+                f"{name} comes back in ghost mode alone, and the code behind this call reads it in the "
+                f"others, too: bind {name} to the plain criterion before the call"
+            )
 
     def _always_reached(self, statement: cst.CSTNode, scope: Scope) -> bool:
         """Whether no condition stands between a scope and one of its statements (loops and contexts may)."""
         for node in self.facts.above(statement):
             if node is scope:
                 return True
+            if isinstance(node, cst.If) and isinstance(node.test, cst.Name) and node.test.value == "True":
+                continue
             if isinstance(node, (cst.If, cst.Match, cst.ExceptHandler, cst.ExceptStarHandler)):
                 return False
         return True

@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Constant
 from dpmigrate.analysis.values import Class, Obj
+from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -48,13 +49,15 @@ class OwnCriterion:
                 if _alternatives(value) == {"none", self.wanted}:
                     return "none"
                 raise Withheld(
-                    "the reduction of the criterion is no literal",
+                    "reduction= of this criterion is no literal: leave it out, as the wrapped criterion "
+                    "takes care of one loss per example by itself",
                     self.facts.module_of(constructor),
                     constructor,
                 )
             if arg.keyword is not None and arg.keyword.value in ("reduce", "size_average"):
                 raise Withheld(
-                    f"{arg.keyword.value}= is deprecated in torch: write reduction= first",
+                    f"{arg.keyword.value}= of this criterion is deprecated in torch: leave it out, or write "
+                    "reduction=",
                     self.facts.module_of(constructor),
                     constructor,
                 )
@@ -68,7 +71,7 @@ class OwnCriterion:
         values = [w for r in self.upgrade.ghost for w in r.argument("loss_reduction").each]
         constants = {w.value if isinstance(w, Constant) else None for w in values} or {"mean"}
         if len(constants) != 1 or None in constants:
-            raise self.upgrade.withheld("loss_reduction cannot be known here")
+            raise self.upgrade.withheld('loss_reduction= of this call is no literal: write "mean" or "sum"')
         return str(constants.pop())
 
     def lift(self, maker: Obj, constructor: cst.Call) -> None:
@@ -94,7 +97,7 @@ class OwnCriterion:
         elif default != wanted:
             own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
 
-    def binding(self, constructor: cst.Call) -> cst.Assign | None:
+    def binding(self, constructor: cst.Call) -> Home | None:
         """The assignment that keeps the criterion, through ``.to(device)`` and the like."""
         node: cst.CSTNode = constructor
         parent = self.facts.parent(node)
@@ -103,7 +106,7 @@ class OwnCriterion:
             if not isinstance(call, cst.Call):
                 return None
             node, parent = call, self.facts.parent(call)
-        return parent if isinstance(parent, cst.Assign) else None
+        return parent if isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) else None
 
     def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
         """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""
@@ -116,7 +119,13 @@ class OwnCriterion:
                 ]
                 if any(mine):
                     if not all(mine):
-                        raise Withheld("a criterion that is used here may also be another one", info, call)
+                        what = self.facts.code(call.func).strip()
+                        raise Withheld(
+                            f"{what} is the private run's criterion here, or another one: give the other "
+                            "one a name and a call of its own",
+                            info,
+                            call,
+                        )
                     found.append(call)
         return found
 

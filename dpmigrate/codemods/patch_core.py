@@ -36,7 +36,13 @@ def patch_core(project: Project, facts: Facts, job: Job) -> None:
     body = module.tree.body
     imports = [i for i, line in enumerate(body) if is_import(line)]
     if not imports:
-        raise Withheld("the module has no imports behind which the patch could stand", module)
+        raise Withheld(
+            (
+                "this module has no imports behind which the patch could be applied: import it at the "
+                "top, and call it"
+            ),
+            module,
+        )
     if module.notebook is not None:
         raise Withheld(
             "a cell writes this module: the patch has no file beside it that could be written", module
@@ -47,7 +53,10 @@ def patch_core(project: Project, facts: Facts, job: Job) -> None:
     if not os.path.lexists(absolute):
         job.created[path] = patch_text()
     elif not is_core_patch(Path(absolute).read_bytes()):
-        raise Withheld(f"{path}, which the patch would be written to, is another file", module)
+        raise Withheld(
+            (f"{path}, which the patch would be written to, is another file: give that one another name"),
+            module,
+        )
     last = imports[0]
     while last + 1 < len(body) and is_import(body[last + 1]):
         last += 1
@@ -81,8 +90,9 @@ def _package_of(facts: Facts, module: ModuleInfo) -> str:
         )
     if len(ways) > 1:
         raise Withheld(
-            f"it is imported in several ways ({', '.join(sorted(w or 'by its name alone' for w in ways))}), "
-            "not all of which find a new file beside it",
+            "it is imported in several ways "
+            f"({', '.join(sorted(w or 'by its name alone' for w in ways))}), not all of which find a new "
+            "file beside it: import it in one way (--strategy set-to-none needs no such file)",
             module,
         )
     return ways.pop() if ways else ""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class PinPlan:
     """What becomes of some pins: edits by path as reports show it, and what only other tools may do."""
 
-    edits: dict[str, list[Edit]] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
+    edits: dict[str, dict[Edit, None]] = field(default_factory=dict)
+    notices: dict[str, None] = field(default_factory=dict)
     stuck: list[tuple[Pin, str]] = field(default_factory=list)
     """Pins that stay as they are until their own tool has run, and the notice of each."""
 
@@ -89,15 +89,12 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
             raised.add(pin.environment)
-            known = plan.edits.setdefault(pin.path, [])
-            if planned not in known:
-                known.append(planned)
+            plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):
             if planned.command is None:
                 raise Withheld(f"{planned.path}:{planned.line}: {planned.reason}")
             notice = f"{planned.path}:{planned.line}: {planned.reason}; run: {planned.command}"
-            if notice not in plan.notices:
-                plan.notices.append(notice)
+            plan.notices.setdefault(notice)
             plan.stuck.append((pin, notice))
     # A lock that contradicts the raised pin which it was made from is stale, and says nothing.
     plan.stuck = [(p, why) for p, why in plan.stuck if p.kind != "lock" or p.environment not in raised]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import libcst as cst
 
+from dpmigrate.analysis.classes import is_record
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ALWAYS, Guard, contradict
 from dpmigrate.analysis.modules import ModuleInfo
@@ -96,6 +97,15 @@ class Facts:
         assert found is not None
         return found
 
+    def removable(self, node: cst.CSTNode) -> cst.CSTNode:
+        """What goes when the statement that holds a node goes: its line, or its part of a shared line."""
+        around = (node, *self.above(node))
+        small = next((n for n in around if isinstance(n, cst.BaseSmallStatement)), None)
+        line = self.statement(node)
+        if small is None or (isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1):
+            return line
+        return small
+
     def scope(self, node: cst.CSTNode) -> Scope:
         """The function or module (or class body) whose variables a node sees first."""
         found = next(
@@ -155,6 +165,19 @@ class Facts:
     def position(self, node: cst.CSTNode) -> int:
         """The line on which a node begins."""
         return self._module_of[node].line(node)
+
+    def is_before(self, one: cst.CSTNode, other: cst.CSTNode) -> bool:
+        """Whether one node begins before another of the same module."""
+        lines = self.position(one), self.position(other)
+        if lines[0] != lines[1] or one is other:
+            return lines[0] < lines[1]
+        nodes = list(self.below(self._shared(one, other)))
+        return nodes.index(one) < nodes.index(other)
+
+    def _shared(self, one: cst.CSTNode, other: cst.CSTNode) -> cst.CSTNode:
+        """The innermost node around two."""
+        around = {other, *self.above(other)}
+        return next(n for n in (one, *self.above(one)) if n in around)
 
     @property
     def retired_calls(self) -> list[RetiredCall]:
@@ -230,6 +253,14 @@ class Facts:
             return []
         value = self.interpreter.store.get(owner, name)
         return list(value.atoms) if value is not None else []
+
+    def record_made_only_by(self, call: cst.Call) -> cst.ClassDef | None:
+        """The project's record (a named tuple, a dataclass) that a call makes and no other call does."""
+        atoms = self.callee_atoms(call)
+        made = atoms[0] if len(atoms) == 1 else None
+        if not isinstance(made, Class) or not is_record(made) or not self.knows(made.node):
+            return None
+        return made.node if list(self.calls_of(made, ALWAYS)) == [call] else None
 
     def functions_entered(self, call: cst.Call) -> list[Function]:
         """The project's functions that a call enters."""

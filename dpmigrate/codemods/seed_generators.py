@@ -22,13 +22,31 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> N
     """Plan the generators of one run. Raises `Withheld`."""
     call = run.origin.node
     if not isinstance(call, cst.Call) or run.manual:
-        raise Withheld("the run is made by hand", run.module, call)
+        raise Withheld(
+            "this run is made by hand, without an engine: give its optimizer generator= yourself",
+            run.module,
+            call,
+        )
     secure = run.engine.secure_mode if run.engine is not None else None
     if secure and secure.only not in (Constant(False), Constant(None)):
-        raise Withheld("secure_mode may be on, which takes no noise_generator", run.module, call)
+        raise Withheld(
+            (
+                "secure_mode of this engine may be on, which takes no noise_generator: leave the run "
+                "unseeded, or switch it off"
+            ),
+            run.module,
+            call,
+        )
     module = run.module
     if not visible(facts, call, seed):
-        raise Withheld(f"{seed} is not known where the noise_generator is needed", module, call)
+        raise Withheld(
+            (
+                f"{seed} is not bound where the noise_generator is needed, before this call: hand it on to "
+                "here"
+            ),
+            module,
+            call,
+        )
     rank = _rank(facts, edits, run)
     first = seed if isinstance(cst.parse_expression(seed), _WHOLE) else f"({seed})"
     noise = f"{first} + 2 * {rank}" if rank else seed
@@ -36,12 +54,30 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> N
     _generator(facts, edits, call, "noise_generator", "noise_generator", noise, _device(facts, run, call))
     for loader in run.loaders:
         if loader.kind == "dp-loader":
-            raise Withheld("the loader is another private run's, which draws by itself", run.module, call)
+            raise Withheld(
+                (
+                    "this loader comes out of another private run, which draws by itself: make a loader for "
+                    "this one"
+                ),
+                run.module,
+                call,
+            )
         made = loader.made.origin.node if loader.made is not None else None
         if not isinstance(made, cst.Call) or not facts.knows(made):
-            raise Withheld("where the loader is made cannot be seen", run.module, call)
+            raise Withheld(
+                ("the loader given to this call is made where it is not seen: give it generator= there"),
+                run.module,
+                call,
+            )
         if not visible(facts, made, seed):
-            raise Withheld(f"{seed} is not known where the loader_generator is needed", module, call)
+            raise Withheld(
+                (
+                    f"{seed} is not bound where this loader is made, which needs a generator: hand it on "
+                    "to there"
+                ),
+                module,
+                made,
+            )
         _generator(facts, edits, made, "generator", "loader_generator", batches)
 
 
@@ -110,9 +146,16 @@ def _generator(
     module = facts.module_of(call)
     statement = facts.statement(call)
     if not isinstance(statement, cst.SimpleStatementLine):
-        raise Withheld("the call stands in the head of a statement", module, call)
+        raise Withheld(
+            (
+                "this call stands in the head of a compound statement: assign what it returns on a line "
+                "of its own, so that a generator can be made before"
+            ),
+            module,
+            call,
+        )
     if name in names_in(facts, facts.scope(call)) and name != keyword:
-        raise Withheld(f"the name {name} is taken", module, call)
+        raise Withheld(f"the name {name} is taken here: rename that variable", module, call)
     text, needed = spelling(module.tree, "torch", "Generator")
     own = edits.of(module)
     if needed is not None:

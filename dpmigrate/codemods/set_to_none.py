@@ -22,7 +22,8 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -
     touches = {e.origin.node: e for r in ghost for e in r.happened(FirstTouch) if e.how != "none"}
     if not touches:
         raise Withheld(
-            "what first touches the gradients after a step cannot be seen",
+            "what first clears the gradients after a step of this run is not seen: call "
+            "optimizer.zero_grad(set_to_none=True) right behind optimizer.step()",
             runs[0].module,
             runs[0].origin.node,
         )
@@ -30,7 +31,12 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -
     for node, event in touches.items():
         if event.how == "inplace" and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             if node.func.attr.value != "zero_grad":
-                raise Withheld("the gradients are cleared by hand", event.origin.module, node)
+                raise Withheld(
+                    "the gradients are cleared by hand here: set each p.grad to None, or call "
+                    "optimizer.zero_grad(set_to_none=True), in its place",
+                    event.origin.module,
+                    node,
+                )
             if _may_be_spread(node):
                 reason = "zero_grad is given arguments that cannot be seen: write set_to_none=True there"
                 raise Withheld(reason, event.origin.module, node)
@@ -39,7 +45,10 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -
             needs_insertion = True
         else:
             raise Withheld(
-                "what first touches the gradients after a step is unknown", event.origin.module, node
+                "whether this clears the gradients cannot be known: call "
+                "optimizer.zero_grad(set_to_none=True) right behind optimizer.step()",
+                event.origin.module,
+                node,
             )
     if needs_insertion:
         _insert(facts, edits, ghost)
@@ -65,7 +74,12 @@ def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> N
     """A ``zero_grad(set_to_none=True)`` behind every step, where nothing clears the gradients yet."""
     steps = {e.origin.node: e for r in ghost for e in r.happened(Stepped)}
     if not steps:
-        raise Withheld("the step of the optimizer cannot be seen", ghost[0].module, ghost[0].origin.node)
+        raise Withheld(
+            "no step of the optimizer of this run is seen: call optimizer.zero_grad(set_to_none=True) "
+            "right behind it",
+            ghost[0].module,
+            ghost[0].origin.node,
+        )
     for node, event in steps.items():
         statement = facts.statement(node)
         if (
@@ -73,6 +87,11 @@ def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> N
             or not isinstance(node.func, cst.Attribute)
             or not isinstance(statement, cst.SimpleStatementLine)
         ):
-            raise Withheld("the step of the optimizer is no plain statement", event.origin.module, node)
+            raise Withheld(
+                "the optimizer is stepped inside another expression: call "
+                "optimizer.zero_grad(set_to_none=True) right behind it",
+                event.origin.module,
+                node,
+            )
         receiver = facts.code(node.func.value).strip()
         edits.of(event.origin.module).insert_after(statement, f"{receiver}.zero_grad(set_to_none=True)")

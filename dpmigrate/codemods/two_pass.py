@@ -13,6 +13,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Event, HooksSwitched, ZeroGrad
 from dpmigrate.analysis.values import Tensor
+from dpmigrate.codemods.assignments import homes_in, is_bound_by, target_text
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts
 
@@ -64,34 +65,54 @@ class TwoPassBlock:
         events = list(events)
         second = _one(e for e in events if isinstance(e, Backward) and e.loss == "two-pass")
         if second is None:
-            raise Withheld("several two-pass blocks train the same objects")
+            place = events[0].origin if events else None
+            raise Withheld(
+                "several two-pass steps train the same model: put one loss.backward() of the criterion that "
+                "make_private returns in the place of each",
+                place.module if place else None,
+                place.node if place else None,
+            )
         self.second = second.origin.node
         self.module = second.origin.module
         scope = facts.scope(self.second)
-        line = facts.position(self.second)
         here = [e for e in events if facts.scope(e.origin.node) is scope]
         first = [
             e
             for e in here
-            if isinstance(e, Backward) and e.loss != "two-pass" and facts.position(e.origin.node) < line
+            if isinstance(e, Backward)
+            and e.loss != "two-pass"
+            and facts.is_before(e.origin.node, self.second)
         ]
         if not first:
-            raise Withheld("the first of the two passes is not beside the second", self.module, self.second)
+            raise Withheld(
+                "the second of two passes stands here, and the first in another function: put one "
+                "loss.backward() of the criterion that make_private returns in the place of both",
+                self.module,
+                self.second,
+            )
         self.first = max(first, key=lambda e: facts.position(e.origin.node)).origin.node
-        begin = facts.position(self.first)
         between = [
-            e for e in here if isinstance(e, ZeroGrad) and begin < facts.position(e.origin.node) < line
+            e
+            for e in here
+            if isinstance(e, ZeroGrad)
+            and facts.is_before(self.first, e.origin.node)
+            and facts.is_before(e.origin.node, self.second)
         ]
         self.clearing = [e.origin.node for e in between]
         """The calls that clear the gradients between the two passes."""
         around = [e for e in here if isinstance(e, (CoefficientAsked, HooksSwitched))]
-        self.statements = {facts.statement(e.origin.node): None for e in (*between, *around)}
-        self.statements[facts.statement(self.first)] = None
-        self.statements[facts.statement(self.second)] = None
+        self.statements = {facts.removable(e.origin.node): None for e in (*between, *around)}
+        self.statements[facts.removable(self.first)] = None
+        self.statements[facts.removable(self.second)] = None
         self._add_intermediate(scope)
         for statement in self.statements:
-            if not isinstance(statement, cst.SimpleStatementLine):
-                raise Withheld("the two passes are not plain statements", self.module, statement)
+            if not isinstance(statement, (cst.SimpleStatementLine, cst.BaseSmallStatement)):
+                raise Withheld(
+                    "a part of the two passes stands in the head of this statement: put one "
+                    "loss.backward() of the criterion that make_private returns in the place of both passes",
+                    self.module,
+                    statement,
+                )
 
     @property
     def losses(self) -> cst.BaseExpression:
@@ -113,9 +134,8 @@ class TwoPassBlock:
                 node = node.args[0].value
         if isinstance(node, cst.Name):
             for statement in self.statements:
-                for assign in self.facts.own(statement, cst.Assign):
-                    target = assign.targets[0].target
-                    if isinstance(target, cst.Name) and target.value == node.value:
+                for assign in homes_in(self.facts, statement):
+                    if target_text(self.facts, assign) == node.value and assign.value is not None:
                         return self._unreduced(assign.value)
         return node
 
@@ -124,30 +144,22 @@ class TwoPassBlock:
         changed = True
         while changed:
             changed = False
-            for assign in self.facts.own(scope, cst.Assign):
-                statement = self.facts.statement(assign)
-                target = assign.targets[0].target
-                if (
-                    statement in self.statements
-                    or not isinstance(target, cst.Name)
-                    or len(assign.targets) > 1
-                ):
+            for assign in homes_in(self.facts, scope, own=True):
+                statement = self.facts.removable(assign)
+                name = target_text(self.facts, assign)
+                if statement in self.statements or not name.isidentifier() or assign.value is None:
                     continue
-                if self._serves_only_here(scope, target, assign):
+                if self._serves_only_here(scope, name, assign.value):
                     self.statements[statement] = None
                     changed = True
 
-    def _serves_only_here(self, scope: cst.CSTNode, target: cst.Name, assign: cst.Assign) -> bool:
+    def _serves_only_here(self, scope: cst.CSTNode, name: str, value: cst.BaseExpression) -> bool:
         facts = self.facts
-        derived = [a for a in facts.atoms(assign.value) if isinstance(a, Tensor)]
+        derived = [a for a in facts.atoms(value) if isinstance(a, Tensor)]
         if not any(a.coefficient is not None or a.steps[-1:] in (("mean",), ("sum",)) for a in derived):
             return False
-        loads = [
-            n
-            for n in facts.inside(scope, cst.Name)
-            if n.value == target.value and not isinstance(facts.parent(n), cst.AssignTarget)
-        ]
-        return bool(loads) and all(facts.statement(n) in self.statements for n in loads)
+        loads = [n for n in facts.inside(scope, cst.Name) if n.value == name and not is_bound_by(facts, n)]
+        return bool(loads) and all(facts.removable(n) in self.statements for n in loads)
 
     def rewrite(self, edits: ProjectEdits, clears: bool, reduction: str = "") -> None:
         """One ``backward()`` stands where the first pass stood; the rest goes.
@@ -157,23 +169,31 @@ class TwoPassBlock:
         first, where they are plain tensors.
         """
         own = edits.of(self.module)
-        keep = self.facts.statement(self.first)
+        keep = self.facts.removable(self.first)
         text = self.facts.code(self.losses).strip()
         if clears and self.clearing:
-            own.insert_before(keep, self.facts.code(self.clearing[0]).strip())
+            moved = self.facts.removable(self.clearing[0])
+            own.insert_before(self.facts.statement(self.first), _written(self.facts.code(moved)))
         for statement in self.statements:
             if statement is not keep:
                 own.remove(statement)
 
         def change(new: cst.CSTNode) -> cst.CSTNode:
-            assert isinstance(new, cst.SimpleStatementLine)
             reduced = f"{text}.{reduction}()" if reduction else text
             call = cst.parse_expression(f"{reduced}.backward()")
+            if isinstance(new, cst.BaseSmallStatement):
+                return cst.Expr(call, semicolon=new.semicolon)
+            assert isinstance(new, cst.SimpleStatementLine)
             lines = [line for line in new.leading_lines if line.comment is None]
             trailing = new.trailing_whitespace.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
             return new.with_changes(body=[cst.Expr(call)], leading_lines=lines, trailing_whitespace=trailing)
 
         own.change(keep, change)
+
+
+def _written(code: str) -> str:
+    """A statement with its comments, without blank lines around it and what ended it on a shared line."""
+    return "\n".join(line for line in code.splitlines() if line.strip()).strip().rstrip(";").rstrip()
 
 
 def nothing_else_clears(events: Iterable[Event], handled: Collection[cst.CSTNode]) -> bool:

@@ -18,6 +18,11 @@ from dpmigrate.codemods.places import fresh_name
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
+UNUSUAL = (
+    "what make_private returns is taken apart here in a way that no fourth object can be put into: write "
+    "model, optimizer, criterion, loader = ..., and make the losses by that criterion"
+)
+
 
 class ResultPlan:
     """How the result of one ``make_private`` call is taken apart, and where its criterion goes."""
@@ -32,20 +37,28 @@ class ResultPlan:
         self.unpacks = _once(e for e in events if isinstance(e, Unpack))
         self.items = _once(e for e in events if isinstance(e, ResultUsed) and not isinstance(e, LengthAsked))
         if not self.unpacks and not self.items:
-            raise upgrade.withheld("what the call returns is not taken apart where it can be seen")
+            raise upgrade.withheld(
+                "what make_private returns here is taken apart nowhere that is seen: write model, "
+                "optimizer, criterion, loader = ... where it is"
+            )
         for event in self.unpacks:
-            if event.star is not None or event.count not in (3, 4):
-                raise Withheld(
-                    "the result is taken apart in an unusual way", event.origin.module, event.origin.node
-                )
+            if not self._is_plain(event):
+                raise Withheld(UNUSUAL, event.origin.module, event.origin.node)
         for item in self.items:
             by_number = isinstance(item, ItemTaken) and isinstance(item.index, int)
             if not by_number or not isinstance(item.origin.node, cst.Subscript):
                 raise Withheld(
-                    "the result is used in a way that cannot be followed",
+                    UNUSUAL,
                     item.origin.module,
                     item.origin.node,
                 )
+
+    def _is_plain(self, event: Unpack) -> bool:
+        """Whether a third target can be put in, or is the criterion already."""
+        if event.star is None:
+            return event.count in (3, 4)
+        given = any(r.argument("criterion") for r in self.upgrade.ghost)
+        return event.star == event.count - 1 == 3 or (event.star == event.count - 1 == 2 and not given)
 
     @property
     def scopes(self) -> list[Scope]:
@@ -66,7 +79,7 @@ class ResultPlan:
         if isinstance(node, cst.Assign):
             node = node.targets[0].target
         if not isinstance(node, (cst.Tuple, cst.List)):
-            raise Withheld("the result is taken apart in an unusual way", event.origin.module, node)
+            raise Withheld(UNUSUAL, event.origin.module, node)
         return node
 
     def give_criterion_once(self, target: str) -> None:
@@ -75,7 +88,10 @@ class ResultPlan:
             self.target = target
             self._give_criterion(target)
         elif self.target != target:
-            raise self.upgrade.withheld("the criterion has several names")
+            raise self.upgrade.withheld(
+                "the result of this call is taken apart in several places, under several names for the "
+                "criterion: use one name, the third target, in all of them"
+            )
 
     def _give_criterion(self, target: str) -> None:
         if not self.upgrade.mixed:
@@ -119,7 +135,10 @@ class ResultPlan:
             elif index in (-2, -3):
                 own.change(node.slice[0], _first if index == -3 else _second)
         if self.items and not self.unpacks and not named:
-            raise self.upgrade.withheld("only some elements of the result are taken")
+            raise self.upgrade.withheld(
+                "only some elements of what this call returns are taken by number: write model, optimizer, "
+                "criterion, loader = ... here, since the criterion stands third now"
+            )
 
     def _by_mode(self, event: Unpack, targets: cst.Tuple | cst.List, target: str) -> None:
         facts = self.facts
@@ -130,14 +149,14 @@ class ResultPlan:
             or len(assign.targets) > 1
             or assign.targets[0].target is not targets
         ):
-            raise Withheld("the result is taken apart in an unusual way", event.origin.module, targets)
+            raise Withheld(UNUSUAL, event.origin.module, targets)
         own = self.edits.of(event.origin.module)
         scope = facts.scope(targets)
         three = facts.code(targets).strip()
         four = _with_third(targets, target, facts)
         if isinstance(assign.value, cst.Name):
             held = assign.value.value
-            own.remove(statement)
+            own.remove(facts.removable(targets))
         else:
             held = fresh_name(facts, scope, "private", "private_objects")
             own.replace(targets, held)
@@ -167,7 +186,10 @@ def _readable(node: cst.BaseExpression) -> bool:
 
 
 def _with_third(targets: cst.Tuple | cst.List, target: str, facts: Facts) -> str:
-    parts = [facts.code(e.value).strip() for e in targets.elements]
+    parts = [
+        ("*" if isinstance(e, cst.StarredElement) else "") + facts.code(e.value).strip()
+        for e in targets.elements
+    ]
     return ", ".join([*parts[:2], target, *parts[2:]])
 
 

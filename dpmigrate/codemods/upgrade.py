@@ -89,8 +89,7 @@ class Upgrade:
         for event in self.of.events:
             if isinstance(event, Escape) and event.what in _WATCHED and not _reads_only(event.into):
                 raise Withheld(
-                    f"the private {event.what[3:]} goes into {event.into or 'code'}, "
-                    "which cannot be followed",
+                    _escaped(event),
                     event.origin.module,
                     event.origin.node,
                 )
@@ -110,7 +109,10 @@ class Upgrade:
                     blocks[scope] = TwoPassBlock(self.facts, own)
                     inside |= {blocks[scope].first, blocks[scope].second}
         if any(isinstance(e, CoefficientAsked) for e in events) and not blocks:
-            raise self.of.withheld("clipping coefficients are used in a way that is no two-pass step")
+            raise self.of.withheld(
+                "the clipping coefficients (get_coeff) are used in no two-pass step that is known: put one "
+                "loss.backward() of the criterion that make_private returns in the place of what they serve"
+            )
         plain = [e for e in events if isinstance(e, Backward) and e.origin.node not in inside]
         return list(blocks.values()), calls, plain
 
@@ -122,7 +124,10 @@ class Upgrade:
             losses = losses_of_double_backward(call)
             if losses is None:
                 raise Withheld(
-                    "double_backward is called in an unusual way", self.facts.module_of(call), call
+                    "double_backward has its losses from a * or **: write loss.backward() on the losses "
+                    "that the returned criterion makes in its place",
+                    self.facts.module_of(call),
+                    call,
                 )
             expressions.append(losses)
         for event in plain:
@@ -135,7 +140,8 @@ class Upgrade:
                 or event.via != "backward"
             ):
                 raise Withheld(
-                    f"the loss goes backward through {event.via}, which does no ghost clipping",
+                    f"the loss goes backward through {event.via}, which knows nothing of ghost clipping: "
+                    "write loss.backward() on what the returned criterion makes",
                     event.origin.module,
                     node,
                 )
@@ -145,7 +151,10 @@ class Upgrade:
             for site in origins(self.facts, expression, self.of.guard):
                 found.setdefault(site.call, site)
         if not found and not plain:
-            raise self.of.withheld("no training loop was seen that uses what the call returns")
+            raise self.of.withheld(
+                "no loop is seen that trains with what this call returns: let the third object that it "
+                "returns make the losses there, and call backward() on them"
+            )
         return list(found.values())
 
     def _tell_of_shapes(self, sites: list[LossSite]) -> None:
@@ -184,6 +193,25 @@ ELEMENTWISE = frozenset(
     )
 )
 """Criteria whose losses, without a reduction, have the shape of what they compare."""
+
+_LEFT_OPEN = {
+    "model": "losses may be made from it there: let the criterion that make_private returns make them, from "
+    "the model's output, in this project's own code",
+    "optimizer": "it may be stepped or cleared there: do so in this project's own code, behind the "
+    "backward() of what the returned criterion makes",
+    "criterion": "what becomes of its losses is not seen: call it, and backward() on what it makes, in this "
+    "project's own loop",
+}
+
+
+def _escaped(event: Escape) -> str:
+    """Why a run is left alone whose private object goes where it cannot be followed."""
+    what = event.what.removeprefix("dp-")
+    into = (
+        f"{event.into}, which is no code of this project" if event.into else "code that is not this project's"
+    )
+    return f"the private {what} is handed to {into}; {_LEFT_OPEN[what]}"
+
 
 _READERS = frozenset(
     ("state_dict", "load_state_dict", "watch", "summary", "save_pretrained", "get_last_lr", "add_graph")

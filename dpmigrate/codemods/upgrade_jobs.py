@@ -107,7 +107,8 @@ def _planned(
         if of_a_library(ghost) and any(e for run in ghost for e in run.happened(SequenceLayer)):
             raise Withheld(
                 "Opacus 1.5.4 is needed for the Linear layers on sequences, and the library's model changes "
-                "outputs of layers in place, which raises there"
+                "outputs of layers in place, which raises there: write the blocks of that model without "
+                "in-place operations, or use one that has none"
             )
         bound = bound_of(job.runs, options)
         job.pins = plan_pins(pins, options.unsafe, bound)

@@ -11,6 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Guard
 from dpmigrate.analysis.values import Tensor
+from dpmigrate.codemods.assignments import is_bound_by
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld
 from dpmigrate.codemods.nodes import name_of, receiver
@@ -82,6 +83,9 @@ class Uses:
                 self._target(target.target, node, reduced)
         elif isinstance(parent, cst.AnnAssign):
             self._target(parent.target, node, reduced)
+        elif isinstance(parent, cst.NamedExpr):
+            self._target(parent.target, node, reduced)
+            self.follow(parent, reduced)
         elif isinstance(parent, cst.Return):
             self._returned(node, None, reduced)
         elif isinstance(parent, cst.Element):
@@ -189,7 +193,7 @@ class Uses:
         for load in facts.inside(scope, cst.Name):
             if load.value != name or not held & set(facts.atoms(load)):
                 continue
-            if isinstance(facts.parent(load), (cst.AssignTarget, cst.Param)):
+            if is_bound_by(facts, load) or isinstance(facts.parent(load), cst.Param):
                 continue
             others = [a for a in facts.atoms(load, self.guard) if isinstance(a, Tensor) and a not in held]
             if not reduced and any(a.reduction != "mean" for a in others):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 import libcst as cst
 
+from dpmigrate.codemods.assignments import Home, targets_of
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts, Scope
 
@@ -70,20 +71,21 @@ def _in_foreign_loop(
     return any(_in_foreign_loop(facts, c, made, around, depth - 1) for c, _ in callers)
 
 
-def make_before(facts: Facts, edits: ProjectEdits, home: cst.Assign, call: cst.Call) -> None:
+def make_before(facts: Facts, edits: ProjectEdits, home: Home, call: cst.Call) -> None:
     """Move an assignment before a call of its scope that needs it. Raises `Withheld` where it cannot."""
     statement, needing = facts.statement(home), facts.statement(call)
-    if facts.position(statement) < facts.position(needing):
+    if facts.is_before(home, call):
         return
-    names = {n.value for n in facts.inside(home.value, cst.Name)}
+    names = {n.value for n in facts.inside(home.value or home, cst.Name)}
     bound_between = {
         n.value
         for t in facts.own(facts.scope(home), cst.AssignTarget)
         if facts.position(needing) <= facts.position(t) < facts.position(statement)
         for n in facts.inside(t.target, cst.Name)
     }
-    if names & bound_between or facts.parent(statement) is not facts.parent(needing):
-        what = facts.code(home.targets[0].target).strip()
+    shared = statement is not facts.removable(home)
+    if names & bound_between or shared or facts.parent(statement) is not facts.parent(needing):
+        what = facts.code(targets_of(home)[0]).strip()
         raise Withheld(
             f"{what} is made behind make_private (line {facts.position(needing)}), which has to be given it: "
             "make it before",

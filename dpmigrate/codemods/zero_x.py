@@ -20,6 +20,7 @@ from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.zero_x_engine import AttachedEngine
 from dpmigrate.codemods.zero_x_names import rename
 from dpmigrate.codemods.zero_x_steps import take_physical_batches
+from dpmigrate.codemods.zero_x_words import ownerless
 from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
 from dpmigrate.versions.specifiers import parse_specifier
@@ -57,14 +58,15 @@ def _plan(facts: Facts, job: Job) -> None:
     for call in calls:
         if call.kind == "engine-attach" and not _makes_engine(call):
             raise Withheld(
-                "an engine of today is attached: call make_private with model, optimizer and loader",
+                "attach() is called on an engine of Opacus 1.x, which has none: call "
+                "engine.make_private(module=..., optimizer=..., data_loader=...) here",
                 call.origin.module,
                 call.origin.node,
             )
         owner = engines.get(call.engine) if call.engine is not None else None
         if call.kind != "engine-attach" and owner is None:
             raise Withheld(
-                "which engine this belongs to cannot be seen: hand it on to here, and ask its accountant",
+                ownerless(call.kind),
                 call.origin.module,
                 call.origin.node,
             )

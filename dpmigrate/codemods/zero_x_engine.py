@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 import libcst as cst
 
 from dpmigrate.analysis.retired import RetiredCall
+from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.generators import visible
+from dpmigrate.codemods.listed import comments_of
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.ways import calls_lead, declared_global, same_class
+from dpmigrate.codemods.zero_x_words import attached_to, without_counterpart
 
 _PLACES = ("module", "batch_size", "sample_size", "alphas", "noise_multiplier", "max_grad_norm")
 """The parameters of the constructor by position, as up to 0.12."""
@@ -23,7 +27,7 @@ _KNOWN = frozenset([*_PLACES, *_TO_MAKE_PRIVATE, *_DROPPED, "target_epsilon", "s
 _OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
 """What the private optimizer tells now."""
 _DEFAULT_DELTA = "1e-6"
-_DEFAULT_ALPHAS = "[1+x/10.0forxinrange(1,100)]+list(range(12,64))"
+_DEFAULT_ALPHAS = "[1 + x / 10.0 for x in range(1, 100)] + list(range(12, 64))"
 _WRAPPING = frozenset(["enumerate", "tqdm", "iter", "trange", "track", "cycle"])
 """What is put around a loader in the head of a loop, the loader being its first argument."""
 MAX_CALLERS = 4
@@ -44,15 +48,19 @@ class AttachedEngine:
         self.notices: list[str] = []
         self.known_by_optimizer = False
         """Whether code reaches the engine through the optimizer."""
+        self.remarks: dict[str, tuple[list[str], str]] = {}
+        """The comments above and behind each argument."""
         self.given = self._arguments()
         if len(made.optimizers) != 1:
-            raise self.withheld("the engine has to be attached to one optimizer that can be seen")
+            raise self.withheld(attached_to(len(made.optimizers)))
         ((self.optimizer_atom, attached),) = made.optimizers.items()
         self.attached = attached.node
         statement = facts.statement(self.attached)
         if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
             raise Withheld(
-                "attach stands beside other code: give it its own line", attached.module, self.attached
+                "attach() stands beside other code on this line: give it a line of its own",
+                attached.module,
+                self.attached,
             )
         self.statement = statement
         self.scope: Scope = facts.scope(self.attached)
@@ -67,31 +75,48 @@ class AttachedEngine:
 
     def _plain(self, node: cst.BaseExpression | None, what: str) -> str:
         if not isinstance(node, (cst.Name, cst.Attribute)):
-            raise self.withheld(f"{what} has to be in a variable, which takes what make_private returns")
+            raise self.withheld(
+                f"{what} is given to this engine as an expression: put it in a variable first, which takes "
+                "what make_private returns"
+            )
         return self.facts.code(node).strip()
 
     def _arguments(self) -> dict[str, cst.BaseExpression]:
         given: dict[str, cst.BaseExpression] = {}
         for place, arg in enumerate(self.made.args):
             if arg.star or (arg.keyword is None and place >= len(_PLACES)):
-                raise self.withheld("the engine's arguments are not written here: hand them to make_private")
-            given[arg.keyword.value if arg.keyword is not None else _PLACES[place]] = arg.value
+                raise self.withheld(
+                    "this engine takes its arguments from a * or **: write engine = "
+                    'PrivacyEngine(accountant="rdp"), and give noise_multiplier and max_grad_norm to '
+                    "engine.make_private"
+                )
+            name = arg.keyword.value if arg.keyword is not None else _PLACES[place]
+            given[name] = arg.value
+            self.remarks[name] = comments_of(self.made, place)
         for name in given.keys() - _KNOWN:
-            raise self.withheld(f"{name}= has no place in Opacus 1.x")
+            raise self.withheld(
+                f"{name}= of this engine has no counterpart in Opacus 1.x: leave it out, and keep what it "
+                "did in the loop"
+            )
         if isinstance(given.get("max_grad_norm"), cst.List):
-            raise self.withheld('several norms: give make_private clipping="per_layer" as well')
+            raise self.withheld(
+                "max_grad_norm of this engine is a list, one norm for each parameter: give make_private "
+                'clipping="per_layer" beside it'
+            )
         return given
 
     def _name(self) -> str:
         """The variable of the engine; an engine that is attached at once gets one."""
         parent = self.facts.parent(self.made)
-        if isinstance(parent, cst.Assign) and len(parent.targets) == 1:
-            target = parent.targets[0].target
-            if isinstance(target, (cst.Name, cst.Attribute)):
-                return self.facts.code(target).strip()
+        if isinstance(parent, Home):
+            text = target_text(self.facts, parent)
+            if text:
+                return text
         if isinstance(parent, cst.Attribute) and self.facts.parent(parent) is self.attached:
             return ""
-        raise self.withheld("the engine is not kept in a variable")
+        raise self.withheld(
+            "this engine is kept in no variable of its own: write engine = PrivacyEngine(...)"
+        )
 
     # -- what it becomes ------------------------------------------------------------------
 
@@ -143,16 +168,24 @@ class AttachedEngine:
                 *(n for n in names if n != "noise_multiplier"),
             ]
             if {"target_epsilon", "epochs"} - set(self.given):
-                raise self.withheld("the engine has neither noise_multiplier nor target_epsilon and epochs")
+                raise self.withheld(
+                    "this engine is given neither noise_multiplier nor both target_epsilon and epochs: give "
+                    "make_private the one, or make_private_with_epsilon the others"
+                )
         for name in names:
             value = self.given.get(name)
             arguments[name] = self.facts.code(value).strip() if value is not None else _DEFAULT_DELTA
             if value is not None:
                 self._refuse_rebound(value)
         parts = [f"{name}={text}" for name, text in arguments.items()]
+        remarks = [self.remarks.get(name, ([], "")) for name in arguments]
         code = f"{engine}.{method}({', '.join(parts)})"
-        if len(code) + 40 > LINE:
-            code = f"{engine}.{method}(\n" + "".join(f"    {part},\n" for part in parts) + ")"
+        if len(code) + 40 > LINE or any(above or behind for above, behind in remarks):
+            lines = [
+                "".join(f"    {comment}\n" for comment in above) + f"    {part},  {behind}".rstrip() + "\n"
+                for part, (above, behind) in zip(parts, remarks, strict=True)
+            ]
+            code = f"{engine}.{method}(\n{''.join(lines)})"
         return code
 
     def _is_none(self, name: str) -> bool:
@@ -163,14 +196,20 @@ class AttachedEngine:
         """An argument is read later than before: nothing must have changed it by then. Raises `Withheld`."""
         if self.facts.scope(self.made) is not self.scope:
             if any(True for _ in self.facts.inside(value, cst.Name)):
-                raise self.withheld("the engine is made in another function than the one that attaches it")
+                raise self.withheld(
+                    "this engine is made in another function than the one that attaches it, where its "
+                    "arguments may mean something else: make it where attach() is called"
+                )
             return
         names = {n.value for n in self.facts.inside(value, cst.Name)}
         first, last = self.facts.position(self.made), self.facts.position(self.statement)
         for target in self.facts.own(self.scope, cst.AssignTarget):
             bound = {n.value for n in self.facts.inside(target.target, cst.Name)}
             if first < self.facts.position(target) < last and names & bound:
-                raise self.withheld("an argument changes before the engine is attached: attach it at once")
+                raise self.withheld(
+                    "an argument of this engine changes before attach() is called, which is where "
+                    "make_private would read it: attach it at once"
+                )
 
     def _refuse_other_uses(self) -> None:
         """What else is read of the engine has no counterpart. Raises `Withheld`."""
@@ -178,15 +217,15 @@ class AttachedEngine:
             for node in self.facts.inside(info.tree, cst.Attribute):
                 if not self.facts.is_a(node.value, "engine-0.x"):
                     continue
-                name, statement = node.attr.value, self.facts.statement(node)
-                if name == "to" and _is_alone(statement):
-                    self.edits.of(info).remove(statement)
+                name, call = node.attr.value, self.facts.parent(node)
+                if name == "to" and call is not None and isinstance(self.facts.parent(call), cst.Expr):
+                    self.edits.of(info).remove(self.facts.removable(node))
                     continue
                 if name in _OF_OPTIMIZER and self._is_optimizer_known(node):
                     self.edits.of(info).replace(node, f"{self.optimizer}.{name}")
                     continue
                 if name not in ("attach", "get_privacy_spent", "virtual_step"):
-                    raise Withheld(f"the engine's {name} has no counterpart in Opacus 1.x", info, node)
+                    raise Withheld(without_counterpart(name), info, node)
 
     def _is_optimizer_known(self, node: cst.CSTNode) -> bool:
         """Whether the private optimizer can be read at a place, by the name that it has where it is made."""
@@ -204,9 +243,12 @@ class AttachedEngine:
         text = facts.code(delta).strip() if delta is not None else _DEFAULT_DELTA
         alphas = self.given.get("alphas")
         extra = ""
-        if alphas is not None and "".join(facts.code(alphas).split()) != _DEFAULT_ALPHAS:
+        if alphas is not None and _dumped(facts.code(alphas)) != _dumped(_DEFAULT_ALPHAS):
             if {n.value for n in facts.inside(alphas, cst.Name)} - {"x", "range", "list"}:
-                raise self.withheld("alphas= has to go to each call of get_privacy_spent")
+                raise self.withheld(
+                    "alphas= of this engine holds names that may mean something else elsewhere: give "
+                    "alphas= to each call of engine.accountant.get_privacy_spent"
+                )
             extra = f", alphas={facts.code(alphas).strip()}"
         through = facts.code(receiver).strip()
         if name_of(receiver) == "privacy_engine" and through != self.name:
@@ -230,7 +272,9 @@ class AttachedEngine:
         if len(found) != 1 or "" in found:
             said = " and ".join(sorted(found - {""})) or "no variable that can be seen"
             raise Withheld(
-                f"make_private, to be called here, needs the loader that is trained on ({said})",
+                "make_private takes the place of attach() here, and needs the loader that is trained on "
+                f"({said}): make the loader in this function, before this line, and loop over what "
+                "make_private returns",
                 self.module,
                 self.attached,
             )
@@ -311,20 +355,16 @@ class AttachedEngine:
         for variable in variables:
             if variable.isidentifier() and variable not in bound:
                 raise Withheld(
-                    f"{variable} is a variable of the code around this function: attach where it is made, or "
-                    f"declare it global",
+                    f"{variable} is a variable of the code around this function, which make_private binds "
+                    "anew: attach where it is made, or declare it global",
                     self.module,
                     self.attached,
                 )
 
 
-def _is_alone(statement: cst.CSTNode) -> bool:
-    """Whether a line is one expression, whose value nobody takes."""
-    return (
-        isinstance(statement, cst.SimpleStatementLine)
-        and len(statement.body) == 1
-        and isinstance(statement.body[0], cst.Expr)
-    )
+def _dumped(code: str) -> str:
+    """An expression without its layout and comments."""
+    return ast.dump(ast.parse(f"({code}\n)", mode="eval"))
 
 
 def argument_of(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:

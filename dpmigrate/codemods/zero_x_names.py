@@ -31,7 +31,9 @@ def _converted(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
             continue
         if name_of(call.func) != "convert_batchnorm_modules" or len(call.args) != 1:
             raise Withheld(
-                "write this conversion by hand: ModuleValidator.fix only makes GroupNorm of BatchNorm",
+                f"{facts.code(call.func).strip()} makes another layer of these than ModuleValidator.fix, "
+                "which only makes GroupNorm of BatchNorm: write the conversion as a function of this "
+                "project",
                 origin.module,
                 call,
             )
@@ -41,7 +43,10 @@ def _converted(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
         own.replace(call.func, f"{_VALIDATOR[1] if needed else text}.fix")
         if isinstance(facts.parent(call), cst.Expr):
             raise Withheld(
-                "ModuleValidator.fix returns the model that it mends: keep it", origin.module, call
+                "this converts the model in place, and ModuleValidator.fix returns a new one: write model = "
+                "ModuleValidator.fix(model) before the optimizer is made",
+                origin.module,
+                call,
             )
 
 
@@ -71,14 +76,29 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
             ]
             members = [facts.parent(n) for n in uses]
             if not all(isinstance(m, cst.Attribute) and m.attr.value == "validate" for m in members):
-                raise Withheld("the inspector is used in another way than validate", origin.module, call)
+                raise Withheld(
+                    "this inspector is used in another way than validate(): use "
+                    "ModuleValidator.validate(model, strict=True), or ModuleValidator.is_valid(model)",
+                    origin.module,
+                    call,
+                )
             checks = [facts.parent(m) for m in members if m is not None]
-            own.remove(facts.statement(call))
+            own.remove(facts.removable(call))
         else:
-            raise Withheld("use ModuleValidator.validate(model, strict=True) here", origin.module, call)
+            raise Withheld(
+                "DPModelInspector is gone since Opacus 1.0: use ModuleValidator.validate(model, "
+                "strict=True) here",
+                origin.module,
+                call,
+            )
         for check in checks:
             if not isinstance(check, cst.Call):
-                raise Withheld("use ModuleValidator.validate(model, strict=True) here", origin.module, call)
+                raise Withheld(
+                    "DPModelInspector is gone since Opacus 1.0: use ModuleValidator.validate(model, "
+                    "strict=True) here",
+                    origin.module,
+                    call,
+                )
             if not isinstance(facts.parent(check), cst.Expr):
                 # It told whether the model is valid; ``validate`` tells of errors now.
                 own.replace(check.func, f"{validator}.is_valid")

@@ -28,7 +28,10 @@ def take_physical_batches(
         or facts.parent(facts.parent(branch) or branch) is not loops[0]
     ):
         raise Withheld(
-            "a virtual step has to be one branch of an if in the loop over the loader", module, node
+            "virtual_step stands in no branch of an if in the loop over the loader: let a "
+            "BatchMemoryManager around the loader cut the batches, and call step() on every one",
+            module,
+            node,
         )
     kept = _steps_first(facts, branch)
     edits.of(module).change(branch, lambda new: _alone(new, kept))
@@ -39,18 +42,30 @@ def take_physical_batches(
     )
     made = facts.made_at(loader, "loader") if loader is not None else None
     if loader is None or optimizer is None or not isinstance(made, cst.Call) or not facts.knows(made):
-        raise Withheld("where the loader of this loop is made cannot be seen", module, loop)
+        raise Withheld(
+            "the loader of this loop is made where it is not seen: give it the size of the logical "
+            "batches, and let a BatchMemoryManager around it cut them",
+            module,
+            loop,
+        )
     physical = argument_of(made, 1, "batch_size")
     logical = _logical(engine)
     if physical is None or not visible(facts, made, facts.code(logical).strip()):
         raise Withheld(
-            "the loader has to be given the logical batch size, which is not known where it is made",
+            f"{facts.code(logical).strip()}, the size of the logical batches, is not known where this "
+            "loader is made: give it to the loader as batch_size, and the old batch_size to a "
+            "BatchMemoryManager around it",
             facts.module_of(made),
             made,
         )
     size = facts.code(physical).strip()
     if not visible(facts, loop, size):
-        raise Withheld(f"{size}, the size of the physical batches, is not known here", module, loop)
+        raise Withheld(
+            f"{size}, the size of the physical batches, is not known here, where the BatchMemoryManager has "
+            "to be made: hand it on",
+            module,
+            loop,
+        )
     edits.of(facts.module_of(made)).replace(physical, facts.code(logical).strip())
     text, needed = spelling(module.tree, "opacus.utils.batch_memory_manager", "BatchMemoryManager")
     if needed is not None:
@@ -97,7 +112,8 @@ def _steps_first(facts: Facts, branch: cst.If) -> bool:
         if names == ["virtual_step"] and steps and isinstance(block, cst.IndentedBlock):
             return first
     raise Withheld(
-        "a virtual step has to be the other branch of a step: let a BatchMemoryManager cut the batches",
+        "virtual_step is no plain other branch of step() here: let a BatchMemoryManager around the loader "
+        "cut the batches, and call step() on every one",
         facts.module_of(branch),
         branch,
     )
@@ -111,4 +127,8 @@ def _logical(engine: AttachedEngine) -> cst.BaseExpression:
         return size
     if isinstance(rate, cst.BinaryOperation) and isinstance(rate.operator, cst.Divide):
         return rate.left
-    raise engine.withheld("the size of a logical batch is written nowhere: give the loader that size by hand")
+    raise engine.withheld(
+        "this engine is told neither batch_size nor sample_rate as a quotient, so that the size of a "
+        "logical batch is not known: give the loader that size, and let a BatchMemoryManager around it cut "
+        "the batches"
+    )

@@ -23,33 +23,32 @@ from dpmigrate.workspace.parse import is_lossless
 def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
     """The new bytes by path. Raises `Withheld` and NotLossless."""
     edits = ProjectEdits()
-    pins: dict[str, list[Edit]] = {}
+    pins: dict[str, dict[Edit, None]] = {}
     for job in jobs:
         edits.merge(job.edits)
         for path, planned in job.pins.edits.items():
-            known = pins.setdefault(path, [])
-            known.extend(e for e in planned if e not in known)
+            pins.setdefault(path, {}).update(planned)
     contents: dict[str, bytes] = {}
     touched: dict[str, list[Edits]] = {}
     for own in edits.touched():
         touched.setdefault(own.module.path, []).append(own)
     for path, parts in touched.items():
         source = project.sources[path]
-        planned = pins.pop(path, [])
-        if planned and not source.is_notebook:
+        raised = pins.pop(path, {})
+        if raised and not source.is_notebook:
             raise Withheld(
                 "its own code and the requirement in it would both change: do one by hand", parts[0].module
             )
-        installs = _edited_installs(project, path, planned)
+        installs = _edited_installs(project, path, raised)
         texts = {own.module.source.label: _new_python(own, _exported(project, own)) for own in parts}
         contents[path] = source.rebuild(texts.pop("", source.python), installs, texts)
-    for path, planned in pins.items():
+    for path, raised in pins.items():
         notebook = project.sources.get(path)
         if notebook is not None and notebook.is_notebook:
-            contents[path] = notebook.rebuild(notebook.python, _edited_installs(project, path, planned))
+            contents[path] = notebook.rebuild(notebook.python, _edited_installs(project, path, raised))
         else:
             # A setup.py is a dependency file although it is Python.
-            contents[path] = rewrite_dependency(project.dependencies[path], planned)
+            contents[path] = rewrite_dependency(project.dependencies[path], list(raised))
     changed = {path: data for path, data in contents.items() if data != project.data(path)}
     if changed:
         for job in jobs:

@@ -115,7 +115,10 @@ class Fixing:
         known = self.refused.setdefault(path, [])
         if reason not in known:
             known.append(reason)
-        self.reasons.update({id(finding): reason for finding, _ in found})
+        for finding, _ in found:
+            # A line says little without its file.
+            elsewhere = finding.span.path != path and "line " in reason[:40]
+            self.reasons[id(finding)] = f"{path}, {reason}" if elsewhere else reason
 
     def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
         """The verify command for the script that leads to a fixed run."""

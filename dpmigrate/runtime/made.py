@@ -18,16 +18,9 @@ from dpmigrate.runtime.model_copy import copy_criterion, copy_generator, isolate
 from dpmigrate.runtime.report_types import CHECK_NAMES, UNSUPPORTED, Check, CheckName, Measurement
 from dpmigrate.runtime.run import conduct, noise_verdicts, verdicts
 from dpmigrate.runtime.run.records import RunRecord
-from dpmigrate.runtime.run.removal import (
-    ALL,
-    FIRST_HALF,
-    MOST_EXAMPLES,
-    SECOND_HALF,
-    WITHOUT,
-    Removal,
-    changed,
-)
+from dpmigrate.runtime.run.removal import MOST_EXAMPLES, Removal
 from dpmigrate.runtime.run.shim import Shim
+from dpmigrate.runtime.run.snapshots import ALL, FIRST_HALF, SECOND_HALF, WITHOUT, changed
 from dpmigrate.runtime.run.state import Settings, StopTraining, Watch
 from dpmigrate.runtime.session import Recipe, Session
 

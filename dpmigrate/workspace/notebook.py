@@ -13,6 +13,7 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dpmigrate.workspace.errors import NotLossless
 from dpmigrate.workspace.magics import LINE, Magics
@@ -76,13 +77,21 @@ class Notebook:
 
     def line_of(self, cell: int, line: int) -> int:
         """The 1-based line of :attr:`python` for a line of a cell; the inverse of :meth:`locate`."""
-        place = next(i for i, c in enumerate(self.cells) if c.index == cell)
-        return self._starts[place] + line
+        return self._starts[self._places[cell]] + line
+
+    def has(self, cell: int) -> bool:
+        """Whether a cell, by its index, belongs to :attr:`python`."""
+        return cell in self._places
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """The place of each cell in :attr:`cells`, by its index."""
+        return {cell.index: place for place, cell in enumerate(self.cells)}
 
     def lines(self, cell: int) -> tuple[str, ...]:
         """The original lines of a code cell, without their ends."""
-        text = next((c.text for c in self.text.cells if c.index == cell), "")
-        return tuple(line.rstrip("\r\n") for line in LINE.findall(text))
+        code = self.text.cell(cell)
+        return tuple(line.rstrip("\r\n") for line in LINE.findall(code.text if code else ""))
 
     def install_lines(self) -> tuple[InstallLine, ...]:
         """Commands that install packages, from ``!``, ``%`` and shell cells, in order."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from dpmigrate.workspace.errors import Unreadable
@@ -35,7 +37,7 @@ class CodeCell:
     is_foreign: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NotebookText:
     """The JSON text of a notebook and its code cells, in order.
 
@@ -46,9 +48,27 @@ class NotebookText:
     cells: tuple[CodeCell, ...]
     is_python: bool = True
 
+    def cell(self, index: int) -> CodeCell | None:
+        """The code cell with this index among all cells."""
+        return self._by_index.get(index)
+
+    @cached_property
+    def _by_index(self) -> dict[int, CodeCell]:
+        return {cell.index: cell for cell in self.cells}
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        """Where the line ends stand in the JSON text."""
+        return [match.start() for match in re.finditer("\n", self.json_text)]
+
+    @cached_property
+    def _escapes(self) -> bool:
+        """Whether what is not ASCII is escaped in the file as a whole."""
+        return _escapes(self.json_text) is True
+
     def file_lines(self, index: int) -> tuple[int, ...]:
         """The 1-based line of the file for every line of the cell with this index; none without it."""
-        cell = next((cell for cell in self.cells if cell.index == index), None)
+        cell = self.cell(index)
         if cell is None:
             return ()
         spans = [(cell.start, cell.end)]
@@ -56,10 +76,8 @@ class NotebookText:
             spans = list(_elements(self.json_text, cell.start))
         lines: list[int] = []
         begun = False
-        at, position = 1, 0
         for start, _ in spans:
-            at += self.json_text.count("\n", position, start)
-            position = start
+            at = bisect_left(self._line_ends, start) + 1
             for part in _LINES.findall(_DECODER.raw_decode(self.json_text, start)[0]):
                 if not begun:
                     lines.append(at)
@@ -78,7 +96,8 @@ class NotebookText:
 
     def _source(self, cell: CodeCell, text: str) -> str:
         raw = self.json_text[cell.start : cell.end]
-        ascii_only = _ascii_only(raw, self.json_text)
+        own = _escapes(raw)
+        ascii_only = self._escapes if own is None else own
         if not raw.startswith("["):
             return json.dumps(text, ensure_ascii=ascii_only)
         spans = list(_elements(self.json_text, cell.start))
@@ -209,11 +228,8 @@ def _next(text: str, position: int, closing: str) -> int:
     return position
 
 
-def _ascii_only(raw: str, whole: str) -> bool:
-    """Whether this notebook escapes what is not ASCII: by the cell itself, else by the whole file."""
-    for text in (raw, whole):
-        if not text.isascii():
-            return False
-        if re.search(r"(?<!\\)(?:\\\\)*\\u(?!00[01])", text):
-            return True
-    return False
+def _escapes(text: str) -> bool | None:
+    """Whether some JSON escapes what is not ASCII; None where it has nothing to tell it by."""
+    if not text.isascii():
+        return False
+    return True if re.search(r"(?<!\\)(?:\\\\)*\\u(?!00[01])", text) else None

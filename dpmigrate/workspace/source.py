@@ -105,7 +105,7 @@ class Source:
         if self.notebook is None or cell is None:
             return line
         for part in self.written:
-            if part.notebook is not None and any(c.index == cell for c in part.notebook.cells):
+            if part.notebook is not None and part.notebook.has(cell):
                 return self._first_line_of(part) - 1 + part.notebook.line_of(cell, line)
         return self.notebook.line_of(cell, line)
 

@@ -88,7 +88,7 @@ def test_a_literal_seed_for_the_noise_is_refused(folder: Make) -> None:
 
 def test_a_seed_that_is_not_known_there_is_refused(folder: Make) -> None:
     project = folder(BARE)
-    assert "config.seed is not known" in project.fix(seed="config.seed").refused[0][1]
+    assert "config.seed is not bound yet" in project.fix(seed="config.seed").refused[0][1]
     assert project.read() == BARE
 
 

@@ -54,21 +54,27 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
     [
         (
             HEAD + ENGINE.replace("net,", "nn.Linear(2, 2),") + ATTACH + LOOP,
-            "the model has to be in a variable",
+            "the model is given to this engine as an expression",
         ),
         (
             HEAD + ENGINE.replace("sample_rate=0.1", "**options") + ATTACH + LOOP,
-            "arguments are not written here",
+            "takes its arguments from a * or **",
         ),
         (HEAD + ENGINE.replace("1.0)", "[1.0, 2.0])") + ATTACH + LOOP, "per_layer"),
         (
             HEAD + ENGINE.replace("1.0)", "1.0, experimental=True)") + ATTACH + LOOP,
-            "experimental= has no place",
+            "experimental= of this engine has no counterpart",
         ),
         (HEAD + ENGINE.replace("noise_multiplier=1.1, ", "") + ATTACH + LOOP, "neither noise_multiplier nor"),
-        (HEAD + ENGINE + ATTACH + LOOP + "print(engine.steps)\n", "the engine's steps has no counterpart"),
-        (HEAD + ENGINE + ATTACH + LOOP + "engine.detach()\n", "the engine's detach has no counterpart"),
-        (HEAD + ENGINE + LOOP, "attached to one optimizer"),
+        (
+            HEAD + ENGINE + ATTACH + LOOP + "print(engine.steps)\n",
+            "steps of the engine is gone since Opacus 1.0",
+        ),
+        (
+            HEAD + ENGINE + ATTACH + LOOP + "engine.detach()\n",
+            "detach of the engine is gone since Opacus 1.0",
+        ),
+        (HEAD + ENGINE + LOOP, "no attach() of this engine to an optimizer is seen"),
         (
             f"{HEAD}def attach():\n    {ENGINE}    {ATTACH}\n\nattach()\n{LOOP}",
             "a variable of the code around this function",
@@ -81,7 +87,7 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
         (HEAD + ENGINE + ATTACH + LOOP + "from opacus.utils import stats\n", "opacus.utils.stats"),
         (
             HEAD + ENGINE + ATTACH + LOOP + "    if x.any():\n        opt.virtual_step()\n",
-            "other branch of a step",
+            "no plain other branch of step()",
         ),
     ],
 )

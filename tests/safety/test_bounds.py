@@ -135,3 +135,26 @@ def test_an_error_of_our_own_is_told_of_its_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("DPMIGRATE_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         scan([tmp_path], cwd=tmp_path, jobs=1)
+
+
+def install_cells(count: int) -> str:
+    """A notebook of that many cells that install the faulty Opacus, and one that trains."""
+    texts = [*["!pip install opacus==1.5.2\n"] * count, FAULTY]
+    cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": [text]} for text in texts]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_install_cells_cost_what_their_bytes_cost_and_hide_nothing(tmp_path: Path) -> None:
+    seconds: list[float] = []
+    for count in (1_250, 5_000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        (folder / "n.ipynb").write_text(install_cells(count), encoding="utf-8")
+        report, spent, megabytes = cost(folder, "--exit-zero", "--no-cache", ".")
+        rules = [f["rule"] for f in report["findings"]]  # type: ignore[attr-defined]
+        assert len(report["runs"]) == 1  # type: ignore[arg-type]
+        assert rules.count("DPM901") == count
+        assert rules.count("DPM101") == 1
+        assert megabytes < MEGABYTES
+        seconds.append(spent)
+    assert seconds[1] < 4.5 * seconds[0]

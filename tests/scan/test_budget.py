@@ -8,6 +8,7 @@ import pytest
 
 from dpmigrate import api
 from dpmigrate.analysis import core
+from dpmigrate.cli.scan import exit_status
 from dpmigrate.model import CutShort
 from tests.scan.programs import lay_out, wrong
 
@@ -39,6 +40,40 @@ def test_it_is_told_whether_a_run_can_be_missing(
     monkeypatch.setattr(core, "MAX_STEPS", 12)
     result = api.scan(cwd=lay_out(tmp_path, **files))
     assert {cut.private for cut in result.cut_short if cut.path == "main.py"} == {private}
+
+
+MADE_AT_TOP = """
+import torch
+from opacus import PrivacyEngine
+
+model = torch.nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = torch.utils.data.DataLoader(torch.load("d"), batch_size=8)
+model, optimizer, loader = PrivacyEngine().make_private(
+    module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+"""
+
+
+def test_what_is_written_once_uses_up_no_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 12)
+    monkeypatch.setattr(core, "MAX_TOTAL", 12)
+    lines = "".join(f"x{i} = f({i})\n" for i in range(200))
+    result = api.scan(cwd=lay_out(tmp_path, main=f"import opacus\n{lines}\n{MADE_AT_TOP}"))
+    assert result.cut_short == ()
+    assert [run.line for run in result.runs] == [210]
+
+
+def test_a_call_that_nothing_came_to_is_no_clean_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 12)
+    loop = "for name in ['a', 'b', 'c', 'd']:\n" + "".join(f"    x{i} = name\n" for i in range(20))
+    result = api.scan(cwd=lay_out(tmp_path, main=f"import opacus\n{loop}\n{MADE_AT_TOP}"))
+    assert result.cut_short == (CutShort("main.py", ""),)
+    assert result.runs == ()
+    assert [(n.path, n.line) for n in result.not_analysed] == [("main.py", 31)]
+    assert [f.rule for f in result.findings] == ["DPM000"]
+    assert exit_status(result) == 1
 
 
 def test_what_makes_runs_is_entered_when_the_budget_of_the_whole_is_used_up(

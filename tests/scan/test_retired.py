@@ -45,6 +45,13 @@ def test_nothing_is_said(tmp_path: Path, text: str) -> None:
     assert said(tmp_path, text, "opacus==1.5.2\n") == []
 
 
+@pytest.mark.parametrize("end", ["raise", "raise SystemExit('pip install opacus')", "sys.exit(1)"])
+def test_a_handler_that_ends_the_program_does_not_do_without(tmp_path: Path, end: str) -> None:
+    imported = "from opacus.utils import module_modification"
+    text = f"import sys\ntry:\n    {imported}\nexcept ImportError:\n    {end}\n"
+    assert said(tmp_path, text, "opacus==1.5.2\n") == [("DPM413", 3, "error", "definite")]
+
+
 def test_an_optimizer_that_another_library_attached_to_is_left_alone(tmp_path: Path) -> None:
     text = (
         "import opacus\nfrom private_transformers import PrivacyEngine\n\n\n"

@@ -101,9 +101,9 @@ class Escape(Event):
 @dataclass(frozen=True, slots=True)
 class Iterated(Event):
     """A loop goes over a loader: the returned one (as it is, or managed), the one passed in, or one that was
-    made of the same data."""
+    made of the same data; beside a pair that is made by hand, one that draws no Poisson batches ("fixed")."""
 
-    loader: Literal["returned", "managed", "passed", "remade"]
+    loader: Literal["returned", "managed", "passed", "remade", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,11 @@ class GradientsLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SeveralPasses(Event):
+    """A private step takes place after several wrapped losses went backward, and no step between."""
+
+
+@dataclass(frozen=True, slots=True)
 class SteppedEvery(Event):
     """The private optimizer steps once in several turns of the loop, which a test of a counter decides.
 
@@ -60,6 +65,17 @@ class ColumnOfLosses(Event):
     """The wrapped criterion gets a column, [B, 1], and makes a loss of each element: ``criterion``."""
 
     criterion: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsedAsTensor(Event):
+    """What the wrapped criterion made, which is no tensor, is used as one: ``text``, as the program has it.
+
+    ``understood``: Opacus 1.6.0 takes it all the same.
+    """
+
+    text: str
+    understood: bool
 
 
 @dataclass(frozen=True, slots=True)

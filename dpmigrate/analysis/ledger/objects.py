@@ -110,6 +110,8 @@ class Engine(Thing):
 
     adaptive: bool = field(compare=False)
     secure_mode: Given | None = field(compare=False)
+    csprng: bool = field(compare=False)
+    """Whether the modules that have to do with it name torchcsprng, or one of the project has that name."""
     accountant: Given | None = field(compare=False)
     """What its constructor was given; None where that was not seen, or another accountant takes its place."""
 
@@ -137,6 +139,8 @@ class Optimizer(Thing):
 
     models: tuple[Thing, ...] = field(default=(), compare=False)
     """The models whose parameters it trains, as far as they can be seen."""
+    in_part: frozenset[object] = field(default=frozenset(), compare=False)
+    """The keys of those models of which it trains some parameters alone."""
 
 
 What = Constant | Missing | Open | Several | Member | Thing

@@ -66,6 +66,7 @@ def record_backward(
     ip: Interpreter, losses: Value, node: cst.CSTNode, via: str, retained: bool = False
 ) -> None:
     """A backward pass over a value: which runs' gradients it makes, from a loss made by what."""
+    passed: set[TrainingRun] = set()
     for e in losses.entries:
         if not isinstance(e.atom, Tensor):
             continue
@@ -86,6 +87,9 @@ def record_backward(
                     through=_reaches_another(ip, run, t),
                 ),
             )
+            if loss == "returned-criterion" and run not in passed:  # its entries are one of several
+                passed.add(run)
+                pending.passed(ip, run)
             touch(ip, run, node, "backward", e.guard)
 
 

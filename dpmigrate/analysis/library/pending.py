@@ -12,13 +12,14 @@ from typing import get_args
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.events import Touching
 from dpmigrate.analysis.ledger.gradients import (
     Change,
     GradientChanged,
     GradientsLost,
+    SeveralPasses,
     SteppedEvery,
     StepPutOff,
 )
@@ -27,6 +28,7 @@ from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NOTHING, Const, Value, const, join_all, of
 
 _MADE = Const("made")
+_ONE, _SEVERAL = Const("one"), Const("several")
 _LOST = {False: Const("lost"), True: Const("lost, by what was passed in")}
 
 
@@ -34,13 +36,29 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
     return ("pending gradients", id(run))
 
 
+def _passes(ip: Interpreter) -> tuple[str, object]:
+    """The slot that holds how many passes wait, of what is entered together: methods may be called apart."""
+    entered = ip.chain[0].through.node if ip.chain else None
+    return ("passes", entered if isinstance(entered, cst.FunctionDef) else None)
+
+
 def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
     waiting = ip.read(_slot(run), "") or NOTHING
+    if how != "backward":
+        ip.store.set(_slot(run), _passes(ip), const("none"))
     if how == "backward":
         ip.store.set(_slot(run), "", of(_MADE))
     elif how != "unknown" and _MADE in waiting.atoms:
         ip.store.set(_slot(run), "", of(_LOST[raw], ip.origin(node)))
+
+
+def passed(ip: Interpreter, run: TrainingRun) -> None:
+    """Both passes of ghost clipping are made for a loss; where one waits for the step already, it is lost."""
+    before = ip.read(_slot(run), _passes(ip)) or NOTHING
+    others = [e._replace(atom=_SEVERAL) for e in before.entries if e.atom in (_ONE, _SEVERAL)]
+    fresh = [e._replace(atom=_ONE) for e in before.entries if e.atom not in (_ONE, _SEVERAL)]
+    ip.store.set(_slot(run), _passes(ip), Value((*others, *fresh)) if before else of(_ONE))
 
 
 def change(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Change) -> None:
@@ -63,7 +81,12 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
         for how in get_args(Change):
             if e.atom == Const(how):
                 ip.happen(run, GradientChanged(there, how))
+    passes = ip.read(_slot(run), _passes(ip)) or NOTHING
+    if any(e.atom == _SEVERAL and not e.guard for e in passes.entries):  # else a counter may take the step
+        unsure = ALWAYS if passes.only == _SEVERAL else frozenset({DOUBT})
+        ip.happen(run, SeveralPasses(replace(here, guard=here.guard | unsure)))
     ip.store.set(_slot(run), "", const("none"))
+    ip.store.set(_slot(run), _passes(ip), const("none"))
     _step_by_a_counter(ip, run, node, guard)
 
 

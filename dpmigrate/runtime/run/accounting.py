@@ -32,7 +32,7 @@ class AccountantWatcher:
         original(accountant, *args, **kwargs)
         if not any(accountant is a for a in self.watch.accountants):
             self.watch.accountants.append(accountant)
-            self.watch.record.accountants = len(self.watch.accountants)
+            self.watch.record.accountants.append(_mechanism(accountant))
 
     def _told(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = original(accountant, *args, **kwargs)
@@ -58,6 +58,11 @@ class AccountantWatcher:
         begun = sorted((e for e in engines if e.record.releases), key=lambda e: e.started)
         found = inside or begun or engines
         return found[-1] if found else None
+
+
+def _mechanism(accountant: Any) -> str:
+    name = getattr(type(accountant), "mechanism", None)
+    return str(name()) if callable(name) else "prv"
 
 
 def steps_of(accountant: Any) -> int:

@@ -18,6 +18,13 @@ def generator_kind(generator: torch.Generator | None) -> str:
     return "bare" if generator.initial_seed() == fresh.initial_seed() else "seeded"
 
 
+def reseeded(seed: int, generator: torch.Generator | None) -> None:
+    """Give the global generators, and one's own, a seed."""
+    torch.manual_seed(seed)
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(seed)
+
+
 def generator_state(generator: torch.Generator | None, like: Tensor) -> int:
     """A checksum of the state of a generator, or of the global one of the tensor's device."""
     if isinstance(generator, torch.Generator):

@@ -10,7 +10,16 @@ from html import escape
 from typing import Any
 
 from dpmigrate.report.charts import bars, scatter
-from dpmigrate.runtime.run.text import LEGEND, consequence, coverage, failures, parameters, short_figure
+from dpmigrate.runtime.run.text import (
+    consequence,
+    coverage,
+    failures,
+    holds,
+    legend,
+    parameters,
+    short_figure,
+    spread,
+)
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --page: #ffffff; --panel: #f5f7f9;
@@ -59,6 +68,7 @@ def render_html(report: dict[str, Any]) -> str:
     body = [_head(report, target)]
     for index, engine in enumerate(report["engines"]):
         body.append(_engine(report, index, engine))
+    body += [_audit(audit) for audit in report.get("audit", []) if audit["steps"]]
     if report.get("compare"):
         body.append(_compare(report["compare"]))
     body.append(_files(report["files"]))
@@ -74,7 +84,7 @@ def render_html(report: dict[str, Any]) -> str:
 
 def _head(report: dict[str, Any], target: str) -> str:
     passed = report["passed"]
-    said = "Every check that ran holds." if passed else f"{failures(report)}."
+    said = f"{holds(report).capitalize()}." if passed else f"{failures(report)}."
     evidence = report.get("evidence", {})
     command = shlex.join(
         ["dpmigrate", "verify", target, *(["--", *a] if (a := evidence.get("arguments")) else [])]
@@ -89,7 +99,7 @@ def _head(report: dict[str, Any], target: str) -> str:
         f"<p>{escape(said)} Opacus {escape(report['opacus'])}, torch {escape(report['torch'])}, "
         f"{escape(report['dtype'])}; {steps} logical step{'s' * (steps != 1)}, "
         f"physical batches a step: {batches}. {escape(coverage(report))}.</p>\n"
-        f"<p><code>{escape(command)}</code></p>\n<p>{escape(LEGEND)}</p>"
+        f"<p><code>{escape(command)}</code></p>\n<p>{escape(legend(report))}</p>"
     )
 
 
@@ -153,20 +163,46 @@ def _compare(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         if row.get("error"):
             cells.append(
-                f'<tr><td>{escape(row["mode"])}</td><td colspan="3">{escape(row["error"])}</td></tr>'
+                f'<tr><td>{escape(row["mode"])}</td><td colspan="4">{escape(row["error"])}</td></tr>'
             )
             continue
         memory = "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f} MiB"
         cells.append(
             f'<tr><td>{escape(row["mode"])}</td><td class="n">{row["seconds_per_step"]:.4f}</td>'
+            f'<td class="n">{spread(row)} ({row["steps_timed"]} steps)</td>'
             f'<td class="n">{memory}</td><td class="n">{_figure(row["relative_error"])}</td></tr>'
         )
     return (
         '<section>\n<h2>Modes side by side</h2>\n<table><thead><tr><th scope="col">Mode</th>'
-        '<th scope="col">Seconds a step</th><th scope="col">Peak memory</th>'
+        '<th scope="col">Seconds a step</th><th scope="col">Least to most</th>'
+        '<th scope="col">Peak memory</th>'
         '<th scope="col">Against the oracle</th></tr></thead>\n<tbody>'
         + "\n".join(cells)
         + "</tbody></table>\n</section>"
+    )
+
+
+def _audit(audit: dict[str, Any]) -> str:
+    rows = "\n".join(
+        f'<tr><td data-of="step">{step["step"]}</td>'
+        f'<td class="n" data-of="move, in C">{_figure(step["move"])}</td>'
+        f'<td class="n" data-of="sampling rate">{_figure(step["sample_rate"])}</td>'
+        f'<td class="n" data-of="guesses">{sum(step["draws"])}</td>'
+        f'<td class="n" data-of="wrong">{sum(step["wrong"])}</td>'
+        f'<td class="n" data-of="gap shown">{_figure(step["gap"])}</td></tr>'
+        for step in audit["steps"]
+    )
+    heads = ("Step", "Move, in C", "Sampling rate", "Guesses", "Wrong", "Gap shown, in standard deviations")
+    times = "" if audit["factor"] == 1 else f", its floats times {audit['factor']:g}"
+    return (
+        f"<section>\n<h2>An attack on the steps of private run {audit['engine'] + 1}</h2>\n"
+        f"<p>With example {audit['example']} of the data{times}, and without it: epsilon is at least "
+        f"{_figure(audit['epsilon_lower_bound'])} ({100 * audit['confidence']:g} % sure) at delta "
+        f"{audit['delta']:g}; the {escape(audit['accountant'])} accountant says "
+        f"{_figure(audit['epsilon_accountant'])}.</p>\n"
+        '<div class="wide"><table><thead><tr>'
+        + "".join(f'<th scope="col">{head}</th>' for head in heads)
+        + f"</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n</section>"
     )
 
 

@@ -125,6 +125,8 @@ class OptimizerWatcher:
         engine = self.watch.engines.get(id(optimizer))
         if engine is None or engine.current is not None:
             return original(optimizer, *args, **kwargs)
+        if self.watch.before_noise is not None and self.watch.judges(engine):
+            self.watch.before_noise(engine, lambda: original(optimizer, *args, **kwargs))
         release = self._release(engine)
         engine.current = self._logical_step(engine)
         engine.physical = []

@@ -159,6 +159,7 @@ class EngineRecord:
     dropped_sampler: str = ""
     population: int | None = None
     asked_multiplier: float | None = None
+    asked_delta: float | None = None
     other_place: str = ""
     adds_noise: bool = True
     raw_steps: int = 0
@@ -176,7 +177,7 @@ class EngineRecord:
 @dataclass(eq=False)
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
-    ``accountants``: how many the process made.
+    ``accountants``: the mechanism of each that the process made.
     ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
     Opacus that the script imports. ``advice``: what to do about ``error``, where that is known."""
 
@@ -191,10 +192,11 @@ class RunRecord:
     rank: int = 0
     world: int = 1
     peak_bytes: int = 0
-    accountants: int = 0
+    accountants: list[str] = field(default_factory=list)
     elsewhere: str = ""
     advice: str = ""
     removal: Any = None
+    audit: Any = None
 
     def save(self, path: Path) -> None:
         """Store by torch.save; the file appears whole or not at all."""

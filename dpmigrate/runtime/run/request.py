@@ -22,6 +22,7 @@ class Request:
     ``engines`` is the number of private training runs to wait for, None to count them in the text.
     ``checks``: names of the checks to make (see ``report_types.CHECK_NAMES``), all when empty; runs of
     the script that only others need are left out. ``session`` names the launcher that all ranks share.
+    ``audit``: attack the steps as well.
     ``in_place`` leaves what the script writes; ``stand_ins``: (name, file) of modules and data that it lacks.
     """
 
@@ -37,6 +38,7 @@ class Request:
     progress: bool = False
     session: str = ""
     in_place: bool = False
+    audit: bool = False
     stand_ins: tuple[tuple[str, str], ...] = ()
 
     def wants(self, *checks: str) -> bool:

@@ -52,7 +52,8 @@ class Watch:
     ``on_done`` gets the record once enough was seen, before the script is stopped; ``on_enough`` once the
     steps to be judged are there and the script goes on. ``busy`` is True
     while our own backward passes run; ``wrapped_loss`` is the Opacus loss that is going backward.
-    ``before_value`` is called with an engine and the flat value that is about to receive noise;
+    ``before_value`` is called with an engine and the flat value that is about to receive noise,
+    ``before_noise`` before that with the engine and the call that adds it;
     ``at_end`` once the script is over. ``loaded`` counts what the script has read by ``torch.load``.
     """
 
@@ -67,6 +68,7 @@ class Watch:
         self.busy = False
         self.wrapped_loss: Any = None
         self.before_value: Callable[[LiveEngine, Tensor], None] | None = None
+        self.before_noise: Callable[[LiveEngine, Callable[[], Any]], None] | None = None
         self.at_end: Callable[[], None] | None = None
         self.accountants: list[Any] = []
         self.loaded: int = 0

@@ -80,8 +80,12 @@ def install(watch: Watch) -> None:
 
     def with_epsilon(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:
         adaptive = "Adaptive" in type(engine).__name__ or kwargs.get("clipping") == "adaptive"
+        made = len(watch.engines)
         with _call(kwargs.get("grad_sample_mode", "hooks"), adaptive):
-            return original(engine, *args, **kwargs)
+            results = original(engine, *args, **kwargs)
+        for live in list(watch.engines.values())[made:]:
+            live.record.asked_delta = kwargs.get("target_delta")
+        return results
 
     for cls in family(PrivacyEngine):
         wrap(cls, "make_private", make_private)

@@ -10,7 +10,8 @@ import torch
 
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.report_types import CHECK_NAMES, Check, ClippingReport, Engine
-from dpmigrate.runtime.run import conduct, foreign, noise_verdicts, ranks, spawned, verdicts
+from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, spawned, verdicts
+from dpmigrate.runtime.run.audit import Auditor
 from dpmigrate.runtime.run.pins import other_than_pinned
 from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
@@ -68,7 +69,11 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     if request.wants("noise-fresh", "reproducible"):
         checks += _noise(runner, own, engines)
     checks = verdicts.attributed(foreign.excused(own, checks))
-    return own, [c for c in checks if request.wants(c.name)]
+    wanted = [c for c in checks if request.wants(c.name)]
+    if request.audit:
+        audits, own.audit = _audit(runner, own, checks, engines)
+        wanted += audits
+    return own, wanted
 
 
 def require_steps(record: RunRecord, enough: int) -> None:
@@ -184,6 +189,30 @@ def _sensitivity(runner: Runner, own: RunRecord, checks: list[Check], engines: i
     return [verdicts.sensitivity(own, i, record.removal or {}, checks) for i in trained]
 
 
+def _audit(
+    runner: Runner, own: RunRecord, checks: list[Check], engines: int
+) -> tuple[list[Check], list[dict[str, Any]]]:
+    """Attack the steps, and hold what that proves to what the accountant was told: checks, and figures."""
+    request, trained = runner.request, [i for i, e in enumerate(own.engines) if e.steps]
+    if own.world > 1:
+        why = "not made in a distributed run, whose processes cannot be run again one by one"
+        return [Check("audit", None, engine=i, detail=why) for i in trained], []
+    auditor: list[Auditor] = []
+
+    def prepare(watch: Watch) -> None:
+        auditor.append(Auditor(watch, request.steps, runner.folder, request.seed))
+        auditor[0].install()
+
+    settings = Settings(request.steps, keep_vectors=False, engines=engines)
+    record = runner.run(settings, seed=request.seed, label="attacking the steps", prepare=prepare)
+    pairs = [
+        audit_verdict.judged(record, i, own.engines[i].asked_delta, checks)
+        for i in trained
+        if i < len(record.engines)
+    ]
+    return [check for check, _ in pairs], [figures for _, figures in pairs]
+
+
 def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
     request = runner.request
     twin, fresh = None, None
@@ -210,7 +239,7 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
         )
     batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
     # An engine's checks stand together, in the order of the contract's names.
-    order = {name: i for i, name in enumerate(CHECK_NAMES)}
+    order = {name: i for i, name in enumerate((*CHECK_NAMES, "audit"))}
     checks = sorted(checks, key=lambda c: (c.engine, order[c.name]))
     body = ClippingReport(
         opacus=opacus_version(),
@@ -238,6 +267,8 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
         "private_runs": _private_runs(request, own),
         "nothing_private": any(e.releases and not any(r.sigma for r in e.releases) for e in own.engines),
     }
+    if own.audit:
+        body["audit"] = own.audit
     return body
 
 

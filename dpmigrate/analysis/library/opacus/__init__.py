@@ -10,6 +10,7 @@ from dpmigrate.analysis.library.opacus import (
     by_hand,
     engines,
     escapes,
+    hooks_pairs,
     layers,
     memory,
     norms,
@@ -17,6 +18,7 @@ from dpmigrate.analysis.library.opacus import (
     pairs,
     patches,
     results,
+    wrapped_losses,
     zero_x,
 )
 
@@ -27,12 +29,14 @@ LOADED = (
     by_hand,
     engines,
     escapes,
+    hooks_pairs,
     layers,
     memory,
     objects,
     pairs,
     patches,
     results,
+    wrapped_losses,
     zero_x,
 )
 

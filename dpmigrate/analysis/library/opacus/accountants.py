@@ -9,11 +9,22 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked, AccountantTold, NoiseAdded, NoiseRead
+from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.ledger import Circumstances
+from dpmigrate.analysis.ledger.optimizing import (
+    AccountantAsked,
+    AccountantMade,
+    AccountantTold,
+    NoiseAdded,
+    NoiseRead,
+)
+from dpmigrate.analysis.library.opacus.making import tell_of_delta
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
-from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, of
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import NONE, NOTHING, Atom, Entry, Obj, Unknown, Value, of
 
+_MADE = "accountants of the program"
 ACCOUNTANTS = (
     *(
         f"opacus.accountants.{module}{name}Accountant"
@@ -35,14 +46,42 @@ def engines_of_accountant(atom: Atom) -> list[Obj]:
 
 @function(*ACCOUNTANTS)
 def _make_accountant(ip: Interpreter, info: CallInfo) -> Value:
-    return of(ip.new("accountant", info.node, info.name))
-
-
-@method("accountant", "step")
-def _told_of_a_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    made = ip.new("accountant", info.node, info.name)
+    ip.notes.setdefault(_MADE, {})[made] = ip.at(info.node)
     for run in list(ip.runs.values()):
-        ip.happen(run, AccountantTold(ip.at(info.node), "step"))
+        tell_of_accountants(ip, run)
+    return of(made)
+
+
+def tell_of_accountants(ip: Interpreter, run: TrainingRun) -> None:
+    """Record on a run that is made by hand which accountants its own module makes."""
+    made: dict[Atom, Circumstances] = ip.notes.get(_MADE, {})
+    for there in made.values():
+        if run.manual and there.origin.module is run.module:
+            ip.happen(run, AccountantMade(there))
+
+
+@attribute("accountant", "history")
+def _history(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    return of(Obj("accountant-history", (e.atom, "history"), ip.module, node))
+
+
+@method("accountant-history", "append", "extend", "insert")
+@method("accountant", "step", "load_state_dict")
+def _told_of_a_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    _told(ip, info.node, info.argument(None, "noise_multiplier"))
     return NONE
+
+
+@function("<assign accountant.history>")
+def _history_assigned(ip: Interpreter, info: CallInfo) -> Value:
+    _told(ip, info.node, NOTHING)
+    return NONE
+
+
+def _told(ip: Interpreter, node: cst.CSTNode, noise: Value) -> None:
+    for run in list(ip.runs.values()):
+        ip.happen(run, AccountantTold(ip.at(node), "step", amount_of(noise)))
 
 
 @function("<step of something unknown>")
@@ -62,6 +101,7 @@ def _asked(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in list(ip.runs.values()):
         if run.manual:
             ip.happen(run, AccountantAsked(ip.at(info.node)))
+            tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
     return ip.unknown(info.node, "an epsilon")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.classes import BASE_KINDS, find_member
+from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.ledger import DoubleBackward, Origin, Wrapped
+from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.gradients import touch
+from dpmigrate.analysis.library.opacus.hooks_pairs import wrapped_for_hooks
 from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
-from dpmigrate.analysis.library.opacus.pairs import model_wrapped
+from dpmigrate.analysis.library.opacus.pairs import inside_an_engine, model_wrapped
 from dpmigrate.analysis.library.opacus.runs import (
     criterion_of,
     modes_of,
@@ -22,16 +24,9 @@ from dpmigrate.analysis.values import NONE, Const, Entry, Obj, Tensor, Value, co
 from dpmigrate.workspace.core_patch import MODULE
 
 
-def _inside_an_engine(ip: Interpreter) -> bool:
-    """Whether an engine's own code is entered for itself: a copy of Opacus's class is no user of it."""
-    outermost = next((f for f in ip.frames if f.function is not None), None)
-    cls = outermost.defining if outermost is not None else None
-    return cls is not None and all(find_member(ip, cls, name) for name in ("make_private", "_prepare_model"))
-
-
 @function(*GHOST_MODULES)
 def _ghost_module(ip: Interpreter, info: CallInfo) -> Value:
-    if _inside_an_engine(ip):
+    if inside_an_engine(ip):
         return ip.unknown(info.node, "a wrapped model")
     mode = GHOST_MODULES[info.name]
     because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
@@ -61,19 +56,14 @@ def _on_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @function("opacus.wrap_model", "opacus.prepare_module")
 def _wrap_model(ip: Interpreter, info: CallInfo) -> Value:
-    if _inside_an_engine(ip):
+    if inside_an_engine(ip):
         return ip.unknown(info.node, "a wrapped model")
     given = info.argument(None, "grad_sample_mode") or const("hooks")
     modes = list(modes_of(ip, given))
     out = []
     for mode, entry in modes:
         if not mode.startswith("ghost"):
-            out.append(
-                of(
-                    Obj("model", ("wrapped", id(info.node), ip.context), ip.module, info.node),
-                    guard=entry.guard,
-                )
-            )
+            out.append(of(wrapped_for_hooks(ip, info), guard=entry.guard))
             continue
         run = model_wrapped(ip, info, mode, entry, shown_modes(modes))
         out.append(of(part(run, "dp-model"), guard=entry.guard))
@@ -122,6 +112,7 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
                 if id(run) in told:
                     continue
                 told.add(id(run))
+                pending.passed(ip, run)
                 touch(ip, run, info.node, "backward", e.guard)
                 ip.happen(run, DoubleBackward(ip.at(info.node, e.guard)))
     return NONE

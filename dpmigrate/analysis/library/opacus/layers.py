@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
+from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
 from dpmigrate.analysis.values import (
+    NOTHING,
+    Obj,
+    Unknown,
     Value,
+    const,
     of,
 )
 
@@ -16,14 +22,40 @@ def _validator(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, "a validator")
 
 
+@function("opacus.ModuleValidator.validate", "opacus.ModuleValidator.is_valid")
+@function("opacus.validators.ModuleValidator.validate", "opacus.validators.ModuleValidator.is_valid")
+def _validated(ip: Interpreter, info: CallInfo) -> Value:
+    """The errors of a model, or whether it has none."""
+    symbol = (VALID if info.name.endswith("is_valid") else ERRORS, id(info.node), ip.context)
+    ip.notes[VALIDATED, symbol] = ip.origin(info.node)
+    return of(Unknown(symbol, "what the validator says"))
+
+
 @function("opacus.ModuleValidator.fix", "opacus.validators.ModuleValidator.fix")
 def _validator_fix(ip: Interpreter, info: CallInfo) -> Value:
     return info.argument(0, "module")
 
 
-@function("opacus.DPDataLoader", "opacus.DPDataLoader.from_data_loader")
+@function("opacus.DPDataLoader")
 def _dp_loader(ip: Interpreter, info: CallInfo) -> Value:
-    return info.argument(0, "data_loader") or ip.unknown(info.node, "a loader")
+    made = ip.new("loader", info.node, info.name)
+    ip.store.set(made, "dataset", info.argument(0, "dataset"))
+    ip.store.set(made, POISSON, const(True))
+    return of(made)
+
+
+@function("opacus.DPDataLoader.from_data_loader")
+def _dp_loader_of_another(ip: Interpreter, info: CallInfo) -> Value:
+    """Poisson batches of the same data, whatever sampler the other loader had."""
+    out = []
+    for e in info.argument(0, "data_loader").entries:
+        made = e.atom
+        if isinstance(e.atom, Obj) and e.atom.kind == "loader":
+            made = ip.new("loader", info.node, e.atom.data, e.atom.key)
+            ip.store.set(made, "dataset", ip.read(e.atom, "dataset") or NOTHING)
+            ip.store.set(made, POISSON, const(True))
+        out.append(e._replace(atom=made))
+    return Value(tuple(out)) if out else ip.unknown(info.node, "a loader")
 
 
 @function("opacus.DifferentiallyPrivateDistributedDataParallel")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.ledger.models import OrdinaryOptimizer
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
@@ -25,6 +25,13 @@ from dpmigrate.analysis.values import (
 )
 
 _WAITING = "optimizers without a model"
+
+
+def inside_an_engine(ip: Interpreter) -> bool:
+    """Whether an engine's own code is entered for itself: a copy of Opacus's class is no user of it."""
+    outermost = next((f for f in ip.frames if f.function is not None), None)
+    cls = outermost.defining if outermost is not None else None
+    return cls is not None and all(find_member(ip, cls, name) for name in ("make_private", "_prepare_model"))
 
 
 def model_wrapped(
@@ -75,18 +82,6 @@ def _ghost_optimizer(ip: Interpreter, info: CallInfo) -> Value:
     return of(part(run, "dp-optimizer"))
 
 
-@function("opacus.DPOptimizer", "opacus.DistributedDPOptimizer", "opacus.AdaClipDPOptimizer")
-def _ordinary_optimizer(ip: Interpreter, info: CallInfo) -> Value:
-    """The optimizer of standard clipping, given parameters that have no per-sample gradients."""
-    optimizer = info.argument(0, "optimizer")
-    models = _models_of(ip, optimizer)
-    for run in reversed([r for r in ip.runs.values() if r.manual and r.ghost and not r.excludes(ip.path)]):
-        if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
-            ip.happen(run, OrdinaryOptimizer(ip.at(info.node), info.name.rpartition(".")[2]))
-            return of(part(run, "dp-optimizer"))
-    return ip.unknown(info.node, "an optimizer of standard clipping")
-
-
 def _without_model(ip: Interpreter, info: CallInfo, optimizer: Value) -> TrainingRun:
     """What happens to an optimizer that meets no ghost model, or not yet: not a run of the project.
 
@@ -97,11 +92,11 @@ def _without_model(ip: Interpreter, info: CallInfo, optimizer: Value) -> Trainin
     given = CallInfo(info.node, [], info.keywords, name=info.name)
     run = record_run(ip, given, "manual", "ghost", entry, ("ghost",), True, ip.path)
     ip.runs = {key: known for key, known in ip.runs.items() if known is not run}
-    ip.notes.setdefault(_WAITING, {})[run] = _models_of(ip, optimizer)
+    ip.notes.setdefault(_WAITING, {})[run] = models_of(ip, optimizer)
     return run
 
 
-def _models_of(ip: Interpreter, optimizer: Value) -> frozenset[Atom]:
+def models_of(ip: Interpreter, optimizer: Value) -> frozenset[Atom]:
     """The models whose parameters an optimizer holds."""
     noted = (ip.notes.get(("models", atom), set()) for atom in optimizer.atoms)
     return models_in(ip, optimizer).union(*noted)
@@ -112,7 +107,7 @@ def _run_for_optimizer(ip: Interpreter, optimizer: Value) -> TrainingRun | None:
     for _, wrapped in entries_of_kind(optimizer, "dp-optimizer"):
         already: TrainingRun = wrapped.data
         return already
-    models = _models_of(ip, optimizer)
+    models = models_of(ip, optimizer)
     manual = [r for r in ip.runs.values() if r.manual and r.ghost and not r.excludes(ip.path)]
     for run in reversed(manual):
         if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):

@@ -30,7 +30,7 @@ def _fields(value: Value) -> tuple[str, ...] | None:
 @method("record-type", "__call__")
 def _make(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
-    made = ip.new("record", info.node)
+    made = ip.new("record", info.node, e.atom.data)
     for position, name in enumerate(e.atom.data):
         unknown = of(Unknown((made.key, ".", name), f"field {name}"))
         ip.store.set(made, name, info.argument(position, name) or unknown)

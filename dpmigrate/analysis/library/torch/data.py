@@ -22,6 +22,9 @@ from dpmigrate.analysis.values import (
     of,
 )
 
+POISSON = "<draws Poisson batches>"
+"""The slot of a loader that Opacus itself made out of another one."""
+
 
 @function("torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader")
 def _make_loader(ip: Interpreter, info: CallInfo) -> Value:
@@ -53,6 +56,9 @@ def loader_read(ip: Interpreter, loader: Atom, node: cst.CSTNode, guard: Guard) 
     given = list(runs_of_raw(ip, loader))
     for run in given:
         ip.happen(run, Iterated(ip.at(node, guard), "passed"))
+    if not ip.read(loader, POISSON) and not ip.read(loader, "batch_sampler"):
+        for run in [run for run in ip.runs.values() if run.manual]:
+            ip.happen(run, Iterated(ip.at(node, guard), "fixed"))
     held = ip.read(loader, "dataset")
     dataset = held.only if held else None
     if given or not isinstance(dataset, Obj):

@@ -5,21 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import Circumstances
+from dpmigrate.analysis.guards import Literal
+from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
-from dpmigrate.analysis.library.torch.models import models_in, set_to_none
+from dpmigrate.analysis.library.torch.models import models_in, parameters_in, set_to_none
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
+    Atom,
     Entry,
     Obj,
     Value,
     of,
 )
+
+ERRORS, VALID = "errors of a model", "that a model has none"
+VALIDATED = "where a model is validated"
+"""What an unknown answer of Opacus's validator is known by, and the note of the call that gave it."""
 
 
 @prefix("torch.optim.", "transformers.AdamW", "transformers.optimization.", "bitsandbytes.optim.")
@@ -27,13 +33,26 @@ def _make_optimizer(ip: Interpreter, info: CallInfo) -> Value:
     if ".lr_scheduler." in info.name or "schedule" in info.name:
         return ip.unknown(info.node, "a scheduler")
     made = ip.new("optimizer", info.node, info.name)
-    ip.notes.setdefault(("models", made), set()).update(models_in(ip, info.argument(0, "params")))
+    _trains(ip, made, info.argument(0, "params"))
     return of(made)
+
+
+def _trains(ip: Interpreter, optimizer: Atom, given: Value) -> None:
+    """Remember the models of the parameters that an optimizer is given, and of which it has some alone.
+
+    Several parts of a model, as groups with and without weight decay are, may be all of it.
+    """
+    ip.notes.setdefault(("models", optimizer), set()).update(models_in(ip, given))
+    groups = list(parameters_in(ip, given))
+    for model in models_in(ip, given):
+        having = [group for group in groups if model in group.models]
+        if len(having) == 1 and having[0].part:
+            ip.notes.setdefault(("models in part", optimizer), set()).add(model)
 
 
 @method("optimizer", "__init__")
 def _init_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.notes.setdefault(("models", real(e.atom)), set()).update(models_in(ip, info.argument(0, "params")))
+    _trains(ip, real(e.atom), info.argument(0, "params"))
     return NONE
 
 
@@ -55,9 +74,18 @@ def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
-    """The plain optimizer steps where making the run had raised: the program goes on without privacy."""
+    """The plain optimizer steps where making the run had raised, or the validator had found errors."""
     for raised in here.guard:
         handler, missing = ip.fallbacks.get(raised, (here.origin, ()))
         if run in missing:
             there = replace(here, origin=handler, guard=here.guard - {raised})
-            ip.happen(run, FellBack(there, here.origin))
+            ip.happen(run, FellBack(there, here.origin, refused=False))
+        validated: Origin | None = ip.notes.get((VALIDATED, raised.symbol))
+        found_errors = raised._replace(holds=not raised.holds) if _says_valid(raised) else raised
+        if validated is not None and found_errors.holds and run.excludes(frozenset({raised})):
+            there = replace(here, origin=validated, guard=here.guard - {raised})
+            ip.happen(run, FellBack(there, here.origin, refused=True))
+
+
+def _says_valid(answer: Literal) -> bool:
+    return isinstance(answer.symbol, tuple) and answer.symbol[:1] == (VALID,)

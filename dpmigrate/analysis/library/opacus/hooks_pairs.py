@@ -1,0 +1,66 @@
+"""Standard clipping without an engine: ``GradSampleModule`` and ``DPOptimizer``, wrapped by hand.
+
+The run begins where the optimizer is wrapped: a wrapped module alone only computes per-sample gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.models import OrdinaryOptimizer
+from dpmigrate.analysis.library.opacus.accountants import tell_of_accountants
+from dpmigrate.analysis.library.opacus.pairs import inside_an_engine, models_of
+from dpmigrate.analysis.library.opacus.runs import part, record_run
+from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import Atom, Const, Entry, Obj, Value, of
+
+_WRAPPED = "modules wrapped for hooks"
+
+
+@function("opacus.GradSampleModule", "opacus.GradSampleModuleExpandedWeights")
+def _hooks_module(ip: Interpreter, info: CallInfo) -> Value:
+    return of(wrapped_for_hooks(ip, info))
+
+
+def wrapped_for_hooks(ip: Interpreter, info: CallInfo) -> Obj:
+    """The module that computes per-sample gradients for another one."""
+    inner = info.argument(0, "m") or info.argument(0, "model") or info.argument(0, "module")
+    made = ip.new("model", info.node, "opacus.GradSampleModule")
+    ip.store.set(made, "_module", inner)
+    ip.notes.setdefault(("wraps", made), set()).update(a for a in inner.atoms if isinstance(a, Obj))
+    ip.notes.setdefault(_WRAPPED, {})[made] = None
+    return made
+
+
+@function("opacus.DPOptimizer", "opacus.DistributedDPOptimizer", "opacus.AdaClipDPOptimizer")
+def _ordinary_optimizer(ip: Interpreter, info: CallInfo) -> Value:
+    """The optimizer of standard clipping: of a module with hooks, or of a ghost one, which can only raise."""
+    optimizer = info.argument(0, "optimizer")
+    models = models_of(ip, optimizer)
+    for run in reversed([r for r in ip.runs.values() if r.manual and r.ghost and not r.excludes(ip.path)]):
+        if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
+            ip.happen(run, OrdinaryOptimizer(ip.at(info.node), info.name.rpartition(".")[2]))
+            return of(part(run, "dp-optimizer"))
+    wrapped = [model for model in ip.notes.get(_WRAPPED, ()) if _is_among(ip, model, models)]
+    if not wrapped or ip.modules.holds_library or inside_an_engine(ip):
+        return ip.unknown(info.node, "an optimizer of standard clipping")
+    return of(part(_run_of_a_pair(ip, info, optimizer, wrapped), "dp-optimizer"))
+
+
+def _is_among(ip: Interpreter, wrapped: Obj, models: frozenset[Atom]) -> bool:
+    return wrapped in models or not models.isdisjoint(ip.notes["wraps", wrapped])
+
+
+def _run_of_a_pair(ip: Interpreter, info: CallInfo, optimizer: Value, models: Iterable[Obj]) -> TrainingRun:
+    because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
+    named = {"noise_generator" if name == "generator" else name: v for name, v in info.keywords.items()}
+    module = Value(tuple(Entry(model) for model in models))
+    given = CallInfo(info.node, [], {**named, "optimizer": optimizer, "module": module}, name=info.name)
+    entry = Entry(Const("hooks"), ALWAYS, (because,))
+    run = record_run(ip, given, "manual", "hooks", entry, ("hooks",), True, ip.path)
+    tell_of_accountants(ip, run)
+    return run

@@ -1,0 +1,92 @@
+"""The wrapped criterion out of the function that makes it, to the callers that make losses with it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.codemods.annotations import lengthen
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.nodes import add_element, add_entry
+from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.returned_record import Record
+
+
+def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:
+    """Make a function return one variable more, behind the optimizer, and its callers take it.
+
+    Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
+    tuple, a dataclass) that every caller keeps. Raises `Withheld`.
+    """
+    module = facts.module_of(inner)
+    returned = [r.value for r in facts.own(inner, cst.Return) if r.value is not None]
+    value = returned[0] if len(returned) == 1 else None
+    record = Record.returned(facts, value) if isinstance(value, cst.Call) else None
+    if not isinstance(inner, cst.FunctionDef) or not (record or isinstance(value, (cst.Tuple, cst.Dict))):
+        raise Withheld(
+            f"{name}, which make_private wraps, has to come back from here to where losses are made: return "
+            "it beside the optimizer, and take it where this is called",
+            module,
+            returned[0] if returned else inner,
+        )
+    calls = facts.callers.get(inner, [])
+    for call, where in calls:
+        if facts.scope(call) is not outer:
+            raise Withheld(
+                f"{name}, the wrapped criterion, has to come back through the function that calls this: "
+                "return it from each function on the way, and take it where losses are made",
+                where,
+                call,
+            )
+    if record is not None:
+        record.grow(edits, name, calls)
+        return
+    assert isinstance(value, (cst.Tuple, cst.Dict))
+    if isinstance(value, cst.Dict):
+        _out_by_key(facts, edits, value, [call for call, _ in calls], name)
+        return
+    count = len(value.elements)
+    optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
+    place = optimizers[0] + 1 if len(optimizers) == 1 else min(2, count)
+    edits.of(module).change(value, lambda new: add_element(new, place, name))
+    if inner.returns is not None:
+        lengthen(facts, edits, inner.returns, count, place)
+    for call, where in calls:
+        assign = facts.parent(call)
+        target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+        if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) != count:
+            raise Withheld(
+                f"{name}, the wrapped criterion, comes back here beside the others: take one value more",
+                where,
+                call,
+            )
+        edits.of(where).change(target, lambda new: add_element(new, place, name))
+
+
+def _out_by_key(
+    facts: Facts, edits: ProjectEdits, value: cst.Dict, calls: list[cst.CSTNode], name: str
+) -> None:
+    """One entry more in the dict that a function returns, read by each caller into the variable."""
+    keys = [e.key for e in value.elements if isinstance(e, cst.DictElement)]
+    if not keys or not all(isinstance(key, cst.SimpleString) for key in keys):
+        raise Withheld(
+            f"{name}, the wrapped criterion, has to come back in this dict: add it, and read it where "
+            "losses are made",
+            facts.module_of(value),
+            value,
+        )
+    first = keys[0]
+    assert isinstance(first, cst.SimpleString)
+    key = f"{first.quote}{name}{first.quote}"
+    edits.of(facts.module_of(value)).change(value, lambda new: add_entry(new, key, name))
+    for call in calls:
+        assign, module = facts.parent(call), facts.module_of(call)
+        target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+        if not isinstance(target, (cst.Name, cst.Attribute)):
+            raise Withheld(
+                f"{name}, the wrapped criterion, comes back in this dict: keep the dict in a variable, and "
+                "read it",
+                module,
+                call,
+            )
+        text = facts.code(target).strip()
+        edits.of(module).insert_after(facts.statement(call), f"{name} = {text}[{key}]")

@@ -1,0 +1,48 @@
+"""What to do by hand where a move from Opacus 0.x is not made."""
+
+from __future__ import annotations
+
+
+def attached_to(count: int) -> str:
+    """What to do about an engine that is attached to no optimizer that is known, or to several."""
+    if count:
+        return (
+            f"this engine is attached to {count} optimizers: make one of all their parameters (parameter "
+            "groups), and call make_private once"
+        )
+    return (
+        "no attach() of this engine to an optimizer is seen: call engine.make_private(module=..., "
+        "optimizer=..., data_loader=...) where the optimizer is made, and train with the three objects that "
+        "it returns"
+    )
+
+
+_COUNTERPARTS = {
+    "steps": "count the steps in the loop, or read engine.accountant.history",
+    "detach": "leave it out, or train with the module and optimizer from before make_private",
+    "clipper": "the optimizer that make_private returns clips, by optimizer.max_grad_norm",
+    "validator": "call ModuleValidator.validate(model, strict=True)",
+    "sample_rate": "read it from the loader that make_private returns: 1 / len(loader)",
+    "batch_size": "read optimizer.expected_batch_size of the optimizer that make_private returns",
+    "alphas": "give alphas= to engine.accountant.get_privacy_spent",
+    "get_renyi_divergence": "ask engine.accountant.get_privacy_spent(delta=...)",
+}
+
+
+def without_counterpart(name: str) -> str:
+    """What to do about a member of the 0.x engine that no engine of today has."""
+    instead = _COUNTERPARTS.get(name, "leave it out, or keep what it holds in the loop")
+    return f"{name} of the engine is gone since Opacus 1.0: {instead}"
+
+
+def ownerless(kind: str) -> str:
+    """What to do about a call whose 0.x engine is not known."""
+    if kind == "virtual-step":
+        return (
+            "virtual_step is called on an optimizer whose engine is not seen: let a BatchMemoryManager "
+            "around the loader cut the batches, and call step() on every one"
+        )
+    return (
+        "get_privacy_spent is called on something whose engine is not seen: hand the engine on to here, and "
+        "write engine.accountant.get_privacy_spent(delta=...)"
+    )

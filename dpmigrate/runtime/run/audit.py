@@ -1,0 +1,211 @@
+"""``--audit``: an attack on the script's own steps, by somebody who sees the value that receives the noise.
+
+One example, the worst that is found, is in a logical batch or is not. The script's own loop makes the value
+of both batches, its own optimizer adds its noise again and again, and the attacker guesses from each draw
+which of the two it is: by which side it lies of the middle between both values. How often that is right
+says how much the steps give away, whatever the code says about itself.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dpmigrate.runtime.run.engines import LiveEngine
+from dpmigrate.runtime.run.generators import reseeded
+from dpmigrate.runtime.run.graph import flatten
+from dpmigrate.runtime.run.records import LogicalStep
+from dpmigrate.runtime.run.removal import bound_of
+from dpmigrate.runtime.run.snapshots import ABSENT, PRESENT, Change, Prober, Snapshot, number
+from dpmigrate.runtime.run.state import Watch
+
+RUNS, DRAWS = 4, 2500
+"""Runs of each of the two batches through the script's loop, and draws of noise in each run."""
+
+DRAW_SECONDS = 5.0
+"""Seconds of drawing noise in one run; what was drawn by then is what is judged."""
+
+MOST_TRIED = 32
+"""Examples of a batch that are tried for the worst."""
+
+FACTORS = (50.0, -50.0, 1000.0)
+"""What the floats of some examples are multiplied by as well: whoever owns an example may hand in any."""
+
+SEARCH_SECONDS = 20.0
+"""Seconds of looking for the worst example."""
+
+
+@dataclass(eq=False)
+class AuditedStep:
+    """One logical step: the example of the data, its factor, how far it moves the value (in C), and ``wrong``
+    guesses of ``drawn`` draws of noise, without and with it."""
+
+    number: int
+    example: int
+    factor: float
+    move: float = 0.0
+    drawn: tuple[int, int] = (0, 0)
+    wrong: tuple[int, int] = (0, 0)
+    problem: str = ""
+
+
+@dataclass(eq=False)
+class Audit:
+    """The attack on one private run: the example that is used (of the data, and its factor), chosen where so
+    many parameters are trained, and the steps."""
+
+    engine: int
+    example: int | None = None
+    factor: float = 1.0
+    trained: int = 0
+    steps: list[AuditedStep] = field(default_factory=list)
+    problem: str = ""
+
+
+class Auditor(Prober):
+    """Attacks each of the first ``steps`` logical steps, with one example as long as the same is trained."""
+
+    def __init__(self, watch: Watch, steps: int, folder: Path, seed: int) -> None:
+        super().__init__(watch, steps, folder)
+        self.seed = seed
+        self.found: dict[int, Audit] = {}
+        watch.record.audit = self.found
+
+    def install(self) -> None:
+        """Watch the samplers, and the noise."""
+        super().install()
+        self.watch.before_noise = self.before_noise
+
+    def before_noise(self, engine: LiveEngine, add_noise: Callable[[], Any]) -> None:
+        """The value is about to receive its noise: end a probe, or attack this step."""
+        params = [p for p in engine.optimizer.params if getattr(p, "summed_grad", None) is not None]
+        bound = bound_of(engine)
+        if self.probing is not None:
+            if self.probing.draws:
+                self._draw(engine, params, add_noise)
+            self.leave(_value(params), [])
+        step = len(engine.record.steps) + 1
+        if step > self.steps:
+            return
+        place = self.watch.record.engines.index(engine.record)
+        audit = self.found.setdefault(place, Audit(place))
+        base = self.whole(self.snapshot, _value(params), bound)
+        if isinstance(base, str):
+            audit.problem = base
+        elif base[1]:
+            audit.problem = (
+                "the loop draws random numbers of its own, and one example more would shift them for all"
+            )
+        else:
+            if audit.example is None or audit.trained != len(params):
+                # What moves most is another example where another layer has begun to train.
+                audit.trained = len(params)
+                self._choose(base[2], audit, bound)
+            if audit.example is not None:
+                audit.steps.append(self._attack(base[2], audit, step, bound))
+
+    def _choose(self, snapshot: Snapshot, audit: Audit, bound: float) -> None:
+        """Look for the example of the batch that moves the value most, as it is and multiplied."""
+        deadline = time.monotonic() + SEARCH_SECONDS
+        size = snapshot.size
+        count = min(size, MOST_TRIED)
+        places = [turn * size // count for turn in range(count)]
+        examples = [e for e in (number(snapshot.batch[p]) for p in places) if e is not None]
+        moves: dict[tuple[int, float], float] = {}
+        for example in dict.fromkeys(examples):
+            moves[example, 1.0] = self._move(snapshot, example, 1.0, bound)
+            if time.monotonic() > deadline - SEARCH_SECONDS / 2:
+                break
+        far = sorted(moves, key=lambda pair: -moves[pair])
+        # Of those that move little some are far on the wrong side when they are multiplied.
+        for example, _ in [*far[:3], *far[-3:]]:
+            for factor in FACTORS:
+                if time.monotonic() < deadline:
+                    moves[example, factor] = self._move(snapshot, example, factor, bound)
+        if not moves:
+            audit.problem = "the examples of a batch have no numbers to be told by"
+            return
+        (example, factor), move = max(moves.items(), key=lambda item: item[1])
+        if move <= 0:
+            audit.problem = "no example of the batch moves the value that receives the noise"
+        else:
+            audit.example, audit.factor = example, factor
+
+    def _move(self, snapshot: Snapshot, example: int, factor: float, bound: float) -> float:
+        values = self._both(snapshot, example, factor)
+        if values is None:
+            return 0.0
+        move = float((values[1] - values[0]).norm()) / bound
+        return move if math.isfinite(move) else 0.0
+
+    def _both(self, snapshot: Snapshot, example: int, factor: float) -> tuple[Tensor, Tensor] | None:
+        """The value without and with an example; None where the loop fails on one of the batches."""
+        absent = self.probe(snapshot, Change(ABSENT, example))
+        present = self.probe(snapshot, Change(PRESENT, example, factor))
+        return None if absent is None or present is None else (absent[0], present[0])
+
+    def _attack(self, snapshot: Snapshot, audit: Audit, step: int, bound: float) -> AuditedStep:
+        assert audit.example is not None
+        attacked = AuditedStep(step, audit.example, audit.factor)
+        values = self._both(snapshot, audit.example, audit.factor)
+        if values is None:
+            attacked.problem = "the loop fails without or with the example"
+            return attacked
+        gap = values[1] - values[0]
+        attacked.move = float(gap.norm()) / bound
+        if not 0 < attacked.move < math.inf:
+            attacked.problem = "the example does not move this step"
+            return attacked
+        direction = gap / gap.norm()
+        torch.save(direction, self._direction_path)
+        middle = float(direction @ (values[0] + values[1])) / 2
+        drawn, wrong = [0, 0], [0, 0]
+        for turn in range(RUNS):
+            for present in (0, 1):
+                # No two runs, steps or private runs see the same noise.
+                draws = 1 + (((self.seed * 64 + audit.engine) * 64 + step) * 64 + turn) * 2 + present
+                change = Change((ABSENT, PRESENT)[present], audit.example, audit.factor, draws % 2**31)
+                seen = self.probe(snapshot, change)
+                if seen is None:
+                    attacked.problem = "the loop fails when its noise is drawn again"
+                    return attacked
+                drawn[present] += len(seen[0])
+                wrong[present] += int(((seen[0] > middle) != bool(present)).sum())
+        attacked.drawn, attacked.wrong = (drawn[0], drawn[1]), (wrong[0], wrong[1])
+        return attacked
+
+    def _draw(self, engine: LiveEngine, params: list[Any], add_noise: Callable[[], Any]) -> None:
+        """End this probe, leaving what the attacker sees of many draws of noise."""
+        assert self.probing is not None
+        optimizer = engine.optimizer
+        direction = torch.load(self._direction_path, weights_only=True)
+        parts = torch.split(direction, [p.numel() for p in params])
+        along = [part.to(p.device, p.dtype) for part, p in zip(parts, params, strict=True)]
+        sums = [p.summed_grad for p in params]
+        reseeded(self.probing.draws, optimizer.generator)
+        # Nothing of what follows is a step to be watched.
+        engine.current, self.watch.settings.quiet = LogicalStep([]), False
+        deadline = time.monotonic() + DRAW_SECONDS
+        seen: list[float] = []
+        while len(seen) < DRAWS and time.monotonic() < deadline:
+            for p, value in zip(params, sums, strict=True):
+                # Opacus marks a sum that has received its noise, and refuses to do it twice.
+                p.summed_grad = value.detach().clone()
+            add_noise()
+            seen.append(sum(float(p.grad.reshape(-1) @ d) for p, d in zip(params, along, strict=True)))
+        self.leave(torch.tensor(seen, dtype=torch.float64), [])
+
+    @property
+    def _direction_path(self) -> Path:
+        return self.folder / "direction.pt"
+
+
+def _value(params: list[Any]) -> Tensor:
+    return flatten([p.summed_grad for p in params])

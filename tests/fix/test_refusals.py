@@ -1,0 +1,90 @@
+"""Where a fix is not made, the words name what is at fault and the edit by hand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dpmigrate.codemods
+from dpmigrate.api import scan
+from tests.fix.conftest import OLD, Folder
+
+EMPTY = (
+    "cannot be seen",
+    "in an unusual way",
+    "cannot be handed on",
+    "which cannot be followed",
+    "by hand here.",
+)
+
+
+def sentences() -> Iterator[tuple[str, int, str]]:
+    """The text of every refusal that recipes write themselves, by file and line."""
+    for path in sorted(Path(dpmigrate.codemods.__file__).parent.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+                if name in ("Withheld", "withheld", "UseWithheld"):
+                    parts = [n.value for n in ast.walk(node.args[0]) if isinstance(n, ast.Constant)]
+                    text = "".join(p for p in parts if isinstance(p, str))
+                    if len(text) > 12:
+                        yield path.name, node.lineno, text
+
+
+def test_every_refusal_says_what_to_do() -> None:
+    said = list(sentences())
+    assert len(said) > 60
+    for path, line, text in said:
+        assert ": " in text, f"{path}:{line}: {text}"
+        assert not any(words in text for words in EMPTY), f"{path}:{line}: {text}"
+
+
+HELPER = """\
+from elsewhere import publish
+from opacus import PrivacyEngine
+
+
+def privatize(model, optimizer, loader):
+    model, optimizer, loader = PrivacyEngine().make_private(
+        module=model,
+        optimizer=optimizer,
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+        clipping="ghost",
+    )
+    publish(model)
+    return model, optimizer, loader
+"""
+START, LOOP = OLD.index("    engine = "), OLD.index("    with Batch")
+CALL = "    model, optimizer, loader = privatize(model, optimizer, loader)\n"
+MAIN = (OLD[:START] + CALL + OLD[LOOP:]).replace(
+    "from opacus import PrivacyEngine\n", "from privacy import privatize\n"
+)
+
+
+def test_scan_names_the_file_of_a_line_that_is_elsewhere(folder: Callable[..., Folder]) -> None:
+    project = folder({"train.py": MAIN, "privacy.py": HELPER, "requirements.txt": "opacus==1.5.2\n"})
+    refused = dict(project.fix(apply=False).refused)
+    assert refused["privacy.py"].startswith("line 15: the private model is handed to elsewhere.publish, ")
+    told = {
+        f.span.path: f.by_hand
+        for f in scan(["."], cwd=project.path).findings
+        if f.rule in ("DPM101", "DPM901")
+    }
+    assert f"(not by dpmigrate fix: privacy.py, {refused['privacy.py']})" in str(told["train.py"])
+    assert f"(not by dpmigrate fix: privacy.py, {refused['privacy.py']})" in str(told["requirements.txt"])
+
+
+def test_a_record_that_is_made_twice_is_left_alone(folder: Callable[..., Folder]) -> None:
+    root = Path(__file__).parents[2] / "fixtures" / "programs"
+    text = (root / "named_tuple.py").read_text(encoding="utf-8")
+    text += "\n\ndef other(parts):\n    return Private(*parts)\n\n\nother([1, 2, 3])\n"
+    data = (root / "data.py").read_text(encoding="utf-8")
+    project = folder({"train.py": text, "data.py": data, "requirements.txt": "opacus==1.5.2\n"})
+    before = project.snapshot()
+    assert "return it beside the optimizer" in project.fix().refused[0][1]
+    assert project.snapshot() == before

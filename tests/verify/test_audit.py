@@ -1,0 +1,121 @@
+"""``verify --audit`` on real releases: what a right run gives away stays below what its accountant says, what
+a faulty one gives away does not.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from dpmigrate.runtime.run.html import render_html
+from dpmigrate.runtime.run.text import render_text
+from tests.opacus_releases import KNOWN
+from tests.verify.running import HERE, Verified, verify
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+NO_NOISE = (
+    "import opacus.optimizers.optimizer as dp\n"
+    "dp._generate_noise = lambda std, reference, **_: 0 * reference\n"
+)
+
+UNFROZEN = """
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4))
+model[0].requires_grad_(False)
+data = TensorDataset(torch.randn(96, 12), torch.randint(0, 4, (96,)))
+model, optimizer, criterion, loader = PrivacyEngine().make_private(
+    module=model,
+    optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+    criterion=nn.CrossEntropyLoss(),
+    data_loader=DataLoader(data, batch_size=48),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    grad_sample_mode="ghost",
+)
+for epoch in range(2):
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        optimizer.step()
+    for p in model.parameters():
+        p.requires_grad_(True)
+"""
+
+
+def audited(version: str, script: str, *arguments: str, cwd: Path = HERE, steps: int = 2) -> Verified:
+    options = ("--audit", "--checks", "noise-std", "--steps", str(steps))
+    return verify(version, *options, script, *arguments, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    ("version", "script", "arguments"),
+    [(KNOWN[-1], "train_hooks.py", ()), (KNOWN[-1], "train_ghost.py", ()), ("1.5.2", "train_old.py", ())],
+)
+def test_right_run_gives_no_more_away_than_its_accountant_says(
+    version: str, script: str, arguments: tuple[str, ...]
+) -> None:
+    done = audited(version, script, *arguments)
+    assert done.status == 0, (done.report, done.stderr[-2000:])
+    check, (audit,) = done.check("audit"), done.report["audit"]
+    assert check["passed"] is True
+    # The worst example moves the sum by C, and enough noise was drawn to see most of what it gives away.
+    assert 0.5 * check["limit"] < check["value"] < check["limit"]
+    assert check["value"] == audit["epsilon_lower_bound"]
+    assert check["limit"] == audit["epsilon_accountant"]
+    assert audit["confidence"] == pytest.approx(0.999)
+    assert [step["step"] for step in audit["steps"]] == [1, 2]
+    for step in audit["steps"]:
+        assert step["move"] == pytest.approx(1, abs=2e-3)
+        assert sum(step["draws"]) >= 1000
+        # Guessing by the middle between two Gaussians one standard deviation apart.
+        share = 0.5 * math.erfc(0.5 / math.sqrt(2))
+        allowed = 5 * math.sqrt(share * (1 - share) / sum(step["draws"]))
+        assert sum(step["wrong"]) / sum(step["draws"]) == pytest.approx(share, abs=allowed)
+
+
+def test_memory_manager_fault_gives_more_away() -> None:
+    exceeds(audited("1.5.2", "train_old.py", "--", "in-place"), "DPM101", move=1.9)
+
+
+def test_unwrapped_loss_gives_more_away() -> None:
+    exceeds(audited(KNOWN[-1], "train_ghost.py", "--", "unwrapped"), "DPM103", move=5)
+
+
+def test_missing_noise_gives_everything_away(tmp_path: Path) -> None:
+    source = (HERE / "train_hooks.py").read_text(encoding="utf-8")
+    (tmp_path / "train.py").write_text(source.replace("import torch\n", f"import torch\n{NO_NOISE}", 1))
+    done = audited(KNOWN[-1], "train.py", cwd=tmp_path)
+    exceeds(done, "DPM208", move=0.9)
+    assert all(step["wrong"] == [0, 0] for step in done.report["audit"][0]["steps"])
+
+
+def test_unfrozen_layer_gives_more_away(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(UNFROZEN)
+    exceeds(audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=4), "DPM119", move=1.3)
+
+
+def exceeds(done: Verified, rule: str, move: float) -> None:
+    """The audit fails, names the fault, and says how far the example moves what receives the noise."""
+    assert done.status == 1, (done.report, done.stderr[-2000:])
+    check, (audit,) = done.check("audit"), done.report["audit"]
+    assert check["passed"] is False and check["rule"] == rule
+    assert check["value"] > 1.3 * check["limit"]
+    assert max(step["move"] for step in audit["steps"]) >= move
+    text, page = render_text(done.report), render_html(done.report)
+    assert "guesses whether it was there were wrong" in " ".join(text.split())
+    assert "An attack on the steps" in page and f"example {audit['example']} of the data" in page
+
+
+def test_options_that_an_audit_does_not_go_with(tmp_path: Path) -> None:
+    for options in (("--factory", "made:model"), ("--compare", "hooks", "train.py")):
+        done = verify(KNOWN[-1], "--audit", *options, cwd=tmp_path)
+        assert done.status == 2
+        assert "--audit needs a script that trains" in " ".join(done.stderr.split())
