@@ -45,6 +45,7 @@ TELLING = {
     "DPM204": "manual_seed(",
     "DPM205": "seed(",
     "DPM206": "make_private",
+    "DPM207": "PrivacyEngine(",
     "DPM208": ("make_private", "add_noise"),
     "DPM301": (" in ", "next("),
     "DPM302": "if ",

@@ -60,6 +60,7 @@ CONTRACT = {
     "DPM204": "constant-noise-seed",
     "DPM205": "reseeded-in-loop",
     "DPM206": "secure-mode-generator",
+    "DPM207": "secure-mode-needs-torchcsprng",
     "DPM208": "no-noise",
     "DPM301": "private-loader-unused",
     "DPM302": "empty-batch-skipped",

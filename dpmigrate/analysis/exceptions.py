@@ -73,13 +73,12 @@ class _WaysOut:
             leaving = states[before:]
             del states[before:]
             for delta, guard in leaving:
-                layers = store.layers
-                store.layers = [*layers[:depth], dict(delta)]
                 try:
-                    if action():
-                        states.append((store.snapshot(depth), guard))
+                    with store.standing_on(depth, delta):
+                        if action():
+                            states.append((store.snapshot(depth), guard))
                 finally:
-                    store.layers, self.ip.path = layers, path
+                    self.ip.path = path
 
 
 @dataclass(frozen=True, slots=True)
