@@ -182,9 +182,11 @@ def test_known_errors_come_with_advice(tmp_path: Path, edit: tuple[str, str], sa
     source = (HERE / "train_ghost.py").read_text(encoding="utf-8")
     assert source.count(edit[0]) == 1
     (tmp_path / "train.py").write_text(source.replace(*edit), encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
     done = verify("1.6.0", "train.py", cwd=tmp_path)
     assert done.status == 2
     assert said in done.stderr.splitlines()[-1]
+    assert "asks for opacus==1.5.2, and this is about Opacus 1.6.0" in done.stderr.splitlines()[-1]
 
 
 def test_what_was_not_seen_and_what_is_pinned_are_told(tmp_path: Path) -> None:
