@@ -47,7 +47,7 @@ TELLING = {
     "DPM206": "make_private",
     "DPM207": "PrivacyEngine(",
     "DPM208": ("make_private", "add_noise"),
-    "DPM301": (" in ", "next("),
+    "DPM301": (" in ", "next(", ".fit("),
     "DPM302": "if ",
     "DPM303": "Sampler(",
     "DPM304": "make_private",
