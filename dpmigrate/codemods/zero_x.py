@@ -14,6 +14,7 @@ from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.in_place import out_of_place
 from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.moved_names import MovedName, move_names
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import plan_pins
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
@@ -81,10 +82,16 @@ def _plan(facts: Facts, job: Job) -> None:
     for engine in engines.values():
         engine.make_private()
         job.notices += engine.notices
+    moves = []
     for finding, match in job.found:
         name = match.notes.get("name")
-        if name is not None and match.origin is not None:
+        if name is None or match.origin is None:
+            continue
+        if "new" in match.notes:
+            moves.append(MovedName(match.origin, name, match.notes["new"], match.notes["keywords"]))
+        else:
             rename(facts, job.edits, name, match.origin, finding.message)
+    move_names(facts, job.edits, moves)
 
 
 def _makes_engine(call: RetiredCall) -> bool:
