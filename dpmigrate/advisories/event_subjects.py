@@ -8,7 +8,7 @@ from functools import partial
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
 from dpmigrate.analysis.ledger import HooksSwitched, Origin, PrivateRun
-from dpmigrate.analysis.ledger.accounting import DeltaGiven, FellBack, MadeInstead
+from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonsCombined, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
@@ -20,11 +20,13 @@ from dpmigrate.analysis.ledger.gradients import (
     SeveralPasses,
     SteppedEvery,
     StepPutOff,
+    UsedAsTensor,
 )
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantMade,
+    AccountantTold,
     NormChanged,
     SteppedBeside,
     TrainableSet,
@@ -34,12 +36,14 @@ from dpmigrate.analysis.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
+    "accountant-told": AccountantTold,
     "accountant-made": AccountantMade,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
     "data-parallel": DataParallel,
     "delta": DeltaGiven,
+    "epsilons-combined": EpsilonsCombined,
     "fallback": FellBack,
     "flattened-loss": FlattenedLoss,
     "global-seed": SeededBefore,
@@ -60,6 +64,7 @@ EVENTS: dict[str, type[Event]] = {
     "stepped-beside": SteppedBeside,
     "trainable-set": TrainableSet,
     "trained-together": TrainedTogether,
+    "used-as-tensor": UsedAsTensor,
     "weights-resumed": WeightsResumed,
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,

@@ -31,7 +31,7 @@ FACTS: dict[str, Fact] = {}
 LEFT_WORDS = (
     *("maker", "step", "criterion", "consequence", "optimizer"),
     *("loader", "sampler", "delta", "keyword", "meant"),
-    *("framework", "change"),
+    *("framework", "change", "combined", "told", "added"),
 )
 """Words that some facts leave in ``subject.notes`` for the message."""
 

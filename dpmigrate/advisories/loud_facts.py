@@ -10,6 +10,7 @@ from dpmigrate.advisories.evidence import Versions
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Event, PrivateRun, Unpack
+from dpmigrate.analysis.ledger.gradients import UsedAsTensor
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer
 from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri, both, either, negated
@@ -49,6 +50,22 @@ def _changed_in_place(s: Subject) -> Tri:
     if isinstance(s.event, ChangedInPlace):
         s.notes["change"] = s.event.text
     return _happens(s.run, ChangedInPlace)
+
+
+@fact
+def _used_as_tensor(s: Subject) -> Tri:
+    """Whether a wrapped loss is asked for what only a tensor has; None where not in every execution."""
+    if not isinstance(s.event, UsedAsTensor):
+        return False
+    s.notes["change"] = s.event.text
+    # A scaler switches itself off where there is no CUDA.
+    return None if s.event.at.conditional or "scaler" in s.event.text else True
+
+
+@fact
+def _understood_later(s: Subject) -> Tri:
+    """Whether Opacus 1.6.0 takes it."""
+    return isinstance(s.event, UsedAsTensor) and s.event.understood
 
 
 @fact

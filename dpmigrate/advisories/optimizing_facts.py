@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, Escape, Stepped, Unpack
+from dpmigrate.analysis.ledger import Backward, Escape, Step, Stepped, Unpack
 from dpmigrate.analysis.ledger.checkpoints import AccountantCarried, WeightsResumed, WeightsSaved
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
@@ -35,10 +35,23 @@ def _training_goes_on(s: Subject) -> Tri:
 
 @fact
 def _in_training_loop(s: Subject) -> Tri:
-    """Whether it happens in the very loop in which the run's losses go backward."""
-    if s.event is None or not s.event.loops:
+    """Whether it happens in the very loop in which the run's losses go backward.
+
+    A method that Lightning calls for every batch is the body of one.
+    """
+    event = s.event
+    if event is None:
         return False
-    return any(e.loops[-1:] == s.event.loops[-1:] for e in s.run.happened(Backward))
+    if not event.loops:
+        steps = {e.chain[:1] for e in s.run.happened(Backward) if not e.loops}
+        return event.chain[:1] in steps and any(map(_of_each_batch, event.chain[:1]))
+    return any(e.loops[-1:] == event.loops[-1:] for e in s.run.happened(Backward))
+
+
+def _of_each_batch(step: Step) -> bool:
+    """Whether the way to a place begins in a method that is called for every batch."""
+    node = step.through.node
+    return isinstance(node, cst.FunctionDef) and node.name.value == "training_step"
 
 
 @fact
@@ -102,7 +115,7 @@ def _whole_model_optimized(s: Subject) -> Tri:
     trained = {model.key for optimizer in s.run.optimizers for model in optimizer.models}
     if not models or not trained:
         return None
-    return bool(models & trained)
+    return bool(models & trained - {key for optimizer in s.run.optimizers for key in optimizer.in_part})
 
 
 @fact
@@ -128,6 +141,18 @@ def _accountant_told(s: Subject) -> Tri:
     if any(True for _ in s.run.happened(AccountantTold)):
         return True
     return None if any(e.what == "dp-optimizer" for e in s.run.happened(Escape)) else False
+
+
+@fact
+def _told_of_more_noise(s: Subject) -> Tri:
+    """Whether an accountant of the program's own is told of a larger noise multiplier than the run has."""
+    if not isinstance(s.event, AccountantTold):
+        return False
+    told, added = s.event.noise.number, s.run.argument("noise_multiplier").amount.number
+    if told is None or added is None or told <= added:
+        return False
+    s.notes["told"], s.notes["added"] = f"{told:g}", f"{added:g}"
+    return True
 
 
 @fact

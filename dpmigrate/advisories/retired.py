@@ -44,10 +44,13 @@ def _calls(
 ) -> Iterator[Match]:
     for call in part.interpreter.retired.calls.values():
         if call.kind == advisory.match.get("call") and not is_tolerated(call.origin.module, call.origin.node):
-            words = {"error": call.error}
-            yield _match(
+            said = {name: advisory.match[name] for name in ("what", "instead") if name in advisory.match}
+            words = {"error": call.error, **said}
+            found = _match(
                 project, advisory, assumed, target, call.origin, call.since, words, _because(call), call.sure
             )
+            if found.severity is None or not advisory.match.get("only-where-dropped"):
+                yield found
 
 
 def _because(call: RetiredCall) -> tuple[Place, ...]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 
 import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Thing, contradict
-from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, FellBack, MadeInstead
+from dpmigrate.analysis.ledger import Constant, Given, Thing, Turn, contradict
+from dpmigrate.analysis.ledger.accounting import (
+    DeltaGiven,
+    EpsilonAsked,
+    EpsilonsCombined,
+    FellBack,
+    MadeInstead,
+)
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.tree import children
@@ -93,6 +100,46 @@ def _epsilon_asked(s: Subject) -> Tri:
     """Whether an epsilon is asked for, or aimed at."""
     asked = list(s.run.happened(EpsilonAsked))
     return any(not e.guard for e in asked) or (None if asked else False)
+
+
+@fact
+def _of_one_series(s: Subject) -> Tri:
+    """Whether one engine's epsilons are combined, of which the last is what was spent."""
+    if not isinstance(s.event, EpsilonsCombined):
+        return False
+    s.notes["combined"] = s.event.how
+    return s.event.series
+
+
+@fact
+def _of_several_engines(s: Subject) -> Tri:
+    """Whether epsilons of several runs are combined; None since each may be of a model and data of its own.
+
+    Runs that a loop over seeds or settings makes are such ones.
+    """
+    if not isinstance(s.event, EpsilonsCombined) or s.event.series:
+        return False
+    made = s.run.engine.made if s.run.engine is not None else None
+    if made is not None and any(_repeats_a_trial(turn) for turn in made.loops):
+        return False
+    s.notes["combined"] = s.event.how
+    return None
+
+
+_TRIALS = re.compile(r"seed|trial|fold|repe|split|run|exp|conf|param|grid|sweep|sigma|noise|eps|lr|rate")
+
+
+def _repeats_a_trial(turn: Turn) -> bool:
+    """Whether a loop goes over seeds, folds, or settings to be compared, by the name of what it binds."""
+    loop = turn.loop.node
+    return isinstance(loop, (cst.For, cst.CompFor)) and any(map(_TRIALS.search, _names(loop.target)))
+
+
+def _names(node: cst.CSTNode) -> Iterator[str]:
+    if isinstance(node, cst.Name):
+        yield node.value
+    for child in children(node):
+        yield from _names(child)
 
 
 @fact

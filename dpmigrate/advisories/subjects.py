@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger import (
     Generator,
     Given,
     Guard,
+    HooksSwitched,
     ManagerUsed,
     Origin,
     PrivateRun,
@@ -113,11 +114,16 @@ def _double_backwards(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
 def _two_passes(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
     """A loop written by hand: reported once, at its first pass where that is known."""
     asked = list(run.happened(CoefficientAsked))
-    if not asked:
+    if not asked or (_wraps_its_losses(run) and not any(run.happened(HooksSwitched))):
         return
     first = [e for e in run.happened(Backward) if e.loss == "other" and e.retained]
     for event in first or asked:
         yield Subject(run, versions, event.origin, event, guard=event.guard)
+
+
+def _wraps_its_losses(run: PrivateRun) -> bool:
+    """Whether the losses are made by the criterion of 1.5.3: a coefficient is then asked for to be shown."""
+    return any(e.loss == "returned-criterion" for e in run.happened(Backward))
 
 
 @subject("criterion")

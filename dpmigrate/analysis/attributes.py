@@ -58,6 +58,9 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     if isinstance(atom, Class):
         return class_attribute(ip, atom, name, node)
     if isinstance(atom, Tensor):
+        asked = registry.CallInfo(node, [Value((entry,))], name=name)
+        if name != "backward":
+            registry.tell(ip, "<asked of a tensor>", asked)
         if ("tensor", name) in registry.METHODS:
             return of(Bound(atom, name))
         return of(

@@ -212,7 +212,10 @@ class _Closing:
         """An optimizer of torch, and whose parameters it trains."""
         kind, name = kind_and_name(atom)
         models = tuple(self.thing(m) for m in _in_order(self.ip.notes.get(("models", atom), ())))
-        return Optimizer(key=atom, kind=kind, name=name, made=self._made(atom), models=models)
+        in_part = frozenset(self.ip.notes.get(("models in part", atom), ()))
+        return Optimizer(
+            key=atom, kind=kind, name=name, made=self._made(atom), models=models, in_part=in_part
+        )
 
 
 def kind_and_name(atom: Atom) -> tuple[str, str]:

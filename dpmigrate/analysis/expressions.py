@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import libcst as cst
 
@@ -20,9 +21,11 @@ from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
     Const,
+    Entry,
     External,
     Function,
     Obj,
+    Params,
     Seq,
     Value,
     const,
@@ -244,4 +247,12 @@ def _where(ip: Interpreter, tests: Sequence[cst.CompIf], body: Callable[[], Valu
         if narrowing.enter(ip, way):
             parts.append(_where(ip, tests[1:], body).guarded(ip.path - saved))
         ip.path = saved
-    return join_all(parts)
+    made = join_all(parts)
+    test = tests[0].test
+    whole = isinstance(test, cst.Attribute) and test.attr.value == "requires_grad"
+    return made if whole else Value(tuple(map(_some_of_them, made.entries)))
+
+
+def _some_of_them(e: Entry) -> Entry:
+    """The parameters that a condition leaves of a model's; those that are trained are all of them."""
+    return e._replace(atom=replace(e.atom, part=True)) if isinstance(e.atom, Params) else e

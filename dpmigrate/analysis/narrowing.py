@@ -37,6 +37,7 @@ from dpmigrate.analysis.values import (
     Module,
     Obj,
     Seq,
+    Tensor,
     Unknown,
     Value,
 )
@@ -343,6 +344,9 @@ def _is_instance(atom: Atom, names: frozenset[str]) -> bool | None:
         if not plain <= set(_BUILTIN_TYPES):
             return False if atom.value is None else None
         return isinstance(atom.value, tuple(_BUILTIN_TYPES[n] for n in plain))
+    if isinstance(atom, Tensor) and isinstance(atom.maker, Obj) and atom.maker.kind == "dp-criterion":
+        # A wrapped loss is no tensor, until something takes the number out of it.
+        return False if not atom.steps and plain == {"torch.Tensor"} else None
     if isinstance(atom, Obj) and atom.kind == "private-result" and plain <= {"tuple", "list"}:
         return "tuple" in plain
     if isinstance(atom, Seq) and plain <= set(_BUILTIN_TYPES):

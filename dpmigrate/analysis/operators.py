@@ -14,6 +14,7 @@ from dpmigrate.analysis.assignment import update_dict
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import Guard, contradict
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import (
     A_LENGTH,
@@ -97,7 +98,10 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         if lengths:
             part = ip.unknown(node, "one over a length", lengths)
             return part.because(ip.origin(node, "one over a length"))
-    return computed(ip, node, [left, right], compute)
+    result = computed(ip, node, [left, right], compute)
+    if name in ("Add", "Divide"):
+        registry.tell(ip, "<sum or quotient>", registry.CallInfo(node, [left, right, result], name=name))
+    return result
 
 
 def _about_one(numerator: Any, length: Length) -> bool:

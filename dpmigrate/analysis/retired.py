@@ -18,7 +18,7 @@ from dpmigrate.analysis.values import Atom, Obj
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
-RetiredKind = Literal["engine-attach", "virtual-step", "get-privacy-spent"]
+RetiredKind = Literal["engine-attach", "virtual-step", "get-privacy-spent", "get-coeff"]
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ import libcst as cst
 
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.values import MAX_TEXT, Seq, Value, const
 
 METHODS = (
@@ -64,6 +65,11 @@ def _formatted(ip: Interpreter, node: cst.FormattedString) -> Value:
             parts.append(const(part.value))
         elif isinstance(part, cst.FormattedStringExpression):
             value = ip.evaluate(part.expression)
+            spec = part.format_spec[0] if part.format_spec else None
+            if isinstance(spec, cst.FormattedStringText) and part.conversion is None:
+                registry.tell(
+                    ip, "<formatted>", registry.CallInfo(node, [value], name=f"{{...:{spec.value}}}")
+                )
             plain = part.format_spec is None and part.conversion in (None, "s") and part.equal is None
             parts.append(value if plain else opaque(ip, node, [value]))
     return computed(ip, node, parts, _joined, "formatted string") if parts else const("")

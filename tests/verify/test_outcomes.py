@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.runtime.run.api import verify_script
+from dpmigrate.runtime.run.html import render_html
 from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import environment, releases
 from tests.verify.running import HERE, verify
@@ -263,7 +264,16 @@ def test_modes_side_by_side() -> None:
     assert done.status == 0, done.stderr
     rows = done.report["compare"]
     assert [row["mode"] for row in rows] == ["hooks", "ghost"]
-    assert all(row["seconds_per_step"] > 0 and row["relative_error"] <= 1e-5 for row in rows)
+    for row in rows:
+        least, most = row["seconds_spread"]
+        assert 0 < least <= row["seconds_per_step"] <= most
+        assert row["steps_timed"] == 7
+        assert row["relative_error"] <= 1e-5
+    text, page = render_text(done.report), render_html(done.report)
+    for said in (text, page):
+        assert "every check that ran holds" not in said.lower()
+        assert "not made: parity-step, sensitivity, noise-std" in " ".join(said.split())
+        assert f"{rows[0]['seconds_spread'][0]:.4f} to {rows[0]['seconds_spread'][1]:.4f}" in said
 
 
 @pytest.mark.parametrize(("arguments", "status"), [((), 0), (("alike",), 1)])

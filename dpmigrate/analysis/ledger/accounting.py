@@ -18,6 +18,18 @@ class EpsilonAsked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EpsilonsCombined(Event):
+    """One number is made of several epsilons, and it is not the largest.
+
+    ``series``: they are what one engine says again and again, each larger than the one before.
+    """
+
+    how: str
+    """"mean", "median" or "smallest"."""
+    series: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DeltaGiven(Event):
     """A delta, where it is worked out: one over the number of batches or of records, or a number."""
 

@@ -68,6 +68,17 @@ class ColumnOfLosses(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class UsedAsTensor(Event):
+    """What the wrapped criterion made, which is no tensor, is used as one: ``text``, as the program has it.
+
+    ``understood``: Opacus 1.6.0 takes it all the same.
+    """
+
+    text: str
+    understood: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FlattenedLoss(Event):
     """The wrapped criterion gets the tokens of sequences one by one, and is not told their shape.
 

@@ -137,6 +137,8 @@ class Optimizer(Thing):
 
     models: tuple[Thing, ...] = field(default=(), compare=False)
     """The models whose parameters it trains, as far as they can be seen."""
+    in_part: frozenset[object] = field(default=frozenset(), compare=False)
+    """The keys of those models of which it trains some parameters alone."""
 
 
 What = Constant | Missing | Open | Several | Member | Thing

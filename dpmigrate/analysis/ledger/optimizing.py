@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dpmigrate.analysis.ledger.events import Event
+from dpmigrate.analysis.ledger.things import UNKNOWN_AMOUNT, Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class AccountantTold(Event):
     """An accountant is told of steps by the program itself, or attached to the optimizer."""
 
     how: Literal["hook", "step", "pre-step"]
+    noise: Amount = UNKNOWN_AMOUNT
+    """The noise multiplier that an accountant of the program's own is told of."""
 
 
 @dataclass(frozen=True, slots=True)

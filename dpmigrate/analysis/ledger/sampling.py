@@ -11,9 +11,12 @@ from dpmigrate.analysis.ledger.things import Amount
 
 @dataclass(frozen=True, slots=True)
 class BatchSkipped(Event):
-    """A loop over a managed loader takes no step for an empty batch: it goes on, ends, or guards its body."""
+    """A loop over a managed loader takes no step for an empty batch: it goes on, ends, or guards its body.
 
-    how: Literal["continue", "break", "if"]
+    "return": a function that steps for one batch leaves before it does.
+    """
+
+    how: Literal["continue", "break", "if", "return"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.values import NONE, Entry, Obj, Seq, Value, join_all, of
 
 
 @function("accelerate.Accelerator", "accelerate.accelerator.Accelerator")
 @function("lightning.Fabric", "lightning.fabric.Fabric", "lightning_fabric.Fabric")
 def _accelerator(ip: Interpreter, info: CallInfo) -> Value:
-    return of(ip.new("accelerator", info.node))
+    return of(ip.new("accelerator", info.node, info.name))
 
 
 @method(
@@ -35,6 +36,8 @@ def _unwrap(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("accelerator", "backward")
 def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if isinstance(e.atom, Obj) and str(e.atom.data).startswith("accelerate."):
+        registry.tell(ip, "<tensor given>", CallInfo(info.node, info.positional, name="accelerator.backward"))
     record_backward(ip, join_all(info.everything()), info.node, via="accelerator.backward")
     return NONE
 

@@ -10,7 +10,16 @@ from html import escape
 from typing import Any
 
 from dpmigrate.report.charts import bars, scatter
-from dpmigrate.runtime.run.text import consequence, coverage, failures, legend, parameters, short_figure
+from dpmigrate.runtime.run.text import (
+    consequence,
+    coverage,
+    failures,
+    holds,
+    legend,
+    parameters,
+    short_figure,
+    spread,
+)
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --page: #ffffff; --panel: #f5f7f9;
@@ -75,7 +84,7 @@ def render_html(report: dict[str, Any]) -> str:
 
 def _head(report: dict[str, Any], target: str) -> str:
     passed = report["passed"]
-    said = "Every check that ran holds." if passed else f"{failures(report)}."
+    said = f"{holds(report).capitalize()}." if passed else f"{failures(report)}."
     evidence = report.get("evidence", {})
     command = shlex.join(
         ["dpmigrate", "verify", target, *(["--", *a] if (a := evidence.get("arguments")) else [])]
@@ -154,17 +163,19 @@ def _compare(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         if row.get("error"):
             cells.append(
-                f'<tr><td>{escape(row["mode"])}</td><td colspan="3">{escape(row["error"])}</td></tr>'
+                f'<tr><td>{escape(row["mode"])}</td><td colspan="4">{escape(row["error"])}</td></tr>'
             )
             continue
         memory = "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f} MiB"
         cells.append(
             f'<tr><td>{escape(row["mode"])}</td><td class="n">{row["seconds_per_step"]:.4f}</td>'
+            f'<td class="n">{spread(row)} ({row["steps_timed"]} steps)</td>'
             f'<td class="n">{memory}</td><td class="n">{_figure(row["relative_error"])}</td></tr>'
         )
     return (
         '<section>\n<h2>Modes side by side</h2>\n<table><thead><tr><th scope="col">Mode</th>'
-        '<th scope="col">Seconds a step</th><th scope="col">Peak memory</th>'
+        '<th scope="col">Seconds a step</th><th scope="col">Least to most</th>'
+        '<th scope="col">Peak memory</th>'
         '<th scope="col">Against the oracle</th></tr></thead>\n<tbody>'
         + "\n".join(cells)
         + "</tbody></table>\n</section>"

@@ -15,9 +15,13 @@ from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.state import Settings
 from dpmigrate.runtime.run.verify import report, require_steps
 
+TIMED = 7
+"""Logical steps that are timed at least, where the script makes so many."""
+
 
 def compare_modes(request: Request, folder: Path) -> dict[str, Any]:
-    """The report with one row a mode: seconds a logical step, peak memory, distance from the oracle.
+    """The report with one row a mode: seconds a logical step (median, least and most), peak memory, distance
+    from the oracle.
 
     Each mode is run twice: once to be timed (nothing is recorded but the clock), once to be
     compared. The first engine of the script is the one that counts. Raises NoVerdict.
@@ -48,12 +52,14 @@ def _row(runner: Runner, own: RunRecord, mode: str, engines: int) -> dict[str, A
     request = runner.request
     row: dict[str, Any] = {"mode": mode, "seconds_per_step": None, "peak_bytes": None, "relative_error": None}
     # One step more than asked for: the first pays for what is loaded on first use.
-    clock = Settings(request.steps + 1, mode=mode, keep_vectors=False, engines=engines)
+    clock = Settings(max(request.steps, TIMED) + 1, mode=mode, keep_vectors=False, engines=engines)
     timed = runner.run(clock, seed=request.seed, label=f"{mode}: seconds and memory")
     if timed.outcome == "raised" or not timed.engines or not timed.engines[0].steps:
         return row | {"error": timed.error or "no logical step"}
     seconds = [s.seconds for s in timed.engines[0].steps]
-    row["seconds_per_step"] = median(seconds[1:] or seconds)
+    seconds = seconds[1:] or seconds
+    row["seconds_per_step"] = median(seconds)
+    row["seconds_spread"], row["steps_timed"] = [min(seconds), max(seconds)], len(seconds)
     row["peak_bytes"] = timed.peak_bytes
     replay = [[s.after for s in e.steps if s.after is not None] for e in own.engines]
     settings = Settings(request.steps, mode=mode, replay=replay, engines=engines)

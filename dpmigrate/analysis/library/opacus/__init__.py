@@ -18,6 +18,7 @@ from dpmigrate.analysis.library.opacus import (
     pairs,
     patches,
     results,
+    wrapped_losses,
     zero_x,
 )
 
@@ -35,6 +36,7 @@ LOADED = (
     pairs,
     patches,
     results,
+    wrapped_losses,
     zero_x,
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
@@ -21,7 +22,7 @@ from dpmigrate.analysis.library.opacus.making import tell_of_delta
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Atom, Entry, Obj, Unknown, Value, of
+from dpmigrate.analysis.values import NONE, NOTHING, Atom, Entry, Obj, Unknown, Value, of
 
 _MADE = "accountants of the program"
 ACCOUNTANTS = (
@@ -68,19 +69,19 @@ def _history(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 @method("accountant-history", "append", "extend", "insert")
 @method("accountant", "step", "load_state_dict")
 def _told_of_a_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    _told(ip, info.node)
+    _told(ip, info.node, info.argument(None, "noise_multiplier"))
     return NONE
 
 
 @function("<assign accountant.history>")
 def _history_assigned(ip: Interpreter, info: CallInfo) -> Value:
-    _told(ip, info.node)
+    _told(ip, info.node, NOTHING)
     return NONE
 
 
-def _told(ip: Interpreter, node: cst.CSTNode) -> None:
+def _told(ip: Interpreter, node: cst.CSTNode, noise: Value) -> None:
     for run in list(ip.runs.values()):
-        ip.happen(run, AccountantTold(ip.at(node), "step"))
+        ip.happen(run, AccountantTold(ip.at(node), "step", amount_of(noise)))
 
 
 @function("<step of something unknown>")

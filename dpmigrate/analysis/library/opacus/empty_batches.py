@@ -6,7 +6,7 @@ statements are read: a test of a length, a shape or a count of something that th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,7 @@ class Skip:
     """A statement by which a loop takes no step for an empty batch."""
 
     node: cst.CSTNode
-    how: Literal["continue", "break", "if"]
+    how: Literal["continue", "break", "if", "return"]
 
 
 def enclosing_loop(root: cst.CSTNode, iterated: cst.CSTNode) -> cst.For | None:
@@ -47,11 +47,21 @@ def skips_of_empty_batches(loop: cst.For | None) -> Iterator[Skip]:
     """The statements of a loop that leave out the step for an empty batch."""
     if loop is None:
         return
-    bound = _names(loop.target)
-    for statement in loop.body.body:
+    yield from _first_skip(loop.body.body, _names(loop.target), ("continue", "break", "if"))
+
+
+def skips_of_an_empty_batch(function: cst.FunctionDef) -> Iterator[Skip]:
+    """The statement by which a function that steps for the batch that it is given leaves before."""
+    params = function.params
+    bound = frozenset(param.name.value for param in (*params.posonly_params, *params.params))
+    yield from _first_skip(function.body.body, bound - {"self"}, ("return",))
+
+
+def _first_skip(body: Sequence[cst.CSTNode], bound: frozenset[str], ways: tuple[str, ...]) -> Iterator[Skip]:
+    for statement in body:
         if isinstance(statement, cst.If):
             how = _skips(statement, bound)
-            if how is not None:
+            if how in ways:
                 yield Skip(statement, how)
                 return
         if _calls(statement, "step"):
@@ -60,13 +70,15 @@ def skips_of_empty_batches(loop: cst.For | None) -> Iterator[Skip]:
             bound |= _names(assign)
 
 
-def _skips(node: cst.If, bound: frozenset[str]) -> Literal["continue", "break", "if"] | None:
+def _skips(node: cst.If, bound: frozenset[str]) -> Literal["continue", "break", "if", "return"] | None:
     if _tells(node.test, bound, _EMPTY, negated=True):
         last = _last(node.body)
         if isinstance(last, cst.Continue) and not _calls(node.body, "step"):
             return "continue"
         if isinstance(last, cst.Break) and not _calls(node.body, "step"):
             return "break"
+        if isinstance(last, cst.Return) and not _calls(node.body, "step"):
+            return "return"
     elif _tells(node.test, bound, _FULL, negated=False) and node.orelse is None and _calls(node.body, "step"):
         return "if"
     return None
@@ -98,7 +110,16 @@ def _tells(
         return (
             isinstance(number, cst.Integer) and int(number.value, 0) in wanted and _is_size(test.left, bound)
         )
-    return not negated and _is_size(test, bound)
+    return _says_empty(test, bound) if negated else _is_size(test, bound)
+
+
+def _says_empty(test: cst.BaseExpression, bound: frozenset[str]) -> bool:
+    """Whether a test asks a function of the program whether a batch is empty: ``self.is_empty(batch)``."""
+    if not isinstance(test, cst.Call) or not test.args:
+        return False
+    name = test.func.attr if isinstance(test.func, cst.Attribute) else test.func
+    asks = isinstance(name, cst.Name) and name.value.removeprefix("_") in ("is_empty", "empty", "empty_batch")
+    return asks and _root(test.args[0].value) in bound
 
 
 def _is_size(node: cst.BaseExpression, bound: frozenset[str]) -> bool:

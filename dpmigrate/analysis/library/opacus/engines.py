@@ -9,6 +9,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.ledger import MadeBy
+from dpmigrate.analysis.library.epsilons import spent
 from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
 from dpmigrate.analysis.library.opacus.making import epsilon_asked, tell_of_the_call
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
@@ -67,7 +68,8 @@ def _make_private_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value
 def _get_epsilon(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """What was spent so far, by every run that this engine made."""
     epsilon_asked(ip, info, e.atom, e)
-    return ip.unknown(info.node, "an epsilon")
+    assert isinstance(e.atom, Obj)
+    return spent(ip, e.atom, info.node)
 
 
 @method("unknown", "get_epsilon")
@@ -75,6 +77,7 @@ def _get_epsilon_of_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Val
     """``engine.accountant.get_epsilon(...)``."""
     for engine in engines_of_accountant(e.atom):
         epsilon_asked(ip, info, engine, e)
+        spent(ip, engine, info.node)
     return unknown_call(ip, e.atom, info)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
@@ -14,14 +16,17 @@ from dpmigrate.analysis.ledger import (
     Stepped,
 )
 from dpmigrate.analysis.ledger.gradients import ColumnOfLosses
+from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
+from dpmigrate.analysis.library.opacus.empty_batches import skips_of_an_empty_batch
 from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.flattened import tell_of_flattened
-from dpmigrate.analysis.library.opacus.runs import part, run_of
+from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, one_column
 from dpmigrate.analysis.library.torch.models import set_to_none
+from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.analysis.values import (
     NONE,
     Const,
@@ -58,7 +63,10 @@ def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("dp-model", "get_coeff", "get_clipping_coef", "get_norm_sample")
 def _coefficient(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.happen(run_of(e), CoefficientAsked(ip.at(info.node, e.guard), info.name))
+    run = run_of(e)
+    if info.name == "get_coeff" and wraps_its_losses(run):
+        ip.retired.note(RetiredCall("get-coeff", ip.origin(info.node), "1.5.3", "AttributeError", sure=True))
+    ip.happen(run, CoefficientAsked(ip.at(info.node, e.guard), info.name))
     return of(Tensor(frozenset({e.atom}), None, (), e.atom))
 
 
@@ -123,6 +131,16 @@ def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
                 call_value(ip, Value((entry,)), CallInfo(info.node))
     step_taken(ip, run_of(e), info.node, e.guard)
+    function = ip.frame.function
+    if (
+        ip.loops
+        and not ip.frame.loops
+        and function is not None
+        and isinstance(function.node, cst.FunctionDef)
+    ):
+        for skip in skips_of_an_empty_batch(function.node):
+            there = replace(ip.at(info.node, e.guard), origin=ip.origin(skip.node))
+            ip.happen(run_of(e), BatchSkipped(there, skip.how))
     return NONE
 
 

@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
-from dpmigrate.analysis.ledger import MadeBy, Origin
+from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, SequenceLayer
 from dpmigrate.analysis.library import registry
@@ -229,6 +229,11 @@ def parts_of(run: TrainingRun, count: int | None) -> list[Atom] | None:
     if count is None:
         return four if run.ghost else three
     return {3: three, 4: four}.get(count)
+
+
+def wraps_its_losses(run: TrainingRun) -> bool:
+    """Whether the program is written for the criterion that Opacus wraps since 1.5.3."""
+    return any(e.count == 4 for e in run.happened(Unpack)) or any(True for _ in run.happened(Wrapped))
 
 
 def run_of(e: Entry) -> TrainingRun:

@@ -13,7 +13,8 @@ from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library.choices import open_value
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
+from dpmigrate.analysis.library.registry import CallInfo, function, tell
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import (
     A_LENGTH,
@@ -127,6 +128,8 @@ def _sequence(ip: Interpreter, info: CallInfo) -> Value:
 def _convert(ip: Interpreter, info: CallInfo) -> Value:
     kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
     convert = kinds[info.name.rpartition(".")[2]]
+    if convert in (int, float):
+        tell(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=convert.__name__))
     parts: list[Entry] = []
     for e in info.argument(0, "object").entries:
         atom = e.atom
@@ -207,14 +210,19 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
             return ip.unknown(info.node, A_LENGTH, frozenset({Length(only)}))
     if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
         return join_all([*info.positional, ip.unknown(info.node, "an extreme")])
-    return ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")
+    result = ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")
+    if info.name == "builtins.round":
+        return rounded(ip, info.argument(0, "number"), result)
+    if info.name == "builtins.min":
+        combined(ip, info, "smallest")
+    return result
 
 
 @function("builtins.sum")
 def _sum(ip: Interpreter, info: CallInfo) -> Value:
     element = iterate(ip, info.argument(0, "iterable"), info.node)
     tensors = [e for e in element.entries if isinstance(e.atom, Tensor)]
-    return Value(tuple(tensors)) if tensors else element
+    return Value(tuple(tensors)) if tensors else total_of(ip, info.node, element) or element
 
 
 @function("builtins.map")

@@ -39,12 +39,16 @@ from dpmigrate.analysis.values import (
 )
 
 _CLIPPED = ("norm", "norm_", "value_")
+_OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])
+"""Functions that take nothing but a tensor in their first place."""
 
 
 @prefix("torch.nn.functional.", "torch.")
 def _torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     """Any other function: what it makes of a tensor still has the tensor's maker."""
     step = info.name.rpartition(".")[2]
+    if step in _OF_TENSORS:
+        registry.tell(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
     out = []
     for value in info.everything():
         for e in value.entries:
@@ -75,10 +79,6 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     short = info.name.rpartition(".")[2]
     if short in ("DataParallel", "DistributedDataParallel"):
         _wrap(ip, info, made, distributed=short != "DataParallel")
-    wrapped = [e for v in info.positional[:1] for e in v.entries if _is_model(e.atom)]
-    if wrapped and info.name.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel"):
-        ip.store.set(made, "module", Value(tuple(wrapped)))
-        ip.notes.setdefault(("wraps", made), set()).update(x.atom for x in wrapped)
     if info.name == "torch.nn.parallel.DistributedDataParallel":
         train_together(ip, of(made))
     return of(made)
@@ -264,22 +264,25 @@ def _clip_gradients_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return _clip_gradients(ip, info)
 
 
-def models_in(ip: Interpreter, value: Value, depth: int = 3) -> frozenset[Atom]:
+def models_in(ip: Interpreter, value: Value) -> frozenset[Atom]:
     """The models whose parameters a value holds, however they are nested."""
-    found: set[Atom] = set()
+    return frozenset().union(*(parameters.models for parameters in parameters_in(ip, value)))
+
+
+def parameters_in(ip: Interpreter, value: Value, depth: int = 3) -> Iterator[Params]:
+    """The parameters that a value holds, group by group."""
     for atom in value.atoms:
         if isinstance(atom, Params):
-            found |= atom.models
+            yield atom
         elif isinstance(atom, Unknown):
-            for part in atom.parts:
-                if isinstance(part, Params):
-                    found |= part.models
+            yield from (part for part in atom.parts if isinstance(part, Params))
         elif isinstance(atom, Seq) and depth:
-            found |= models_in(ip, atom.each(), depth - 1)
+            items = [atom.each()] if atom.items is None else atom.items
+            for item in items:
+                yield from parameters_in(ip, item, depth - 1)
         elif isinstance(atom, Obj) and atom.kind == "dict" and depth:
             for slot in ip.store.keys(atom):
-                found |= models_in(ip, ip.read(atom, slot) or NOTHING, depth - 1)
-    return frozenset(found)
+                yield from parameters_in(ip, ip.read(atom, slot) or NOTHING, depth - 1)
 
 
 def _change_gradients(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: Change) -> None:

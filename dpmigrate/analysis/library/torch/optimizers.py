@@ -9,12 +9,13 @@ from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
-from dpmigrate.analysis.library.torch.models import models_in, set_to_none
+from dpmigrate.analysis.library.torch.models import models_in, parameters_in, set_to_none
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
     NONE,
+    Atom,
     Entry,
     Obj,
     Value,
@@ -27,13 +28,26 @@ def _make_optimizer(ip: Interpreter, info: CallInfo) -> Value:
     if ".lr_scheduler." in info.name or "schedule" in info.name:
         return ip.unknown(info.node, "a scheduler")
     made = ip.new("optimizer", info.node, info.name)
-    ip.notes.setdefault(("models", made), set()).update(models_in(ip, info.argument(0, "params")))
+    _trains(ip, made, info.argument(0, "params"))
     return of(made)
+
+
+def _trains(ip: Interpreter, optimizer: Atom, given: Value) -> None:
+    """Remember the models of the parameters that an optimizer is given, and of which it has some alone.
+
+    Several parts of a model, as groups with and without weight decay are, may be all of it.
+    """
+    ip.notes.setdefault(("models", optimizer), set()).update(models_in(ip, given))
+    groups = list(parameters_in(ip, given))
+    for model in models_in(ip, given):
+        having = [group for group in groups if model in group.models]
+        if len(having) == 1 and having[0].part:
+            ip.notes.setdefault(("models in part", optimizer), set()).add(model)
 
 
 @method("optimizer", "__init__")
 def _init_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.notes.setdefault(("models", real(e.atom)), set()).update(models_in(ip, info.argument(0, "params")))
+    _trains(ip, real(e.atom), info.argument(0, "params"))
     return NONE
 
 

@@ -13,13 +13,20 @@ from dpmigrate.analysis.values import (
     Entry,
     Tensor,
     Value,
+    const,
     join_all,
     of,
 )
 
 
+def _tell_of_request(ip: Interpreter, info: CallInfo, e: Entry) -> None:
+    asked = CallInfo(info.node, [Value((e,)), *info.positional], info.keywords, name=info.name)
+    registry.tell(ip, "<asked of a tensor>", asked)
+
+
 @method("tensor", "backward")
 def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    _tell_of_request(ip, info, e)
     retain = info.argument(1, "retain_graph")
     record_backward(ip, Value((e,)), info.node, via="backward", retained=Const(True) in retain.atoms)
     return NONE
@@ -27,6 +34,7 @@ def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("tensor", "item", "tolist", "numpy", "size", "dim", "numel", "argmax")
 def _leaves_the_graph(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    _tell_of_request(ip, info, e)
     return ip.unknown(info.node, f"result of {info.name}")
 
 
@@ -34,6 +42,7 @@ def _leaves_the_graph(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     t = e.atom
     assert isinstance(t, Tensor)
+    _tell_of_request(ip, info, e)
     return of(
         Tensor(t.sources, t.maker, (*t.steps, info.name)[-6:], t.coefficient, t.reduction), guard=e.guard
     )
@@ -41,7 +50,9 @@ def _tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @function("torch.autograd.backward")
 def _autograd_backward(ip: Interpreter, info: CallInfo) -> Value:
-    record_backward(ip, info.argument(0, "tensors"), info.node, via="torch.autograd.backward")
+    losses = info.argument(0, "tensors")
+    registry.tell(ip, "<tensor given>", CallInfo(info.node, [losses], name="torch.autograd.backward"))
+    record_backward(ip, losses, info.node, via="torch.autograd.backward")
     return NONE
 
 
@@ -55,12 +66,15 @@ def _delegated_backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @function("torch.cuda.amp.GradScaler", "torch.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
 def _make_scaler(ip: Interpreter, info: CallInfo) -> Value:
-    return of(ip.new("scaler", info.node))
+    made = ip.new("scaler", info.node)
+    ip.store.set(made, "enabled", info.argument(None, "enabled") or const(True))
+    return of(made)
 
 
 @method(("scaler", "unknown"), "scale")
 def _scale(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     given = info.argument(0, "outputs")
+    registry.tell(ip, "<scaled>", CallInfo(info.node, [Value((e,)), given]))
     if not any(isinstance(a, Tensor) for a in given.atoms):
         return ip.unknown(info.node, "a scaled value")
     return given.map(

@@ -1,0 +1,136 @@
+"""Epsilons that a program works with: which engine spent them, and what becomes of several of them.
+
+An epsilon is unknown; what is noted is by which symbol it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
+from dpmigrate.analysis.ledger import Turn
+from dpmigrate.analysis.ledger.accounting import EpsilonsCombined
+from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.values import NOTHING, Const, External, Obj, Seq, Unknown, Value
+
+_SPENT = "epsilons"
+_COMBINING = {
+    "numpy.mean": "mean",
+    "numpy.average": "mean",
+    "numpy.nanmean": "mean",
+    "statistics.mean": "mean",
+    "statistics.fmean": "mean",
+    "numpy.median": "median",
+    "statistics.median": "median",
+    "numpy.min": "smallest",
+    "numpy.amin": "smallest",
+}
+"""What makes one number, smaller than the largest, of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """What one unknown number is: the epsilon of some engines, or (``total``) the sum of several."""
+
+    engines: frozenset[Obj]
+    loops: tuple[Turn, ...]
+    """The loops around the place that asks for it."""
+    total: bool = False
+
+
+def _known(ip: Interpreter) -> dict[Hashable, _Spent]:
+    known: dict[Hashable, _Spent] = ip.notes.setdefault(_SPENT, {})
+    return known
+
+
+def spent(ip: Interpreter, engine: Obj, node: cst.CSTNode) -> Value:
+    """The epsilon that an engine says it has spent."""
+    value = ip.unknown(node, "an epsilon")
+    known = _known(ip)
+    for symbol in _symbols(value):
+        before = known[symbol].engines if symbol in known else frozenset()
+        known[symbol] = _Spent(before | {engine}, tuple(ip.loops))
+    return value
+
+
+def _symbols(value: Value) -> list[Hashable]:
+    return [a.symbol for a in value.atoms if isinstance(a, Unknown)]
+
+
+def _among(ip: Interpreter, value: Value) -> list[_Spent]:
+    """The epsilons among what a value can be."""
+    known = ip.notes.get(_SPENT)
+    return [known[symbol] for symbol in _symbols(value) if symbol in known] if known else []
+
+
+def rounded(ip: Interpreter, given: Value, result: Value) -> Value:
+    """A number that stands for another one: what is known of that is known of it."""
+    for one in _among(ip, given):
+        _known(ip).update(dict.fromkeys(_symbols(result), one))
+    return result
+
+
+def total_of(ip: Interpreter, node: cst.CSTNode, element: Value) -> Value:
+    """What ``sum(...)`` makes of elements; empty where they are no epsilons."""
+    held = _among(ip, element)
+    return _total(ip, ip.unknown(node, "a total"), held) if held else NOTHING
+
+
+def _total(ip: Interpreter, result: Value, held: list[_Spent]) -> Value:
+    engines = frozenset(engine for one in held for engine in one.engines)
+    loops = max((one.loops for one in held), key=len)
+    _known(ip).update(dict.fromkeys(_symbols(result), _Spent(engines, loops, total=True)))
+    return result
+
+
+@function("<sum or quotient>")
+def _computed(ip: Interpreter, info: CallInfo) -> Value:
+    """``total += epsilon``, and ``total / len(...)``."""
+    left, right, result = info.positional
+    held = _among(ip, left)
+    if info.name == "Add" and (held or _among(ip, right)):
+        _total(ip, result, [*held, *_among(ip, right)])
+    elif info.name == "Divide" and any(one.total for one in held) and _counts(right):
+        _combined(ip, info.node, [one for one in held if one.total], "mean")
+    return NOTHING
+
+
+def _counts(value: Value) -> bool:
+    """Whether a value can be a number of things: something unknown, or a whole number above 1."""
+    numbers = [a.value for a in value.atoms if isinstance(a, Const)]
+    whole = any(isinstance(number, int) and number > 1 for number in numbers)
+    return whole or any(isinstance(a, Unknown) for a in value.atoms)
+
+
+@function(*_COMBINING)
+def _combine(ip: Interpreter, info: CallInfo) -> Value:
+    combined(ip, info, _COMBINING[info.name])
+    return unknown_call(ip, External(info.name), info)
+
+
+def combined(ip: Interpreter, info: CallInfo, how: str) -> None:
+    """Tell of epsilons in a sequence of which one number is made."""
+    given = info.argument(0, "a") or info.argument(None, "data")
+    held = [one for a in given.atoms if isinstance(a, Seq) for one in _among(ip, a.each())]
+    if held:
+        _combined(ip, info.node, held, how)
+
+
+def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) -> None:
+    engines = frozenset(engine for one in held for engine in one.engines)
+    series = len(engines) == 1 and (len(held) > 1 or all(_again(ip, one) for one in held))
+    if how == "smallest" and not series:
+        return  # The smaller of two accountants' bounds on one run holds as well.
+    for run in list(ip.runs.values()):
+        if run.engine in engines:
+            ip.happen(run, EpsilonsCombined(ip.at(node), how, series))
+
+
+def _again(ip: Interpreter, one: _Spent) -> bool:
+    """Whether the same engine is asked again and again: in a loop that it was made before."""
+    made = [ip.births[engine].loops for engine in one.engines if engine in ip.births]
+    return len(made) == 1 and len(one.loops) > len(made[0]) and one.loops[: len(made[0])] == made[0]
