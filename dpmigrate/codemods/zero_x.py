@@ -21,6 +21,7 @@ from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.zero_x_engine import AttachedEngine
 from dpmigrate.codemods.zero_x_names import rename
 from dpmigrate.codemods.zero_x_steps import take_physical_batches
+from dpmigrate.codemods.zero_x_uses import EngineUses
 from dpmigrate.codemods.zero_x_words import ownerless
 from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
@@ -72,7 +73,7 @@ def _plan(facts: Facts, job: Job) -> None:
                 call.origin.node,
             )
         if call.kind == "get-privacy-spent" and owner is not None:
-            owner.ask_accountant(call.origin.node)
+            EngineUses(owner).ask_accountant(call.origin.node)
         elif call.kind == "virtual-step" and owner is not None:
             take_physical_batches(facts, job.edits, owner, call.origin.node)
     for call in calls:
@@ -80,6 +81,7 @@ def _plan(facts: Facts, job: Job) -> None:
             if not library:
                 out_of_place(facts, job.edits, origin.node)
     for engine in engines.values():
+        EngineUses(engine).rewrite()
         engine.make_private()
         job.notices += engine.notices
     moves = []
