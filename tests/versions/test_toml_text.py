@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import tomlkit
-import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
