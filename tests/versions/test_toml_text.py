@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpmigrate.versions.parsers.toml_text import TomlError, toml_strings
+from tests.fixtures_support import tomllib
 
 
 @pytest.mark.parametrize(
