@@ -139,6 +139,8 @@ class Interpreter:
         self.executed: dict[str, bool] = {}
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
+        self.replaced: set[tuple[Atom, str]] = set()
+        """Methods of objects that the program replaced, of which the new one is being called."""
         self.entered: set[Hashable] = set()
         """Keys of the functions that some call entered (a nested one once per enclosing frame)."""
         self.made: list[Function] = []
