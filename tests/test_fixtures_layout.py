@@ -37,6 +37,7 @@ TELLING = {
     "DPM118": "disable_hooks(",
     "DPM119": "requires_grad",
     "DPM120": ".step()",
+    "DPM121": ".backward(",
     "DPM122": ".backward(",
     "DPM123": ".step()",
     "DPM201": "Generator()",

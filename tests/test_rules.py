@@ -52,6 +52,7 @@ CONTRACT = {
     "DPM118": "hooks-left-disabled",
     "DPM119": "frozen-or-unfrozen-late",
     "DPM120": "raw-optimizer-stepped",
+    "DPM121": "class-weights",
     "DPM122": "penalty-dropped",
     "DPM123": "second-optimizer",
     "DPM201": "unseeded-noise-generator",
