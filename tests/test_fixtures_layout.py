@@ -34,6 +34,7 @@ TELLING = {
     "DPM113": "make_private",
     "DPM114": ("BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
     "DPM116": ("max_grad_norm", ".step()"),
+    "DPM117": ("linear(", "matmul(", " @ "),
     "DPM118": "disable_hooks(",
     "DPM119": "requires_grad",
     "DPM120": ".step()",

@@ -49,6 +49,7 @@ CONTRACT = {
     "DPM113": "adaptive-not-clipped",
     "DPM114": "adaptive-memory-manager",
     "DPM116": "clip-schedule",
+    "DPM117": "parameter-outside-module",
     "DPM118": "hooks-left-disabled",
     "DPM119": "frozen-or-unfrozen-late",
     "DPM120": "raw-optimizer-stepped",
