@@ -73,6 +73,7 @@ CONTRACT = {
     "DPM309": "privacy-retried",
     "DPM311": "privacy-silently-off",
     "DPM310": "accountant-not-resumed",
+    "DPM313": "batch-norm-in-private-model",
     "DPM312": "plain-ddp",
     "DPM314": "sampling-rate-mismatch",
     "DPM315": "accounting-not-attached",

@@ -139,6 +139,8 @@ class Interpreter:
         self.executed: dict[str, bool] = {}
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
+        self.replaced: set[tuple[Atom, str]] = set()
+        """Methods of objects that the program replaced, of which the new one is being called."""
         self.entered: set[Hashable] = set()
         """Keys of the functions that some call entered (a nested one once per enclosing frame)."""
         self.made: list[Function] = []
@@ -308,7 +310,7 @@ class Interpreter:
 
     def execute_all(self, nodes: Any) -> bool:
         """Run statements in order until one does not go on."""
-        return all(self.execute(node) for node in nodes)
+        return all(map(self.execute, nodes))
 
     def assume(self, guard: Guard) -> bool:
         """Extend the path condition; False when that makes the path impossible."""

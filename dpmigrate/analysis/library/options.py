@@ -183,7 +183,7 @@ def set_from_outside(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
         flag = any(isinstance(c, bool) for c in default.constants())
         because = default.entries[0].because if default.entries else ()
         origin = because[-1] if because else ip.origin(node, "a field")
-        named = _field_choices(ip, cls, name)
+        named = ip.notes.get(("choices of a field", origin.node)) or _field_choices(ip, cls, name)
         choices = [True, False] if flag else named if isinstance(named, list) else None
         value = open_value(ip, (made.key, ".", name), default, choices, origin)
         ip.store.set(made, name, named if isinstance(named, Value) else value)

@@ -7,6 +7,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
+from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.values import (
     NOTHING,
     Obj,
@@ -33,7 +34,11 @@ def _validated(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("opacus.ModuleValidator.fix", "opacus.validators.ModuleValidator.fix")
 def _validator_fix(ip: Interpreter, info: CallInfo) -> Value:
-    return info.argument(0, "module")
+    """A copy in which every BatchNorm that is trained by now is another norm; what is frozen stays."""
+    given = info.argument(0, "module")
+    frozen = frozen_so_far(ip)
+    ip.notes.setdefault("validated", set()).update(a for a in given.atoms if a not in frozen)
+    return given
 
 
 @function("opacus.DPDataLoader")
