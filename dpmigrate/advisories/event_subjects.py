@@ -27,6 +27,7 @@ from dpmigrate.analysis.ledger.models import (
     ChangedInPlace,
     DataParallel,
     OrdinaryOptimizer,
+    ParameterOutside,
     SequenceLayer,
 )
 from dpmigrate.analysis.ledger.optimizing import (
@@ -62,6 +63,7 @@ EVENTS: dict[str, type[Event]] = {
     "made-instead": MadeInstead,
     "norm-changed": NormChanged,
     "noise-patched": NoisePatchedOut,
+    "parameter-outside": ParameterOutside,
     "reseeding": Seeded,
     "sampler": SamplerGiven,
     "step": Stepped,

@@ -22,7 +22,7 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Const, External, Obj, Tensor, Unknown, Value, const
+from dpmigrate.analysis.values import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown, Value, const
 
 
 def runs_of_raw(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
@@ -85,6 +85,7 @@ def record_backward(
                     via,
                     retained,
                     through=_reaches_another(ip, run, t),
+                    weighted=t.reduction == WEIGHTED_MEAN,
                 ),
             )
             if loss == "returned-criterion" and run not in passed:  # its entries are one of several
