@@ -25,6 +25,7 @@ from typing import Any, get_args
 
 from dpmigrate.advisories import (
     adaptive_facts,
+    coupling_facts,
     dealing_facts,
     event_subjects,
     gradient_facts,
@@ -48,6 +49,7 @@ WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 
 REGISTERED = (
     adaptive_facts,
+    coupling_facts,
     dealing_facts,
     event_subjects,
     gradient_facts,

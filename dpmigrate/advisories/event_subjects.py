@@ -22,7 +22,13 @@ from dpmigrate.analysis.ledger.gradients import (
     StepPutOff,
     UsedAsTensor,
 )
-from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.models import (
+    BatchNormKept,
+    ChangedInPlace,
+    DataParallel,
+    OrdinaryOptimizer,
+    SequenceLayer,
+)
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantMade,
@@ -38,6 +44,7 @@ EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
     "accountant-told": AccountantTold,
     "accountant-made": AccountantMade,
+    "batch-norm": BatchNormKept,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,

@@ -47,6 +47,8 @@ class Versions:
     evidence: VersionSet
     sources: tuple[Place, ...] = ()
     proofs: tuple[Proof, ...] = ()
+    csprng: bool = False
+    """Whether a dependency file names torchcsprng."""
     target: VersionSet | None = None
     """The release that the code is to be ready for: it counts where ``declared`` alone does."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import libcst as cst
 
@@ -81,7 +82,13 @@ def _takes_three_somewhere(s: Subject) -> Tri:
 @fact
 def _cross_entropy_meant(s: Subject) -> Tri:
     """Whether the file makes no criterion but ``nn.CrossEntropyLoss()``, which is what the default is."""
-    criteria = [call for call in _calls(s.run.module.tree) if _called(call).endswith("Loss")]
+    return _makes_no_other(s.run.module.tree)
+
+
+@lru_cache(maxsize=8)
+def _makes_no_other(tree: cst.CSTNode) -> bool:
+    """Whether a file makes no criterion but the default one; its runs come one after the other."""
+    criteria = [call for call in _calls(tree) if _called(call).endswith("Loss")]
     return all(_called(call) == "CrossEntropyLoss" and not call.args for call in criteria)
 
 

@@ -15,6 +15,7 @@ from dpmigrate.advisories.facts import FACTS
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
+from dpmigrate.versions.decoding import NAMES_CSPRNG
 from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything, nothing
 from dpmigrate.workspace.errors import own_error
 
@@ -71,6 +72,7 @@ def match_runs(
     """
     program = project.program
     cases = [(advisory, case) for advisory in advisories for case in cases_of(advisory)]
+    csprng = any(name in data for data in project.dependencies.values() for name in NAMES_CSPRNG)
     for part in program.parts if program is not None else ():
         alike = same_calls(part.runs)
         for run in part.runs:
@@ -79,7 +81,7 @@ def match_runs(
             path = run.module.path
             try:
                 versions = versions_of(run, project.declarations, assumed(path), alike(run))
-                versions = replace(versions, target=target(path))
+                versions = replace(versions, target=target(path), csprng=csprng)
                 yield from [
                     found
                     for advisory, case in cases

@@ -7,7 +7,12 @@ import libcst as cst
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Backward, Escape, Step, Stepped, Unpack
-from dpmigrate.analysis.ledger.checkpoints import AccountantCarried, WeightsResumed, WeightsSaved
+from dpmigrate.analysis.ledger.checkpoints import (
+    AccountantCarried,
+    OptimizerResumed,
+    WeightsResumed,
+    WeightsSaved,
+)
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantTold,
@@ -172,10 +177,18 @@ def _begins_with_them(s: Subject) -> Tri:
 
 @fact
 def _written_by_this_run(s: Subject) -> Tri:
-    """Whether the program itself writes a private model's weights to the file that these come from."""
-    if not isinstance(s.event, WeightsResumed):
+    """Whether the program itself writes a private model's weights to the file that these come from.
+
+    A file that somebody names may be one: where it has the weights under a key that the program writes, and
+    the state of an optimizer beside them.
+    """
+    event = s.event
+    if not isinstance(event, WeightsResumed):
         return False
-    return any(e.path == s.event.path for e in s.run.happened(WeightsSaved))
+    if any(e.path is not None and e.path == event.path for e in s.run.happened(WeightsSaved)):
+        return True
+    alike = any(event.key in e.keys for e in s.run.happened(WeightsSaved))
+    return None if alike and any(e.file == event.file for e in s.run.happened(OptimizerResumed)) else False
 
 
 @fact

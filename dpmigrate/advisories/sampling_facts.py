@@ -57,7 +57,12 @@ def _feeds_training(s: Subject) -> Tri:
         for e in s.run.happened(Backward)
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
-    return any(loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
+    by_hand = any(loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
+    # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
+    fits = (
+        isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"
+    )
+    return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
 
 
 def loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
@@ -181,6 +186,12 @@ def _made_of_the_same_model(s: Subject) -> Tri:
 def _promises_less(s: Subject) -> Tri:
     """Whether this run takes the place of one that was to keep to an epsilon, and does not."""
     return None if isinstance(s.event, MadeInstead) and s.event.weaker else False
+
+
+@fact
+def _refused_by_the_validator(s: Subject) -> Tri:
+    """Whether the model is asked for its errors, and trained without privacy where it has some."""
+    return isinstance(s.event, FellBack) and s.event.refused
 
 
 @fact

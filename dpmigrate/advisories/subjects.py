@@ -82,6 +82,14 @@ def _run(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
     yield Subject(run, versions, run.origin)
 
 
+@subject("engine")
+def _engine(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
+    """The engine, where it is made."""
+    made = run.engine.made if run.engine is not None else None
+    if made is not None:
+        yield Subject(run, versions, made.origin, thing=run.engine)
+
+
 @subject("memory-manager")
 def _managers(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
     yield from _event_subjects(run, versions, ManagerUsed)

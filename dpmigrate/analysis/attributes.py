@@ -161,6 +161,7 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
     """``value.name = new``: strong when there is one owner, else either old or new."""
     registry.tell(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
     if isinstance(value.only, Unknown):
+        registry.tell(ip, f"<assign unknown.{name}>", registry.CallInfo(node, [value, new]))
         set_part_of_unknown(ip, value.only, name, new)
     owners = [e for e in value.entries if isinstance(e.atom, (Obj, Class, Module))]
     for e in value.entries:

@@ -268,8 +268,14 @@ def _call_on_its_own(ip: Interpreter, member: Value, receiver: Obj, info: CallIn
 def call_method(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fallback: str | None = None) -> Value:
     """Call a method of an object: its own attribute, its class's method, or the library's."""
     stored = ip.read(atom, name)
-    if stored:
-        return call_value(ip, get_attribute(ip, of(atom), name, info.node), info)
+    replaced = (atom, name)
+    if stored and replaced not in ip.replaced:
+        # What a method was replaced by may call the method that it replaces, which is the library's.
+        ip.replaced.add(replaced)
+        try:
+            return call_value(ip, get_attribute(ip, of(atom), name, info.node), info)
+        finally:
+            ip.replaced.discard(replaced)
     if atom.kind == "instance":
         return _call_on_instance(ip, atom, name, info, fallback)
     handler = registry.method_for(atom, name)

@@ -200,8 +200,15 @@ class _Closing:
             made=self._made(own),
             adaptive=atom.kind == "adaptive-engine",
             secure_mode=None if secure is None else self.given(secure),
+            csprng=self._names_csprng(own),
             accountant=None if replaced else self.given(accountant),
         )
+
+    def _names_csprng(self, engine: Atom) -> bool:
+        modules, module = self.ip.modules, engine.module if isinstance(engine, Obj) else None
+        if any(b"csprng" in loaded.source.data for loaded in modules.loaded()):
+            return True
+        return module is not None and modules.path_of("torchcsprng", module.path) is not None
 
     def model(self, atom: Obj) -> Model:
         """A model that was handed over."""

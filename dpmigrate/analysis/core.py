@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
@@ -110,10 +111,8 @@ def statement(*kinds: type[cst.CSTNode]) -> Callable[[StatementHandler], Stateme
 class Interpreter:
     """The state of one analysis of one project."""
 
-    def __init__(self, modules: Modules, recording: bool = False) -> None:
+    def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        self.recording = recording
-        """Whether to remember what each expression and call was, which a fix asks and a scan does not."""
         self.store = Store()
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
@@ -140,6 +139,8 @@ class Interpreter:
         self.executed: dict[str, bool] = {}
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
+        self.replaced: set[tuple[Atom, str]] = set()
+        """Methods of objects that the program replaced, of which the new one is being called."""
         self.entered: set[Hashable] = set()
         """Keys of the functions that some call entered (a nested one once per enclosing frame)."""
         self.made: list[Function] = []
@@ -156,8 +157,8 @@ class Interpreter:
         self.seeds: list[Any] = []
         self.plain_passes: dict[tuple[ModuleInfo, cst.CSTNode, int], None] = {}
         """Backward passes, by context, over losses of a known kind that no private run has to do with."""
-        self.observed: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
-        """What each expression was seen to be and under which assumptions, constants left out."""
+        self._evaluated: list[tuple[cst.CSTNode, Value, Guard]] = []
+        """What each expression was seen to be, constants left out, and the path condition there."""
         self.callees: dict[cst.CSTNode, dict[Function, None]] = {}
         """The project's functions that each call was seen to enter."""
         self.notes: dict[Hashable, Any] = {}
@@ -175,8 +176,10 @@ class Interpreter:
         """The object that the method which nothing calls is entered on."""
         self._contexts: dict[tuple[Hashable, ...], int] = {(): 0}
         self._calls: list[Hashable] = []
+        self._context: int | None = None
+        """The number of the current chain of calls, once somebody asked for it."""
         self._chain: list[Step] = []
-        """The same, as the ledger has it."""
+        """The same chain, as the ledger has it."""
 
     # -- where we are ---------------------------------------------------------------------
 
@@ -193,8 +196,9 @@ class Interpreter:
     @property
     def context(self) -> int:
         """A number for the current chain of calls and unrolled iterations."""
-        key = tuple(self._calls)
-        return self._contexts.setdefault(key, len(self._contexts))
+        if self._context is None:
+            self._context = self._contexts.setdefault(tuple(self._calls), len(self._contexts))
+        return self._context
 
     @property
     def chain(self) -> tuple[Step, ...]:
@@ -214,6 +218,7 @@ class Interpreter:
     def inside(self, node: cst.CSTNode, number: int | None = None) -> Iterator[None]:
         """Execute in a longer calling context: behind a call, or in one turn of a loop."""
         receiver = None if self._calls else self.entered_on
+        around, self._context = self._context, None
         self._calls.append((id(node), number, receiver))
         self._chain.append(Step(self.origin(node), number, receiver))
         try:
@@ -221,6 +226,7 @@ class Interpreter:
         finally:
             self._calls.pop()
             self._chain.pop()
+            self._context = around
 
     def origin(self, node: cst.CSTNode, text: str = "") -> Origin:
         """A place in the current module."""
@@ -234,11 +240,23 @@ class Interpreter:
         if handler is None:
             return self.unknown(node, "expression")
         value = handler(self, node)
-        if self.recording:
-            for e in value.entries:
-                if not isinstance(e.atom, Const):
-                    self.observed.setdefault(node, {})[e.atom, e.guard | self.path] = None
+        entries = value.entries
+        if entries and (len(entries) > 1 or type(entries[0].atom) is not Const):
+            self._evaluated.append((node, value, self.path))
         return value
+
+    @cached_property
+    def observed(self) -> dict[cst.CSTNode, dict[tuple[Atom, Guard], None]]:
+        """What each expression was seen to be and under which assumptions, constants left out.
+
+        A fix asks that of a program which was interpreted to its end; putting it in order costs more than
+        keeping it.
+        """
+        known: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
+        for node, value, path in self._evaluated:
+            cases = known.setdefault(node, {})
+            cases.update(((e.atom, e.guard | path), None) for e in value.entries if type(e.atom) is not Const)
+        return known
 
     def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:
         """A fresh unknown, the same one whenever this node is evaluated in this context."""
@@ -255,10 +273,12 @@ class Interpreter:
 
     def feasible(self, value: Value) -> Value:
         """The part of a value that agrees with the path condition."""
-        if not self.path or not any(e.guard for e in value.entries):
-            return value
-        kept = tuple(e for e in value.entries if not contradict(e.guard, self.path))
-        return value if len(kept) == len(value.entries) else Value(kept)
+        path = self.path
+        if path:
+            for e in value.entries:
+                if e.guard and contradict(e.guard, path):
+                    return Value(tuple(e for e in value.entries if not contradict(e.guard, path)))
+        return value
 
     def read(self, owner: Hashable, name: Hashable) -> Value | None:
         """A slot of the store, seen under the path condition."""
@@ -298,7 +318,7 @@ class Interpreter:
             return True
         if contradict(self.path, guard):
             return False
-        self.path = shorten(self.path | guard)
+        self.path = together(self.path, guard)
         return True
 
     def alternatives(self, branches: list[tuple[Guard, Callable[[], bool]]]) -> bool:
@@ -329,7 +349,7 @@ class Interpreter:
             self.store.join([(survivors[0][0], ALWAYS)])
         else:
             # What a branch had to assume to go on (what it raises on does not hold) goes with what it leaves.
-            self.store.join([(delta, shorten(guard | (path - before))) for delta, guard, path in survivors])
+            self.store.join([(delta, together(guard, path - before)) for delta, guard, path in survivors])
         return True
 
     # -- modules --------------------------------------------------------------------------
@@ -361,16 +381,16 @@ class Interpreter:
         """Execute outside the current function, path and layers (imports, roots)."""
         names = ("path", "frames", "loops", "attempts", "conditional", "entered_on", "_calls", "_chain")
         saved = {name: getattr(self, name) for name in names}
-        layers = self.store.layers
-        self.store.layers = layers[:1]
         self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
         self.conditional, self.entered_on, self._calls, self._chain = 0, None, [], []
+        around, self._context = self._context, None
         try:
-            yield
+            with self.store.standing_on(1):
+                yield
         finally:
-            self.store.layers = layers
             for name, value in saved.items():
                 setattr(self, name, value)
+            self._context = around
 
     # -- runs -----------------------------------------------------------------------------
 

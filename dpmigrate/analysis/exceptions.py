@@ -9,7 +9,7 @@ from functools import partial
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis import narrowing
+from dpmigrate.analysis import narrowing, retried
 from dpmigrate.analysis.assignment import assign_target
 from dpmigrate.analysis.core import Attempt, Interpreter, statement
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
@@ -73,13 +73,12 @@ class _WaysOut:
             leaving = states[before:]
             del states[before:]
             for delta, guard in leaving:
-                layers = store.layers
-                store.layers = [*layers[:depth], dict(delta)]
                 try:
-                    if action():
-                        states.append((store.snapshot(depth), guard))
+                    with store.standing_on(depth, delta):
+                        if action():
+                            states.append((store.snapshot(depth), guard))
                 finally:
-                    store.layers, self.ip.path = layers, path
+                    self.ip.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +164,7 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
             ip.fallbacks[raised] = (ip.origin(handler), tuple(in_body))
         if _catches(handler, "Exception"):
             _made_instead(ip, in_body, made)
+            retried.tell_of_another_try(ip, node, handler, in_body)
         if delta is not None:
             survivors.append((delta, frozenset({raised})))
     in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import libcst as cst
 
@@ -40,9 +41,15 @@ from dpmigrate.analysis.values import (
 @expression(cst.Integer, cst.Float)
 def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
     try:
-        return const(ast.literal_eval(node.value.replace("_", "")), ip.origin(node, "literal"))
+        return const(_meant(node.value), ip.origin(node, "literal"))
     except (ValueError, SyntaxError):
         return ip.unknown(node, "too large a number")
+
+
+@lru_cache(maxsize=10_000)
+def _meant(literal: str) -> object:
+    """The number that a literal stands for; the same few are met again and again."""
+    return ast.literal_eval(literal.replace("_", ""))
 
 
 @expression(cst.Ellipsis)
@@ -50,11 +57,13 @@ def _ellipsis(ip: Interpreter, node: cst.Ellipsis) -> Value:
     return const(...)
 
 
+_SINGLETONS = {"True": True, "False": False, "None": None}
+
+
 @expression(cst.Name)
 def _name(ip: Interpreter, node: cst.Name) -> Value:
-    literal = {"True": True, "False": False, "None": None}
-    if node.value in literal:
-        value = const(literal[node.value], ip.origin(node, "literal"))
+    if node.value in _SINGLETONS:
+        value = const(_SINGLETONS[node.value], ip.origin(node, "literal"))
         if id(node) in ip.switches:
             return open_value(ip, ("switch", id(node)), value, [True, False], ip.origin(node, "a switch"))
         return value

@@ -133,8 +133,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             registry.tell(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
-    if ip.recording:
-        ip.callees.setdefault(info.node, {})[fn] = None
+    ip.callees.setdefault(info.node, {})[fn] = None
     with ip.inside(info.node):
         owner: Hashable = ("frame", fn.key, ip.context)
         frame = Frame(

@@ -54,12 +54,24 @@ def clash(a: Literal, b: Literal) -> bool:
     return False
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def contradict(a: Guard, b: Guard) -> bool:
     """Whether no execution satisfies both guards, as far as can be told."""
-    if not a or not b:
+    if _symbols(a).isdisjoint(_symbols(b)):
         return False
     return any(clash(x, y) for x in a for y in b)
+
+
+@lru_cache(maxsize=10_000)
+def _symbols(guard: Guard) -> frozenset[Symbol]:
+    """What the assumptions are about; those about different things never exclude one another."""
+    return frozenset([literal.symbol for literal in guard])
+
+
+@lru_cache(maxsize=20_000)
+def together(a: Guard, b: Guard) -> Guard:
+    """The assumptions of two guards together, the oldest dropped beyond the bound."""
+    return shorten(a | b)
 
 
 def entails(known: Guard, literal: Literal) -> bool:
@@ -127,6 +139,7 @@ def shorten(guard: Guard, limit: int = MAX_GUARD) -> Guard:
     """Drop the oldest literals beyond a bound: what then is told of it may hold, and correlates less."""
     if len(guard) <= limit:
         for literal in guard:
-            _age(literal)
+            if literal.symbol not in _AGE:
+                _AGE[literal.symbol] = len(_AGE)
         return guard
     return frozenset([*sorted(guard - {DOUBT}, key=_age)[1 - limit :], DOUBT])

@@ -136,6 +136,11 @@ class Modules:
         return self._loaded[path]
 
     @property
+    def asked(self) -> list[str]:
+        """The files that somebody asked for, whether they could be parsed or not."""
+        return list(self._loaded)
+
+    @property
     def holds_library(self) -> bool:
         """Whether the project has a copy or a fork of Opacus in it, which may take other keywords."""
         return bool(self._libraries)

@@ -116,7 +116,10 @@ def module_name(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode)
 
 def settle(ip: Interpreter, value: Value, owner: Hashable, name: Hashable) -> Value:
     """Replace imports by what they mean, once they are read."""
-    if not any(isinstance(a, Imported) for a in value.atoms):
+    for e in value.entries:
+        if isinstance(e.atom, Imported):
+            break
+    else:
         return value
     entries: list[Entry] = []
     for e in value.entries:

@@ -11,7 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import member_values
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Literal, Test, clash, contradict, shorten
+from dpmigrate.analysis.guards import Literal, Test, clash, contradict, together
 from dpmigrate.analysis.ledger import LengthAsked
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.naming import compares
@@ -83,7 +83,7 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
     last_goes, last_stops = (second.true, second.false) if is_and else (second.false, second.true)
     both = all_of(goes_on, last_goes)
     if not stops.possible:
-        other = Branch(last_stops.possible, shorten(goes_on.guard | last_stops.guard), last_stops.rebinds)
+        other = Branch(last_stops.possible, together(goes_on.guard, last_stops.guard), last_stops.rebinds)
     elif not last_stops.possible:
         other = stops
     else:
@@ -276,10 +276,10 @@ def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
             for c in choices:
                 literal = Literal(thing.symbol, ("eq", c), True)
                 if not any(clash(literal, lit) for lit in e.guard):
-                    yes.append(Entry(Const(c), shorten(e.guard | {literal}), e.because))
+                    yes.append(Entry(Const(c), together(e.guard, frozenset({literal})), e.because))
             rest = frozenset(Literal(thing.symbol, ("eq", c), False) for c in choices[:4])
             if not contradict(rest, e.guard):
-                no.append(Entry(e.atom, shorten(e.guard | rest), e.because))
+                no.append(Entry(e.atom, together(e.guard, rest), e.because))
             continue
         known = [equals(c, e.atom) for c in choices]
         if any(k is not False for k in known):

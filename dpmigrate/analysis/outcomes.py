@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from dpmigrate.analysis.core import Frame, Interpreter
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, together
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.values import (
     Absent,
@@ -99,7 +99,7 @@ def split(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tu
                 atom = e.atom
                 if holds and test[0] == "eq":
                     atom = test[1] if isinstance(test[1], Atom) else Const(test[1])
-                target.append(Entry(atom, shorten(e.guard | {literal}), e.because))
+                target.append(Entry(atom, together(e.guard, frozenset({literal})), e.because))
             continue
         if known is not False:
             yes.append(e)
@@ -158,7 +158,7 @@ def _assuming(ways: Branch | None, literal: Literal) -> Branch | None:
     """The ways into a branch, each under one assumption more."""
     if ways is None:
         return None
-    more = tuple(Branch(True, shorten(w.guard | {literal}), w.rebinds) for w in ways.ways)
+    more = tuple(Branch(True, together(w.guard, frozenset({literal})), w.rebinds) for w in ways.ways)
     return Branch(True, ways.guard | {literal}, ways=more)
 
 
@@ -204,14 +204,14 @@ def _refined(value: Value) -> bool:
 def all_of(first: Branch, second: Branch) -> Branch:
     """Both branches at once."""
     ways = [
-        Branch(True, shorten(a.guard | b.guard), [*a.rebinds, *b.rebinds])
+        Branch(True, together(a.guard, b.guard), [*a.rebinds, *b.rebinds])
         for a in first.each()
         for b in second.each()
         if not contradict(a.guard, b.guard)
     ]
     if not (first.possible and second.possible and ways):
         return Branch(possible=False)
-    joint = Branch(True, shorten(first.guard | second.guard), [*first.rebinds, *second.rebinds])
+    joint = Branch(True, together(first.guard, second.guard), [*first.rebinds, *second.rebinds])
     return ways[0] if len(ways) == 1 else any_of(ways) or joint
 
 

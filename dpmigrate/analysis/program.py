@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Protocol
 
 from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, statements, strings
@@ -134,32 +135,33 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Gr
     return components([*entries, *callers], imports)
 
 
-def analyse(modules: Modules, groups: Iterable[Group], recording: bool = False) -> Program:
-    """Interpret each group of modules, as :func:`groups_of` found them.
+def analyse(
+    modules: Modules, groups: Iterable[Group], known: Mapping[Group, Part] = MappingProxyType({})
+) -> Program:
+    """Interpret each group of modules, as :func:`groups_of` found them, but for those that are ``known``."""
+    return Program(
+        modules, [known.get(group) or _part_or_failure(modules, group.entries) for group in groups]
+    )
 
-    ``recording`` keeps what every expression was seen to be, for :class:`codemods.program_facts.Facts`.
-    """
-    return Program(modules, [_part_or_failure(modules, group.entries, recording) for group in groups])
 
-
-def _part_or_failure(modules: Modules, entries: Sequence[str], recording: bool) -> Part:
+def _part_or_failure(modules: Modules, entries: Sequence[str]) -> Part:
     """One component interpreted; without any run where the analysis itself fails in it."""
     try:
-        return _part(modules, entries, recording)
+        return _part(modules, entries)
     except Exception as error:
-        failed = Interpreter(modules, recording)
+        failed = Interpreter(modules)
         failed.failures = dict.fromkeys(entries, own_error(error))
         return Part(failed)
 
 
-def _part(modules: Modules, entries: Sequence[str], recording: bool) -> Part:
-    ip = _interpret(Interpreter(modules, recording), entries)
+def _part(modules: Modules, entries: Sequence[str]) -> Part:
+    ip = _interpret(Interpreter(modules), entries)
     if switches := switches_of(ip):
-        again = Interpreter(modules, recording)
+        again = Interpreter(modules)
         again.switches = switches
         ip = _interpret(again, entries)
     if _mode_is_tested(ip):
-        again = Interpreter(modules, recording)
+        again = Interpreter(modules)
         again.tested, again.switches = ip.tested, ip.switches
         ip = _interpret(again, entries)
     _name_supposed_modes(ip)

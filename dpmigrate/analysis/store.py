@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.values import (
@@ -31,25 +32,40 @@ PARTS = ("parts",)
 
 
 class Store:
-    """A mapping from slots to values with nested, joinable layers of changes."""
+    """A mapping from slots to values with nested, joinable layers of changes.
+
+    What the layers above the lowest hold together stands in one dict besides: slots are read far more
+    often than layers come and go, and hashing one is what a look into each layer would cost.
+    """
 
     def __init__(self) -> None:
-        self.layers: list[Delta] = [{}]
         self.names: dict[Hashable, dict[Hashable, None]] = {}
+        self._layers: list[Delta] = [{}]
+        self._above: Delta = {}
+        """What the layers above the lowest hold, the newest first."""
+        self._hidden: list[dict[Slot, Value | None]] = [{}]
+        """For each layer what ``_above`` held, before it, in the slots that it changed."""
 
     def get(self, owner: Hashable, name: Hashable) -> Value | None:
         """What the slot holds, or None when nothing was ever written there."""
-        slot = (owner, name)
-        for layer in reversed(self.layers):
-            found = layer.get(slot)
-            if found is not None:
-                return found
-        return None
+        return self._held((owner, name))
+
+    def _held(self, slot: Slot) -> Value | None:
+        value = self._above.get(slot)
+        return self._layers[0].get(slot) if value is None else value
 
     def set(self, owner: Hashable, name: Hashable, value: Value) -> None:
         """Strong update."""
-        self.layers[-1][owner, name] = value
+        self._write((owner, name), value)
         self.names.setdefault(owner, {})[name] = None
+
+    def _write(self, slot: Slot, value: Value) -> None:
+        layer = self._layers[-1]
+        if len(self._layers) > 1:
+            if slot not in layer:
+                self._hidden[-1][slot] = self._above.get(slot)
+            self._above[slot] = value
+        layer[slot] = value
 
     def keys(self, owner: Hashable) -> Iterator[Hashable]:
         """Every name that was ever written on an owner, in order."""
@@ -79,43 +95,65 @@ class Store:
     @property
     def depth(self) -> int:
         """The number of layers."""
-        return len(self.layers)
+        return len(self._layers)
 
     def push(self) -> None:
         """Begin a layer: later changes go there."""
-        self.layers.append({})
+        self._layers.append({})
+        self._hidden.append({})
 
     def pop(self) -> Delta:
         """End the newest layer and hand its changes out."""
-        return self.layers.pop()
+        for slot, value in self._hidden.pop().items():
+            if value is None:
+                del self._above[slot]
+            else:
+                self._above[slot] = value
+        return self._layers.pop()
+
+    @contextmanager
+    def standing_on(self, depth: int, *deltas: Delta) -> Iterator[None]:
+        """For a while the lowest ``depth`` layers, with some changes above them, are all that there is."""
+        saved = self._layers, self._above, self._hidden
+        lowest = self._layers[:depth] or [{}]
+        self._layers, self._above, self._hidden = lowest[:1], {}, [{}]
+        for delta in (*lowest[1:], *deltas):
+            self.push()
+            self.apply(delta)
+        self._layers[1:depth] = lowest[1:]
+        try:
+            yield
+        finally:
+            self._layers, self._above, self._hidden = saved
 
     def snapshot(self, depth: int) -> Delta:
         """All changes since the layers numbered ``depth``, as one."""
         merged: Delta = {}
-        for layer in self.layers[depth:]:
+        for layer in self._layers[depth:]:
             merged.update(layer)
         return merged
 
     def apply(self, delta: Delta) -> None:
         """Write a layer's changes into the current one."""
-        self.layers[-1].update(delta)
+        for slot, value in delta.items():
+            self._write(slot, value)
 
-    def join(self, deltas: Iterable[tuple[Delta, Guard]]) -> bool:
+    def join(self, deltas: Sequence[tuple[Delta, Guard]]) -> bool:
         """Write the join of several alternative futures; says whether anything changed."""
-        branches = list(deltas)
-        if len(branches) == 1:
-            changed = any(self.get(*slot) != value for slot, value in branches[0][0].items())
-            self.apply(branches[0][0])
+        if len(deltas) == 1:
+            (only, _), *_ = deltas
+            changed = any(self._held(slot) != value for slot, value in only.items())
+            self.apply(only)
             return changed
-        slots: dict[Slot, None] = {}
-        for delta, _ in branches:
-            slots.update(dict.fromkeys(delta))
+        slots: Delta = {}
+        for delta, _ in deltas:
+            slots.update(delta)
         joined: Delta = {}
         for slot in slots:
-            before = self.get(*slot)
+            before = self._held(slot)
             base = self.unset(slot) if before is None else before
-            value = join_guarded((delta.get(slot, base), guard) for delta, guard in branches)
-            if value != before:
+            value = join_guarded([(delta.get(slot, base), guard) for delta, guard in deltas])
+            if value is not before and value != before:
                 joined[slot] = value
         self.apply(joined)
         return bool(joined)

@@ -7,11 +7,11 @@ option stay correlated: ``mode`` is "ghost" exactly where ``criterion`` is the w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, Symbol, contradict, either, shorten, weaken
+from dpmigrate.analysis.guards import ALWAYS, Guard, Symbol, contradict, either, together, weaken
 from dpmigrate.analysis.ledger.circumstances import Origin
 
 if TYPE_CHECKING:
@@ -274,6 +274,9 @@ class Value:
             return True
         if not isinstance(other, Value) or len(self.entries) != len(other.entries):
             return False
+        if len(self.entries) == 1:
+            one, another = self.entries[0], other.entries[0]
+            return one.guard == another.guard and one.atom == another.atom
         return hash(self) == hash(other) and {(e.atom, e.guard) for e in self.entries} == {
             (e.atom, e.guard) for e in other.entries
         }
@@ -294,7 +297,9 @@ class Value:
     @property
     def atoms(self) -> tuple[Atom, ...]:
         """The atoms alone, each once."""
-        return tuple(dict.fromkeys(e.atom for e in self.entries))
+        if len(self.entries) == 1:
+            return (self.entries[0].atom,)
+        return tuple(dict.fromkeys([e.atom for e in self.entries]))
 
     @property
     def only(self) -> Atom | None:
@@ -330,9 +335,11 @@ class Value:
             return self
         return Value(
             tuple(
-                Entry(e.atom, shorten(e.guard | guard), e.because)
-                for e in self.entries
-                if not contradict(e.guard, guard)
+                [
+                    Entry(e.atom, together(e.guard, guard), e.because)
+                    for e in self.entries
+                    if not e.guard or not contradict(e.guard, guard)
+                ]
             )
         )
 
@@ -352,8 +359,11 @@ NONE = Value((Entry(Const(None)),))
 
 def merge(entries: Iterable[Entry]) -> Value:
     """One value out of entries: an atom that is there twice is kept under the assumptions of either."""
+    several = tuple(entries)
+    if len(several) < 2:
+        return Value(several)
     seen: dict[Atom, list[Entry]] = {}
-    for e in entries:
+    for e in several:
         cases = seen.get(e.atom)
         if cases is None:
             seen[e.atom] = [e]
@@ -362,7 +372,9 @@ def merge(entries: Iterable[Entry]) -> Value:
     if len(seen) > MAX_ATOMS:
         parts = frozenset(a for a in seen if isinstance(a, Obj))
         return Value((Entry(Unknown(("many", hash(parts)), "too many possible values", parts)),))
-    return Value(tuple(e for cases in seen.values() for e in cases))
+    if len(seen) == len(several):
+        return Value(several)
+    return Value(tuple([e for cases in seen.values() for e in cases]))
 
 
 def _add_case(cases: list[Entry], new: Entry) -> None:
@@ -387,26 +399,34 @@ def _add_case(cases: list[Entry], new: Entry) -> None:
 
 def join_all(values: Iterable[Value]) -> Value:
     """Any of the values."""
-    return merge(e for v in values for e in v.entries)
+    several = [value for value in values if value.entries]
+    if len(several) == 1 and len(several[0].entries) == 1:
+        return several[0]
+    return merge([e for value in several for e in value.entries])
 
 
-def join_guarded(parts: Iterable[tuple[Value | None, Guard]]) -> Value:
+def join_guarded(branches: Sequence[tuple[Value | None, Guard]]) -> Value:
     """Join the values of a variable at the end of several branches.
 
     An atom that every branch agrees on gets no new assumption; the others get their branch's.
     """
-    branches = list(parts)
+    first = branches[0][0] if branches else None
+    if first is not None and len(first.entries) == 1 and all(value is first for value, _ in branches):
+        return first
     counts: dict[tuple[Atom, Guard], int] = {}
     for value, _ in branches:
         for e in (value or NOTHING).entries:
-            counts[e.atom, e.guard] = counts.get((e.atom, e.guard), 0) + 1
+            case = e.atom, e.guard
+            counts[case] = counts.get(case, 0) + 1
     entries = []
     for value, guard in branches:
         for e in (value or NOTHING).entries:
-            if counts[e.atom, e.guard] == len(branches) or not guard:
+            if not guard or counts[e.atom, e.guard] == len(branches):
                 entries.append(e)
+            elif not e.guard:
+                entries.append(Entry(e.atom, together(ALWAYS, guard), e.because))
             elif not contradict(e.guard, guard):
-                entries.append(Entry(e.atom, shorten(e.guard | guard), e.because))
+                entries.append(Entry(e.atom, together(e.guard, guard), e.because))
     return merge(entries)
 
 

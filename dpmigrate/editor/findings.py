@@ -1,8 +1,7 @@
-"""One open document scanned as it is in the editor, and what an editor shows of it."""
+"""One open file scanned as it is in the editor, and what an editor shows of it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pygls.uris import from_fs_path
 from pygls.workspace import TextDocument
 
 from dpmigrate.advisories.catalogue import advisory
+from dpmigrate.editor.opened import Opened
 from dpmigrate.model import Finding, Place, Run, ScanResult
 from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.settings import Settings
@@ -28,20 +28,14 @@ _SEVERITIES = {
 }
 
 
-def scan_document(document: TextDocument) -> ScanResult:
-    """What a scan finds in a document as it is in the editor, in its project as that is on disk.
+def scan_opened(file: Opened) -> ScanResult:
+    """What a scan finds in a file as it is in the editor, in its project as that is on disk.
 
     Raises UsageError for a file that is not there to have a project, and a wrong configuration.
     """
     from dpmigrate import api
 
-    path = Path(document.path)
-    return api.scan(
-        stdin=document.source.encode("utf-8", "surrogatepass"),
-        stdin_filename=str(path),
-        settings=settings_of(path),
-        jobs=1,
-    )
+    return api.scan(stdin=file.data, stdin_filename=str(file.path), settings=settings_of(file.path), jobs=1)
 
 
 def settings_of(path: Path) -> Settings:
@@ -49,14 +43,21 @@ def settings_of(path: Path) -> Settings:
     return Settings(str(path.parent), Config())
 
 
-def diagnostics(document: TextDocument, result: ScanResult) -> list[lsp.Diagnostic]:
-    """The findings in a document, and for each private run where it can be proved."""
-    shown = os.path.basename(document.path)  # noqa: PTH119
-    found = [_diagnostic(document, f) for f in result.findings if f.span.path == shown]
-    return found + [_hint(document, run) for run in result.runs if run.path == shown]
+def diagnostics(file: Opened, result: ScanResult) -> dict[str, list[lsp.Diagnostic]]:
+    """By document: the findings in a file, and for each private run where it can be proved."""
+    shown: dict[str, list[lsp.Diagnostic]] = {uri: [] for uri in file.uris}
+    for finding in result.findings:
+        document = file.part(finding.span.cell) if finding.span.path == file.path.name else None
+        if document is not None:
+            shown[document.uri].append(_diagnostic(file, document, finding))
+    for run in result.runs:
+        document = file.part(run.cell) if run.path == file.path.name else None
+        if document is not None:
+            shown[document.uri].append(_hint(file, document, run))
+    return shown
 
 
-def _diagnostic(document: TextDocument, finding: Finding) -> lsp.Diagnostic:
+def _diagnostic(file: Opened, document: TextDocument, finding: Finding) -> lsp.Diagnostic:
     span = finding.span
     possible = " (possible)" if finding.certainty == "possible" else ""
     advice = finding.fix.summary if finding.fix is not None else finding.by_hand
@@ -70,32 +71,32 @@ def _diagnostic(document: TextDocument, finding: Finding) -> lsp.Diagnostic:
         severity=_SEVERITIES[finding.severity],
         code=finding.rule,
         source=SOURCE,
-        related_information=[_related(document, place) for place in finding.because],
+        related_information=[_related(file, place) for place in finding.because],
         data=finding.fix.applicability if finding.fix is not None else None,
     )
 
 
-def _hint(document: TextDocument, run: Run) -> lsp.Diagnostic:
+def _hint(file: Opened, document: TextDocument, run: Run) -> lsp.Diagnostic:
     line = document.lines[run.line - 1] if run.line <= len(document.lines) else ""
     start = len(line) - len(line.lstrip())
-    name = os.path.basename(document.path)  # noqa: PTH119
     mode = " or ".join("unknown" if mode == "?" else mode for mode in run.mode)
+    command = f"dpmigrate verify {file.path.name}"
     return lsp.Diagnostic(
         range=_range(document, (run.line, start + 1), (run.line, len(line.rstrip()) + 1)),
-        message=f"Private run, mode {mode}: `dpmigrate verify {name}` measures its clipping on real batches",
+        message=f"Private run, mode {mode}: `{command}` measures its clipping on real batches",
         severity=lsp.DiagnosticSeverity.Hint,
         code=VERIFY,
         source=SOURCE,
     )
 
 
-def _related(document: TextDocument, place: Place) -> lsp.DiagnosticRelatedInformation:
-    path = Path(document.path).parent / place.path
+def _related(file: Opened, place: Place) -> lsp.DiagnosticRelatedInformation:
+    path = file.path.parent / place.path
+    inside = file.part(place.cell) if place.path == file.path.name else None
+    uri = inside.uri if inside is not None else from_fs_path(str(path)) or file.uri
     at = lsp.Position(max(place.line - 1, 0), 0)
-    return lsp.DiagnosticRelatedInformation(
-        location=lsp.Location(uri=from_fs_path(str(path)) or document.uri, range=lsp.Range(at, at)),
-        message=place.text,
-    )
+    location = lsp.Location(uri=uri, range=lsp.Range(at, at))
+    return lsp.DiagnosticRelatedInformation(location=location, message=place.text)
 
 
 def _range(document: TextDocument, start: tuple[int, int], end: tuple[int, int]) -> lsp.Range:

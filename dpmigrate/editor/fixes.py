@@ -10,35 +10,43 @@ from pygls.uris import from_fs_path
 from pygls.workspace import TextDocument, Workspace
 
 from dpmigrate.editor.findings import settings_of
+from dpmigrate.editor.opened import Opened, all_opened, opened
 from dpmigrate.workspace.discover import discover
+from dpmigrate.workspace.notebook_json import read_notebook
 
 
-def safe_fix(workspace: Workspace, document: TextDocument) -> lsp.WorkspaceEdit | None:
-    """The safe fixes of a document as it is in the editor, with the pins that they need raised.
+def safe_fix(workspace: Workspace, file: Opened) -> lsp.WorkspaceEdit | None:
+    """The safe fixes of a file as it is in the editor, with the pins that they need raised.
 
-    None where no fix holds. Documents that are open are taken as they are there.
+    None where no fix holds. Documents and notebooks that are open are taken as they are there.
     """
     from dpmigrate import api
 
-    path = Path(document.path)
-    settings = settings_of(path)
-    project = discover([str(path)], settings)
-    unsaved = {
-        str(Path(other.path).resolve()): other.source.encode("utf-8", "surrogatepass")
-        for other in workspace.text_documents.values()
-    }
-    result = api.fix([str(path), *project.dependency_files], settings=settings, unsaved=unsaved)
+    settings = settings_of(file.path)
+    project = discover([str(file.path)], settings)
+    result = api.fix(
+        [str(file.path), *project.dependency_files], settings=settings, unsaved=all_opened(workspace)
+    )
     edits: list[lsp.TextDocumentEdit | lsp.CreateFile | lsp.RenameFile | lsp.DeleteFile] = []
     for shown, data in sorted(result.contents.items()):
         absolute = project.absolute(shown)
-        uri = document.uri if absolute == str(path.resolve()) else from_fs_path(absolute)
+        uri = file.uri if absolute == str(file.path.resolve()) else from_fs_path(absolute)
         if uri is None:
             return None
+        known = opened(workspace, uri)
         if not Path(absolute).exists():
             edits += [lsp.CreateFile(uri), _written(uri, data.decode("utf-8"))]
-            continue
-        edits.append(_rewritten(workspace.get_text_document(uri), data.decode("utf-8")))
+        elif known is not None and known.cells is not None:
+            edits += _of_cells(known.cells, data.decode("utf-8"))
+        else:
+            edits.append(_rewritten(workspace.get_text_document(uri), data.decode("utf-8")))
     return lsp.WorkspaceEdit(document_changes=edits) if edits else None
+
+
+def _of_cells(cells: tuple[TextDocument, ...], text: str) -> list[lsp.TextDocumentEdit]:
+    """The cells of an open notebook that differ from those in its new JSON text."""
+    changed = [(cells[cell.index], cell.text) for cell in read_notebook(text).cells]
+    return [_rewritten(document, new) for document, new in changed if document.source != new]
 
 
 def _written(uri: str, text: str) -> lsp.TextDocumentEdit:

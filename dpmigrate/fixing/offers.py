@@ -29,9 +29,9 @@ def with_offers(findings: Sequence[Finding], project: Project, groups: Sequence[
     """The findings of a scan, each with the fix that is really made of it, or with what to do by hand.
 
     ``groups`` of the surveyed ``project`` are those that the findings are in, and all that a fix of them can
-    reach; they are analysed again, as a fix needs it.
+    reach.
     """
-    analyse_groups(project, groups, recording=True)
+    analyse_groups(project, groups)
     settings = project.workspace.settings
     made: dict[Place, Applicability] = {}
     reasons: dict[Place, str] = {}

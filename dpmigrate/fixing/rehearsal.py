@@ -61,7 +61,7 @@ class Rehearsals:
         reached = frozenset[str]().union(*(group.members for group in self.project.groups))
         chosen = [group for group in groups(project) if group.members & reached] if project.seeds else []
         if chosen:
-            analyse_groups(project, chosen, recording=True)
+            analyse_groups(project, chosen)
         return project
 
     def _same_place(self, modules: Modules, key: str, new: bytes) -> bool:
@@ -79,7 +79,7 @@ class Rehearsals:
         if not own:
             return None
         if (number, own) not in self._parts:
-            self._parts[number, own] = analyse(modules, [group], recording=True).parts[0]
+            self._parts[number, own] = analyse(modules, [group]).parts[0]
         return self._parts[number, own]
 
 

@@ -17,7 +17,7 @@ from dpmigrate.workspace.discover import Workspace
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
     from dpmigrate.analysis.modules import ModuleInfo, Modules
-    from dpmigrate.analysis.program import Program
+    from dpmigrate.analysis.program import Part, Program
     from dpmigrate.versions.project import Declarations
     from dpmigrate.workspace.source import Source
 
@@ -71,6 +71,8 @@ class Project:
         """What is known of the files by their names alone, once somebody asks."""
         self.ready: Ready = {}
         """Parsed modules that may be asked for again."""
+        self.known: dict[Group, Part] = {}
+        """Groups of ``ready`` modules that were interpreted already."""
 
     def afresh(self) -> Project:
         """The same surveyed project with nothing analysed, and without what could not be looked at."""
@@ -80,8 +82,8 @@ class Project:
         return other
 
     def __getstate__(self) -> dict[str, object]:
-        """All but the parsed modules: another process is quicker to parse them again."""
-        return {**self.__dict__, "ready": {}}
+        """All but the modules and what they came to: another process is quicker to parse them again."""
+        return {**self.__dict__, "ready": {}, "known": {}}
 
     @property
     def not_analysed(self) -> list[NotAnalysed]:

@@ -37,10 +37,10 @@ def telling_dependencies(project: Project) -> dict[str, bytes]:
 
 
 def _dependencies(workspace: Workspace) -> dict[str, bytes]:
-    """The dependency files that name Opacus, by the path that reports show."""
-    from dpmigrate.versions.decoding import NEEDLES
+    """The dependency files that name Opacus, or torchcsprng, by the path that reports show."""
+    from dpmigrate.versions.decoding import NAMES_CSPRNG, NEEDLES
 
-    found = telling(workspace.dependency_files, NEEDLES, workspace.display)
+    found = telling(workspace.dependency_files, (*NEEDLES, *NAMES_CSPRNG), workspace.display)
     return {workspace.display(path): data for path, data in found.data.items()}
 
 

@@ -28,14 +28,14 @@ MAKERS = (b"make_private", b"FastGradientClipping")
 def open_project(
     workspace: Workspace, stdin: bytes | None = None, overlay: Mapping[str, bytes] | None = None
 ) -> Project:
-    """Read the workspace, analyse what matters in it as a fix needs it, and read its dependency files.
+    """Read the workspace, analyse what matters in it, and read its dependency files.
 
     ``overlay`` holds contents, by absolute path, that stand for what is on disk: the project as
     it would be after a fix. Nothing is parsed, and LibCST is not imported, where no file has telling bytes.
     """
     project = survey(workspace, stdin, overlay)
     if project.seeds:
-        analyse_groups(project, groups(project), recording=True)
+        analyse_groups(project, groups(project))
     return project
 
 
@@ -87,14 +87,18 @@ def groups(project: Project) -> list[Group]:
     ]
 
 
-def analyse_groups(project: Project, chosen: Sequence[Group], recording: bool = False) -> None:
+def analyse_groups(project: Project, chosen: Sequence[Group]) -> None:
     """Interpret some groups of modules, and read the dependency files where something private was found."""
     from dpmigrate.analysis.program import analyse
 
     texts = Texts(project)
     modules = texts.modules()
     with paused_collector():
-        program = analyse(modules, chosen, recording)
+        for group in chosen:
+            if group in project.known:
+                for key in project.known[group].interpreter.modules.asked:
+                    modules.get(key)
+        program = analyse(modules, chosen, project.known)
     settle(project, texts, program, chosen)
 
 

@@ -131,7 +131,10 @@ def _of_group(project: Project, group: Group) -> Share:
     alone = project.afresh()
     share = _share(alone, (group,))
     if any(finding.fix is not None for finding in share.findings):
-        project.ready.update(alone.ready)  # for the fixes, which are planned next
+        # For the fixes, which are planned next.
+        project.ready.update(alone.ready)
+        if alone.program is not None:
+            project.known[group] = alone.program.parts[0]
     return share
 
 

@@ -57,7 +57,7 @@ def offers(project: Project, cluster: Cluster) -> tuple[Offer, ...]:
     from dpmigrate.fixing.offers import with_offers
 
     whole = project.afresh()
-    whole.ready = project.ready
+    whole.ready, whole.known = project.ready, project.known
     whole.workspace = project.workspace.widened()
     told = with_offers(cluster.findings, whole, cluster.groups)
     return tuple(Offer(finding.fix, finding.by_hand) for finding in told)

@@ -62,6 +62,12 @@ def decode(data: bytes) -> Decoded:
     return Decoded(text, decoded.encoding, decoded.bom)
 
 
+NAMES_CSPRNG: tuple[bytes, ...] = tuple(
+    name.encode(encoding) for name in ("csprng", "CSPRNG") for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+)
+"""The same for torchcsprng, which Opacus needs in secure mode and does not itself require."""
+
+
 def mentions_opacus(data: bytes) -> bool:
     """Whether the bytes name Opacus, without case, in UTF-8 or UTF-16."""
     lowered = data.lower()

@@ -69,8 +69,11 @@ def test_batch_norm_is_one_sentence_and_the_traceback_is_the_scripts_own(tmp_pat
     assert done.status == 2
     last = done.stderr.splitlines()[-1]
     assert last.startswith("No verdict: the script raised UnsupportedModuleError")
-    assert last.endswith("... (train.py:7)")
-    assert len(last) < 400
+    said, _, advice = last.partition(" (train.py:7); ")
+    assert said.endswith(" ...") and len(said) < 320
+    assert advice.startswith(
+        "a layer lets the examples of a batch see one another: ModuleValidator.fix(model)"
+    )
     assert "dpmigrate/runtime" not in done.stderr.split("Traceback")[1].split("File")[1]
 
 
@@ -182,9 +185,11 @@ def test_known_errors_come_with_advice(tmp_path: Path, edit: tuple[str, str], sa
     source = (HERE / "train_ghost.py").read_text(encoding="utf-8")
     assert source.count(edit[0]) == 1
     (tmp_path / "train.py").write_text(source.replace(*edit), encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
     done = verify("1.6.0", "train.py", cwd=tmp_path)
     assert done.status == 2
     assert said in done.stderr.splitlines()[-1]
+    assert "asks for opacus==1.5.2, and this is about Opacus 1.6.0" in done.stderr.splitlines()[-1]
 
 
 def test_what_was_not_seen_and_what_is_pinned_are_told(tmp_path: Path) -> None:

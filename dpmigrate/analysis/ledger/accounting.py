@@ -46,6 +46,8 @@ class FellBack(Event):
 
     step: Origin
     """The step without noise."""
+    refused: bool
+    """Whether it is the validator that says so beforehand, and no handler."""
 
 
 @dataclass(frozen=True, slots=True)

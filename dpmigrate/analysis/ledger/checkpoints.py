@@ -13,6 +13,9 @@ class WeightsSaved(Event):
     """The private model's weights are written to a file; equal ``path`` is the same file."""
 
     path: Hashable
+    """None where it can be several."""
+    keys: frozenset[str] = frozenset()
+    """The keys of the dict that is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,17 @@ class WeightsResumed(Event):
     """Weights out of a file become those of the private model."""
 
     path: Hashable
+    file: Hashable = None
+    """The file's content, as one call of ``torch.load`` has it."""
+    key: str = ""
+    """Where in it they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerResumed(Event):
+    """An optimizer of the run goes on from a state out of a file."""
+
+    file: Hashable
 
 
 @dataclass(frozen=True, slots=True)

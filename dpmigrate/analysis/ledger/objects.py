@@ -110,6 +110,8 @@ class Engine(Thing):
 
     adaptive: bool = field(compare=False)
     secure_mode: Given | None = field(compare=False)
+    csprng: bool = field(compare=False)
+    """Whether the modules that have to do with it name torchcsprng, or one of the project has that name."""
     accountant: Given | None = field(compare=False)
     """What its constructor was given; None where that was not seen, or another accountant takes its place."""
 

@@ -17,7 +17,7 @@ def open_field(ip: Interpreter, made: Obj, cls: Class, name: str, node: cst.CSTN
     default = find_member(ip, cls, name) or NOTHING
     because = default.entries[0].because if default.entries else ()
     origin = because[-1] if because else ip.origin(node, "a field")
-    named = _field_choices(ip, cls, name)
+    named = ip.notes.get(("choices of a field", origin.node)) or _field_choices(ip, cls, name)
     if isinstance(named, Value):
         return named
     return open_value(ip, (made.key, ".", name), default, named, origin)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, Class, Const, Entry, Obj, Value, const, of
+from dpmigrate.analysis.values import NONE, NOTHING, Atom, Class, Const, Entry, Obj, Value, const, of
 
 _PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
 MODULES = frozenset(
@@ -48,12 +49,39 @@ def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
             member = find_member(ip, model.data, name)
             if member is None:
                 continue
+            if name == "training_step":
+                path = ip.path
+                iterate(ip, _batches(ip, model, info), info.node)
+                ip.path = path
             given = [const("fit") if p == "stage" else ip.unknown(info.node, p) for p in parameters]
             node = getattr(member.only, "node", None)
             step = call_method(ip, model, name, CallInfo(info.node, given, name=name))
             if name == "training_step" and isinstance(node, cst.FunctionDef):
                 _optimise(ip, model, step, node)
     return NONE
+
+
+def _batches(ip: Interpreter, model: Obj, info: CallInfo) -> Value:
+    """What ``fit`` goes over: the loaders that it is given, those of the data module, or the model's own."""
+    given = info.argument(1, "train_dataloaders")
+    data = info.argument(3, "datamodule").only
+    if given and given.only != Const(None):
+        data = data if _has(ip, given.only, "train_dataloader") is None else given.only
+        if data is None:
+            return given
+    owner = data if _has(ip, data, "train_dataloader") is not None else model
+    assert isinstance(owner, Obj)
+    if owner != model and _has(ip, owner, "setup") is not None:
+        call_method(ip, owner, "setup", CallInfo(info.node, [const("fit")], name="setup"))
+    if _has(ip, owner, "train_dataloader") is None:
+        return NOTHING
+    return call_method(ip, owner, "train_dataloader", CallInfo(info.node, name="train_dataloader"))
+
+
+def _has(ip: Interpreter, atom: Atom | None, name: str) -> Value | None:
+    """The method of that name which the class of an instance has in the project."""
+    its_own = isinstance(atom, Obj) and isinstance(atom.data, Class)
+    return find_member(ip, atom.data, name) if its_own and isinstance(atom, Obj) else None
 
 
 @function("<returned to a framework>")

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dpmigrate.runtime.run import advice
 from dpmigrate.runtime.run.plan import NoVerdict
 from dpmigrate.runtime.run.request import Request
 
@@ -39,7 +40,9 @@ def verify_factory(request: Request) -> dict[str, Any]:
         raise
     except Exception as error:
         text = " ".join(str(error).split())
-        raise NoVerdict(f"{request.target} raised {type(error).__name__}: {text}") from error
+        hint = advice.for_error(error, [])
+        said = f"{request.target} raised {type(error).__name__}: {text}"
+        raise NoVerdict(f"{said}; {hint}" if hint else said) from error
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     body = checked.to_dict()

@@ -106,7 +106,7 @@ def run_script(
         said = advice.for_message(text) or _cut(text)
         watch.record.error = f"{type(error).__name__}: {said}" if text else type(error).__name__
         watch.record.error += _where(error)
-        watch.record.advice = advice.for_unpacking(text, watch.record.engines)
+        watch.record.advice = advice.for_error(error, watch.record.engines)
         watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
         if not saved:
             _print_traceback(error)

@@ -34,7 +34,7 @@ def compare_modes(request: Request, folder: Path) -> dict[str, Any]:
         loud=True,
         label="the script as it is, against the oracle",
     )
-    require_steps(own, 1)
+    require_steps(own, 1, request)
     first = own.engines[0]
     if not first.steps:
         raise NoVerdict("the first private run of the script made no logical step: nothing can be timed")

@@ -43,7 +43,7 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
         loud=True,
         label="the script as it is, noise off, against the oracle",
     )
-    require_steps(own, steps)
+    require_steps(own, steps, request)
     engines = max(1, sum(bool(e.steps) for e in own.engines))
     others = ranks.peers(folder, runner.count, request.timeout) if own.rank == 0 else []
     others = others or spawned.others(record_path(folder, runner.count, 0), own.world)
@@ -76,7 +76,7 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     return own, wanted
 
 
-def require_steps(record: RunRecord, enough: int) -> None:
+def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     """Raise NoVerdict unless the run reached a logical step, and ``enough`` of them if it failed later."""
     steps = sum(len(e.steps) + e.raw_steps for e in record.engines)
     if record.elsewhere:
@@ -88,8 +88,8 @@ def require_steps(record: RunRecord, enough: int) -> None:
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
     if record.outcome == "raised" and not any(len(e.steps) >= enough for e in record.engines):
-        hint = f"; {record.advice}" if record.advice else ""
-        raise NoVerdict(f"the script raised {record.error}{hint}")
+        hints = [record.advice, other_than_pinned(request, opacus_version())]
+        raise NoVerdict("; ".join([f"the script raised {record.error}", *(hint for hint in hints if hint)]))
     if steps:
         return
     if record.outcome == "exited":
@@ -291,7 +291,7 @@ def _private_runs(request: Request, own: RunRecord) -> dict[str, Any]:
         "seen": sum(bool(e.steps or e.raw_steps) for e in own.engines),
         "all": max(len(own.engines), request.engines or 0),
         "script": own.outcome,
-        "error": own.error,
+        "error": "; ".join(part for part in (own.error, own.advice) if part),
     }
 
 

@@ -35,7 +35,7 @@ ACCOUNTANTS = (
 )
 
 
-def engines_of_accountant(atom: Atom) -> list[Obj]:
+def engines_of_accountant(atom: Atom | None) -> list[Obj]:
     """The engines that something is the accountant of."""
     symbol = atom.symbol if isinstance(atom, Unknown) else None
     if not isinstance(atom, Unknown) or not isinstance(symbol, tuple) or symbol[1:] != (".", "accountant"):

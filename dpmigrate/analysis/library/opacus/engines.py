@@ -99,6 +99,15 @@ def _load_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return unknown_call(ip, e.atom, info)
 
 
+@function("<assign unknown.history>")
+def _history_assigned(ip: Interpreter, info: CallInfo) -> Value:
+    """``engine.accountant.history = checkpoint["history"]``."""
+    accountant, new = info.positional
+    for engine in engines_of_accountant(accountant.only) if isinstance(new.only, Unknown) else ():
+        ip.store.set(real(engine), "accountant", ip.unknown(info.node, "a resumed accountant"))
+    return NONE
+
+
 def _handed_in(atom: Atom) -> bool:
     """Whether something unknown came in as a parameter or an attribute, and is no call's result."""
     symbol = atom.symbol if isinstance(atom, Unknown) else None

@@ -6,9 +6,12 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
+from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
+from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.values import (
     NOTHING,
     Obj,
+    Unknown,
     Value,
     const,
     of,
@@ -20,9 +23,22 @@ def _validator(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, "a validator")
 
 
+@function("opacus.ModuleValidator.validate", "opacus.ModuleValidator.is_valid")
+@function("opacus.validators.ModuleValidator.validate", "opacus.validators.ModuleValidator.is_valid")
+def _validated(ip: Interpreter, info: CallInfo) -> Value:
+    """The errors of a model, or whether it has none."""
+    symbol = (VALID if info.name.endswith("is_valid") else ERRORS, id(info.node), ip.context)
+    ip.notes[VALIDATED, symbol] = ip.origin(info.node)
+    return of(Unknown(symbol, "what the validator says"))
+
+
 @function("opacus.ModuleValidator.fix", "opacus.validators.ModuleValidator.fix")
 def _validator_fix(ip: Interpreter, info: CallInfo) -> Value:
-    return info.argument(0, "module")
+    """A copy in which every BatchNorm that is trained by now is another norm; what is frozen stays."""
+    given = info.argument(0, "module")
+    frozen = frozen_so_far(ip)
+    ip.notes.setdefault("validated", set()).update(a for a in given.atoms if a not in frozen)
+    return given
 
 
 @function("opacus.DPDataLoader")

@@ -14,6 +14,7 @@ from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, SequenceLayer
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.torch.batch_norm import tell_of_batch_norm
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
@@ -135,6 +136,7 @@ def record_run(
 
 def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
     """Record what ghost clipping gets wrong in some kinds of layers, and what no hook survives."""
+    tell_of_batch_norm(ip, run)
     for model in run.raw_models:
         for origin in linear_on_sequences(ip, model) if run.ghost else ():
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))

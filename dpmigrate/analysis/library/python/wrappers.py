@@ -10,6 +10,7 @@ from dpmigrate.analysis.library import registry, rounds
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.names import import_module
+from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import (
     MAX_DEPTH,
     MAX_NESTED,
@@ -65,9 +66,19 @@ def _replace(ip: Interpreter, info: CallInfo) -> Value:
 def _field(ip: Interpreter, info: CallInfo) -> Value:
     default = info.argument(0 if "ield" in info.name and "pydantic" in info.name else None, "default")
     if default:
+        _keep_choices(ip, info)
         return default.because(ip.origin(info.node, "field default"))
     factory = info.argument(None, "default_factory") or info.argument(None, "factory")
     return call_value(ip, factory, CallInfo(info.node)) if factory else ip.unknown(info.node, "a field")
+
+
+def _keep_choices(ip: Interpreter, info: CallInfo) -> None:
+    """Remember what ``metadata={"choices": [...]}`` allows: parsers of dataclasses hand it to argparse."""
+    metadata = info.argument(None, "metadata").only
+    held = ip.read(metadata, ("key", "choices")) if isinstance(metadata, Obj) else None
+    items = exact_items(ip, held) if held else None
+    if items is not None and all(isinstance(item.only, Const) for item in items):
+        ip.notes["choices of a field", info.node] = [item.constant for item in items]
 
 
 @function("typing.cast", "typing.assert_type", "typing.reveal_type")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.ledger import Circumstances
-from dpmigrate.analysis.ledger.checkpoints import AccountantCarried, WeightsResumed, WeightsSaved
+from dpmigrate.analysis.ledger.checkpoints import (
+    AccountantCarried,
+    OptimizerResumed,
+    WeightsResumed,
+    WeightsSaved,
+)
 from dpmigrate.analysis.library import rounds
+from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
@@ -19,18 +25,26 @@ from dpmigrate.analysis.values import NONE, NOTHING, Atom, Entry, Obj, Unknown, 
 ENGINES = ("engine", "adaptive-engine")
 _LOADED = "a file's content"
 _WAITING = "weights loaded before a run"
+_OPTIMIZERS = "optimizers whose state was loaded"
 
 
 @function("torch.save")
 def _save(ip: Interpreter, info: CallInfo) -> Value:
-    path = info.argument(1, "f").only
-    for atom in set(_inside(ip, info.argument(0, "obj"))):
+    path, content = info.argument(1, "f").only, info.argument(0, "obj")
+    keys = frozenset(_keys(ip, content.only))
+    for atom in set(_inside(ip, content)):
         if isinstance(atom, Obj) and atom.kind in ENGINES:
             _carried(ip, atom, info)
-        elif path is not None:
+        elif path is not None or keys:
             for run in runs_of_model(ip, atom):
-                ip.happen(run, WeightsSaved(ip.at(info.node), path))
+                ip.happen(run, WeightsSaved(ip.at(info.node), path, keys))
     return NONE
+
+
+def _keys(ip: Interpreter, content: Atom | None) -> Iterator[str]:
+    """The keys of a dict that are known."""
+    slots = ip.store.keys(content) if isinstance(content, Obj) and content.kind == "dict" else ()
+    yield from (slot[1] for slot in slots if isinstance(slot, tuple) and isinstance(slot[1], str))
 
 
 def _inside(ip: Interpreter, value: Value, depth: int = 3) -> Iterator[Atom]:
@@ -52,26 +66,56 @@ def _load(ip: Interpreter, info: CallInfo) -> Value:
     return of(Unknown((_LOADED, path, id(info.node)), "a checkpoint"))
 
 
-def _path_of(value: Value) -> Hashable:
-    """The file that weights come from; None where that is not known."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a state comes from: a path, the content that ``torch.load`` made of it, and a key in that."""
+
+    path: Hashable
+    file: Hashable
+    key: str
+
+
+def _source(value: Value) -> _Source | None:
+    """The file that a state comes from; None where that is not known."""
     symbol: Hashable = value.only.symbol if isinstance(value.only, Unknown) else None
-    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
-        symbol = symbol[0]
-    known = isinstance(symbol, tuple) and len(symbol) == 3 and symbol[0] == _LOADED
-    return symbol[1] if known and isinstance(symbol, tuple) else None
+    key = ""
+    while isinstance(symbol, tuple) and len(symbol) == 3:
+        above, between, name = symbol
+        if above == _LOADED:
+            return _Source(between, symbol, key)
+        if between != ".":
+            return None
+        symbol, key = above, str(name).strip("'\"")
+    return None
 
 
 @method(("model", "dp-model"), "load_state_dict")
 def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    model, path = real(e.atom), _path_of(info.argument(0, "state_dict"))
+    model, source = real(e.atom), _source(info.argument(0, "state_dict"))
     there = runs_before(ip, info.node)
     if isinstance(e.atom, Obj) and e.atom.kind == "model":
         rounds.loaded(ip, model, info)
-    if path is not None:
+    if source is not None:
         for run in [run for run in runs_of_model(ip, model) if run in there]:
-            ip.happen(run, WeightsResumed(ip.at(info.node, e.guard), path))
-        ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), path)
+            ip.happen(run, _resumed(ip.at(info.node, e.guard), source))
+        ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), source)
     return ip.unknown(info.node, "missing keys", frozenset({model}))
+
+
+def _resumed(at: Circumstances, source: _Source) -> WeightsResumed:
+    return WeightsResumed(at, source.path, source.file, source.key)
+
+
+@method(("optimizer", "dp-optimizer"), "load_state_dict")
+def _load_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    source = _source(info.argument(0, "state_dict"))
+    if source is not None:
+        optimizer = real(e.atom)
+        own = [optimizer.data] if isinstance(optimizer, Obj) and optimizer.kind == "dp-optimizer" else []
+        for run in [*own, *runs_of_raw(ip, optimizer)]:
+            ip.happen(run, OptimizerResumed(ip.at(info.node, e.guard), source.file))
+        ip.notes.setdefault(_OPTIMIZERS, {})[optimizer] = (ip.at(info.node, e.guard), source)
+    return NONE
 
 
 @method("model", "apply")
@@ -87,10 +131,14 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
     private = info.positional[0].only
     if isinstance(private, Obj):
         run: TrainingRun = private.data
-        waiting: dict[Atom, tuple[Circumstances, Hashable]] = ip.notes.get(_WAITING, {})
+        waiting: dict[Atom, tuple[Circumstances, _Source]] = ip.notes.get(_WAITING, {})
         for model in run.raw_models & waiting.keys():
-            here, path = waiting[model]
-            ip.happen(run, WeightsResumed(replace(here, guard=here.guard | ip.path), path))
+            here, source = waiting[model]
+            ip.happen(run, _resumed(replace(here, guard=here.guard | ip.path), source))
+        optimizers: dict[Atom, tuple[Circumstances, _Source]] = ip.notes.get(_OPTIMIZERS, {})
+        for optimizer in run.raw_optimizers & optimizers.keys():
+            here, source = optimizers[optimizer]
+            ip.happen(run, OptimizerResumed(replace(here, guard=here.guard | ip.path), source.file))
     return NONE
 
 

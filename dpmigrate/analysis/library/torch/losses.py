@@ -74,7 +74,7 @@ def _call_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 @method("criterion", "to", "cuda", "cpu", "train", "eval", "float", "double", "half")
-@method("model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16")
+@method("model", "to", "cuda", "cpu", "train", "float", "double", "half", "bfloat16")
 @method("model", "compile", "share_memory", "type", "xpu", "to_empty")
 @method("loader", "set_epoch", "with_epoch")
 def _itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:

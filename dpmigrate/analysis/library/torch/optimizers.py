@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import Circumstances
+from dpmigrate.analysis.guards import Literal
+from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
@@ -21,6 +22,10 @@ from dpmigrate.analysis.values import (
     Value,
     of,
 )
+
+ERRORS, VALID = "errors of a model", "that a model has none"
+VALIDATED = "where a model is validated"
+"""What an unknown answer of Opacus's validator is known by, and the note of the call that gave it."""
 
 
 @prefix("torch.optim.", "transformers.AdamW", "transformers.optimization.", "bitsandbytes.optim.")
@@ -69,9 +74,18 @@ def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
-    """The plain optimizer steps where making the run had raised: the program goes on without privacy."""
+    """The plain optimizer steps where making the run had raised, or the validator had found errors."""
     for raised in here.guard:
         handler, missing = ip.fallbacks.get(raised, (here.origin, ()))
         if run in missing:
             there = replace(here, origin=handler, guard=here.guard - {raised})
-            ip.happen(run, FellBack(there, here.origin))
+            ip.happen(run, FellBack(there, here.origin, refused=False))
+        validated: Origin | None = ip.notes.get((VALIDATED, raised.symbol))
+        found_errors = raised._replace(holds=not raised.holds) if _says_valid(raised) else raised
+        if validated is not None and found_errors.holds and run.excludes(frozenset({raised})):
+            there = replace(here, origin=validated, guard=here.guard - {raised})
+            ip.happen(run, FellBack(there, here.origin, refused=True))
+
+
+def _says_valid(answer: Literal) -> bool:
+    return isinstance(answer.symbol, tuple) and answer.symbol[:1] == (VALID,)

@@ -10,8 +10,9 @@ from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import SteppedBeside
 from dpmigrate.analysis.library.passed import runs_before
+from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import Obj
+from dpmigrate.analysis.values import NONE, Obj, Unknown, Value
 
 
 def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard) -> None:
@@ -29,6 +30,17 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
     for run in beside:
         if _one_of_each(ip, optimizer, run):
             ip.happen(run, SteppedBeside(ip.at(node, guard), str(optimizer.data or "another optimizer")))
+
+
+@function("<step of something unknown>")
+def _step_of_what_was_passed(ip: Interpreter, info: CallInfo) -> Value:
+    """An optimizer that came in from outside steps, which a run was given."""
+    there = runs_before(ip, info.node)
+    for e in info.positional[0].entries:
+        given = [r for r in there if isinstance(e.atom, Unknown) and e.atom in r.argument("optimizer").atoms]
+        for run in given if not _may_be_private(ip, info.node) else ():
+            ip.happen(run, Stepped(ip.at(info.node, e.guard), raw=True))
+    return NONE
 
 
 def _may_be_private(ip: Interpreter, node: cst.CSTNode) -> bool:

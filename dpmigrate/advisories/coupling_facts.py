@@ -1,0 +1,17 @@
+"""Facts about what lets one example into the gradients of others."""
+
+from __future__ import annotations
+
+from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger.models import BatchNormKept, PartEvaluated
+from dpmigrate.model import Tri
+
+
+@fact
+def _normalises_by_the_batch(s: Subject) -> Tri:
+    """Whether a BatchNorm that is not trained stays in train mode."""
+    if not isinstance(s.event, BatchNormKept) or any(True for _ in s.run.happened(PartEvaluated)):
+        return False
+    s.notes["change"] = f"`{s.event.name}`"
+    return True if s.event.sure else None

@@ -1,0 +1,72 @@
+"""Loops that try to make a run until it works, as their text has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import Turn
+from dpmigrate.analysis.ledger.accounting import MadeInstead
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import children, keyword_node
+from dpmigrate.analysis.values import Obj
+
+
+def tell_of_another_try(
+    ip: Interpreter, node: cst.Try | cst.TryStar, handler: cst.CSTNode, tried: list[TrainingRun]
+) -> None:
+    """Record on runs that where making them fails, a loop makes them again, of the same model."""
+    if not ip.frame.loops or not ip.loops or not _leaves_the_loop(node) or _leaves(handler, cst.Raise):
+        return
+    turn = ip.loops[-1]
+    for run in tried:
+        if turn in run.loops and not any(_made_in(ip, model, turn) for model in run.raw_models):
+            weaker = _is_changed(turn.loop.node, keyword_node(run.origin.node, "target_epsilon"))
+            there = replace(ip.at(run.origin.node), origin=run.origin)
+            ip.happen(run, MadeInstead(there, again=True, weaker=weaker))
+
+
+def _leaves_the_loop(node: cst.Try | cst.TryStar) -> bool:
+    """Whether the loop ends where nothing was raised."""
+    return any(
+        isinstance(last, (cst.Return, cst.Break))
+        for suite in (node.body, node.orelse.body if node.orelse is not None else None)
+        for last in [_last(suite)]
+    )
+
+
+def _leaves(handler: cst.CSTNode, *ways: type[cst.CSTNode]) -> bool:
+    return isinstance(_last(getattr(handler, "body", None)), (*ways, cst.Return, cst.Break))
+
+
+def _last(suite: object) -> cst.CSTNode | None:
+    body = getattr(suite, "body", None)
+    last = body[-1] if isinstance(body, (list, tuple)) and body else None
+    return last.body[-1] if isinstance(last, cst.SimpleStatementLine) and last.body else last
+
+
+def _made_in(ip: Interpreter, model: object, turn: Turn) -> bool:
+    """Whether each turn of a loop has a model of its own, or that cannot be told."""
+    born = ip.births.get(model) if isinstance(model, Obj) else None
+    return born is None or turn in born.loops
+
+
+def _is_changed(loop: cst.CSTNode, argument: cst.Arg | None) -> bool:
+    """Whether a loop assigns to the variable that an argument of a call in it is."""
+    name = get_full_name_for_node(argument.value) if argument is not None else None
+    return name is not None and name in set(_assigned(loop))
+
+
+def _assigned(node: cst.CSTNode) -> Iterator[str | None]:
+    if isinstance(node, cst.AugAssign):
+        yield get_full_name_for_node(node.target)
+    elif isinstance(node, cst.Assign):
+        yield from (get_full_name_for_node(target.target) for target in node.targets)
+    elif isinstance(node, cst.For):
+        yield get_full_name_for_node(node.target)
+    for child in children(node):
+        yield from _assigned(child)

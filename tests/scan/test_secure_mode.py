@@ -1,0 +1,54 @@
+"""Secure mode needs torchcsprng: what in a project counts as providing it, and what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+
+TRAIN = """from opacus import PrivacyEngine
+
+
+def attach(model, optimizer, loader, secure):
+    engine = PrivacyEngine(secure_mode=SECURE)
+    for norm in (1.0, 2.0):
+        yield engine.make_private(
+            module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=norm
+        )
+"""
+
+
+def said(project: Path, files: dict[str, str], secure: str = "True") -> list[tuple[str, str, int]]:
+    """The findings about torchcsprng, in a project of these files and one that trains."""
+    for name, text in {"train.py": TRAIN.replace("SECURE", secure), **files}.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text, encoding="utf-8")
+    found = api.scan(["."], cwd=project, select=["DPM207"]).findings
+    return [(f.severity, f.certainty, f.span.line) for f in found]
+
+
+def test_a_project_that_names_it_nowhere_is_told_once(tmp_path: Path) -> None:
+    files = {"requirements.txt": "opacus==1.5.4\n", "ops/requirements.txt": "requests\n"}
+    assert said(tmp_path, files) == [("info", "definite", 5)]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": "opacus==1.5.4\ntorchcsprng==0.2.1\n"},
+        {"requirements.txt": "opacus==1.5.4\n", "requirements-gpu.txt": "git+https://host/meta/csprng.git\n"},
+        {"environment.yml": "dependencies:\n  - pip:\n      - torchcsprng\n"},
+        {"torchcsprng.py": "def create_random_device_generator(path): ...\n"},
+        {"torchcsprng/__init__.py": ""},
+    ],
+    ids=["pin", "another file", "conda", "module", "package"],
+)
+def test_what_provides_it(tmp_path: Path, files: dict[str, str]) -> None:
+    assert said(tmp_path, files) == []
+
+
+@pytest.mark.parametrize("secure", ["False", "secure", "None"])
+def test_an_option_or_no_secure_mode_is_no_finding(tmp_path: Path, secure: str) -> None:
+    assert said(tmp_path, {}, secure) == []
