@@ -11,6 +11,7 @@ from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.values import (
     NOTHING,
+    External,
     Obj,
     Unknown,
     Value,
