@@ -366,9 +366,3 @@ def _secure_mode(s: Subject) -> Tri:
 def _secure_mode_surely(s: Subject) -> Tri:
     """Whether secure mode is on in every execution: programs that have it as an option branch on it."""
     return _secure_mode(s) is True
-
-
-@fact
-def _csprng_named(s: Subject) -> Tri:
-    """Whether the project names torchcsprng: in a dependency file, or in the modules of this run."""
-    return s.versions.csprng or (s.run.engine is not None and s.run.engine.csprng)

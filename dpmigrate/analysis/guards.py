@@ -59,7 +59,11 @@ def contradict(a: Guard, b: Guard) -> bool:
     """Whether no execution satisfies both guards, as far as can be told."""
     if _symbols(a).isdisjoint(_symbols(b)):
         return False
-    return any(clash(x, y) for x in a for y in b)
+    for x in a:
+        for y in b:
+            if x.symbol == y.symbol and clash(x, y):
+                return True
+    return False
 
 
 @lru_cache(maxsize=10_000)

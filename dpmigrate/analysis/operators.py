@@ -99,8 +99,8 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
             part = ip.unknown(node, "one over a length", lengths)
             return part.because(ip.origin(node, "one over a length"))
     result = computed(ip, node, [left, right], compute)
-    if name in ("Add", "Divide"):
-        registry.tell(ip, "<sum or quotient>", registry.CallInfo(node, [left, right, result], name=name))
+    if name in ("Add", "Multiply", "Divide"):
+        registry.tell(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))
     return result
 
 

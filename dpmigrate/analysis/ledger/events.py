@@ -133,6 +133,8 @@ class Backward(Event):
     """Whether the graph is kept, as the first of two passes needs it."""
     through: bool
     """Whether the gradient also reaches a model that another optimizer trains."""
+    reduction: str = ""
+    """How the losses of the batch became one: "mean", "sum", "weighted mean"; empty where not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
-from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, ParameterOutside, SequenceLayer
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.batch_norm import tell_of_batch_norm
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
 from dpmigrate.analysis.tree import MAKING_CALLS
@@ -140,6 +141,8 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
     for model in run.raw_models:
         for origin in linear_on_sequences(ip, model) if run.ghost else ():
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
+        for origin in parameters_outside(ip, model):
+            ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
         for origin, library in changed_in_place(ip, model):
             ip.happen(run, ChangedInPlace(Circumstances(origin, ip.path), origin.text, library))
         wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"
