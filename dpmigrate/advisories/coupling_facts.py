@@ -21,7 +21,7 @@ def _normalises_by_the_batch(s: Subject) -> Tri:
 @fact
 def _weighted_mean(s: Subject) -> Tri:
     """Whether the loss is a mean in which each class has a weight, and nothing else was done to it."""
-    return isinstance(s.event, Backward) and s.event.weighted
+    return isinstance(s.event, Backward) and s.event.reduction == "weighted mean"
 
 
 @fact

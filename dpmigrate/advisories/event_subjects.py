@@ -20,6 +20,7 @@ from dpmigrate.analysis.ledger.gradients import (
     SeveralPasses,
     SteppedEvery,
     StepPutOff,
+    TokensIgnored,
     UsedAsTensor,
 )
 from dpmigrate.analysis.ledger.models import (
@@ -71,6 +72,7 @@ EVENTS: dict[str, type[Event]] = {
     "step-after-several": SeveralPasses,
     "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
+    "tokens-ignored": TokensIgnored,
     "trainable-set": TrainableSet,
     "trained-together": TrainedTogether,
     "used-as-tensor": UsedAsTensor,

@@ -22,7 +22,7 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown, Value, const
+from dpmigrate.analysis.values import Atom, Const, External, Obj, Tensor, Unknown, Value, const
 
 
 def runs_of_raw(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
@@ -85,13 +85,19 @@ def record_backward(
                     via,
                     retained,
                     through=_reaches_another(ip, run, t),
-                    weighted=t.reduction == WEIGHTED_MEAN,
+                    reduction=_reduced_by(t),
                 ),
             )
             if loss == "returned-criterion" and run not in passed:  # its entries are one of several
                 passed.add(run)
                 pending.passed(ip, run)
             touch(ip, run, node, "backward", e.guard)
+
+
+def _reduced_by(t: Tensor) -> str:
+    """What made one number of the losses: the last mean or sum, or the criterion itself."""
+    last = next((step for step in reversed(t.steps) if step in ("mean", "sum")), None)
+    return last or t.reduction or ""
 
 
 def _reaches_another(ip: Interpreter, run: TrainingRun, t: Tensor) -> bool:
