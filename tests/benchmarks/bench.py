@@ -12,6 +12,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -43,9 +44,9 @@ OTHERS = {
         ".",
     ),
 }
-LIMIT = 60
+LIMIT = 30
 """Seconds by the clock after which a tool is not waited for."""
-PATIENCE = 12
+PATIENCE = 6
 """Seconds by the clock after which a command that is slow is not run once more."""
 
 
@@ -72,7 +73,13 @@ def measured(command: Sequence[str], folder: Path, runs: int) -> Cost | None:
 
 def _once(command: Sequence[str], folder: Path) -> Cost | None:
     start = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     while True:
         done, status, usage = os.wait4(process.pid, os.WNOHANG)
         clock = time.monotonic() - start
@@ -82,7 +89,7 @@ def _once(command: Sequence[str], folder: Path) -> Cost | None:
                 return None
             return Cost(usage.ru_utime + usage.ru_stime, clock, _megabytes(usage))
         if clock > LIMIT:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # and the processes that it shares its work with
             process.wait()
             return None
         time.sleep(0.005)
@@ -155,23 +162,29 @@ def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> s
 
 
 def main() -> None:
-    """Measure, and write ``benchmarks.json`` and ``benchmarks.md`` into a folder."""
+    """Measure, and write ``benchmarks.json`` and ``benchmarks.md`` into a folder, anew after every row."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--output", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
+    arguments.output.mkdir(exist_ok=True)
+    found: list[tuple[str, str, Cost]] = []
     with tempfile.TemporaryDirectory() as work:
-        found = list(rows(Path(work), arguments.runs))
+        for row in rows(Path(work), arguments.runs):
+            found.append(row)
+            _write(arguments.output, arguments.runs, found)
+
+
+def _write(folder: Path, runs: int, found: Sequence[tuple[str, str, Cost]]) -> None:
     result = {
         "version": __version__,
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "runs": arguments.runs,
+        "runs": runs,
         "rows": [{"folder": name, "command": label, **cost._asdict()} for name, label, cost in found],
     }
-    arguments.output.mkdir(exist_ok=True)
-    (arguments.output / "benchmarks.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (arguments.output / "benchmarks.md").write_text(page(result, found), encoding="utf-8")
+    (folder / "benchmarks.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (folder / "benchmarks.md").write_text(page(result, found), encoding="utf-8")
 
 
 if __name__ == "__main__":
