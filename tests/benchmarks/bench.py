@@ -44,7 +44,7 @@ OTHERS = {
         ".",
     ),
 }
-LIMIT = 30
+LIMIT = 90
 """Seconds by the clock after which a tool is not waited for."""
 PATIENCE = 6
 """Seconds by the clock after which a command that is slow is not run once more."""
