@@ -224,6 +224,11 @@ class Tensor(Atom):
     coefficient: Atom | None = None
     """The DP model whose clipping coefficients were multiplied in."""
     reduction: str | None = None
+    """How losses became one: "none", "mean", "sum", `WEIGHTED_MEAN`; None where that is not known."""
+
+
+WEIGHTED_MEAN = "weighted mean"
+"""A mean in which each class has a weight: divided by the weights of the batch's own examples."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     sys.stderr = sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         _never_refuse_a_character(stream)
+    if "_DPMIGRATE_COMPLETE" in os.environ:
+        from dpmigrate.cli.shells import register
+
+        register()
     try:
         status = group.main(
             list(sys.argv[1:] if arguments is None else arguments),
