@@ -29,11 +29,13 @@ from dpmigrate.advisories import (
     dealing_facts,
     event_subjects,
     gradient_facts,
+    loss_facts,
     loud_facts,
     optimizing_facts,
     parallel_facts,
     rounds_facts,
     sampling_facts,
+    secure_facts,
     seed_facts,
 )
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
@@ -53,11 +55,13 @@ REGISTERED = (
     dealing_facts,
     event_subjects,
     gradient_facts,
+    loss_facts,
     loud_facts,
     optimizing_facts,
     parallel_facts,
     rounds_facts,
     sampling_facts,
+    secure_facts,
     seed_facts,
 )
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""

@@ -20,6 +20,7 @@ from dpmigrate.analysis.ledger.gradients import (
     SeveralPasses,
     SteppedEvery,
     StepPutOff,
+    TokensIgnored,
     UsedAsTensor,
 )
 from dpmigrate.analysis.ledger.models import (
@@ -27,6 +28,7 @@ from dpmigrate.analysis.ledger.models import (
     ChangedInPlace,
     DataParallel,
     OrdinaryOptimizer,
+    ParameterOutside,
     SequenceLayer,
 )
 from dpmigrate.analysis.ledger.optimizing import (
@@ -62,6 +64,7 @@ EVENTS: dict[str, type[Event]] = {
     "made-instead": MadeInstead,
     "norm-changed": NormChanged,
     "noise-patched": NoisePatchedOut,
+    "parameter-outside": ParameterOutside,
     "reseeding": Seeded,
     "sampler": SamplerGiven,
     "step": Stepped,
@@ -69,6 +72,7 @@ EVENTS: dict[str, type[Event]] = {
     "step-after-several": SeveralPasses,
     "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
+    "tokens-ignored": TokensIgnored,
     "trainable-set": TrainableSet,
     "trained-together": TrainedTogether,
     "used-as-tensor": UsedAsTensor,

@@ -59,7 +59,11 @@ def contradict(a: Guard, b: Guard) -> bool:
     """Whether no execution satisfies both guards, as far as can be told."""
     if _symbols(a).isdisjoint(_symbols(b)):
         return False
-    return any(clash(x, y) for x in a for y in b)
+    for x in a:
+        for y in b:
+            if x.symbol == y.symbol and clash(x, y):
+                return True
+    return False
 
 
 @lru_cache(maxsize=10_000)
@@ -106,6 +110,7 @@ def beyond_entries(guard: Guard) -> Guard:
     return frozenset(x for x in guard if not (isinstance(x.symbol, tuple) and x.symbol[:1] == ("entered",)))
 
 
+@lru_cache(maxsize=20_000)
 def either(a: Guard, b: Guard) -> Guard | None:
     """The one conjunction that says "``a`` or ``b``"; None where no single one does."""
     if a <= b:

@@ -24,6 +24,13 @@ class BatchNormKept(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterOutside(Event):
+    """A parameter of a layer is used outside it, past its hooks: ``name``, as the model has it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartEvaluated(Event):
     """``eval()`` is called on a part of a model, or on what may be one."""
 
