@@ -20,6 +20,7 @@ from dpmigrate.analysis.values import (
     A_LENGTH,
     MAX_TEXT,
     NOTHING,
+    WEIGHTED_MEAN,
     Atom,
     Const,
     Length,
@@ -124,20 +125,33 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
             guard: Guard = frozenset().union(*(e.guard for e in pair))
             coefficient = next((t.coefficient for t in tensors if t.coefficient is not None), None)
             makers = [t for t in tensors if t.maker is not None and t.coefficient is None] or tensors
-            lead = makers[0]
+            lead = next((t for t in makers if _is_wrapped(t)), makers[0])
             mixed = len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None
             penalty = any(_holds_parameters(e.atom) for e in pair)
             step = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}.get(
                 name, name.lower()
             )
             if mixed:
-                step = f"{step}-other"
+                one_number = _is_wrapped(lead) and any(
+                    _is_one_number(t) and t.sources & lead.sources for t in tensors if t is not lead
+                )
+                step = f"{step}-{'reduced' if one_number else 'other'}"
             elif penalty:
                 step = f"{step}-penalty"
             sources = frozenset().union(*(t.sources for t in tensors))
             steps = (*lead.steps, step)[-6:]
             out.append(of(Tensor(sources, lead.maker, steps, coefficient, lead.reduction), guard=guard))
     return join_all(out)
+
+
+def _is_wrapped(t: Tensor) -> bool:
+    """Whether the criterion that a private run returned made it: one loss for each example."""
+    return isinstance(t.maker, Obj) and t.maker.kind == "dp-criterion"
+
+
+def _is_one_number(t: Tensor) -> bool:
+    """Whether a criterion made one number of the whole batch, and it is still that."""
+    return t.reduction in ("mean", "sum", WEIGHTED_MEAN) and all(step in ("mul", "div") for step in t.steps)
 
 
 def _holds_parameters(atom: Atom) -> bool:
