@@ -35,6 +35,7 @@ from dpmigrate.advisories import (
     parallel_facts,
     rounds_facts,
     sampling_facts,
+    secure_facts,
     seed_facts,
 )
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
@@ -60,6 +61,7 @@ REGISTERED = (
     parallel_facts,
     rounds_facts,
     sampling_facts,
+    secure_facts,
     seed_facts,
 )
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""

@@ -110,6 +110,7 @@ def beyond_entries(guard: Guard) -> Guard:
     return frozenset(x for x in guard if not (isinstance(x.symbol, tuple) and x.symbol[:1] == ("entered",)))
 
 
+@lru_cache(maxsize=20_000)
 def either(a: Guard, b: Guard) -> Guard | None:
     """The one conjunction that says "``a`` or ``b``"; None where no single one does."""
     if a <= b:

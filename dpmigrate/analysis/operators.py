@@ -13,7 +13,7 @@ from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import update_dict
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
-from dpmigrate.analysis.guards import Guard, contradict
+from dpmigrate.analysis.guards import contradict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import (
@@ -23,6 +23,7 @@ from dpmigrate.analysis.values import (
     WEIGHTED_MEAN,
     Atom,
     Const,
+    Entry,
     Length,
     Obj,
     Params,
@@ -32,6 +33,7 @@ from dpmigrate.analysis.values import (
     Value,
     const,
     join_all,
+    merge,
     of,
 )
 
@@ -115,33 +117,33 @@ def _about_one(numerator: Any, length: Length) -> bool:
 
 def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
     """Combine tensors: the maker that survives is the one a gradient flows to."""
-    out: list[Value] = []
+    out: list[Entry] = []
+    done = _STEPS.get(name) or name.lower()
+    penalties = {id(e) for e in (*left.entries, *right.entries) if _holds_parameters(e.atom)}
     for x in left.entries or (None,):
         for y in right.entries or (None,):
             pair = [e for e in (x, y) if e is not None]
             tensors = [e.atom for e in pair if isinstance(e.atom, Tensor)]
-            if not tensors or (x and y and contradict(x.guard, y.guard)):
+            if not tensors or (x and y and x.guard and y.guard and contradict(x.guard, y.guard)):
                 continue
-            guard: Guard = frozenset().union(*(e.guard for e in pair))
             coefficient = next((t.coefficient for t in tensors if t.coefficient is not None), None)
             makers = [t for t in tensors if t.maker is not None and t.coefficient is None] or tensors
             lead = next((t for t in makers if _is_wrapped(t)), makers[0])
-            mixed = len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None
-            penalty = any(_holds_parameters(e.atom) for e in pair)
-            step = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}.get(
-                name, name.lower()
-            )
-            if mixed:
-                one_number = _is_wrapped(lead) and any(
-                    _is_one_number(t) and t.sources & lead.sources for t in tensors if t is not lead
-                )
-                step = f"{step}-{'reduced' if one_number else 'other'}"
-            elif penalty:
-                step = f"{step}-penalty"
-            sources = frozenset().union(*(t.sources for t in tensors))
+            step = done
+            if len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None:
+                other = tensors[0] if lead is tensors[1] else tensors[1]
+                step = f"{done}-{'reduced' if _is_of_the_batch(other, lead) else 'other'}"
+            elif penalties and any(id(e) in penalties for e in pair):
+                step = f"{done}-penalty"
+            sources = lead.sources if len(tensors) == 1 else tensors[0].sources | tensors[1].sources
             steps = (*lead.steps, step)[-6:]
-            out.append(of(Tensor(sources, lead.maker, steps, coefficient, lead.reduction), guard=guard))
-    return join_all(out)
+            made = Tensor(sources, lead.maker, steps, coefficient, lead.reduction)
+            out.append(Entry(made, pair[0].guard if len(pair) == 1 else pair[0].guard | pair[1].guard))
+    return merge(out)
+
+
+_STEPS = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}
+"""What each operation leaves in the steps of a tensor."""
 
 
 def _is_wrapped(t: Tensor) -> bool:
@@ -149,8 +151,10 @@ def _is_wrapped(t: Tensor) -> bool:
     return isinstance(t.maker, Obj) and t.maker.kind == "dp-criterion"
 
 
-def _is_one_number(t: Tensor) -> bool:
-    """Whether a criterion made one number of the whole batch, and it is still that."""
+def _is_of_the_batch(t: Tensor, losses: Tensor) -> bool:
+    """Whether a criterion made one number of a model's whole batch, beside its wrapped losses."""
+    if not _is_wrapped(losses) or not t.sources & losses.sources:
+        return False
     return t.reduction in ("mean", "sum", WEIGHTED_MEAN) and all(step in ("mul", "div") for step in t.steps)
 
 

@@ -8,7 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
+from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, ParameterOutside, SequenceLayer
@@ -25,22 +25,24 @@ from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, Obj, 
 
 
 def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:
-    """Every mode that a value can stand for, with the assumptions under which it does.
+    """Every mode that a value can stand for, once for each set of assumptions under which it does.
 
     Something unknown may be a ghost mode (entries whose atom is the unknown itself, see
     :attr:`TrainingRun.supposed`) or any other one ("?"), so that what the program does after testing it
     is followed for both.
     """
-    seen: dict[str, Entry] = {}
+    seen: dict[str, list[Entry]] = {}
     for e in ip.feasible(given).entries:
         for mode, found in _modes_of_entry(ip, e):
-            old = seen.get(mode)
-            if old is None:
-                seen[mode] = found
+            entries = seen.setdefault(mode, [])
+            for place, old in enumerate(entries):
+                if (joined := either(old.guard, found.guard)) is not None:
+                    known = found.atom if isinstance(old.atom, Unknown) else old.atom
+                    entries[place] = Entry(known, joined, old.because or found.because)
+                    break
             else:
-                known = found.atom if isinstance(old.atom, Unknown) else old.atom
-                seen[mode] = Entry(known, weaken(old.guard, found.guard), old.because or found.because)
-    yield from seen.items()
+                entries.append(found)
+    yield from ((mode, entry) for mode, entries in seen.items() for entry in entries)
 
 
 def shown_modes(modes: Iterable[tuple[str, Entry]]) -> tuple[str, ...]:
@@ -95,6 +97,8 @@ def record_run(
     old = ip.runs.get(key)
     if old is not None:
         old.made_again(guard)
+        if old.supposed:
+            old.mode_atom = entry.atom
         _given_again(old, info, guard)
         old.raw_models |= _not_its_own(old, _raw(ip, info.argument(None, "module")))
         old.raw_optimizers |= _not_its_own(old, objects_in(info.argument(None, "optimizer")))
