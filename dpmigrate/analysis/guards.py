@@ -71,8 +71,9 @@ _NONE_OF = "none of"
 def none_of(guards: Iterable[Guard]) -> Literal:
     """The assumption that none of some conjunctions holds: what returned on each of them went on."""
     told = frozenset(guards)
-    if any(not guard or doubts(guard) for guard in told):
-        return doubt(_NONE_OF, told)
+    if any(not guard or doubts(guard) or _denied(guard) for guard in told):
+        # Denials are not denied: how deep they are in one another would have no bound.
+        return doubt(_NONE_OF, hash(told))
     return Literal((_NONE_OF, told), ("truth",), True)
 
 
