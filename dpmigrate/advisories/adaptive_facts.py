@@ -18,7 +18,8 @@ def _adaptive(s: Subject) -> Tri:
 @fact
 def _adaptive_in_hooks_mode(s: Subject) -> Tri:
     """Whether an ordinary engine is told to clip adaptively."""
-    return False if s.run.ghost else s.run.argument("clipping").equals("adaptive")
+    clipping = s.run.argument("clipping")
+    return clipping.equals("adaptive") if not s.run.ghost and clipping.names("adaptive") else False
 
 
 @fact

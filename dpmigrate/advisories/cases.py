@@ -25,14 +25,17 @@ from typing import Any, get_args
 
 from dpmigrate.advisories import (
     adaptive_facts,
+    coupling_facts,
     dealing_facts,
     event_subjects,
     gradient_facts,
+    loss_facts,
     loud_facts,
     optimizing_facts,
     parallel_facts,
     rounds_facts,
     sampling_facts,
+    secure_facts,
     seed_facts,
 )
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
@@ -48,14 +51,17 @@ WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 
 REGISTERED = (
     adaptive_facts,
+    coupling_facts,
     dealing_facts,
     event_subjects,
     gradient_facts,
+    loss_facts,
     loud_facts,
     optimizing_facts,
     parallel_facts,
     rounds_facts,
     sampling_facts,
+    secure_facts,
     seed_facts,
 )
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""

@@ -20,9 +20,17 @@ from dpmigrate.analysis.ledger.gradients import (
     SeveralPasses,
     SteppedEvery,
     StepPutOff,
+    TokensIgnored,
     UsedAsTensor,
 )
-from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, OrdinaryOptimizer, SequenceLayer
+from dpmigrate.analysis.ledger.models import (
+    BatchNormKept,
+    ChangedInPlace,
+    DataParallel,
+    OrdinaryOptimizer,
+    ParameterOutside,
+    SequenceLayer,
+)
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantMade,
@@ -38,6 +46,7 @@ EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,
     "accountant-told": AccountantTold,
     "accountant-made": AccountantMade,
+    "batch-norm": BatchNormKept,
     "batch-skipped": BatchSkipped,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
@@ -55,6 +64,7 @@ EVENTS: dict[str, type[Event]] = {
     "made-instead": MadeInstead,
     "norm-changed": NormChanged,
     "noise-patched": NoisePatchedOut,
+    "parameter-outside": ParameterOutside,
     "reseeding": Seeded,
     "sampler": SamplerGiven,
     "step": Stepped,
@@ -62,6 +72,7 @@ EVENTS: dict[str, type[Event]] = {
     "step-after-several": SeveralPasses,
     "step-put-off": StepPutOff,
     "stepped-beside": SteppedBeside,
+    "tokens-ignored": TokensIgnored,
     "trainable-set": TrainableSet,
     "trained-together": TrainedTogether,
     "used-as-tensor": UsedAsTensor,

@@ -15,6 +15,7 @@ from dpmigrate.analysis.ledger import (
     Constant,
     Criterion,
     DoubleBackward,
+    Event,
     FirstTouch,
     Generator,
     ManagerUsed,
@@ -154,10 +155,29 @@ def _unwrapped(s: Subject) -> Tri:
         return False
     if event.retained and any(isinstance(e, (CoefficientAsked, DoubleBackward)) for e in s.run.events):
         return False
-    if _has_two_passes(s) or _is_for_another(s, event):
+    if _has_two_passes(s) or _is_for_another(s, event) or right_but_for_doubt(s, _wraps):
         return False
     s.notes["maker"] = maker_words(event)
     return True
+
+
+def right_but_for_doubt(s: Subject, right: Callable[[Event], bool]) -> bool:
+    """Whether the run does what is right at the very place, and only lost correlations leave another case.
+
+    Where a test tells the two apart, the other case has that test for an assumption.
+    """
+    event = s.event
+    return (
+        event is not None
+        and event.doubtful
+        and any(
+            e.origin.node is event.origin.node and e.chain == event.chain and right(e) for e in s.run.events
+        )
+    )
+
+
+def _wraps(event: Event) -> bool:
+    return isinstance(event, Backward) and event.loss == "returned-criterion"
 
 
 def _is_for_another(s: Subject, event: Backward) -> bool:
@@ -346,9 +366,3 @@ def _secure_mode(s: Subject) -> Tri:
 def _secure_mode_surely(s: Subject) -> Tri:
     """Whether secure mode is on in every execution: programs that have it as an option branch on it."""
     return _secure_mode(s) is True
-
-
-@fact
-def _csprng_named(s: Subject) -> Tri:
-    """Whether the project names torchcsprng: in a dependency file, or in the modules of this run."""
-    return s.versions.csprng or (s.run.engine is not None and s.run.engine.csprng)

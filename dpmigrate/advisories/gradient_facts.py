@@ -132,10 +132,15 @@ def _of_tokens(s: Subject) -> Tri:
 
 @fact
 def _left_off(s: Subject) -> Tri:
-    """Whether the hooks are switched off here and nowhere on again; code that gets the model may do so."""
-    if not isinstance(s.event, HooksSwitched) or s.event.enabled:
+    """Whether the hooks are switched off here and nowhere in this loop on again.
+
+    Code that gets the model may do so.
+    """
+    event = s.event
+    if not isinstance(event, HooksSwitched) or event.enabled:
         return False
-    if any(e.enabled for e in s.run.happened(HooksSwitched)):
+    on = [e for e in s.run.happened(HooksSwitched) if e.enabled]
+    if any(e.loops[: len(event.loops)] == event.loops for e in on):
         return False
     return None if any(e.what == "dp-model" for e in s.run.happened(Escape)) else True
 

@@ -16,7 +16,7 @@ from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
 from dpmigrate.versions.decoding import NAMES_CSPRNG
-from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything, nothing
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, VersionSet, everything, nothing
 from dpmigrate.workspace.errors import own_error
 
 if TYPE_CHECKING:
@@ -167,18 +167,22 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         yield place
 
 
+def _which_opacus(admitted: VersionSet) -> str:
+    """Why the release does not settle it."""
+    if not admitted:
+        return "the code needs another Opacus than the dependency files admit"
+    if admitted == everything():
+        return "nothing says which Opacus it is"
+    return f"Opacus may be any of {admitted.words()}"
+
+
 def _only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bool) -> Iterator[Place]:
     """What keeps a finding from being definite, in a sentence at its own place."""
     run, versions = subject.run, subject.versions
     others = [f"`{mode}`" for mode in run.modes if mode not in (run.mode, "?")]
     doubts = []
     if by_version is None:
-        admitted = versions.declared if case.versions == "declared" else versions.together
-        doubts.append(
-            f"Opacus may be any of {admitted.words()}"
-            if admitted != everything()
-            else "nothing says which Opacus it is"
-        )
+        doubts.append(_which_opacus(versions.declared if case.versions == "declared" else versions.together))
     if of_the_mode and run.certainty() == "possible" and not run.cut_short:
         doubts.append(f"the mode may also be {' or '.join(others) if others else 'another'}")
     if subject.guard or (subject.event is not None and subject.event.guard):

@@ -2,7 +2,9 @@
 
 The ``[match]`` table of such a rule has ``about = "retired"``, the ``call`` that it is about or the rows of
 ``names``, and a ``message`` with {what}, {since}, {error}, {instead}, {reach}. A row is a dotted name
-(``old``, with everything below it), the release that dropped it (``gone``), and what takes its place.
+(``old``, with everything below it), the release that dropped it (``gone``), and what takes its place
+(``instead``). Where that is the same thing under another name, `fix` goes by ``new``; ``below`` lists what is
+still there, when that is not everything, and ``keywords`` the functions that take arguments by keyword only.
 """
 
 from __future__ import annotations
@@ -70,8 +72,17 @@ def _names(
             continue
         words = {"what": name.dotted, "instead": row["instead"], "error": "ImportError"}
         found = _match(project, advisory, assumed, target, name.origin, row["gone"], words)
+        found.notes.update(_moved(row, name.dotted))
         if found.severity is None or not advisory.match.get("only-where-dropped"):
             yield found
+
+
+def _moved(row: Row, dotted: str) -> dict[str, Any]:
+    """Where the name is now, as far as the row says so for all that is below it."""
+    below = dotted.removeprefix(row["old"])
+    if "new" not in row or below[1:] not in row.get("below", (below[1:],)):
+        return {}
+    return {"new": row["new"] + below, "keywords": row.get("keywords", {})}
 
 
 def row_of(rows: list[Row], name: LibraryName) -> Row | None:

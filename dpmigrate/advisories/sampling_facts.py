@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Constant, Given, Open, Thing, Turn, contradict
 from dpmigrate.analysis.ledger.accounting import (
@@ -34,6 +34,8 @@ CLIPS_NOTHING = 1e4
 def _not_the_private_loader(s: Subject) -> Tri:
     """Whether a loop goes over another loader than the one that the engine returned."""
     if not isinstance(s.event, Iterated) or s.event.loader not in ("passed", "remade"):
+        return False
+    if right_but_for_doubt(s, lambda e: isinstance(e, Iterated) and e.loader == "returned"):
         return False
     if any(s.run.happened(FellBack)):  # then DPM311 says so: where the call fails there is no private loader
         return False

@@ -173,6 +173,11 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
 
 def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     """``container[key] = value``."""
+    inner = target.value
+    if isinstance(inner, cst.Attribute) and inner.attr.value == "grad":
+        registry.tell(
+            ip, "<gradient assignment>", registry.CallInfo(target, [ip.evaluate(inner.value), value])
+        )
     container = ip.evaluate(target.value)
     key = subscript_key(ip, target)
     known = key.only if key is not None else None

@@ -162,6 +162,8 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
     registry.tell(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
     if isinstance(value.only, Unknown):
         registry.tell(ip, f"<assign unknown.{name}>", registry.CallInfo(node, [value, new]))
+        if name == "grad":
+            registry.tell(ip, "<gradient assignment>", registry.CallInfo(node, [value, new]))
         set_part_of_unknown(ip, value.only, name, new)
     owners = [e for e in value.entries if isinstance(e.atom, (Obj, Class, Module))]
     for e in value.entries:

@@ -98,6 +98,12 @@ def _call(ip: Interpreter, node: cst.Call) -> Value:
 def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Entry], Value]) -> Value:
     """Call every alternative callee under its own assumptions, and join what they return and leave."""
     live = ip.feasible(value).entries
+    if len(live) == 1 and not live[0].guard:
+        # The one thing that it can be, which needs no layer of its own.
+        saved = ip.path
+        result = call_one(live[0])
+        ip.path = saved
+        return join_all([result])
     parts: list[Value] = []
 
     def calling(e: Entry) -> Callable[[], bool]:

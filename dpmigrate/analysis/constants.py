@@ -11,7 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
-from dpmigrate.analysis.values import Atom, Const, Entry, Params, Unknown, Value, is_large, merge
+from dpmigrate.analysis.values import Atom, Const, Entry, Params, Seq, Unknown, Value, is_large, merge
 
 MAX_COMBINATIONS = 8
 """Beyond these the result is unknown."""
@@ -65,4 +65,6 @@ def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Val
             parts.add(atom)
         elif isinstance(atom, Unknown):
             parts |= atom.parts
+        elif isinstance(atom, Seq) and atom.items is None:
+            parts |= {item for item in atom.each().atoms if isinstance(item, Params)}
     return ip.unknown(node, "a computation", frozenset(parts))

@@ -310,7 +310,7 @@ class Interpreter:
 
     def execute_all(self, nodes: Any) -> bool:
         """Run statements in order until one does not go on."""
-        return all(self.execute(node) for node in nodes)
+        return all(map(self.execute, nodes))
 
     def assume(self, guard: Guard) -> bool:
         """Extend the path condition; False when that makes the path impossible."""

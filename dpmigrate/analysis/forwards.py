@@ -49,6 +49,56 @@ def joins_examples_itself(node: cst.CSTNode) -> bool:
     return not given or _holds_zero(given[0])
 
 
+_BY_EXAMPLE = frozenset(
+    [
+        *(
+            "log_softmax",
+            "softmax",
+            "logsigmoid",
+            "sigmoid",
+            "softplus",
+            "tanh",
+            "relu",
+            "exp",
+            "log",
+            "log1p",
+        ),
+        *("pow", "square", "sqrt", "abs", "clamp", "clip", "neg", "where", "gather", "one_hot", "logsumexp"),
+        *("squeeze", "unsqueeze", "float", "long", "to", "type_as", "detach", "size", "scatter_"),
+        *(
+            "zeros_like",
+            "ones_like",
+            "full_like",
+            "new_zeros",
+            "minimum",
+            "maximum",
+            "mul",
+            "add",
+            "sub",
+            "div",
+        ),
+        *_REDUCERS,
+    ]
+)
+"""What leaves the dimension of the batch as it is (reducers are asked over which they go)."""
+
+
+def keeps_examples_apart(forward: cst.FunctionDef) -> bool:
+    """Whether a ``forward`` calls nothing that joins examples, and is known to."""
+    calls, stack = [], [*children(forward.body)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, cst.Call):
+            calls.append(node)
+        stack.extend(children(node))
+    names = [call.func.attr.value if isinstance(call.func, cst.Attribute) else "" for call in calls]
+    return (
+        bool(names)
+        and all(name in _BY_EXAMPLE for name in names)
+        and not any(map(joins_examples_itself, calls))
+    )
+
+
 def _holds_zero(dimension: cst.BaseExpression) -> bool:
     if isinstance(dimension, (cst.Tuple, cst.List)):
         return any(_holds_zero(element.value) for element in dimension.elements)

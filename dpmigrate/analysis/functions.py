@@ -17,6 +17,7 @@ from dpmigrate.analysis.classes import (
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Frame, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.values import (
@@ -112,9 +113,11 @@ def fill_record(ip: Interpreter, cls: Class, made: Obj, info: CallInfo) -> None:
         if not value or any(isinstance(a, Absent) for a in value.atoms):
             default = find_member(ip, cls, name)
             rest = value.select(lambda a: not isinstance(a, Absent))
-            if default is not None:
+            if info.unknown_keywords or info.unknown_positional:
+                value = join_all([rest, open_field(ip, made, cls, name, info.node)])
+            elif default is not None:
                 value = join_all([rest, default])
-            elif info.unknown_keywords or info.unknown_positional or not rest:
+            elif not rest:
                 value = join_all([rest, of(Unknown((made.key, ".", name), f"field {name}"))])
         ip.store.set(made, name, value)
     for name, value in info.keywords.items():

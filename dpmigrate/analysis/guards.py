@@ -60,8 +60,10 @@ def contradict(a: Guard, b: Guard) -> bool:
     denied = _denied(a) | _denied(b)
     if not denied and _symbols(a).isdisjoint(_symbols(b)):
         return False
-    if any(clash(x, y) for x in a for y in b):
-        return True
+    for x in a:
+        for y in b:
+            if x.symbol == y.symbol and clash(x, y):
+                return True
     return any(all(entails(a | b, literal) for literal in guard) for guard in denied)
 
 
@@ -137,6 +139,7 @@ def beyond_entries(guard: Guard) -> Guard:
     return frozenset(x for x in guard if not (isinstance(x.symbol, tuple) and x.symbol[:1] == ("entered",)))
 
 
+@lru_cache(maxsize=20_000)
 def either(a: Guard, b: Guard) -> Guard | None:
     """The one conjunction that says "``a`` or ``b``"; None where no single one does."""
     if a <= b:

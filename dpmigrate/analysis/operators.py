@@ -13,7 +13,7 @@ from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import update_dict
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
-from dpmigrate.analysis.guards import Guard, contradict
+from dpmigrate.analysis.guards import contradict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import (
@@ -22,6 +22,7 @@ from dpmigrate.analysis.values import (
     NOTHING,
     Atom,
     Const,
+    Entry,
     Length,
     Obj,
     Params,
@@ -31,6 +32,7 @@ from dpmigrate.analysis.values import (
     Value,
     const,
     join_all,
+    merge,
     of,
 )
 
@@ -99,8 +101,8 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
             part = ip.unknown(node, "one over a length", lengths)
             return part.because(ip.origin(node, "one over a length"))
     result = computed(ip, node, [left, right], compute)
-    if name in ("Add", "Divide"):
-        registry.tell(ip, "<sum or quotient>", registry.CallInfo(node, [left, right, result], name=name))
+    if name in ("Add", "Multiply", "Divide"):
+        registry.tell(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))
     return result
 
 
@@ -114,30 +116,31 @@ def _about_one(numerator: Any, length: Length) -> bool:
 
 def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
     """Combine tensors: the maker that survives is the one a gradient flows to."""
-    out: list[Value] = []
+    out: list[Entry] = []
+    done = _STEPS.get(name) or name.lower()
+    penalties = {id(e) for e in (*left.entries, *right.entries) if _holds_parameters(e.atom)}
     for x in left.entries or (None,):
         for y in right.entries or (None,):
             pair = [e for e in (x, y) if e is not None]
             tensors = [e.atom for e in pair if isinstance(e.atom, Tensor)]
-            if not tensors or (x and y and contradict(x.guard, y.guard)):
+            if not tensors or (x and y and x.guard and y.guard and contradict(x.guard, y.guard)):
                 continue
-            guard: Guard = frozenset().union(*(e.guard for e in pair))
             coefficient = next((t.coefficient for t in tensors if t.coefficient is not None), None)
-            makers = [t for t in tensors if t.maker is not None and t.coefficient is None] or tensors
-            lead = makers[0]
-            mixed = len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None
-            penalty = any(_holds_parameters(e.atom) for e in pair)
-            step = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}.get(
-                name, name.lower()
-            )
-            if mixed:
-                step = f"{step}-other"
-            elif penalty:
-                step = f"{step}-penalty"
-            sources = frozenset().union(*(t.sources for t in tensors))
+            lead = next((t for t in tensors if t.maker is not None and t.coefficient is None), tensors[0])
+            step = done
+            if len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None:
+                step = f"{done}-other"
+            elif penalties and any(id(e) in penalties for e in pair):
+                step = f"{done}-penalty"
+            sources = lead.sources if len(tensors) == 1 else tensors[0].sources | tensors[1].sources
             steps = (*lead.steps, step)[-6:]
-            out.append(of(Tensor(sources, lead.maker, steps, coefficient, lead.reduction), guard=guard))
-    return join_all(out)
+            made = Tensor(sources, lead.maker, steps, coefficient, lead.reduction)
+            out.append(Entry(made, pair[0].guard if len(pair) == 1 else pair[0].guard | pair[1].guard))
+    return merge(out)
+
+
+_STEPS = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}
+"""What each operation leaves in the steps of a tensor."""
 
 
 def _holds_parameters(atom: Atom) -> bool:

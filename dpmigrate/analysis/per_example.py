@@ -12,7 +12,12 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.forwards import honours_forward, joins_examples_itself, reads_reduction
+from dpmigrate.analysis.forwards import (
+    honours_forward,
+    joins_examples_itself,
+    keeps_examples_apart,
+    reads_reduction,
+)
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.tree import children
@@ -117,7 +122,7 @@ def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> T
         return all(reduction == "none" for reduction in inner)
     if names & LOSS_FUNCTIONS:
         return _asks_for_none(method.node)
-    return None
+    return True if keeps_examples_apart(method.node) else None
 
 
 def _inner_criteria(ip: Interpreter, instance: Obj, names: frozenset[str]) -> list[object]:

@@ -68,6 +68,15 @@ class Unknown(Atom):
     reason: str = field(default="", compare=False)
     parts: frozenset[Atom] = field(default=frozenset(), compare=False)
     """Objects that went into it (arguments of an unknown call), for what escapes."""
+    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
+    """Kept, since what it is of nests deeply."""
+
+    def __hash__(self) -> int:
+        known = self._hash
+        if known is None:
+            known = hash((self.symbol,))
+            object.__setattr__(self, "_hash", known)
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +199,15 @@ class Obj(Atom):
     node: cst.CSTNode | None = field(compare=False, repr=False, default=None)
     data: Any = field(compare=False, repr=False, default=None)
     """What the kind needs to know: the class of an instance, the run of a DP object."""
+    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
+    """Kept, since what it is of nests deeply."""
+
+    def __hash__(self) -> int:
+        known = self._hash
+        if known is None:
+            known = hash((self.kind, self.key))
+            object.__setattr__(self, "_hash", known)
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +224,11 @@ class Tensor(Atom):
     coefficient: Atom | None = None
     """The DP model whose clipping coefficients were multiplied in."""
     reduction: str | None = None
+    """How losses became one: "none", "mean", "sum", `WEIGHTED_MEAN`; None where that is not known."""
+
+
+WEIGHTED_MEAN = "weighted mean"
+"""A mean in which each class has a weight: divided by the weights of the batch's own examples."""
 
 
 @dataclass(frozen=True, slots=True)

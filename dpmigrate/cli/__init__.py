@@ -6,6 +6,7 @@ Only click is imported before a command is known, and each command imports what 
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -101,6 +102,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     sys.stderr = sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         _never_refuse_a_character(stream)
+    if "_DPMIGRATE_COMPLETE" in os.environ:
+        from dpmigrate.cli.shells import register
+
+        register()
     try:
         status = group.main(
             list(sys.argv[1:] if arguments is None else arguments),
@@ -130,7 +135,10 @@ def main() -> NoReturn:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _end)
     try:
-        sys.exit(run())
+        status = run()
+        # Python would look through all that was parsed once more before it ends.
+        gc.freeze()
+        sys.exit(status)
     except _Ended as ended:
         signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)

@@ -91,6 +91,8 @@ def fix(
         say(result, style_for(sys.stderr), selected)
         if not (result.contents or result.refused or result.unmade or result.remaining):
             click.echo("Nothing to fix.", err=True)
+    if not quiet:
+        _sum_up(result, apply)
     if not apply:
         if result.contents and not quiet:
             click.echo(f"Would fix {_extent(result)}; --apply writes it.", err=True)
@@ -110,6 +112,18 @@ def fix(
     if result.contents and result.verify_hint:
         emit(f"Prove it: {clean(result.verify_hint)}\n")
     return 1 if result.refused else 0
+
+
+def _sum_up(result: FixResult, apply: bool) -> None:
+    """A line for each file that changes, and how many fixes on offer are not among them."""
+    for path in sorted(result.contents) if not apply else ():
+        rules = sorted({finding.rule for finding in result.mended if finding.span.path == path})
+        click.echo(f"would fix {clean(path)}: {', '.join(rules) or 'along with the others'}", err=True)
+    waiting = len(result.waiting)
+    refused = len(result.unmade) - waiting
+    said = [f"{waiting:,} more with --unsafe"] * bool(waiting) + [f"{refused:,} refused"] * bool(refused)
+    if result.contents and said:
+        click.echo(f"Of the fixes on offer: {', '.join(said)}, for the reasons above.", err=True)
 
 
 def _written(result: FixResult) -> bool:

@@ -14,12 +14,14 @@ from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.in_place import out_of_place
 from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.moved_names import MovedName, move_names
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import plan_pins
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.zero_x_engine import AttachedEngine
 from dpmigrate.codemods.zero_x_names import rename
 from dpmigrate.codemods.zero_x_steps import take_physical_batches
+from dpmigrate.codemods.zero_x_uses import EngineUses
 from dpmigrate.codemods.zero_x_words import ownerless
 from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
@@ -71,7 +73,7 @@ def _plan(facts: Facts, job: Job) -> None:
                 call.origin.node,
             )
         if call.kind == "get-privacy-spent" and owner is not None:
-            owner.ask_accountant(call.origin.node)
+            EngineUses(owner).ask_accountant(call.origin.node)
         elif call.kind == "virtual-step" and owner is not None:
             take_physical_batches(facts, job.edits, owner, call.origin.node)
     for call in calls:
@@ -79,12 +81,19 @@ def _plan(facts: Facts, job: Job) -> None:
             if not library:
                 out_of_place(facts, job.edits, origin.node)
     for engine in engines.values():
+        EngineUses(engine).rewrite()
         engine.make_private()
         job.notices += engine.notices
+    moves = []
     for finding, match in job.found:
         name = match.notes.get("name")
-        if name is not None and match.origin is not None:
+        if name is None or match.origin is None:
+            continue
+        if "new" in match.notes:
+            moves.append(MovedName(match.origin, name, match.notes["new"], match.notes["keywords"]))
+        else:
             rename(facts, job.edits, name, match.origin, finding.message)
+    move_names(facts, job.edits, moves)
 
 
 def _makes_engine(call: RetiredCall) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 import libcst as cst
@@ -11,23 +10,19 @@ from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.listed import comments_of
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.ways import calls_lead, declared_global, same_class
-from dpmigrate.codemods.zero_x_words import attached_to, without_counterpart
+from dpmigrate.codemods.zero_x_words import attached_to
 
 _PLACES = ("module", "batch_size", "sample_size", "alphas", "noise_multiplier", "max_grad_norm")
 """The parameters of the constructor by position, as up to 0.12."""
 _TO_MAKE_PRIVATE = ("noise_multiplier", "max_grad_norm", "batch_first", "loss_reduction")
 _DROPPED = ("batch_size", "sample_size", "sample_rate", "alphas", "poisson", "target_delta", "epochs")
 _KNOWN = frozenset([*_PLACES, *_TO_MAKE_PRIVATE, *_DROPPED, "target_epsilon", "secure_mode", "secure_rng"])
-_OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
-"""What the private optimizer tells now."""
-_DEFAULT_DELTA = "1e-6"
-_DEFAULT_ALPHAS = "[1 + x / 10.0 for x in range(1, 100)] + list(range(12, 64))"
+DEFAULT_DELTA = "1e-6"
 _WRAPPING = frozenset(["enumerate", "tqdm", "iter", "trange", "track", "cycle"])
 """What is put around a loader in the head of a loop, the loader being its first argument."""
 MAX_CALLERS = 4
@@ -48,6 +43,8 @@ class AttachedEngine:
         self.notices: list[str] = []
         self.known_by_optimizer = False
         """Whether code reaches the engine through the optimizer."""
+        self.own_alphas = ""
+        """The orders that the accountant asks, where they can be read here only."""
         self.remarks: dict[str, tuple[list[str], str]] = {}
         """The comments above and behind each argument."""
         self.given = self._arguments()
@@ -122,7 +119,6 @@ class AttachedEngine:
 
     def make_private(self) -> None:
         """Collect the edits of the constructor and of ``attach``."""
-        self._refuse_other_uses()
         loader = self._loader()
         self._refuse_foreign(self.model, self.optimizer, loader)
         self._refuse_steps_elsewhere()
@@ -135,6 +131,8 @@ class AttachedEngine:
             lines.insert(0, f"{call_on} = {engine}")
         else:
             own.replace(self.made, engine)
+        if self.own_alphas:
+            lines.insert(len(lines) - 1, f"{call_on}.accountant.DEFAULT_ALPHAS = {self.own_alphas}")
         if self.known_by_optimizer:
             lines.append(f"{self.optimizer}.privacy_engine = {call_on}")
         for line in lines[:-1]:
@@ -174,7 +172,7 @@ class AttachedEngine:
                 )
         for name in names:
             value = self.given.get(name)
-            arguments[name] = self.facts.code(value).strip() if value is not None else _DEFAULT_DELTA
+            arguments[name] = self.facts.code(value).strip() if value is not None else DEFAULT_DELTA
             if value is not None:
                 self._refuse_rebound(value)
         parts = [f"{name}={text}" for name, text in arguments.items()]
@@ -210,54 +208,6 @@ class AttachedEngine:
                     "an argument of this engine changes before attach() is called, which is where "
                     "make_private would read it: attach it at once"
                 )
-
-    def _refuse_other_uses(self) -> None:
-        """What else is read of the engine has no counterpart. Raises `Withheld`."""
-        for info in self.facts.modules:
-            for node in self.facts.inside(info.tree, cst.Attribute):
-                if not self.facts.is_a(node.value, "engine-0.x"):
-                    continue
-                name, call = node.attr.value, self.facts.parent(node)
-                if name == "to" and call is not None and isinstance(self.facts.parent(call), cst.Expr):
-                    self.edits.of(info).remove(self.facts.removable(node))
-                    continue
-                if name in _OF_OPTIMIZER and self._is_optimizer_known(node):
-                    self.edits.of(info).replace(node, f"{self.optimizer}.{name}")
-                    continue
-                if name not in ("attach", "get_privacy_spent", "virtual_step"):
-                    raise Withheld(without_counterpart(name), info, node)
-
-    def _is_optimizer_known(self, node: cst.CSTNode) -> bool:
-        """Whether the private optimizer can be read at a place, by the name that it has where it is made."""
-        behind = self.facts.position(node) > self.facts.position(self.attached)
-        return behind and visible(self.facts, node, self.optimizer.partition(".")[0])
-
-    # -- epsilon --------------------------------------------------------------------------
-
-    def ask_accountant(self, node: cst.CSTNode) -> None:
-        """``get_privacy_spent`` of the engine becomes that of its accountant. Raises `Withheld`."""
-        facts = self.facts
-        assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
-        receiver = node.func.value
-        delta = argument_of(node, 0, "target_delta", "delta") or self.given.get("target_delta")
-        text = facts.code(delta).strip() if delta is not None else _DEFAULT_DELTA
-        alphas = self.given.get("alphas")
-        extra = ""
-        if alphas is not None and _dumped(facts.code(alphas)) != _dumped(_DEFAULT_ALPHAS):
-            if {n.value for n in facts.inside(alphas, cst.Name)} - {"x", "range", "list"}:
-                raise self.withheld(
-                    "alphas= of this engine holds names that may mean something else elsewhere: give "
-                    "alphas= to each call of engine.accountant.get_privacy_spent"
-                )
-            extra = f", alphas={facts.code(alphas).strip()}"
-        through = facts.code(receiver).strip()
-        if name_of(receiver) == "privacy_engine" and through != self.name:
-            if self.name.isidentifier() and visible(facts, node, self.name):
-                through = self.name
-            else:
-                self.known_by_optimizer = True
-        code = f"{through}.accountant.get_privacy_spent(delta={text}{extra})"
-        self.edits.of(facts.module_of(node)).replace(node, code)
 
     # -- the loader -----------------------------------------------------------------------
 
@@ -360,11 +310,6 @@ class AttachedEngine:
                     self.module,
                     self.attached,
                 )
-
-
-def _dumped(code: str) -> str:
-    """An expression without its layout and comments."""
-    return ast.dump(ast.parse(f"({code}\n)", mode="eval"))
 
 
 def argument_of(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:

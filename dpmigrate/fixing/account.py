@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from dpmigrate.model import Finding
 
 
+NEEDS_UNSAFE = "needs --unsafe"
+"""How the reason begins where nothing but the user's leave is missing."""
+
+
 def unmade(
     offered: Iterable[Finding],
     jobs: Sequence[Job],
@@ -42,7 +46,7 @@ def unmade(
 def _why_unplanned(finding: Finding, job: Job | None, options: Options) -> str:
     assert finding.fix is not None
     if finding.fix.applicability == "unsafe" and not options.unsafe:
-        return f"needs --unsafe: {finding.fix.summary}"
+        return f"{NEEDS_UNSAFE}: {finding.fix.summary}"
     strategy = options.at(finding.span.path).strategy
     policy = advisory(finding.rule).fix
     if strategy != "upgrade" and policy.concerns == "clipping" and strategy not in policy.strategies:

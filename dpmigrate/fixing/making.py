@@ -11,7 +11,7 @@ from dpmigrate.advisories.findings import Found
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.planner import plan_jobs
-from dpmigrate.fixing.account import unmade
+from dpmigrate.fixing.account import NEEDS_UNSAFE, unmade
 from dpmigrate.fixing.contents import old_content
 from dpmigrate.fixing.diff import diff_of
 from dpmigrate.fixing.proving import Prover
@@ -19,6 +19,7 @@ from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.result import FixResult, left_for_people
 from dpmigrate.model import NOT_ANALYSED, Finding
 from dpmigrate.project import Project
+from dpmigrate.project.users import users_of
 from dpmigrate.workspace.errors import Refused
 from dpmigrate.workspace.transaction import Transaction
 
@@ -39,7 +40,7 @@ class Fixing:
         self.found = found
         self.look = look
         self.options = options
-        self.rehearsals = rehearsals
+        self.rehearsals = rehearsals or Rehearsals(project)
         self.refused: dict[str, list[str]] = {}
         self.reasons: dict[int, str] = {}
         """Why a fix was refused, by ``id`` of the findings that it would have mended."""
@@ -58,6 +59,15 @@ class Fixing:
     ) -> tuple[tuple[Finding, str], ...]:
         left = (after or self.found).findings
         return unmade(self._offered(), jobs, kept, self.reasons, left, self.options)
+
+    def _with_leave(self, unmade_: tuple[tuple[Finding, str], ...]) -> tuple[tuple[Finding, str], ...]:
+        """The same, where "needs --unsafe" stands for what that really makes, as in a scan."""
+        waiting = {id(f) for f, reason in unmade_ if reason.startswith(NEEDS_UNSAFE)}
+        if self.options.unsafe or not waiting:
+            return unmade_
+        allowed = Options(True, self.options.settings)
+        made = Fixing(self.project, self.found, self.look, allowed, self.rehearsals).offers()
+        return tuple((f, (id(f) in waiting and made.get(id(f))) or reason) for f, reason in unmade_)
 
     def _prove(self) -> tuple[list[Job], dict[str, bytes], list[Job], Found | None]:
         """Every job, the new contents of what holds, the jobs that hold, and what is found after them."""
@@ -92,7 +102,7 @@ class Fixing:
             for job in kept:
                 self.refuse(refused.path, f"{refused.reason} (nothing was written)", job.found)
             contents, kept, after = {}, [], None
-        offered, unmade_ = self._offered(), self._unmade(jobs, kept, after)
+        offered, unmade_ = self._offered(), self._with_leave(self._unmade(jobs, kept, after))
         said = {(f.rule, f.span.path) for f, _ in unmade_} | {(NOT_ANALYSED, path) for path in self.refused}
         return FixResult(
             diff="".join(diff_of(path, old[path], contents[path]) for path in sorted(contents)),
@@ -126,10 +136,12 @@ class Fixing:
         homes = [r.module.path for job in jobs for r in job.runs if r.module.path.endswith(".py")]
         if not homes:
             return None
+        # Only a script that comes to the run proves anything about it.
+        users = {p for job in jobs for r in job.runs for p in users_of(self.project, r.module)}
         scripts = [
             p
             for p, m in sorted(self.project.modules.items())
-            if p.endswith(".py") and _is_script(m.source.data)
+            if p in users and p.endswith(".py") and _is_script(m.source.data)
         ]
         for path in (*homes, *changed, *scripts):
             if path in scripts:

@@ -37,6 +37,11 @@ class FixResult:
     rollback: Callable[[], None] = field(default=lambda: None, repr=False)
     """Puts every written file back."""
 
+    @property
+    def waiting(self) -> tuple[Finding, ...]:
+        """The findings that --unsafe mends."""
+        return tuple(f for f, reason in self.unmade if reason.startswith("needs --unsafe"))
+
 
 def left_for_people(findings: Sequence[Finding], said: Collection[tuple[str, str]]) -> tuple[Finding, ...]:
     """The warnings and errors, but those that are ``said`` (rule, path) elsewhere."""

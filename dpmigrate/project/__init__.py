@@ -73,6 +73,8 @@ class Project:
         """Parsed modules that may be asked for again."""
         self.known: dict[Group, Part] = {}
         """Groups of ``ready`` modules that were interpreted already."""
+        self.kept = 0
+        """The bytes of those modules."""
 
     def afresh(self) -> Project:
         """The same surveyed project with nothing analysed, and without what could not be looked at."""

@@ -147,11 +147,16 @@ def _leads_to_runs(texts: Texts, program: Program, key: str) -> bool:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Without garbage collection: trees are many small objects that live on, and it only costs."""
+    """Without garbage collection: trees are many small objects that live on, and it only costs.
+
+    Afterwards all of them count as old, so that the first collection of what is new passes them over.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if collecting:
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from dpmigrate.scanning.baseline import Entry
 
 
+KEPT = 400_000
+"""Bytes of source up to which groups are kept, as they were interpreted, that have nothing to mend."""
+
+
 def _nobody(done: int, total: int) -> None:
     """Hears how far a scan is where nobody asks."""
 
@@ -130,9 +134,11 @@ def _of_group(project: Project, group: Group) -> Share:
     """One group of modules, analysed and judged as if there were no other."""
     alone = project.afresh()
     share = _share(alone, (group,))
-    if any(finding.fix is not None for finding in share.findings):
-        # For the fixes, which are planned next.
+    mended = any(finding.fix is not None for finding in share.findings)
+    if mended or sum(len(info.source.data) for info in alone.ready.values()) < KEPT - project.kept:
+        # For the fixes, which are planned next: those of other groups with the same pins ask for it, too.
         project.ready.update(alone.ready)
+        project.kept = sum(len(info.source.data) for info in project.ready.values())
         if alone.program is not None:
             project.known[group] = alone.program.parts[0]
     return share

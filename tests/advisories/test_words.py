@@ -50,6 +50,12 @@ def test_releases_that_are_not_affected_are_a_reason_for_doubt(tmp_path: Path) -
     assert not any("mode may" in reason for reason in reasons)
 
 
+def test_code_and_pins_that_disagree_are_a_reason_for_doubt(tmp_path: Path) -> None:
+    sure = FAULTY.replace("args.grad_sample_mode", '"ghost"')
+    reasons = _reasons(tmp_path, "opacus>=1.5.4", "DPM101", sure)
+    assert "only possible: the code needs another Opacus than the dependency files admit" in reasons
+
+
 def test_a_definite_finding_has_no_doubt(tmp_path: Path) -> None:
     sure = FAULTY.replace("args.grad_sample_mode", '"ghost"')
     reasons = _reasons(tmp_path, "opacus==1.5.2", "DPM101", sure)

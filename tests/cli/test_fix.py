@@ -31,6 +31,7 @@ class Result:
     verify_hint: str | None = None
     left_over: tuple[str, ...] = ()
     failure: Exception | None = None
+    waiting: tuple[Finding, ...] = ()
     written: list[bool] = field(default_factory=list)
     put_back: list[bool] = field(default_factory=list)
 
@@ -111,6 +112,20 @@ def test_mere_information_comes_last_in_a_line(run: Run, answer: Callable[[Resul
     assert run("fix").err == f"not fixed: no way\n{line}DPM203 [info], 2x: needs --unsafe\n"
     named = run("fix", "--select", "DPM").err
     assert named.count("  train.py:1:1: DPM203 [info]\n") == 2
+
+
+def test_each_file_has_a_line_and_what_is_not_made_is_counted(
+    run: Run, answer: Callable[[Result], Result]
+) -> None:
+    one, held, refused = finding(), finding("info", rule="DPM203"), finding(rule="DPM404")
+    contents = {"train.py": b"b", "requirements.txt": b"c"}
+    unmade = ((held, "needs --unsafe: seed it"), (refused, "line 3: no"))
+    answer(Result(diff=DIFF, mended=(one,), contents=contents, unmade=unmade, waiting=(held,)))
+    assert run("fix").err.endswith(
+        "would fix requirements.txt: along with the others\nwould fix train.py: DPM101\n"
+        "Of the fixes on offer: 1 more with --unsafe, 1 refused, for the reasons above.\n"
+        "Would fix 1 finding in 2 files; --apply writes it.\n"
+    )
 
 
 def test_apply_sends_nobody_round_in_circles(run: Run, answer: Callable[[Result], Result]) -> None:

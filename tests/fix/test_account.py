@@ -62,7 +62,7 @@ def test_shapes(shape: Shape, tmp_path: Path) -> None:
         (
             "criterion=criterion, clipping=args.clipping",
             "DPM405",
-            "line 18: whoever runs the program",
+            "line 18: clipping= of this call is an option",
         ),
         (
             "**({'criterion': criterion} if args.clipping else {})",

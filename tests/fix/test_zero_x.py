@@ -67,13 +67,14 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
         ),
         (HEAD + ENGINE.replace("noise_multiplier=1.1, ", "") + ATTACH + LOOP, "neither noise_multiplier nor"),
         (
-            HEAD + ENGINE + ATTACH + LOOP + "print(engine.steps)\n",
-            "steps of the engine is gone since Opacus 1.0",
+            HEAD + ENGINE + ATTACH + LOOP + "engine.steps = 0\n",
+            "steps of the engine is gone since Opacus 1.0: count the steps",
         ),
         (
-            HEAD + ENGINE + ATTACH + LOOP + "engine.detach()\n",
+            f"{HEAD}{ENGINE}{ATTACH}{LOOP}def leave(engine):\n    engine.detach()\n\nleave(engine)\n",
             "detach of the engine is gone since Opacus 1.0",
         ),
+        (HEAD + ENGINE + ATTACH + LOOP + "print(engine.clipper)\n", "clipper of the engine is gone"),
         (HEAD + ENGINE + LOOP, "no attach() of this engine to an optimizer is seen"),
         (
             f"{HEAD}def attach():\n    {ENGINE}    {ATTACH}\n\nattach()\n{LOOP}",
@@ -143,6 +144,45 @@ def test_epsilon_is_asked_of_the_accountant(folder: Make, asked: str, after: str
     made = project(folder, f"{HEAD}{ENGINE}{ATTACH}{LOOP}print({asked})\n")
     assert made.fix(unsafe=True).refused == ()
     assert made.read() == f"{HEAD}{PRIVATE}{LOOP}print({after})\n"
+
+
+def test_orders_under_a_name_are_asked_by_that_name(folder: Make) -> None:
+    named = "orders = [2, 3]\n" + ENGINE.replace("sample_rate=0.1", "sample_rate=0.1, alphas=orders")
+    made = project(folder, f"{HEAD}{named}{ATTACH}{LOOP}print(engine.get_privacy_spent(1e-5))\n")
+    assert made.fix(unsafe=True).refused == ()
+    spent = "print(engine.accountant.get_privacy_spent(delta=1e-5, alphas=orders))\n"
+    assert made.read() == f"{HEAD}orders = [2, 3]\n{PRIVATE}{LOOP}{spent}"
+
+
+def test_orders_that_are_unknown_where_epsilon_is_asked_are_kept_by_the_accountant(folder: Make) -> None:
+    main = (
+        "\n\ndef main(net, opt, loader, args):\n    orders = list(args)\n"
+        f"    {ENGINE.replace('sample_rate=0.1', 'sample_rate=0.1, alphas=orders')}    {ATTACH}"
+        + "".join(f"    {line}\n" for line in LOOP.splitlines())
+        + "    report(engine)\n\n\nmain(net, opt, loader, [2, 3])\n"
+    )
+    report = "\n\ndef report(engine):\n    print(engine.get_privacy_spent(1e-5))\n"
+    made = project(folder, HEAD + report + main)
+    assert made.fix(unsafe=True).refused == ()
+    assert "    engine.accountant.DEFAULT_ALPHAS = orders\n" in made.read()
+    assert "print(engine.accountant.get_privacy_spent(delta=1e-5))\n" in made.read()
+
+
+def test_the_engine_lets_go_and_tells_its_steps(folder: Make) -> None:
+    made = project(folder, f"{HEAD}{ENGINE}{ATTACH}{LOOP}engine.detach(); print(engine.steps)\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == (
+        f"{HEAD}{PRIVATE}{LOOP}net, opt = net.to_standard_module(), opt.original_optimizer; "
+        "print(sum(count for _, _, count in engine.accountant.history))\n"
+    )
+
+
+def test_a_fault_that_comes_to_light_is_said_and_does_not_stand_in_the_way(folder: Make) -> None:
+    made = project(folder, HEAD + ENGINE.replace("1.1", "0.0") + ATTACH + LOOP)
+    result = made.fix(unsafe=True)
+    assert result.refused == ()
+    assert any("DPM208 after the fix, and unseen before" in notice for notice in result.notices)
+    assert "DPM208" in {f.rule for f in result.remaining}
 
 
 def test_a_loop_in_a_function_of_its_own(folder: Make) -> None:

@@ -61,3 +61,74 @@ def test_a_class_without_such_an_option_has_the_mode_that_it_has(
     lay_out(tmp_path, train=PROGRAM.format(option=option, name=name, use=use, given="False"))
     (run,) = api.scan(["."], cwd=tmp_path).runs
     assert run.mode == ("hooks",)
+
+
+RECORD = """
+import dataclasses
+
+import yaml
+from dataclasses import dataclass
+from opacus import PrivacyEngine
+
+@dataclass
+class Private:
+    enabled: bool = False
+    mode: str = "{default}"
+    clipping: str = "flat"
+    poisson: bool = True
+
+def main(path):
+    private = Private(**{given})
+    {change}
+    if not private.enabled:
+        return
+    result = PrivacyEngine().make_private(
+        module=net, optimizer=opt, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        grad_sample_mode=private.mode, clipping=private.clipping, poisson_sampling=private.poisson)
+    wrapped = None
+    if len(result) == 4:
+        model, optimizer, wrapped, batches = result
+    else:
+        model, optimizer, batches = result
+    if wrapped is not None:
+        criterion = wrapped
+    else:
+        criterion = nn.CrossEntropyLoss()
+    for x, y in batches:
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        optimizer.step()
+
+main("settings.yaml")
+"""
+
+
+@pytest.mark.parametrize(
+    ("default", "change", "modes"),
+    [
+        ("hooks", "", ("?", "ghost", "hooks")),  # four results are spoken of
+        ("ghost", "", ("?", "ghost")),
+        (
+            "hooks",
+            "if private.mode == 'hooks': private = dataclasses.replace(private, mode='ghost')",
+            ("?", "ghost"),
+        ),
+    ],
+)
+def test_a_record_that_a_file_fills(
+    tmp_path: Path, default: str, change: str, modes: tuple[str, ...]
+) -> None:
+    """Fields that keywords of a file may set are open; nothing is said of values that nobody names."""
+    given = "yaml.safe_load(open(path))"
+    lay_out(tmp_path, train=RECORD.format(default=default, given=given, change=change))
+    result = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4")
+    (run,) = result.runs
+    assert (run.mode, run.mode_certainty) == (modes, "possible")
+    assert [f.rule for f in result.findings if f.severity != "info"] == []
+
+
+def test_a_record_that_the_program_fills_is_what_it_is_given(tmp_path: Path) -> None:
+    given = "{'enabled': True, 'mode': 'ghost'}"
+    lay_out(tmp_path, train=RECORD.format(default="hooks", given=given, change=""))
+    (run,) = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4").runs
+    assert (run.mode, run.mode_certainty) == (("ghost",), "definite")

@@ -52,3 +52,21 @@ def test_what_provides_it(tmp_path: Path, files: dict[str, str]) -> None:
 @pytest.mark.parametrize("secure", ["False", "secure", "None"])
 def test_an_option_or_no_secure_mode_is_no_finding(tmp_path: Path, secure: str) -> None:
     assert said(tmp_path, {}, secure) == []
+
+
+@pytest.mark.parametrize("caught", ["ImportError", "(OSError, ImportError)", "Exception"])
+def test_a_program_that_goes_on_without_it_is_not_told(tmp_path: Path, caught: str) -> None:
+    tried = TRAIN.replace(
+        "    engine = PrivacyEngine(secure_mode=SECURE)\n",
+        "    try:\n        engine = PrivacyEngine(secure_mode=True)\n"
+        f"    except {caught}:\n        engine = PrivacyEngine()\n",
+    )
+    assert said(tmp_path, {"train.py": tried}) == []
+
+
+def test_another_error_does_not_help(tmp_path: Path) -> None:
+    tried = TRAIN.replace(
+        "    engine = PrivacyEngine(secure_mode=SECURE)\n",
+        "    try:\n        engine = PrivacyEngine(secure_mode=True)\n    except ValueError:\n        raise\n",
+    )
+    assert said(tmp_path, {"train.py": tried}) == [("info", "definite", 6)]

@@ -52,7 +52,7 @@ def test_findings_are_what_some_execution_does(
     assert any(e.unwrapped for e in seen) <= ("DPM103" in rules)
     assert any(e.managed for e in seen) <= (True in managed)
     assert any(e.unpacked_wrongly for e in seen) == ("DPM403" in rules)
-    # What cannot be unpacked is that alone, also where the criterion is missing.
+    # Three targets can only raise, whatever else is left out: one cause, one finding.
     without = [e for e in seen if e.without_criterion]
     assert any(not e.unpacked_wrongly for e in without) <= ("DPM404" in rules) <= bool(without)
     # Where a call can be made in ghost mode, a report is about what happens then.

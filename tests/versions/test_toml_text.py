@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import tomlkit
-import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dpmigrate.versions.parsers.toml_text import TomlError, toml_strings
+from tests.fixtures_support import tomllib
 
 
 @pytest.mark.parametrize(

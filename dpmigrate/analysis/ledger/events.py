@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.guards import DOUBT, Guard
 from dpmigrate.analysis.ledger.circumstances import Circumstances, Origin, Step, Turn
 from dpmigrate.analysis.ledger.things import Amount, Maker
 
@@ -36,6 +36,11 @@ class Event:
     def guard(self) -> Guard:
         """What has to be so for it to happen, beyond what the run itself assumes."""
         return self.at.guard
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether assumptions were given up on the way, so that what excludes it may have been lost."""
+        return DOUBT in self.at.guard
 
     @property
     def chain(self) -> tuple[Step, ...]:
@@ -128,6 +133,8 @@ class Backward(Event):
     """Whether the graph is kept, as the first of two passes needs it."""
     through: bool
     """Whether the gradient also reaches a model that another optimizer trains."""
+    reduction: str = ""
+    """How the losses of the batch became one: "mean", "sum", "weighted mean"; empty where not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,16 @@ class ColumnOfLosses(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TokensIgnored(Event):
+    """The wrapped criterion is told the shape of sequences, and its own criterion to ignore some tokens.
+
+    ``by_keyword``: the target is given by keyword.
+    """
+
+    by_keyword: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UsedAsTensor(Event):
     """What the wrapped criterion made, which is no tensor, is used as one: ``text``, as the program has it.
 

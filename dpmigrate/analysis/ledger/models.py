@@ -13,6 +13,29 @@ class SequenceLayer(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchNormKept(Event):
+    """The model has a BatchNorm that the validator lets pass, since nothing of it is trained.
+
+    ``sure``: it has no parameters, or the program freezes them; ``name``: the layer, or the library's model.
+    """
+
+    name: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterOutside(Event):
+    """A parameter of a layer is used outside it, past its hooks: ``name``, as the model has it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartEvaluated(Event):
+    """``eval()`` is called on a part of a model, or on what may be one."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrdinaryOptimizer(Event):
     """A ghost module that is wrapped by hand gets the optimizer of standard clipping."""
 

@@ -5,20 +5,34 @@ An epsilon is unknown; what is noted is by which symbol it goes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 
 import libcst as cst
 
+from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.ledger import Turn
-from dpmigrate.analysis.ledger.accounting import EpsilonsCombined
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsCombined
+from dpmigrate.analysis.library.registry import CallInfo, function, prefix
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NOTHING, Const, External, Obj, Seq, Unknown, Value
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Bound,
+    Const,
+    External,
+    Function,
+    Obj,
+    Partial,
+    Seq,
+    Unknown,
+    Value,
+)
 
 _SPENT = "epsilons"
+_REPORTED = "what a server makes of epsilons"
 _COMBINING = {
     "numpy.mean": "mean",
     "numpy.average": "mean",
@@ -35,7 +49,10 @@ _COMBINING = {
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
-    """What one unknown number is: the epsilon of some engines, or (``total``) the sum of several."""
+    """What one unknown number is: the epsilon of some engines, or (``total``) the sum of several.
+
+    Without engines it is what each client of a federation reports.
+    """
 
     engines: frozenset[Obj]
     loops: tuple[Turn, ...]
@@ -55,6 +72,7 @@ def spent(ip: Interpreter, engine: Obj, node: cst.CSTNode) -> Value:
     for symbol in _symbols(value):
         before = known[symbol].engines if symbol in known else frozenset()
         known[symbol] = _Spent(before | {engine}, tuple(ip.loops))
+    _tell_of_reports(ip)
     return value
 
 
@@ -63,9 +81,21 @@ def _symbols(value: Value) -> list[Hashable]:
 
 
 def _among(ip: Interpreter, value: Value) -> list[_Spent]:
-    """The epsilons among what a value can be."""
-    known = ip.notes.get(_SPENT)
-    return [known[symbol] for symbol in _symbols(value) if symbol in known] if known else []
+    """The epsilons among what a value can be: an engine's, or what clients of Flower report by that name."""
+    known, symbols = ip.notes.get(_SPENT) or {}, _symbols(value)
+    held = [known[symbol] for symbol in symbols if symbol in known]
+    if any(map(_is_called_epsilon, symbols)) and b"flwr" in ip.module.source.data:
+        held.append(_Spent(frozenset(), ()))
+    return held
+
+
+_NAMED = re.compile(r"'(\w+_)?eps(ilon)?(_\w+)?'")
+
+
+def _is_called_epsilon(symbol: Hashable) -> bool:
+    """Whether something unknown is an entry of something unknown under a name of epsilon."""
+    entry = symbol[2] if isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == "." else None
+    return isinstance(entry, str) and _NAMED.fullmatch(entry) is not None
 
 
 def rounded(ip: Interpreter, given: Value, result: Value) -> Value:
@@ -88,13 +118,16 @@ def _total(ip: Interpreter, result: Value, held: list[_Spent]) -> Value:
     return result
 
 
-@function("<sum or quotient>")
+@function("<arithmetic>")
 def _computed(ip: Interpreter, info: CallInfo) -> Value:
-    """``total += epsilon``, and ``total / len(...)``."""
+    """``total += epsilon``, ``examples * epsilon``, and ``total / len(...)``."""
     left, right, result = info.positional
     held = _among(ip, left)
     if info.name == "Add" and (held or _among(ip, right)):
         _total(ip, result, [*held, *_among(ip, right)])
+    elif info.name == "Multiply":
+        rounded(ip, left, result)
+        rounded(ip, right, result)
     elif info.name == "Divide" and any(one.total for one in held) and _counts(right):
         _combined(ip, info.node, [one for one in held if one.total], "mean")
     return NOTHING
@@ -141,9 +174,31 @@ def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) 
     series = len(engines) == 1 and (len(held) > 1 or all(_again(ip, one) for one in held))
     if how == "smallest" and not series:
         return  # The smaller of two accountants' bounds on one run holds as well.
+    if not engines:
+        ip.notes.setdefault(_REPORTED, {})[node, ip.context] = (ip.at(node), how)
+        _tell_of_reports(ip)
     for run in list(ip.runs.values()):
         if run.engine in engines:
             ip.happen(run, EpsilonsCombined(ip.at(node), how, series))
+
+
+def _tell_of_reports(ip: Interpreter) -> None:
+    """Record on runs whose epsilon is asked for what a server makes of those that clients report."""
+    for there, how in ip.notes.get(_REPORTED, {}).values():
+        for run in list(ip.runs.values()):
+            if any(not event.aimed for event in run.happened(EpsilonAsked)):
+                ip.happen(run, EpsilonsCombined(there, how, series=False))
+
+
+@prefix("flwr.server.strategy.", "flwr.serverapp.strategy.")
+def _strategy(ip: Interpreter, info: CallInfo) -> Value:
+    """A strategy of Flower calls the functions that it is given with what all clients reported."""
+    reported = ip.unknown(info.node, "all clients' metrics")
+    for name in ("fit_metrics_aggregation_fn", "evaluate_metrics_aggregation_fn"):
+        for e in info.argument(None, name).entries:
+            if isinstance(e.atom, (Function, Bound, Partial)):
+                call_value(ip, Value((e,)), CallInfo(info.node, [reported]))
+    return unknown_call(ip, External(info.name), info)
 
 
 def _again(ip: Interpreter, one: _Spent) -> bool:

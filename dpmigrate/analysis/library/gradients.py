@@ -85,12 +85,19 @@ def record_backward(
                     via,
                     retained,
                     through=_reaches_another(ip, run, t),
+                    reduction=_reduced_by(t),
                 ),
             )
             if loss == "returned-criterion" and run not in passed:  # its entries are one of several
                 passed.add(run)
                 pending.passed(ip, run)
             touch(ip, run, node, "backward", e.guard)
+
+
+def _reduced_by(t: Tensor) -> str:
+    """What made one number of the losses: the last mean or sum, or the criterion itself."""
+    last = next((step for step in reversed(t.steps) if step in ("mean", "sum")), None)
+    return last or t.reduction or ""
 
 
 def _reaches_another(ip: Interpreter, run: TrainingRun, t: Tensor) -> bool:

@@ -13,14 +13,14 @@ from dpmigrate.analysis.classes import (
     find_member,
     is_enum,
     is_record,
-    linear,
     members_of,
     record_fields,
 )
-from dpmigrate.analysis.core import Frame, Interpreter
+from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function, instantiate
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
+from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import (
@@ -179,32 +179,11 @@ def set_from_outside(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
     made = Obj("instance", ("outside", cls.key), cls.module, cls.node, cls)
     ip.store.make(made)
     for name in record_fields(cls):
-        default = find_member(ip, cls, name) or NOTHING
-        flag = any(isinstance(c, bool) for c in default.constants())
-        because = default.entries[0].because if default.entries else ()
-        origin = because[-1] if because else ip.origin(node, "a field")
-        named = ip.notes.get(("choices of a field", origin.node)) or _field_choices(ip, cls, name)
-        choices = [True, False] if flag else named if isinstance(named, list) else None
-        value = open_value(ip, (made.key, ".", name), default, choices, origin)
-        ip.store.set(made, name, named if isinstance(named, Value) else value)
+        ip.store.set(made, name, open_field(ip, made, cls, name, node))
     checked = find_member(ip, cls, "__post_init__")
     if checked is not None and isinstance(checked.only, Function):
         enter_function(ip, checked.only, CallInfo(node), receiver=made)
     return of(made)
-
-
-def _field_choices(ip: Interpreter, cls: Class, name: str) -> list[Any] | Value | None:
-    """What the annotation of a field says that it can be: constants, or members; None where it does not."""
-    annotation = next((c.annotations[name] for c in linear(cls) if name in c.annotations), None)
-    if annotation is None:
-        return None
-    with ip.apart():
-        ip.frames.append(Frame(("module", cls.module.key), cls.module))
-        kind = ip.evaluate(annotation).only
-    if isinstance(kind, Obj) and kind.kind == "literal-type":
-        constants: list[Any] = kind.data
-        return constants
-    return (members_of(ip, kind, cls.node) or None) if isinstance(kind, Class) else None
 
 
 # -- parameters of functions that nothing in the project calls --------------------------------

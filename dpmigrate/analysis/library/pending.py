@@ -23,8 +23,8 @@ from dpmigrate.analysis.ledger.gradients import (
     SteppedEvery,
     StepPutOff,
 )
+from dpmigrate.analysis.library.counters import comes_round_after
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NOTHING, Const, Value, const, join_all, of
 
 _MADE = Const("made")
@@ -93,7 +93,7 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
 def put_off(ip: Interpreter, run: TrainingRun, call: cst.CSTNode, guard: Guard) -> None:
     """Tell of a ``signal_skip_step`` that a counter decides, by its argument or by a test around it."""
     argument = _argument(call, "do_skip")
-    divisor = _divisor(_as_assigned(ip, argument)) if argument is not None else None
+    divisor = comes_round_after(ip, argument) if argument is not None else None
     if divisor is not None:
         there, turns = ip.at(call, guard), ip.evaluate(divisor)
     else:
@@ -115,7 +115,7 @@ def _step_by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, gua
 def _by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circumstances, Value] | None:
     """Where a node is, but for the test of a counter around it in this loop, and what that counts to."""
     for test, depth, around in ip.tests:
-        divisor = _divisor(_as_assigned(ip, test)) if depth == len(ip.loops) else None
+        divisor = comes_round_after(ip, test) if depth == len(ip.loops) else None
         if divisor is not None:
             return replace(ip.at(node, guard), guard=guard | around), ip.evaluate(divisor)
     return None
@@ -134,31 +134,3 @@ def _argument(call: cst.CSTNode, name: str) -> cst.BaseExpression | None:
     """The one argument of a call, by its name or without."""
     args = call.args if isinstance(call, cst.Call) else ()
     return next((a.value for a in args if a.keyword is None or a.keyword.value == name), None)
-
-
-def _as_assigned(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression:
-    """A test; for a name, or ``not`` of one, what the loop around assigns to it."""
-    name = test.expression if isinstance(test, cst.UnaryOperation) else test
-    loop = ip.loops[-1].loop.node if ip.loops else None
-    if not isinstance(name, cst.Name) or not isinstance(loop, (cst.For, cst.While)):
-        return test
-    for line in loop.body.body:
-        for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
-            if isinstance(part, cst.Assign) and _is_name(part.targets[0].target, name.value):
-                return part.value
-    return test
-
-
-def _is_name(target: cst.CSTNode, name: str) -> bool:
-    return isinstance(target, cst.Name) and target.value == name
-
-
-def _divisor(test: cst.CSTNode) -> cst.BaseExpression | None:
-    """What a test takes a counter modulo of."""
-    stack = [test]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
-            return node.right
-        stack.extend(children(node))
-    return None

@@ -101,7 +101,7 @@ HOOKS: dict[str, list[FunctionHandler]] = {}
 followed; ``<call not followed>`` (callee): code that the budget did not reach; ``<part of a model>``
 (callee, *arguments): a result that is not empty stands for the call's; ``<kept>`` (keeper, value);
 ``<gradient assignment>`` (parameters, value); ``<step of something unknown>`` (as called); ``<run
-made>`` (its private model); ``<sum or quotient>`` (left, right, result), named "Add" or "Divide";
+made>`` (its private model); ``<arithmetic>`` (left, right, result), named "Add" and the like;
 ``<assign KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>``
 (what): a loop over something unknown; ``<returned to a framework>`` (receiver, result): a method that
 nothing in the project calls returned.

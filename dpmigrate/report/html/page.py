@@ -50,12 +50,17 @@ def document(title: str, body: Iterable[str]) -> str:
 
 
 def counts(items: Iterable[tuple[str, int | str, str]]) -> str:
-    """A row of figures: what is counted, how many, and the kind that gives it its colour."""
+    """A row of figures: what is counted (in the plural), how many, the kind that gives it its colour."""
     listed = "".join(
-        f'<li class="count {kind if number else ""}"><b>{number}</b> {text(label)}</li>'
+        f'<li class="count {kind if number else ""}"><b>{number}</b> {text(_counted(number, label))}</li>'
         for label, number, kind in items
     )
     return f'<ul class="counts">{listed}</ul>'
+
+
+def _counted(number: int | str, several: str) -> str:
+    """What is counted, in the singular where it is one."""
+    return re.sub(r"\b(error|warning|note|run|file)s\b", r"\1", several) if number == 1 else several
 
 
 def badge(words: str, kind: str = "") -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import libcst as cst
 
@@ -18,6 +18,13 @@ _SIZES = frozenset(["size", "numel", "nelement", "dim"])
 _EMPTY = {"Equal": (0,), "LessThan": (1, 2), "LessThanEqual": (0, 1)}
 _FULL = {"NotEqual": (0,), "GreaterThan": (0, 1), "GreaterThanEqual": (1, 2)}
 """Comparisons of a size with which a batch is told to be empty (or of one example, which skips as well)."""
+
+
+class _Bound(NamedTuple):
+    """The variables that hold a batch or a part of it, and those that hold the size of one."""
+
+    names: frozenset[str]
+    sizes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +54,17 @@ def skips_of_empty_batches(loop: cst.For | None) -> Iterator[Skip]:
     """The statements of a loop that leave out the step for an empty batch."""
     if loop is None:
         return
-    yield from _first_skip(loop.body.body, _names(loop.target), ("continue", "break", "if"))
+    yield from _first_skip(loop.body.body, _Bound(_names(loop.target)), ("continue", "break", "if"))
 
 
 def skips_of_an_empty_batch(function: cst.FunctionDef) -> Iterator[Skip]:
     """The statement by which a function that steps for the batch that it is given leaves before."""
     params = function.params
     bound = frozenset(param.name.value for param in (*params.posonly_params, *params.params))
-    yield from _first_skip(function.body.body, bound - {"self"}, ("return",))
+    yield from _first_skip(function.body.body, _Bound(bound - {"self"}), ("return",))
 
 
-def _first_skip(body: Sequence[cst.CSTNode], bound: frozenset[str], ways: tuple[str, ...]) -> Iterator[Skip]:
+def _first_skip(body: Sequence[cst.CSTNode], bound: _Bound, ways: tuple[str, ...]) -> Iterator[Skip]:
     for statement in body:
         if isinstance(statement, cst.If):
             how = _skips(statement, bound)
@@ -67,10 +74,18 @@ def _first_skip(body: Sequence[cst.CSTNode], bound: frozenset[str], ways: tuple[
         if _calls(statement, "step"):
             return
         for assign in _assignments(statement):
-            bound |= _names(assign)
+            bound = _after(assign, bound)
 
 
-def _skips(node: cst.If, bound: frozenset[str]) -> Literal["continue", "break", "if", "return"] | None:
+def _after(assign: cst.Assign, bound: _Bound) -> _Bound:
+    """What the variables hold after an assignment."""
+    names = frozenset[str]().union(*(_names(target.target) for target in assign.targets))
+    if _is_size(assign.value, bound):
+        return _Bound(bound.names - names, bound.sizes | names)
+    return _Bound(bound.names | names, bound.sizes - names)
+
+
+def _skips(node: cst.If, bound: _Bound) -> Literal["continue", "break", "if", "return"] | None:
     if _tells(node.test, bound, _EMPTY, negated=True):
         last = _last(node.body)
         if isinstance(last, cst.Continue) and not _calls(node.body, "step"):
@@ -89,9 +104,7 @@ def _last(body: cst.BaseSuite) -> cst.CSTNode | None:
     return statement.body[-1] if isinstance(statement, cst.SimpleStatementLine) else statement
 
 
-def _tells(
-    test: cst.BaseExpression, bound: frozenset[str], table: dict[str, tuple[int, ...]], negated: bool
-) -> bool:
+def _tells(test: cst.BaseExpression, bound: _Bound, table: dict[str, tuple[int, ...]], negated: bool) -> bool:
     """Whether a test says of a batch that it is empty (``negated``), or that it is not."""
     if isinstance(test, cst.BooleanOperation):
         parts = (test.left, test.right)
@@ -100,8 +113,8 @@ def _tells(
         return negated and _is_size(test.expression, bound)
     if isinstance(test, cst.Call) and isinstance(test.func, cst.Name) and test.func.value in ("any", "all"):
         each = test.args[0].value if len(test.args) == 1 else None
-        if isinstance(each, (cst.GeneratorExp, cst.ListComp)) and _root(each.for_in.iter) in bound:
-            return _tells(each.elt, bound | _names(each.for_in.target), table, negated)
+        if isinstance(each, (cst.GeneratorExp, cst.ListComp)) and _root(each.for_in.iter) in bound.names:
+            return _tells(each.elt, _Bound(bound.names | _names(each.for_in.target)), table, negated)
         return False
     if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         target = test.comparisons[0]
@@ -113,26 +126,30 @@ def _tells(
     return _says_empty(test, bound) if negated else _is_size(test, bound)
 
 
-def _says_empty(test: cst.BaseExpression, bound: frozenset[str]) -> bool:
+def _says_empty(test: cst.BaseExpression, bound: _Bound) -> bool:
     """Whether a test asks a function of the program whether a batch is empty: ``self.is_empty(batch)``."""
     if not isinstance(test, cst.Call) or not test.args:
         return False
     name = test.func.attr if isinstance(test.func, cst.Attribute) else test.func
     asks = isinstance(name, cst.Name) and name.value.removeprefix("_") in ("is_empty", "empty", "empty_batch")
-    return asks and _root(test.args[0].value) in bound
+    return asks and _root(test.args[0].value) in bound.names
 
 
-def _is_size(node: cst.BaseExpression, bound: frozenset[str]) -> bool:
+def _is_size(node: cst.BaseExpression, bound: _Bound) -> bool:
     """Whether an expression is the size of something that the loop binds: ``len(x)``, ``x.shape[0]``..."""
+    if isinstance(node, cst.Name):
+        return node.value in bound.sizes
     if isinstance(node, cst.Subscript):
         node = node.value
         if isinstance(node, cst.Attribute) and node.attr.value == "shape":
-            return _root(node) in bound
+            return _root(node) in bound.names
     if not isinstance(node, cst.Call):
         return False
     if isinstance(node.func, cst.Name) and node.func.value == "len" and node.args:
-        return _root(node.args[0].value) in bound
-    return isinstance(node.func, cst.Attribute) and node.func.attr.value in _SIZES and _root(node) in bound
+        return _root(node.args[0].value) in bound.names
+    return (
+        isinstance(node.func, cst.Attribute) and node.func.attr.value in _SIZES and _root(node) in bound.names
+    )
 
 
 def _root(node: cst.CSTNode) -> str:
@@ -147,11 +164,9 @@ def _root(node: cst.CSTNode) -> str:
     return node.value
 
 
-def _assignments(statement: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def _assignments(statement: cst.CSTNode) -> Iterator[cst.Assign]:
     if isinstance(statement, cst.SimpleStatementLine):
-        for part in statement.body:
-            if isinstance(part, cst.Assign):
-                yield from (target.target for target in part.targets)
+        yield from (part for part in statement.body if isinstance(part, cst.Assign))
 
 
 def _names(target: cst.CSTNode) -> frozenset[str]:

@@ -134,7 +134,7 @@ def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
     if not given:
         given = of(Unknown(("mode", id(info.node)))) if info.unknown_keywords else const("hooks")
     modes = list(modes_of(ip, given))
-    symbol = _mode_variable(ip, info) if len(modes) > 1 else None
+    symbol = _mode_variable(ip, info) if len(dict(modes)) > 1 else None
     out = []
     for mode, entry in modes:
         if symbol is not None and mode != "?":

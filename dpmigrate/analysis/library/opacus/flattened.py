@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger.gradients import FlattenedLoss
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Entry, Obj
+from dpmigrate.analysis.values import Atom, Class, Entry, Function, Obj
 
 _FLATTENING = frozenset(["view", "reshape", "flatten"])
 _PASSING = frozenset([*_FLATTENING, "contiguous", "to", "cuda", "long", "float", "clone", "detach"])
@@ -59,7 +60,10 @@ def tell_of_flattened(ip: Interpreter, run: TrainingRun, info: CallInfo, e: Entr
         or any(_is_of_sequences(step, parts=3) or text.taken_apart(step) for step in way)
         or any(isinstance(m, Obj) and _GIVE_SEQUENCES.search(str(m.data or "")) for m in run.raw_models)
     )
-    if sure or any(map(_speaks_of_a_vocabulary, way)):
+    likely = any(map(_speaks_of_a_vocabulary, way)) or (
+        not any(map(_takes_one_of_many, (*flat, *way))) and any(_keeps_tokens(ip, m) for m in run.raw_models)
+    )
+    if sure or likely:
         ip.happen(run, FlattenedLoss(ip.at(call, e.guard), sure))
 
 
@@ -152,20 +156,31 @@ def _flattens(node: cst.BaseExpression, whole: bool) -> bool:
         return False
     if name == "flatten":
         return isinstance(values[0], cst.Integer) and values[0].value == "0"
-    return not isinstance(values[1], cst.UnaryOperation)  # view(batch, -1) leaves the batch as it is
+    # view(batch, -1) leaves the batch as it is
+    return _is_product(values[0]) or not isinstance(values[1], cst.UnaryOperation)
+
+
+def _is_product(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Multiply)
 
 
 def _is_of_sequences(node: cst.BaseExpression, parts: int) -> bool:
     """Whether a step shows that its value has one dimension more than one loss per example leaves it.
 
     That is ``ids[:, 1:]`` of targets, ``logits[:, :-1, :]`` or ``[..., :-1, :]`` of logits (``parts`` of an
-    index), and ``permute`` of three dimensions or more. ``data[:, 4:5]``, ``data[:, -1:]`` are one column.
+    index), ``permute`` of three dimensions or more, ``flatten(0, 1)`` and ``view(batch * time, classes)``.
+    ``data[:, 4:5]``, ``data[:, -1:]`` are one column.
     """
     if isinstance(node, cst.Subscript):
         slices = [element.slice for element in node.slice]
         return len(slices) >= parts and any(_is_run(index) for index in slices[1:])
     if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-        return node.func.attr.value == "permute" and len(node.args) > 2
+        name, values = node.func.attr.value, [arg.value for arg in node.args]
+        if len(values) == 2 and name == "flatten":
+            return all(isinstance(v, cst.Integer) and v.value == str(i) for i, v in enumerate(values))
+        return (name == "permute" and len(values) > 2) or (
+            name in _FLATTENING and any(map(_is_product, values))
+        )
     return False
 
 
@@ -190,3 +205,36 @@ def _names(node: cst.CSTNode) -> Iterator[str]:
         yield node.value
     for child in children(node):
         yield from _names(child)
+
+
+_POOLING = re.compile(r"mean|max|sum|min|pool\w*|\w*pool\dd|squeeze|select|gather|argmax|LSTM|GRU|RNN")
+
+
+def _keeps_tokens(ip: Interpreter, model: Atom) -> bool:
+    """Whether a model of the project embeds tokens, and nothing in its ``forward`` makes one of many."""
+    if not isinstance(model, Obj) or model.kind != "instance" or not isinstance(model.data, Class):
+        return False
+    held = [ip.store.get(model, slot) for slot in ip.store.keys(model)]
+    layers = [a for value in held if value is not None for a in value.atoms if isinstance(a, Obj)]
+    inner = [part for layer in layers for part in ip.notes.get(("holds", layer), ())]
+    if not any(isinstance(one, Obj) and one.data == "torch.nn.Embedding" for one in (*layers, *inner)):
+        return False
+    forward = find_member(ip, model.data, "forward")
+    made = forward.only if forward is not None else None
+    return isinstance(made, Function) and not any(map(_takes_one_of_many, _below(made.node)))
+
+
+def _takes_one_of_many(node: cst.CSTNode) -> bool:
+    """A pooling call or layer, or an item taken by its place: ``h[:, -1]``, ``out[0]``."""
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        return _POOLING.fullmatch(node.func.attr.value) is not None
+    if isinstance(node, cst.Subscript):
+        indices = [element.slice.value for element in node.slice if isinstance(element.slice, cst.Index)]
+        return any(isinstance(i, (cst.Integer, cst.UnaryOperation)) for i in indices)
+    return isinstance(node, cst.Name) and _POOLING.fullmatch(node.value) is not None
+
+
+def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in children(node):
+        yield from _below(child)

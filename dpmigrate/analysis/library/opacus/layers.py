@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
+from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.values import (
     NOTHING,
+    External,
     Obj,
     Unknown,
     Value,
@@ -33,7 +36,11 @@ def _validated(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("opacus.ModuleValidator.fix", "opacus.validators.ModuleValidator.fix")
 def _validator_fix(ip: Interpreter, info: CallInfo) -> Value:
-    return info.argument(0, "module")
+    """A copy in which every BatchNorm that is trained by now is another norm; what is frozen stays."""
+    given = info.argument(0, "module")
+    frozen = frozen_so_far(ip)
+    ip.notes.setdefault("validated", set()).update(a for a in given.atoms if a not in frozen)
+    return given
 
 
 @function("opacus.DPDataLoader")
@@ -63,6 +70,13 @@ def _dp_ddp(ip: Interpreter, info: CallInfo) -> Value:
     wrapped = info.argument(0, "model")
     train_together(ip, wrapped)
     return wrapped
+
+
+@function("opacus.utils.fsdp_utils.FSDP2Wrapper")
+def _fsdp(ip: Interpreter, info: CallInfo) -> Value:
+    """It shards the model that it is given, and returns it."""
+    train_together(ip, info.argument(0, "model"))
+    return unknown_call(ip, External(info.name), info)
 
 
 @function("opacus.DPLSTM", "opacus.DPGRU", "opacus.DPRNN", "opacus.DPMultiheadAttention")

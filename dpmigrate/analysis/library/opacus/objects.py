@@ -15,7 +15,7 @@ from dpmigrate.analysis.ledger import (
     ManagerUsed,
     Stepped,
 )
-from dpmigrate.analysis.ledger.gradients import ColumnOfLosses
+from dpmigrate.analysis.ledger.gradients import ColumnOfLosses, TokensIgnored
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
@@ -187,8 +187,18 @@ def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.sources for t in inputs))
     _tell_of_columns(ip, info, e)
+    _tell_of_ignored(ip, info, e)
     tell_of_flattened(ip, run_of(e), info, e)
     return of(Tensor(sources, e.atom))
+
+
+def _tell_of_ignored(ip: Interpreter, info: CallInfo, e: Entry) -> None:
+    """Tell of tokens that are to be ignored, where the losses of a sequence's tokens become one."""
+    run = run_of(e)
+    made = run.argument("criterion").only
+    ignored = ip.read(made, "ignore_index") if isinstance(made, Obj) else None
+    if ignored and info.given(None, "shape") is True and info.argument(None, "shape").only != Const(None):
+        ip.happen(run, TokensIgnored(ip.at(info.node, e.guard), "target" in info.keywords))
 
 
 def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:

@@ -8,14 +8,16 @@ import libcst as cst
 
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard, Literal, contradict, shorten, weaken
+from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
-from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, SequenceLayer
+from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, ParameterOutside, SequenceLayer
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.torch.batch_norm import tell_of_batch_norm
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
 from dpmigrate.analysis.tree import MAKING_CALLS
@@ -23,22 +25,24 @@ from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, Obj, 
 
 
 def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:
-    """Every mode that a value can stand for, with the assumptions under which it does.
+    """Every mode that a value can stand for, once for each set of assumptions under which it does.
 
     Something unknown may be a ghost mode (entries whose atom is the unknown itself, see
     :attr:`TrainingRun.supposed`) or any other one ("?"), so that what the program does after testing it
     is followed for both.
     """
-    seen: dict[str, Entry] = {}
+    seen: dict[str, list[Entry]] = {}
     for e in ip.feasible(given).entries:
         for mode, found in _modes_of_entry(ip, e):
-            old = seen.get(mode)
-            if old is None:
-                seen[mode] = found
+            entries = seen.setdefault(mode, [])
+            for place, old in enumerate(entries):
+                if (joined := either(old.guard, found.guard)) is not None:
+                    known = found.atom if isinstance(old.atom, Unknown) else old.atom
+                    entries[place] = Entry(known, joined, old.because or found.because)
+                    break
             else:
-                known = found.atom if isinstance(old.atom, Unknown) else old.atom
-                seen[mode] = Entry(known, weaken(old.guard, found.guard), old.because or found.because)
-    yield from seen.items()
+                entries.append(found)
+    yield from ((mode, entry) for mode, entries in seen.items() for entry in entries)
 
 
 def shown_modes(modes: Iterable[tuple[str, Entry]]) -> tuple[str, ...]:
@@ -93,6 +97,8 @@ def record_run(
     old = ip.runs.get(key)
     if old is not None:
         old.made_again(guard)
+        if old.supposed:
+            old.mode_atom = entry.atom
         _given_again(old, info, guard)
         old.raw_models |= _not_its_own(old, _raw(ip, info.argument(None, "module")))
         old.raw_optimizers |= _not_its_own(old, objects_in(info.argument(None, "optimizer")))
@@ -131,9 +137,12 @@ def record_run(
 
 def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
     """Record what ghost clipping gets wrong in some kinds of layers, and what no hook survives."""
+    tell_of_batch_norm(ip, run)
     for model in run.raw_models:
         for origin in linear_on_sequences(ip, model) if run.ghost else ():
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
+        for origin in parameters_outside(ip, model):
+            ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
         for origin, library in changed_in_place(ip, model):
             ip.happen(run, ChangedInPlace(Circumstances(origin, ip.path), origin.text, library))
         wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"

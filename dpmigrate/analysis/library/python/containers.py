@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis import strings
-from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate, update_dict
+from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate, set_item, update_dict
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -198,6 +198,12 @@ def _becomes(ip: Interpreter, info: CallInfo, changed: Seq) -> None:
         assign_name(ip, target.value, of(changed))
     elif isinstance(target, cst.Attribute):
         set_attribute(ip, ip.evaluate(target.value), target.attr.value, of(changed), info.node)
+    elif isinstance(target, cst.Subscript) and _is_dict(ip.evaluate(target.value)):
+        set_item(ip, target, of(changed))
+
+
+def _is_dict(value: Value) -> bool:
+    return isinstance(value.only, Obj) and value.only.kind == "dict"
 
 
 @method("sequence", "copy")

@@ -1,6 +1,7 @@
 """What torch's names mean. Each module is one group of names; importing it registers its handlers."""
 
 from dpmigrate.analysis.library.torch import (
+    batch_norm,
     checkpoints,
     data,
     distributed,
@@ -13,6 +14,18 @@ from dpmigrate.analysis.library.torch import (
     trainable,
 )
 
-LOADED = (checkpoints, data, distributed, losses, models, names, optimizers, randomness, tensors, trainable)
+LOADED = (
+    batch_norm,
+    checkpoints,
+    data,
+    distributed,
+    losses,
+    models,
+    names,
+    optimizers,
+    randomness,
+    tensors,
+    trainable,
+)
 
 __all__ = ["LOADED"]

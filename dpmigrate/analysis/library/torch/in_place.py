@@ -133,7 +133,11 @@ class _Reading:
         return "hooked" if name in _HOOKED else given if name in _VIEWS else ""
 
     def _parts(self, container: Obj) -> list[Obj]:
-        """The layers of a Sequential that its own call makes, in the order of the text."""
+        """The layers of a Sequential, in their order: as it was given them, or as its call has them."""
+        given = [value.only for value in self.ip.notes.get(("layers", container), ())]
+        layers = [layer for layer in given if isinstance(layer, Obj)]
+        if layers and len(layers) == len(given):
+            return layers
         made = {
             part.node: part for part in self.ip.notes.get(("holds", container), ()) if part.node is not None
         }

@@ -10,10 +10,13 @@ from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.values import (
     NONE,
+    NOTHING,
+    WEIGHTED_MEAN,
     Atom,
     Const,
     Entry,
     External,
+    Obj,
     Tensor,
     Value,
     const,
@@ -52,6 +55,8 @@ def _make_criterion(ip: Interpreter, info: CallInfo) -> Value:
     ip.store.set(made, "reduction", given or const("mean", ip.origin(info.node, "default reduction")))
     for name, value in info.keywords.items():
         ip.store.set(made, name, value)
+    if info.positional and info.name in _BY_CLASS:
+        ip.store.set(made, "weight", info.positional[0])
     return of(made)
 
 
@@ -69,28 +74,36 @@ def _init_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("criterion", "__call__", "forward")
 def _call_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    reduction = ip.read(real(e.atom), "reduction")
-    return _loss_tensor(info, real(e.atom), reduction)
+    criterion = real(e.atom)
+    weights = ip.read(criterion, "weight") or NOTHING
+    by_class = isinstance(criterion, Obj) and criterion.data in _BY_CLASS
+    return _loss_tensor(info, criterion, ip.read(criterion, "reduction"), weights if by_class else NOTHING)
 
 
 @method("criterion", "to", "cuda", "cpu", "train", "eval", "float", "double", "half")
-@method("model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16")
+@method("model", "to", "cuda", "cpu", "train", "float", "double", "half", "bfloat16")
 @method("model", "compile", "share_memory", "type", "xpu", "to_empty")
 @method("loader", "set_epoch", "with_epoch")
 def _itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(real(e.atom), *e.because)
 
 
-def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None) -> Value:
+_BY_CLASS = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
+"""Criteria whose mean, with ``weight=``, is divided by the weights of the batch's examples."""
+
+
+def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None, weights: Value) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset().union(*(t.sources for t in inputs)) if inputs else frozenset[Atom]()
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
-    return of(Tensor(sources, maker, (), None, text))
+    surely = bool(weights) and all(a != Const(None) for a in weights.atoms)
+    return of(Tensor(sources, maker, (), None, WEIGHTED_MEAN if surely and text == "mean" else text))
 
 
 def _loss_function(ip: Interpreter, info: CallInfo) -> Value:
-    return _loss_tensor(info, External(info.name), info.argument(None, "reduction") or const("mean"))
+    weights = info.argument(2, "weight") if info.name.endswith((".cross_entropy", ".nll_loss")) else NOTHING
+    return _loss_tensor(info, External(info.name), info.argument(None, "reduction") or const("mean"), weights)
 
 
 for _short in LOSS_FUNCTIONS:

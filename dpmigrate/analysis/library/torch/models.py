@@ -10,7 +10,7 @@ from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
-from dpmigrate.analysis.holding import whole_of
+from dpmigrate.analysis.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
 from dpmigrate.analysis.ledger.models import DataParallel
@@ -249,6 +249,9 @@ def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
             _touch_models(ip, atom, info.node, how)
             if how == "unknown":
                 _change_gradients(ip, atom.models, info.node, "written")
+        whole = whole_of(atom) if isinstance(atom, Unknown) and how == "unknown" else None
+        for run in runs_of_model(ip, whole) if whole is not None else ():
+            pending.change(ip, run, info.node, "written")
     return NONE
 
 

@@ -35,6 +35,11 @@ def set_trainable(
             ip.notes.setdefault(_FROZEN, {})[model] = None
 
 
+def frozen_so_far(ip: Interpreter) -> tuple[Atom, ...]:
+    """The models, and layers, some parameters of which were frozen before a run was made of them."""
+    return tuple(ip.notes.get(_FROZEN, ()))
+
+
 def _frozen_before(ip: Interpreter, run: TrainingRun) -> bool:
     """Whether the run's model, or a part of it, was frozen when the run was not there yet."""
     return any(run in runs_of_model(ip, model) for model in ip.notes.get(_FROZEN, ()))

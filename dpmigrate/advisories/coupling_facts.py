@@ -1,0 +1,33 @@
+"""Facts about what lets one example into the gradients of others."""
+
+from __future__ import annotations
+
+from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger.events import Backward
+from dpmigrate.analysis.ledger.models import BatchNormKept, ParameterOutside, PartEvaluated
+from dpmigrate.model import Tri
+
+
+@fact
+def _normalises_by_the_batch(s: Subject) -> Tri:
+    """Whether a BatchNorm that is not trained stays in train mode."""
+    if not isinstance(s.event, BatchNormKept) or any(True for _ in s.run.happened(PartEvaluated)):
+        return False
+    s.notes["change"] = f"`{s.event.name}`"
+    return True if s.event.sure else None
+
+
+@fact
+def _weighted_mean(s: Subject) -> Tri:
+    """Whether the loss is a mean in which each class has a weight, and nothing else was done to it."""
+    return isinstance(s.event, Backward) and s.event.reduction == "weighted mean"
+
+
+@fact
+def _parameter_outside(s: Subject) -> Tri:
+    """Whether a model computes with the parameter of a layer outside the layer's own call."""
+    if not isinstance(s.event, ParameterOutside):
+        return False
+    s.notes["change"] = f"`{s.event.name}`"
+    return True

@@ -1,0 +1,48 @@
+"""Facts about how the losses of a batch, and of the tokens of a sequence, become one."""
+
+from __future__ import annotations
+
+from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked
+from dpmigrate.analysis.ledger.gradients import TokensIgnored
+from dpmigrate.model import Tri
+
+
+@fact
+def _target_by_keyword(s: Subject) -> Tri:
+    """Whether the wrapped criterion gets the target by keyword, where 1.6.0 does not look for it."""
+    return isinstance(s.event, TokensIgnored) and s.event.by_keyword
+
+
+@fact
+def _engine_sums(s: Subject) -> Tri:
+    """Whether ``make_private`` is told ``loss_reduction="sum"``; a pair by hand is told elsewhere."""
+    return False if s.run.manual else s.run.argument("loss_reduction").equals("sum")
+
+
+@fact
+def _engine_means(s: Subject) -> Tri:
+    """Whether ``loss_reduction`` is "mean", as it is by default."""
+    if s.run.manual or s.run.open_call:
+        return False
+    given = s.run.argument("loss_reduction")
+    return given.equals("mean") if given else True
+
+
+@fact
+def _first_of_two_passes(s: Subject) -> Tri:
+    """Whether this pass is made for the norms: the graph is kept, and the factors are asked for."""
+    if not isinstance(s.event, Backward) or s.event.loss != "other" or not s.event.retained:
+        return False
+    return any(True for _ in s.run.happened(CoefficientAsked))
+
+
+@fact
+def _mean_goes_backward(s: Subject) -> Tri:
+    return isinstance(s.event, Backward) and s.event.reduction == "mean"
+
+
+@fact
+def _sum_goes_backward(s: Subject) -> Tri:
+    return isinstance(s.event, Backward) and s.event.reduction == "sum"

@@ -1,0 +1,43 @@
+"""Facts about secure mode, and about the package that it needs."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.tree import children
+from dpmigrate.model import Tri
+
+_CATCHES = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
+
+
+@fact
+def _csprng_named(s: Subject) -> Tri:
+    """Whether the project names torchcsprng: in a dependency file, or in the modules of this run."""
+    return s.versions.csprng or (s.run.engine is not None and s.run.engine.csprng)
+
+
+@fact
+def _import_error_caught(s: Subject) -> Tri:
+    """Whether the program goes on where this cannot be made for want of a package."""
+    return _is_tried(s.module.tree, s.origin.node)
+
+
+def _is_tried(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
+    """Whether a node stands in the body of a ``try`` that takes ImportError."""
+    if isinstance(root, cst.Try) and any(map(_catches, root.handlers)) and _holds(root.body, wanted):
+        return True
+    return any(_is_tried(child, wanted) for child in children(root))
+
+
+def _catches(handler: cst.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    parts = handler.type.elements if isinstance(handler.type, cst.Tuple) else ()
+    names = [part.value for part in parts] or [handler.type]
+    return any(isinstance(name, cst.Name) and name.value in _CATCHES for name in names)
+
+
+def _holds(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
+    return root is wanted or any(_holds(child, wanted) for child in children(root))

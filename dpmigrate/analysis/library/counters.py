@@ -1,0 +1,60 @@
+"""Tests of counters in a loop, as its text has them: ``i % k``, and a count that begins again at k."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.tree import children
+
+
+def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:
+    """After how many turns of the loop around it a test of a counter is the same; None for other tests."""
+    loop = ip.loops[-1].loop.node if ip.loops else None
+    test = _as_assigned(test, loop)
+    return _divisor(test) or _count_to(test, loop)
+
+
+def _as_assigned(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.BaseExpression:
+    """A test; for a name, or ``not`` of one, what the loop around assigns to it."""
+    name = test.expression if isinstance(test, cst.UnaryOperation) else test
+    if not isinstance(name, cst.Name) or not isinstance(loop, (cst.For, cst.While)):
+        return test
+    for line in loop.body.body:
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            if isinstance(part, cst.Assign) and name.deep_equals(part.targets[0].target):
+                return part.value
+    return test
+
+
+def _divisor(test: cst.CSTNode) -> cst.BaseExpression | None:
+    """What a test takes a counter modulo of."""
+    for node in _below(test):
+        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
+            return node.right
+    return None
+
+
+def _count_to(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.BaseExpression | None:
+    """What a count is compared with that the loop adds to, and sets back to 0."""
+    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1 or loop is None:
+        return None
+    count = test.left
+    added = set_back = False
+    for node in _below(loop):
+        if isinstance(node, cst.AugAssign) and isinstance(node.operator, cst.AddAssign):
+            added = added or count.deep_equals(node.target)
+        elif isinstance(node, cst.Assign) and isinstance(node.value, cst.Integer):
+            back = node.value.evaluated_value == 0 and len(node.targets) == 1
+            set_back = set_back or (back and count.deep_equals(node.targets[0].target))
+    return test.comparisons[0].comparator if added and set_back else None
+
+
+def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    stack = [node]
+    while stack:
+        found = stack.pop()
+        yield found
+        stack.extend(children(found))

@@ -1,0 +1,110 @@
+"""BatchNorm layers in a private model, and what keeps them from the statistics of the batch.
+
+Opacus's validator (1.0 to 1.6.0) rejects a BatchNorm whose parameters are trained. One that is frozen, or
+made with ``affine=False``, passes, and normalises by the batch all the same as long as it is in train mode.
+A model that ``make_private`` takes has no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.holding import holds, parts_of
+from dpmigrate.analysis.ledger import Circumstances, Origin
+from dpmigrate.analysis.ledger.models import BatchNormKept, PartEvaluated
+from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.trainable import frozen_so_far
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import keyword_node
+from dpmigrate.analysis.values import NOTHING, Const, Entry, Obj, Value, of
+
+_LAYERS = frozenset(
+    f"torch.nn.{name}" for name in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
+)
+_OF_TORCHVISION = (
+    *("resnet", "resnext", "wide_resnet", "densenet", "mobilenet", "googlenet", "inception"),
+    *("shufflenet", "mnasnet", "efficientnet_b", "regnet"),
+)
+"""Models of torchvision that normalise by BatchNorm unless they are told another ``norm_layer``."""
+_OTHER_NORMS = (b"GroupNorm", b"InstanceNorm", b"FrozenBatchNorm", b"LayerNorm")
+_EVALUATED = "parts in evaluation mode"
+
+
+def tell_of_batch_norm(ip: Interpreter, run: TrainingRun) -> None:
+    """Record the BatchNorm layers that are in the models of a run when it is made."""
+    for model in run.raw_models:
+        if isinstance(model, Obj) and model not in ip.notes.get("validated", ()):
+            for layer in _batch_norms(model, ip, 5):
+                _tell_of(ip, run, model, layer)
+    if ip.notes.get(_EVALUATED):
+        ip.happen(run, PartEvaluated(ip.at(run.origin.node)))
+
+
+def _tell_of(ip: Interpreter, run: TrainingRun, model: Obj, layer: Obj) -> None:
+    given = ip.read(layer, "affine")
+    bare = given is not None and given.only == Const(False)
+    frozen = frozen_so_far(ip)
+    kept = (
+        bare
+        or layer in frozen
+        or model in frozen
+        or any(holds(ip, f, layer) for f in frozen if isinstance(f, Obj))
+    )
+    replaced = any(
+        norm in module.source.data for module in (run.module, layer.module) if module for norm in _OTHER_NORMS
+    )
+    if kept and not replaced and layer.module is not None and layer.node is not None:
+        name = str(layer.data).rpartition(".")[2]
+        there = Circumstances(Origin(layer.module, layer.node), ip.path)
+        ip.happen(run, BatchNormKept(there, name, bare or layer.data in _LAYERS))
+
+
+def _batch_norms(layer: Obj, ip: Interpreter, depth: int) -> Iterator[Obj]:
+    """The BatchNorm layers of a model, and models of torchvision that have some."""
+    name = str(layer.data)
+    if layer.kind == "model" and name in _LAYERS:
+        yield layer
+    elif layer.kind == "model" and name.startswith("torchvision.models."):
+        short = name.rpartition(".")[2]
+        told = keyword_node(layer.node, "norm_layer") if layer.node is not None else None
+        if short.startswith(_OF_TORCHVISION) and told is None:
+            yield layer
+    elif depth and layer.kind in ("model", "instance"):
+        for part in sorted(set(parts_of(ip, layer)) - {layer}, key=repr):
+            if part.kind in ("model", "instance"):
+                yield from _batch_norms(part, ip, depth - 1)
+
+
+@method("model", "eval")
+def _evaluate(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    model = real(e.atom)
+    if not any(model in run.raw_models for run in ip.runs.values()):
+        _part_evaluated(ip, info)
+    return of(model, *e.because)
+
+
+@function("<unknown call>")
+def _evaluate_unknown(ip: Interpreter, info: CallInfo) -> Value:
+    """``for m in model.modules(): m.eval()``, ``model.features.eval()``."""
+    if info.called == "eval":
+        _part_evaluated(ip, info)
+    return NOTHING
+
+
+def _part_evaluated(ip: Interpreter, info: CallInfo) -> None:
+    ip.notes[_EVALUATED] = True
+    for run in list(ip.runs.values()):
+        ip.happen(run, PartEvaluated(ip.at(info.node)))
+
+
+def _make_batch_norm(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("model", info.node, info.name)
+    ip.store.set(made, "affine", info.argument(3, "affine"))
+    return of(made)
+
+
+for _name in _LAYERS:
+    registry.FUNCTIONS[_name] = _make_batch_norm

@@ -1,0 +1,117 @@
+"""Parameters that a model uses outside the layer which has them, as its methods show.
+
+Opacus measures what a layer's own call adds to a parameter. ``F.linear(h, self.embed.weight)`` adds to the
+gradient past every hook (opacus, ``grad_sample/``, 1.0 to 1.6.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.library.torch.trainable import frozen_so_far
+from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.values import Atom, Class, Obj
+
+_LAYERS = frozenset(
+    f"torch.nn.{name}"
+    for name in (
+        "Linear",
+        "Embedding",
+        "EmbeddingBag",
+        "Conv1d",
+        "Conv2d",
+        "Conv3d",
+        "ConvTranspose2d",
+        "Bilinear",
+    )
+)
+_COMPUTING = frozenset(
+    [
+        *(
+            "linear",
+            "bilinear",
+            "embedding",
+            "embedding_bag",
+            "conv1d",
+            "conv2d",
+            "conv3d",
+            "conv_transpose2d",
+        ),
+        *("matmul", "mm", "bmm", "einsum", "addmm"),
+    ]
+)
+"""Functions, and methods of tensors, that compute with a parameter, and not about it."""
+_SAME_NUMBERS = frozenset(
+    ["t", "T", "transpose", "permute", "contiguous", "view", "reshape", "unsqueeze", "mT"]
+)
+
+
+def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
+    """Where the methods of a model compute with a trained parameter of one of its layers."""
+    if not isinstance(model, Obj) or model.kind != "instance" or not isinstance(model.data, Class):
+        return
+    if _switches_gradients_off(model.data.node):
+        return
+    layers = dict(_layers_of(ip, model))
+    frozen = frozen_so_far(ip)
+    if not layers or model in frozen:
+        return
+    for node in _below(model.data.node):
+        for operand in _operands(node):
+            name = _parameter_of(operand)
+            if name and name.partition(".")[0] in layers and layers[name.partition(".")[0]] not in frozen:
+                yield Origin(model.data.module, node, f"self.{name}")
+
+
+def _layers_of(ip: Interpreter, model: Obj) -> Iterator[tuple[str, Obj]]:
+    for slot in ip.store.keys(model):
+        held = ip.store.get(model, slot)
+        only = held.only if held is not None else None
+        if isinstance(slot, str) and isinstance(only, Obj) and only.kind == "model" and only.data in _LAYERS:
+            yield slot, only
+
+
+def _below(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Every node below one, in the order of the text."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(children(node)))
+
+
+def _switches_gradients_off(node: cst.CSTNode) -> bool:
+    """Whether some code says ``no_grad``: then not all that it computes is trained."""
+    return any(isinstance(n, cst.Name) and n.value in ("no_grad", "inference_mode") for n in _below(node))
+
+
+def _operands(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
+    """What a product, or a call of a function that computes with parameters, is given."""
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.MatrixMultiply):
+        yield from (node.left, node.right)
+    elif isinstance(node, cst.Call):
+        func = node.func
+        name = func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+        if name in _COMPUTING:
+            yield from (arg.value for arg in node.args)
+
+
+def _parameter_of(node: cst.BaseExpression) -> str:
+    """``embed.weight`` for ``self.embed.weight``, turned or reshaped; empty for anything else."""
+    while True:
+        if isinstance(node, cst.Call):
+            node = node.func
+        if not isinstance(node, cst.Attribute):
+            return ""
+        if node.attr.value not in _SAME_NUMBERS:
+            break
+        node = node.value
+    layer = node.value
+    if node.attr.value not in ("weight", "bias") or not isinstance(layer, cst.Attribute):
+        return ""
+    own = isinstance(layer.value, cst.Name) and layer.value.value == "self"
+    return f"{layer.attr.value}.{node.attr.value}" if own else ""

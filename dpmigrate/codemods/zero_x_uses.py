@@ -1,0 +1,105 @@
+"""What a program reads and asks of the engine of Opacus 0.x beside the training itself."""
+
+from __future__ import annotations
+
+import ast
+
+import libcst as cst
+
+from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.generators import visible
+from dpmigrate.codemods.homes import same_variables
+from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.zero_x_engine import DEFAULT_DELTA, AttachedEngine, argument_of
+from dpmigrate.codemods.zero_x_words import without_counterpart
+
+_OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
+"""What the private optimizer tells now."""
+_DEFAULT_ALPHAS = "[1 + x / 10.0 for x in range(1, 100)] + list(range(12, 64))"
+_MOVED_ELSEWHERE = frozenset(["attach", "get_privacy_spent", "virtual_step"])
+
+
+class EngineUses:
+    """Rewrites the uses of one engine."""
+
+    def __init__(self, engine: AttachedEngine) -> None:
+        self.engine = engine
+        self.facts = engine.facts
+        self.edits = engine.edits
+
+    def rewrite(self) -> None:
+        """Every member that is read of the engine. Raises `Withheld` for what has no counterpart."""
+        for info in self.facts.modules:
+            for node in self.facts.inside(info.tree, cst.Attribute):
+                if self.facts.is_a(node.value, "engine-0.x") and not self._is_rewritten(node):
+                    raise Withheld(without_counterpart(node.attr.value), info, node)
+
+    def _is_rewritten(self, node: cst.Attribute) -> bool:
+        facts, name, around = self.facts, node.attr.value, self.facts.parent(node)
+        own = self.edits.of(facts.module_of(node))
+        line = facts.parent(around) if around is not None else None
+        if name in _MOVED_ELSEWHERE:
+            return True
+        if name == "to" and isinstance(line, cst.Expr):
+            own.remove(facts.removable(node))
+        elif name in _OF_OPTIMIZER and self._is_optimizer_known(node):
+            own.replace(node, f"{self.engine.optimizer}.{name}")
+        elif name == "steps" and not isinstance(around, (cst.AssignTarget, cst.AugAssign)):
+            own.replace(node, f"sum(count for _, _, count in {self._reached(node.value)}.accountant.history)")
+        elif name == "detach" and isinstance(line, cst.Expr) and self._are_bound_at(node):
+            model, optimizer = self.engine.model, self.engine.optimizer
+            code = f"{model}, {optimizer} = {model}.to_standard_module(), {optimizer}.original_optimizer"
+            parsed = cst.parse_statement(code)
+            assert isinstance(parsed, cst.SimpleStatementLine)
+            taken = parsed.body[0]
+            own.change(line, lambda new: taken.with_changes(semicolon=new.semicolon))
+        else:
+            return False
+        return True
+
+    def _is_optimizer_known(self, node: cst.CSTNode) -> bool:
+        """Whether the private optimizer can be read at a place, by the name that it has where it is made."""
+        behind = self.facts.position(node) > self.facts.position(self.engine.attached)
+        return behind and visible(self.facts, node, self.engine.optimizer.partition(".")[0])
+
+    def _are_bound_at(self, node: cst.CSTNode) -> bool:
+        """Whether model and optimizer are variables of the function that a node is in."""
+        return self.facts.scope(node) is self.engine.scope and self._is_optimizer_known(node)
+
+    def _reached(self, receiver: cst.BaseExpression) -> str:
+        """The engine as a place can write it: by its variable, or through the optimizer."""
+        engine, through = self.engine, self.facts.code(receiver).strip()
+        if name_of(receiver) != "privacy_engine" or through == engine.name:
+            return through
+        if engine.name.isidentifier() and visible(self.facts, receiver, engine.name):
+            return engine.name
+        engine.known_by_optimizer = True
+        return through
+
+    def ask_accountant(self, node: cst.CSTNode) -> None:
+        """``get_privacy_spent`` of the engine becomes that of its accountant."""
+        facts, given = self.facts, self.engine.given
+        assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+        delta = argument_of(node, 0, "target_delta", "delta") or given.get("target_delta")
+        text = facts.code(delta).strip() if delta is not None else DEFAULT_DELTA
+        code = (
+            f"{self._reached(node.func.value)}.accountant.get_privacy_spent(delta={text}{self._orders(node)})"
+        )
+        self.edits.of(facts.module_of(node)).replace(node, code)
+
+    def _orders(self, node: cst.CSTNode) -> str:
+        """The orders that the engine was given, as one more argument; empty where they are the usual ones."""
+        alphas = self.engine.given.get("alphas")
+        if alphas is None or _dumped(self.facts.code(alphas)) == _dumped(_DEFAULT_ALPHAS):
+            return ""
+        text = self.facts.code(alphas).strip()
+        bound = {n.value for n in self.facts.inside(alphas, cst.Name)} - {"x", "range", "list"}
+        if not bound or same_variables(self.facts, alphas, node):
+            return f", alphas={text}"
+        self.engine.own_alphas = text
+        return ""
+
+
+def _dumped(code: str) -> str:
+    """An expression without its layout and comments."""
+    return ast.dump(ast.parse(f"({code}\n)", mode="eval"))

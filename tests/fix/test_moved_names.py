@@ -1,0 +1,88 @@
+"""Names that are elsewhere now: only what the rule's table knows is rewritten, and all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import Folder
+
+DPDDP = "DifferentiallyPrivateDistributedDataParallel"
+
+Make = Callable[..., Folder]
+
+
+def moved(folder: Make, text: str, pin: str = "opacus==0.13.0\n") -> str:
+    project = folder({"train.py": text, "requirements.txt": pin})
+    result = project.fix(unsafe=True)
+    assert result.refused == ()
+    assert project.fix(unsafe=True).diff == ""
+    return project.read()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from opacus.layers.dp_lstm import DPLSTMCell\n",
+        "from opacus.utils import stats\n",
+        "from opacus.utils.uniform_sampler import DistributedPoissonBatchSampler\n",
+        "import opacus.layers.dp_ddp as ddp\n",
+        "from opacus.layers import dp_lstm\n",
+        "from opacus.layers import ParamRenamedModule\nfrom opacus.layers.dp_lstm import DPLSTM\n",
+    ],
+)
+def test_what_has_no_exact_counterpart_is_left_whole(folder: Make, text: str) -> None:
+    project = folder({"train.py": text, "requirements.txt": "opacus==0.13.0\n"})
+    before = project.snapshot()
+    refused = project.fix(unsafe=True).refused
+    assert "is gone since Opacus" in refused[0][1]
+    assert project.snapshot() == before
+
+
+def test_nothing_moves_without_being_asked(folder: Make) -> None:
+    project = folder("from opacus import privacy_analysis\n")
+    assert project.fix().applied == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from opacus.layers.dp_lstm import DPLSTM\n", "from opacus.layers import DPLSTM\n"),
+        (
+            f"from opacus.layers import {DPDDP} as DPDDP, DPLSTM  # both\n",
+            f"from opacus.layers import DPLSTM  # both\nfrom opacus.distributed import {DPDDP} as DPDDP\n",
+        ),
+        (
+            "from opacus import privacy_analysis\n\nrdp = privacy_analysis.compute_rdp(0.1, 1.0, 5, [2])\n",
+            "from opacus.accountants.analysis import rdp as privacy_analysis\n\n"
+            "rdp = privacy_analysis.compute_rdp(q=0.1, noise_multiplier=1.0, steps=5, orders=[2])\n",
+        ),
+        (
+            "import opacus as op\n\nrdp = op.privacy_analysis.compute_rdp(0.1, 1.0, orders=[2], steps=5)\n",
+            "import opacus as op\nimport opacus.accountants.analysis.rdp\n\n"
+            "rdp = op.accountants.analysis.rdp.compute_rdp("
+            "q=0.1, noise_multiplier=1.0, orders=[2], steps=5)\n",
+        ),
+    ],
+)
+def test_imports_and_uses_go_where_the_name_is(folder: Make, before: str, after: str) -> None:
+    assert moved(folder, before) == after
+
+
+RENAMED = "from opacus.optimizers import DistributedPerLayerOptimizer, DPOptimizer\n"
+
+
+def test_a_class_is_renamed_wherever_it_is_read(folder: Make) -> None:
+    text = RENAMED + "\nKINDS = (DPOptimizer, DistributedPerLayerOptimizer)\n"
+    assert moved(folder, text, "opacus==1.5.4\n") == (
+        "from opacus.optimizers import DPOptimizer, SimpleDistributedPerLayerOptimizer\n"
+        "\nKINDS = (DPOptimizer, SimpleDistributedPerLayerOptimizer)\n"
+    )
+
+
+def test_a_name_that_means_something_else_too_keeps_its_name(folder: Make) -> None:
+    text = RENAMED + "\n\ndef make(DistributedPerLayerOptimizer):\n    return DistributedPerLayerOptimizer\n"
+    after = moved(folder, text, "opacus==1.5.4\n")
+    assert "SimpleDistributedPerLayerOptimizer as DistributedPerLayerOptimizer\n" in after
+    assert after.endswith(text.split("\n", 1)[1])
