@@ -58,6 +58,7 @@ CONTRACT = {
     "DPM121": "class-weights",
     "DPM122": "penalty-dropped",
     "DPM123": "second-optimizer",
+    "DPM124": "examples-coupled",
     "DPM201": "unseeded-noise-generator",
     "DPM202": "unseeded-loader-generator",
     "DPM203": "unseeded-run",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.events import Backward
-from dpmigrate.analysis.ledger.models import BatchNormKept, ParameterOutside, PartEvaluated
+from dpmigrate.analysis.ledger.models import BatchNormKept, BatchStatistics, ParameterOutside, PartEvaluated
 from dpmigrate.model import Tri
 
 
@@ -31,3 +31,12 @@ def _parameter_outside(s: Subject) -> Tri:
         return False
     s.notes["change"] = f"`{s.event.name}`"
     return True
+
+
+@fact
+def _standardises_by_the_batch(s: Subject) -> Tri:
+    """Whether the model takes a statistic over the examples of the batch out of each of them."""
+    if not isinstance(s.event, BatchStatistics) or s.run.argument("batch_first").equals(False) is not False:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return True if s.event.sure else None

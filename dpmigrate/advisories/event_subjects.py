@@ -25,6 +25,7 @@ from dpmigrate.analysis.ledger.gradients import (
 )
 from dpmigrate.analysis.ledger.models import (
     BatchNormKept,
+    BatchStatistics,
     ChangedInPlace,
     DataParallel,
     OrdinaryOptimizer,
@@ -48,6 +49,7 @@ EVENTS: dict[str, type[Event]] = {
     "accountant-made": AccountantMade,
     "batch-norm": BatchNormKept,
     "batch-skipped": BatchSkipped,
+    "batch-statistics": BatchStatistics,
     "changed-in-place": ChangedInPlace,
     "column-of-losses": ColumnOfLosses,
     "data-parallel": DataParallel,

@@ -207,6 +207,14 @@ def _penalised(s: Subject) -> Tri:
     return isinstance(s.event, Backward) and any(step in PENALTIES for step in s.event.steps)
 
 
+@fact
+def _batch_term_added(s: Subject) -> Tri:
+    """Whether one number that was made of the whole batch was added to this loss of each example."""
+    return isinstance(s.event, Backward) and any(
+        step in ("add-reduced", "sub-reduced") for step in s.event.steps
+    )
+
+
 PENALTIES = ("add-penalty", "sub-penalty")
 """What was done to a loss, where the other number is made of parameters and counts for itself."""
 

@@ -64,7 +64,8 @@ def _makes_gradients_each_turn(s: Subject) -> Tri:
     if not isinstance(event, SteppedEvery):
         return False
     passes = (*s.run.happened(Backward), *s.run.happened(DoubleBackward))
-    each = any(e.loops == event.loops and not e.at.conditional for e in passes)
+    # One that stands under the test of the counter with the step is made for that step alone.
+    each = any(e.loops == event.loops and not e.at.conditional and e.guard <= event.guard for e in passes)
     return each and (True if event.known else None)
 
 
@@ -88,7 +89,8 @@ def _gradients_kept_between_steps(s: Subject) -> Tri:
     """Whether nothing clears the gradients in the turns that take no step."""
     if s.event is None:
         return False
-    clearings = [e for e in s.run.happened(ZeroGrad) if e.loops == s.event.loops]
+    turn = s.event.loops
+    clearings = [e for e in s.run.happened(ZeroGrad) if e.loops[: len(turn)] == turn]
     return not any(e.guard <= s.event.guard and not e.at.conditional for e in clearings)
 
 

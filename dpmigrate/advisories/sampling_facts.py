@@ -9,7 +9,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Thing, Turn, contradict
+from dpmigrate.analysis.ledger import Constant, Given, Open, Thing, Turn, contradict
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -107,6 +107,17 @@ def _epsilon_asked(s: Subject) -> Tri:
     """Whether an epsilon is asked for, or aimed at."""
     asked = list(s.run.happened(EpsilonAsked))
     return any(not e.guard for e in asked) or (None if asked else False)
+
+
+@fact
+def _noise_by_its_own_accounting(s: Subject) -> Tri:
+    """Whether the program works out the noise for a rate of its own, and asks the engine for no epsilon."""
+    each = s.run.argument("noise_multiplier").each
+    worked_out = any(isinstance(what, Open) and what.reason.endswith(_WORKS_OUT_NOISE) for what in each)
+    return worked_out and not any(True for _ in s.run.happened(EpsilonAsked))
+
+
+_WORKS_OUT_NOISE = "get_noise_multiplier"
 
 
 @fact

@@ -15,7 +15,7 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, together
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, none_of, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
@@ -329,6 +329,7 @@ class Interpreter:
         """
         before = self.path
         survivors: list[tuple[Delta, Guard, Guard]] = []
+        left: list[Guard] = []
         for guard, action in branches:
             self.path = before
             if not self.assume(guard):
@@ -340,11 +341,15 @@ class Interpreter:
                 delta = self.store.pop()
             if alive:
                 survivors.append((delta, guard, self.path))
+            else:
+                left.append(guard)
         self.path = before
         if not survivors:
             return False
         # What all had to assume that go on holds from here on.
         self.path = frozenset.intersection(*(path for _, _, path in survivors))
+        if left and any(path != self.path for _, _, path in survivors):
+            self.path = together(self.path, frozenset({none_of(left)}))
         if len(survivors) == 1:
             self.store.join([(survivors[0][0], ALWAYS)])
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -57,13 +57,40 @@ def clash(a: Literal, b: Literal) -> bool:
 @lru_cache(maxsize=20_000)
 def contradict(a: Guard, b: Guard) -> bool:
     """Whether no execution satisfies both guards, as far as can be told."""
-    if _symbols(a).isdisjoint(_symbols(b)):
+    denied = _denied(a) | _denied(b)
+    if not denied and _symbols(a).isdisjoint(_symbols(b)):
         return False
     for x in a:
         for y in b:
             if x.symbol == y.symbol and clash(x, y):
                 return True
-    return False
+    return any(all(entails(a | b, literal) for literal in guard) for guard in denied)
+
+
+_NONE_OF = "none of"
+
+
+def none_of(guards: Iterable[Guard]) -> Literal:
+    """The assumption that none of some conjunctions holds: what returned on each of them went on."""
+    told = frozenset(guards)
+    if any(not guard or doubts(guard) or _denied(guard) for guard in told):
+        # Denials are not denied: how deep they are in one another would have no bound.
+        return doubt(_NONE_OF, hash(told))
+    return Literal((_NONE_OF, told), ("truth",), True)
+
+
+def _conjunctions(literal: Literal) -> frozenset[Guard]:
+    """The conjunctions of which an assumption says that none holds; nothing where it says something else."""
+    told: frozenset[Guard] = frozenset()
+    if isinstance(literal.symbol, tuple) and literal.symbol[:1] == (_NONE_OF,):
+        told = literal.symbol[1]
+    return told
+
+
+@lru_cache(maxsize=10_000)
+def _denied(guard: Guard) -> frozenset[Guard]:
+    """Every conjunction that some assumption in a guard denies."""
+    return frozenset().union(*map(_conjunctions, guard))
 
 
 @lru_cache(maxsize=10_000)
@@ -82,6 +109,8 @@ def entails(known: Guard, literal: Literal) -> bool:
     """Whether ``literal`` follows from the assumptions in ``known``."""
     if literal in known:
         return True
+    if denied := _conjunctions(literal):
+        return all(contradict(known, guard) for guard in denied)
     opposite = Literal(literal.symbol, literal.test, not literal.holds)
     return any(clash(k, opposite) for k in known)
 

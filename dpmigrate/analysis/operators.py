@@ -20,6 +20,7 @@ from dpmigrate.analysis.values import (
     A_LENGTH,
     MAX_TEXT,
     NOTHING,
+    WEIGHTED_MEAN,
     Atom,
     Const,
     Entry,
@@ -126,10 +127,12 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
             if not tensors or (x and y and x.guard and y.guard and contradict(x.guard, y.guard)):
                 continue
             coefficient = next((t.coefficient for t in tensors if t.coefficient is not None), None)
-            lead = next((t for t in tensors if t.maker is not None and t.coefficient is None), tensors[0])
+            makers = [t for t in tensors if t.maker is not None and t.coefficient is None] or tensors
+            lead = next((t for t in makers if _is_wrapped(t)), makers[0])
             step = done
             if len(tensors) == 2 and tensors[0].maker != tensors[1].maker and coefficient is None:
-                step = f"{done}-other"
+                other = tensors[0] if lead is tensors[1] else tensors[1]
+                step = f"{done}-{'reduced' if _is_of_the_batch(other, lead) else 'other'}"
             elif penalties and any(id(e) in penalties for e in pair):
                 step = f"{done}-penalty"
             sources = lead.sources if len(tensors) == 1 else tensors[0].sources | tensors[1].sources
@@ -141,6 +144,18 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
 
 _STEPS = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}
 """What each operation leaves in the steps of a tensor."""
+
+
+def _is_wrapped(t: Tensor) -> bool:
+    """Whether the criterion that a private run returned made it: one loss for each example."""
+    return isinstance(t.maker, Obj) and t.maker.kind == "dp-criterion"
+
+
+def _is_of_the_batch(t: Tensor, losses: Tensor) -> bool:
+    """Whether a criterion made one number of a model's whole batch, beside its wrapped losses."""
+    if not _is_wrapped(losses) or not t.sources & losses.sources:
+        return False
+    return t.reduction in ("mean", "sum", WEIGHTED_MEAN) and all(step in ("mul", "div") for step in t.steps)
 
 
 def _holds_parameters(atom: Atom) -> bool:

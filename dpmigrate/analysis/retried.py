@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import libcst as cst
@@ -12,7 +11,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import children, keyword_node
+from dpmigrate.analysis.tree import assigned_in, keyword_node
 from dpmigrate.analysis.values import Obj
 
 
@@ -58,15 +57,4 @@ def _made_in(ip: Interpreter, model: object, turn: Turn) -> bool:
 def _is_changed(loop: cst.CSTNode, argument: cst.Arg | None) -> bool:
     """Whether a loop assigns to the variable that an argument of a call in it is."""
     name = get_full_name_for_node(argument.value) if argument is not None else None
-    return name is not None and name in set(_assigned(loop))
-
-
-def _assigned(node: cst.CSTNode) -> Iterator[str | None]:
-    if isinstance(node, cst.AugAssign):
-        yield get_full_name_for_node(node.target)
-    elif isinstance(node, cst.Assign):
-        yield from (get_full_name_for_node(target.target) for target in node.targets)
-    elif isinstance(node, cst.For):
-        yield get_full_name_for_node(node.target)
-    for child in children(node):
-        yield from _assigned(child)
+    return name is not None and name in set(assigned_in(loop))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
 _LAYOUT = (
     "whitespace",
@@ -50,6 +52,27 @@ def keyword_node(call: cst.CSTNode | None, name: str) -> cst.Arg | None:
         if arg.keyword is not None and arg.keyword.value == name:
             return arg if isinstance(arg, cst.Arg) else None
     return None
+
+
+def assigned_in(node: cst.CSTNode) -> Iterator[str]:
+    """The variables and attributes, as they are written, that something below a node assigns to."""
+    if isinstance(
+        node, (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)
+    ):
+        yield from _written(node.target)
+    elif isinstance(node, cst.WithItem) and node.asname is not None:
+        yield from _written(node.asname.name)
+    for child in children(node):
+        yield from assigned_in(child)
+
+
+def _written(target: cst.CSTNode) -> Iterator[str]:
+    name = get_full_name_for_node(target)
+    if name is not None:
+        yield name
+    elif isinstance(target, (cst.Tuple, cst.List)):
+        for element in target.elements:
+            yield from _written(element.value)
 
 
 MAKING_CALLS = frozenset(["make_private", "make_private_with_epsilon"])

@@ -10,7 +10,8 @@
 ``losses``, ``uses``, ``floats``   where its losses come from, and what is done with them
 ``hooks``, ``set_to_none``, ``patch_core``   the recipes of the other strategies
 ``generators``, ``seed_generators``   the recipes about randomness
-``zero_x``, ``zero_x_engine``, ``zero_x_steps``, ``zero_x_names``, ``moved_names``   what is gone
+``zero_x``, ``zero_x_engine``, ``zero_x_steps``, ``zero_x_uses``, ``zero_x_helper``, ``zero_x_names``,
+``zero_x_words``, ``moved_names``   what is gone
 ``pins``         which pins a job raises
 ``program_facts``, ``assignments``, ``binders``, ``homes``, ``places``, ``criteria``   what they ask
 ``edits``, ``nodes``, ``imports``   how they change a tree

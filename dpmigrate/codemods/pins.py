@@ -44,15 +44,18 @@ def needed(runs: Iterable[PrivateRun], least: str = DEFAULT_LOWER_BOUND) -> str:
     return bound
 
 
-def bound_of(runs: Sequence[PrivateRun], options: Options) -> str:
+def bound_of(runs: Sequence[PrivateRun], options: Options, in_place: bool = False) -> str:
     """The release that the pins of some runs are raised to: what is asked for, else what their code needs.
 
-    Raises UsageError for one that is asked for and on which the upgraded code would not run.
+    ``in_place`` says that the project's own models go on to change outputs of layers in place. Raises
+    UsageError for one that is asked for and on which the upgraded code would not run.
     """
     asked = options.at(runs[0].module.path).lower_bound
     if asked is None:
-        # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
-        in_place = any(e.library for run in runs if run.ghost for e in run.happened(ChangedInPlace))
+        # A model in place trains on 1.5.3, and raises from 1.5.4 on.
+        in_place = in_place or any(
+            e.library for run in runs if run.ghost for e in run.happened(ChangedInPlace)
+        )
         return needed(runs, "1.5.3") if in_place else needed(runs)
     least = needed(runs, "1.5.3")
     if Version(asked.version) < Version(least):

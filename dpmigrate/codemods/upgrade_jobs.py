@@ -14,7 +14,7 @@ import libcst as cst
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
 from dpmigrate.analysis.ledger.models import SequenceLayer
-from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.in_place import all_out_of_place, of_a_library
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
 from dpmigrate.codemods.options import Options
@@ -89,28 +89,34 @@ def _planned(
             try:
                 edits, notices = upgraded(facts.of(group.runs[0].module), group.runs)
             except Withheld as withheld:
-                if not raises or _old_only(group, project):
+                if raises and _old_only(group, project):
                     raise
-                # It runs nowhere now: a newer Opacus takes nothing away from it.
+                # It runs nowhere now, or meets no other Opacus than before: nothing is taken away from it.
                 path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
                 job.left.append((path, spoken(withheld), group.found))
                 job.found = [f for f in job.found if all(f is not other for other in group.found)]
+                job.runs = [r for r in job.runs if all(r is not other for other in group.runs)]
                 continue
             job.edits.merge(edits)
             job.notices += notices
         if not job.found:
             return Job(left=job.left)
         ghost = [run for run in job.runs if run.ghost]
-        if raises or job.edits.touched():
-            for group in groups:
-                all_out_of_place(facts.of(group.runs[0].module), job.edits, group.runs)
+        left = _in_place_left(facts, job, groups) if raises or job.edits.touched() else None
+        if left is not None and not (raises and _trains_on_the_release_before(job, options)):
+            raise left
         if of_a_library(ghost) and any(e for run in ghost for e in run.happened(SequenceLayer)):
             raise Withheld(
                 "Opacus 1.5.4 is needed for the Linear layers on sequences, and the library's model changes "
                 "outputs of layers in place, which raises there: write the blocks of that model without "
                 "in-place operations, or use one that has none"
             )
-        bound = bound_of(job.runs, options)
+        bound = bound_of(job.runs, options, in_place=left is not None)
+        if left is not None:
+            job.notices.append(
+                f"{job.runs[0].module.path}: the release is {bound} and not {DEFAULT_LOWER_BOUND}, which "
+                f"would raise: {spoken(left)}"
+            )
         job.pins = plan_pins(pins, options.unsafe, bound)
         job.notices += job.pins.notices
         reported = {_place(match.pin) for _, match in own if match.pin is not None}
@@ -124,6 +130,28 @@ def _planned(
             withheld.reason += " (what shares pins or code is upgraded together or not at all)"
         job.withheld = withheld
     return job
+
+
+def _in_place_left(facts: FactsByPart, job: Job, groups: Sequence[CallGroup]) -> Withheld | None:
+    """Plan new tensors for what the models change in place; where one has to stay, why."""
+    edits = ProjectEdits()
+    try:
+        for group in groups:
+            all_out_of_place(facts.of(group.runs[0].module), edits, group.runs)
+    except Withheld as withheld:
+        return withheld
+    job.edits.merge(edits)
+    return None
+
+
+def _trains_on_the_release_before(job: Job, options: Options) -> bool:
+    """Whether 1.5.3, on which operations in place do no harm, will do for all runs of a job."""
+    asked = options.at(job.runs[0].module.path).lower_bound
+    return (
+        (asked is None or asked.version == "1.5.3")
+        and needed(job.runs, "1.5.3") == "1.5.3"
+        and not any(e for run in job.runs if run.ghost for e in run.happened(SequenceLayer))
+    )
 
 
 def _undeclared(project: Project, groups: Sequence[CallGroup]) -> list[str]:

@@ -10,11 +10,13 @@ from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.homes import same_variables
 from dpmigrate.codemods.listed import comments_of
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.ways import calls_lead, declared_global, same_class
+from dpmigrate.codemods.zero_x_helper import Helper
 from dpmigrate.codemods.zero_x_words import attached_to
 
 _PLACES = ("module", "batch_size", "sample_size", "alphas", "noise_multiplier", "max_grad_norm")
@@ -120,8 +122,12 @@ class AttachedEngine:
     def make_private(self) -> None:
         """Collect the edits of the constructor and of ``attach``."""
         loader = self._loader()
-        self._refuse_foreign(self.model, self.optimizer, loader)
-        self._refuse_steps_elsewhere()
+        helper = Helper.around(self.facts, self.scope, self.model, self.optimizer, loader)
+        if helper is not None:
+            helper.rewrite(self.edits)
+        else:
+            self._refuse_foreign(self.model, self.optimizer, loader)
+        self._refuse_steps_elsewhere(helper)
         own = self.edits.of(self.module)
         engine = self._new_engine()
         call_on = self.name or "privacy_engine"
@@ -193,10 +199,10 @@ class AttachedEngine:
     def _refuse_rebound(self, value: cst.BaseExpression) -> None:
         """An argument is read later than before: nothing must have changed it by then. Raises `Withheld`."""
         if self.facts.scope(self.made) is not self.scope:
-            if any(True for _ in self.facts.inside(value, cst.Name)):
+            if not same_variables(self.facts, value, self.statement):
                 raise self.withheld(
-                    "this engine is made in another function than the one that attaches it, where its "
-                    "arguments may mean something else: make it where attach() is called"
+                    "this engine is made in another function than the one that attaches it: make the "
+                    "optimizer there, too, call make_private behind it, and hand on what that returns"
                 )
             return
         names = {n.value for n in self.facts.inside(value, cst.Name)}
@@ -230,13 +236,14 @@ class AttachedEngine:
             )
         return found.pop()
 
-    def _refuse_steps_elsewhere(self) -> None:
+    def _refuse_steps_elsewhere(self, helper: Helper | None) -> None:
         """Whoever steps has to get what make_private returns. Raises `Withheld`."""
+        source = self.scope if helper is None else self.facts.scope(helper.call)
         shared = isinstance(self.scope, cst.Module) or bool(declared_global(self.facts, self.scope))
         for step in self.steps():
             scope = self.facts.scope(step)
             member = self.optimizer.startswith("self.") and same_class(self.facts, scope, self.scope)
-            if not shared and not member and not calls_lead(self.facts, self.scope, scope):
+            if not shared and not member and not calls_lead(self.facts, source, scope):
                 raise Withheld(
                     f"the optimizer is also stepped in line {self.facts.position(step)}: return model, "
                     "optimizer and loader from here, and take them where this is called",
@@ -305,7 +312,7 @@ class AttachedEngine:
         for variable in variables:
             if variable.isidentifier() and variable not in bound:
                 raise Withheld(
-                    f"{variable} is a variable of the code around this function, which make_private binds "
+                    f"{variable} is a variable of other code than this function, which make_private binds "
                     "anew: attach where it is made, or declare it global",
                     self.module,
                     self.attached,

@@ -218,17 +218,19 @@ class Prover:
 
 
 def _revealed(key: tuple[str, str], jobs: Sequence[Job], after: Found) -> bool:
-    """Whether a finding was there unseen: it is about an argument that a call of today's API took over.
+    """Whether a finding was there unseen: mere information, or about what a call of today's API took over.
 
     Its job then says so.
     """
     rule, path = key
     movers = [job for job in jobs if job.privatizes and path in job.paths]
     matches = [(f, m) for f, m in after.matches if (f.rule, f.span.path) == key]
-    about_the_call = all(
-        m.run is not None and m.origin is not None and m.origin.node is m.run.origin.node for _, m in matches
+    taken_over = all(
+        f.severity == "info"
+        or (m.run is not None and m.origin is not None and m.origin.node is m.run.origin.node)
+        for f, m in matches
     )
-    if not movers or not about_the_call:
+    if not movers or not taken_over:
         return False
     movers[0].notices += [
         f"{f.span.path}:{f.span.line}: {rule} after the fix, and unseen before: {f.message}"

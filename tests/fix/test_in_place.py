@@ -37,10 +37,24 @@ train(Net(), torch.optim.SGD([], lr=0.1), [])
         ("return self.conv(x).relu_()", "without the underscore"),
     ],
 )
-def test_what_is_read_by_another_name_is_left_to_people(folder: Make, body: str, said: str) -> None:
+def test_what_is_read_by_another_name_goes_to_the_release_that_trains_it(
+    folder: Make, body: str, said: str
+) -> None:
     project = folder({"train.py": OLD + MODEL.format(body=body), "requirements.txt": "opacus==1.5.2\n"})
+    result = project.fix()
+    assert result.refused == ()
+    assert any(said in notice for notice in result.notices)
+    assert project.read("requirements.txt") == "opacus==1.5.3\n"
+    assert body in project.read()
+    assert project.fix().diff == ""
+
+
+def test_a_linear_on_sequences_needs_the_release_on_which_it_would_raise(folder: Make) -> None:
+    body = "out = self.conv(x)\n        kept = out\n        out += x\n        return self.rows(out) + kept"
+    model = MODEL.replace("        self.act", "        self.rows = nn.Linear(4, 4)\n        self.act")
+    project = folder({"train.py": OLD + model.format(body=body), "requirements.txt": "opacus==1.5.2\n"})
     before = project.snapshot()
-    assert any(said in reason for _, reason in project.fix().refused)
+    assert any("has another name" in reason for _, reason in project.fix(lower_bound="1.5.4").refused)
     assert project.snapshot() == before
 
 

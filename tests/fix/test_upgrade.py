@@ -292,3 +292,41 @@ def main(model, optimizer, loader):
         double_backward(model, optimizer, F.cross_entropy(model(x), y, reduction="none"))
         optimizer.step()
 """
+
+
+TWO = """
+import elsewhere
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.nn import functional as F
+
+
+def one(model, optimizer, loader):
+    model, optimizer, loader = PrivacyEngine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+
+def other(model, optimizer, loader):
+    model, optimizer, loader = PrivacyEngine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+    )
+    elsewhere.fit(model, optimizer, loader)
+"""
+
+
+def test_a_run_that_cannot_be_mended_keeps_no_other_under_the_same_pin(folder: Make) -> None:
+    project = folder({"train.py": TWO, "requirements.txt": "opacus>=1.5\n"})
+    result = project.fix()
+    said = "the private model is handed to elsewhere.fit"
+    assert [said in reason for _, reason in result.refused] == [True]
+    assert project.read().count("model, optimizer, criterion, loader = PrivacyEngine()") == 1
+    assert project.read("requirements.txt") == "opacus>=1.5.4\n"

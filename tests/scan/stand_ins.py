@@ -27,6 +27,11 @@ class Seen:
     """How the generators of the noise are seeded, in the words of reports."""
     trace: list[tuple[str, ...]] = field(default_factory=list)
     """Each backward pass (over what, of which model) and each step, in order."""
+    over_private: bool = False
+    """Whether the loop that is being run goes over a loader that an engine returned."""
+    on_passed_loader: bool = False
+    """Whether a loss of the private model went backward in a loop over another loader than that."""
+    passed_optimizer_stepped: bool = False
     raised: Exception | None = None
 
     @property
@@ -43,7 +48,7 @@ def executions(program: str) -> Iterator[Seen]:
         with replaced_modules(_modules(Namespace(a=a, b=b, n=n), seen)):
             try:
                 exec(code, {"__name__": "__main__"})
-            except (ValueError, TypeError, AttributeError, IndexError, NameError) as error:
+            except (ValueError, TypeError, AttributeError, LookupError, NameError, RuntimeError) as error:
                 seen.raised = error
         yield seen
 
@@ -110,18 +115,22 @@ def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
             seen.trace.append(("backward", "private" if self.model.gradients else "plain", str(self.scale)))
             if self.model.gradients:
                 self.model.gradients.touch("backward")
+                seen.on_passed_loader |= not seen.over_private
             if self.model.ghost:
                 seen.wrapped |= self.wrapped
                 seen.unwrapped |= not self.wrapped
 
     class Optimizer(_Anything):
         ghost = False
+        gradients: Gradients | None
+        passed: bool
 
         def __init__(self, *_: Any, **__: Any) -> None:
-            super().__init__(gradients=None)
+            super().__init__(gradients=None, passed=False)
 
         def step(self) -> None:
             seen.trace.append(("step", "private" if self.gradients else "plain"))
+            seen.passed_optimizer_stepped |= self.passed
             if self.gradients:
                 self.gradients.stepped = True
 
@@ -138,6 +147,12 @@ def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
     class Loader(list[Any]):
         def __init__(self, *_: Any, **__: Any) -> None:
             super().__init__([(0, 0)] * 3)
+            self.private = False
+
+        def __iter__(self) -> Iterator[Any]:
+            for batch in super().__iter__():
+                seen.over_private = self.private
+                yield batch
 
     class PrivacyEngine:
         def make_private(self, *, criterion: Any = None, noise_generator: Any = None, **rest: Any) -> Any:
@@ -145,14 +160,15 @@ def _modules(arguments: Namespace, seen: Seen) -> dict[str, dict[str, Any]]:
             seen.modes.add(mode)
             seen.noise.add(noise_generator.state if noise_generator else "none")
             seen.without_criterion |= mode == "ghost" and criterion is None
-            made, optimizer = Model(), Optimizer()
+            made, optimizer, loader = Model(), Optimizer(), Loader()
             made.gradients = optimizer.gradients = Gradients()
+            rest["optimizer"].passed = loader.private = True
             if mode != "ghost":
-                return made, optimizer, Loader()
+                return made, optimizer, loader
             made.ghost = optimizer.ghost = True
             given = Criterion()
             given.wrapped = True
-            return made, optimizer, given, Loader()
+            return made, optimizer, given, loader
 
     @contextmanager
     def manager(*, data_loader: Any, optimizer: Any, **_: Any) -> Iterator[Any]:

@@ -7,7 +7,18 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpmigrate.analysis.guards import DOUBT, Guard, Literal, contradict, either, weaken
+from dpmigrate.analysis.guards import (
+    DOUBT,
+    Guard,
+    Literal,
+    contradict,
+    doubt,
+    doubts,
+    either,
+    entails,
+    none_of,
+    weaken,
+)
 from dpmigrate.analysis.values import Const, Entry, merge
 
 SYMBOLS = ("private", "ghost", "seeded")
@@ -57,3 +68,15 @@ def test_merging_loses_no_value_and_claims_none_without_a_doubt(entries: list[En
         assert before <= after <= before | doubted
     assert {e.atom for e in merged.entries} == {e.atom for e in entries}
     assert merged == merge(merged.entries)
+
+
+def test_what_went_on_where_two_assumptions_together_returned() -> None:
+    a, b, c = (Literal(name, ("truth",), True) for name in "abc")
+    not_b = b._replace(holds=False)
+    went_on = frozenset({none_of([frozenset({a, b})])})
+    assert contradict(went_on, frozenset({a, b, c}))
+    assert contradict(went_on | {a}, frozenset({b}))
+    assert not contradict(went_on, frozenset({a, c}))
+    assert entails(frozenset({a, not_b}), *went_on)
+    assert not entails(frozenset({a}), *went_on)
+    assert doubts(frozenset({none_of([frozenset({a, doubt("b")})])}))

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from dpmigrate import api
 from dpmigrate.model import ScanResult
+from tests.scan.random_choices import choices
 from tests.scan.random_programs import PROGRAMS, outcomes
 from tests.scan.random_training import programs
 from tests.scan.stand_ins import executions
@@ -66,5 +67,24 @@ def test_findings_are_what_some_execution_does(
     if any(e.wrapped or e.unwrapped for e in seen):
         # Code that no arguments reach is analysed all the same, and may be wrong.
         certain = {finding.rule for finding in result.findings if finding.certainty == "definite"}
-        assert any(e.unwrapped for e in seen) >= ("DPM103" in certain)
+        making = [e for e in seen if "ghost" in e.modes and e.raised is None]
+        assert ("DPM103" in certain) <= all(e.unwrapped for e in making)
         assert any(e.managed for e in seen) >= (True in managed)
+
+
+@given(choices())
+@random_programs
+def test_what_is_definite_happens_in_every_execution_that_makes_the_run(
+    tmp_path_factory: pytest.TempPathFactory, program: str
+) -> None:
+    findings = scan(tmp_path_factory, program).findings
+    made = [e for e in executions(program) if e.modes]
+    told = {(f.rule, f.certainty) for f in findings}
+    for rule, happened in (
+        ("DPM301", [e.on_passed_loader for e in made]),
+        ("DPM120", [e.passed_optimizer_stepped for e in made]),
+    ):
+        assert ((rule, "definite") in told) <= all(happened)
+        # What only a lost correlation leaves is not told, so that some faults are passed over.
+        reported = {(rule, "definite"), (rule, "possible")} & told
+        assert not made or bool(reported) <= any(happened)

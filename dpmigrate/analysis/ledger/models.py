@@ -31,6 +31,17 @@ class ParameterOutside(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchStatistics(Event):
+    """The model's ``forward`` takes a mean or deviation over dimension 0 out of the very tensor.
+
+    ``text``: the call; ``sure``: nothing there turns dimensions round.
+    """
+
+    text: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PartEvaluated(Event):
     """``eval()`` is called on a part of a model, or on what may be one."""
 

@@ -17,6 +17,7 @@ from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsCombined
 from dpmigrate.analysis.library.registry import CallInfo, function, prefix
+from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import (
     NOTHING,
     Bound,
@@ -149,8 +150,23 @@ def combined(ip: Interpreter, info: CallInfo, how: str) -> None:
     """Tell of epsilons in a sequence of which one number is made."""
     given = info.argument(0, "a") or info.argument(None, "data")
     held = [one for a in given.atoms if isinstance(a, Seq) for one in _among(ip, a.each())]
-    if held:
+    if held and not _largest_told_too(ip, info.node):
         _combined(ip, info.node, held, how)
+
+
+def _largest_told_too(ip: Interpreter, node: cst.CSTNode) -> bool:
+    """Whether the same code makes the largest of the same numbers, so that this is one of several figures."""
+    told = node.args[0].value if isinstance(node, cst.Call) and node.args else None
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    return told is not None and _takes_the_largest(around, told)
+
+
+def _takes_the_largest(root: cst.CSTNode, of: cst.BaseExpression) -> bool:
+    if isinstance(root, cst.Call) and len(root.args) == 1 and root.args[0].value.deep_equals(of):
+        name = root.func.attr if isinstance(root.func, cst.Attribute) else root.func
+        if isinstance(name, cst.Name) and name.value in ("max", "amax", "nanmax"):
+            return True
+    return any(_takes_the_largest(child, of) for child in children(root))
 
 
 def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) -> None:

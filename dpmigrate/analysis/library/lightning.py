@@ -8,8 +8,10 @@ from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NONE, NOTHING, Atom, Class, Const, Entry, Obj, Value, const, of
 
@@ -103,6 +105,14 @@ def _optimise(ip: Interpreter, module: Obj, result: Value, step: cst.CSTNode) ->
         said = [ip.read(a, ("key", "loss")) for a in result.atoms if isinstance(a, Obj) and a.kind == "dict"]
         for losses in (result, *(value for value in said if value)):
             record_backward(ip, losses, _return_of(step), via="Lightning")
+
+
+@method("model", "clip_gradients", "configure_gradient_clipping")
+def _clip_gradients(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``self.clip_gradients(optimizer, gradient_clip_val=...)``."""
+    for _, optimizer in entries_of_kind(info.argument(0, "optimizer"), "dp-optimizer"):
+        pending.change(ip, optimizer.data, info.node, "clipped")
+    return NONE
 
 
 def _is_lightning(module: Obj) -> bool:

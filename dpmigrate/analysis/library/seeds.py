@@ -14,6 +14,7 @@ from dpmigrate.analysis.library.choices import SET_BY_THE_USER
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import assigned_in
 from dpmigrate.analysis.values import NONE, Atom, Const, External, Function, Obj, Unknown, Value, of
 
 SEEDERS = (
@@ -78,7 +79,16 @@ def noise_seeded(ip: Interpreter, node: cst.CSTNode, seed: Value, runs: Iterable
     around = tuple(ip.loops)
     for run in runs:
         if run.loops == around[: len(run.loops)] and len(around) > len(run.loops):
-            ip.happen(run, Seeded(ip.at(node), amount_of(seed), _same_each_time(seed)))
+            same = _same_each_time(seed) or _of_a_variable_left_alone(ip, node)
+            ip.happen(run, Seeded(ip.at(node), amount_of(seed), same))
+
+
+def _of_a_variable_left_alone(ip: Interpreter, node: cst.CSTNode) -> bool:
+    """Whether a call in a loop takes its one argument from a variable that the loop does not assign to."""
+    args = node.args if isinstance(node, cst.Call) else ()
+    if not ip.frame.loops or len(args) != 1 or not isinstance(args[0].value, cst.Name):
+        return False
+    return args[0].value.value not in set(assigned_in(ip.loops[-1].loop.node))
 
 
 def _same_each_time(seed: Value) -> bool:

@@ -8,6 +8,7 @@ manager and random state all as they were. No input needs to be understood.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import random
@@ -181,6 +182,9 @@ class Prober:
         os.close(to_snapshot)
         os.close(answers)
         torch.set_num_threads(1)
+        # A probe lives for one step: it needs no collection, which would copy what it looks at.
+        gc.freeze()
+        gc.disable()
         while True:
             asked = os.read(commands, struct.calcsize(_FORM))
             whole = len(asked) == struct.calcsize(_FORM)

@@ -60,7 +60,7 @@ OF_OTHER_CALLS = frozenset(
         *("batch_size", "sample_rate", "sample_size", "alphas", "epochs", "seed", "device", "shuffle"),
         *("epsilon", "delta", "target_epsilon", "target_delta", "sigma", "noise_scale", "secure_mode"),
         *("accountant", "model", "net", "loss", "max_physical_batch_size", "max_physical_batch"),
-        *("virtual_batch_size", "num_epochs", "steps"),
+        *("virtual_batch_size", "num_epochs", "steps", "secure_rng"),
     ]
 )
 """Keywords of 0.x, of engines, accountants and memory managers. Any other that is near to none of

@@ -11,10 +11,17 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
-from dpmigrate.analysis.ledger.models import ChangedInPlace, DataParallel, ParameterOutside, SequenceLayer
+from dpmigrate.analysis.ledger.models import (
+    BatchStatistics,
+    ChangedInPlace,
+    DataParallel,
+    ParameterOutside,
+    SequenceLayer,
+)
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.batch_norm import tell_of_batch_norm
+from dpmigrate.analysis.library.torch.batch_statistics import batch_statistics
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
@@ -141,6 +148,8 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
     for model in run.raw_models:
         for origin in linear_on_sequences(ip, model) if run.ghost else ():
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
+        for origin, sure in batch_statistics(ip, model):
+            ip.happen(run, BatchStatistics(Circumstances(origin, ip.path), origin.text, sure))
         for origin in parameters_outside(ip, model):
             ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
         for origin, library in changed_in_place(ip, model):

@@ -74,6 +74,7 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, info.positional))
     if info.name == "torch.nn.Linear":
         ip.store.set(made, "<outputs>", info.argument(1, "out_features"))
+        ip.store.set(made, "<bias>", info.argument(2, "bias"))
     elif info.name == "torch.nn.Sequential" and not info.unknown_positional:
         ip.notes["layers", made] = list(info.positional)
     short = info.name.rpartition(".")[2]

@@ -60,7 +60,7 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     frozen = frozen_so_far(ip)
     if not layers or model in frozen:
         return
-    for node in _below(model.data.node):
+    for node in below(model.data.node):
         for operand in _operands(node):
             name = _parameter_of(operand)
             if name and name.partition(".")[0] in layers and layers[name.partition(".")[0]] not in frozen:
@@ -75,7 +75,7 @@ def _layers_of(ip: Interpreter, model: Obj) -> Iterator[tuple[str, Obj]]:
             yield slot, only
 
 
-def _below(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def below(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """Every node below one, in the order of the text."""
     stack = [root]
     while stack:
@@ -86,7 +86,7 @@ def _below(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 def _switches_gradients_off(node: cst.CSTNode) -> bool:
     """Whether some code says ``no_grad``: then not all that it computes is trained."""
-    return any(isinstance(n, cst.Name) and n.value in ("no_grad", "inference_mode") for n in _below(node))
+    return any(isinstance(n, cst.Name) and n.value in ("no_grad", "inference_mode") for n in below(node))
 
 
 def _operands(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:

@@ -16,7 +16,7 @@ from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.tree import children, keyword_node
-from dpmigrate.analysis.values import Atom, Class, Function, Obj
+from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj
 
 _RECURRENT = frozenset(["LSTM", "GRU", "RNN", "DPLSTM", "DPGRU", "DPRNN"])
 """Layers that return (output, state), the output being a sequence."""
@@ -72,13 +72,16 @@ def _short(layer: Obj) -> str:
     return str(layer.data or "").rpartition(".")[2] if layer.kind == "model" else ""
 
 
-def _has_bias(linear: Obj) -> bool:
+def _has_bias(ip: Interpreter, linear: Obj) -> bool:
     """Whether a Linear has a bias, as it does by default."""
     call = linear.node
     given = keyword_node(call, "bias")
     positional = [a.value for a in getattr(call, "args", ()) if a.keyword is None]
     value = given.value if given is not None else positional[2] if len(positional) > 2 else None
-    return value is None or (isinstance(value, cst.Name) and value.value == "True")
+    if value is None:
+        return True
+    held = ip.store.get(linear, "<bias>")
+    return held is not None and held.only == Const(True)
 
 
 class _Forward:
@@ -189,7 +192,7 @@ class _Forward:
         if name in _ELEMENTWISE:
             return kind, linear
         if name in ("Linear", "NonDynamicallyQuantizableLinear"):
-            biased = _has_bias(layer)
+            biased = _has_bias(self.ip, layer)
             if kind == "sequence" and biased:
                 self.places[node] = None
             return ("sequence" if kind == "sequence" else ""), node if biased else None
@@ -205,7 +208,7 @@ class _Forward:
         names = [_short(part) for part in parts if isinstance(part, Obj)]
         if not names or not all(n in _ELEMENTWISE or n == "Linear" for n in names):
             return "", None
-        biased = any(_short(part) == "Linear" and _has_bias(part) for part in parts)
+        biased = any(_short(part) == "Linear" and _has_bias(self.ip, part) for part in parts)
         if given[0] == "sequence" and biased:
             self.places[node] = None
         return ("sequence" if given[0] == "sequence" else ""), node if biased else None

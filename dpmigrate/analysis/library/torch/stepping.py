@@ -14,6 +14,9 @@ from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import NONE, Obj, Unknown, Value
 
+_READ = (cst.Name, cst.Attribute, cst.Subscript)
+"""What holds an optimizer and can be looked at once more, without calling anything."""
+
 
 def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard) -> None:
     """An optimizer of torch steps: the one that a run was given, or another one beside it."""
@@ -46,7 +49,7 @@ def _step_of_what_was_passed(ip: Interpreter, info: CallInfo) -> Value:
 def _may_be_private(ip: Interpreter, node: cst.CSTNode) -> bool:
     """Whether what is stepped may also be a private optimizer, which a flag decides that cannot be told."""
     func = node.func if isinstance(node, cst.Call) else None
-    if not isinstance(func, cst.Attribute) or not isinstance(func.value, (cst.Name, cst.Attribute)):
+    if not isinstance(func, cst.Attribute) or not isinstance(func.value, _READ):
         return False
     return any(True for _ in entries_of_kind(ip.evaluate(func.value), "dp-optimizer"))
 
