@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import libcst as cst
 
 from dpmigrate.advisories.facts import fact
@@ -26,9 +28,20 @@ def _import_error_caught(s: Subject) -> Tri:
 
 def _is_tried(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
     """Whether a node stands in the body of a ``try`` that takes ImportError."""
-    if isinstance(root, cst.Try) and any(map(_catches, root.handlers)) and _holds(root.body, wanted):
-        return True
-    return any(_is_tried(child, wanted) for child in children(root))
+    return any(_holds(body, wanted) for body in _tried(root))
+
+
+@lru_cache(maxsize=8)
+def _tried(root: cst.CSTNode) -> tuple[cst.CSTNode, ...]:
+    """The bodies of every ``try`` that takes ImportError; the runs of a file come one after the other."""
+    bodies: list[cst.CSTNode] = []
+    pending = [root]
+    while pending:
+        for child in children(pending.pop()):
+            if isinstance(child, cst.Try) and any(map(_catches, child.handlers)):
+                bodies.append(child.body)
+            pending.append(child)
+    return tuple(bodies)
 
 
 def _catches(handler: cst.ExceptHandler) -> bool:
