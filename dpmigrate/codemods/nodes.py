@@ -35,13 +35,14 @@ def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str])
     comma = model.comma if isinstance(model.comma, cst.Comma) else None
     if place == len(args) - 1:
         between = _separator(call, args)
+        end = comma.whitespace_after if comma is not None else model.whitespace_after_arg
         args[place] = model.with_changes(
-            comma=between,
+            comma=_with_comment_of(between, end),
             whitespace_after_arg=cst.SimpleWhitespace("") if comma is None else model.whitespace_after_arg,
         )
         new = new.with_changes(
-            comma=comma if comma is not None else cst.MaybeSentinel.DEFAULT,
-            whitespace_after_arg=model.whitespace_after_arg,
+            comma=_without_comment(comma) if comma is not None else cst.MaybeSentinel.DEFAULT,
+            whitespace_after_arg=_bare(model.whitespace_after_arg),
         )
     else:
         assert comma is not None
@@ -63,11 +64,24 @@ def _separator(call: cst.Call, args: list[cst.Arg]) -> cst.Comma:
 
 
 def _without_comment(comma: cst.Comma) -> cst.Comma:
+    return comma.with_changes(whitespace_after=_bare(comma.whitespace_after))
+
+
+def _bare(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+    if not isinstance(space, cst.ParenthesizedWhitespace):
+        return space
+    first = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+    return space.with_changes(first_line=first, empty_lines=[])
+
+
+def _with_comment_of(comma: cst.Comma, end: cst.BaseParenthesizableWhitespace) -> cst.Comma:
+    """A comma with the comment that stood at the end of its argument's line."""
     space = comma.whitespace_after
-    if isinstance(space, cst.ParenthesizedWhitespace):
-        first = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
-        return comma.with_changes(whitespace_after=space.with_changes(first_line=first, empty_lines=[]))
-    return comma
+    if not isinstance(end, cst.ParenthesizedWhitespace) or end.first_line.comment is None:
+        return comma
+    if not isinstance(space, cst.ParenthesizedWhitespace):
+        return comma.with_changes(whitespace_after=end)
+    return comma.with_changes(whitespace_after=space.with_changes(first_line=end.first_line))
 
 
 def remove_argument(call: cst.Call, *keywords: str) -> cst.Call:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.opacus_releases import CHECKOUT, KNOWN
-from tests.verify.running import Verified, verify
+from tests.verify.running import Verified
+from tests.verify.warm import verify
 
 SINCE_153 = KNOWN[3:]
 BEFORE_153 = KNOWN[:3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,8 @@ class Verified:
 
 def verify(version: str, *arguments: str, cwd: Path = HERE, timeout: float = 180) -> Verified:
     """``dpmigrate verify ARGUMENTS --format json`` with this Opacus; two logical steps by default."""
-    steps = [] if "--steps" in arguments else ["--steps", "2"]
     done = subprocess.run(
-        [sys.executable, "-m", "dpmigrate", "verify", "--format", "json", *steps, *arguments],
+        [sys.executable, "-m", "dpmigrate", "verify", "--format", "json", *with_steps(arguments)],
         cwd=cwd,
         env=environment(version),
         capture_output=True,
@@ -46,3 +46,8 @@ def verify(version: str, *arguments: str, cwd: Path = HERE, timeout: float = 180
     )
     report = json.loads(done.stdout) if done.stdout.strip() else {}
     return Verified(done.returncode, report, done.stderr)
+
+
+def with_steps(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with two logical steps where they say nothing of steps."""
+    return [*([] if "--steps" in arguments else ["--steps", "2"]), *arguments]

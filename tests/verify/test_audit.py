@@ -12,7 +12,8 @@ import pytest
 from dpmigrate.runtime.run.html import render_html
 from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import KNOWN
-from tests.verify.running import HERE, Verified, verify
+from tests.verify.running import HERE, Verified
+from tests.verify.warm import verify
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.runtime.run.text import render_text
-from tests.verify.running import Verified, verify
+from tests.verify.running import Verified
+from tests.verify.warm import verify
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 

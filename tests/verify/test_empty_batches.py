@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.verify.running import verify
+from tests.verify.warm import verify
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
