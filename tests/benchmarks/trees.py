@@ -73,9 +73,9 @@ def fork(root: Path) -> None:
 
 
 TREES: dict[str, Callable[[Path], None]] = {
+    "one file": one_file,
     "plain": plain,
     "relevant": relevant,
-    "one file": one_file,
     "notebooks": notebooks,
     "fork": fork,
 }
