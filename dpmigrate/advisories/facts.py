@@ -164,12 +164,14 @@ def _unwrapped(s: Subject) -> Tri:
 def right_but_for_doubt(s: Subject, right: Callable[[Event], bool]) -> bool:
     """Whether the run does what is right at the very place, and only lost correlations leave another case.
 
-    Where a test tells the two apart, the other case has that test for an assumption.
+    Where a test tells the two apart, the other case has that test for an assumption. Where even the mode is
+    open, so much hangs on options that a correlation is more likely lost than broken.
     """
     event = s.event
     return (
         event is not None
         and event.doubtful
+        and s.run.certainty() == "possible"
         and any(
             e.origin.node is event.origin.node and e.chain == event.chain and right(e) for e in s.run.events
         )

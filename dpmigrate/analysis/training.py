@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from dpmigrate.analysis.guards import (
@@ -85,7 +86,7 @@ class TrainingRun:
         return all(contradict(guard, way) for way in self.ways)
 
     def made_again(self, guard: Guard) -> None:
-        """Add one more way to the call; too many of them are what they share."""
+        """Add one more way to the call; of too many the two most alike become what they share."""
         for place, way in enumerate(self.ways):
             joined = either(way, guard)
             if joined is not None:
@@ -93,7 +94,8 @@ class TrainingRun:
                 return
         self.ways = (*self.ways, guard)
         if len(self.ways) > MAX_CASES:
-            self.ways = (self.guard,)
+            first, second = min(combinations(self.ways, 2), key=lambda pair: len(pair[0] ^ pair[1]))
+            self.ways = (*(way for way in self.ways if way not in (first, second)), first & second)
 
     def assume(self, assumption: Assumption) -> None:
         """Assume one thing more on every way to the call."""

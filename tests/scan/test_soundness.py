@@ -85,6 +85,5 @@ def test_what_is_definite_happens_in_every_execution_that_makes_the_run(
         ("DPM120", [e.passed_optimizer_stepped for e in made]),
     ):
         assert ((rule, "definite") in told) <= all(happened)
-        # What only a lost correlation leaves is not told, so that some faults are passed over.
         reported = {(rule, "definite"), (rule, "possible")} & told
-        assert not made or bool(reported) <= any(happened)
+        assert not made or bool(reported) == any(happened)
