@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import cast
 
 from dpmigrate.analysis.core import Interpreter
@@ -31,6 +30,7 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.per_example import honours_reduction, makes_one_loss_per_example
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import (
@@ -87,9 +87,9 @@ class _Closing:
             arguments=arguments,
             open_call=run.open_call,
             engine=self.engine(run.engine) if run.engine is not None else None,
-            models=tuple(self.model(a) for a in _in_order(run.raw_models)),
-            optimizers=tuple(self.optimizer(a) for a in _in_order(run.raw_optimizers)),
-            loaders=tuple(self.loader(a) for a in _in_order(run.raw_loaders)),
+            models=tuple(self.model(a) for a in in_order(run.raw_models) if isinstance(a, Obj)),
+            optimizers=tuple(self.optimizer(a) for a in in_order(run.raw_optimizers) if isinstance(a, Obj)),
+            loaders=tuple(self.loader(a) for a in in_order(run.raw_loaders) if isinstance(a, Obj)),
             seeded=run.seeded,
             patched=bool(self.ip.notes.get("patched")),
             events=run.settled(),
@@ -218,7 +218,7 @@ class _Closing:
     def optimizer(self, atom: Obj) -> Optimizer:
         """An optimizer of torch, and whose parameters it trains."""
         kind, name = kind_and_name(atom)
-        models = tuple(self.thing(m) for m in _in_order(self.ip.notes.get(("models", atom), ())))
+        models = tuple(self.thing(m) for m in in_order(self.ip.notes.get(("models", atom), ())))
         in_part = frozenset(self.ip.notes.get(("models in part", atom), ()))
         return Optimizer(
             key=atom, kind=kind, name=name, made=self._made(atom), models=models, in_part=in_part
@@ -241,17 +241,3 @@ def kind_and_name(atom: Atom) -> tuple[str, str]:
             return atom.kind, atom.data.node.name.value
         return atom.kind, atom.data if isinstance(atom.data, str) else ""
     return type(atom).__name__.lower(), ""
-
-
-def _in_order(atoms: Iterable[Atom]) -> list[Obj]:
-    """The objects among some atoms, by their place in the text, which is the same every time."""
-    objects = [a for a in atoms if isinstance(a, Obj)]
-    if len(objects) < 2:
-        return objects
-
-    def place(obj: Obj) -> tuple[str, int]:
-        if obj.module is None or obj.node is None:
-            return "", 0
-        return obj.module.key, obj.module.line(obj.node)
-
-    return sorted(objects, key=place)

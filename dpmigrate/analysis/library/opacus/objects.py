@@ -206,7 +206,7 @@ def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
     run = run_of(e)
     output = info.argument(0, "input").only
     made = run.argument("criterion").only
-    name = str(made.data) if isinstance(made, Obj) else ""
+    name = made.data if isinstance(made, Obj) and isinstance(made.data, str) else ""
     if not isinstance(output, Tensor) or output.steps or name not in ELEMENTWISE:
         return
     if run.raw_models and all(one_column(ip, model) for model in run.raw_models):

@@ -13,6 +13,7 @@ from dpmigrate.analysis.library.opacus.making import epsilon_asked
 from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.retired import RetiredCall, RetiredKind
 from dpmigrate.analysis.values import NONE, Absent, Const, Entry, Obj, Unknown, Value, of
 
@@ -47,7 +48,7 @@ def make_zero_x(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("engine-0.x", info.node)
     noted = _note(ip, info, "engine-attach", "TypeError", engine=made)
     given = info.argument(0, "module").atoms
-    parts = [part for atom in given if isinstance(atom, Unknown) for part in sorted(atom.parts, key=repr)]
+    parts = [part for atom in given if isinstance(atom, Unknown) for part in in_order(atom.parts)]
     for model in (*given, *parts):
         noted.in_place += [
             found for found in changed_in_place(ip, real(model)) if found not in noted.in_place

@@ -17,6 +17,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import NOTHING, Const, Entry, Obj, Value, of
@@ -64,7 +65,7 @@ def _tell_of(ip: Interpreter, run: TrainingRun, model: Obj, layer: Obj) -> None:
 
 def _batch_norms(layer: Obj, ip: Interpreter, depth: int) -> Iterator[Obj]:
     """The BatchNorm layers of a model, and models of torchvision that have some."""
-    name = str(layer.data)
+    name = layer.data if isinstance(layer.data, str) else ""
     if layer.kind == "model" and name in _LAYERS:
         yield layer
     elif layer.kind == "model" and name.startswith("torchvision.models."):
@@ -73,7 +74,7 @@ def _batch_norms(layer: Obj, ip: Interpreter, depth: int) -> Iterator[Obj]:
         if short.startswith(_OF_TORCHVISION) and told is None:
             yield layer
     elif depth and layer.kind in ("model", "instance"):
-        for part in sorted(set(parts_of(ip, layer)) - {layer}, key=repr):
+        for part in in_order(set(parts_of(ip, layer)) - {layer}):
             if part.kind in ("model", "instance"):
                 yield from _batch_norms(part, ip, depth - 1)
 

@@ -14,6 +14,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import parts_of
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.outside import below
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.values import Atom, Class, Function, Obj
 
 _STATISTICS = frozenset(["mean", "std", "var"])
@@ -38,7 +39,7 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
                 text = _statistic_of(node.left, node.right)
                 if text:
                     yield Origin(forward.module, node, text), not names & _TURNED
-    for part in sorted(set(parts_of(ip, model)) - {model}, key=repr) if depth else ():
+    for part in in_order(set(parts_of(ip, model)) - {model}) if depth else ():
         yield from batch_statistics(ip, part, depth - 1)
 
 

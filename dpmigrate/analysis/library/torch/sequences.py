@@ -15,6 +15,7 @@ import libcst as cst
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, keyword_node
 from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj
 
@@ -49,7 +50,7 @@ def _in_model(ip: Interpreter, model: Atom, depth: int, seen: set[Atom]) -> Iter
     if model.kind == "model":
         if _short(model) in _SEQUENCE_IN_AND_OUT and model.module is not None and model.node is not None:
             yield Origin(model.module, model.node, f"{_short(model)} applies Linear layers to sequences")
-        for part in sorted(ip.notes.get(("holds", model), ()), key=repr):
+        for part in in_order(ip.notes.get(("holds", model), ())):
             yield from _in_model(ip, part, depth + 1, seen)
         return
     if model.kind != "instance" or not isinstance(model.data, Class):
