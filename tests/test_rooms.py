@@ -79,17 +79,18 @@ SEEN_FROM_OUTSIDE = ("ledger", "modules", "tree")
 
 STILL_INSIDE = {
     "advisories.retired": {"program", "retired"},
-    "codemods.criterion": {"values"},
-    "codemods.floats": {"values"},
-    "codemods.functional_criterion": {"values"},
-    "codemods.generators": {"values"},
-    "codemods.given_criterion": {"values"},
-    "codemods.homes": {"values"},
-    "codemods.kept_criterion": {"values"},
-    "codemods.losses": {"values"},
-    "codemods.manual_pair": {"values"},
-    "codemods.own_criterion": {"values"},
+    "codemods.criterion": {"atoms"},
+    "codemods.floats": {"atoms"},
+    "codemods.functional_criterion": {"atoms", "values"},
+    "codemods.generators": {"atoms"},
+    "codemods.given_criterion": {"atoms"},
+    "codemods.homes": {"atoms"},
+    "codemods.kept_criterion": {"atoms"},
+    "codemods.losses": {"atoms", "values"},
+    "codemods.manual_pair": {"atoms"},
+    "codemods.own_criterion": {"atoms", "values"},
     "codemods.program_facts": {
+        "atoms",
         "classes",
         "core",
         "library.registry",
@@ -98,11 +99,11 @@ STILL_INSIDE = {
         "retired",
         "values",
     },
-    "codemods.two_pass": {"values"},
+    "codemods.two_pass": {"atoms"},
+    "codemods.upgrade": {"atoms"},
+    "codemods.uses": {"atoms"},
     "codemods.zero_x": {"retired"},
     "codemods.zero_x_engine": {"retired"},
-    "codemods.upgrade": {"values"},
-    "codemods.uses": {"values"},
 }
 """What is asked of it beyond that: by recipes, what each expression was seen to be. To become less."""
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.attributes import (
     deeper,
     get_attribute,
@@ -21,18 +22,9 @@ from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
     NOTHING,
-    Absent,
-    Atom,
     Class,
-    Const,
     Entry,
-    External,
-    Module,
-    Obj,
-    Params,
     Seq,
-    Tensor,
-    Unknown,
     Value,
     const,
     join_all,

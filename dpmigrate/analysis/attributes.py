@@ -6,32 +6,14 @@ from collections.abc import Hashable
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Const, External, Module, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle
 from dpmigrate.analysis.store import PARTS
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Absent,
-    Bound,
-    Class,
-    Const,
-    Entry,
-    External,
-    Function,
-    Module,
-    Obj,
-    Params,
-    Seq,
-    Tensor,
-    Unknown,
-    Value,
-    join_all,
-    merge,
-    of,
-)
+from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, join_all, merge, of
 
 
 def get_attribute(ip: Interpreter, value: Value, name: str, node: cst.CSTNode) -> Value:

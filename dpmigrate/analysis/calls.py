@@ -7,6 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 
 from dpmigrate.analysis.assignment import entries_of
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.attributes import get_attribute, part_of_unknown
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
@@ -24,21 +25,12 @@ from dpmigrate.analysis.tree import MAKING_CALLS
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
-    Absent,
-    Atom,
     Bound,
     Class,
-    Const,
     Entry,
-    External,
     Function,
-    Module,
-    Obj,
-    Params,
     Partial,
     Seq,
-    Tensor,
-    Unknown,
     Value,
     join_all,
     of,

@@ -6,21 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Bound,
-    Class,
-    Entry,
-    External,
-    Function,
-    Obj,
-    Unknown,
-    Value,
-    merge,
-    of,
-)
+from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Value, merge, of
 
 BASE_KINDS: dict[str, str] = {}
 """Library classes by name: the kind of object that an instance of a subclass also is."""

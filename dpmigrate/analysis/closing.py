@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import (
@@ -33,20 +34,7 @@ from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.per_example import honours_reduction, makes_one_loss_per_example
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Absent,
-    Atom,
-    Class,
-    Const,
-    External,
-    Function,
-    Obj,
-    Partial,
-    Seq,
-    Unknown,
-    Value,
-)
+from dpmigrate.analysis.values import NOTHING, Class, Function, Partial, Seq, Value
 
 MAX_NESTED = 3
 """Lists within lists that are still told item by item."""

@@ -9,9 +9,10 @@ from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
-from dpmigrate.analysis.values import Atom, Const, Entry, Params, Seq, Unknown, Value, is_large, merge
+from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge
 
 MAX_COMBINATIONS = 8
 """Beyond these the result is unknown."""

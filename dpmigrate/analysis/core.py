@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.frames import Attempt, ExhaustedError, Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, none_of, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj, Unknown, Value, of
+from dpmigrate.analysis.values import Class, Function, Value, of
 from dpmigrate.workspace.errors import own_error
 
 MAX_CALL_DEPTH = 14
@@ -30,55 +31,6 @@ MAX_STEPS = 10_000
 MAX_TOTAL = 90_000
 """Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
-
-
-class ExhaustedError(Exception):
-    """A root used up its budget."""
-
-
-@dataclass(slots=True)
-class LoopControl:
-    """Where ``break`` and ``continue`` of the innermost loop leave their changes."""
-
-    depth: int
-    breaks: list[tuple[Delta, Guard]] = field(default_factory=list)
-    continues: list[tuple[Delta, Guard]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Attempt:
-    """The body of a ``try``: the changes since layer ``depth`` with which a handler may begin."""
-
-    depth: int
-    states: list[tuple[Delta, Guard]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Frame:
-    """One activation of a module, class body, function or comprehension."""
-
-    owner: Hashable
-    module: ModuleInfo
-    closure: Frame | None = None
-    function: Function | None = None
-    defining: Class | None = None
-    """The class whose method this is, or whose body is being executed."""
-    receiver: Atom | None = None
-    call: cst.CSTNode | None = None
-    """What entered it."""
-    is_class_body: bool = False
-    depth: int = 0
-    entry_path: Guard = ALWAYS
-    returns: list[Value] = field(default_factory=list)
-    yields: list[Value] = field(default_factory=list)
-    exits: list[tuple[Delta, Guard]] = field(default_factory=list)
-    loops: list[LoopControl] = field(default_factory=list)
-    captured: bool = False
-    """Whether something defined here may read its names after it has returned."""
-    foreign: dict[str, str] = field(default_factory=dict)
-    """Names declared ``global`` or ``nonlocal`` here."""
-    way: tuple[tuple[Hashable, ...], tuple[Step, ...]] = ((), ())
-    """The calling context that it is active in, see `Interpreter.way_here`."""
 
 
 Handler = Callable[["Interpreter", Any], Value]

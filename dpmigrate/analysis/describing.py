@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.ledger import UNKNOWN_AMOUNT, UNKNOWN_MAKER, Amount, Maker
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
-from dpmigrate.analysis.values import Atom, Const, External, Obj, Unknown, Value
+from dpmigrate.analysis.values import Value
 
 
 def amount_of(value: Value) -> Amount:

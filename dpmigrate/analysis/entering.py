@@ -8,19 +8,31 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import core
+from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_base, is_enum, is_record
-from dpmigrate.analysis.core import ExhaustedError, Frame, Interpreter
+from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.decorated import given
+from dpmigrate.analysis.frames import ExhaustedError, Frame
 from dpmigrate.analysis.functions import enter_function, instantiate
 from dpmigrate.analysis.guards import ALWAYS, Guard, entered
+from dpmigrate.analysis.leading import (
+    MAKERS,
+    RETIRED,
+    TRAINING,
+    holds_run,
+    leading_to,
+    leads_to_runs,
+    may_use_runs,
+    mentioned_by_others,
+    mentions_of_all,
+)
 from dpmigrate.analysis.left_out import left_out, making_calls_in, only_new_places
 from dpmigrate.analysis.library import options, registry
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.members import methods_of, mixins_last, names_a_ghost_mode
-from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.tree import MAKING_CALLS
-from dpmigrate.analysis.values import NOTHING, Class, Const, Function, Obj, Seq, Unknown, Value, join_all, of
+from dpmigrate.analysis.values import NOTHING, Class, Function, Seq, Value, join_all, of
 
 MAX_INSTANCES = 3
 """How many instances of a class the methods that nothing calls are entered on."""
@@ -80,11 +92,11 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     for fn in [f for f in ip.made if f.key not in ip.entered and f.module.key in wanted]:
         if isinstance(fn.node, cst.Lambda) or _is_overload(fn):
             continue
-        if _mentions(ip).of(fn.node) & _MAKERS:
+        if mentions_of_all(ip).of(fn.node) & MAKERS:
             ip.total = 0
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
     _enter_otherwise_set(ip, wanted)
-    for fn in left_out(ip, wanted, _mentions(ip)):
+    for fn in left_out(ip, wanted, mentions_of_all(ip)):
         ip.total = 0
         with only_new_places(ip):
             found = _instances(ip, fn.owner) if fn.owner is not None else []
@@ -97,7 +109,7 @@ def _enter_otherwise_set(ip: Interpreter, wanted: set[str]) -> None:
     The options of a constructor are for whoever uses the class: the callers in this tree do not decide.
     """
     for cls in [c for c in ip.classes if c.module.key in wanted and names_a_ghost_mode(c)]:
-        makers = [m for m in methods_of(ip, cls) if _mentions(ip).of(m.node) & MAKING_CALLS]
+        makers = [m for m in methods_of(ip, cls) if mentions_of_all(ip).of(m.node) & MAKING_CALLS]
         inside = {id(node) for method in makers for node in making_calls_in(method.node)}
         runs = [run for run in ip.runs.values() if id(run.origin.node) in inside]
         if not runs or any(run.ghost for run in runs) or not _has_options(ip, cls):
@@ -123,9 +135,9 @@ def _has_options(ip: Interpreter, cls: Class) -> bool:
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
     if ip.notes.get("functions known") != len(ip.made):
         ip.notes["functions known"] = len(ip.made)
-        ip.notes["leading to runs"] = _leading_to(ip, _MAKERS | _RETIRED)
-        ip.notes["leading to training"] = _leading_to(ip, _TRAINING)
-        ip.notes["mentioned by others"] = _mentioned_by_others(ip)
+        ip.notes["leading to runs"] = leading_to(ip, MAKERS | RETIRED)
+        ip.notes["leading to training"] = leading_to(ip, TRAINING)
+        ip.notes["mentioned by others"] = mentioned_by_others(ip)
     ip.notes["mentioned"] = frozenset() if mentioned_too else ip.notes["mentioned by others"]
     done = 0
     while done < len(ip.made):
@@ -135,7 +147,7 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
             continue
         if fn.owner is not None or fn.name in ip.notes["mentioned"] or _is_overload(fn):
             continue
-        if not _leads_to_runs(ip, fn) and (leading or not _may_use_runs(ip, fn)):
+        if not leads_to_runs(ip, fn) and (leading or not may_use_runs(ip, fn)):
             continue
         siblings = ip.notes.setdefault(("frames of", id(fn.node)), [])
         if len(siblings) < MAX_FRAMES_OF_ONE:
@@ -144,106 +156,6 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
     for cls in mixins_last(ip):
         if cls.module.key in wanted and not is_enum(cls):
             _enter_class(ip, cls, leading)
-
-
-_TRAINING = frozenset(
-    [
-        "backward",
-        "manual_backward",
-        "step",
-        "zero_grad",
-        "BatchMemoryManager",
-        "wrap_data_loader",
-        "manual_seed",
-        "seed_everything",
-        "double_backward",
-        "get_coeff",
-        "get_clipping_coef",
-        "signal_skip_step",
-        "training_step",
-    ]
-)
-"""What code mentions, or is called, that may do something with the objects of a run."""
-
-
-def _mentioned_by_others(ip: Interpreter) -> frozenset[str]:
-    """Names of functions and methods that some other function's body mentions."""
-    mentions = _mentions(ip)
-    names = {f.node.name.value for f in ip.made if isinstance(f.node, cst.FunctionDef)}
-    found: set[str] = set()
-    for fn in ip.made:
-        found |= (mentions.of(fn.node.body) & names) - {fn.name}
-    return frozenset(found - {"__init__", "__call__", "forward"})
-
-
-_MAKERS = MAKING_CALLS | frozenset(
-    [
-        "BatchMemoryManager",
-        "wrap_data_loader",
-        "wrap_model",
-        "prepare_module",
-        "double_backward",
-        "GradSampleModuleFastGradientClipping",
-        "GradSampleHooksFastGradientClipping",
-        "DPOptimizerFastGradientClipping",
-        "DPLossFastGradientClipping",
-    ]
-)
-
-
-_RETIRED = frozenset(["PrivacyEngine", "opacus", "virtual_step", "get_privacy_spent"])
-"""What code mentions that uses Opacus, and may use what a release dropped, without making a run."""
-
-
-def _leads_to_runs(ip: Interpreter, fn: Function) -> bool:
-    """Whether a function, or a nested one, mentions what makes runs, or a function that leads there."""
-    return bool(_mentions(ip).of(fn.node) & ip.notes["leading to runs"])
-
-
-def _may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
-    """Whether a function speaks of training, and objects of a run are within its reach."""
-    if not fn.module.makes_private:
-        return False
-    if not (_mentions(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
-        return False
-    owners: list[Hashable] = [("module", fn.module.key)]
-    frame = fn.closure
-    while frame is not None:
-        owners.append(frame.owner)
-        frame = frame.closure
-    return any(_holds_run(ip, owner) for owner in (*owners, *([receiver] if receiver else [])))
-
-
-def _holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
-    """Whether an owner, a slot of it, or a slot of an object in one, is an object of a run."""
-    if isinstance(owner, Obj) and owner in ip.runs_by_object:
-        return True
-    values = [ip.store.get(owner, slot) for slot in ip.store.keys(owner)]
-    atoms = [a for value in values if value is not None for a in value.atoms]
-    atoms += [a for s in atoms if isinstance(s, Seq) for item in s.items or () for a in item.atoms]
-    objects = [a for a in atoms if isinstance(a, Obj)]
-    if any(o.kind.startswith("dp-") or o.kind in ("private-result", "managed-loader") for o in objects):
-        return True
-    return depth > 0 and any(_holds_run(ip, o, depth - 1) for o in objects if o != owner)
-
-
-def _mentions(ip: Interpreter) -> Mentions:
-    known: Mentions = ip.notes.setdefault("mentions", Mentions())
-    return known
-
-
-def _leading_to(ip: Interpreter, names: frozenset[str]) -> frozenset[str]:
-    """Some names, and those of the project's functions and classes that mention them, directly or not."""
-    mentions = _mentions(ip)
-    bodies = [(f.name, mentions.of(f.node)) for f in ip.made if f.name]
-    bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
-    reach = names
-    for _ in range(4):
-        more = {name for name, mentioned in bodies if mentioned & reach} - {"forward", "__init__", "__call__"}
-        if more <= reach:
-            break
-        reach |= more
-    return reach
 
 
 def _is_overload(fn: Function) -> bool:
@@ -333,7 +245,7 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
     """
     known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
     again = cls.key in ip.notes.setdefault("entered classes", set())
-    keeps_run = not leading and any(_holds_run(ip, i) for i in known.get(cls.key, ()))
+    keeps_run = not leading and any(holds_run(ip, i) for i in known.get(cls.key, ()))
     inherited = not again and names_a_ghost_mode(cls)
     with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
 
@@ -343,10 +255,10 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
         done = method.key in ip.entered and not (inherited and method.owner is not cls)
         if done and (not keeps_run or (cls.key, method.key) in with_run):
             return False
-        if _leads_to_runs(ip, method):
+        if leads_to_runs(ip, method):
             return True
         receivers: list[Obj | None] = [*(known.get(cls.key) or _made_by_the_project(ip, cls))] or [None]
-        return not leading and any(_may_use_runs(ip, method, i) for i in receivers)
+        return not leading and any(may_use_runs(ip, method, i) for i in receivers)
 
     chosen = [m for m in methods_of(ip, cls) if fresh(m)]
     if not chosen:
@@ -415,7 +327,7 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
     """
     before = {slot: ip.store.get(receiver, slot) for slot in ip.store.keys(receiver)}
     called = skipped = ALWAYS
-    if _leads_to_runs(ip, method):
+    if leads_to_runs(ip, method):
         times = ip.notes["times entered", method.key, receiver] = 1 + ip.notes.get(
             ("times entered", method.key, receiver), 0
         )

@@ -11,13 +11,14 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis import narrowing, retried
 from dpmigrate.analysis.assignment import assign_target
-from dpmigrate.analysis.core import Attempt, Interpreter, statement
+from dpmigrate.analysis.atoms import Const
+from dpmigrate.analysis.core import Interpreter, statement
+from dpmigrate.analysis.frames import Attempt
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
 from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.outcomes import Branch
 from dpmigrate.analysis.store import Delta
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Const
 
 Handler = cst.ExceptHandler | cst.ExceptStarHandler
 

@@ -11,6 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_target, get_item, iterate, subscript_key, update_dict
+from dpmigrate.analysis.atoms import Const, External, Obj, Params
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import ALWAYS, Guard
@@ -21,12 +22,8 @@ from dpmigrate.analysis.unrolling import worth_unrolling
 from dpmigrate.analysis.values import (
     NONE,
     NOTHING,
-    Const,
     Entry,
-    External,
     Function,
-    Obj,
-    Params,
     Seq,
     Value,
     const,

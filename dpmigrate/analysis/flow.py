@@ -10,24 +10,16 @@ import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
-from dpmigrate.analysis.core import Interpreter, LoopControl, statement
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.core import Interpreter, statement
+from dpmigrate.analysis.frames import LoopControl
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Atom,
-    Const,
-    External,
-    Obj,
-    Unknown,
-    Value,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NOTHING, Value, join_all, of
 
 MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.classes import (
     external_base,
     find_member,
@@ -14,30 +15,14 @@ from dpmigrate.analysis.classes import (
     member_values,
     record_fields,
 )
-from dpmigrate.analysis.core import MAX_CALL_DEPTH, Frame, Interpreter
+from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
 from dpmigrate.analysis.decorated import given
+from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.naming import compares
-from dpmigrate.analysis.values import (
-    NONE,
-    NOTHING,
-    Absent,
-    Atom,
-    Class,
-    Entry,
-    Function,
-    Obj,
-    Params,
-    Seq,
-    Tensor,
-    Unknown,
-    Value,
-    join_all,
-    merge,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, join_all, merge, of
 
 
 def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:

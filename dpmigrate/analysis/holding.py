@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
+from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Obj, Seq, Unknown
+from dpmigrate.analysis.values import Seq
 
 MODEL_KINDS = ("model", "dp-model", "instance")
 

@@ -6,22 +6,12 @@ from collections.abc import Hashable
 
 import libcst as cst
 
-from dpmigrate.analysis.core import Frame, Interpreter
+from dpmigrate.analysis.atoms import External, Imported, Module, Obj, Unknown
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Entry,
-    External,
-    Imported,
-    Module,
-    Obj,
-    Unknown,
-    Value,
-    const,
-    merge,
-    of,
-)
+from dpmigrate.analysis.values import NOTHING, Entry, Value, const, merge, of
 from dpmigrate.workspace.core_patch import MODULE
 
 BUILTINS = frozenset(

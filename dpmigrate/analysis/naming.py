@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import Unknown, Value
+from dpmigrate.analysis.values import Value
 
 
 def compares(ip: Interpreter, value: Value, constant: object) -> None:

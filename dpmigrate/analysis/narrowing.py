@@ -9,6 +9,7 @@ from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.classes import member_values
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, together
@@ -25,22 +26,7 @@ from dpmigrate.analysis.outcomes import (
     truth_of,
     undecided,
 )
-from dpmigrate.analysis.values import (
-    Absent,
-    Atom,
-    Bound,
-    Class,
-    Const,
-    Entry,
-    External,
-    Function,
-    Module,
-    Obj,
-    Seq,
-    Tensor,
-    Unknown,
-    Value,
-)
+from dpmigrate.analysis.values import Bound, Class, Entry, Function, Seq, Value
 
 
 def narrow(ip: Interpreter, test: cst.BaseExpression) -> Outcome:

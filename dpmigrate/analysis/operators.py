@@ -11,31 +11,23 @@ import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import update_dict
+from dpmigrate.analysis.atoms import (
+    A_LENGTH,
+    WEIGHTED_MEAN,
+    Atom,
+    Const,
+    Length,
+    Obj,
+    Params,
+    Tensor,
+    Unknown,
+)
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import contradict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
-from dpmigrate.analysis.values import (
-    A_LENGTH,
-    MAX_TEXT,
-    NOTHING,
-    WEIGHTED_MEAN,
-    Atom,
-    Const,
-    Entry,
-    Length,
-    Obj,
-    Params,
-    Seq,
-    Tensor,
-    Unknown,
-    Value,
-    const,
-    join_all,
-    merge,
-    of,
-)
+from dpmigrate.analysis.values import MAX_TEXT, NOTHING, Entry, Seq, Value, const, join_all, merge, of
 
 _PLAIN = (int, float, str, bool)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from dpmigrate.analysis.values import Atom
+from dpmigrate.analysis.atoms import Atom
 
 Held = TypeVar("Held", bound=Atom)
 

@@ -7,24 +7,12 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from dpmigrate.analysis.core import Frame, Interpreter
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Unknown
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, together
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import (
-    Absent,
-    Atom,
-    Bound,
-    Class,
-    Const,
-    Entry,
-    External,
-    Function,
-    Module,
-    Obj,
-    Seq,
-    Unknown,
-    Value,
-)
+from dpmigrate.analysis.values import Bound, Class, Entry, Function, Seq, Value
 
 MAX_WAYS = 4
 """Ways into one branch that are told apart."""

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.forwards import (
@@ -21,7 +22,7 @@ from dpmigrate.analysis.forwards import (
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Atom, Class, Const, External, Function, Obj, Partial, Value
+from dpmigrate.analysis.values import Class, Function, Partial, Value
 from dpmigrate.model import Tri
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, statements, strings
+from dpmigrate.analysis.atoms import Unknown
 from dpmigrate.analysis.closing import close
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
@@ -19,7 +20,6 @@ from dpmigrate.analysis.left_out import not_reached
 from dpmigrate.analysis.library import frameworks, lightning, opacus, options, python, seeds, torch, trainers
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.switches import switches_of
-from dpmigrate.analysis.values import Unknown
 from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
 

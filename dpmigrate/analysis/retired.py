@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Atom, Obj
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo

@@ -7,12 +7,12 @@ from dataclasses import replace
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import assigned_in, keyword_node
-from dpmigrate.analysis.values import Obj
 
 
 def tell_of_another_try(

@@ -9,10 +9,12 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.assignment import assign_name, assign_target
-from dpmigrate.analysis.core import Frame, Interpreter, statement
+from dpmigrate.analysis.atoms import Const, Imported, Obj
+from dpmigrate.analysis.core import Interpreter, statement
+from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.operators import arithmetic
-from dpmigrate.analysis.values import NONE, Class, Const, Function, Imported, Obj, of
+from dpmigrate.analysis.values import NONE, Class, Function, of
 
 
 @statement(cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.IndentedBlock)

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
+from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown
 from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Absent,
-    Const,
-    Entry,
-    Obj,
-    Unknown,
-    Value,
-    join_all,
-    join_guarded,
-)
+from dpmigrate.analysis.values import NOTHING, Entry, Value, join_all, join_guarded
 
 Slot = tuple[Hashable, Hashable]
 """(owner, name): owner is a frame, a module, a class or an object."""

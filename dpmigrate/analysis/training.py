@@ -13,6 +13,7 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.guards import (
     ALWAYS,
     DOUBT,
@@ -26,7 +27,7 @@ from dpmigrate.analysis.guards import (
 )
 from dpmigrate.analysis.guards import Literal as Assumption
 from dpmigrate.analysis.ledger import Event, Happening, MadeBy, Origin, Step, Turn
-from dpmigrate.analysis.values import MAX_CASES, NOTHING, Atom, Entry, Obj, Unknown, Value
+from dpmigrate.analysis.values import MAX_CASES, NOTHING, Entry, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo

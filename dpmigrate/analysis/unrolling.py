@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dpmigrate.analysis.assignment import entries_of
+from dpmigrate.analysis.atoms import Absent, Const, External, Obj
 from dpmigrate.analysis.classes import is_enum, members_of
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
-from dpmigrate.analysis.values import Absent, Class, Const, External, Function, Obj, Seq, Value, const, of
+from dpmigrate.analysis.values import Class, Function, Seq, Value, const, of
 
 
 def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dpmigrate.analysis.guards import ALWAYS, Guard, Symbol, contradict, either, together, weaken
+from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, either, together, weaken
 from dpmigrate.analysis.ledger.circumstances import Origin
 
 if TYPE_CHECKING:
@@ -32,51 +33,6 @@ MAX_DEPTH = 60
 """Sequences within one another."""
 MAX_CASES = 8
 """Assumptions that one atom is kept under side by side."""
-
-
-class Atom:
-    """One thing a variable can hold. Equality and hash are identity of the thing described."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Const(Atom):
-    """A literal constant."""
-
-    value: Any
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Const) and type(self.value) is type(other.value) and self.value == other.value
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
-
-
-@dataclass(frozen=True, slots=True)
-class Absent(Atom):
-    """A dict entry that is not there on some path."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown(Atom):
-    """Something that cannot be known; equal symbols are the same unknown thing."""
-
-    symbol: Symbol
-    reason: str = field(default="", compare=False)
-    parts: frozenset[Atom] = field(default=frozenset(), compare=False)
-    """Objects that went into it (arguments of an unknown call), for what escapes."""
-    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
-    """Kept, since what it is of nests deeply."""
-
-    def __hash__(self) -> int:
-        known = self._hash
-        if known is None:
-            known = hash((self.symbol,))
-            object.__setattr__(self, "_hash", known)
-        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,94 +129,6 @@ class Partial(Atom):
         """How many values are in it, and how deeply."""
         inner = [v.extent for v in (self.function, *self.positional, *(v for _, v in self.keywords))]
         return 1 + sum(size for size, _ in inner), 1 + max(depth for _, depth in inner)
-
-
-@dataclass(frozen=True, slots=True)
-class Module(Atom):
-    """A module of the project."""
-
-    info: ModuleInfo
-
-
-@dataclass(frozen=True, slots=True)
-class External(Atom):
-    """A name of a library, by its canonical qualified name."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Obj(Atom):
-    """An object, identified by where it was made (allocation site and calling context)."""
-
-    kind: str
-    key: Hashable
-    module: ModuleInfo | None = field(compare=False, repr=False, default=None)
-    node: cst.CSTNode | None = field(compare=False, repr=False, default=None)
-    data: Any = field(compare=False, repr=False, default=None)
-    """What the kind needs to know: the class of an instance, the run of a DP object."""
-    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
-    """Kept, since what it is of nests deeply."""
-
-    def __hash__(self) -> int:
-        known = self._hash
-        if known is None:
-            known = hash((self.kind, self.key))
-            object.__setattr__(self, "_hash", known)
-        return known
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor(Atom):
-    """A value computed from model outputs: which models, and what made it last.
-
-    ``maker`` is the callable that produced it (criterion, functional, model) and ``steps`` the
-    operations applied since ("mean", "mul", ".loss"), both in the order of the program.
-    """
-
-    sources: frozenset[Atom]
-    maker: Atom | None = None
-    steps: tuple[str, ...] = ()
-    coefficient: Atom | None = None
-    """The DP model whose clipping coefficients were multiplied in."""
-    reduction: str | None = None
-    """How losses became one: "none", "mean", "sum", `WEIGHTED_MEAN`; None where that is not known."""
-
-
-WEIGHTED_MEAN = "weighted mean"
-"""A mean in which each class has a weight: divided by the weights of the batch's own examples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Params(Atom):
-    """The parameters of models (``model.parameters()``), or one of them."""
-
-    models: frozenset[Atom]
-    part: bool = False
-    """Whether they are those of some part of the models, which nobody knows as an object of its own."""
-
-
-A_LENGTH = "a length"
-"""Why a number is unknown that is a length, and is not worked out from one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Length(Atom):
-    """Among the parts of an unknown number: that it is the length of something."""
-
-    of: Atom
-    over_one: bool = False
-    """That it is one over that length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Imported(Atom):
-    """What an import statement binds, resolved when it is first read."""
-
-    dotted: str
-    name: str | None
-    importer: ModuleInfo
-    level: int = 0
 
 
 class Entry(NamedTuple):

@@ -6,7 +6,7 @@ from itertools import product
 
 import libcst as cst
 
-from dpmigrate.analysis.values import External, Obj
+from dpmigrate.analysis.atoms import External, Obj
 from dpmigrate.codemods.assignments import targets_of
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.criteria import COUNTERPARTS

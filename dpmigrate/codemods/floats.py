@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.values import External
+from dpmigrate.analysis.atoms import External
 from dpmigrate.codemods.assignments import homes_in, is_bound_by, target_texts
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.imports import spelling

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Class, External, Function, Obj, Partial
+from dpmigrate.analysis.atoms import External, Obj
+from dpmigrate.analysis.values import Class, Function, Partial
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.program_facts import Facts

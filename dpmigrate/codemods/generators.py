@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Const, External, Obj
+from dpmigrate.analysis.atoms import Const, External, Obj
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import name_of

@@ -10,8 +10,8 @@ from typing import cast
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj
 from dpmigrate.analysis.ledger import Constant, Thing, What
-from dpmigrate.analysis.values import Atom, Const, External, Obj
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import functional_arguments

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Atom
+from dpmigrate.analysis.atoms import Atom
 from dpmigrate.codemods.assignments import Home, homes_in, target_text
 from dpmigrate.codemods.binders import Binder, binders, bound_by
 from dpmigrate.codemods.losses import argument_for

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Atom, Obj
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld

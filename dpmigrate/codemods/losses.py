@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, External, Obj
 from dpmigrate.analysis.ledger import Guard
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.values import Atom, Class, External, Function, Obj, Partial
+from dpmigrate.analysis.values import Class, Function, Partial
 from dpmigrate.codemods.assignments import homes_in, targets_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.program_facts import Facts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.values import Obj
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.codemods.assignments import Home, homes_in, target_text
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.imports import spelling

@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.ledger import Constant
-from dpmigrate.analysis.values import Class, Obj
+from dpmigrate.analysis.values import Class
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, External, Module, Obj, Unknown
 from dpmigrate.analysis.classes import is_record
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ALWAYS, Guard, contradict
@@ -16,7 +17,7 @@ from dpmigrate.analysis.per_example import class_honours, reduction_default
 from dpmigrate.analysis.program import Program
 from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Atom, Class, External, Function, Module, Obj, Unknown
+from dpmigrate.analysis.values import Class, Function
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)

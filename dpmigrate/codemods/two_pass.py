@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Tensor
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Event, HooksSwitched, ZeroGrad
-from dpmigrate.analysis.values import Tensor
 from dpmigrate.codemods.assignments import homes_in, is_bound_by, target_text
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts

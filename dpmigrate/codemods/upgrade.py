@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, DoubleBackward, Escape, PrivateRun
-from dpmigrate.analysis.values import Obj
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld

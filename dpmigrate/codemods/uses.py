@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Tensor
 from dpmigrate.analysis.ledger import Guard
-from dpmigrate.analysis.values import Tensor
 from dpmigrate.codemods.assignments import is_bound_by
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld

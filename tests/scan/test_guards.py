@@ -7,6 +7,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpmigrate.analysis.atoms import Const
 from dpmigrate.analysis.guards import (
     DOUBT,
     Guard,
@@ -19,7 +20,7 @@ from dpmigrate.analysis.guards import (
     none_of,
     weaken,
 )
-from dpmigrate.analysis.values import Const, Entry, merge
+from dpmigrate.analysis.values import Entry, merge
 
 SYMBOLS = ("private", "ghost", "seeded")
 WORLDS = [dict(zip(SYMBOLS, truths, strict=True)) for truths in product((False, True), repeat=len(SYMBOLS))]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dpmigrate.analysis.atoms import Const, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import Const, Entry, Unknown, Value
+from dpmigrate.analysis.values import Entry, Value
 
 SET_BY_THE_USER = "set by the user"
 """Why the value of an option is not known."""

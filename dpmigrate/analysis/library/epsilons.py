@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Const, External, Obj, Unknown
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
@@ -18,18 +19,7 @@ from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsCombined
 from dpmigrate.analysis.library.registry import CallInfo, function, prefix
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Bound,
-    Const,
-    External,
-    Function,
-    Obj,
-    Partial,
-    Seq,
-    Unknown,
-    Value,
-)
+from dpmigrate.analysis.values import NOTHING, Bound, Function, Partial, Seq, Value
 
 _SPENT = "epsilons"
 _REPORTED = "what a server makes of epsilons"

@@ -6,10 +6,12 @@ from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.classes import find_member, linear, members_of
-from dpmigrate.analysis.core import Frame, Interpreter
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library.choices import open_value
-from dpmigrate.analysis.values import NOTHING, Class, Obj, Value
+from dpmigrate.analysis.values import NOTHING, Class, Value
 
 
 def open_field(ip: Interpreter, made: Obj, cls: Class, name: str, node: cst.CSTNode) -> Value:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Tensor, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import maker_of
 from dpmigrate.analysis.guards import ALWAYS, Guard
@@ -22,7 +23,7 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Const, External, Obj, Tensor, Unknown, Value, const
+from dpmigrate.analysis.values import Value, const
 
 
 def runs_of_raw(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:

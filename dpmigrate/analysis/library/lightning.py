@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.assignment import iterate
+from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
@@ -13,7 +14,7 @@ from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, NOTHING, Atom, Class, Const, Entry, Obj, Value, const, of
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Value, const, of
 
 _PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
 MODULES = frozenset(

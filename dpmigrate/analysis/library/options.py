@@ -7,6 +7,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import decorated
+from dpmigrate.analysis.atoms import Const, External, Obj, Unknown
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
     external_base,
@@ -23,22 +24,7 @@ from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import (
-    NONE,
-    NOTHING,
-    Class,
-    Const,
-    Entry,
-    External,
-    Function,
-    Obj,
-    Seq,
-    Unknown,
-    Value,
-    const,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, const, join_all, of
 
 LONGEST_ANNOTATION = 200
 """Characters of an annotation in quotes that is read."""

@@ -11,6 +11,7 @@ from typing import get_args
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Const
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.ledger import Circumstances
@@ -25,7 +26,7 @@ from dpmigrate.analysis.ledger.gradients import (
 )
 from dpmigrate.analysis.library.counters import comes_round_after
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Const, Value, const, join_all, of
+from dpmigrate.analysis.values import NOTHING, Value, const, join_all, of
 
 _MADE = Const("made")
 _ONE, _SEVERAL = Const("one"), Const("several")

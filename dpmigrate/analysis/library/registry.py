@@ -13,19 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.values import (
-    NOTHING,
-    Absent,
-    Atom,
-    Const,
-    Entry,
-    External,
-    Obj,
-    Unknown,
-    Value,
-    join_all,
-)
+from dpmigrate.analysis.values import NOTHING, Entry, Value, join_all
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
+from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Function, Obj, Unknown, Value
+from dpmigrate.analysis.values import Function, Value
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
 _ROUND = "made in a round"

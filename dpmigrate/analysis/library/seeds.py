@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Seeded
@@ -15,7 +16,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import assigned_in
-from dpmigrate.analysis.values import NONE, Atom, Const, External, Function, Obj, Unknown, Value, of
+from dpmigrate.analysis.values import NONE, Function, Value, of
 
 SEEDERS = (
     "torch.manual_seed",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Obj, Tensor
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.seeds import seed_globally
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Obj, Seq, Tensor, Value, join_all, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 TRAINERS = (
     "transformers.Trainer",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Circumstances
@@ -22,7 +23,7 @@ from dpmigrate.analysis.library.opacus.making import tell_of_delta
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Atom, Entry, Obj, Unknown, Value, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
 _MADE = "accountants of the program"
 ACCOUNTANTS = (

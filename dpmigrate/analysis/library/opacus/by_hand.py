@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Const, Obj, Tensor
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
@@ -20,7 +21,7 @@ from dpmigrate.analysis.library.opacus.runs import (
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import NONE, Const, Entry, Obj, Tensor, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 from dpmigrate.workspace.core_patch import MODULE
 
 

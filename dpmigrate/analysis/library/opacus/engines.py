@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from dpmigrate.analysis import outcomes
+from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.guards import Literal, shorten
@@ -18,7 +19,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.rounds import engine_made
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import NONE, Atom, Const, Entry, Obj, Unknown, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 
 
 @function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")

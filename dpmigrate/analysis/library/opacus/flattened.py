@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger.gradients import FlattenedLoss
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Atom, Class, Entry, Function, Obj
+from dpmigrate.analysis.values import Class, Entry, Function
 
 _FLATTENING = frozenset(["view", "reshape", "flatten"])
 _PASSING = frozenset([*_FLATTENING, "contiguous", "to", "cuda", "long", "float", "clone", "detach"])

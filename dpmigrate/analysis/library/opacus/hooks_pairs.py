@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.ledger import Origin
@@ -16,7 +17,7 @@ from dpmigrate.analysis.library.opacus.pairs import inside_an_engine, models_of
 from dpmigrate.analysis.library.opacus.runs import part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Atom, Const, Entry, Obj, Value, of
+from dpmigrate.analysis.values import Entry, Value, of
 
 _WRAPPED = "modules wrapped for hooks"
 

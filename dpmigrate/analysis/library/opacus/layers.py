@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.library.registry import CallInfo, function
@@ -9,15 +10,7 @@ from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
-from dpmigrate.analysis.values import (
-    NOTHING,
-    External,
-    Obj,
-    Unknown,
-    Value,
-    const,
-    of,
-)
+from dpmigrate.analysis.values import NOTHING, Value, const, of
 
 
 @function("opacus.ModuleValidator")

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Atom, Const, Length, Obj, Unknown
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
@@ -20,7 +21,7 @@ from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.library.torch.distributed import tell_of_processes
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Absent, Atom, Class, Const, Entry, Length, Obj, Unknown, Value
+from dpmigrate.analysis.values import Class, Entry, Value
 
 KEYWORDS = (
     "module",

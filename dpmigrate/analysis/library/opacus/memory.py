@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Iterated, Manager, ManagerUsed
@@ -16,14 +17,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.data import loader_read
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import entries_of_kind
-from dpmigrate.analysis.values import (
-    NONE,
-    NOTHING,
-    Entry,
-    Obj,
-    Value,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
 
 @function("opacus.BatchMemoryManager")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Const, Obj, Params, Tensor
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
@@ -27,19 +28,7 @@ from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, one_column
 from dpmigrate.analysis.library.torch.models import set_to_none
 from dpmigrate.analysis.retired import RetiredCall
-from dpmigrate.analysis.values import (
-    NONE,
-    Const,
-    Entry,
-    Function,
-    Obj,
-    Params,
-    Tensor,
-    Value,
-    const,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, Entry, Function, Value, const, join_all, of
 
 
 @method("dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "apply")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
@@ -11,18 +12,7 @@ from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.models import models_in
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import (
-    Atom,
-    Const,
-    Entry,
-    External,
-    Obj,
-    Unknown,
-    Value,
-    const,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import Entry, Value, const, join_all, of
 
 _WAITING = "optimizers without a model"
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.gradients import NoisePatchedOut
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, Function, Obj, Value
+from dpmigrate.analysis.values import NONE, Function, Value
 
 _OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
 _DRAWS = re.compile(r"noise|normal|rand|laplace|gauss", re.IGNORECASE)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ItemTaken, Unpack
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.opacus.runs import criterion_of, part, parts_of
 from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import (
-    NONE,
-    Atom,
-    Entry,
-    Obj,
-    Seq,
-    Value,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
 
 
 @method("private-result", "<unpack>")

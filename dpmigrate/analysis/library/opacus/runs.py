@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten
@@ -28,7 +29,7 @@ from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
 from dpmigrate.analysis.tree import MAKING_CALLS
-from dpmigrate.analysis.values import NOTHING, Absent, Atom, Const, Entry, Obj, Unknown, Value, join_all, of
+from dpmigrate.analysis.values import NOTHING, Entry, Value, join_all, of
 
 
 def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from dpmigrate.analysis.assignment import iterate, update_dict
+from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.attributes import get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
@@ -16,23 +17,7 @@ from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.library.registry import CallInfo, function, tell
 from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import (
-    A_LENGTH,
-    NONE,
-    NOTHING,
-    Const,
-    Entry,
-    Length,
-    Module,
-    Obj,
-    Seq,
-    Tensor,
-    Unknown,
-    Value,
-    const,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
 
 
 @function("builtins.super")

@@ -6,6 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis import strings
 from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate, set_item, update_dict
+from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -14,20 +15,7 @@ from dpmigrate.analysis.library.python.builtins import dict_of
 from dpmigrate.analysis.library.python.wrappers import copied
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.store import ABSENT
-from dpmigrate.analysis.values import (
-    NONE,
-    NOTHING,
-    Absent,
-    Const,
-    Entry,
-    Obj,
-    Seq,
-    Unknown,
-    Value,
-    const,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
 
 
 @method(("dict", "namespace", "record"), "get", "pop", "setdefault")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import Const, Entry, Obj, Seq, Unknown, Value, of
+from dpmigrate.analysis.values import Entry, Seq, Value, of
 
 
 @function("collections.namedtuple", "typing.NamedTuple")

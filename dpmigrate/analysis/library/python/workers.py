@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import NONE, Bound, Entry, Function, Obj, Partial, Seq, Value
+from dpmigrate.analysis.values import NONE, Bound, Entry, Function, Partial, Seq, Value
 
 MAX_CALLS = 8
 """How many elements of a list a mapped function is called with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry, rounds
@@ -11,20 +12,7 @@ from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.names import import_module
 from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import (
-    MAX_DEPTH,
-    MAX_NESTED,
-    NONE,
-    Bound,
-    Const,
-    Entry,
-    Function,
-    Obj,
-    Partial,
-    Unknown,
-    Value,
-    of,
-)
+from dpmigrate.analysis.values import MAX_DEPTH, MAX_NESTED, NONE, Bound, Entry, Function, Partial, Value, of
 
 
 @function("copy.deepcopy", "copy.copy")

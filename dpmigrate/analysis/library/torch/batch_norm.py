@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import holds, parts_of
 from dpmigrate.analysis.ledger import Circumstances, Origin
@@ -20,7 +21,7 @@ from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import NOTHING, Const, Entry, Obj, Value, of
+from dpmigrate.analysis.values import NOTHING, Entry, Value, of
 
 _LAYERS = frozenset(
     f"torch.nn.{name}" for name in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")

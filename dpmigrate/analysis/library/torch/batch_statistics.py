@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import parts_of
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.outside import below
 from dpmigrate.analysis.ordering import in_order
-from dpmigrate.analysis.values import Atom, Class, Function, Obj
+from dpmigrate.analysis.values import Class, Function
 
 _STATISTICS = frozenset(["mean", "std", "var"])
 _TURNED = frozenset(

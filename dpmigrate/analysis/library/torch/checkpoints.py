@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
+from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.ledger import Circumstances
@@ -20,7 +21,7 @@ from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Atom, Entry, Obj, Unknown, Value, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
 ENGINES = ("engine", "adaptive-engine")
 _LOADED = "a file's content"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Atom, Const, Function, Obj, Value
+from dpmigrate.analysis.values import Function, Value
 
 ELEMENTWISE = frozenset(
     f"torch.nn.{name}"

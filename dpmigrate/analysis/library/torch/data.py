@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger import Iterated
@@ -11,16 +12,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.values import (
-    NONE,
-    NOTHING,
-    Atom,
-    Entry,
-    Obj,
-    Seq,
-    Value,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, of
 
 POISSON = "<draws Poisson batches>"
 """The slot of a loader that Opacus itself made out of another one."""

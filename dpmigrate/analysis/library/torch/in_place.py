@@ -12,11 +12,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.tree import children, keyword_node
-from dpmigrate.analysis.values import Atom, Class, Function, Obj
+from dpmigrate.analysis.values import Class, Function
 
 _HOOKED = frozenset(
     [

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.values import (
-    NONE,
-    NOTHING,
-    WEIGHTED_MEAN,
-    Atom,
-    Const,
-    Entry,
-    External,
-    Obj,
-    Tensor,
-    Value,
-    const,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, const, of
 
 for _loss in [
     "CrossEntropyLoss",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
@@ -21,22 +22,7 @@ from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import (
-    NONE,
-    NOTHING,
-    Absent,
-    Atom,
-    Const,
-    Entry,
-    Obj,
-    Params,
-    Seq,
-    Tensor,
-    Unknown,
-    Value,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 _CLIPPED = ("norm", "norm_", "value_")
 _OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])

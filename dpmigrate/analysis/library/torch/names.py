@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import (
-    Atom,
-    Obj,
-)
 
 
 def _canonical(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal
 from dpmigrate.analysis.ledger import Circumstances, Origin
@@ -14,14 +15,7 @@ from dpmigrate.analysis.library.torch.models import models_in, parameters_in, se
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import (
-    NONE,
-    Atom,
-    Entry,
-    Obj,
-    Value,
-    of,
-)
+from dpmigrate.analysis.values import NONE, Entry, Value, of
 
 ERRORS, VALID = "errors of a model", "that a model has none"
 VALIDATED = "where a model is validated"

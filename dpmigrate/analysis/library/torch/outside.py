@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Atom, Class, Obj
+from dpmigrate.analysis.values import Class
 
 _LAYERS = frozenset(
     f"torch.nn.{name}"

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, keyword_node
-from dpmigrate.analysis.values import Atom, Class, Const, Function, Obj
+from dpmigrate.analysis.values import Class, Function
 
 _RECURRENT = frozenset(["LSTM", "GRU", "RNN", "DPLSTM", "DPGRU", "DPRNN"])
 """Layers that return (output, state), the output being a sequence."""

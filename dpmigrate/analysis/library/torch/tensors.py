@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.atoms import Const, Tensor
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward, step_taken
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.training import entries_of_kind
-from dpmigrate.analysis.values import (
-    NONE,
-    Const,
-    Entry,
-    Tensor,
-    Value,
-    const,
-    join_all,
-    of,
-)
+from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 
 
 def _tell_of_request(ip: Interpreter, info: CallInfo, e: Entry) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from dpmigrate.analysis.atoms import Atom, Const, Params
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.holding import runs_of_model
@@ -13,7 +14,7 @@ from dpmigrate.analysis.ledger.optimizing import TrainableSet
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Atom, Const, Params, Value, const
+from dpmigrate.analysis.values import NONE, Value, const
 
 _FROZEN = "frozen"
 

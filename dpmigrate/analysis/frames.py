@@ -1,0 +1,64 @@
+"""Where the interpreter stands: frames of calls, loops, and what is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from dpmigrate.analysis.atoms import Atom
+from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.ledger import Step
+from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.analysis.store import Delta
+from dpmigrate.analysis.values import Class, Function, Value
+
+
+class ExhaustedError(Exception):
+    """A root used up its budget."""
+
+
+@dataclass(slots=True)
+class LoopControl:
+    """Where ``break`` and ``continue`` of the innermost loop leave their changes."""
+
+    depth: int
+    breaks: list[tuple[Delta, Guard]] = field(default_factory=list)
+    continues: list[tuple[Delta, Guard]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The body of a ``try``: the changes since layer ``depth`` with which a handler may begin."""
+
+    depth: int
+    states: list[tuple[Delta, Guard]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One activation of a module, class body, function or comprehension."""
+
+    owner: Hashable
+    module: ModuleInfo
+    closure: Frame | None = None
+    function: Function | None = None
+    defining: Class | None = None
+    """The class whose method this is, or whose body is being executed."""
+    receiver: Atom | None = None
+    call: cst.CSTNode | None = None
+    """What entered it."""
+    is_class_body: bool = False
+    depth: int = 0
+    entry_path: Guard = ALWAYS
+    returns: list[Value] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+    exits: list[tuple[Delta, Guard]] = field(default_factory=list)
+    loops: list[LoopControl] = field(default_factory=list)
+    captured: bool = False
+    """Whether something defined here may read its names after it has returned."""
+    foreign: dict[str, str] = field(default_factory=dict)
+    """Names declared ``global`` or ``nonlocal`` here."""
+    way: tuple[tuple[Hashable, ...], tuple[Step, ...]] = ((), ())
+    """The calling context that it is active in, see `Interpreter.way_here`."""
