@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
+
 import libcst as cst
 
 from dpmigrate.advisories.facts import fact
@@ -63,15 +65,28 @@ def _is_whole(sampler: What) -> bool:
 
 def _deals(module: ModuleInfo) -> bool:
     """Whether a module has a word of dealing records out: a call that does, or an index made of the rank."""
-    stack: list[cst.CSTNode] = [module.tree]
+    nodes = list(_every(module.tree))
+    ranks = {
+        target.target.value
+        for node in nodes
+        if isinstance(node, cst.Assign) and _speaks_of_rank(node.value, frozenset())
+        for target in node.targets
+        if isinstance(target.target, cst.Name)
+    }
+    return any(
+        _last_name(node.func) in _DEALING
+        if isinstance(node, cst.Call)
+        else isinstance(node, cst.Subscript) and any(_speaks_of_rank(part, ranks) for part in node.slice)
+        for node in nodes
+    )
+
+
+def _every(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    stack: list[cst.CSTNode] = [root]
     while stack:
         node = stack.pop()
-        if isinstance(node, cst.Call) and _last_name(node.func) in _DEALING:
-            return True
-        if isinstance(node, cst.Subscript) and any(_speaks_of_rank(part) for part in node.slice):
-            return True
+        yield node
         stack.extend(children(node))
-    return False
 
 
 def _last_name(node: cst.CSTNode) -> str:
@@ -80,5 +95,7 @@ def _last_name(node: cst.CSTNode) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
-def _speaks_of_rank(node: cst.CSTNode) -> bool:
-    return "rank" in _last_name(node) or any(_speaks_of_rank(child) for child in children(node))
+def _speaks_of_rank(node: cst.CSTNode, ranks: Set[str]) -> bool:
+    """Whether something in an expression is called a rank, or bound to what is."""
+    name = _last_name(node)
+    return "rank" in name or name in ranks or any(_speaks_of_rank(child, ranks) for child in children(node))

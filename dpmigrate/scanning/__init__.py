@@ -134,6 +134,8 @@ def _of_group(project: Project, group: Group) -> Share:
     """One group of modules, analysed and judged as if there were no other."""
     alone = project.afresh()
     share = _share(alone, (group,))
+    if any(project.ready.get(at, info) is not info for at, info in alone.ready.items()):
+        return share  # another group has read one of its files, too, and trees are told by what they are
     mended = any(finding.fix is not None for finding in share.findings)
     if mended or sum(len(info.source.data) for info in alone.ready.values()) < KEPT - project.kept:
         # For the fixes, which are planned next: those of other groups with the same pins ask for it, too.

@@ -30,7 +30,7 @@ def test_set_to_none_changes_the_clearing_only(folder: Make) -> None:
     reasons = {f.rule: why for f, why in result.unmade}
     assert set(reasons) == {"DPM901", "DPM203"}
     assert "--strategy upgrade mends it" in reasons["DPM901"]
-    assert "--unsafe" in reasons["DPM203"]
+    assert "--seed EXPR" in reasons["DPM203"]
     assert project.fix(strategy="set-to-none").diff == ""
 
 

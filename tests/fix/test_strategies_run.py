@@ -29,7 +29,7 @@ STRATEGIES = ("set-to-none", "patch", "hooks")
 
 
 RULES = ("DPM101", "DPM102")
-WITHHELD = {("argparse-mode", "hooks"): "the mode is chosen when the program runs"}
+WITHHELD = {("argparse-mode", "hooks"): "grad_sample_mode= of this call is chosen when the program runs"}
 """The fixtures that a strategy cannot be applied to."""
 
 

@@ -17,7 +17,8 @@ def renamed(text: str) -> tuple[str, int]:
     """The text with other names for the variables of its functions, and how many there were.
 
     Parameters keep their names, since callers give them by keyword, and so do names that a
-    nested function shares by ``nonlocal`` or ``global``.
+    nested function shares by ``nonlocal`` or ``global``, and names that begin with an underscore, which
+    says that nothing reads them.
     """
     wrapper = MetadataWrapper(cst.parse_module(text))
     scopes = {s for s in wrapper.resolve(ScopeProvider).values() if isinstance(s, FunctionScope)}
@@ -29,7 +30,9 @@ def renamed(text: str) -> tuple[str, int]:
             continue
         for name in {a.name for a in scope.assignments}:
             bindings = list(scope[name])
-            if not all(_is_variable(b, contexts) and b.scope is scope for b in bindings):
+            if name.startswith("_") or not all(
+                _is_variable(b, contexts) and b.scope is scope for b in bindings
+            ):
                 continue
             count += 1
             fresh = f"local_{count}"

@@ -35,6 +35,7 @@ def scanned(folder: Path, *paths: str | Path, **options: Any) -> Any:
     """
     result = api.scan(paths or (".",), settings=Settings(str(folder)), **options)
     report = json.loads(render("json", result, Style()))
+    root = folder / report["root"]
 
     def absolute(value: Any) -> Any:
         if isinstance(value, list):
@@ -46,6 +47,8 @@ def scanned(folder: Path, *paths: str | Path, **options: Any) -> Any:
     def at(key: str, value: Any) -> Any:
         if key in ("path", "root"):
             return os.path.normpath(folder / value)
+        if key == "by_hand" and value is not None:
+            return value.replace(os.path.relpath(root, folder) + os.sep, "")
         if key == "analysed_paths":
             return sorted(os.path.normpath(folder / path) for path in value)
         return absolute(value)
