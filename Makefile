@@ -13,7 +13,7 @@ RELEASES := 1.5.2 1.5.4 1.6.0
 help:
 	@echo "make demo      scan, fix and verify a real training project, and measure it before and after"
 	@echo "make test      install everything and run the whole test suite"
-	@echo "make variations   fix some four thousand ways to write the fixtures, and compare"
+	@echo "make variations   fix thousands of ways to write the fixtures, and compare"
 	@echo "make lint      formatting, lint and types"
 	@echo "make bench     scan beside other tools that are installed, into docs/benchmarks.md"
 	@echo "make format    put the formatting right"
