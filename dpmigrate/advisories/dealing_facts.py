@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Set
+from functools import lru_cache
 
 import libcst as cst
 
@@ -11,7 +12,7 @@ from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Constant, Given, Guard, Loader, Missing, Open, Thing, What, contradict
 from dpmigrate.analysis.ledger.sampling import TrainedTogether
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import children, every
 from dpmigrate.model import Tri
 
 _WHOLE = ("RandomSampler", "SequentialSampler")
@@ -63,9 +64,13 @@ def _is_whole(sampler: What) -> bool:
     return sampler == Constant(None)
 
 
+@lru_cache(maxsize=8)
 def _deals(module: ModuleInfo) -> bool:
-    """Whether a module has a word of dealing records out: a call that does, or an index made of the rank."""
-    nodes = list(_every(module.tree))
+    """Whether a module has a word of dealing records out: a call that does, or an index made of the rank.
+
+    The runs of a module come one after the other.
+    """
+    nodes = list(every(module.tree))
     ranks = {
         target.target.value
         for node in nodes
@@ -79,14 +84,6 @@ def _deals(module: ModuleInfo) -> bool:
         else isinstance(node, cst.Subscript) and any(_speaks_of_rank(part, ranks) for part in node.slice)
         for node in nodes
     )
-
-
-def _every(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    stack: list[cst.CSTNode] = [root]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(children(node))
 
 
 def _last_name(node: cst.CSTNode) -> str:

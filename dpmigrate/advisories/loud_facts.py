@@ -13,7 +13,7 @@ from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Event, PrivateRun, Unpack
 from dpmigrate.analysis.ledger.gradients import UsedAsTensor
 from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import every
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
@@ -93,12 +93,7 @@ def _makes_no_other(tree: cst.CSTNode) -> bool:
 
 
 def _calls(tree: cst.CSTNode) -> Iterator[cst.Call]:
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        pending += children(node)
-        if isinstance(node, cst.Call):
-            yield node
+    return (node for node in every(tree) if isinstance(node, cst.Call))
 
 
 def _called(call: cst.Call) -> str:

@@ -19,7 +19,7 @@ from dpmigrate.analysis.ledger.accounting import (
 )
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import children, contains
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -67,15 +67,11 @@ def _feeds_training(s: Subject) -> Tri:
 
 def loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
     """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
-    if isinstance(loop, cst.For) and _contains(loop.iter, iterated):
+    if isinstance(loop, cst.For) and contains(loop.iter, iterated):
         return True
     taken = iterated.func if isinstance(iterated, cst.Call) else None
     by_next = isinstance(taken, cst.Name) and taken.value == "next"
-    return by_next and isinstance(loop, (cst.For, cst.While)) and _contains(loop.body, iterated)
-
-
-def _contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
-    return root is wanted or any(_contains(child, wanted) for child in children(root))
+    return by_next and isinstance(loop, (cst.For, cst.While)) and contains(loop.body, iterated)
 
 
 @fact

@@ -8,7 +8,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import contains, every
 from dpmigrate.model import Tri
 
 _CATCHES = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
@@ -28,20 +28,14 @@ def _import_error_caught(s: Subject) -> Tri:
 
 def _is_tried(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
     """Whether a node stands in the body of a ``try`` that takes ImportError."""
-    return any(_holds(body, wanted) for body in _tried(root))
+    return any(contains(body, wanted) for body in _tried(root))
 
 
 @lru_cache(maxsize=8)
 def _tried(root: cst.CSTNode) -> tuple[cst.CSTNode, ...]:
     """The bodies of every ``try`` that takes ImportError; the runs of a file come one after the other."""
-    bodies: list[cst.CSTNode] = []
-    pending = [root]
-    while pending:
-        for child in children(pending.pop()):
-            if isinstance(child, cst.Try) and any(map(_catches, child.handlers)):
-                bodies.append(child.body)
-            pending.append(child)
-    return tuple(bodies)
+    tries = (node for node in every(root) if isinstance(node, cst.Try))
+    return tuple(node.body for node in tries if any(map(_catches, node.handlers)))
 
 
 def _catches(handler: cst.ExceptHandler) -> bool:
@@ -50,7 +44,3 @@ def _catches(handler: cst.ExceptHandler) -> bool:
     parts = handler.type.elements if isinstance(handler.type, cst.Tuple) else ()
     names = [part.value for part in parts] or [handler.type]
     return any(isinstance(name, cst.Name) and name.value in _CATCHES for name in names)
-
-
-def _holds(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
-    return root is wanted or any(_holds(child, wanted) for child in children(root))

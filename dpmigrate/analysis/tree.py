@@ -46,6 +46,20 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     return found
 
 
+def every(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """A node and all that is below it, in no particular order."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending += children(node)
+
+
+def contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
+    """Whether a node is another one, or below it."""
+    return any(node is wanted for node in every(root))
+
+
 def keyword_node(call: cst.CSTNode | None, name: str) -> cst.Arg | None:
     """The argument of a call that is written as ``name=...``."""
     for arg in getattr(call, "args", ()):
