@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import every
 from dpmigrate.model import Tri
 
 _REDUCERS = frozenset({"mean", "sum"})
@@ -26,13 +26,7 @@ def honours_forward(forward: cst.FunctionDef) -> Tri:
 
 def reads_reduction(node: cst.CSTNode) -> bool:
     """Whether an attribute ``reduction`` is read somewhere below a node, itself included."""
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, cst.Attribute) and current.attr.value == "reduction":
-            return True
-        stack.extend(children(current))
-    return False
+    return any(isinstance(n, cst.Attribute) and n.attr.value == "reduction" for n in every(node))
 
 
 def joins_examples_itself(node: cst.CSTNode) -> bool:
@@ -85,12 +79,7 @@ _BY_EXAMPLE = frozenset(
 
 def keeps_examples_apart(forward: cst.FunctionDef) -> bool:
     """Whether a ``forward`` calls nothing that joins examples, and is known to."""
-    calls, stack = [], [*children(forward.body)]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, cst.Call):
-            calls.append(node)
-        stack.extend(children(node))
+    calls = [node for node in every(forward.body) if isinstance(node, cst.Call)]
     names = [call.func.attr.value if isinstance(call.func, cst.Attribute) else "" for call in calls]
     return (
         bool(names)

@@ -21,7 +21,7 @@ from dpmigrate.analysis.forwards import (
 )
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.mentions import Mentions
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import children, every
 from dpmigrate.analysis.values import Class, Function, Partial, Value
 from dpmigrate.model import Tri
 
@@ -56,13 +56,7 @@ def makes_one_loss_per_example(ip: Interpreter, atom: Atom) -> Tri:
 
 def _joins_examples(node: cst.CSTNode) -> bool:
     """Whether some mean or sum below a node goes over the batch."""
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if joins_examples_itself(current):
-            return True
-        stack.extend(children(current))
-    return False
+    return any(map(joins_examples_itself, every(node)))
 
 
 def _criteria_called(ip: Interpreter, fn: Function) -> list[object]:

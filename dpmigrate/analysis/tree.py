@@ -47,12 +47,12 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
 
 
 def every(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """A node and all that is below it, in no particular order."""
+    """A node and all that is below it, in the order of the text."""
     pending = [root]
     while pending:
         node = pending.pop()
         yield node
-        pending += children(node)
+        pending += reversed(children(node))
 
 
 def contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:

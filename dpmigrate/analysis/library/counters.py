@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import every
 
 
 def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:
@@ -31,7 +29,7 @@ def _as_assigned(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.Base
 
 def _divisor(test: cst.CSTNode) -> cst.BaseExpression | None:
     """What a test takes a counter modulo of."""
-    for node in _below(test):
+    for node in every(test):
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
             return node.right
     return None
@@ -43,18 +41,10 @@ def _count_to(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.BaseExp
         return None
     count = test.left
     added = set_back = False
-    for node in _below(loop):
+    for node in every(loop):
         if isinstance(node, cst.AugAssign) and isinstance(node.operator, cst.AddAssign):
             added = added or count.deep_equals(node.target)
         elif isinstance(node, cst.Assign) and isinstance(node.value, cst.Integer):
             back = node.value.evaluated_value == 0 and len(node.targets) == 1
             set_back = set_back or (back and count.deep_equals(node.targets[0].target))
     return test.comparisons[0].comparator if added and set_back else None
-
-
-def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    stack = [node]
-    while stack:
-        found = stack.pop()
-        yield found
-        stack.extend(children(found))

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import libcst as cst
 
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import children, contains, every
 
 _SIZES = frozenset(["size", "numel", "nelement", "dim"])
 _EMPTY = {"Equal": (0,), "LessThan": (1, 2), "LessThanEqual": (0, 1)}
@@ -37,17 +37,8 @@ class Skip:
 
 def enclosing_loop(root: cst.CSTNode, iterated: cst.CSTNode) -> cst.For | None:
     """The loop below ``root`` that goes over ``iterated``."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, cst.For) and _contains(node.iter, iterated):
-            return node
-        stack.extend(children(node))
-    return None
-
-
-def _contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
-    return root is wanted or any(_contains(child, wanted) for child in children(root))
+    loops = (node for node in every(root) if isinstance(node, cst.For))
+    return next((loop for loop in loops if contains(loop.iter, iterated)), None)
 
 
 def skips_of_empty_batches(loop: cst.For | None) -> Iterator[Skip]:

@@ -18,7 +18,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger.gradients import FlattenedLoss
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import children, every
 from dpmigrate.analysis.values import Class, Entry, Function
 
 _FLATTENING = frozenset(["view", "reshape", "flatten"])
@@ -222,7 +222,7 @@ def _keeps_tokens(ip: Interpreter, model: Atom) -> bool:
         return False
     forward = find_member(ip, model.data, "forward")
     made = forward.only if forward is not None else None
-    return isinstance(made, Function) and not any(map(_takes_one_of_many, _below(made.node)))
+    return isinstance(made, Function) and not any(map(_takes_one_of_many, every(made.node)))
 
 
 def _takes_one_of_many(node: cst.CSTNode) -> bool:
@@ -233,9 +233,3 @@ def _takes_one_of_many(node: cst.CSTNode) -> bool:
         indices = [element.slice.value for element in node.slice if isinstance(element.slice, cst.Index)]
         return any(isinstance(i, (cst.Integer, cst.UnaryOperation)) for i in indices)
     return isinstance(node, cst.Name) and _POOLING.fullmatch(node.value) is not None
-
-
-def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    yield node
-    for child in children(node):
-        yield from _below(child)

@@ -14,8 +14,8 @@ from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import parts_of
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.library.torch.outside import below
 from dpmigrate.analysis.ordering import in_order
+from dpmigrate.analysis.tree import every
 from dpmigrate.analysis.values import Class, Function
 
 _STATISTICS = frozenset(["mean", "std", "var"])
@@ -32,8 +32,8 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
     member = find_member(ip, model.data, "forward")
     forward = member.only if member is not None else None
     if isinstance(forward, Function):
-        names = {n.value for n in below(forward.node) if isinstance(n, cst.Name)}
-        for node in below(forward.node):
+        names = {n.value for n in every(forward.node) if isinstance(n, cst.Name)}
+        for node in every(forward.node):
             if isinstance(node, cst.BinaryOperation) and isinstance(
                 node.operator, (cst.Subtract, cst.Divide)
             ):
@@ -49,7 +49,7 @@ def _statistic_of(left: cst.BaseExpression, right: cst.BaseExpression) -> str:
     if not isinstance(left, cst.Name):
         # (h - h.mean(0)) / h.std(0): the difference is found by itself.
         return ""
-    for call in below(right):
+    for call in every(right):
         if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
             continue
         name, owner = call.func.attr.value, call.func.value

@@ -14,7 +14,7 @@ from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import every
 from dpmigrate.analysis.values import Class
 
 _LAYERS = frozenset(
@@ -61,7 +61,7 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     frozen = frozen_so_far(ip)
     if not layers or model in frozen:
         return
-    for node in below(model.data.node):
+    for node in every(model.data.node):
         for operand in _operands(node):
             name = _parameter_of(operand)
             if name and name.partition(".")[0] in layers and layers[name.partition(".")[0]] not in frozen:
@@ -76,18 +76,9 @@ def _layers_of(ip: Interpreter, model: Obj) -> Iterator[tuple[str, Obj]]:
             yield slot, only
 
 
-def below(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Every node below one, in the order of the text."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(reversed(children(node)))
-
-
 def _switches_gradients_off(node: cst.CSTNode) -> bool:
     """Whether some code says ``no_grad``: then not all that it computes is trained."""
-    return any(isinstance(n, cst.Name) and n.value in ("no_grad", "inference_mode") for n in below(node))
+    return any(isinstance(n, cst.Name) and n.value in ("no_grad", "inference_mode") for n in every(node))
 
 
 def _operands(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
