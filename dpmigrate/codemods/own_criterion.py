@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.ledger import Constant
 from dpmigrate.analysis.values import Class
 from dpmigrate.codemods.assignments import Home
@@ -24,6 +24,8 @@ class OwnCriterion:
         self.edits = upgrade.edits
         self.module = upgrade.module
         self.call = upgrade.call
+        self.shared: list[cst.Call] = []
+        """Calls that are of another criterion in another branch, which is to stay what it is."""
 
     def check(self, maker: Obj) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
@@ -110,25 +112,50 @@ class OwnCriterion:
         return parent if isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) else None
 
     def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
-        """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""
+        """Every call of some criteria themselves.
+
+        Raises `Withheld` for one that may be of another, unless that gives what the wrapped criterion does:
+        one number, reduced alike.
+        """
         found = []
         for info in self.facts.modules:
             for call in self.facts.inside(info.tree, cst.Call):
                 atoms = self.facts.callee_atoms(call)
-                mine = [
-                    isinstance(a, Obj) and a.node in constructors and a.kind != "dp-criterion" for a in atoms
-                ]
-                if any(mine):
-                    if not all(mine):
-                        what = self.facts.code(call.func).strip()
-                        raise Withheld(
-                            f"{what} is the private run's criterion here, or another one: give the other "
-                            "one a name and a call of its own",
-                            info,
-                            call,
-                        )
-                    found.append(call)
+                others = [a for a in atoms if not _made_by(a, constructors)]
+                if len(others) == len(atoms):
+                    continue
+                if others:
+                    self.shared.append(call)
+                    if not all(self._reduced_alike(a) for a in others):
+                        raise self.of_another()
+                found.append(call)
         return found
+
+    def of_another(self) -> Withheld:
+        """Why a call that may be of another criterion, too, stays as it is."""
+        call = self.shared[-1]
+        return Withheld(
+            f"{self.facts.code(call.func).strip()} is the private run's criterion here, or another one: give "
+            "the other one a name and a call of its own",
+            self.facts.module_of(call),
+            call,
+        )
+
+    def _reduced_alike(self, other: Atom) -> bool:
+        """Whether a criterion of torch gives the one number that the wrapped criterion stands for."""
+        if not isinstance(other, Obj) or other.kind != "criterion" or not isinstance(other.node, cst.Call):
+            return False
+        given = {a.keyword.value: a.value for a in other.node.args if a.keyword is not None}
+        if not given.keys().isdisjoint(("reduce", "size_average")) or not self.facts.knows(other.node):
+            return False
+        reduction = given.get("reduction")
+        value = reduction.evaluated_value if isinstance(reduction, cst.SimpleString) else None
+        return self.wanted == (value if reduction is not None else "mean")
+
+
+def _made_by(atom: Atom, constructors: Collection[cst.CSTNode]) -> bool:
+    """Whether something is a criterion, not wrapped, that one of some calls makes."""
+    return isinstance(atom, Obj) and atom.kind != "dp-criterion" and atom.node in constructors
 
 
 def _alternatives(value: cst.BaseExpression) -> set[object]:

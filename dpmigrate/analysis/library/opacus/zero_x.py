@@ -51,9 +51,8 @@ def make_zero_x(ip: Interpreter, info: CallInfo) -> Value:
     given = info.argument(0, "module").atoms
     parts = [part for atom in given if isinstance(atom, Unknown) for part in in_order(atom.parts)]
     for model in (*given, *parts):
-        noted.in_place += [
-            found for found in changed_in_place(ip, real(model)) if found not in noted.in_place
-        ]
+        changes = [(origin, library) for origin, library, _ in changed_in_place(ip, real(model))]
+        noted.in_place += [change for change in changes if change not in noted.in_place]
     return of(made)
 
 
