@@ -1,6 +1,6 @@
 """The named facts that conditions are made of: small questions about one subject, three-valued.
 
-A fact may leave words for the message and places for the reasons in ``subject.notes``.
+A fact may leave words for the message in ``subject.notes``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.analysis.ledger import (
@@ -42,8 +41,8 @@ class Subject:
     thing: Thing | None = None
     """The object that it is about."""
     guard: Guard = ALWAYS
-    notes: dict[str, Any] = field(default_factory=dict)
-    """Words for the message and places for the reasons, left by the facts."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Words for the message, left by the facts."""
 
     @property
     def module(self) -> ModuleInfo:
