@@ -11,7 +11,7 @@ from dpmigrate.advisories import conditions
 from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
-from dpmigrate.advisories.facts import FACTS
+from dpmigrate.advisories.facts import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
@@ -110,7 +110,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
 
     def fact(name: str) -> Tri:
         if name not in answers:
-            answers[name] = FACTS[name](subject)
+            answers[name] = answer(name, subject)
         return answers[name]
 
     by_version = _by_version(case, subject.versions)

@@ -34,7 +34,7 @@ class Defined(Thing):
 class Instance(Thing):
     """An object of one of the project's classes, or of a class that descends from one of a library."""
 
-    of: Defined = field(compare=False)
+    of: Defined = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Computed(Thing):
 class OfRun(Thing):
     """What ``make_private`` returned: the private model, optimizer, loader, criterion, or all of them."""
 
-    run: Hashable = field(compare=False)
+    run: Hashable = field(compare=False, repr=False)
     """The ``PrivateRun.key`` of its run."""
 
 
