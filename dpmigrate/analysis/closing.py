@@ -81,6 +81,7 @@ class _Closing:
             seeded=run.seeded,
             patched=bool(self.ip.notes.get("patched")),
             events=run.settled(),
+            questions=self.ip.questions,
         )
 
     # -- arguments --------------------------------------------------------------------------
