@@ -95,7 +95,8 @@ from opacus import PrivacyEngine
 
 def main(model, optimizer, loader, criterion, epochs, limit=None):
     torch.manual_seed(0)
-    model, optimizer, loader = PrivacyEngine().make_private(module=model, optimizer=optimizer, data_loader=loader)
+    engine = PrivacyEngine()
+    model, optimizer, loader = engine.make_private(module=model, optimizer=optimizer, data_loader=loader)
     for x, y in loader:
 {before}
         criterion(model(x), y).backward()
@@ -108,12 +109,12 @@ CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
 @pytest.mark.parametrize(
     ("before", "clip", "why"),
     [
-        ("        pass", f"if limit is not None:\n            {CLIP}", "it hangs on the test in line 11"),
-        ("        if len(x) == 0:\n            continue", CLIP, "it hangs on the test in line 9"),
+        ("        pass", f"if limit is not None:\n            {CLIP}", "it hangs on the test in line 12"),
+        ("        if len(x) == 0:\n            continue", CLIP, "it hangs on the test in line 10"),
         (
             "        if epochs > 3:\n            break",
             f"if limit:\n            {CLIP}",
-            "it hangs on the tests in line 9 and line 12",
+            "it hangs on the tests in line 10 and line 13",
         ),
     ],
 )
