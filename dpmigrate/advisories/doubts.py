@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.ledger import ALWAYS
 from dpmigrate.versions.releases import VersionSet, everything
 
 if TYPE_CHECKING:

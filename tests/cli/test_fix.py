@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -251,9 +251,7 @@ def test_a_diff_has_colour_only_where_it_is_asked_for(
 def test_what_is_left_comes_with_its_certainty_and_the_edit_by_hand(
     run: Run, answer: Callable[[Result], Result]
 ) -> None:
-    left = replace(
-        finding(severity="error"), certainty="possible", fix=None, by_hand="train on the other loader"
-    )
+    left = finding(certainty="possible")._replace(fix=None, by_hand="train on the other loader")
     answer(Result(remaining=(left,)))
     said = run("fix").stderr
     assert f"{left.rule} [error, possible] {left.message}\n    by hand: train on the other loader" in said
