@@ -247,9 +247,13 @@ def _computed_with(s: Subject) -> Tri:
 def _made_by_a_criterion(s: Subject) -> Tri:
     """Whether a criterion or a functional loss made this loss, and nothing was done to it but a reduction."""
     event = s.event
-    if not isinstance(event, Backward) or not set(event.steps) <= {"mean", "sum"}:
+    if not isinstance(event, Backward) or not set(event.steps) <= set(REDUCTIONS):
         return False
     return event.maker.kind in ("loss-function", "criterion", "class")
+
+
+REDUCTIONS = ("mean", "sum")
+"""What makes one number of a batch of losses."""
 
 
 def maker_words(event: Backward) -> str:
@@ -261,6 +265,8 @@ def maker_words(event: Backward) -> str:
     if maker.kind == "criterion":
         return f"`{(maker.name or 'a criterion').replace('torch.nn.', 'nn.')}`"
     if maker.kind == "model":
+        if not all(step.startswith(".") or step in REDUCTIONS for step in event.steps):
+            return "arithmetic on the model's outputs"
         path = "".join(step for step in event.steps if step.startswith("."))
         return f"the model itself (`outputs{path}`)" if path else "the model itself"
     if maker.kind == "class":

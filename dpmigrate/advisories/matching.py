@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from dpmigrate.advisories import conditions
 from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
+from dpmigrate.advisories.doubts import only_possible
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
 from dpmigrate.advisories.facts import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
 from dpmigrate.versions.decoding import NAMES_CSPRNG
-from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, VersionSet, everything, nothing
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything, nothing
 from dpmigrate.workspace.errors import own_error
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         subject.run,
         "definite" if sure else "possible",
         spoken(case.message, case, subject),
-        (*_because(case, subject), *(() if sure else _only_possible(case, subject, by_version, of_the_mode))),
+        (*_because(case, subject), *(() if sure else only_possible(case, subject, by_version, of_the_mode))),
         subject.origin,
         severity=case.severity,
         only_selected=case.selected,
@@ -174,33 +175,6 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
             continue
         seen.add(place)
         yield place
-
-
-def _which_opacus(admitted: VersionSet) -> str:
-    """Why the release does not settle it."""
-    if not admitted:
-        return "the code needs another Opacus than the dependency files admit"
-    if admitted == everything():
-        return "nothing says which Opacus it is"
-    return f"Opacus may be any of {admitted.words()}"
-
-
-def _only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bool) -> Iterator[Place]:
-    """What keeps a finding from being definite, in a sentence at its own place."""
-    run, versions = subject.run, subject.versions
-    others = [f"`{mode}`" for mode in run.modes if mode not in (run.mode, "?")]
-    doubts = []
-    if by_version is None:
-        doubts.append(_which_opacus(versions.declared if case.versions == "declared" else versions.together))
-    if of_the_mode and run.certainty() == "possible" and not run.cut_short:
-        doubts.append(f"the mode may also be {' or '.join(others) if others else 'another'}")
-    if subject.guard or (subject.event is not None and subject.event.guard):
-        doubts.append("it is so under a condition that the text does not settle")
-    if run.cut_short:
-        doubts.append("the analysis of this run was cut short")
-    if not doubts:
-        doubts.append("not everything that it depends on can be read from the text")
-    yield subject.module.place(subject.origin.node, f"only possible: {'; '.join(doubts)}")
 
 
 _MODE_COMES_FROM = {

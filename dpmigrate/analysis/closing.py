@@ -97,6 +97,7 @@ class Closing:
             seeded=run.seeded,
             patched=bool(self.ip.notes.get("patched")),
             events=run.settled(),
+            questions=self.ip.questions,
         )
 
     # -- arguments --------------------------------------------------------------------------
