@@ -61,7 +61,7 @@ def _spread(ip: Interpreter, value: Value, node: cst.CSTNode) -> Sequence[Value]
     """The arguments that ``*value`` stands for; None where their number is not known."""
     rows: list[Sequence[Value]] = []
     for e in value.entries:
-        atom = e.atom
+        atom: Atom | None = e.atom
         if isinstance(atom, Obj) and atom.kind == "private-result":
             atom = registry.METHODS["private-result", "<spread>"](ip, CallInfo(node), e).only
         if not isinstance(atom, Seq) or atom.items is None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
-from dpmigrate.analysis.classes import is_record, record_fields
-from dpmigrate.analysis.values import Class
+from dpmigrate.analysis.ledger import What
+from dpmigrate.analysis.ledger.expressions import Instance
 from dpmigrate.codemods.losses import LossSite
+from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
@@ -22,21 +22,22 @@ def held_by_name(upgrade: UpgradedCall, sites: Sequence[LossSite], result: Resul
     """The member that makes all losses, as the function that calls ``make_private`` says it; else empty."""
     facts = upgrade.facts
     scope = facts.scope(upgrade.call)
-    owners, names = set(), set()
+    owners: set[What] = set()
+    names = set()
     for site in sites:
         func = site.call.func
         if not isinstance(func, cst.Attribute):
             return ""
-        owners |= set(facts.atoms(func.value, upgrade.guard))
+        owners |= set(facts.held(func.value, upgrade.guard))
         names.add(func.attr.value)
     owner = next(iter(owners), None)
     if len(owners) != 1 or len(names) != 1 or result.scopes != [scope]:
         return ""
     name = names.pop()
-    if not isinstance(owner, Obj) or not _has_from_the_start(upgrade, owner, name):
+    if not isinstance(owner, Instance) or not _has_from_the_start(facts, owner, name):
         return ""
     for held in _beside(upgrade, result):
-        if isinstance(held.value, cst.Name) and facts.atoms(held.value) == [owner]:
+        if isinstance(held.value, cst.Name) and facts.held(held.value) == [owner]:
             return f"{held.value.value}.{name}"
     return ""
 
@@ -49,16 +50,14 @@ def _beside(upgrade: UpgradedCall, result: ResultPlan) -> Iterator[cst.Attribute
         yield from upgrade.facts.inside(event.origin.node, cst.Attribute)
 
 
-def _has_from_the_start(upgrade: UpgradedCall, owner: Obj, name: str) -> bool:
+def _has_from_the_start(facts: Facts, owner: Instance, name: str) -> bool:
     """Whether an object has a member as soon as it is made."""
-    cls = owner.data
-    if not isinstance(cls, Class) or owner.kind != "instance" or not upgrade.facts.knows(cls.node):
+    cls = owner.of.node
+    if not facts.knows(cls):
         return False
-    if is_record(cls) and name in record_fields(cls):
-        return True
-    made = [f for f in upgrade.facts.own(cls.node, cst.FunctionDef) if f.name.value == "__init__"]
-    return any(
-        upgrade.facts.code(target.target).strip() == f"self.{name}"
-        for function in made
-        for target in upgrade.facts.own(function, cst.AssignTarget)
-    )
+    if owner.of.record:
+        fields = (a.target for a in facts.own(cls, cst.AnnAssign))
+        return any(isinstance(f, cst.Name) and f.value == name for f in fields)
+    made = (f for f in facts.own(cls, cst.FunctionDef) if f.name.value == "__init__")
+    targets = (t.target for function in made for t in facts.own(function, cst.AssignTarget))
+    return any(facts.code(target).strip() == f"self.{name}" for target in targets)

@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
-from dpmigrate.analysis.ledger import Constant
-from dpmigrate.analysis.values import Class
+from dpmigrate.analysis.ledger import Constant, Thing, What
+from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
+from dpmigrate.codemods.program_facts import place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -27,22 +27,19 @@ class OwnCriterion:
         self.shared: list[cst.Call] = []
         """Calls that are of another criterion in another branch, which is to stay what it is."""
 
-    def check(self, maker: Obj) -> None:
+    def check(self, maker: Thing) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
-        if maker.kind != "instance":
-            return
-        assert isinstance(maker.data, Class)
-        if not self.facts.honours_reduction(maker.data):
-            name = maker.data.node.name.value
+        of = _own_class(maker)
+        if of is not None and not self.facts.expressions.honours_reduction(of):
             raise Withheld(
-                f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
-                "then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
+                f'{of.name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 '
+                "would then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
                 "losses of torch.nn do",
-                maker.data.module,
-                maker.data.node,
+                of.module,
+                of.node,
             )
 
-    def reduction_of(self, maker: Obj, constructor: cst.Call) -> object:
+    def reduction_of(self, maker: Thing, constructor: cst.Call) -> object:
         """The reduction that the criterion is made with in ghost mode. Raises `Withheld`."""
         for arg in constructor.args:
             if arg.keyword is not None and arg.keyword.value == "reduction":
@@ -64,9 +61,8 @@ class OwnCriterion:
                     self.facts.module_of(constructor),
                     constructor,
                 )
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            return self.facts.reduction_default(maker.data)
-        return "mean"
+        of = _own_class(maker)
+        return self.facts.expressions.reduction_default(of) if of is not None else "mean"
 
     @property
     def wanted(self) -> str:
@@ -77,13 +73,12 @@ class OwnCriterion:
             raise self.upgrade.withheld('loss_reduction= of this call is no literal: write "mean" or "sum"')
         return str(constants.pop())
 
-    def lift(self, maker: Obj, constructor: cst.Call) -> None:
+    def lift(self, maker: Thing, constructor: cst.Call) -> None:
         """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
         wanted = self.wanted
         own = self.edits.of(self.facts.module_of(constructor))
-        default = "mean"
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = self.facts.reduction_default(maker.data) or "mean"
+        of = _own_class(maker)
+        default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )
@@ -120,13 +115,13 @@ class OwnCriterion:
         found = []
         for info in self.facts.modules:
             for call in self.facts.inside(info.tree, cst.Call):
-                atoms = self.facts.callee_atoms(call)
-                others = [a for a in atoms if not _made_by(a, constructors)]
-                if len(others) == len(atoms):
+                called = self.facts.called(call)
+                others = [w for w in called if not _made_by(w, constructors)]
+                if len(others) == len(called):
                     continue
                 if others:
                     self.shared.append(call)
-                    if not all(self._reduced_alike(a) for a in others):
+                    if not all(self._reduced_alike(w) for w in others):
                         raise self.of_another()
                 found.append(call)
         return found
@@ -141,21 +136,27 @@ class OwnCriterion:
             call,
         )
 
-    def _reduced_alike(self, other: Atom) -> bool:
+    def _reduced_alike(self, other: What) -> bool:
         """Whether a criterion of torch gives the one number that the wrapped criterion stands for."""
-        if not isinstance(other, Obj) or other.kind != "criterion" or not isinstance(other.node, cst.Call):
+        made = place_of(other) if isinstance(other, Thing) and other.kind == "criterion" else None
+        if not isinstance(made, cst.Call) or not self.facts.knows(made):
             return False
-        given = {a.keyword.value: a.value for a in other.node.args if a.keyword is not None}
-        if not given.keys().isdisjoint(("reduce", "size_average")) or not self.facts.knows(other.node):
+        given = {a.keyword.value: a.value for a in made.args if a.keyword is not None}
+        if not given.keys().isdisjoint(("reduce", "size_average")):
             return False
         reduction = given.get("reduction")
         value = reduction.evaluated_value if isinstance(reduction, cst.SimpleString) else None
         return self.wanted == (value if reduction is not None else "mean")
 
 
-def _made_by(atom: Atom, constructors: Collection[cst.CSTNode]) -> bool:
+def _made_by(what: What, constructors: Collection[cst.CSTNode]) -> bool:
     """Whether something is a criterion, not wrapped, that one of some calls makes."""
-    return isinstance(atom, Obj) and atom.kind != "dp-criterion" and atom.node in constructors
+    return isinstance(what, Thing) and what.kind != "dp-criterion" and place_of(what) in constructors
+
+
+def _own_class(maker: Thing) -> Defined | None:
+    """The project's class that a criterion is of; None for one of torch, and what descends from one."""
+    return maker.of if isinstance(maker, Instance) and maker.kind == "instance" else None
 
 
 def _alternatives(value: cst.BaseExpression) -> set[object]:

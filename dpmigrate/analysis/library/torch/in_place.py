@@ -17,6 +17,7 @@ from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.models import InPlace
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, every, keyword_node
 from dpmigrate.analysis.values import Class, Function
@@ -58,16 +59,15 @@ _OF_TORCHVISION = (
 _MAX_DEPTH = 6
 
 
-def changed_in_place(ip: Interpreter, model: Atom) -> Iterator[tuple[Origin, bool, bool]]:
+def changed_in_place(ip: Interpreter, model: Atom) -> Iterator[InPlace]:
     """The operations in place behind a hooked layer: a layer's constructor, a call, or an assignment.
 
-    With each, whether it is in a library's code, which the place only makes a model of; and whether each pass
-    through the model comes to it.
+    In a library's code, the place only makes a model of it.
     """
     reading = _Reading(ip)
     reading.layer(model, "", 0)
     for node, origin in reading.places.items():
-        yield origin, node in reading.libraries, node in reading.certain
+        yield InPlace(origin, node in reading.libraries, node in reading.certain)
 
 
 def _short(layer: Obj) -> str:
@@ -275,7 +275,7 @@ class _Forward:
         if isinstance(over, cst.Call) and over.args:
             over = over.args[-1].value
         layers, known = self._container(over)
-        name = node.target
+        name: cst.BaseExpression = node.target
         if isinstance(name, (cst.Tuple, cst.List)) and name.elements:
             name = name.elements[-1].value
         if layers and isinstance(name, cst.Name):
