@@ -253,5 +253,5 @@ def test_what_is_left_comes_with_its_certainty_and_the_edit_by_hand(
 ) -> None:
     left = finding(certainty="possible")._replace(fix=None, by_hand="train on the other loader")
     answer(Result(remaining=(left,)))
-    said = run("fix").stderr
+    said = run("fix").err
     assert f"{left.rule} [error, possible] {left.message}\n    by hand: train on the other loader" in said
