@@ -200,15 +200,17 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
 
 
 def _list(findings: Iterable[Finding], style: Style) -> None:
-    """A line for each finding, with what it is about unless that is mere information."""
-    from dpmigrate.report.text import COLOURS, where
+    """A line for each finding, with what it is about and the edit by hand unless it is mere information."""
+    from dpmigrate.report.text import COLOURS, level_of, where
 
     for finding in findings:
         span = finding.span
         place = where(span.path, span.cell, span.line, span.column)
-        level = style.paint(f"{finding.rule} [{finding.severity}]", COLOURS[finding.severity])
+        level = style.paint(level_of(finding), COLOURS[finding.severity])
         message = "" if finding.severity == "info" else f" {clean(finding.message)}"
         click.echo(f"  {place}: {level}{message}", err=True)
+        if message and finding.by_hand:
+            click.echo(f"    {style.paint('by hand:', 'cyan')} {clean(finding.by_hand)}", err=True)
 
 
 def _verified(result: FixResult, command: str) -> int:

@@ -6,7 +6,8 @@ from itertools import product
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import External, Obj
+from dpmigrate.analysis.ledger import Thing
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.assignments import targets_of
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.criteria import COUNTERPARTS
@@ -16,12 +17,12 @@ from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arg
 from dpmigrate.codemods.given_criterion import computes_what_is_given
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
-from dpmigrate.codemods.losses import LossSite
+from dpmigrate.codemods.losses import LossSite, is_object
 from dpmigrate.codemods.nodes import add_argument, add_name
 from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, variables_in
-from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.program_facts import Facts, Scope, place_of
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 from dpmigrate.codemods.ways import (
@@ -47,7 +48,7 @@ class CriterionPlan:
         self.upgrade = upgrade
         self.facts = upgrade.facts
         self.edits = upgrade.edits
-        self.sites = [s for s in sites if not (isinstance(s.maker, Obj) and s.maker.kind == "dp-criterion")]
+        self.sites = [s for s in sites if not (isinstance(s.maker, Thing) and s.maker.kind == "dp-criterion")]
         self._result = result
         self.call = upgrade.call
         self.module = upgrade.module
@@ -92,7 +93,7 @@ class CriterionPlan:
             )
         if given:
             self._use_returned()
-        elif isinstance(self.sites[0].maker, External):
+        elif isinstance(self.sites[0].maker, Named):
             self._functional()
         else:
             self._own_object(self.kept.of(self.sites))
@@ -116,7 +117,7 @@ class CriterionPlan:
 
     def own_constructor(self) -> tuple[cst.Call, str]:
         """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
-        if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, External):
+        if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, Named):
             raise self.upgrade.withheld(
                 "the losses of this pair are made by no one object of the project: make one criterion of "
                 "torch.nn, and wrap it in DPLossFastGradientClipping(model, optimizer, criterion)"
@@ -242,7 +243,7 @@ class CriterionPlan:
 
     def _functional(self) -> None:
         site = self.sites[0]
-        assert isinstance(site.maker, External)
+        assert isinstance(site.maker, Named)
         short = site.maker.name.rpartition(".")[2]
         class_name = COUNTERPARTS.get(short)
         if class_name is None:
@@ -336,7 +337,7 @@ class CriterionPlan:
         for site in self.sites:
             computes_what_is_given(self.upgrade, site, self.own.wanted)
             reduced = True
-            if isinstance(site.maker, External):
+            if isinstance(site.maker, Named):
                 _, _, kind = functional_arguments(self.facts, site.call, self.call)
                 reduced = kind != "none"
                 self.edits.of(site.module).change(site.call, becomes_call_of(name))
@@ -360,9 +361,9 @@ class CriterionPlan:
 
 def _key(facts: Facts, site: LossSite) -> object:
     """What two calls must share to be made by the same criterion."""
-    if isinstance(site.maker, Obj):
-        return frozenset(m.node for m in site.makers if isinstance(m, Obj))
-    if isinstance(site.maker, External):
+    if is_object(site.maker):
+        return frozenset(place_of(m) for m in site.makers if isinstance(m, Thing))
+    if isinstance(site.maker, Named):
         extra = [
             facts.code(a).strip().rstrip(",")
             for a in site.call.args

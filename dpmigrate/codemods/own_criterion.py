@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
-from dpmigrate.analysis.ledger import Constant
-from dpmigrate.analysis.values import Class
+from dpmigrate.analysis.ledger import Constant, Thing
+from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
+from dpmigrate.codemods.program_facts import place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -25,22 +25,19 @@ class OwnCriterion:
         self.module = upgrade.module
         self.call = upgrade.call
 
-    def check(self, maker: Obj) -> None:
+    def check(self, maker: Thing) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
-        if maker.kind != "instance":
-            return
-        assert isinstance(maker.data, Class)
-        if not self.facts.honours_reduction(maker.data):
-            name = maker.data.node.name.value
+        of = _own_class(maker)
+        if of is not None and not self.facts.expressions.honours_reduction(of):
             raise Withheld(
-                f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
-                "then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
+                f'{of.name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 '
+                "would then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
                 "losses of torch.nn do",
-                maker.data.module,
-                maker.data.node,
+                of.module,
+                of.node,
             )
 
-    def reduction_of(self, maker: Obj, constructor: cst.Call) -> object:
+    def reduction_of(self, maker: Thing, constructor: cst.Call) -> object:
         """The reduction that the criterion is made with in ghost mode. Raises `Withheld`."""
         for arg in constructor.args:
             if arg.keyword is not None and arg.keyword.value == "reduction":
@@ -62,9 +59,8 @@ class OwnCriterion:
                     self.facts.module_of(constructor),
                     constructor,
                 )
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            return self.facts.reduction_default(maker.data)
-        return "mean"
+        of = _own_class(maker)
+        return self.facts.expressions.reduction_default(of) if of is not None else "mean"
 
     @property
     def wanted(self) -> str:
@@ -75,13 +71,12 @@ class OwnCriterion:
             raise self.upgrade.withheld('loss_reduction= of this call is no literal: write "mean" or "sum"')
         return str(constants.pop())
 
-    def lift(self, maker: Obj, constructor: cst.Call) -> None:
+    def lift(self, maker: Thing, constructor: cst.Call) -> None:
         """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
         wanted = self.wanted
         own = self.edits.of(self.facts.module_of(constructor))
-        default = "mean"
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = self.facts.reduction_default(maker.data) or "mean"
+        of = _own_class(maker)
+        default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )
@@ -114,9 +109,9 @@ class OwnCriterion:
         found = []
         for info in self.facts.modules:
             for call in self.facts.inside(info.tree, cst.Call):
-                atoms = self.facts.callee_atoms(call)
                 mine = [
-                    isinstance(a, Obj) and a.node in constructors and a.kind != "dp-criterion" for a in atoms
+                    isinstance(w, Thing) and place_of(w) in constructors and w.kind != "dp-criterion"
+                    for w in self.facts.called(call)
                 ]
                 if any(mine):
                     if not all(mine):
@@ -129,6 +124,11 @@ class OwnCriterion:
                         )
                     found.append(call)
         return found
+
+
+def _own_class(maker: Thing) -> Defined | None:
+    """The project's class that a criterion is of; None for one of torch, and what descends from one."""
+    return maker.of if isinstance(maker, Instance) and maker.kind == "instance" else None
 
 
 def _alternatives(value: cst.BaseExpression) -> set[object]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.in_place import out_of_place
 from dpmigrate.codemods.jobs import Found, Job
@@ -56,9 +55,9 @@ def _moved(project: Project, facts: Facts, found: list[Found], options: Options)
 
 def _plan(facts: Facts, job: Job) -> None:
     calls = facts.retired_calls
-    engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if _makes_engine(c)}
+    engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if c.makes_engine}
     for call in calls:
-        if call.kind == "engine-attach" and not _makes_engine(call):
+        if call.kind == "engine-attach" and not call.makes_engine:
             raise Withheld(
                 "attach() is called on an engine of Opacus 1.x, which has none: call "
                 "engine.make_private(module=..., optimizer=..., data_loader=...) here",
@@ -86,18 +85,14 @@ def _plan(facts: Facts, job: Job) -> None:
         job.notices += engine.notices
     moves = []
     for finding, match in job.found:
-        name = match.notes.get("name")
-        if name is None or match.origin is None:
+        gone = match.gone
+        if gone is None or match.origin is None:
             continue
-        if "new" in match.notes:
-            moves.append(MovedName(match.origin, name, match.notes["new"], match.notes["keywords"]))
+        if gone.new:
+            moves.append(MovedName(match.origin, gone.name, gone.new, gone.keywords))
         else:
-            rename(facts, job.edits, name, match.origin, finding.message)
+            rename(facts, job.edits, gone.name, match.origin, finding.message)
     move_names(facts, job.edits, moves)
-
-
-def _makes_engine(call: RetiredCall) -> bool:
-    return call.engine is not None and call.engine.node is call.origin.node and call.kind == "engine-attach"
 
 
 def _raise_pins(project: Project, job: Job, options: Options, bound: str) -> None:

@@ -246,3 +246,12 @@ def test_a_diff_has_colour_only_where_it_is_asked_for(
     assert "\x1b[32m+b\x1b[0m\n" in run("fix").out
     monkeypatch.setenv("NO_COLOR", "1")
     assert run("fix").out == DIFF
+
+
+def test_what_is_left_comes_with_its_certainty_and_the_edit_by_hand(
+    run: Run, answer: Callable[[Result], Result]
+) -> None:
+    left = finding(certainty="possible")._replace(fix=None, by_hand="train on the other loader")
+    answer(Result(remaining=(left,)))
+    said = run("fix").stderr
+    assert f"{left.rule} [error, possible] {left.message}\n    by hand: train on the other loader" in said

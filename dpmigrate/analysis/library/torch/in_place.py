@@ -16,6 +16,7 @@ from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.models import InPlace
 from dpmigrate.analysis.tree import children, keyword_node
 from dpmigrate.analysis.values import Class, Function
 
@@ -69,15 +70,15 @@ _OF_TORCHVISION = (
 _MAX_DEPTH = 6
 
 
-def changed_in_place(ip: Interpreter, model: Atom) -> Iterator[tuple[Origin, bool]]:
+def changed_in_place(ip: Interpreter, model: Atom) -> Iterator[InPlace]:
     """The operations in place behind a hooked layer: a layer's constructor, a call, or an assignment.
 
-    With each, whether it is in a library's code, which the place only makes a model of.
+    In a library's code, the place only makes a model of it.
     """
     reading = _Reading(ip)
     reading.layer(model, "", 0)
     for node, origin in reading.places.items():
-        yield origin, node in reading.libraries
+        yield InPlace(origin, node in reading.libraries)
 
 
 def _short(layer: Obj) -> str:
