@@ -1,6 +1,6 @@
 """The named facts that conditions are made of: small questions about one subject, three-valued.
 
-A fact may leave words for the message and places for the reasons in ``subject.notes``.
+A fact may leave words for the message in ``subject.notes``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
 Fact = Callable[[Subject], Tri]
+OF_EVENT = "event."
+"""What stands before the name of a field in a condition."""
 FACTS: dict[str, Fact] = {}
 
 LEFT_WORDS = (
@@ -41,6 +43,15 @@ def fact(made: Fact) -> Fact:
     """Register a fact under its function's name, without the leading underscore."""
     FACTS[made.__name__.removeprefix("_")] = made
     return made
+
+
+def answer(name: str, subject: Subject) -> Tri:
+    """A fact of a subject, or what ``event.NAME`` says of its event."""
+    field = name.removeprefix(OF_EVENT)
+    if field == name:
+        return FACTS[name](subject)
+    said: Tri = getattr(subject.event, field)
+    return said
 
 
 # -- the run ----------------------------------------------------------------------------------

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.advisories import conditions
 from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.doubts import only_possible
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
-from dpmigrate.advisories.facts import FACTS
+from dpmigrate.advisories.facts import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
@@ -23,6 +23,16 @@ from dpmigrate.workspace.errors import own_error
 if TYPE_CHECKING:
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
+
+
+class GoneName(NamedTuple):
+    """A dotted name of Opacus that some release has dropped."""
+
+    name: str
+    new: str = ""
+    """Its name now; empty where it has none that does the same."""
+    keywords: Mapping[str, Sequence[str]] = {}
+    """The parameters of functions below it that are taken by keyword only now, in their old order."""
 
 
 @dataclass(slots=True)
@@ -46,7 +56,8 @@ class Match:
     by_hand: str | None = None
     """What to change where the fix is not made."""
     versions: Versions | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    gone: GoneName | None = None
+    """The name that it is about, where a release dropped it."""
 
 
 def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Match]:
@@ -100,7 +111,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
 
     def fact(name: str) -> Tri:
         if name not in answers:
-            answers[name] = FACTS[name](subject)
+            answers[name] = answer(name, subject)
         return answers[name]
 
     by_version = _by_version(case, subject.versions)
@@ -125,7 +136,6 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
-        notes=subject.notes,
     )
 
 
@@ -157,7 +167,6 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         places.extend(p.place for p in subject.versions.proofs if case.versions != "declared")
     if subject.origin.node is not run.origin.node:
         places.append(run.module.place(run.origin.node, made_by(run, "the private run")))
-    places.extend(subject.notes.get("places", ()))
     here = subject.module.place(subject.origin.node)
     for place in places:
         if place in seen or (
@@ -176,7 +185,7 @@ _MODE_COMES_FROM = {
 """How a reason for the mode is spoken, where it is one of these words of ``Run.mode_because``."""
 
 
-class _Words(dict[str, Any]):
+class _Words(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return "?"
 
@@ -196,7 +205,7 @@ def spoken(sentence: str, case: Case, subject: Subject) -> str:
         else "any version of Opacus (nothing pins it)",
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
-    words.update({k: v for k, v in subject.notes.items() if k != "places"})
+    words.update(subject.notes)
     return string.Formatter().vformat(sentence, (), words)
 
 
