@@ -195,22 +195,32 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         click.echo("Left for you, since there is no automatic fix:", err=True)
         _list(result.remaining, style)
     for reason in in_short:
-        rules = ", ".join(sorted({f.rule for f in by_reason[reason]}))
-        click.echo(f"{rules} [info], {len(by_reason[reason]):,}x: {clean(reason)}", err=True)
+        found = by_reason[reason]
+        rules = ", ".join(sorted({f.rule for f in found}))
+        how_many = (
+            f"{_place(found[0])}: {rules} [info]" if len(found) == 1 else f"{rules} [info], {len(found):,}x"
+        )
+        click.echo(f"{how_many}: {clean(reason)}", err=True)
 
 
 def _list(findings: Iterable[Finding], style: Style) -> None:
     """A line for each finding, with what it is about and the edit by hand unless it is mere information."""
-    from dpmigrate.report.text import COLOURS, level_of, where
+    from dpmigrate.report.text import COLOURS, level_of
 
     for finding in findings:
-        span = finding.span
-        place = where(span.path, span.cell, span.line, span.column)
+        place = _place(finding)
         level = style.paint(level_of(finding), COLOURS[finding.severity])
         message = "" if finding.severity == "info" else f" {clean(finding.message)}"
         click.echo(f"  {place}: {level}{message}", err=True)
         if message and finding.by_hand:
             click.echo(f"    {style.paint('by hand:', 'cyan')} {clean(finding.by_hand)}", err=True)
+
+
+def _place(finding: Finding) -> str:
+    from dpmigrate.report.text import where
+
+    span = finding.span
+    return where(span.path, span.cell, span.line, span.column)
 
 
 def _verified(result: FixResult, command: str) -> int:

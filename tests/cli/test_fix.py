@@ -112,6 +112,8 @@ def test_mere_information_comes_last_in_a_line(run: Run, answer: Callable[[Resul
     assert run("fix").err == f"not fixed: no way\n{line}DPM203 [info], 2x: needs --unsafe\n"
     named = run("fix", "--select", "DPM").err
     assert named.count("  train.py:1:1: DPM203 [info]\n") == 2
+    answer(Result(unmade=((info, "no seed"),)))
+    assert run("fix").err == "train.py:1:1: DPM203 [info]: no seed\n"
 
 
 def test_each_file_has_a_line_and_what_is_not_made_is_counted(
@@ -253,5 +255,5 @@ def test_what_is_left_comes_with_its_certainty_and_the_edit_by_hand(
 ) -> None:
     left = finding(certainty="possible")._replace(fix=None, by_hand="train on the other loader")
     answer(Result(remaining=(left,)))
-    said = run("fix").stderr
+    said = run("fix").err
     assert f"{left.rule} [error, possible] {left.message}\n    by hand: train on the other loader" in said
