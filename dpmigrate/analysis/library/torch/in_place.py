@@ -16,6 +16,7 @@ from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.tree import children, keyword_node
 from dpmigrate.analysis.values import Class, Function
 
@@ -124,6 +125,8 @@ class _Reading:
             for part in self._parts(layer):
                 given = self.layer(part, given, depth + 1)
             return given
+        if wholly_frozen(self.ip, layer):  # Opacus hooks what is trained; what else the model was given since
+            return ""
         if str(layer.data).startswith("torchvision.models.") and name.startswith(_OF_TORCHVISION):
             self.places.setdefault(layer.node, Origin(layer.module, layer.node, f"torchvision's {name}"))
             self.libraries.add(layer.node)
