@@ -93,6 +93,11 @@ def _denied(guard: Guard) -> frozenset[Guard]:
     return frozenset().union(*map(_conjunctions, guard))
 
 
+def about(guard: Guard) -> frozenset[Symbol]:
+    """What a guard assumes something of, in what it denies as well."""
+    return _symbols(guard).union(*map(_symbols, _denied(guard)))
+
+
 @lru_cache(maxsize=10_000)
 def _symbols(guard: Guard) -> frozenset[Symbol]:
     """What the assumptions are about; those about different things never exclude one another."""

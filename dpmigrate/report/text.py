@@ -65,17 +65,19 @@ def _findings(result: ScanResult, style: Style) -> Iterator[str]:
         yield ""
 
 
+def level_of(finding: Finding) -> str:
+    """``DPM101 [error, possible]``: the rule, how grave it is and how sure."""
+    return f"{finding.rule} [{finding.severity}{', possible' if finding.certainty == 'possible' else ''}]"
+
+
 def _headline(finding: Finding, style: Style) -> str:
     """``train.py:51:5: DPM101 [error] message``, wrapped to the width there is."""
     span = finding.span
     place = where(span.path, span.cell, span.line, span.column)
-    level = finding.severity + (", possible" if finding.certainty == "possible" else "")
-    plain = f"{place}: {finding.rule} [{level}] "
+    level = level_of(finding)
+    plain = f"{place}: {level} "
     text = wrap(clean(finding.message), style.width, plain, "    ")
-    painted = (
-        f"{style.paint(place, 'bold')}: "
-        f"{style.paint(f'{finding.rule} [{level}]', COLOURS[finding.severity])} "
-    )
+    painted = f"{style.paint(place, 'bold')}: {style.paint(level, COLOURS[finding.severity])} "
     # The width is that of the plain text, so colour goes on after the wrapping.
     return painted + text[len(plain) :] if text.startswith(plain) else text
 
