@@ -15,7 +15,9 @@ from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
 from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arguments
 from dpmigrate.codemods.given_criterion import computes_what_is_given
+from dpmigrate.codemods.held_criterion import held_by_name
 from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.inline_criterion import own_line
 from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite, is_object
 from dpmigrate.codemods.nodes import add_argument, add_name
@@ -128,18 +130,27 @@ class CriterionPlan:
                 "the criterion of this pair has no variable of its own: assign it once, before the loop, so "
                 "that it can be wrapped in DPLossFastGradientClipping(model, optimizer, criterion)"
             )
+        if self.own.shared:
+            raise self.own.of_another()
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         return kept.constructors[0], kept.name
 
     def _own_object(self, kept: Kept) -> None:
-        own = self.kept.scope(kept)
+        line = own_line(self.upgrade, kept)
+        own = line.scope if line is not None else self.kept.scope(kept)
+        kept.name = line.name if line is not None else kept.name
         member = kept.name.startswith("self.")
+        held = held_by_name(self.upgrade, self.sites, self.result) if not kept.name or member else ""
         if (
-            not kept.name
-            or self.upgrade.apart
-            or (not member and repeats(self.facts, self.call, (*kept.homes, *kept.constructors)))
+            held
+            and not self.upgrade.apart
+            and not (own is not None and same_class(self.facts, own, self.scope))
         ):
+            self._hold(kept, held)
+            return
+        once = (*kept.homes, *kept.constructors) if line is None and not member else ()
+        if not kept.name or self.upgrade.apart or (once and repeats(self.facts, self.call, once)):
             self._rebuild(kept)
             return
         assert own is not None
@@ -159,13 +170,24 @@ class CriterionPlan:
             for home, call in product(kept.homes, leading_calls(self.facts, own, self.scope)[:1]):
                 make_before(self.facts, self.edits, home, call)
             route(self.facts, self.edits, own, self.scope, kept.name, self.routed)
-        elif not self._binds_globally(kept, own):
+        elif line is not None or not self._binds_globally(kept, own):
+            kept.name = kept.name if line is None else ""
             self._rebuild(kept)
             return
-        self.kept.lift(kept)
+        if line is not None:
+            line.write(self.upgrade, self.kept, kept)
+        else:
+            self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self._give(kept.name)
         self._receive(kept.name, own)
+
+    def _hold(self, kept: Kept, name: str) -> None:
+        """Take the member of an object that holds it, and put what comes back into its place."""
+        self.kept.lift(kept)
+        self._affected = [(c, not kept.per_example) for c in kept.calls]
+        self._give(name)
+        self.result.give_criterion_once(name)
 
     def _hands_on(self, kept: Kept, own: Scope) -> bool:
         """Whether the variable can be handed from its scope to the call, and what comes back to it.
@@ -199,10 +221,13 @@ class CriterionPlan:
     def _rebuild(self, kept: Kept) -> None:
         """Build the criterion where ``make_private`` is called, which its own variable does not reach."""
         facts = self.facts
+        if self.own.shared:
+            raise self.own.of_another()
         own = self.kept.scope(kept)
         code = self.kept.built(kept, self.call)
         alone = isinstance(own, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {own}
-        if alone and own is not self.scope and len(kept.homes) == 1 and not self.upgrade.apart:
+        apart = self.upgrade.apart or (own is not None and same_class(facts, own, self.scope))
+        if alone and own is not self.scope and len(kept.homes) == 1 and not apart:
             assert own is not None
             self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
             self.freed = own
@@ -230,12 +255,10 @@ class CriterionPlan:
         home = kept.homes[0]
         module = facts.module_of(home)
         funcs = {c.func for c in calls}
-        used = [
-            n
-            for info in facts.modules
-            for n in facts.inside(info.tree, cst.Name)
-            if n.value == kept.name and n not in funcs and n not in targets_of(home)
-        ]
+        own = self.kept.scope(kept)
+        roots = [own] if isinstance(own, cst.FunctionDef) else [info.tree for info in facts.modules]
+        names = [n for root in roots for n in facts.inside(root, cst.Name) if n.value == kept.name]
+        used = [n for n in names if n not in funcs and n not in targets_of(home)]
         if not used:
             self.edits.of(module).remove(facts.removable(home))
 

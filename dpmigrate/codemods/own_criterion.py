@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Constant, Thing
+from dpmigrate.analysis.ledger import Constant, Thing, What
 from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
@@ -24,6 +24,8 @@ class OwnCriterion:
         self.edits = upgrade.edits
         self.module = upgrade.module
         self.call = upgrade.call
+        self.shared: list[cst.Call] = []
+        """Calls that are of another criterion in another branch, which is to stay what it is."""
 
     def check(self, maker: Thing) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
@@ -105,25 +107,51 @@ class OwnCriterion:
         return parent if isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) else None
 
     def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
-        """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""
+        """Every call of some criteria themselves.
+
+        Raises `Withheld` for one that may be of another, unless that gives what the wrapped criterion does:
+        one number, reduced alike.
+        """
         found = []
         for info in self.facts.modules:
             for call in self.facts.inside(info.tree, cst.Call):
-                mine = [
-                    isinstance(w, Thing) and place_of(w) in constructors and w.kind != "dp-criterion"
-                    for w in self.facts.called(call)
-                ]
-                if any(mine):
-                    if not all(mine):
-                        what = self.facts.code(call.func).strip()
-                        raise Withheld(
-                            f"{what} is the private run's criterion here, or another one: give the other "
-                            "one a name and a call of its own",
-                            info,
-                            call,
-                        )
-                    found.append(call)
+                called = self.facts.called(call)
+                others = [w for w in called if not _made_by(w, constructors)]
+                if len(others) == len(called):
+                    continue
+                if others:
+                    self.shared.append(call)
+                    if not all(self._reduced_alike(w) for w in others):
+                        raise self.of_another()
+                found.append(call)
         return found
+
+    def of_another(self) -> Withheld:
+        """Why a call that may be of another criterion, too, stays as it is."""
+        call = self.shared[-1]
+        return Withheld(
+            f"{self.facts.code(call.func).strip()} is the private run's criterion here, or another one: give "
+            "the other one a name and a call of its own",
+            self.facts.module_of(call),
+            call,
+        )
+
+    def _reduced_alike(self, other: What) -> bool:
+        """Whether a criterion of torch gives the one number that the wrapped criterion stands for."""
+        made = place_of(other) if isinstance(other, Thing) and other.kind == "criterion" else None
+        if not isinstance(made, cst.Call) or not self.facts.knows(made):
+            return False
+        given = {a.keyword.value: a.value for a in made.args if a.keyword is not None}
+        if not given.keys().isdisjoint(("reduce", "size_average")):
+            return False
+        reduction = given.get("reduction")
+        value = reduction.evaluated_value if isinstance(reduction, cst.SimpleString) else None
+        return self.wanted == (value if reduction is not None else "mean")
+
+
+def _made_by(what: What, constructors: Collection[cst.CSTNode]) -> bool:
+    """Whether something is a criterion, not wrapped, that one of some calls makes."""
+    return isinstance(what, Thing) and what.kind != "dp-criterion" and place_of(what) in constructors
 
 
 def _own_class(maker: Thing) -> Defined | None:

@@ -15,6 +15,7 @@ from dpmigrate.codemods.assignments import is_bound_by
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld
 from dpmigrate.codemods.nodes import name_of, receiver
+from dpmigrate.codemods.places import parameter_of
 from dpmigrate.codemods.program_facts import Facts
 
 _DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda"])
@@ -255,7 +256,7 @@ class Uses:
         entered = facts.functions_entered(call)
         if entered:
             for fn in entered:
-                name = self._parameter(fn.node, call, arg)
+                name = parameter_of(facts, fn.node, call, arg)
                 if name is None:
                     self._refuse(node, "the losses go into a function")
                 self._parameter_loads(fn.node, name, node, reduced)
@@ -280,17 +281,6 @@ class Uses:
     def _is_of_arrays(self, func: cst.BaseExpression) -> bool:
         """Whether a function is torch's or numpy's, and not a meter's of that name."""
         return isinstance(func, cst.Attribute) and self.facts.code(func.value).strip() in _ARRAYS
-
-    def _parameter(self, function: cst.CSTNode, call: cst.Call, arg: cst.Arg) -> str | None:
-        if not isinstance(function, cst.FunctionDef):
-            return None
-        if arg.keyword is not None:
-            return arg.keyword.value
-        params = [p.name.value for p in (*function.params.posonly_params, *function.params.params)]
-        if self.facts.class_of(function) is not None and params[:1] in (["self"], ["cls"]):
-            params = params[1:]
-        place = next(i for i, a in enumerate(call.args) if a is arg)
-        return params[place] if place < len(params) else None
 
     def _parameter_loads(
         self, function: cst.CSTNode, name: str | None, node: cst.CSTNode, reduced: bool

@@ -46,7 +46,7 @@ def _moved(project: Project, facts: Facts, found: list[Found], options: Options)
     try:
         _plan(facts, job)
         # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
-        in_place = any(library for call in facts.retired_calls for _, library in call.in_place)
+        in_place = any(change.library for call in facts.retired_calls for change in call.in_place)
         _raise_pins(project, job, options, "1.5.3" if in_place else DEFAULT_LOWER_BOUND)
     except Withheld as withheld:
         job.withheld = withheld
@@ -76,9 +76,9 @@ def _plan(facts: Facts, job: Job) -> None:
         elif call.kind == "virtual-step" and owner is not None:
             take_physical_batches(facts, job.edits, owner, call.origin.node)
     for call in calls:
-        for origin, library in call.in_place:
-            if not library:
-                out_of_place(facts, job.edits, origin.node)
+        for change in call.in_place:
+            if not change.library:
+                out_of_place(facts, job.edits, change.origin.node)
     for engine in engines.values():
         EngineUses(engine).rewrite()
         engine.make_private()

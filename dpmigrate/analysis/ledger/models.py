@@ -68,6 +68,8 @@ class InPlace(NamedTuple):
     origin: Origin
     library: bool
     """Whether that is a library's code, which the place only makes a model of."""
+    sure: bool
+    """Whether each pass through the model comes to it."""
 
 
 @dataclass(frozen=True, slots=True)
