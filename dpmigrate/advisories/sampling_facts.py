@@ -9,7 +9,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Open, Thing, Turn, contradict
+from dpmigrate.analysis.ledger import Constant, Given, Open, Stepped, Thing, Turn, contradict
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -49,7 +49,7 @@ def _not_the_private_loader(s: Subject) -> Tri:
 @fact
 def _feeds_training(s: Subject) -> Tri:
     """Whether a private backward pass happens in the loop over this loader."""
-    if s.event is None:
+    if not isinstance(s.event, Iterated):
         return False
     node, chain, guard = s.event.origin.node, s.event.chain, s.event.guard
     inside = [
@@ -57,12 +57,18 @@ def _feeds_training(s: Subject) -> Tri:
         for e in s.run.happened(Backward)
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
-    by_hand = any(loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
+    loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
+    by_hand = bool(loops) and (s.event.loader != "remade" or _steps_privately(s, loops))
     # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
     fits = (
         isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"
     )
     return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
+
+
+def _steps_privately(s: Subject, loops: list[Turn]) -> bool:
+    """Whether the private optimizer steps in some of these loops: plain training is another matter."""
+    return any(not e.raw and turn in e.loops for e in s.run.happened(Stepped) for turn in loops)
 
 
 def loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
@@ -236,8 +242,18 @@ def _secure_with_generator(s: Subject) -> Tri:
 
 @fact
 def _zero_noise(s: Subject) -> Tri:
-    """Whether the noise multiplier is a zero that the program itself names."""
-    return _number(s.run.argument("noise_multiplier"), lambda value: value == 0)
+    """Whether the noise multiplier is a zero that the program itself names.
+
+    Where a test chooses between zero and what is worked out, it is the program's own way of training without
+    privacy, which whoever asks for that knows.
+    """
+    given = s.run.argument("noise_multiplier")
+    itself = {what.key for what in given.each if isinstance(what, Open)}  # which is zero where it says so
+    zeros = [o for o in given.options if isinstance(o.what, Constant) and o.what.value == 0]
+    tested = [[lit for lit in o.guard - s.run.guard if lit.symbol not in itself] for o in zeros]
+    if itself and all(tested):
+        return False
+    return _number(given, lambda value: value == 0)
 
 
 @fact

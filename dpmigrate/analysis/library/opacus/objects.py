@@ -68,7 +68,8 @@ def _switch_hooks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @attribute("dp-model", "_module", "module")
 def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     run = run_of(e)
-    return join_all(of(a) for a in run.raw_models) or of(e.atom)
+    known = [a for a in run.raw_models if isinstance(a, Obj)]
+    return join_all(map(of, known)) if len(known) == len(run.raw_models) and known else of(e.atom)
 
 
 @method("dp-model", "*")

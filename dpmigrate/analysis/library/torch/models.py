@@ -216,7 +216,9 @@ def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(e.atom, Params):
         if info.name == "requires_grad_":
-            set_trainable(ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard)
+            set_trainable(
+                ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard, e.atom.part
+            )
         if info.name == "zero_":
             _touch_models(ip, e.atom, info.node, "inplace")
         elif info.name.endswith("_") and _is_of_gradient(info.node):
