@@ -48,7 +48,7 @@ def _is_marked(folder: str) -> bool:
 
 
 def leads_out(path: str) -> bool:
-    """Whether a file that has its name in a project lies elsewhere: to write there changes what is another's."""
+    """Whether a file that has its name in a project lies elsewhere, and is none of the project's."""
     folder = os.path.dirname(os.path.abspath(path))
     root = Roots().root_of(folder)
     is_project = is_repository(root) or _is_marked(root)
