@@ -40,7 +40,8 @@ def _training_goes_on(s: Subject) -> Tri:
 
 @fact
 def _in_training_loop(s: Subject) -> Tri:
-    """Whether it happens in the very loop in which the run's losses go backward.
+    """Whether it happens in the very loop in which the run's losses go backward, or in one within it
+    (over several optimizers, say).
 
     A method that Lightning calls for every batch is the body of one.
     """
@@ -50,7 +51,8 @@ def _in_training_loop(s: Subject) -> Tri:
     if not event.loops:
         steps = {e.chain[:1] for e in s.run.happened(Backward) if not e.loops}
         return event.chain[:1] in steps and any(map(_of_each_batch, event.chain[:1]))
-    return any(e.loops[-1:] == event.loops[-1:] for e in s.run.happened(Backward))
+    around = [e.loops for e in s.run.happened(Backward) if e.loops]
+    return any(loops[-1] == event.loops[-1] or event.loops[: len(loops)] == loops for loops in around)
 
 
 def _of_each_batch(step: Step) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import libcst as cst
+
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
@@ -29,7 +31,9 @@ from dpmigrate.analysis.ledger import (
     Thing,
     What,
 )
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
+from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.per_example import honours_reduction, makes_one_loss_per_example
@@ -42,6 +46,7 @@ MAX_NESTED = 3
 
 def close(ip: Interpreter) -> list[PrivateRun]:
     """The private runs of one interpreted component, one for each context and mode."""
+    registry.tell(ip, "<analysed>", CallInfo(cst.Pass()))
     closing = _Closing(ip)
     return [closing.run(run) for run in ip.runs.values()]
 
@@ -155,7 +160,14 @@ class _Closing:
             made=self._made(atom),
             states=cast(frozenset[GeneratorState], frozenset(words)),
             seed=self._slot(atom, "<seed>"),
+            seed_names=self._words(atom, "<seed of>"),
             seeded=because[-1] if because else None,
+        )
+
+    def _words(self, atom: Atom, slot: str) -> tuple[str, ...]:
+        held = self.ip.store.get(atom, slot)
+        return (
+            tuple(filter(None, held.only.value.split(", "))) if held and isinstance(held.only, Const) else ()
         )
 
     def loader(self, atom: Obj) -> Loader:

@@ -35,6 +35,14 @@ def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(Seq((*values[:star], middle, *(values[len(values) - tail :] if tail else ()))))
 
 
+@method("private-result", "<parts>")
+def _parts(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """All of them, in order, as ``(engine, *result)`` has them."""
+    assert isinstance(e.atom, Obj)
+    whole = parts_of(e.atom.data, None)
+    return of(Seq(tuple(map(of, whole)))) if whole else NONE
+
+
 @method("private-result", "<item>")
 def _item(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)

@@ -16,6 +16,7 @@ from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.tree import children, keyword_node
 from dpmigrate.analysis.values import Class, Function
 
@@ -125,12 +126,16 @@ class _Reading:
                 given = self.layer(part, given, depth + 1)
             return given
         if str(layer.data).startswith("torchvision.models.") and name.startswith(_OF_TORCHVISION):
-            self.places.setdefault(layer.node, Origin(layer.module, layer.node, f"torchvision's {name}"))
-            self.libraries.add(layer.node)
+            # Where it is frozen, as for a head alone, no hook is in it.
+            if layer not in frozen_so_far(self.ip):
+                self.places.setdefault(layer.node, Origin(layer.module, layer.node, f"torchvision's {name}"))
+                self.libraries.add(layer.node)
             return "hooked"
         if given and _asked_in_place(layer.node, name, 0) and not self.switched_off:
             self.places.setdefault(layer.node, Origin(layer.module, layer.node, f"{name}(inplace=True)"))
             return given
+        if name in _HOOKED and layer in frozen_so_far(self.ip):
+            return ""
         return "hooked" if name in _HOOKED else given if name in _VIEWS else ""
 
     def _parts(self, container: Obj) -> list[Obj]:

@@ -34,6 +34,8 @@ def set_trainable(
             ip.happen(run, TrainableSet(ip.at(node, guard), trainable, _frozen_before(ip, run)))
         if not late and not trainable:
             ip.notes.setdefault(_FROZEN, {})[model] = None
+        elif not late and not guard and not ip.conditional:
+            ip.notes.get(_FROZEN, {}).pop(model, None)
 
 
 def frozen_so_far(ip: Interpreter) -> tuple[Atom, ...]:
