@@ -189,6 +189,9 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
             if any(map(_returns, node.handlers)):
                 # What a handler has returned is not what is returned further on.
                 ip.path = shorten(after_body | {raised._replace(holds=False)})
+        elif not alive and in_body:
+            # What was tried has returned: what stands behind is done only where it raised.
+            ip.path = shorten(ip.path | {raised})
     return bool(survivors)
 
 

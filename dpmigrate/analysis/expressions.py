@@ -137,6 +137,7 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
     parts: list[tuple[Value | None, Guard]] = []
     for branch, part in ((outcome.true, node.body), (outcome.false, node.orelse)):
         for way in branch.each() if branch.possible else ():
+            ip.asks(node.test, way.guard)
             value = _evaluate_keeping_effects(ip, way, part)
             if value:
                 parts.append((value, way.guard))

@@ -128,7 +128,7 @@ class Fixing:
         for finding, _ in found:
             # A line says little without its file.
             elsewhere = finding.span.path != path and "line " in reason[:40]
-            self.reasons[id(finding)] = f"{path}, {reason}" if elsewhere else reason
+            self.reasons[id(finding)] = f"{path}: {reason}" if elsewhere else reason
 
     def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
         """The verify command for the script that leads to a fixed run."""

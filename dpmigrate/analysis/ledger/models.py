@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from dpmigrate.analysis.ledger.circumstances import Origin
 from dpmigrate.analysis.ledger.events import Event
 
 
@@ -70,6 +72,16 @@ class DataParallel(Event):
     """The model is wrapped in torch's ``DistributedDataParallel``: before the run is made of it, or after."""
 
     before: bool
+
+
+class InPlace(NamedTuple):
+    """Where a model changes outputs of layers in place."""
+
+    origin: Origin
+    library: bool
+    """Whether that is a library's code, which the place only makes a model of."""
+    sure: bool
+    """Whether each pass through the model comes to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Loader(Thing):
     """A loader that is handed to ``make_private``."""
 
     dataset: Given = field(compare=False)
-    holds: Hashable = field(default=None, compare=False)
+    holds: Hashable = field(default=None, compare=False, repr=False)
     """The data set, as in ``Amount.length_of``; None where it can be several."""
     batch_size: Amount = field(default=UNKNOWN_AMOUNT, compare=False)
     generator: Given = field(compare=False)

@@ -32,6 +32,8 @@ class CallInfo:
     """``*args`` of unknown length follow."""
     unknown_keywords: bool = False
     """``**kwargs`` with unknown keys are among the keywords."""
+    spread: list[Value] = field(default_factory=list)
+    """What the elements of ``*args`` of unknown length can be."""
     guard: Guard = ALWAYS
     """The assumptions under which the callee is this one."""
     name: str = ""

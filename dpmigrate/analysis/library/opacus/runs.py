@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten
+from dpmigrate.analysis.guards import Guard, Literal, contradict, doubt, either, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.models import (
@@ -153,8 +153,9 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, BatchStatistics(Circumstances(origin, ip.path), origin.text, sure))
         for origin in parameters_outside(ip, model):
             ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
-        for origin, library in changed_in_place(ip, model):
-            ip.happen(run, ChangedInPlace(Circumstances(origin, ip.path), origin.text, library))
+        for origin, library, sure in changed_in_place(ip, model):
+            path = ip.path if sure else ip.path | {doubt("in place", origin.node)}
+            ip.happen(run, ChangedInPlace(Circumstances(origin, path), origin.text, library))
         wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"
         if wrapped and isinstance(model, Obj) and model.module is not None and model.node is not None:
             there = Circumstances(Origin(model.module, model.node), ip.path)

@@ -57,7 +57,7 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
         return torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
-    ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, info.positional))
+    ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, [*info.positional, *info.spread]))
     if info.name == "torch.nn.Linear":
         ip.store.set(made, "<inputs>", info.argument(0, "in_features"))
         ip.store.set(made, "<outputs>", info.argument(1, "out_features"))
@@ -141,12 +141,19 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     "named_children",
     "buffers",
 )
-@method("model", "__init__", "register_buffer", "register_forward_hook", "add_module", "save_pretrained")
+@method("model", "__init__", "register_buffer", "register_forward_hook", "save_pretrained")
 @method(
     "model", "gradient_checkpointing_enable", "print_trainable_parameters", "num_parameters", "get_submodule"
 )
 def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
+
+
+@method("model", "append", "extend", "insert", "add_module", "register_module")
+def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``layers.append(nn.Linear(8, 8))`` of a ModuleList: one more that it holds."""
+    ip.notes.setdefault(("holds", e.atom), set()).update(_models_among(ip, info.everything()))
+    return of(e.atom)
 
 
 @method(("model", "dp-model"), "parameters", "trainable_parameters")
@@ -213,7 +220,9 @@ def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(e.atom, Params):
         if info.name == "requires_grad_":
-            set_trainable(ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard)
+            set_trainable(
+                ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard, e.atom.part
+            )
         if info.name == "zero_":
             _touch_models(ip, e.atom, info.node, "inplace")
         elif info.name.endswith("_") and _is_of_gradient(info.node):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from dpmigrate.analysis.atoms import Atom, Obj
@@ -63,9 +64,15 @@ def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     optimizer = real(e.atom)
     if isinstance(optimizer, Obj):
         plain_step(ip, optimizer, info.node, e.guard)
-    for run in runs_of_raw(ip, optimizer):
+    for run in dict.fromkeys((*runs_of_raw(ip, optimizer), *_runs_of_its_models(ip, optimizer))):
         _fell_back(ip, run, ip.at(info.node, e.guard))
     return NONE
+
+
+def _runs_of_its_models(ip: Interpreter, optimizer: Atom) -> Iterator[TrainingRun]:
+    """The runs made of the models that an optimizer trains, whichever optimizer they were given."""
+    for model in ip.notes.get(("models", optimizer), ()):
+        yield from runs_of_raw(ip, model)
 
 
 def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
