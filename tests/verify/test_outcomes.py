@@ -110,7 +110,7 @@ def test_opacus_missing(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert "Opacus is not installed here" in done.stderr
+    assert "Opacus is not installed in" in done.stderr
 
 
 def test_opacus_beside_the_script_is_the_one_judged(tmp_path: Path) -> None:
