@@ -85,6 +85,8 @@ class Generator(Thing):
     """How it may be seeded by the end."""
     seed: Given = field(compare=False)
     """What ``manual_seed`` was given last."""
+    seed_names: tuple[str, ...] = field(default=(), compare=False)
+    """The variables and attributes that this was worked out from, as they are called; no constants."""
     seeded: Origin | None = field(default=None, compare=False)
     """Where its state was last settled."""
 
