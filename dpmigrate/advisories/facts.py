@@ -17,7 +17,6 @@ from dpmigrate.analysis.ledger import (
     DoubleBackward,
     Event,
     FirstTouch,
-    Generator,
     ManagerUsed,
     Unpack,
     Wrapped,
@@ -189,6 +188,13 @@ def right_but_for_doubt(s: Subject, right: Callable[[Event], bool]) -> bool:
     )
 
 
+@fact
+def _assumptions_lost(s: Subject) -> Tri:
+    """Whether assumptions were given up on the way here, so that it may well be of another run."""
+    event = s.event
+    return event is not None and (event.doubtful or (s.run.cut_short and bool(event.guard)))
+
+
 def _wraps(event: Event) -> bool:
     return isinstance(event, Backward) and event.loss == "returned-criterion"
 
@@ -339,25 +345,6 @@ def _takes_three(s: Subject) -> Tri:
 
 
 # -- randomness -------------------------------------------------------------------------------
-
-
-@fact
-def _unseeded(s: Subject) -> Tri:
-    states = s.thing.states if isinstance(s.thing, Generator) else frozenset()
-    if "unseeded" not in states:
-        return False
-    return True if states == {"unseeded"} else None
-
-
-@fact
-def _literal_seed(s: Subject) -> Tri:
-    """Whether the generator's seed is a literal of the program (not an option of its user)."""
-    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
-        return False
-    if s.thing.seeded is not None:
-        s.origin = s.thing.seeded
-    literal = [isinstance(o.what, Constant) and not o.guard for o in s.thing.seed.options]
-    return bool(literal) and all(literal)
 
 
 @fact

@@ -108,5 +108,5 @@ def _raise_pins(project: Project, job: Job, options: Options, bound: str) -> Non
             declared = project.declarations.declared_for(path)
             for pin in declared.admitting(parse_specifier(f"<{bound}")):
                 pins[pin] = None
-    job.pins = plan_pins(list(pins), options.unsafe, bound)
+    job.pins = plan_pins(list(pins), options.unsafe, bound, project.dependencies)
     job.notices += job.pins.notices

@@ -20,7 +20,7 @@ _MIXES = 6
 _KEPT_BACK: dict[SuppressedBy, str] = {
     "comment": "a comment",
     "baseline": "the baseline",
-    "configuration": "the options",
+    "configuration": "the configuration",
 }
 _SHOWN = 3
 """Entry points named where the analysis gave up."""
@@ -185,7 +185,8 @@ def _suppressed(result: ScanResult, style: Style) -> Iterator[str]:
         return
     counts = Counter(held.by for held in result.suppressed)
     parts = [f"{counts[by]:,} by {_KEPT_BACK[by]}" for by in _KEPT_BACK if counts[by]]
-    yield f"{len(result.suppressed):,} suppressed: {', '.join(parts)}"
+    hint = "" if style.verbose else " (-v lists what)"
+    yield f"{len(result.suppressed):,} suppressed: {', '.join(parts)}{hint}"
     if style.verbose:
         for finding, by in result.suppressed:
             span = finding.span

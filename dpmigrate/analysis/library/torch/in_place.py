@@ -18,6 +18,7 @@ from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlace
+from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, every, keyword_node
 from dpmigrate.analysis.values import Class, Function
@@ -123,6 +124,8 @@ class _Reading:
                 given = self.layer(part, given, depth + 1)
             self.conditions -= not known
             return given
+        if wholly_frozen(self.ip, layer):  # Opacus hooks what is trained; what else the model was given since
+            return ""
         if str(layer.data).startswith("torchvision.models.") and name.startswith(_OF_TORCHVISION):
             self.note(Origin(layer.module, layer.node, f"torchvision's {name}"), "hooked")
             self.libraries.add(layer.node)
