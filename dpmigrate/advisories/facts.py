@@ -17,7 +17,6 @@ from dpmigrate.analysis.ledger import (
     DoubleBackward,
     Event,
     FirstTouch,
-    Generator,
     ManagerUsed,
     Unpack,
     Wrapped,
@@ -346,25 +345,6 @@ def _takes_three(s: Subject) -> Tri:
 
 
 # -- randomness -------------------------------------------------------------------------------
-
-
-@fact
-def _unseeded(s: Subject) -> Tri:
-    states = s.thing.states if isinstance(s.thing, Generator) else frozenset()
-    if "unseeded" not in states:
-        return False
-    return True if states == {"unseeded"} else None
-
-
-@fact
-def _literal_seed(s: Subject) -> Tri:
-    """Whether the generator's seed is a literal of the program (not an option of its user)."""
-    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
-        return False
-    if s.thing.seeded is not None:
-        s.origin = s.thing.seeded
-    literal = [isinstance(o.what, Constant) and not o.guard for o in s.thing.seed.options]
-    return bool(literal) and all(literal)
 
 
 @fact

@@ -96,6 +96,23 @@ def test_torchvision_changes_in_place(tmp_path: Path) -> None:
     assert found(tmp_path, text) == [6]
 
 
+CHOSEN = (
+    "import sys\nfrom torchvision import models\n"
+    "if sys.argv[1] == 'a':\n    net = models.resnet18()\n"
+    "elif sys.argv[1] == 'b':\n    net = models.resnet50()\nelse:\n    net = models.vgg11()"
+)
+
+
+def test_one_finding_tells_of_all_library_models_of_a_run(tmp_path: Path) -> None:
+    two = f"{HEAD}{CHOSEN}{CALL}net = models.alexnet()"
+    (tmp_path / "train.py").write_text(two + CALL, encoding="utf-8")
+    said = [f for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM414"]
+    assert [(f.span.line, "resnet18 (and 2 more of its models) right" in f.message) for f in said] == [
+        (8, True),
+        (15, False),
+    ]
+
+
 WHOLE = HEAD + "class Net(nn.Module):\n    def __init__(self, act='relu', n=2):\n        super().__init__()\n"
 FORWARD = "\n    def forward(self, x):\n"
 

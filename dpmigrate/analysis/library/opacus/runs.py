@@ -27,6 +27,7 @@ from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
 from dpmigrate.analysis.tree import MAKING_CALLS
 from dpmigrate.analysis.values import NOTHING, Entry, Value, join_all, of
@@ -146,7 +147,7 @@ def record_run(
 def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
     """Record what ghost clipping gets wrong in some kinds of layers, and what no hook survives."""
     tell_of_batch_norm(ip, run)
-    for model in run.raw_models:
+    for model in in_order(run.raw_models):
         for origin in linear_on_sequences(ip, model) if run.ghost else ():
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
         for origin, sure in batch_statistics(ip, model):
