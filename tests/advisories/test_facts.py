@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from dpmigrate.advisories.cases import REGISTERED
 from dpmigrate.advisories.facts import (
     FACTS,
     UNKNOWN_AMOUNT,
+    answer,
     maker_words,
     reset_to_none,
     right_but_for_doubt,
@@ -33,6 +35,7 @@ from dpmigrate.analysis.ledger import (
 from dpmigrate.analysis.ledger.objects import Option
 from dpmigrate.analysis.ledger.things import Maker
 
+assert REGISTERED  # what imports it imports every module of facts
 IF = frozenset({Literal("args.x", ("truth",), True)})
 ALWAYS: frozenset[Literal] = frozenset()
 
@@ -138,19 +141,56 @@ def test_a_seed_is_a_literal_where_each_that_it_can_be_is_one(
 
 
 def test_a_noise_generator_is_given_where_it_can_be_another_than_none() -> None:
-    for held, answer in ((Given(), False), (given(Constant(None)), False), (given("g"), True)):
-        assert ask("noise_generator_given", run=run(noise_generator=held)) is answer
+    for held, told in ((Given(), False), (given(Constant(None)), False), (given("g"), True)):
+        assert ask("noise_generator_given", run=run(noise_generator=held)) is told
     assert ask("noise_generator_given", run=run(noise_generator=given("g", Constant(None)))) is True
     assert ask("noise_generator_surely", run=run(noise_generator=given("g", Constant(None)))) is False
     assert ask("noise_generator_surely", run=run(noise_generator=given("g"))) is True
 
 
 @pytest.mark.parametrize(
-    ("event", "answer"),
+    ("name", "argument", "each", "told"),
+    [
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1.0)], True),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1)], True),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1.5)], False),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(2)], False),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1.0), Constant(2.0)], None),
+        ("max_grad_norm_is_one", "max_grad_norm", [], False),
+        ("criterion_given", "criterion", ["a module"], True),
+        ("criterion_given", "criterion", ["a module", Constant(None)], None),
+        ("criterion_given", "criterion", [Constant(None)], False),
+        ("criterion_given", "criterion", [], False),
+        ("clipping_ghost", "clipping", [Constant("ghost")], True),
+        ("clipping_ghost", "clipping", [Constant("flat")], False),
+        ("clipping_ghost", "clipping", [Constant("flat"), Constant("ghost")], None),
+        ("clipping_ghost", "clipping", [], False),
+        ("clipping_ghost_named", "clipping", [Constant("ghost")], True),
+        ("clipping_ghost_named", "clipping", [Constant("flat"), Constant("ghost")], None),
+        ("clipping_ghost_named", "clipping", ["an option"], False),
+    ],
+)
+def test_what_an_argument_says(name: str, argument: str, each: list[Any], told: bool | None) -> None:
+    assert ask(name, run=run(**{argument: given(*each)})) is told
+
+
+def test_a_name_is_a_fact_or_what_the_event_says() -> None:
+    subject: Any = SimpleNamespace(
+        event=SimpleNamespace(sure=None, known=True), run=SimpleNamespace(ghost=False)
+    )
+    assert answer("event.known", subject) is True
+    assert answer("event.sure", subject) is None
+    assert answer("ghost", subject) is False
+    subject.run.ghost = True
+    assert answer("ghost", subject) is True
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
     [(Unpack(at(), 3), True), (Unpack(at(), 4), False), (Unpack(at(), 3, 1), False), (None, False)],
 )
-def test_three_targets_take_three(event: Event | None, answer: bool) -> None:
-    assert ask("takes_three", event) is answer
+def test_three_targets_take_three(event: Event | None, told: bool) -> None:
+    assert ask("takes_three", event) is told
 
 
 def criterion(**fields: Any) -> Criterion:
