@@ -24,6 +24,7 @@ def _parsed(text: str) -> ast.expr:
         raise ConditionError(f"{text!r} is not a condition: {error.msg}") from error
 
 
+@cache
 def names_in(text: str) -> frozenset[str]:
     """The facts that a condition names. Raises ConditionError."""
     names = set()

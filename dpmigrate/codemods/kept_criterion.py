@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.ledger import ALWAYS
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
@@ -118,12 +119,7 @@ class KeptCriteria:
                 facts.module_of(value),
                 value,
             )
-        calls = [
-            call
-            for info in facts.modules
-            for call in facts.inside(info.tree, cst.Call)
-            if maker in facts.callee_atoms(call)
-        ]
+        calls = list(facts.calls_of(maker, ALWAYS))
         per_example = literal is not None and literal.evaluated_value == "none"
         name = target_text(facts, homes[0])
         return Kept((maker,), per_example, name, homes, calls, class_name, arguments, [])

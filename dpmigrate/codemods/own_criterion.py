@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeGuard
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.ledger import Constant
 from dpmigrate.analysis.values import Class
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
+from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -111,24 +113,34 @@ class OwnCriterion:
 
     def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
         """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""
-        found = []
-        for info in self.facts.modules:
-            for call in self.facts.inside(info.tree, cst.Call):
-                atoms = self.facts.callee_atoms(call)
-                mine = [
-                    isinstance(a, Obj) and a.node in constructors and a.kind != "dp-criterion" for a in atoms
-                ]
-                if any(mine):
-                    if not all(mine):
-                        what = self.facts.code(call.func).strip()
-                        raise Withheld(
-                            f"{what} is the private run's criterion here, or another one: give the other "
-                            "one a name and a call of its own",
-                            info,
-                            call,
-                        )
-                    found.append(call)
+        facts = self.facts
+        found = facts.in_order(c for made in constructors for c in facts.once(_calls_of_made).get(made, ()))
+        for call in found:
+            if not all(_is_made(a) and a.node in constructors for a in facts.callee_atoms(call)):
+                what = facts.code(call.func).strip()
+                raise Withheld(
+                    f"{what} is the private run's criterion here, or another one: give the other "
+                    "one a name and a call of its own",
+                    facts.module_of(call),
+                    call,
+                )
         return found
+
+
+def _calls_of_made(facts: Facts) -> dict[cst.CSTNode, list[cst.Call]]:
+    """By the node that makes an object, the calls of that object itself."""
+    found: dict[cst.CSTNode, list[cst.Call]] = {}
+    for info in facts.modules:
+        for call in facts.inside(info.tree, cst.Call):
+            for atom in facts.callee_atoms(call):
+                if _is_made(atom) and atom.node is not None:
+                    found.setdefault(atom.node, []).append(call)
+    return found
+
+
+def _is_made(atom: Atom) -> TypeGuard[Obj]:
+    """Whether it is an object that is not, and does not wrap, the criterion that Opacus returns."""
+    return isinstance(atom, Obj) and atom.kind != "dp-criterion"
 
 
 def _alternatives(value: cst.BaseExpression) -> set[object]:
