@@ -37,8 +37,19 @@ def names_in(text: str) -> frozenset[str]:
 
 
 def holds(text: str, fact: Callable[[str], Tri]) -> Tri:
-    """Kleene truth of a condition, given the truth of each fact by name."""
-    return _evaluate(_parsed(text), fact)
+    """Kleene truth of a condition, given the truth of each fact by name.
+
+    Of a conjunction nothing more is asked once a part is false.
+    """
+    tree = _parsed(text)
+    if not (isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)):
+        return _evaluate(tree, fact)
+    truths = []
+    for part in tree.values:
+        truths.append(_evaluate(part, fact))
+        if truths[-1] is False:
+            return False
+    return both(*truths)
 
 
 def _evaluate(node: ast.expr, fact: Callable[[str], Tri]) -> Tri:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from dpmigrate.analysis.ledger import CoefficientAsked, Constant, DoubleBackward, PrivateRun, Unpack, Wrapped
 from dpmigrate.analysis.tree import keyword_node
@@ -111,6 +112,17 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
             yield Proof.of(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
 
 
+_PROOFS: WeakKeyDictionary[PrivateRun, tuple[Proof, ...]] = WeakKeyDictionary()
+
+
+def _proofs_of(run: PrivateRun) -> tuple[Proof, ...]:
+    """The same, told once for each run: every other record of its call asks, too."""
+    known = _PROOFS.get(run)
+    if known is None:
+        known = _PROOFS[run] = tuple(proofs(run))
+    return known
+
+
 def same_calls(runs: Iterable[PrivateRun]) -> Callable[[PrivateRun], list[PrivateRun]]:
     """For each run, the records of its call in every context and the same mode: one release runs them all."""
     together: dict[tuple[int, str], list[PrivateRun]] = {}
@@ -129,7 +141,7 @@ def versions_of(
 
     ``others`` may hold records of the same call in other contexts (:func:`same_calls`).
     """
-    found = tuple(dict.fromkeys(proof for r in (run, *others) for proof in proofs(r)))
+    found = tuple(dict.fromkeys(proof for r in (run, *others) for proof in _proofs_of(r)))
     evidence = universe()
     for proof in found:
         evidence &= proof.versions
