@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from dpmigrate.analysis.ledger import CoefficientAsked, Constant, DoubleBackward, PrivateRun, Unpack, Wrapped
 from dpmigrate.analysis.tree import keyword_node
@@ -64,6 +63,11 @@ class Versions:
         return bool(self.declared) and not self.together
 
     @property
+    def key(self) -> Hashable:
+        """What tells two apart that lead to other findings, the git refs that they name included."""
+        return self, self.declared.refs, self.evidence.refs
+
+    @property
     def known(self) -> bool:
         """Whether anything narrows the versions at all."""
         return self.together != everything()
@@ -112,15 +116,12 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
             yield Proof.of(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
 
 
-_PROOFS: WeakKeyDictionary[PrivateRun, tuple[Proof, ...]] = WeakKeyDictionary()
-
-
 def _proofs_of(run: PrivateRun) -> tuple[Proof, ...]:
     """The same, told once for each run: every other record of its call asks, too."""
-    known = _PROOFS.get(run)
-    if known is None:
-        known = _PROOFS[run] = tuple(proofs(run))
-    return known
+    if proofs not in run.known:
+        run.known[proofs] = tuple(proofs(run))
+    found: tuple[Proof, ...] = run.known[proofs]
+    return found
 
 
 def same_calls(runs: Iterable[PrivateRun]) -> Callable[[PrivateRun], list[PrivateRun]]:

@@ -91,13 +91,14 @@ class PrivateRun:
 
     def happened(self, kind: type[Happening]) -> Iterator[Happening]:
         """The events of a kind, in the order of first occurrence."""
-        found: list[Happening] | None = self._happened.get(kind)
+        found: list[Happening] | None = self.known.get(kind)
         if found is None:
-            found = self._happened[kind] = [e for e in self.events if isinstance(e, kind)]
+            found = self.known[kind] = [e for e in self.events if isinstance(e, kind)]
         return iter(found)
 
     @cached_property
-    def _happened(self) -> dict[type[Event], list[Any]]:
+    def known(self) -> dict[Any, Any]:
+        """What was worked out about it, which many questions come back to, by what was asked."""
         return {}
 
     def certainty(self, event: Event | None = None, of_the_mode: bool = True) -> Certainty:
