@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TypeGuard
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
-from dpmigrate.analysis.ledger import Constant
-from dpmigrate.analysis.values import Class
+from dpmigrate.analysis.ledger import Constant, Thing, What
+from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import Facts, place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -26,23 +24,22 @@ class OwnCriterion:
         self.edits = upgrade.edits
         self.module = upgrade.module
         self.call = upgrade.call
+        self.shared: list[cst.Call] = []
+        """Calls that are of another criterion in another branch, which is to stay what it is."""
 
-    def check(self, maker: Obj) -> None:
+    def check(self, maker: Thing) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
-        if maker.kind != "instance":
-            return
-        assert isinstance(maker.data, Class)
-        if not self.facts.honours_reduction(maker.data):
-            name = maker.data.node.name.value
+        of = _own_class(maker)
+        if of is not None and not self.facts.expressions.honours_reduction(of):
             raise Withheld(
-                f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
-                "then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
+                f'{of.name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 '
+                "would then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
                 "losses of torch.nn do",
-                maker.data.module,
-                maker.data.node,
+                of.module,
+                of.node,
             )
 
-    def reduction_of(self, maker: Obj, constructor: cst.Call) -> object:
+    def reduction_of(self, maker: Thing, constructor: cst.Call) -> object:
         """The reduction that the criterion is made with in ghost mode. Raises `Withheld`."""
         for arg in constructor.args:
             if arg.keyword is not None and arg.keyword.value == "reduction":
@@ -64,9 +61,8 @@ class OwnCriterion:
                     self.facts.module_of(constructor),
                     constructor,
                 )
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            return self.facts.reduction_default(maker.data)
-        return "mean"
+        of = _own_class(maker)
+        return self.facts.expressions.reduction_default(of) if of is not None else "mean"
 
     @property
     def wanted(self) -> str:
@@ -77,13 +73,12 @@ class OwnCriterion:
             raise self.upgrade.withheld('loss_reduction= of this call is no literal: write "mean" or "sum"')
         return str(constants.pop())
 
-    def lift(self, maker: Obj, constructor: cst.Call) -> None:
+    def lift(self, maker: Thing, constructor: cst.Call) -> None:
         """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
         wanted = self.wanted
         own = self.edits.of(self.facts.module_of(constructor))
-        default = "mean"
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = self.facts.reduction_default(maker.data) or "mean"
+        of = _own_class(maker)
+        default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )
@@ -112,19 +107,42 @@ class OwnCriterion:
         return parent if isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) else None
 
     def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
-        """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""
+        """Every call of some criteria themselves.
+
+        Raises `Withheld` for one that may be of another, unless that gives what the wrapped criterion does:
+        one number, reduced alike.
+        """
         facts = self.facts
         found = facts.in_order(c for made in constructors for c in facts.once(_calls_of_made).get(made, ()))
         for call in found:
-            if not all(_is_made(a) and a.node in constructors for a in facts.callee_atoms(call)):
-                what = facts.code(call.func).strip()
-                raise Withheld(
-                    f"{what} is the private run's criterion here, or another one: give the other "
-                    "one a name and a call of its own",
-                    facts.module_of(call),
-                    call,
-                )
+            others = [w for w in facts.called(call) if _maker(w) not in constructors]
+            if others:
+                self.shared.append(call)
+                if not all(self._reduced_alike(w) for w in others):
+                    raise self.of_another()
         return found
+
+    def of_another(self) -> Withheld:
+        """Why a call that may be of another criterion, too, stays as it is."""
+        call = self.shared[-1]
+        return Withheld(
+            f"{self.facts.code(call.func).strip()} is the private run's criterion here, or another one: give "
+            "the other one a name and a call of its own",
+            self.facts.module_of(call),
+            call,
+        )
+
+    def _reduced_alike(self, other: What) -> bool:
+        """Whether a criterion of torch gives the one number that the wrapped criterion stands for."""
+        made = place_of(other) if isinstance(other, Thing) and other.kind == "criterion" else None
+        if not isinstance(made, cst.Call) or not self.facts.knows(made):
+            return False
+        given = {a.keyword.value: a.value for a in made.args if a.keyword is not None}
+        if not given.keys().isdisjoint(("reduce", "size_average")):
+            return False
+        reduction = given.get("reduction")
+        value = reduction.evaluated_value if isinstance(reduction, cst.SimpleString) else None
+        return self.wanted == (value if reduction is not None else "mean")
 
 
 def _calls_of_made(facts: Facts) -> dict[cst.CSTNode, list[cst.Call]]:
@@ -132,15 +150,20 @@ def _calls_of_made(facts: Facts) -> dict[cst.CSTNode, list[cst.Call]]:
     found: dict[cst.CSTNode, list[cst.Call]] = {}
     for info in facts.modules:
         for call in facts.inside(info.tree, cst.Call):
-            for atom in facts.callee_atoms(call):
-                if _is_made(atom) and atom.node is not None:
-                    found.setdefault(atom.node, []).append(call)
+            for what in facts.called(call):
+                if (made := _maker(what)) is not None:
+                    found.setdefault(made, []).append(call)
     return found
 
 
-def _is_made(atom: Atom) -> TypeGuard[Obj]:
-    """Whether it is an object that is not, and does not wrap, the criterion that Opacus returns."""
-    return isinstance(atom, Obj) and atom.kind != "dp-criterion"
+def _maker(what: What) -> cst.CSTNode | None:
+    """The node that makes an object, unless it is, or wraps, the criterion that Opacus returns."""
+    return place_of(what) if isinstance(what, Thing) and what.kind != "dp-criterion" else None
+
+
+def _own_class(maker: Thing) -> Defined | None:
+    """The project's class that a criterion is of; None for one of torch, and what descends from one."""
+    return maker.of if isinstance(maker, Instance) and maker.kind == "instance" else None
 
 
 def _alternatives(value: cst.BaseExpression) -> set[object]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.in_place import out_of_place
 from dpmigrate.codemods.jobs import Found, Job
@@ -47,7 +46,7 @@ def _moved(project: Project, facts: Facts, found: list[Found], options: Options)
     try:
         _plan(facts, job)
         # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
-        in_place = any(library for call in facts.retired_calls for _, library in call.in_place)
+        in_place = any(change.library for call in facts.retired_calls for change in call.in_place)
         _raise_pins(project, job, options, "1.5.3" if in_place else DEFAULT_LOWER_BOUND)
     except Withheld as withheld:
         job.withheld = withheld
@@ -56,9 +55,9 @@ def _moved(project: Project, facts: Facts, found: list[Found], options: Options)
 
 def _plan(facts: Facts, job: Job) -> None:
     calls = facts.retired_calls
-    engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if _makes_engine(c)}
+    engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if c.makes_engine}
     for call in calls:
-        if call.kind == "engine-attach" and not _makes_engine(call):
+        if call.kind == "engine-attach" and not call.makes_engine:
             raise Withheld(
                 "attach() is called on an engine of Opacus 1.x, which has none: call "
                 "engine.make_private(module=..., optimizer=..., data_loader=...) here",
@@ -77,27 +76,23 @@ def _plan(facts: Facts, job: Job) -> None:
         elif call.kind == "virtual-step" and owner is not None:
             take_physical_batches(facts, job.edits, owner, call.origin.node)
     for call in calls:
-        for origin, library in call.in_place:
-            if not library:
-                out_of_place(facts, job.edits, origin.node)
+        for change in call.in_place:
+            if not change.library:
+                out_of_place(facts, job.edits, change.origin.node)
     for engine in engines.values():
         EngineUses(engine).rewrite()
         engine.make_private()
         job.notices += engine.notices
     moves = []
     for finding, match in job.found:
-        name = match.notes.get("name")
-        if name is None or match.origin is None:
+        gone = match.gone
+        if gone is None or match.origin is None:
             continue
-        if "new" in match.notes:
-            moves.append(MovedName(match.origin, name, match.notes["new"], match.notes["keywords"]))
+        if gone.new:
+            moves.append(MovedName(match.origin, gone.name, gone.new, gone.keywords))
         else:
-            rename(facts, job.edits, name, match.origin, finding.message)
+            rename(facts, job.edits, gone.name, match.origin, finding.message)
     move_names(facts, job.edits, moves)
-
-
-def _makes_engine(call: RetiredCall) -> bool:
-    return call.engine is not None and call.engine.node is call.origin.node and call.kind == "engine-attach"
 
 
 def _raise_pins(project: Project, job: Job, options: Options, bound: str) -> None:
@@ -113,5 +108,5 @@ def _raise_pins(project: Project, job: Job, options: Options, bound: str) -> Non
             declared = project.declarations.declared_for(path)
             for pin in declared.admitting(parse_specifier(f"<{bound}")):
                 pins[pin] = None
-    job.pins = plan_pins(list(pins), options.unsafe, bound)
+    job.pins = plan_pins(list(pins), options.unsafe, bound, project.dependencies)
     job.notices += job.pins.notices

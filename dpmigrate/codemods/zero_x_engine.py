@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.retired import RetiredCall
+from dpmigrate.analysis.ledger.retired import RetiredCall
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
@@ -14,7 +14,7 @@ from dpmigrate.codemods.homes import same_variables
 from dpmigrate.codemods.listed import comments_of
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of
-from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.program_facts import Facts, Scope, keys_of
 from dpmigrate.codemods.ways import calls_lead, declared_global, same_class
 from dpmigrate.codemods.zero_x_helper import Helper
 from dpmigrate.codemods.zero_x_words import attached_to
@@ -50,9 +50,9 @@ class AttachedEngine:
         self.remarks: dict[str, tuple[list[str], str]] = {}
         """The comments above and behind each argument."""
         self.given = self._arguments()
-        if len(made.optimizers) != 1:
-            raise self.withheld(attached_to(len(made.optimizers)))
-        ((self.optimizer_atom, attached),) = made.optimizers.items()
+        if len(made.attached) != 1:
+            raise self.withheld(attached_to(len(made.attached)))
+        ((self.known_optimizer, attached),) = made.attached
         self.attached = attached.node
         statement = facts.statement(self.attached)
         if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
@@ -258,7 +258,7 @@ class AttachedEngine:
                 func = call.func
                 if not isinstance(func, cst.Attribute) or func.attr.value not in ("step", "virtual_step"):
                     continue
-                if self.optimizer_atom in self.facts.atoms(func.value):
+                if self.known_optimizer.key in keys_of(self.facts.held(func.value)):
                     yield call
 
     def loops_around(self, node: cst.CSTNode, depth: int) -> Iterator[cst.For]:
