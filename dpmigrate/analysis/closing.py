@@ -228,7 +228,6 @@ class Closing:
             sampler=self._slot(atom, "sampler"),
             batch_sampler=self._slot(atom, "batch_sampler"),
             shuffle=self._slot(atom, "shuffle"),
-            drop_last=self._slot(atom, "drop_last"),
         )
 
     def engine(self, atom: Obj) -> Engine:
