@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.nesting import Nesting
 from dpmigrate.analysis.positions import Positions
 from dpmigrate.analysis.texts import Texts
+from dpmigrate.analysis.tree import Nesting
 from dpmigrate.model import Place, Span
 from dpmigrate.workspace.written import module_parts
 

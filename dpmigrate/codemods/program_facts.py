@@ -12,7 +12,7 @@ from dpmigrate.analysis.ledger import ALWAYS, Guard, Thing, What
 from dpmigrate.analysis.ledger.analysed import Analysed, Component
 from dpmigrate.analysis.ledger.expressions import Defined
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.nesting import Nesting
+from dpmigrate.analysis.tree import Nesting
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)
