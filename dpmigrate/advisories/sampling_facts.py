@@ -9,7 +9,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Open, Stepped, Thing, Turn, contradict
+from dpmigrate.analysis.ledger import Constant, Given, Open, Origin, Stepped, Thing, Turn, contradict
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -19,7 +19,7 @@ from dpmigrate.analysis.ledger.accounting import (
 )
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
-from dpmigrate.analysis.tree import children, contains
+from dpmigrate.analysis.tree import children, contains, every
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -37,7 +37,9 @@ def _not_the_private_loader(s: Subject) -> Tri:
         return False
     if right_but_for_doubt(s, lambda e: isinstance(e, Iterated) and e.loader == "returned"):
         return False
-    if any(s.run.happened(FellBack)):  # then DPM311 says so: where the call fails there is no private loader
+    if any(
+        not e.uninstalled for e in s.run.happened(FellBack)
+    ):  # then DPM311 says so: where the call fails there is no private loader
         return False
     s.notes["loader"] = {
         "passed": "the loader that was passed in",
@@ -58,12 +60,24 @@ def _feeds_training(s: Subject) -> Tri:
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
     loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
+    if not loops and chain and _is_yielded(s.event.origin):
+        # A generator goes over the loader for the loop that takes its items from it.
+        call = chain[-1].through.node
+        outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
+        loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
     by_hand = bool(loops) and (s.event.loader != "remade" or _steps_privately(s, loops))
     # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
     fits = (
         isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"
     )
     return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
+
+
+def _is_yielded(origin: Origin) -> bool:
+    """Whether a generator goes over something, and gives what it finds to whoever asks it."""
+    functions = (node for node in every(origin.module.tree) if isinstance(node, cst.FunctionDef))
+    around = [f for f in functions if contains(f.body, origin.node)]
+    return bool(around) and any(isinstance(node, cst.Yield) for node in every(around[-1].body))
 
 
 def _steps_privately(s: Subject, loops: list[Turn]) -> bool:
@@ -205,6 +219,12 @@ def _promises_less(s: Subject) -> Tri:
 def _refused_by_the_validator(s: Subject) -> Tri:
     """Whether the model is asked for its errors, and trained without privacy where it has some."""
     return isinstance(s.event, FellBack) and s.event.refused
+
+
+@fact
+def _opacus_missing(s: Subject) -> Tri:
+    """Whether it is the import of Opacus that fails."""
+    return isinstance(s.event, FellBack) and s.event.uninstalled
 
 
 @fact

@@ -57,7 +57,9 @@ def _seed_of_a_client(s: Subject) -> Tri:
     if s.thing.seeded is not None:
         s.origin = s.thing.seeded
     keys = [what.key for what in s.thing.seed.each if isinstance(what, Open)]
-    return None if any(_is_a_number(key) for key in keys) else False
+    names = s.thing.seed_names
+    worked_out = bool(names) and all(_NUMBERS.fullmatch(name.lstrip("_")) for name in names)
+    return None if worked_out or any(_is_a_number(key) for key in keys) else False
 
 
 def _is_a_number(key: object) -> bool:

@@ -230,6 +230,15 @@ def subscript_key(ip: Interpreter, node: cst.Subscript) -> Value | None:
     return None
 
 
+def parts_in_order(ip: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, ...] | None:
+    """The items of a tuple or list, or of what ``make_private`` returned; None where they are not known."""
+    atom = value.only
+    if isinstance(atom, Obj) and atom.kind == "private-result":
+        handler = registry.METHODS["private-result", "<spread>"]
+        atom = handler(ip, registry.CallInfo(node), value.entries[0]).only
+    return atom.items if isinstance(atom, Seq) else None
+
+
 def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CSTNode) -> Value:
     """``container[key]``."""
     parts: list[Value] = []

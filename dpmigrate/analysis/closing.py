@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import libcst as cst
+
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Tensor, Unknown
 from dpmigrate.analysis.classes import is_record
 from dpmigrate.analysis.core import Interpreter
@@ -32,7 +34,9 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.ledger.expressions import Computed, Defined, Instance, Named, OfRun, WithArguments
 from dpmigrate.analysis.ledger.retired import Attached, RetiredCall
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
+from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.per_example import honours_reduction, makes_one_loss_per_example
@@ -51,6 +55,7 @@ class Closing:
 
     def runs(self) -> list[PrivateRun]:
         """The private runs of the component, one for each context and mode."""
+        registry.tell(self.ip, "<analysed>", CallInfo(cst.Pass()))
         return [self.run(run) for run in self.ip.runs.values()]
 
     def retired_calls(self) -> list[RetiredCall]:
@@ -197,7 +202,14 @@ class Closing:
             made=self._made(atom),
             states=cast(frozenset[GeneratorState], frozenset(words)),
             seed=self._slot(atom, "<seed>"),
+            seed_names=self._words(atom, "<seed of>"),
             seeded=because[-1] if because else None,
+        )
+
+    def _words(self, atom: Atom, slot: str) -> tuple[str, ...]:
+        held = self.ip.store.get(atom, slot)
+        return (
+            tuple(filter(None, held.only.value.split(", "))) if held and isinstance(held.only, Const) else ()
         )
 
     def loader(self, atom: Obj) -> Loader:
@@ -216,7 +228,6 @@ class Closing:
             sampler=self._slot(atom, "sampler"),
             batch_sampler=self._slot(atom, "batch_sampler"),
             shuffle=self._slot(atom, "shuffle"),
-            drop_last=self._slot(atom, "drop_last"),
         )
 
     def engine(self, atom: Obj) -> Engine:
@@ -236,7 +247,7 @@ class Closing:
 
     def _names_csprng(self, engine: Atom) -> bool:
         modules, module = self.ip.modules, engine.module if isinstance(engine, Obj) else None
-        if any(b"csprng" in loaded.source.data for loaded in modules.loaded()):
+        if modules.texts.hold(b"csprng"):
             return True
         return module is not None and modules.path_of("torchcsprng", module.path) is not None
 

@@ -44,6 +44,18 @@ class BatchStatistics(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ExamplesCoupled(Event):
+    """Examples of one batch are mixed with one another, or (``compared``) a loss is made of pairs of them.
+
+    ``text``: the computation; ``sure``: nothing else can be meant by it.
+    """
+
+    text: str
+    compared: bool
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PartEvaluated(Event):
     """``eval()`` is called on a part of a model, or on what may be one."""
 

@@ -85,6 +85,8 @@ class Generator(Thing):
     """How it may be seeded by the end."""
     seed: Given = field(compare=False)
     """What ``manual_seed`` was given last."""
+    seed_names: tuple[str, ...] = field(default=(), compare=False)
+    """The variables and attributes that this was worked out from, as they are called; no constants."""
     seeded: Origin | None = field(default=None, compare=False)
     """Where its state was last settled."""
 
@@ -101,7 +103,6 @@ class Loader(Thing):
     sampler: Given = field(compare=False)
     batch_sampler: Given = field(compare=False)
     shuffle: Given = field(compare=False)
-    drop_last: Given = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +177,6 @@ class Given:
         """The one thing that it is; None where it can be several, or is not given."""
         each = self.each
         return each[0] if len(each) == 1 else None
-
-    @property
-    def constants(self) -> tuple[Any, ...]:
-        """The constants among what it can be."""
-        return tuple(w.value for w in self.each if isinstance(w, Constant))
 
     @property
     def things(self) -> tuple[Thing, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.exceptions import OPACUS_MISSING
 from dpmigrate.analysis.guards import Literal
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
@@ -81,6 +82,10 @@ def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
         if run in missing:
             there = replace(here, origin=handler, guard=here.guard - {raised})
             ip.happen(run, FellBack(there, here.origin, refused=False))
+        uninstalled: Origin | None = ip.notes.get((OPACUS_MISSING, raised))
+        if uninstalled is not None and run.excludes(frozenset({raised})):
+            there = replace(here, origin=uninstalled, guard=here.guard - {raised})
+            ip.happen(run, FellBack(there, here.origin, refused=False, uninstalled=True))
         validated: Origin | None = ip.notes.get((VALIDATED, raised.symbol))
         found_errors = raised._replace(holds=not raised.holds) if _says_valid(raised) else raised
         if validated is not None and found_errors.holds and run.excludes(frozenset({raised})):
