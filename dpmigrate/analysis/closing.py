@@ -247,7 +247,7 @@ class Closing:
 
     def _names_csprng(self, engine: Atom) -> bool:
         modules, module = self.ip.modules, engine.module if isinstance(engine, Obj) else None
-        if any(b"csprng" in loaded.source.data for loaded in modules.loaded()):
+        if modules.texts.hold(b"csprng"):
             return True
         return module is not None and modules.path_of("torchcsprng", module.path) is not None
 
