@@ -7,13 +7,14 @@ JOBS ?= 2
 # Releases of Opacus that the demo runs side by side (the tests find and add to the same folder).
 RELEASES := 1.5.2 1.5.4 1.6.0
 
-.PHONY: help demo test variations lint bench format readme docs new-rule clean
+.PHONY: help demo test variations mutants lint bench format readme docs new-rule clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      scan, fix and verify a real training project, and measure it before and after"
 	@echo "make test      install everything and run the whole test suite"
 	@echo "make variations   fix thousands of ways to write the fixtures, and compare"
+	@echo "make mutants   plant faults into MODULES, one at a time, and say which no test of TESTS sees"
 	@echo "make lint      formatting, lint and types"
 	@echo "make bench     scan beside other tools that are installed, into docs/benchmarks.md"
 	@echo "make format    put the formatting right"
@@ -50,6 +51,10 @@ test: $(VENV)/dev
 
 variations: $(VENV)/dev
 	DPMIGRATE_VARIATIONS=1 $(BIN)/python -m pytest -n $(JOBS) tests/fix/test_variations.py $(ARGS)
+
+mutants: $(VENV)/dev
+	$(PIP) coverage
+	$(BIN)/python -m pytest -n 0 -s -p tests.mutation.planting $(MODULES:%=--plant %) $(TESTS) $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -49,10 +49,11 @@ def _index() -> str:
 
 def _page(advisory: Advisory) -> str:
     fix = advisory.fix.applicability + (f": {advisory.fix.summary}" if advisory.fix.summary else "")
-    references = "".join(f"- <{link}>\n" for link in advisory.references)
+    # One fact a line, so that a phone shows all of it.
     return (
         f"# {advisory.id} {advisory.name}\n\n{advisory.summary}.\n\n"
-        f"| severity | impact | Opacus | fix |\n|---|---|---|---|\n"
-        f"| {advisory.severity} | {advisory.impact} | `{advisory.affected or 'all'}` | {fix} |\n\n"
-        f"{advisory.body.strip()}\n\n" + (f"## References\n\n{references}" if references else "")
+        f"- Severity: {advisory.severity}, impact: {advisory.impact}\n"
+        f"- Opacus: `{advisory.affected or 'all'}`\n"
+        f"- Fix: {fix}\n\n"
+        f"{advisory.body.strip()}\n"
     )

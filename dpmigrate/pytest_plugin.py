@@ -28,7 +28,7 @@ def clipping_check() -> Callable[..., ClippingReport]:
         import opacus  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
-        pytest.fail(f"clipping_check needs torch and Opacus (pip install 'dpmigrate[verify]'): {error}")
+        pytest.fail(f"clipping_check needs torch and Opacus (pip install torch opacus): {error}")
     from dpmigrate.runtime.parity import assert_clipping
 
     return assert_clipping

@@ -3,7 +3,8 @@
 The table is one case, or holds several (``[[match.case]]``). A case has
 
 - ``subject``: what the finding is about, one of `subjects.SUBJECTS`;
-- ``when``: ``and``, ``or``, ``not`` over the facts of `facts.FACTS`;
+- ``when``: ``and``, ``or``, ``not`` over the facts of `facts.FACTS`, and over those fields of the event that
+  it is about which say yes or no (``event.sure``);
 - ``message``: one line, with `WORDS` in braces, and the words that its facts leave (`facts.LEFT_WORDS`);
 - ``versions``: whose Opacus must be affected, what the pins have "declared", or that "together" with
   what the code's API proves; "any" (the default) asks nothing;
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -40,7 +41,7 @@ from dpmigrate.advisories import (
 )
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
 from dpmigrate.advisories.conditions import ConditionError, names_in
-from dpmigrate.advisories.facts import FACTS, LEFT_WORDS
+from dpmigrate.advisories.facts import FACTS, LEFT_WORDS, OF_EVENT
 from dpmigrate.advisories.subjects import SUBJECTS
 from dpmigrate.model import Severity
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
@@ -115,7 +116,7 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
         if not isinstance(table.get(key), str):
             raise ValueError(f"'{key}' must be a string")
     _known(SUBJECTS, [table["subject"]], "subject")
-    _known(FACTS, sorted(names_in(table["when"])), "fact")
+    _known((*FACTS, *_of_event(table["subject"])), sorted(names_in(table["when"])), "fact")
     _known((*WORDS, *LEFT_WORDS), _fields(table["message"]), "word for messages")
     versions = table.get("versions", "any")
     _known(_VERSIONS, [versions], "value of 'versions'")
@@ -131,6 +132,14 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
         severity,
         bool(table.get("selected")),
     )
+
+
+def _of_event(subject: str) -> Iterator[str]:
+    """The fields of a subject's event that say yes or no, as conditions name them."""
+    kind = event_subjects.EVENTS.get(subject)
+    for field in fields(kind) if kind is not None else ():
+        if field.type in ("bool", "Tri", "bool | None"):
+            yield f"{OF_EVENT}{field.name}"
 
 
 def _fields(message: str) -> Iterator[str]:

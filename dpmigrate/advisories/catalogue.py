@@ -243,5 +243,20 @@ def _unknown(selector: str) -> UnknownRuleError:
     near = get_close_matches(selector, names, n=1, cutoff=0.6) or get_close_matches(
         selector.upper(), names, n=1, cutoff=0.6
     )
-    hint = f" Did you mean {near[0]!r}?" if near else " `dpmigrate explain` lists the rules."
+    meant = _by_prefix(digits) or (repr(near[0]) if near else "")
+    hint = f" Did you mean {meant}?" if meant else " `dpmigrate explain` lists the rules."
     return UnknownRuleError(f"{selector!r} is no rule.{hint}")
+
+
+def _by_prefix(word: str) -> str:
+    """What the longest beginning of ``word`` that rules have stands for; ids that only look alike have
+    nothing to do with one another. Empty where it has no digit of any rule."""
+    word = f"DPM{word}" if word[:1].isdigit() else word
+    for end in range(len(word), len("DPM"), -1):
+        ids = [a.id for a in advisories() if a.id.startswith(word[:end])]
+        if len(ids) == 1:
+            return repr(ids[0])
+        if ids:
+            between = ", " if len(ids) == 2 else " to "
+            return f"{word[:end]!r} ({ids[0]}{between}{ids[-1]})"
+    return ""

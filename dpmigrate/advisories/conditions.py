@@ -1,19 +1,20 @@
 """Conditions of advisories: ``and``, ``or``, ``not`` over named facts, in three-valued logic.
 
-A condition is written in the rule's file; every name in it is a fact of ``advisories.facts``.
+A condition is written in the rule's file. A name in it is a fact of ``advisories.facts``; ``event.sure`` is
+what the event that the finding is about says in its field of that name.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from dpmigrate.model import Tri, both, either, negated
 
 
 class ConditionError(Exception):
-    """A condition that is not made of names, ``and``, ``or``, ``not`` and brackets."""
+    """A condition that is not made of names, ``event.FIELD``, ``and``, ``or``, ``not`` and brackets."""
 
 
 @cache
@@ -26,13 +27,26 @@ def _parsed(text: str) -> ast.expr:
 
 def names_in(text: str) -> frozenset[str]:
     """The facts that a condition names. Raises ConditionError."""
-    names = set()
-    for node in ast.walk(_parsed(text)):
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif not isinstance(node, (ast.BoolOp, ast.UnaryOp, ast.And, ast.Or, ast.Not, ast.Load)):
-            raise ConditionError(f"{text!r}: only names, and, or, not are understood")
-    return frozenset(names)
+    return frozenset(_names(_parsed(text), text))
+
+
+def _names(node: ast.expr, text: str) -> Iterator[str]:
+    if isinstance(node, ast.BoolOp):
+        for part in node.values:
+            yield from _names(part, text)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield from _names(node.operand, text)
+    elif name := _name(node):
+        yield name
+    else:
+        raise ConditionError(f"{text!r}: only names, event.FIELD, and, or, not are understood")
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "event"
+    return ast.unparse(node) if own else ""
 
 
 def holds(text: str, fact: Callable[[str], Tri]) -> Tri:
@@ -41,8 +55,8 @@ def holds(text: str, fact: Callable[[str], Tri]) -> Tri:
 
 
 def _evaluate(node: ast.expr, fact: Callable[[str], Tri]) -> Tri:
-    if isinstance(node, ast.Name):
-        return fact(node.id)
+    if name := _name(node):
+        return fact(name)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return negated(_evaluate(node.operand, fact))
     if isinstance(node, ast.BoolOp):

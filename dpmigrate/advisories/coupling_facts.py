@@ -5,7 +5,13 @@ from __future__ import annotations
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.events import Backward
-from dpmigrate.analysis.ledger.models import BatchNormKept, BatchStatistics, ParameterOutside, PartEvaluated
+from dpmigrate.analysis.ledger.models import (
+    BatchNormKept,
+    BatchStatistics,
+    ExamplesCoupled,
+    ParameterOutside,
+    PartEvaluated,
+)
 from dpmigrate.model import Tri
 
 
@@ -37,6 +43,25 @@ def _parameter_outside(s: Subject) -> Tri:
 def _standardises_by_the_batch(s: Subject) -> Tri:
     """Whether the model takes a statistic over the examples of the batch out of each of them."""
     if not isinstance(s.event, BatchStatistics) or s.run.argument("batch_first").equals(False) is not False:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return True if s.event.sure else None
+
+
+@fact
+def _mixes_examples(s: Subject) -> Tri:
+    """Whether each example of the batch is added to another one of it."""
+    return _coupled(s, compared=False)
+
+
+@fact
+def _compares_examples(s: Subject) -> Tri:
+    """Whether the examples of the batch are compared with one another."""
+    return _coupled(s, compared=True)
+
+
+def _coupled(s: Subject, compared: bool) -> Tri:
+    if not isinstance(s.event, ExamplesCoupled) or s.event.compared != compared:
         return False
     s.notes["change"] = f"`{s.event.text}`"
     return True if s.event.sure else None

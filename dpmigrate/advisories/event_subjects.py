@@ -1,13 +1,15 @@
-"""What a finding can be about: events that a subject needs nothing else of."""
+"""What a finding can be about: every event of the ledger, by a name of its own or its class's."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from functools import partial
 
 from dpmigrate.advisories.evidence import Versions
-from dpmigrate.advisories.subjects import SUBJECTS, Subject, subject
-from dpmigrate.analysis.ledger import HooksSwitched, Origin, PrivateRun
+from dpmigrate.advisories.subjects import SUBJECTS, Subject, of_kind, subject
+from dpmigrate.analysis.ledger import HooksSwitched, ManagerUsed, Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonsCombined, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
 from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
@@ -28,6 +30,7 @@ from dpmigrate.analysis.ledger.models import (
     BatchStatistics,
     ChangedInPlace,
     DataParallel,
+    ExamplesCoupled,
     OrdinaryOptimizer,
     ParameterOutside,
     SequenceLayer,
@@ -55,6 +58,7 @@ EVENTS: dict[str, type[Event]] = {
     "data-parallel": DataParallel,
     "delta": DeltaGiven,
     "epsilons-combined": EpsilonsCombined,
+    "examples-coupled": ExamplesCoupled,
     "fallback": FellBack,
     "flattened-loss": FlattenedLoss,
     "global-seed": SeededBefore,
@@ -64,6 +68,7 @@ EVENTS: dict[str, type[Event]] = {
     "keyword": UnknownKeyword,
     "loader-read": Iterated,
     "made-instead": MadeInstead,
+    "memory-manager": ManagerUsed,
     "norm-changed": NormChanged,
     "noise-patched": NoisePatchedOut,
     "parameter-outside": ParameterOutside,
@@ -82,15 +87,28 @@ EVENTS: dict[str, type[Event]] = {
     "sequence-layer": SequenceLayer,
     "ordinary-optimizer": OrdinaryOptimizer,
 }
-"""The events, by the name of the subject."""
+"""By the name of the subject; any other has that of its class, ``EpsilonAsked`` is "epsilon-asked"."""
 
 
-def _of_kind(kind: type[Event], run: PrivateRun, versions: Versions) -> Iterator[Subject]:
-    for event in run.happened(kind):
-        yield Subject(run, versions, event.origin, event, guard=event.guard)
+def _kinds(kind: type[Event]) -> Iterator[type[Event]]:
+    """The kinds of events below one."""
+    for below in kind.__subclasses__():
+        # A dataclass with slots is a second class: the first is no longer in its module.
+        if getattr(sys.modules[below.__module__], below.__name__) is below:
+            yield below
+            yield from _kinds(below)
 
 
-SUBJECTS.update({name: partial(_of_kind, kind) for name, kind in EVENTS.items()})
+def _by_class() -> Iterator[tuple[str, type[Event]]]:
+    named = set(EVENTS.values())
+    for kind in _kinds(Event):
+        name = re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
+        if kind not in named and name not in SUBJECTS:
+            yield name, kind
+
+
+EVENTS.update(_by_class())
+SUBJECTS.update({name: partial(of_kind, kind) for name, kind in EVENTS.items()})
 
 
 @subject("poisson-argument")

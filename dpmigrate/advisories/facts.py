@@ -1,6 +1,6 @@
 """The named facts that conditions are made of: small questions about one subject, three-valued.
 
-A fact may leave words for the message and places for the reasons in ``subject.notes``.
+A fact may leave words for the message in ``subject.notes``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from dpmigrate.analysis.ledger import (
     DoubleBackward,
     Event,
     FirstTouch,
-    Generator,
     ManagerUsed,
     Unpack,
     Wrapped,
@@ -27,6 +26,8 @@ from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
 Fact = Callable[[Subject], Tri]
+OF_EVENT = "event."
+"""What stands before the name of a field in a condition."""
 FACTS: dict[str, Fact] = {}
 
 LEFT_WORDS = (
@@ -41,6 +42,15 @@ def fact(made: Fact) -> Fact:
     """Register a fact under its function's name, without the leading underscore."""
     FACTS[made.__name__.removeprefix("_")] = made
     return made
+
+
+def answer(name: str, subject: Subject) -> Tri:
+    """A fact of a subject, or what ``event.NAME`` says of its event."""
+    field = name.removeprefix(OF_EVENT)
+    if field == name:
+        return FACTS[name](subject)
+    said: Tri = getattr(subject.event, field)
+    return said
 
 
 # -- the run ----------------------------------------------------------------------------------
@@ -178,6 +188,13 @@ def right_but_for_doubt(s: Subject, right: Callable[[Event], bool]) -> bool:
     )
 
 
+@fact
+def _assumptions_lost(s: Subject) -> Tri:
+    """Whether assumptions were given up on the way here, so that it may well be of another run."""
+    event = s.event
+    return event is not None and (event.doubtful or (s.run.cut_short and bool(event.guard)))
+
+
 def _wraps(event: Event) -> bool:
     return isinstance(event, Backward) and event.loss == "returned-criterion"
 
@@ -236,9 +253,13 @@ def _computed_with(s: Subject) -> Tri:
 def _made_by_a_criterion(s: Subject) -> Tri:
     """Whether a criterion or a functional loss made this loss, and nothing was done to it but a reduction."""
     event = s.event
-    if not isinstance(event, Backward) or not set(event.steps) <= {"mean", "sum"}:
+    if not isinstance(event, Backward) or not set(event.steps) <= set(REDUCTIONS):
         return False
     return event.maker.kind in ("loss-function", "criterion", "class")
+
+
+REDUCTIONS = ("mean", "sum")
+"""What makes one number of a batch of losses."""
 
 
 def maker_words(event: Backward) -> str:
@@ -250,6 +271,8 @@ def maker_words(event: Backward) -> str:
     if maker.kind == "criterion":
         return f"`{(maker.name or 'a criterion').replace('torch.nn.', 'nn.')}`"
     if maker.kind == "model":
+        if not all(step.startswith(".") or step in REDUCTIONS for step in event.steps):
+            return "arithmetic on the model's outputs"
         path = "".join(step for step in event.steps if step.startswith("."))
         return f"the model itself (`outputs{path}`)" if path else "the model itself"
     if maker.kind == "class":
@@ -322,25 +345,6 @@ def _takes_three(s: Subject) -> Tri:
 
 
 # -- randomness -------------------------------------------------------------------------------
-
-
-@fact
-def _unseeded(s: Subject) -> Tri:
-    states = s.thing.states if isinstance(s.thing, Generator) else frozenset()
-    if "unseeded" not in states:
-        return False
-    return True if states == {"unseeded"} else None
-
-
-@fact
-def _literal_seed(s: Subject) -> Tri:
-    """Whether the generator's seed is a literal of the program (not an option of its user)."""
-    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
-        return False
-    if s.thing.seeded is not None:
-        s.origin = s.thing.seeded
-    literal = [isinstance(o.what, Constant) and not o.guard for o in s.thing.seed.options]
-    return bool(literal) and all(literal)
 
 
 @fact

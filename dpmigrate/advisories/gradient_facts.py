@@ -24,6 +24,7 @@ from dpmigrate.analysis.ledger.gradients import (
     SteppedEvery,
     StepPutOff,
 )
+from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.model import Tri
 
 
@@ -49,6 +50,20 @@ def _of_private_objects(s: Subject) -> Tri:
 def _under_a_memory_manager(s: Subject) -> Tri:
     """Whether a batch memory manager puts the logical batches together."""
     return any(True for _ in s.run.happened(ManagerUsed))
+
+
+@fact
+def _for_an_empty_batch(s: Subject) -> Tri:
+    """Whether it is an empty batch that gets no step."""
+    return isinstance(s.event, BatchSkipped) and s.event.empty
+
+
+@fact
+def _left_out_for_another_reason(s: Subject) -> Tri:
+    """Whether a batch gets no step and others come after it; whether the reason is ever there is not told."""
+    if not isinstance(s.event, BatchSkipped) or s.event.empty:
+        return False
+    return None if s.event.how != "break" or not s.event.last else False
 
 
 @fact
@@ -112,9 +127,19 @@ def _same_seed_each_time(s: Subject) -> Tri:
 @fact
 def _column_of_losses(s: Subject) -> Tri:
     """Whether the losses have shape [B, 1], or [B, B] where the targets have none of the columns."""
-    if not isinstance(s.event, ColumnOfLosses):
+    if not isinstance(s.event, ColumnOfLosses) or s.event.columns != 1:
         return False
     s.notes["criterion"] = f"`{s.event.criterion}`"
+    return True
+
+
+@fact
+def _several_losses_of_each(s: Subject) -> Tri:
+    """Whether the losses have shape [B, D]."""
+    if not isinstance(s.event, ColumnOfLosses) or s.event.columns < 2:
+        return False
+    s.notes["criterion"] = f"`{s.event.criterion}`"
+    s.notes["change"] = str(s.event.columns)
     return True
 
 

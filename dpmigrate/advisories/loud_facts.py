@@ -47,9 +47,18 @@ def _ordinary_optimizer(s: Subject) -> Tri:
 
 @fact
 def _changed_in_place(s: Subject) -> Tri:
-    """Whether the output of a hooked layer is changed in place, which no hook survives since 1.5.4."""
-    if isinstance(s.event, ChangedInPlace):
-        s.notes["change"] = s.event.text
+    """Whether the output of a hooked layer is changed in place, which no hook survives since 1.5.4.
+
+    Where a run has its choice of a library's models, the first one is told of for all of them.
+    """
+    event = s.event
+    if not isinstance(event, ChangedInPlace):
+        return _happens(s.run, ChangedInPlace)
+    models = {e.origin.node: e for e in s.run.happened(ChangedInPlace) if e.library} if event.library else {}
+    if models and event.origin.node is not next(iter(models)):
+        return False
+    more = f" (and {len(models) - 1} more of its models)" if len(models) > 1 else ""
+    s.notes["change"] = event.text + more
     return _happens(s.run, ChangedInPlace)
 
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.advisories import conditions
 from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
+from dpmigrate.advisories.doubts import only_possible
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
-from dpmigrate.advisories.facts import FACTS
+from dpmigrate.advisories.facts import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
 from dpmigrate.versions.decoding import NAMES_CSPRNG
-from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, VersionSet, everything, nothing
+from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything, nothing
 from dpmigrate.workspace.errors import own_error
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
+
+
+class GoneName(NamedTuple):
+    """A dotted name of Opacus that some release has dropped."""
+
+    name: str
+    new: str = ""
+    """Its name now; empty where it has none that does the same."""
+    keywords: Mapping[str, Sequence[str]] = {}
+    """The parameters of functions below it that are taken by keyword only now, in their old order."""
 
 
 @dataclass(slots=True)
@@ -45,7 +56,8 @@ class Match:
     by_hand: str | None = None
     """What to change where the fix is not made."""
     versions: Versions | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    gone: GoneName | None = None
+    """The name that it is about, where a release dropped it."""
 
 
 def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Match]:
@@ -99,7 +111,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
 
     def fact(name: str) -> Tri:
         if name not in answers:
-            answers[name] = FACTS[name](subject)
+            answers[name] = answer(name, subject)
         return answers[name]
 
     by_version = _by_version(case, subject.versions)
@@ -117,14 +129,13 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         subject.run,
         "definite" if sure else "possible",
         spoken(case.message, case, subject),
-        (*_because(case, subject), *(() if sure else _only_possible(case, subject, by_version, of_the_mode))),
+        (*_because(case, subject), *(() if sure else only_possible(case, subject, by_version, of_the_mode))),
         subject.origin,
         severity=case.severity,
         only_selected=case.selected,
         by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
-        notes=subject.notes,
     )
 
 
@@ -156,7 +167,6 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         places.extend(p.place for p in subject.versions.proofs if case.versions != "declared")
     if subject.origin.node is not run.origin.node:
         places.append(run.module.place(run.origin.node, made_by(run, "the private run")))
-    places.extend(subject.notes.get("places", ()))
     here = subject.module.place(subject.origin.node)
     for place in places:
         if place in seen or (
@@ -167,33 +177,6 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         yield place
 
 
-def _which_opacus(admitted: VersionSet) -> str:
-    """Why the release does not settle it."""
-    if not admitted:
-        return "the code needs another Opacus than the dependency files admit"
-    if admitted == everything():
-        return "nothing says which Opacus it is"
-    return f"Opacus may be any of {admitted.words()}"
-
-
-def _only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bool) -> Iterator[Place]:
-    """What keeps a finding from being definite, in a sentence at its own place."""
-    run, versions = subject.run, subject.versions
-    others = [f"`{mode}`" for mode in run.modes if mode not in (run.mode, "?")]
-    doubts = []
-    if by_version is None:
-        doubts.append(_which_opacus(versions.declared if case.versions == "declared" else versions.together))
-    if of_the_mode and run.certainty() == "possible" and not run.cut_short:
-        doubts.append(f"the mode may also be {' or '.join(others) if others else 'another'}")
-    if subject.guard or (subject.event is not None and subject.event.guard):
-        doubts.append("it is so under a condition that the text does not settle")
-    if run.cut_short:
-        doubts.append("the analysis of this run was cut short")
-    if not doubts:
-        doubts.append("not everything that it depends on can be read from the text")
-    yield subject.module.place(subject.origin.node, f"only possible: {'; '.join(doubts)}")
-
-
 _MODE_COMES_FROM = {
     "literal": " is written here",
     "argparse default": " is the default of this option",
@@ -202,7 +185,7 @@ _MODE_COMES_FROM = {
 """How a reason for the mode is spoken, where it is one of these words of ``Run.mode_because``."""
 
 
-class _Words(dict[str, Any]):
+class _Words(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return "?"
 
@@ -222,7 +205,7 @@ def spoken(sentence: str, case: Case, subject: Subject) -> str:
         else "any version of Opacus (nothing pins it)",
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
     )
-    words.update({k: v for k, v in subject.notes.items() if k != "places"})
+    words.update(subject.notes)
     return string.Formatter().vformat(sentence, (), words)
 
 

@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, Escape, Step, Stepped, Unpack
+from dpmigrate.analysis.ledger import Backward, Escape, Event, Step, Stepped, Turn, Unpack
 from dpmigrate.analysis.ledger.checkpoints import (
     AccountantCarried,
     OptimizerResumed,
@@ -22,6 +22,7 @@ from dpmigrate.analysis.ledger.optimizing import (
     SteppedBeside,
     TrainableSet,
 )
+from dpmigrate.analysis.tree import contains
 from dpmigrate.model import Tri
 
 
@@ -40,7 +41,9 @@ def _training_goes_on(s: Subject) -> Tri:
 
 @fact
 def _in_training_loop(s: Subject) -> Tri:
-    """Whether it happens in the very loop in which the run's losses go backward.
+    """Whether it happens in the loop in which the run's losses go backward, as one call goes through it.
+
+    A loop within that one, over several optimizers, say, is a part of it.
 
     A method that Lightning calls for every batch is the body of one.
     """
@@ -50,7 +53,15 @@ def _in_training_loop(s: Subject) -> Tri:
     if not event.loops:
         steps = {e.chain[:1] for e in s.run.happened(Backward) if not e.loops}
         return event.chain[:1] in steps and any(map(_of_each_batch, event.chain[:1]))
-    return any(e.loops[-1:] == event.loops[-1:] for e in s.run.happened(Backward))
+    around = [(e, e.loops[-1]) for e in s.run.happened(Backward) if e.loops]
+    return any(turn in event.loops and _way_to(e, turn) == _way_to(event, turn) for e, turn in around)
+
+
+def _way_to(event: Event, turn: Turn) -> tuple[Step, ...]:
+    """The calls on the way to a loop around an event, without those that its body makes."""
+    loop = turn.loop.node
+    inside = (i for i, step in enumerate(event.chain) if contains(loop, step.through.node))
+    return event.chain[: next(inside, len(event.chain))]
 
 
 def _of_each_batch(step: Step) -> bool:

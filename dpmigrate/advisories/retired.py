@@ -9,22 +9,32 @@ still there, when that is not everything, and ``keywords`` the functions that ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed
-from dpmigrate.advisories.matching import Match
+from dpmigrate.advisories.matching import GoneName, Match
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.retired import LibraryName, RetiredCall, is_tolerated
+from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
 from dpmigrate.model import Place
 from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, between, everything, nothing
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.program import Part
     from dpmigrate.project import Project
 
-Row = Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of ``names``."""
+
+    old: str
+    gone: str
+    instead: str
+    new: str = ""
+    below: Sequence[str] | None = None
+    keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def match_retired(project: Project, advisory: Advisory, assumed: Assumed, target: Assumed) -> Iterator[Match]:
@@ -33,17 +43,17 @@ def match_retired(project: Project, advisory: Advisory, assumed: Assumed, target
     if program is None:
         return
     for part in program.parts:
-        yield from _calls(project, part, advisory, assumed, target)
+        yield from _calls(project, part.retired_calls, advisory, assumed, target)
         # A copy of Opacus in the project has the names that it has, whatever the releases dropped.
         if not program.modules.holds_library:
-            yield from _names(project, part, advisory, assumed, target)
+            yield from _names(project, part.retired_names, advisory, assumed, target)
 
 
 def _calls(
-    project: Project, part: Part, advisory: Advisory, assumed: Assumed, target: Assumed
+    project: Project, calls: Iterable[RetiredCall], advisory: Advisory, assumed: Assumed, target: Assumed
 ) -> Iterator[Match]:
-    for call in part.interpreter.retired.calls.values():
-        if call.kind == advisory.match.get("call") and not is_tolerated(call.origin.module, call.origin.node):
+    for call in calls:
+        if call.kind == advisory.match.get("call") and not call.tolerated:
             said = {name: advisory.match[name] for name in ("what", "instead") if name in advisory.match}
             words = {"error": call.error, **said}
             found = _match(
@@ -54,35 +64,34 @@ def _calls(
 
 
 def _because(call: RetiredCall) -> tuple[Place, ...]:
-    attached = [o.module.place(o.node, o.text) for o in call.optimizers.values()]
-    engine = call.engine
-    if engine is not None and engine.node is not call.origin.node:
-        assert engine.module is not None and engine.node is not None
-        attached.append(engine.module.place(engine.node, "the engine"))
+    attached = [origin.module.place(origin.node, origin.text) for _, origin in call.attached]
+    made = call.engine_made
+    if made is not None and made.node is not call.origin.node:
+        attached.append(made.module.place(made.node, "the engine"))
     return tuple(attached)
 
 
 def _names(
-    project: Project, part: Part, advisory: Advisory, assumed: Assumed, target: Assumed
+    project: Project, names: Iterable[LibraryName], advisory: Advisory, assumed: Assumed, target: Assumed
 ) -> Iterator[Match]:
-    rows: list[Row] = list(advisory.match.get("names", ()))
-    for name in part.interpreter.retired.names.values() if rows else ():
+    rows = [Row(**row) for row in advisory.match.get("names", ())]
+    for name in names if rows else ():
         row = row_of(rows, name)
-        if row is None or is_tolerated(name.origin.module, name.origin.node):
+        if row is None or name.tolerated:
             continue
-        words = {"what": name.dotted, "instead": row["instead"], "error": "ImportError"}
-        found = _match(project, advisory, assumed, target, name.origin, row["gone"], words)
-        found.notes.update(_moved(row, name.dotted))
+        words = {"what": name.dotted, "instead": row.instead, "error": "ImportError"}
+        found = _match(project, advisory, assumed, target, name.origin, row.gone, words)
+        found.gone = _gone(row, name.dotted)
         if found.severity is None or not advisory.match.get("only-where-dropped"):
             yield found
 
 
-def _moved(row: Row, dotted: str) -> dict[str, Any]:
-    """Where the name is now, as far as the row says so for all that is below it."""
-    below = dotted.removeprefix(row["old"])
-    if "new" not in row or below[1:] not in row.get("below", (below[1:],)):
-        return {}
-    return {"new": row["new"] + below, "keywords": row.get("keywords", {})}
+def _gone(row: Row, dotted: str) -> GoneName:
+    """The name, and where it is now, as far as the row says so for all that is below it."""
+    below = dotted.removeprefix(row.old)
+    if not row.new or (row.below is not None and below[1:] not in row.below):
+        return GoneName(dotted)
+    return GoneName(dotted, row.new + below, row.keywords)
 
 
 def row_of(rows: list[Row], name: LibraryName) -> Row | None:
@@ -95,8 +104,8 @@ def row_of(rows: list[Row], name: LibraryName) -> Row | None:
 
 def _row(rows: list[Row], dotted: str) -> Row | None:
     """The row with the longest name that is, or is above, a dotted name."""
-    under = [row for row in rows if f"{dotted}.".startswith(f"{row['old']}.")]
-    return max(under, key=lambda row: len(row["old"]), default=None)
+    under = [row for row in rows if f"{dotted}.".startswith(f"{row.old}.")]
+    return max(under, key=lambda row: len(row.old), default=None)
 
 
 def _match(
@@ -134,7 +143,7 @@ def _match(
         (*because, *sources[:4]),
         origin,
         severity=None if hit else "info",
-        notes={"name": words["what"]} if "what" in words else {},
+        gone=GoneName(words["what"]) if "what" in words else None,
     )
 
 

@@ -9,7 +9,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Open, Thing, Turn, contradict
+from dpmigrate.analysis.ledger import Constant, Given, Open, Origin, Stepped, Thing, Turn, contradict
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -19,7 +19,7 @@ from dpmigrate.analysis.ledger.accounting import (
 )
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
-from dpmigrate.analysis.tree import children, contains
+from dpmigrate.analysis.tree import children, contains, every
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -37,7 +37,9 @@ def _not_the_private_loader(s: Subject) -> Tri:
         return False
     if right_but_for_doubt(s, lambda e: isinstance(e, Iterated) and e.loader == "returned"):
         return False
-    if any(s.run.happened(FellBack)):  # then DPM311 says so: where the call fails there is no private loader
+    if any(
+        not e.uninstalled for e in s.run.happened(FellBack)
+    ):  # then DPM311 says so: where the call fails there is no private loader
         return False
     s.notes["loader"] = {
         "passed": "the loader that was passed in",
@@ -49,7 +51,7 @@ def _not_the_private_loader(s: Subject) -> Tri:
 @fact
 def _feeds_training(s: Subject) -> Tri:
     """Whether a private backward pass happens in the loop over this loader."""
-    if s.event is None:
+    if not isinstance(s.event, Iterated):
         return False
     node, chain, guard = s.event.origin.node, s.event.chain, s.event.guard
     inside = [
@@ -57,12 +59,30 @@ def _feeds_training(s: Subject) -> Tri:
         for e in s.run.happened(Backward)
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
-    by_hand = any(loops_over(turn.loop.node, node) for e in inside for turn in e.loops)
+    loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
+    if not loops and chain and _is_yielded(s.event.origin):
+        # A generator goes over the loader for the loop that takes its items from it.
+        call = chain[-1].through.node
+        outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
+        loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
+    by_hand = bool(loops) and (s.event.loader != "remade" or _steps_privately(s, loops))
     # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
     fits = (
         isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"
     )
     return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
+
+
+def _is_yielded(origin: Origin) -> bool:
+    """Whether a generator goes over something, and gives what it finds to whoever asks it."""
+    functions = (node for node in every(origin.module.tree) if isinstance(node, cst.FunctionDef))
+    around = [f for f in functions if contains(f.body, origin.node)]
+    return bool(around) and any(isinstance(node, cst.Yield) for node in every(around[-1].body))
+
+
+def _steps_privately(s: Subject, loops: list[Turn]) -> bool:
+    """Whether the private optimizer steps in some of these loops: plain training is another matter."""
+    return any(not e.raw and turn in e.loops for e in s.run.happened(Stepped) for turn in loops)
 
 
 def loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
@@ -202,6 +222,12 @@ def _refused_by_the_validator(s: Subject) -> Tri:
 
 
 @fact
+def _opacus_missing(s: Subject) -> Tri:
+    """Whether it is the import of Opacus that fails."""
+    return isinstance(s.event, FellBack) and s.event.uninstalled
+
+
+@fact
 def _falls_back(s: Subject) -> Tri:
     """Whether a plain step follows where the call failed; that it ever fails is nowhere written."""
     return None if isinstance(s.event, FellBack) else False
@@ -236,8 +262,18 @@ def _secure_with_generator(s: Subject) -> Tri:
 
 @fact
 def _zero_noise(s: Subject) -> Tri:
-    """Whether the noise multiplier is a zero that the program itself names."""
-    return _number(s.run.argument("noise_multiplier"), lambda value: value == 0)
+    """Whether the noise multiplier is a zero that the program itself names.
+
+    Where a test chooses between zero and what is worked out, it is the program's own way of training without
+    privacy, which whoever asks for that knows.
+    """
+    given = s.run.argument("noise_multiplier")
+    itself = {what.key for what in given.each if isinstance(what, Open)}  # which is zero where it says so
+    zeros = [o for o in given.options if isinstance(o.what, Constant) and o.what.value == 0]
+    tested = [[lit for lit in o.guard - s.run.guard if lit.symbol not in itself] for o in zeros]
+    if itself and all(tested):
+        return False
+    return _number(given, lambda value: value == 0)
 
 
 @fact

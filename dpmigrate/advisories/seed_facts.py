@@ -1,4 +1,4 @@
-"""Facts about seeds that others know: written in the code, the default of an option, a client's number."""
+"""Facts about seeds: missing ones, and those that others know (in the code, a default, a client's number)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,28 @@ _NUMBERS = re.compile(
     r"(?:client|partition|node|worker|party|site|rank|cid)(?:_?(?:id|idx|index|num|number))?", re.IGNORECASE
 )
 """Names of parameters that hold a number which every participant knows."""
+
+
+@fact
+def _unseeded(s: Subject) -> Tri:
+    states = s.thing.states if isinstance(s.thing, Generator) else frozenset()
+    if "unseeded" not in states:
+        return False
+    if states == {"unseeded"}:
+        return True
+    # Where the analysis gave assumptions up, the seed may well be that of every way.
+    return False if s.run.cut_short else None
+
+
+@fact
+def _literal_seed(s: Subject) -> Tri:
+    """Whether the generator's seed is a literal of the program (not an option of its user)."""
+    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
+        return False
+    if s.thing.seeded is not None:
+        s.origin = s.thing.seeded
+    literal = [isinstance(o.what, Constant) and not o.guard for o in s.thing.seed.options]
+    return bool(literal) and all(literal)
 
 
 @fact
@@ -35,7 +57,9 @@ def _seed_of_a_client(s: Subject) -> Tri:
     if s.thing.seeded is not None:
         s.origin = s.thing.seeded
     keys = [what.key for what in s.thing.seed.each if isinstance(what, Open)]
-    return None if any(_is_a_number(key) for key in keys) else False
+    names = s.thing.seed_names
+    worked_out = bool(names) and all(_NUMBERS.fullmatch(name.lstrip("_")) for name in names)
+    return None if worked_out or any(_is_a_number(key) for key in keys) else False
 
 
 def _is_a_number(key: object) -> bool:

@@ -13,7 +13,7 @@ from dpmigrate.advisories.cases import cases_of
 from dpmigrate.advisories.catalogue import advisories
 from dpmigrate.advisories.conditions import names_in
 from dpmigrate.advisories.evidence import versions_of
-from dpmigrate.advisories.facts import FACTS
+from dpmigrate.advisories.facts import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import (
     Amount,
@@ -91,7 +91,7 @@ def _subjects(project: Project, run: PrivateRun) -> Iterator[str]:
 def _answers(subject: Subject, facts: Iterable[str]) -> Iterator[str]:
     told: dict[str, list[str]] = {"yes": [], "no": [], "unknown": []}
     for fact in facts:
-        told[ANSWERS[FACTS[fact](subject)]].append(fact)
+        told[ANSWERS[answer(fact, subject)]].append(fact)
     return (f"{answer}: {', '.join(names)}" for answer, names in told.items() if names)
 
 
@@ -106,7 +106,18 @@ def _circumstances(guard: Guard, chain: Sequence[Step], loops: Sequence[Turn]) -
 
 def _assumption(assumption: Assumption) -> str:
     said = " ".join(str(part) for part in assumption.test)
-    return f"{assumption.symbol!r} {'' if assumption.holds else 'not '}{said}"
+    return f"{' '.join(_symbol(assumption.symbol))} {'' if assumption.holds else 'not '}{said}"
+
+
+def _symbol(symbol: object) -> Iterator[str]:
+    """The words of what an assumption is about, without what only tells two of one name apart."""
+    if isinstance(symbol, str):
+        yield symbol
+    elif isinstance(symbol, tuple):
+        for part in () if symbol[:1] == ("module",) else symbol:
+            yield from _symbol(part)
+    else:
+        yield from _symbol(getattr(symbol, "symbol", getattr(symbol, "kind", ())))
 
 
 def _turn(number: int | None) -> str:
@@ -146,7 +157,7 @@ def _text(value: object) -> str:
 
 
 def _thing(thing: Thing) -> str:
-    beyond = [f for f in fields(thing) if f.name not in ("key", "kind", "name", "made")]
+    beyond = [f for f in fields(thing) if f.repr and f.name not in ("key", "kind", "name", "made")]
     said = [f"{f.name}={_text(getattr(thing, f.name))}" for f in beyond]
     made = [f"made at {_place(thing.made.origin)}", *_in_loops(thing.made)] if thing.made is not None else []
     return f"{thing.kind} {thing.name}".strip() + f" ({', '.join([*made, *said])})"

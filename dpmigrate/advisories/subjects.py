@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from dpmigrate.advisories.evidence import Versions
 from dpmigrate.analysis.ledger import (
@@ -12,13 +11,11 @@ from dpmigrate.analysis.ledger import (
     NOT_GIVEN,
     Backward,
     CoefficientAsked,
-    DoubleBackward,
     Event,
     Generator,
     Given,
     Guard,
     HooksSwitched,
-    ManagerUsed,
     Origin,
     PrivateRun,
     Thing,
@@ -42,8 +39,8 @@ class Subject:
     thing: Thing | None = None
     """The object that it is about."""
     guard: Guard = ALWAYS
-    notes: dict[str, Any] = field(default_factory=dict)
-    """Words for the message and places for the reasons, left by the facts."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Words for the message, left by the facts."""
 
     @property
     def module(self) -> ModuleInfo:
@@ -65,7 +62,8 @@ def subject(name: str) -> Callable[[Maker], Maker]:
     return register
 
 
-def _event_subjects(run: PrivateRun, versions: Versions, kind: type[Event]) -> Iterator[Subject]:
+def of_kind(kind: type[Event], run: PrivateRun, versions: Versions) -> Iterator[Subject]:
+    """The events of a kind."""
     for event in run.happened(kind):
         yield Subject(run, versions, event.origin, event, guard=event.guard)
 
@@ -90,19 +88,9 @@ def _engine(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
         yield Subject(run, versions, made.origin, thing=run.engine)
 
 
-@subject("memory-manager")
-def _managers(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
-    yield from _event_subjects(run, versions, ManagerUsed)
-
-
-@subject("backward")
-def _backwards(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
-    yield from _event_subjects(run, versions, Backward)
-
-
 @subject("unpack")
 def _unpacks(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
-    for found in _event_subjects(run, versions, Unpack):
+    for found in of_kind(Unpack, run, versions):
         if found.event is not None and found.module is run.module and _near(found, run):
             found.origin = Origin(run.module, run.origin.node, "unpacked here")
         yield found
@@ -111,11 +99,6 @@ def _unpacks(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
 def _near(found: Subject, run: PrivateRun) -> bool:
     """Whether the result is taken apart in the very statement of the call."""
     return abs(run.module.line(found.origin.node) - run.module.line(run.origin.node)) <= 1
-
-
-@subject("double-backward")
-def _double_backwards(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
-    yield from _event_subjects(run, versions, DoubleBackward)
 
 
 @subject("two-pass")

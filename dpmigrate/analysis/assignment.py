@@ -19,6 +19,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Literal, doubt
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.naming import compares
+from dpmigrate.analysis.outcomes import told
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
     NOTHING,
@@ -39,6 +40,10 @@ SOME = "[]"
 
 def assign_name(ip: Interpreter, name: str, value: Value) -> None:
     """Bind a name in the scope that Python would."""
+    ip.store.set(_scope_of(ip, name), name, value)
+
+
+def _scope_of(ip: Interpreter, name: str) -> Hashable:
     frame = ip.frame
     where = frame.foreign.get(name)
     owner: Hashable = frame.owner
@@ -51,18 +56,21 @@ def assign_name(ip: Interpreter, name: str, value: Value) -> None:
                 owner = scope.owner
                 break
             scope = scope.closure
-    ip.store.set(owner, name, value)
+    return owner
 
 
 def assign_target(ip: Interpreter, target: cst.CSTNode, value: Value, narrowing: bool = False) -> None:
     """Assign to any target; ``narrowing`` only writes what a test already told."""
     if isinstance(target, cst.Name):
-        assign_name(ip, target.value, value)
+        if narrowing:
+            told(ip, _scope_of(ip, target.value), target.value, value)
+        else:
+            assign_name(ip, target.value, value)
     elif isinstance(target, cst.Attribute):
         owner = ip.evaluate(target.value)
         if narrowing:
             if len(owner.entries) == 1 and isinstance(owner.only, Obj):
-                ip.store.set(owner.only, target.attr.value, value)
+                told(ip, owner.only, target.attr.value, value)
             return
         set_attribute(ip, owner, target.attr.value, value, target)
     elif isinstance(target, cst.Subscript):
@@ -220,6 +228,15 @@ def subscript_key(ip: Interpreter, node: cst.Subscript) -> Value | None:
     if len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index):
         return ip.evaluate(node.slice[0].slice.value)
     return None
+
+
+def parts_in_order(ip: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, ...] | None:
+    """The items of a tuple or list, or of what ``make_private`` returned; None where they are not known."""
+    atom = value.only
+    if isinstance(atom, Obj) and atom.kind == "private-result":
+        handler = registry.METHODS["private-result", "<spread>"]
+        atom = handler(ip, registry.CallInfo(node), value.entries[0]).only
+    return atom.items if isinstance(atom, Seq) else None
 
 
 def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CSTNode) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
@@ -45,16 +45,31 @@ def gather(ip: Interpreter, node: cst.Call) -> CallInfo:
         if arg.star == "**":
             _spread_keywords(ip, info, value)
         elif arg.star == "*":
-            sequence = value.only
-            if isinstance(sequence, Seq) and sequence.items is not None:
-                info.positional.extend(sequence.items)
-            else:
+            items = _spread(ip, value, arg)
+            info.positional.extend(items or ())
+            if items is None:
                 info.unknown_positional = True
+                info.spread += [atom.each() for atom in value.atoms if isinstance(atom, Seq)]
         elif arg.keyword is not None:
             info.keywords[arg.keyword.value] = value
         else:
             info.positional.append(value)
     return info
+
+
+def _spread(ip: Interpreter, value: Value, node: cst.CSTNode) -> Sequence[Value] | None:
+    """The arguments that ``*value`` stands for; None where their number is not known."""
+    rows: list[Sequence[Value]] = []
+    for e in value.entries:
+        atom: Atom | None = e.atom
+        if isinstance(atom, Obj) and atom.kind == "private-result":
+            atom = registry.METHODS["private-result", "<spread>"](ip, CallInfo(node), e).only
+        if not isinstance(atom, Seq) or atom.items is None:
+            return None
+        rows.append([item.guarded(e.guard) for item in atom.items] if len(value.entries) > 1 else atom.items)
+    if len({len(row) for row in rows}) != 1:
+        return None
+    return [join_all(column) for column in zip(*rows, strict=True)] if len(rows) > 1 else rows[0]
 
 
 def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:

@@ -1,10 +1,13 @@
-"""The end of an analysis: what the interpreter knows of each private run, written into the ledger."""
+"""The end of an analysis: what the interpreter knows of runs and objects, written into the ledger."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Unknown
+import libcst as cst
+
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Tensor, Unknown
+from dpmigrate.analysis.classes import is_record
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import (
@@ -29,7 +32,11 @@ from dpmigrate.analysis.ledger import (
     Thing,
     What,
 )
+from dpmigrate.analysis.ledger.expressions import Computed, Defined, Instance, Named, OfRun, WithArguments
+from dpmigrate.analysis.ledger.retired import Attached, RetiredCall
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
+from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.per_example import honours_reduction, makes_one_loss_per_example
@@ -40,18 +47,32 @@ MAX_NESTED = 3
 """Lists within lists that are still told item by item."""
 
 
-def close(ip: Interpreter) -> list[PrivateRun]:
-    """The private runs of one interpreted component, one for each context and mode."""
-    closing = _Closing(ip)
-    return [closing.run(run) for run in ip.runs.values()]
-
-
-class _Closing:
-    """Records of what one interpreter knows; each object is described once."""
+class Closing:
+    """Records of what one interpreter knows."""
 
     def __init__(self, ip: Interpreter) -> None:
         self.ip = ip
-        self.known: dict[tuple[type[Thing], Atom], Thing] = {}
+
+    def runs(self) -> list[PrivateRun]:
+        """The private runs of the component, one for each context and mode."""
+        registry.tell(self.ip, "<analysed>", CallInfo(cst.Pass()))
+        return [self.run(run) for run in self.ip.runs.values()]
+
+    def retired_calls(self) -> list[RetiredCall]:
+        """The calls of the API of Opacus 0.x."""
+        return [
+            RetiredCall(
+                met.kind,
+                met.origin,
+                met.since,
+                met.error,
+                met.sure,
+                self.thing(met.engine) if met.engine is not None else None,
+                tuple(Attached(self.thing(optimizer), where) for optimizer, where in met.optimizers.items()),
+                tuple(met.in_place),
+            )
+            for met in self.ip.retired.calls.values()
+        ]
 
     def run(self, run: TrainingRun) -> PrivateRun:
         """All that is known of a run."""
@@ -81,6 +102,7 @@ class _Closing:
             seeded=run.seeded,
             patched=bool(self.ip.notes.get("patched")),
             events=run.settled(),
+            questions=self.ip.questions,
         )
 
     # -- arguments --------------------------------------------------------------------------
@@ -122,7 +144,32 @@ class _Closing:
     def thing(self, atom: Atom) -> Thing:
         """Anything of which there is no more to say than what it is."""
         kind, name = kind_and_name(atom)
-        return Thing(key=atom, kind=kind, name=name, made=self._made(atom))
+        if isinstance(atom, External):
+            return Named(key=atom, kind=kind, name=name)
+        if isinstance(atom, (Function, Class)):
+            return self.defined(atom)
+        if isinstance(atom, Partial):
+            return WithArguments(key=atom, kind=kind, function=_called_with_keywords(atom))
+        if isinstance(atom, Tensor):
+            return Computed(
+                key=atom,
+                kind=kind,
+                rescaled=atom.coefficient is not None,
+                last=atom.steps[-1] if atom.steps else "",
+                reduction=atom.reduction,
+            )
+        made = self._made(atom)
+        if isinstance(atom, Obj) and isinstance(atom.data, Class):
+            return Instance(key=atom, kind=kind, name=name, made=made, of=self.defined(atom.data))
+        if isinstance(atom, Obj) and isinstance(atom.data, TrainingRun):
+            return OfRun(key=atom, kind=kind, made=made, run=atom.data)
+        return Thing(key=atom, kind=kind, name=name, made=made)
+
+    def defined(self, atom: Function | Class) -> Defined:
+        """A function or class of the project."""
+        kind, name = kind_and_name(atom)
+        record = isinstance(atom, Class) and is_record(atom)
+        return Defined(key=atom, kind=kind, name=name, module=atom.module, node=atom.node, record=record)
 
     def _made(self, atom: Atom) -> Circumstances | None:
         if not isinstance(atom, Obj) or atom.module is None or atom.node is None:
@@ -155,7 +202,14 @@ class _Closing:
             made=self._made(atom),
             states=cast(frozenset[GeneratorState], frozenset(words)),
             seed=self._slot(atom, "<seed>"),
+            seed_names=self._words(atom, "<seed of>"),
             seeded=because[-1] if because else None,
+        )
+
+    def _words(self, atom: Atom, slot: str) -> tuple[str, ...]:
+        held = self.ip.store.get(atom, slot)
+        return (
+            tuple(filter(None, held.only.value.split(", "))) if held and isinstance(held.only, Const) else ()
         )
 
     def loader(self, atom: Obj) -> Loader:
@@ -211,6 +265,12 @@ class _Closing:
         return Optimizer(
             key=atom, kind=kind, name=name, made=self._made(atom), models=models, in_part=in_part
         )
+
+
+def _called_with_keywords(atom: Partial) -> str:
+    """The library's function that a partial calls, where it adds keywords alone."""
+    function = atom.function.only
+    return function.name if isinstance(function, External) and not atom.positional else ""
 
 
 def kind_and_name(atom: Atom) -> tuple[str, str]:

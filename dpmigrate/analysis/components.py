@@ -35,7 +35,9 @@ def imports_in(modules: Modules, key: str, text: bytes) -> Iterator[str]:
             dotted = base.decode("ascii", "replace")
             level = len(dotted) - len(dotted.lstrip("."))
             dotted = dotted.lstrip(".")
-            names = [n.decode("ascii", "replace") for n in _NAME.findall(found["several"] or found["names"])]
+            names = [
+                n.decode("ascii", "replace") for n in _NAME.findall(found["several"] or found["names"] or b"")
+            ]
             wanted = [dotted, *(f"{dotted}.{name}".strip(".") for name in names)]
         else:
             level = 0

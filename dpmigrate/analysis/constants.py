@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -58,6 +58,15 @@ def computed(
     return merge(found)
 
 
+def parameters_of(value: Value) -> Iterator[Params]:
+    """The parameters that are in a value, or went into what is unknown of it."""
+    for atom in value.atoms:
+        if isinstance(atom, Params):
+            yield atom
+        elif isinstance(atom, Unknown):
+            yield from (part for part in atom.parts if isinstance(part, Params))
+
+
 def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Value:
     """The unknown result of a computation, which keeps what a penalty would come from."""
     parts: set[Atom] = set()
@@ -66,6 +75,6 @@ def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Val
             parts.add(atom)
         elif isinstance(atom, Unknown):
             parts |= atom.parts
-        elif isinstance(atom, Seq) and atom.items is None:
-            parts |= {item for item in atom.each().atoms if isinstance(item, Params)}
+        elif isinstance(atom, Seq):
+            parts |= set(parameters_of(atom.each()))
     return ip.unknown(node, "a computation", frozenset(parts))

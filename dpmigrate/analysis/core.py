@@ -104,6 +104,8 @@ class Interpreter:
         """Where, and in which loops, each object of a library or of a project's class is made."""
         self.tested: dict[Hashable, set[str]] = {}
         """Constants that the program compares an unknown value with."""
+        self.questions: dict[Hashable, Origin] = {}
+        """Where the program first asks what an assumption is about."""
         self.switches: frozenset[int] = frozenset()
         """Literals (by identity) that whoever runs the program may turn round, see ``switches``."""
         self.seeds: list[Any] = []
@@ -367,6 +369,11 @@ class Interpreter:
         if not contradict(event.guard, event.guard):
             self.met[run] = None
             run.add(event)
+
+    def asks(self, test: cst.CSTNode, guard: Guard) -> None:
+        """A test has come to depend on assumptions: where each was asked first is remembered."""
+        for literal in guard - self.path:
+            self.questions.setdefault(literal.symbol, self.origin(test))
 
     def names_ghost(self, run: TrainingRun) -> None:
         """The program takes four results of a run: it is written for a ghost mode, whoever sets it."""

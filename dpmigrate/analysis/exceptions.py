@@ -22,6 +22,9 @@ from dpmigrate.analysis.training import TrainingRun
 
 Handler = cst.ExceptHandler | cst.ExceptStarHandler
 
+OPACUS_MISSING = "where importing Opacus raises"
+"""The note of a handler that goes on without Opacus, by the literal of its exception."""
+
 
 @statement(cst.Raise)
 def _raise(ip: Interpreter, node: cst.Raise) -> bool:
@@ -136,6 +139,7 @@ def _catches(handler: Handler, name: str) -> bool:
 
 def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
     saved, known = ip.path, set(ip.runs)
+    without = _goes_on_without_opacus(node)
     raised = Literal(("raised", id(node), ip.context), ("truth",), True)
     attempt = Attempt(ip.store.depth)
     survivors: list[tuple[Delta, Guard]] = []
@@ -157,10 +161,12 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
     in_body = [run for key, run in ip.runs.items() if key not in known]
     for handler in node.handlers:
         before = set(ip.runs)
-        ip.path = shorten(saved | {raised}) if in_body or _returns(handler) else saved
+        ip.path = shorten(saved | {raised}) if in_body or without or _returns(handler) else saved
         delta = _handle(ip, handler, attempt)
         ip.path = saved
         made = [run for key, run in ip.runs.items() if key not in before]
+        if without:
+            ip.notes[OPACUS_MISSING, raised] = ip.origin(handler)
         if in_body:
             ip.fallbacks[raised] = (ip.origin(handler), tuple(in_body))
         if _catches(handler, "Exception"):
@@ -174,7 +180,7 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         for runs, holds in ((in_body, False), (in_handlers, True)):
             for run in runs:
                 run.assume(raised._replace(holds=holds))
-    else:
+    elif not without:
         survivors = [(delta, ALWAYS) for delta, _ in survivors]
     if survivors:
         ip.store.join(survivors)
@@ -183,7 +189,33 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
             if any(map(_returns, node.handlers)):
                 # What a handler has returned is not what is returned further on.
                 ip.path = shorten(after_body | {raised._replace(holds=False)})
+        elif not alive and in_body:
+            # What was tried has returned: what stands behind is done only where it raised.
+            ip.path = shorten(ip.path | {raised})
     return bool(survivors)
+
+
+def _goes_on_without_opacus(node: cst.Try | cst.TryStar) -> bool:
+    """Whether a try does nothing but import Opacus, and what is left without it is told by what it binds."""
+    lines = [
+        part for line in node.body.body if isinstance(line, cst.SimpleStatementLine) for part in line.body
+    ]
+    imported = (
+        get_full_name_for_node(name) or ""
+        for part in lines
+        for name in (
+            [alias.name for alias in part.names]
+            if isinstance(part, cst.Import)
+            else [part.module]
+            if isinstance(part, cst.ImportFrom) and part.module is not None
+            else []
+        )
+    )
+    return any(name.partition(".")[0] == "opacus" for name in imported) and any(
+        _catches(handler, name)
+        for handler in node.handlers
+        for name in ("ImportError", "ModuleNotFoundError")
+    )
 
 
 def _returns(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:

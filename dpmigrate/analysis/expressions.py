@@ -10,7 +10,14 @@ from functools import lru_cache
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import assign_target, get_item, iterate, subscript_key, update_dict
+from dpmigrate.analysis.assignment import (
+    assign_target,
+    get_item,
+    iterate,
+    parts_in_order,
+    subscript_key,
+    update_dict,
+)
 from dpmigrate.analysis.atoms import Const, External, Obj, Params
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
@@ -94,9 +101,9 @@ def _sequence(ip: Interpreter, node: cst.Tuple | cst.List | cst.Set) -> Value:
     for element in node.elements:
         value = ip.evaluate(element.value)
         if isinstance(element, cst.StarredElement):
-            inner = value.only
-            if isinstance(inner, Seq) and inner.items is not None:
-                items.extend(inner.items)
+            inner = parts_in_order(ip, value, element)
+            if inner is not None:
+                items.extend(inner)
                 continue
             exact = False
             value = iterate(ip, value, element)
@@ -130,6 +137,7 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
     parts: list[tuple[Value | None, Guard]] = []
     for branch, part in ((outcome.true, node.body), (outcome.false, node.orelse)):
         for way in branch.each() if branch.possible else ():
+            ip.asks(node.test, way.guard)
             value = _evaluate_keeping_effects(ip, way, part)
             if value:
                 parts.append((value, way.guard))

@@ -68,6 +68,8 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
         unsure = frozenset({doubt(id(node), ip.context, body is other)}) if either else ALWAYS
         if outcome_branch.possible:
             ways = _ways(ip, outcome_branch)
+            for way in ways:
+                ip.asks(node.test, way.guard | unsure)
             branches += [(way.guard - ip.path or unsure, taking(way, body)) for way in ways]
     apart = len(branches) > 2
     ip.apart_ways += apart

@@ -15,6 +15,7 @@ from dpmigrate.analysis.classes import (
     member_values,
     record_fields,
 )
+from dpmigrate.analysis.constants import parameters_of
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.frames import Frame
@@ -30,6 +31,12 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     arguments = join_all(info.everything())
     tensors = [a for a in arguments.atoms if isinstance(a, Tensor)]
     held = frozenset(a for a in arguments.atoms if isinstance(a, (Obj, Params)))
+    if isinstance(callee, Unknown) and callee.parts and isinstance(info.node, cst.Call):
+        # ``terms.sum()``: a number of what it is called on.
+        of_receiver = isinstance(info.node.func, cst.Attribute)
+        penalty = frozenset(parameters_of(of(callee))) if of_receiver else frozenset()
+    else:
+        penalty = frozenset()
     if held:
         registry.tell(ip, "<escape>", CallInfo(info.node, [arguments, of(callee)], name=info.name))
     if not isinstance(callee, Function):
@@ -44,7 +51,7 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     if tensors:
         sources = frozenset().union(*(t.sources for t in tensors))
         return of(Tensor(sources, callee, (), next((t.coefficient for t in tensors if t.coefficient), None)))
-    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held)
+    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty)
 
 
 def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:

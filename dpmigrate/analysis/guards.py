@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-MAX_GUARD = 12
+MAX_GUARD = 18
 
 Symbol = Hashable
 Test = tuple[Any, ...]
@@ -93,6 +93,11 @@ def _denied(guard: Guard) -> frozenset[Guard]:
     return frozenset().union(*map(_conjunctions, guard))
 
 
+def about(guard: Guard) -> frozenset[Symbol]:
+    """What a guard assumes something of, in what it denies as well."""
+    return _symbols(guard).union(*map(_symbols, _denied(guard)))
+
+
 @lru_cache(maxsize=10_000)
 def _symbols(guard: Guard) -> frozenset[Symbol]:
     """What the assumptions are about; those about different things never exclude one another."""
@@ -134,6 +139,16 @@ def entered(*about: Hashable) -> Literal:
     return Literal(("entered", *about), ("truth",), True)
 
 
+def times_entered(guard: Guard) -> dict[Hashable, int]:
+    """For each method that nothing calls, on each object: the latest call of it that is assumed."""
+    times: dict[Hashable, int] = {}
+    for x in guard:
+        if x.holds and isinstance(x.symbol, tuple) and x.symbol[:1] == ("entered",):
+            *call, time = x.symbol[1:]
+            times[tuple(call)] = max(time, times.get(tuple(call), 0))
+    return times
+
+
 def beyond_entries(guard: Guard) -> Guard:
     """The assumptions but for those about what was called: one execution is told by several entries."""
     return frozenset(x for x in guard if not (isinstance(x.symbol, tuple) and x.symbol[:1] == ("entered",)))
@@ -170,10 +185,15 @@ def _age(literal: Literal) -> tuple[int, bool]:
 
 
 def shorten(guard: Guard, limit: int = MAX_GUARD) -> Guard:
-    """Drop the oldest literals beyond a bound: what then is told of it may hold, and correlates less."""
+    """Drop the oldest literals beyond a bound: what then is told of it may hold, and correlates less.
+
+    In which call something happens is kept: without it one activation is taken for another.
+    """
     if len(guard) <= limit:
         for literal in guard:
             if literal.symbol not in _AGE:
                 _AGE[literal.symbol] = len(_AGE)
         return guard
-    return frozenset([*sorted(guard - {DOUBT}, key=_age)[1 - limit :], DOUBT])
+    calls = guard - beyond_entries(guard)
+    others = sorted(guard - calls - {DOUBT}, key=_age)
+    return frozenset([*calls, *others[-max(1, limit - 1 - len(calls)) :], DOUBT])

@@ -32,7 +32,9 @@ def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Func
             continue
         if not isinstance(fn.node, cst.FunctionDef) or _nested(fn) or not mentions.of(fn.node) & MAKING_CALLS:
             continue
-        if any(id(call) not in seen for call in making_calls_in(fn.node)):
+        # The run of an engine's own override is listed where that is called.
+        done = ip.making_calls if fn.name in MAKING_CALLS else ()
+        if any(id(call) not in seen and call not in done for call in making_calls_in(fn.node)):
             found.setdefault(id(fn.node), fn)
     return list(found.values())[:MAX_AGAIN]
 

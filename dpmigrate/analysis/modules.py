@@ -281,14 +281,20 @@ def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:
 def _checkouts(keys: Iterable[str], libraries: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The folders that hold a whole copy of Opacus's repository, one that is the project itself excepted.
 
-    Such a folder is named after it, or has its benchmarks beside the library.
+    Such a folder is named after it, or has its benchmarks beside the library. Of a checkout whose setup was
+    left behind, the settings of its tests tell.
     """
     known = set(keys)
     found = []
     for *above, name in libraries:
-        marks = ("setup.py", "benchmarks/run_benchmarks.py")
+        marks = ("setup.py", "conftest.py", "benchmarks/run_benchmarks.py")
         here = [mark for mark in marks if "/".join([*above, mark]) in known]
-        if above and name == "opacus" and here and ("opacus" in above[-1].lower() or len(here) == 2):
+        if (
+            above
+            and name == "opacus"
+            and here
+            and ("opacus" in above[-1].lower() or set(marks[::2]) <= set(here))
+        ):
             found.append(tuple(above))
     return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import update_dict
+from dpmigrate.analysis.assignment import parts_in_order, update_dict
 from dpmigrate.analysis.atoms import (
     A_LENGTH,
     WEIGHTED_MEAN,
@@ -59,18 +59,20 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
     """The value of a binary operation; tensors remember what was done to them."""
     tensors = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Tensor)]
     if tensors:
+        if name == "MatrixMultiply":
+            registry.tell(ip, "<product of tensors>", registry.CallInfo(node, [left, right], name=name))
         return _tensor_arithmetic(name, left, right)
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
         of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]
         if of_parameters:
             return Value(tuple(of_parameters))
     a, b = left.only, right.only
+    if name == "Add" and (isinstance(a, Seq) or isinstance(b, Seq)):
+        one, other = parts_in_order(ip, left, node), parts_in_order(ip, right, node)
+        if one is not None and other is not None:
+            return of(Seq((*one, *other), None, isinstance(a, Seq) and a.mutable))
     if isinstance(a, Seq) and isinstance(b, Seq) and a.items is not None and b.items is not None:
-        return (
-            of(Seq((*a.items, *b.items), None, a.mutable))
-            if name == "Add"
-            else opaque(ip, node, [left, right])
-        )
+        return opaque(ip, node, [left, right])
     if name == "BitOr" and isinstance(a, Obj) and a.kind == "dict":
         made = ip.new("dict", node)
         update_dict(ip, made, left)

@@ -12,7 +12,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, together
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import Bound, Class, Entry, Function, Seq, Value
+from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, of
 
 MAX_WAYS = 4
 """Ways into one branch that are told apart."""
@@ -169,20 +169,49 @@ def _opposites(known: Guard, other: Value) -> Guard:
 
 def symbol_of(ip: Interpreter, node: cst.BaseExpression) -> Hashable:
     """What to call a variable that is tested, so that a second test of it goes the same way."""
-    if not isinstance(node, (cst.Name, cst.Attribute)):
-        return None
-    atoms = hash(ip.evaluate(node))
     if isinstance(node, cst.Name):
         scope: Frame | None = ip.frame
         while scope is not None:
             if ip.store.get(scope.owner, node.value) is not None:
-                return ("tested", scope.owner, node.value, atoms)
+                return ("tested", scope.owner, node.value, hash(as_written(ip, scope.owner, node.value)))
             scope = scope.closure
-        return ("tested", ip.module.key, node.value, atoms)
+        return ("tested", ip.module.key, node.value, hash(ip.evaluate(node)))
     if isinstance(node, cst.Attribute):
         owner = ip.evaluate(node.value).only
-        return ("tested", owner, node.attr.value, atoms) if isinstance(owner, (Obj, Unknown)) else None
+        if isinstance(owner, Obj) and ip.store.get(owner, node.attr.value):
+            return ("tested", owner, node.attr.value, hash(as_written(ip, owner, node.attr.value)))
+        if isinstance(owner, (Obj, Unknown)):
+            return ("tested", owner, node.attr.value, hash(ip.evaluate(node)))
     return None
+
+
+def told(ip: Interpreter, owner: Hashable, name: str, value: Value) -> None:
+    """A test told more of what a variable holds: it is still the one that was written."""
+    written = as_written(ip, owner, name)
+    if written:
+        ip.store.set(owner, _WRITTEN + name, of(Obj("as written", hash(written), data=written)))
+    ip.store.set(owner, name, value)
+
+
+def as_written(ip: Interpreter, owner: Hashable, name: str) -> Value:
+    """What a variable was assigned, whatever tests have told of it since."""
+    value = ip.store.get(owner, name) or NOTHING
+    kept = ip.store.get(owner, _WRITTEN + name)
+    noted = kept.only if kept else None
+    written: Value = noted.data if isinstance(noted, Obj) else NOTHING
+    return written if written and all(_refines(e, written) for e in value.entries) else value
+
+
+_WRITTEN = "<as written> "
+
+
+def _refines(e: Entry, written: Value) -> bool:
+    """Whether an alternative is one of those that were written, or what a test made known of one."""
+    return any(
+        e.because == before.because
+        and (e.atom == before.atom or (isinstance(before.atom, Unknown) and bool(e.because)))
+        for before in written.entries
+    )
 
 
 def _refined(value: Value) -> bool:

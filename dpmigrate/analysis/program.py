@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -11,14 +11,17 @@ from typing import Protocol
 
 from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, statements, strings
 from dpmigrate.analysis.atoms import Unknown
-from dpmigrate.analysis.closing import close
+from dpmigrate.analysis.closing import Closing
 from dpmigrate.analysis.components import Group, components, imports_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.entering import enter_root, enter_uncalled
 from dpmigrate.analysis.ledger import Origin, PrivateRun
+from dpmigrate.analysis.ledger.expressions import Expressions
+from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
 from dpmigrate.analysis.left_out import not_reached
 from dpmigrate.analysis.library import frameworks, lightning, opacus, options, python, seeds, torch, trainers
 from dpmigrate.analysis.modules import ModuleInfo, Modules
+from dpmigrate.analysis.sightings import Sightings
 from dpmigrate.analysis.switches import switches_of
 from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
@@ -46,16 +49,46 @@ class Texts(Protocol):
         """The files that are not telling in themselves, with an import statement that holds a name."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Part:
-    """One component of a project, interpreted on its own."""
+    """One component of a project, interpreted on its own: a `ledger.analysed.Component`."""
 
     interpreter: Interpreter
+
+    @property
+    def modules(self) -> Modules:
+        """The modules as this component met them."""
+        return self.interpreter.modules
+
+    @property
+    def executed(self) -> Collection[str]:
+        """The keys of its own modules."""
+        return self.interpreter.executed
 
     @cached_property
     def runs(self) -> list[PrivateRun]:
         """Its private training runs, one record for each context and mode."""
-        return close(self.interpreter)
+        return Closing(self.interpreter).runs()
+
+    @cached_property
+    def expressions(self) -> Expressions:
+        """What its expressions were seen to be."""
+        return Sightings(self.interpreter)
+
+    @cached_property
+    def retired_calls(self) -> list[RetiredCall]:
+        """Its calls of the API of Opacus 0.x."""
+        return Closing(self.interpreter).retired_calls()
+
+    @cached_property
+    def retired_names(self) -> list[LibraryName]:
+        """The dotted names of Opacus that it has."""
+        return list(self.interpreter.retired.names.values())
+
+    @property
+    def plain_passes(self) -> Iterator[ModuleInfo]:
+        """The module of each backward pass that no private run has to do with."""
+        return (module for module, _, _ in self.interpreter.plain_passes)
 
 
 class Program:
@@ -76,12 +109,12 @@ class Program:
         return any(part.interpreter.retired for part in self.parts)
 
     @cached_property
-    def _interpreters(self) -> dict[str, Interpreter]:
-        return {key: part.interpreter for part in reversed(self.parts) for key in part.interpreter.executed}
+    def _part_of(self) -> dict[str, Part]:
+        return {key: part for part in reversed(self.parts) for key in part.executed}
 
-    def interpreter_of(self, module: ModuleInfo) -> Interpreter | None:
-        """The interpreter that executed a module; None when none did."""
-        return self._interpreters.get(module.key)
+    def part_of(self, module: ModuleInfo) -> Part | None:
+        """The component that executed a module; None when none did."""
+        return self._part_of.get(module.key)
 
     @property
     def exhausted(self) -> Iterator[str]:

@@ -23,6 +23,7 @@ from dpmigrate.analysis.guards import (
     either,
     entails,
     shorten,
+    times_entered,
     weaken,
 )
 from dpmigrate.analysis.guards import Literal as Assumption
@@ -128,7 +129,7 @@ class TrainingRun:
 
     def add(self, event: Event) -> None:
         """Record an event, unless its assumptions contradict the run's; repeats are merged."""
-        ways = [way for way in self.ways if not contradict(event.guard, way)]
+        ways = [way for way in self._ways_of_entry(event.guard) if not contradict(event.guard, way)]
         if not ways:
             return
         beyond = frozenset(lit for lit in event.guard if not all(entails(way, lit) for way in ways))
@@ -142,6 +143,22 @@ class TrainingRun:
         self._met_under[place].add(event.guard)
         held = self.events[place]
         self.events[place] = replace(held, at=replace(held.at, guard=weaken(held.guard, beyond)))
+
+    def _ways_of_entry(self, guard: Guard) -> tuple[Guard, ...]:
+        """The ways to the call in the very activation that is assumed, where it is made in that one too.
+
+        What another call of the same method made is not what this one works with.
+        """
+        calls = times_entered(guard)
+        if not calls or len(self.ways) < 2:
+            return self.ways
+        told = [times_entered(way) for way in self.ways]
+        made_here = {call for call, time in calls.items() if any(way.get(call) == time for way in told)}
+        return tuple(
+            way
+            for way, times in zip(self.ways, told, strict=True)
+            if all(times.get(call, calls[call]) == calls[call] for call in made_here)
+        )
 
     def settled(self) -> tuple[Event, ...]:
         """The events; one that some way to the call does not lead to has a guard."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -120,7 +121,7 @@ def _sum_up(result: FixResult, apply: bool) -> None:
         rules = sorted({finding.rule for finding in result.mended if finding.span.path == path})
         click.echo(f"would fix {clean(path)}: {', '.join(rules) or 'along with the others'}", err=True)
     waiting = len(result.waiting)
-    refused = len(result.unmade) - waiting
+    refused = sum(f.severity != "info" for f, why in result.unmade if not why.startswith("needs --unsafe"))
     said = [f"{waiting:,} more with --unsafe"] * bool(waiting) + [f"{refused:,} refused"] * bool(refused)
     if result.contents and said:
         click.echo(f"Of the fixes on offer: {', '.join(said)}, for the reasons above.", err=True)
@@ -171,6 +172,8 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
 
     Mere information comes last and takes a line, unless its rule was ``selected``.
     """
+    from dpmigrate.report.text import where
+
     for notice in result.notices:
         click.echo(clean(notice), err=True)
     by_reason: dict[str, list[Finding]] = {}
@@ -179,6 +182,7 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     paths: dict[str, list[str]] = {}
     for path, reason in result.refused:
         paths.setdefault(reason, []).append(path)
+        by_reason.setdefault(reason, []).extend(by_reason.pop(f"{path}: {reason}", ()))
     in_short = [
         reason
         for reason, found in by_reason.items()
@@ -195,20 +199,26 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         click.echo("Left for you, since there is no automatic fix:", err=True)
         _list(result.remaining, style)
     for reason in in_short:
-        rules = ", ".join(sorted({f.rule for f in by_reason[reason]}))
-        click.echo(f"{rules} [info], {len(by_reason[reason]):,}x: {clean(reason)}", err=True)
+        found = by_reason[reason]
+        rules = ", ".join(sorted({f.rule for f in found}))
+        first = where(found[0].span.path, found[0].span.cell, found[0].span.line, found[0].span.column)
+        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        what = re.sub(r"^line \d+: ", "", reason)
+        click.echo(f"{rules} [info], {first}{more}: {clean(what)}", err=True)
 
 
 def _list(findings: Iterable[Finding], style: Style) -> None:
-    """A line for each finding, with what it is about unless that is mere information."""
-    from dpmigrate.report.text import COLOURS, where
+    """A line for each finding, with what it is about and the edit by hand unless it is mere information."""
+    from dpmigrate.report.text import COLOURS, level_of, where
 
     for finding in findings:
         span = finding.span
         place = where(span.path, span.cell, span.line, span.column)
-        level = style.paint(f"{finding.rule} [{finding.severity}]", COLOURS[finding.severity])
+        level = style.paint(level_of(finding), COLOURS[finding.severity])
         message = "" if finding.severity == "info" else f" {clean(finding.message)}"
         click.echo(f"  {place}: {level}{message}", err=True)
+        if message and finding.by_hand:
+            click.echo(f"    {style.paint('by hand:', 'cyan')} {clean(finding.by_hand)}", err=True)
 
 
 def _verified(result: FixResult, command: str) -> int:

@@ -23,6 +23,6 @@ def server() -> int:
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
             raise
-        raise WrongUsage("the server needs pygls: pip install 'dpmigrate[server]'.") from error
+        raise WrongUsage("the server needs pygls: pip install 'pygls>=2,<3'.") from error
     language_server.start_io()
     return 0

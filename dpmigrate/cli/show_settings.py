@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from dpmigrate.advisories.catalogue import advisories
 from dpmigrate.advisories.choice import Choice, Choices
 from dpmigrate.report.layout import clean
 from dpmigrate.workspace.config import KEYS, Config
@@ -36,12 +37,20 @@ def _block(path: str, settings: Settings, choices: Choices) -> str:
         layers = [layer for layer in (settings.given, config) if getattr(layer, field)]
         for layer in layers[:1] if key not in ("ignore", "extend-select") else layers:
             lines.append(f"{key} = {_toml(getattr(layer, field))}  # {_origin(layer)}")
-    lines += [f"# rules reported: {', '.join(sorted(choice.enabled))}", *_turned_off(choice)]
+    lines.append(f"# rules reported: {_reported(choice)}")
     return "".join(f"{clean(line)}\n" for line in lines)
 
 
-def _turned_off(choice: Choice) -> list[str]:
-    return [f"# rules ignored: {', '.join(sorted(choice.ignored))}"] if choice.ignored else []
+def _reported(choice: Choice) -> str:
+    """The shorter of two lists: what is reported, or what is not of what is reported by default."""
+    missing = sorted({a.id for a in advisories() if a.reported == "default"} - choice.enabled)
+    if not missing:
+        return "all"
+    return (
+        f"all but {', '.join(missing)}"
+        if len(missing) < len(choice.enabled)
+        else ", ".join(sorted(choice.enabled))
+    )
 
 
 def _origin(layer: Config) -> str:

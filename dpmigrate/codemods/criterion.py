@@ -6,7 +6,8 @@ from itertools import product
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import External, Obj
+from dpmigrate.analysis.ledger import Thing
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.assignments import targets_of
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.criteria import COUNTERPARTS
@@ -14,14 +15,16 @@ from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_criterion import replace_given
 from dpmigrate.codemods.functional_losses import becomes_call_of, functional_arguments
 from dpmigrate.codemods.given_criterion import computes_what_is_given
+from dpmigrate.codemods.held_criterion import held_by_name
 from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.inline_criterion import own_line
 from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
-from dpmigrate.codemods.losses import LossSite
+from dpmigrate.codemods.losses import LossSite, is_object
 from dpmigrate.codemods.nodes import add_argument, add_name
 from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, variables_in
-from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.program_facts import Facts, Scope, place_of
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 from dpmigrate.codemods.ways import (
@@ -47,7 +50,7 @@ class CriterionPlan:
         self.upgrade = upgrade
         self.facts = upgrade.facts
         self.edits = upgrade.edits
-        self.sites = [s for s in sites if not (isinstance(s.maker, Obj) and s.maker.kind == "dp-criterion")]
+        self.sites = [s for s in sites if not (isinstance(s.maker, Thing) and s.maker.kind == "dp-criterion")]
         self._result = result
         self.call = upgrade.call
         self.module = upgrade.module
@@ -92,7 +95,7 @@ class CriterionPlan:
             )
         if given:
             self._use_returned()
-        elif isinstance(self.sites[0].maker, External):
+        elif isinstance(self.sites[0].maker, Named):
             self._functional()
         else:
             self._own_object(self.kept.of(self.sites))
@@ -116,7 +119,7 @@ class CriterionPlan:
 
     def own_constructor(self) -> tuple[cst.Call, str]:
         """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
-        if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, External):
+        if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, Named):
             raise self.upgrade.withheld(
                 "the losses of this pair are made by no one object of the project: make one criterion of "
                 "torch.nn, and wrap it in DPLossFastGradientClipping(model, optimizer, criterion)"
@@ -127,18 +130,27 @@ class CriterionPlan:
                 "the criterion of this pair has no variable of its own: assign it once, before the loop, so "
                 "that it can be wrapped in DPLossFastGradientClipping(model, optimizer, criterion)"
             )
+        if self.own.shared:
+            raise self.own.of_another()
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         return kept.constructors[0], kept.name
 
     def _own_object(self, kept: Kept) -> None:
-        own = self.kept.scope(kept)
+        line = own_line(self.upgrade, kept)
+        own = line.scope if line is not None else self.kept.scope(kept)
+        kept.name = line.name if line is not None else kept.name
         member = kept.name.startswith("self.")
+        held = held_by_name(self.upgrade, self.sites, self.result) if not kept.name or member else ""
         if (
-            not kept.name
-            or self.upgrade.apart
-            or (not member and repeats(self.facts, self.call, (*kept.homes, *kept.constructors)))
+            held
+            and not self.upgrade.apart
+            and not (own is not None and same_class(self.facts, own, self.scope))
         ):
+            self._hold(kept, held)
+            return
+        once = (*kept.homes, *kept.constructors) if line is None and not member else ()
+        if not kept.name or self.upgrade.apart or (once and repeats(self.facts, self.call, once)):
             self._rebuild(kept)
             return
         assert own is not None
@@ -158,13 +170,24 @@ class CriterionPlan:
             for home, call in product(kept.homes, leading_calls(self.facts, own, self.scope)[:1]):
                 make_before(self.facts, self.edits, home, call)
             route(self.facts, self.edits, own, self.scope, kept.name, self.routed)
-        elif not self._binds_globally(kept, own):
+        elif line is not None or not self._binds_globally(kept, own):
+            kept.name = kept.name if line is None else ""
             self._rebuild(kept)
             return
-        self.kept.lift(kept)
+        if line is not None:
+            line.write(self.upgrade, self.kept, kept)
+        else:
+            self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self._give(kept.name)
         self._receive(kept.name, own)
+
+    def _hold(self, kept: Kept, name: str) -> None:
+        """Take the member of an object that holds it, and put what comes back into its place."""
+        self.kept.lift(kept)
+        self._affected = [(c, not kept.per_example) for c in kept.calls]
+        self._give(name)
+        self.result.give_criterion_once(name)
 
     def _hands_on(self, kept: Kept, own: Scope) -> bool:
         """Whether the variable can be handed from its scope to the call, and what comes back to it.
@@ -198,10 +221,13 @@ class CriterionPlan:
     def _rebuild(self, kept: Kept) -> None:
         """Build the criterion where ``make_private`` is called, which its own variable does not reach."""
         facts = self.facts
+        if self.own.shared:
+            raise self.own.of_another()
         own = self.kept.scope(kept)
         code = self.kept.built(kept, self.call)
         alone = isinstance(own, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {own}
-        if alone and own is not self.scope and len(kept.homes) == 1 and not self.upgrade.apart:
+        apart = self.upgrade.apart or (own is not None and same_class(facts, own, self.scope))
+        if alone and own is not self.scope and len(kept.homes) == 1 and not apart:
             assert own is not None
             self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
             self.freed = own
@@ -229,12 +255,10 @@ class CriterionPlan:
         home = kept.homes[0]
         module = facts.module_of(home)
         funcs = {c.func for c in calls}
-        used = [
-            n
-            for info in facts.modules
-            for n in facts.inside(info.tree, cst.Name)
-            if n.value == kept.name and n not in funcs and n not in targets_of(home)
-        ]
+        own = self.kept.scope(kept)
+        roots = [own] if isinstance(own, cst.FunctionDef) else [info.tree for info in facts.modules]
+        names = [n for root in roots for n in facts.inside(root, cst.Name) if n.value == kept.name]
+        used = [n for n in names if n not in funcs and n not in targets_of(home)]
         if not used:
             self.edits.of(module).remove(facts.removable(home))
 
@@ -242,7 +266,7 @@ class CriterionPlan:
 
     def _functional(self) -> None:
         site = self.sites[0]
-        assert isinstance(site.maker, External)
+        assert isinstance(site.maker, Named)
         short = site.maker.name.rpartition(".")[2]
         class_name = COUNTERPARTS.get(short)
         if class_name is None:
@@ -336,7 +360,7 @@ class CriterionPlan:
         for site in self.sites:
             computes_what_is_given(self.upgrade, site, self.own.wanted)
             reduced = True
-            if isinstance(site.maker, External):
+            if isinstance(site.maker, Named):
                 _, _, kind = functional_arguments(self.facts, site.call, self.call)
                 reduced = kind != "none"
                 self.edits.of(site.module).change(site.call, becomes_call_of(name))
@@ -360,9 +384,9 @@ class CriterionPlan:
 
 def _key(facts: Facts, site: LossSite) -> object:
     """What two calls must share to be made by the same criterion."""
-    if isinstance(site.maker, Obj):
-        return frozenset(m.node for m in site.makers if isinstance(m, Obj))
-    if isinstance(site.maker, External):
+    if is_object(site.maker):
+        return frozenset(place_of(m) for m in site.makers if isinstance(m, Thing))
+    if isinstance(site.maker, Named):
         extra = [
             facts.code(a).strip().rstrip(",")
             for a in site.call.args

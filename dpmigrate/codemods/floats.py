@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import External
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.assignments import homes_in, is_bound_by, target_texts
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.imports import spelling
@@ -125,7 +125,7 @@ class Floats:
     def _into_torch(self, node: cst.CSTNode, arg: cst.Arg, call: cst.Call) -> None:
         """A function of torch takes the number as a tensor again, where that is all that it needs."""
         facts = self.facts
-        names = [a.name for a in facts.callee_atoms(call) if isinstance(a, External)]
+        names = [w.name for w in facts.called(call) if isinstance(w, Named)]
         if arg is not call.args[0] or not any(name.startswith("torch.") for name in names):
             return
         name = name_of(call.func)

@@ -8,7 +8,7 @@ import libcst as cst
 
 from dpmigrate.codemods.edits import Change, Withheld
 from dpmigrate.codemods.homes import same_variables
-from dpmigrate.codemods.listed import without
+from dpmigrate.codemods.listed import with_comments_of, without
 from dpmigrate.codemods.program_facts import Facts
 
 
@@ -82,10 +82,10 @@ def becomes_call_of(name: str) -> Change:
         kept: list[cst.Arg] = list(new.args)
         for gone in [a for a in new.args if a not in inputs]:
             kept = without(kept, next(i for i, a in enumerate(kept) if a.value is gone.value))
-        # The layout stays where it is: only what stands in it changes places.
+        # The layout stays where it is: only what stands in it changes places, and the comment behind it.
         kept = [
             at.with_changes(value=a.value, keyword=None, equal=cst.MaybeSentinel.DEFAULT)
-            for at, a in zip(kept, inputs, strict=True)
+            for at, a in zip(with_comments_of(kept, inputs), inputs, strict=True)
         ]
         return new.with_changes(func=cst.parse_expression(name), args=kept)
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, External, Obj
+from dpmigrate.analysis.ledger import Constant
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import name_of
@@ -27,9 +28,8 @@ SEEDERS = frozenset(["manual_seed", "manual_seed_all", "seed_everything", "set_s
 def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, seed: str | None) -> None:
     """Seed the generator that is made at a node: by ``.seed()``, or by an expression. Raises `Withheld`."""
     module = facts.module_of(constructor)
-    if not isinstance(constructor, cst.Call) or External("torch.Generator") not in facts.callee_atoms(
-        constructor
-    ):
+    called = facts.called(constructor) if isinstance(constructor, cst.Call) else []
+    if not any(isinstance(w, Named) and w.name == "torch.Generator" for w in called):
         raise Withheld(
             "this generator is made by other code than torch.Generator(): call seed() on it right after",
             module,
@@ -127,13 +127,9 @@ def projects_seed(facts: Facts, node: cst.CSTNode) -> str | None:
             continue
         value = call.args[0].value
         receiver = call.func.value if isinstance(call.func, cst.Attribute) else None
-        if receiver is not None and any(
-            isinstance(a, Obj) and a.kind == "generator" for a in facts.atoms(receiver)
-        ):
+        if receiver is not None and facts.is_a(receiver, "generator"):
             continue
         if not isinstance(value, (cst.Name, cst.Attribute)) or not facts.reached(value):
-            continue
-        if any(isinstance(a, Const) for a in facts.atoms(value)):
             continue
         text = facts.code(value).strip()
         if visible(facts, node, text):
@@ -153,10 +149,10 @@ def _seeds(facts: Facts, node: cst.CSTNode) -> dict[str, list[object]]:
     for scope in (facts.scope(node), facts.module_of(node).tree):
         for name, value in _variables(facts, scope):
             for member in SEED_NAMES:
-                atoms = facts.members(value, member)
+                held = facts.members(value, member)
                 text = f"{name}.{member}"
-                if atoms and visible(facts, node, text):
-                    found[text] = [a.value for a in atoms if isinstance(a, Const)]
+                if held and visible(facts, node, text):
+                    found[text] = [w.value for w in held if isinstance(w, Constant)]
     return found
 
 

@@ -6,17 +6,16 @@ Only then may the returned criterion, which wraps that one, take the loss over.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj
 from dpmigrate.analysis.ledger import Constant, Thing, What
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import functional_arguments
 from dpmigrate.codemods.losses import LossSite
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import Facts, keys_of, place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 Computation = tuple[str, frozenset[str], str]
@@ -29,11 +28,11 @@ def computes_what_is_given(upgrade: UpgradedCall, site: LossSite, wanted: str) -
     ``wanted`` is the run's ``loss_reduction``: what the wrapped criterion's losses are reduced by.
     """
     facts = upgrade.facts
-    given = {_atom(what) for r in upgrade.ghost for what in r.argument("criterion").each}
-    if set(site.makers) <= given:
+    given = {what for r in upgrade.ghost for what in r.argument("criterion").each}
+    if all(isinstance(m, Thing) and m.key in keys_of(given) for m in site.makers):
         return
     mine = {_of_site(facts, site, m, upgrade.call) for m in site.makers}
-    theirs = {_of_given(facts, a) for a in given}
+    theirs = {_of_given(facts, what) for what in given}
     one, other = next(iter(mine)), next(iter(theirs))
     several = len(mine) > 1 or len(theirs) > 1
     if several or one is None or other is None or one[:2] != other[:2]:
@@ -50,29 +49,23 @@ def computes_what_is_given(upgrade: UpgradedCall, site: LossSite, wanted: str) -
         )
 
 
-def _of_site(facts: Facts, site: LossSite, maker: Atom, at: cst.Call) -> Computation | None:
-    if isinstance(maker, External):
+def _of_site(facts: Facts, site: LossSite, maker: What, at: cst.Call) -> Computation | None:
+    if isinstance(maker, Named):
         class_name = COUNTERPARTS.get(maker.name.rpartition(".")[2])
         _, keywords, reduction = functional_arguments(facts, site.call, at)
         return (class_name, frozenset(keywords), reduction) if class_name is not None else None
     return _of_given(facts, maker)
 
 
-def _atom(what: What) -> Atom | None:
-    """A criterion that may be given, as expressions were seen to hold it; None for what cannot be known."""
-    if isinstance(what, Constant):
-        return Const(what.value)
-    return cast(Atom, what.key) if isinstance(what, Thing) else None
-
-
-def _of_given(facts: Facts, atom: Atom | None) -> Computation | None:
-    if atom == Const(None):
+def _of_given(facts: Facts, what: What) -> Computation | None:
+    if what == Constant(None):
         return ("CrossEntropyLoss", frozenset(), "mean")
-    if not isinstance(atom, Obj) or atom.kind != "criterion":
+    if not isinstance(what, Thing) or what.kind != "criterion":
         return None
-    if not isinstance(atom.node, cst.Call) or not facts.knows(atom.node):
+    call = place_of(what)
+    if not isinstance(call, cst.Call) or not facts.knows(call):
         return None
-    return _of_constructor(facts, str(atom.data).rpartition(".")[2], atom.node.args)
+    return _of_constructor(facts, what.name.rpartition(".")[2], call.args)
 
 
 def _of_constructor(facts: Facts, class_name: str, args: Iterable[cst.Arg]) -> Computation | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom
+from dpmigrate.analysis.ledger import What
 from dpmigrate.codemods.assignments import Home, homes_in, target_text
 from dpmigrate.codemods.binders import Binder, binders, bound_by
 from dpmigrate.codemods.losses import argument_for
@@ -15,7 +15,7 @@ from dpmigrate.codemods.program_facts import Facts, Scope
 MAX_DEPTH = 6
 
 
-def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[Atom]) -> list[Home]:
+def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[What]) -> list[Home]:
     """The assignments of one variable that give a called name or attribute some criteria.
 
     Through parameters back to what callers give, through enclosing functions, and for ``self.x``
@@ -26,7 +26,7 @@ def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[Atom]) -
     return found if len(variables) == 1 else []
 
 
-def _homes(facts: Facts, node: cst.BaseExpression, makers: frozenset[Atom], depth: int) -> Iterator[Home]:
+def _homes(facts: Facts, node: cst.BaseExpression, makers: frozenset[What], depth: int) -> Iterator[Home]:
     if depth == 0:
         return
     if isinstance(node, cst.Name):
@@ -38,7 +38,7 @@ def _homes(facts: Facts, node: cst.BaseExpression, makers: frozenset[Atom], dept
 
 
 def _of_name(
-    facts: Facts, node: cst.Name, scope: Scope, makers: frozenset[Atom], depth: int
+    facts: Facts, node: cst.Name, scope: Scope, makers: frozenset[What], depth: int
 ) -> Iterator[Home]:
     while True:
         found = list(_assigned(facts, homes_in(facts, scope, own=True), node.value, makers))
@@ -59,10 +59,10 @@ def _of_name(
         scope = facts.scope(scope)
 
 
-def _assigned(facts: Facts, assigns: Iterator[Home], text: str, makers: frozenset[Atom]) -> Iterator[Home]:
+def _assigned(facts: Facts, assigns: Iterator[Home], text: str, makers: frozenset[What]) -> Iterator[Home]:
     for assign in assigns:
         value = assign.value if target_text(facts, assign) == text else None
-        if value is not None and makers & set(facts.atoms(value)):
+        if value is not None and makers & set(facts.held(value)):
             yield assign
 
 

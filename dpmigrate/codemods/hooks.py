@@ -22,7 +22,7 @@ from dpmigrate.analysis.ledger import (
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import remove_argument, remove_element
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import Facts, keys_of
 from dpmigrate.codemods.two_pass import (
     TwoPassBlock,
     losses_of_double_backward,
@@ -102,10 +102,10 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
         assert isinstance(node, (cst.Tuple, cst.List))
         name = facts.code(node.elements[2].value).strip()
         same = [
-            a
+            key
             for load in facts.below(facts.scope(node))
             if isinstance(load, (cst.Name, cst.Attribute)) and facts.code(load).strip() == name
-            for a in facts.atoms(load)
+            for key in keys_of(facts.held(load))
         ]
         if name != "_" and not set(same) & set(given):
             raise Withheld(

@@ -15,7 +15,7 @@ from dpmigrate.analysis.ledger.models import ChangedInPlace
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.listed import without
-from dpmigrate.codemods.nodes import name_of, remove_argument
+from dpmigrate.codemods.nodes import name_of, receiver, remove_argument
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 
 _OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
@@ -71,6 +71,8 @@ def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode) -> None:
     elif isinstance(node, cst.Call) and _asks(node):
         _refuse_later_reads(facts, node)
         own.change(node, _not_in_place)
+    elif isinstance(node, cst.Call) and _without_underscore(node):
+        _make_new(facts, edits, node)
     elif isinstance(node, cst.Call) and not _with_underscore(node):
         raise Withheld(
             "the model is a library's, which changes outputs of layers in place: stay on Opacus 1.5.3, or "
@@ -89,6 +91,66 @@ def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode) -> None:
         )
 
 
+def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call) -> None:
+    """``h.relu_()`` becomes ``h.relu()``, and ``h = h.relu()`` where nothing took the result."""
+    own = edits.of(facts.module_of(node))
+    new_name = _without_underscore(node)
+    held = _changed(node)
+    if isinstance(facts.parent(node), cst.Expr):
+        if not isinstance(held, cst.Name):
+            raise Withheld(
+                "this changes the output of a layer in place, which raises from Opacus 1.5.4 on: use the "
+                "operation that makes a new tensor (without the underscore), and keep what it returns",
+                facts.module_of(node),
+                node,
+            )
+        _refuse_aliases(facts, node, held.value)
+        target = cst.AssignTarget(cst.Name(held.value))
+        own.change(facts.removable(node), lambda new: _assigned(new, target))
+    else:
+        _refuse_later_read(facts, node, _seen_through(held))
+    own.change(node, lambda new: new.with_changes(func=_renamed(new.func, new_name)))
+
+
+def _changed(node: cst.Call) -> cst.BaseExpression | None:
+    """What a method or function changes."""
+    return node.args[0].value if node.args and _is_function(node) else receiver(node)
+
+
+def _seen_through(held: cst.BaseExpression | None) -> cst.BaseExpression | None:
+    """The tensor that a part or a view shows, ``x`` of ``x.view(-1)`` and ``x[:, 0]``."""
+    node = held
+    while isinstance(node, (cst.Subscript, cst.Call)):
+        if isinstance(node, cst.Call):
+            if not isinstance(node.func, cst.Attribute) or _is_function(node):
+                return None
+            node = node.func.value
+        else:
+            node = node.value
+    return None if isinstance(node, cst.Name) and node.value == "self" else node
+
+
+def _is_function(node: cst.Call) -> bool:
+    """Whether a call is one of a function of torch: ``torch.relu_(x)``, ``F.relu_(x)``, ``relu_(x)``."""
+    func = node.func
+    if isinstance(func, cst.Attribute):
+        return isinstance(func.value, (cst.Name, cst.Attribute)) and name_of(func.value) in _MODULES
+    return True
+
+
+def _renamed(func: cst.BaseExpression, name: str) -> cst.BaseExpression:
+    assert isinstance(func, cst.Attribute)
+    return func.with_changes(attr=cst.Name(name))
+
+
+def _assigned(new: cst.CSTNode, target: cst.AssignTarget) -> cst.CSTNode:
+    """The statement ``h.relu()`` as ``h = h.relu()``."""
+    if isinstance(new, cst.Expr):
+        return cst.Assign([target], new.value, semicolon=new.semicolon)
+    assert isinstance(new, cst.SimpleStatementLine) and isinstance(new.body[0], cst.Expr)
+    return new.with_changes(body=[_assigned(new.body[0], target)])
+
+
 def _asks(node: cst.Call) -> bool:
     """Whether ``inplace=True`` is among the arguments, by name or by position."""
     return any(a.keyword is not None and a.keyword.value == "inplace" for a in node.args) or _last_true(node)
@@ -102,6 +164,23 @@ def _last_true(node: cst.Call) -> bool:
         and isinstance(last.value, cst.Name)
         and last.value.value == "True"
     )
+
+
+_MODULES = frozenset(["torch", "F", "functional", "nn"])
+_NEW_ONES = frozenset(
+    [
+        *("relu_", "elu_", "leaky_relu_", "selu_", "celu_", "hardtanh_", "sigmoid_", "tanh_"),
+        *("add_", "sub_", "mul_", "div_", "clamp_", "clip_", "pow_", "sqrt_", "exp_", "abs_", "neg_"),
+        *("masked_fill_", "unsqueeze_", "squeeze_", "transpose_", "t_"),
+    ]
+)
+"""What torch has without the underscore, too, with the same arguments."""
+
+
+def _without_underscore(node: cst.Call) -> str:
+    """The name of the operation that makes a new tensor; empty where torch has none."""
+    name = name_of(node.func)
+    return name[:-1] if name in _NEW_ONES and isinstance(node.func, cst.Attribute) else ""
 
 
 def _with_underscore(node: cst.Call) -> bool:
@@ -151,20 +230,24 @@ def _refuse_later_reads(facts: Facts, node: cst.Call) -> None:
         found = facts.inside(owner, cst.Call) if owner is not None else ()
         calls = [c for c in found if isinstance(c.func, cst.Attribute) and c.func.attr.value == attribute]
     for call in calls:
-        given = call.args[0].value if call.args else None
-        if not isinstance(given, cst.Name) or _rebinds(facts, call, given.value):
-            continue
-        later = (
-            n
-            for n in facts.own(facts.scope(call), cst.Name)
-            if n.value == given.value and facts.position(n) > facts.position(call)
+        _refuse_later_read(facts, call, call.args[0].value if call.args else None)
+
+
+def _refuse_later_read(facts: Facts, call: cst.Call, given: cst.BaseExpression | None) -> None:
+    """Raise `Withheld` where what a call changes in place is read behind it."""
+    if not isinstance(given, cst.Name) or _rebinds(facts, call, given.value):
+        return
+    later = (
+        n
+        for n in facts.own(facts.scope(call), cst.Name)
+        if n.value == given.value and facts.position(n) > facts.position(call)
+    )
+    if next(later, None) is not None:
+        raise Withheld(
+            f"{given.value} is read again after it was changed in place: say which of the two is meant",
+            facts.module_of(call),
+            call,
         )
-        if next(later, None) is not None:
-            raise Withheld(
-                f"{given.value} is read again after it was changed in place: say which of the two is meant",
-                facts.module_of(call),
-                call,
-            )
 
 
 def _rebinds(facts: Facts, call: cst.Call, name: str) -> bool:

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.ledger import Thing, What
+from dpmigrate.analysis.ledger.expressions import Instance
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import portable_arguments
 from dpmigrate.codemods.homes import homes_of
 from dpmigrate.codemods.imports import spelling
-from dpmigrate.codemods.losses import LossSite, functional_behind
+from dpmigrate.codemods.losses import LossSite, functional_behind, is_object
 from dpmigrate.codemods.own_criterion import OwnCriterion
-from dpmigrate.codemods.program_facts import Scope
+from dpmigrate.codemods.program_facts import Scope, place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -24,7 +25,7 @@ from dpmigrate.codemods.upgraded_call import UpgradedCall
 class Kept:
     """A criterion, or several that one variable may hold, made by the project."""
 
-    makers: tuple[Atom, ...]
+    makers: tuple[What, ...]
     per_example: bool
     """Whether it gives one loss per example now."""
     name: str
@@ -55,21 +56,22 @@ class KeptCriteria:
         for site in sites[1:]:
             if homes_of(self.facts, site.call.func, makers) != homes:
                 homes = []
-        if all(isinstance(m, Obj) for m in makers):
-            return self._objects(makers, homes)
+        objects = [m for m in makers if isinstance(m, Thing) and is_object(m)]
+        if len(objects) == len(makers):
+            return self._objects(objects, homes)
         return self._stand_in(makers[0], homes)
 
-    def _objects(self, makers: tuple[Atom, ...], homes: list[Home]) -> Kept:
-        constructors: dict[cst.Call, Obj] = {}
+    def _objects(self, makers: Sequence[Thing], homes: list[Home]) -> Kept:
+        constructors: dict[cst.Call, Thing] = {}
         for maker in makers:
-            assert isinstance(maker, Obj)
-            if not isinstance(maker.node, cst.Call) or not self.facts.knows(maker.node):
+            call = place_of(maker)
+            if not isinstance(call, cst.Call) or not self.facts.knows(call):
                 raise self.upgrade.withheld(
                     "the criterion that makes the losses is made outside of this project: make one of "
                     "torch.nn here, and give it to this call as criterion="
                 )
             self.own.check(maker)
-            constructors.setdefault(maker.node, maker)
+            constructors.setdefault(call, maker)
         kinds = {self.own.reduction_of(m, c) == "none" for c, m in constructors.items()}
         if len(kinds) > 1:
             raise self.upgrade.withheld(
@@ -80,23 +82,23 @@ class KeptCriteria:
         binding = self.own.binding(first)
         if not homes and len(constructors) == 1 and binding is not None and target_text(self.facts, binding):
             homes = [binding]
-        one = len(constructors) == 1 and maker.kind == "criterion"
+        one = len(constructors) == 1 and maker.kind == "criterion" and not isinstance(maker, Instance)
         return Kept(
-            makers,
+            tuple(makers),
             kinds.pop(),
             target_text(self.facts, homes[0]) if homes else "",
             homes,
             self.own.calls_of(constructors),
-            str(maker.data).rpartition(".")[2] if one else None,
+            maker.name.rpartition(".")[2] if one else None,
             first.args,
             list(constructors),
         )
 
-    def _stand_in(self, maker: Atom, homes: list[Home]) -> Kept:
+    def _stand_in(self, maker: What, homes: list[Home]) -> Kept:
         """``partial(F.x, ...)`` or a lambda around a functional loss."""
         facts = self.facts
         found = functional_behind(facts, maker)
-        class_name = COUNTERPARTS.get(found.name.rpartition(".")[2]) if found is not None else None
+        class_name = COUNTERPARTS.get(found.rpartition(".")[2])
         value = homes[0].value if len(homes) == 1 else None
         if isinstance(value, cst.Lambda):
             value = value.body
@@ -122,7 +124,7 @@ class KeptCriteria:
             call
             for info in facts.modules
             for call in facts.inside(info.tree, cst.Call)
-            if maker in facts.callee_atoms(call)
+            if maker in facts.called(call)
         ]
         per_example = literal is not None and literal.evaluated_value == "none"
         name = target_text(facts, homes[0])
@@ -130,7 +132,7 @@ class KeptCriteria:
 
     def lift(self, kept: Kept) -> None:
         """Give it the reduction that ``make_private`` expects, as a module of ``torch.nn``."""
-        makers = {m.node: m for m in kept.makers if isinstance(m, Obj)}
+        makers = {place_of(m): m for m in kept.makers if isinstance(m, Thing)}
         for constructor in kept.constructors:
             self.own.lift(makers[constructor], constructor)
         if kept.constructors:

@@ -40,6 +40,15 @@ def without(items: Sequence[Item], place: int) -> list[Item]:
     return kept
 
 
+def before_first(call: cst.Call, gone: cst.Arg) -> Space:
+    """What stands before the arguments of a call whose first one goes: lines above the second come along."""
+    own, after = call.whitespace_before_args, gone.comma
+    if isinstance(own, cst.ParenthesizedWhitespace) and isinstance(after, cst.Comma):
+        below = after.whitespace_after
+        return _joined(own, below) if isinstance(below, cst.ParenthesizedWhitespace) else own
+    return own
+
+
 def _joined(own: Space, after: Space) -> Space:
     """The end of a line as the item before has it, and from there on what followed the one that goes."""
     if isinstance(own, cst.ParenthesizedWhitespace):
@@ -78,3 +87,32 @@ def comments_of(call: cst.Call, place: int) -> tuple[list[str], str]:
     comma = arg.comma.whitespace_after if isinstance(arg.comma, cst.Comma) else None
     behind = (_comment(comma) if comma is not None else None) or _comment(arg.whitespace_after_arg)
     return [line.comment.value for line in lines if line.comment], behind.value if behind else ""
+
+
+def with_comments_of(args: Sequence[cst.Arg], others: Sequence[cst.Arg]) -> list[cst.Arg]:
+    """The arguments, each with the comment that stands behind another one."""
+    return [_commented(arg, _behind(other)) for arg, other in zip(args, others, strict=True)]
+
+
+def _behind(arg: cst.Arg) -> cst.Comment | None:
+    own = _comment(arg.comma.whitespace_after) if isinstance(arg.comma, cst.Comma) else None
+    return own or _comment(arg.whitespace_after_arg)
+
+
+def _commented(arg: cst.Arg, comment: cst.Comment | None) -> cst.Arg:
+    """The argument with this comment behind it, where its line ends."""
+    if isinstance(arg.comma, cst.Comma) and isinstance(
+        space := arg.comma.whitespace_after, cst.ParenthesizedWhitespace
+    ):
+        return arg.with_changes(comma=arg.comma.with_changes(whitespace_after=_with(space, comment)))
+    if isinstance(arg.whitespace_after_arg, cst.ParenthesizedWhitespace):
+        return arg.with_changes(whitespace_after_arg=_with(arg.whitespace_after_arg, comment))
+    return arg
+
+
+def _with(space: cst.ParenthesizedWhitespace, comment: cst.Comment | None) -> cst.ParenthesizedWhitespace:
+    gap = space.first_line.whitespace if space.first_line.comment else cst.SimpleWhitespace("  ")
+    line = space.first_line.with_changes(
+        comment=comment, whitespace=gap if comment else cst.SimpleWhitespace("")
+    )
+    return space.with_changes(first_line=line)

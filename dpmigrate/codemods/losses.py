@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, External, Obj
-from dpmigrate.analysis.ledger import Guard
+from dpmigrate.analysis.ledger import Guard, Thing, What
+from dpmigrate.analysis.ledger.expressions import Defined, Named, WithArguments
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.values import Class, Function, Partial
 from dpmigrate.codemods.assignments import homes_in, targets_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.program_facts import Facts
@@ -25,11 +24,11 @@ class LossSite:
 
     call: cst.Call
     module: ModuleInfo
-    makers: tuple[Atom, ...]
+    makers: tuple[What, ...]
     """What may be called there: one criterion, or several that one variable may hold."""
 
     @property
-    def maker(self) -> Atom:
+    def maker(self) -> What:
         """The criterion, or the first of several."""
         return self.makers[0]
 
@@ -76,7 +75,7 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
 
 def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Iterator[LossSite]:
     module = facts.module_of(call)
-    makers = facts.callee_atoms(call, guard)
+    makers = facts.called(call, guard)
     if any(_makes_losses(facts, m) for m in makers):
         if not all(_makes_losses(facts, m) for m in makers) or len({_sort(m) for m in makers}) > 1:
             raise Withheld(
@@ -112,50 +111,49 @@ def _trace_call(facts: Facts, call: cst.Call, guard: Guard, depth: int) -> Itera
     )
 
 
-def _makes_losses(facts: Facts, atom: Atom) -> bool:
-    if isinstance(atom, External):
-        return atom.name.startswith(_FUNCTIONAL)
-    if isinstance(atom, Obj) and atom.kind == "instance":
-        return isinstance(atom.data, Class)
-    if isinstance(atom, (Partial, Function)):
-        return functional_behind(facts, atom) is not None
-    return isinstance(atom, Obj) and atom.kind in ("criterion", "dp-criterion")
+def is_object(maker: What) -> bool:
+    """Whether losses are made by an object: a criterion of torch, one of the project, or a returned one."""
+    return isinstance(maker, Thing) and maker.kind in ("instance", "criterion", "dp-criterion")
 
 
-def _sort(atom: Atom) -> object:
+def _makes_losses(facts: Facts, maker: What) -> bool:
+    if isinstance(maker, Named):
+        return maker.name.startswith(_FUNCTIONAL)
+    return is_object(maker) or bool(functional_behind(facts, maker))
+
+
+def _sort(maker: What) -> object:
     """What several criteria of one variable must share: all objects, or the very same function."""
-    return "object" if isinstance(atom, Obj) and atom.kind != "dp-criterion" else atom
+    returned = isinstance(maker, Thing) and maker.kind == "dp-criterion"
+    return "object" if is_object(maker) and not returned else maker
 
 
-def functional_behind(facts: Facts, atom: Atom) -> External | None:
+def functional_behind(facts: Facts, maker: What) -> str:
     """The functional loss that ``partial(F.x, ...)``, or ``lambda a, b: F.x(a, b, ...)``, stands for."""
-    if isinstance(atom, Partial):
-        function = atom.function.only
-        if not isinstance(function, External) or atom.positional:
-            return None
-        return function if function.name.startswith(_FUNCTIONAL) else None
-    if not isinstance(atom, Function) or not isinstance(atom.node, cst.Lambda):
-        return None
-    call, params = atom.node.body, [p.name.value for p in atom.node.params.params]
+    if isinstance(maker, WithArguments):
+        return maker.function if maker.function.startswith(_FUNCTIONAL) else ""
+    if not isinstance(maker, Defined) or not isinstance(maker.node, cst.Lambda):
+        return ""
+    call, params = maker.node.body, [p.name.value for p in maker.node.params.params]
     if not isinstance(call, cst.Call) or len(params) != 2 or len(call.args) < 2:
-        return None
+        return ""
     inputs = [a.value.value if isinstance(a.value, cst.Name) else None for a in call.args[:2]]
     if inputs != params or any(a.keyword is not None for a in call.args[:2]):
-        return None
-    makers = facts.callee_atoms(call)
+        return ""
+    makers = facts.called(call)
     found = makers[0] if len(makers) == 1 else None
-    return found if isinstance(found, External) and found.name.startswith(_FUNCTIONAL) else None
+    return found.name if isinstance(found, Named) and found.name.startswith(_FUNCTIONAL) else ""
 
 
 def _definitions(facts: Facts, name: cst.Name, guard: Guard) -> list[cst.BaseExpression]:
     """The expressions that a variable's value comes from, as seen from one use of it."""
     scope = facts.scope(name)
-    held = set(facts.atoms(name, guard))
+    held = set(facts.held(name, guard))
     values: list[cst.BaseExpression] = []
     for home in homes_in(facts, scope, own=True):
         for target in targets_of(home):
             plain = isinstance(target, cst.Name) and target.value == name.value
-            if plain and home.value is not None and held & set(facts.atoms(home.value, guard)):
+            if plain and home.value is not None and held & set(facts.held(home.value, guard)):
                 values.append(home.value)
             elif isinstance(home, cst.Assign) and isinstance(target, (cst.Tuple, cst.List)):
                 values += _unpacked(facts, home, target, name.value)
@@ -220,4 +218,4 @@ def argument_for(
     return plain[place].value
 
 
-__all__ = ["LossSite", "argument_for", "functional_behind", "origins"]
+__all__ = ["LossSite", "argument_for", "functional_behind", "is_object", "origins"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.ledger.expressions import OfRun
 from dpmigrate.codemods.assignments import Home, homes_in, target_text
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.imports import spelling
@@ -55,8 +55,8 @@ def _assigned(upgrade: UpgradedCall, scope: cst.CSTNode, kind: str) -> tuple[str
     runs = [run.key for run in upgrade.ghost]
     for assign in homes_in(facts, scope, own=True):
         text = target_text(facts, assign)
-        for atom in facts.atoms(assign.value) if assign.value is not None else ():
-            if text and isinstance(atom, Obj) and atom.kind == kind and atom.data in runs:
+        for held in facts.held(assign.value) if assign.value is not None else ():
+            if text and isinstance(held, OfRun) and held.kind == kind and held.run in runs:
                 return text, assign
     raise upgrade.withheld(
         "the ghost model and its optimizer are made in different functions, or kept in no variable: make "

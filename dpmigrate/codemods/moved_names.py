@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import Change, Edits, ProjectEdits
 from dpmigrate.codemods.imports import bindings, spelling
@@ -131,8 +132,8 @@ def _written_anew(facts: Facts, own: Edits, node: cst.CSTNode, new: str) -> None
 def _name_arguments(facts: Facts, own: Edits, move: MovedName) -> None:
     """Arguments by position of functions that take them by keyword only now."""
     for call in facts.inside(own.module.tree, cst.Call):
-        for atom in facts.callee_atoms(call):
-            start, _, function = str(getattr(atom, "name", "")).rpartition(".")
+        for name in (w.name for w in facts.called(call) if isinstance(w, Named)):
+            start, _, function = name.rpartition(".")
             if move.old in (start, f"{start}.{function}") and function in move.keywords:
                 own.change(call, _by_keyword(move.keywords[function]))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.codemods.listed import split, without
+from dpmigrate.codemods.listed import before_first, split, without
 
 
 def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str]) -> cst.Call:
@@ -91,6 +91,8 @@ def remove_argument(call: cst.Call, *keywords: str) -> cst.Call:
         place = next((i for i, a in enumerate(args) if a.keyword and a.keyword.value in keywords), None)
         if place is None:
             return call.with_changes(args=args)
+        if place == 0 and len(args) > 1:
+            call = call.with_changes(whitespace_before_args=before_first(call, args[0]))
         args = without(args, place)
 
 

@@ -63,7 +63,7 @@ def check(settings: Settings) -> None:
         if config.seed is not None:
             try:
                 ast.parse(config.seed, mode="eval")
-            except SyntaxError as error:
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 raise UsageError(
                     f"{config.source('seed')}: {config.seed!r} is no Python expression."
                 ) from error
@@ -73,11 +73,11 @@ def check(settings: Settings) -> None:
 
 def _check_bound(text: str, source: str) -> None:
     """Refuse what is no release of Opacus, or none that the rewritten code could run on."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         bound = Version(text)
-    except InvalidVersion as error:
+    except ValueError as error:
         raise UsageError(f"{source}: {text!r} is no version.") from error
     if bound not in map(Version, RELEASES):
         raise UsageError(

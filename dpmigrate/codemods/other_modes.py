@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Unpack
 from dpmigrate.codemods.binders import binders, bound_by
+from dpmigrate.codemods.every_way import always_passed
 from dpmigrate.codemods.program_facts import Scope
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -69,7 +70,7 @@ class OtherModes:
         setting += [facts.statement(e.origin.node) for e in events if facts.scope(e.origin.node) is scope]
         if self.set_before_call and scope is self.scope:
             setting.append(facts.statement(self.upgrade.call))
-        if any(self._always_reached(statement, scope) for statement in setting):
+        if scope in setting or isinstance(scope, cst.Lambda) or always_passed(scope.body, frozenset(setting)):
             return
         blocks = {facts.parent(statement) for statement in setting}
         if handed_on or any(blocks.isdisjoint(facts.above(use)) for use in uses):
@@ -77,14 +78,3 @@ class OtherModes:
                 f"{name} comes back in ghost mode alone, and the code behind this call reads it in the "
                 f"others, too: bind {name} to the plain criterion before the call"
             )
-
-    def _always_reached(self, statement: cst.CSTNode, scope: Scope) -> bool:
-        """Whether no condition stands between a scope and one of its statements (loops and contexts may)."""
-        for node in self.facts.above(statement):
-            if node is scope:
-                return True
-            if isinstance(node, cst.If) and isinstance(node.test, cst.Name) and node.test.value == "True":
-                continue
-            if isinstance(node, (cst.If, cst.Match, cst.ExceptHandler, cst.ExceptStarHandler)):
-                return False
-        return True

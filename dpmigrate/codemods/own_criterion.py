@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
-from dpmigrate.analysis.ledger import Constant
-from dpmigrate.analysis.values import Class
+from dpmigrate.analysis.ledger import Constant, Thing, What
+from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
+from dpmigrate.codemods.program_facts import place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -24,23 +24,22 @@ class OwnCriterion:
         self.edits = upgrade.edits
         self.module = upgrade.module
         self.call = upgrade.call
+        self.shared: list[cst.Call] = []
+        """Calls that are of another criterion in another branch, which is to stay what it is."""
 
-    def check(self, maker: Obj) -> None:
+    def check(self, maker: Thing) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
-        if maker.kind != "instance":
-            return
-        assert isinstance(maker.data, Class)
-        if not self.facts.honours_reduction(maker.data):
-            name = maker.data.node.name.value
+        of = _own_class(maker)
+        if of is not None and not self.facts.expressions.honours_reduction(of):
             raise Withheld(
-                f'{name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 would '
-                "then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
+                f'{of.name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 '
+                "would then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
                 "losses of torch.nn do",
-                maker.data.module,
-                maker.data.node,
+                of.module,
+                of.node,
             )
 
-    def reduction_of(self, maker: Obj, constructor: cst.Call) -> object:
+    def reduction_of(self, maker: Thing, constructor: cst.Call) -> object:
         """The reduction that the criterion is made with in ghost mode. Raises `Withheld`."""
         for arg in constructor.args:
             if arg.keyword is not None and arg.keyword.value == "reduction":
@@ -62,9 +61,8 @@ class OwnCriterion:
                     self.facts.module_of(constructor),
                     constructor,
                 )
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            return self.facts.reduction_default(maker.data)
-        return "mean"
+        of = _own_class(maker)
+        return self.facts.expressions.reduction_default(of) if of is not None else "mean"
 
     @property
     def wanted(self) -> str:
@@ -75,13 +73,12 @@ class OwnCriterion:
             raise self.upgrade.withheld('loss_reduction= of this call is no literal: write "mean" or "sum"')
         return str(constants.pop())
 
-    def lift(self, maker: Obj, constructor: cst.Call) -> None:
+    def lift(self, maker: Thing, constructor: cst.Call) -> None:
         """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
         wanted = self.wanted
         own = self.edits.of(self.facts.module_of(constructor))
-        default = "mean"
-        if maker.kind == "instance" and isinstance(maker.data, Class):
-            default = self.facts.reduction_default(maker.data) or "mean"
+        of = _own_class(maker)
+        default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )
@@ -110,25 +107,56 @@ class OwnCriterion:
         return parent if isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) else None
 
     def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
-        """Every call of some criteria themselves. Raises `Withheld` for one that may be of another."""
+        """Every call of some criteria themselves.
+
+        Raises `Withheld` for one that may be of another, unless that gives what the wrapped criterion does:
+        one number, reduced alike.
+        """
         found = []
         for info in self.facts.modules:
             for call in self.facts.inside(info.tree, cst.Call):
-                atoms = self.facts.callee_atoms(call)
-                mine = [
-                    isinstance(a, Obj) and a.node in constructors and a.kind != "dp-criterion" for a in atoms
-                ]
-                if any(mine):
-                    if not all(mine):
-                        what = self.facts.code(call.func).strip()
-                        raise Withheld(
-                            f"{what} is the private run's criterion here, or another one: give the other "
-                            "one a name and a call of its own",
-                            info,
-                            call,
-                        )
-                    found.append(call)
+                called = self.facts.called(call)
+                others = [w for w in called if not _made_by(w, constructors)]
+                if len(others) == len(called):
+                    continue
+                if others:
+                    self.shared.append(call)
+                    if not all(self._reduced_alike(w) for w in others):
+                        raise self.of_another()
+                found.append(call)
         return found
+
+    def of_another(self) -> Withheld:
+        """Why a call that may be of another criterion, too, stays as it is."""
+        call = self.shared[-1]
+        return Withheld(
+            f"{self.facts.code(call.func).strip()} is the private run's criterion here, or another one: give "
+            "the other one a name and a call of its own",
+            self.facts.module_of(call),
+            call,
+        )
+
+    def _reduced_alike(self, other: What) -> bool:
+        """Whether a criterion of torch gives the one number that the wrapped criterion stands for."""
+        made = place_of(other) if isinstance(other, Thing) and other.kind == "criterion" else None
+        if not isinstance(made, cst.Call) or not self.facts.knows(made):
+            return False
+        given = {a.keyword.value: a.value for a in made.args if a.keyword is not None}
+        if not given.keys().isdisjoint(("reduce", "size_average")):
+            return False
+        reduction = given.get("reduction")
+        value = reduction.evaluated_value if isinstance(reduction, cst.SimpleString) else None
+        return self.wanted == (value if reduction is not None else "mean")
+
+
+def _made_by(what: What, constructors: Collection[cst.CSTNode]) -> bool:
+    """Whether something is a criterion, not wrapped, that one of some calls makes."""
+    return isinstance(what, Thing) and what.kind != "dp-criterion" and place_of(what) in constructors
+
+
+def _own_class(maker: Thing) -> Defined | None:
+    """The project's class that a criterion is of; None for one of torch, and what descends from one."""
+    return maker.of if isinstance(maker, Instance) and maker.kind == "instance" else None
 
 
 def _alternatives(value: cst.BaseExpression) -> set[object]:

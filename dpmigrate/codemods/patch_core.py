@@ -81,7 +81,7 @@ def is_patched(tree: cst.Module) -> bool:
 def _package_of(facts: Facts, module: ModuleInfo) -> str:
     """The package by which a module reaches its neighbours: empty for a script. Raises `Withheld`."""
     ways = set(_ways_out(facts, module)) or set(_ways_in(facts, module))
-    if not ways and facts.interpreter.modules.path_of("", module.key, 1) is not None:
+    if not ways and facts.paths.path_of("", module.key, 1) is not None:
         # Nothing in the project says whether a file of a package is started by its path or with -m.
         raise Withheld(
             f"nothing says how it imports its neighbours: copy {MODULE}.py beside it by hand (--strategy "
@@ -105,7 +105,7 @@ def _ways_out(facts: Facts, module: ModuleInfo) -> Iterator[str]:
         if level:
             yield RELATIVE
             continue
-        key = facts.interpreter.modules.path_of(dotted, module.key)
+        key = facts.paths.path_of(dotted, module.key)
         if key is None:
             continue
         parts = PurePosixPath(key).with_suffix("").parts
@@ -118,7 +118,7 @@ def _ways_in(facts: Facts, module: ModuleInfo) -> Iterator[str]:
     """The package of a module, by how others import it."""
     for other in facts.modules:
         for dotted, level in _imports(facts, other):
-            if facts.interpreter.modules.path_of(dotted, other.key, level) == module.key:
+            if facts.paths.path_of(dotted, other.key, level) == module.key:
                 yield RELATIVE if level else dotted.rpartition(".")[0]
 
 

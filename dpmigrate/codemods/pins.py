@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from dpmigrate.analysis.ledger.models import ChangedInPlace
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.options import Options
 from dpmigrate.project.users import users_of
+from dpmigrate.versions.companions import leaves_no_room
+from dpmigrate.versions.decoding import decode
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND, Edit, Refusal, plan_raise
 from dpmigrate.versions.releases import RELEASES, between
 from dpmigrate.versions.specifiers import parse_specifier
@@ -82,8 +84,12 @@ def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options
     return list(dict.fromkeys(pins))
 
 
-def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
-    """Raise every pin. Raises `Withheld` for one that neither we nor its own tool can raise safely."""
+def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mapping[str, bytes]) -> PinPlan:
+    """Raise every pin of some dependency files.
+
+    Raises `Withheld` for one that neither we nor its own tool can raise safely, and where what the release
+    requires is pinned away beside it.
+    """
     plan = PinPlan()
     raised: set[str] = set()
     for pin in pins:
@@ -91,6 +97,7 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
         if isinstance(planned, Edit):
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
+            _refuse_no_room(pin, lower_bound, files)
             raised.add(pin.environment)
             plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):
@@ -102,3 +109,14 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str) -> PinPlan:
     # A lock that contradicts the raised pin which it was made from is stale, and says nothing.
     plan.stuck = [(p, why) for p, why in plan.stuck if p.kind != "lock" or p.environment not in raised]
     return plan
+
+
+def _refuse_no_room(pin: Pin, lower_bound: str, files: Mapping[str, bytes]) -> None:
+    """Raise `Withheld` where a file pins what the release requires to something older."""
+    found = leaves_no_room(decode(files.get(pin.path, b"")).text, lower_bound)
+    if found is not None:
+        line, text, needed = found
+        raise Withheld(
+            f"{pin.path}:{line}: Opacus {lower_bound} requires {needed}, and `{text}` admits none: raise "
+            "that first"
+        )

@@ -39,6 +39,19 @@ def fresh_name(facts: Facts, scope: cst.CSTNode, *wanted: str) -> str:
     return f"{wanted[0]}{number}"
 
 
+def parameter_of(facts: Facts, function: cst.CSTNode, call: cst.Call, arg: cst.Arg) -> str | None:
+    """The parameter of a function that an argument of a call of it goes to."""
+    if not isinstance(function, cst.FunctionDef):
+        return None
+    if arg.keyword is not None:
+        return arg.keyword.value
+    params = [p.name.value for p in (*function.params.posonly_params, *function.params.params)]
+    if facts.class_of(function) is not None and params[:1] in (["self"], ["cls"]):
+        params = params[1:]
+    place = next(i for i, a in enumerate(call.args) if a is arg)
+    return params[place] if place < len(params) else None
+
+
 def route(
     facts: Facts,
     edits: ProjectEdits,
@@ -77,7 +90,9 @@ def route(
             target,
         )
     if target is not freed and any(name in bound_by(facts, b) for b in binders(facts, target)):
-        if not all(_hands_on(call, target, name, owner is not None) for call, _ in calls):
+        left_out = [call for call, _ in calls if _leaves_out(facts, call, target, name)]
+        handing = [call for call, _ in calls if _hands_on(call, target, name, owner is not None)]
+        if len(left_out) + len(handing) < len(calls):
             raise Withheld(
                 f"{target.name.value} needs the wrapped criterion {name}, and uses that name for something "
                 "else: rename its own variable",
@@ -85,8 +100,10 @@ def route(
                 target,
             )
         routed.add(target)
-        for call, _ in calls:
+        for call, module in calls:
             route(facts, edits, source, facts.scope(call), name, routed, freed, depth - 1)
+            if call in left_out:
+                edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
         return
     routed.add(target)
     edits.of(facts.module_of(target)).change(target, lambda node: add_parameter(node, name))
@@ -94,6 +111,16 @@ def route(
         assert isinstance(call, cst.Call)
         route(facts, edits, source, facts.scope(call), name, routed, freed, depth - 1)
         edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
+
+
+def _leaves_out(facts: Facts, call: cst.CSTNode, fn: cst.FunctionDef, name: str) -> bool:
+    """Whether a call leaves a parameter of that name, which nothing else binds, to its default."""
+    params = (*fn.params.params, *fn.params.kwonly_params)
+    param = next((p for p in params if p.name.value == name and p.default is not None), None)
+    alone = [b for b in binders(facts, fn) if name in bound_by(facts, b)] == [param]
+    if param is None or not alone or not isinstance(call, cst.Call) or any(a.star for a in call.args):
+        return False
+    return all(parameter_of(facts, fn, call, arg) != name for arg in call.args)
 
 
 def _hands_on(call: cst.CSTNode, fn: cst.FunctionDef, name: str, method: bool) -> bool:

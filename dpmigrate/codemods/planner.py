@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dpmigrate.analysis.ledger.analysed import Component
 from dpmigrate.codemods.in_place import in_place_jobs
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.options import Options
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def plan_jobs(
-    project: Project, matches: Sequence[Found], options: Options, known: dict[int, Facts] | None = None
+    project: Project, matches: Sequence[Found], options: Options, known: dict[Component, Facts] | None = None
 ) -> list[Job]:
     """Every fix that the findings of a project admit, planned or withheld; unsafe ones only on request.
 

@@ -8,26 +8,24 @@ from typing import TypeVar
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, External, Module, Obj, Unknown
-from dpmigrate.analysis.classes import is_record
-from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import ALWAYS, Guard, contradict
+from dpmigrate.analysis.ledger import ALWAYS, Guard, Thing, What
+from dpmigrate.analysis.ledger.analysed import Analysed, Component
+from dpmigrate.analysis.ledger.expressions import Defined
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.per_example import class_honours, reduction_default
-from dpmigrate.analysis.program import Program
-from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Class, Function
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)
 
 
 class Facts:
-    """Queries over what one interpreter saw. Nodes are those of ``ModuleInfo.tree``."""
+    """Queries over what was seen of one component. Nodes are those of ``ModuleInfo.tree``."""
 
-    def __init__(self, interpreter: Interpreter, modules: Iterable[ModuleInfo]) -> None:
-        self.interpreter = interpreter
+    def __init__(self, part: Component, modules: Iterable[ModuleInfo]) -> None:
+        self.expressions = part.expressions
+        self.retired_calls = part.retired_calls
+        self.paths = part.modules
+        """Which file an import leads to."""
         self.modules = list(modules)
         self._parents: dict[str, dict[cst.CSTNode, cst.CSTNode]] = {}
         self._module_of: dict[cst.CSTNode, ModuleInfo] = {}
@@ -37,10 +35,10 @@ class Facts:
         """The nodes of a kind in a whole module, which many questions go through."""
         for info in self.modules:
             self._index(info)
-        for call, functions in interpreter.callees.items():
+        for call in self.expressions.calls:
             module = self._module_of.get(call)
             if module is not None:
-                for fn in functions:
+                for fn in self.expressions.entered(call):
                     self.callers.setdefault(fn.node, []).append((call, module))
 
     def _index(self, info: ModuleInfo) -> None:
@@ -53,16 +51,6 @@ class Facts:
                 parents[child] = node
                 stack.append(child)
         self._parents[info.key] = parents
-
-    # -- criteria -------------------------------------------------------------------------
-
-    def honours_reduction(self, criterion: Class) -> bool:
-        """Whether a project's class certainly gives one loss per example once ``reduction`` is "none"."""
-        return class_honours(self.interpreter, criterion) is True
-
-    def reduction_default(self, criterion: Class) -> str | None:
-        """The default that a project's class gives ``reduction``; None where it has none."""
-        return reduction_default(self.interpreter, criterion)
 
     # -- the tree -------------------------------------------------------------------------
 
@@ -180,107 +168,84 @@ class Facts:
         around = {other, *self.above(other)}
         return next(n for n in (one, *self.above(one)) if n in around)
 
-    @property
-    def retired_calls(self) -> list[RetiredCall]:
-        """The calls of the API of Opacus 0.x."""
-        return list(self.interpreter.retired.calls.values())
-
     # -- values ---------------------------------------------------------------------------
 
-    def atoms(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> list[Atom]:
+    def held(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> list[What]:
         """What an expression was seen to be, where that does not contradict ``guard``."""
-        seen = self.interpreter.observed.get(node, {})
-        return list(dict.fromkeys(a for a, g in seen if not contradict(g, guard)))
+        return self.expressions.held(node, guard)
 
     def is_a(self, node: cst.CSTNode, kind: str) -> bool:
         """Whether an expression was seen to be an object of a kind."""
-        return any(isinstance(a, Obj) and a.kind == kind for a in self.atoms(node))
+        return any(isinstance(w, Thing) and w.kind == kind for w in self.held(node))
 
     def made_at(self, node: cst.CSTNode, kind: str) -> cst.CSTNode | None:
         """Where the only object of a kind that an expression was seen to be was made."""
-        places = {a.node for a in self.atoms(node) if isinstance(a, Obj) and a.kind == kind}
+        places = {place_of(w) for w in self.held(node) if isinstance(w, Thing) and w.kind == kind}
         return places.pop() if len(places) == 1 else None
 
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
         """Whether an expression was evaluated under ``guard`` at all."""
-        return any(not contradict(g, guard) for _, g in self.interpreter.observed.get(node, {}))
+        return self.expressions.reached(node, guard)
 
-    def callee_atoms(self, call: cst.Call, guard: Guard = ALWAYS) -> list[Atom]:
+    def called(self, call: cst.Call, guard: Guard = ALWAYS) -> list[What]:
         """What the thing that is called was seen to be."""
-        entered = self.interpreter.callees.get(call)
-        func = call.func
-        if not isinstance(func, cst.Attribute):
-            return self.atoms(func, guard) or list(entered or ())
-        found: list[Atom] = []
-        for receiver in self.atoms(func.value, guard):
-            found.extend(self._member(receiver, func.attr.value))
-        return list(dict.fromkeys(found)) or list(entered or ())
+        return self.expressions.called(call, guard)
 
     @cached_property
     def _calls_by_callee(self) -> dict[Hashable, list[cst.Call]]:
         calls: dict[Hashable, list[cst.Call]] = {}
         for info in self.modules:
             for call in self.inside(info.tree, cst.Call):
-                for atom in {*self.callee_atoms(call), *self.interpreter.callees.get(call, ())}:
-                    calls.setdefault(atom, []).append(call)
+                for key in {*keys_of(self.called(call)), *keys_of(self.functions_entered(call))}:
+                    calls.setdefault(key, []).append(call)
         return calls
 
-    def calls_of(self, callee: Hashable, guard: Guard) -> Iterator[cst.Call]:
+    def calls_of(self, callee: Thing, guard: Guard) -> Iterator[cst.Call]:
         """The calls of a thing under ``guard``, in the order of the modules and their text."""
-        calls = self._calls_by_callee.get(callee, ())
-        return (call for call in calls if callee in self.callee_atoms(call, guard))
+        calls = self._calls_by_callee.get(callee.key, ())
+        return (call for call in calls if callee.key in keys_of(self.called(call, guard)))
 
-    def members(self, node: cst.CSTNode, name: str) -> list[Atom]:
+    def members(self, node: cst.CSTNode, name: str) -> list[What]:
         """What a member of an expression was seen to be; nothing where it has none that is known."""
-        atoms = [a for a in self.atoms(node) if isinstance(a, (Class, Obj))]
-        return [m for a in atoms for m in self._member(a, name)]
-
-    def _member(self, receiver: Atom, name: str) -> list[Atom]:
-        from dpmigrate.analysis.library.registry import canonical
-
-        if isinstance(receiver, External):
-            return [External(canonical(f"{receiver.name}.{name}"))]
-        owner: object = None
-        if isinstance(receiver, Module):
-            owner = ("module", receiver.info.key)
-        elif isinstance(receiver, Class):
-            owner = ("class", receiver.key)
-        elif isinstance(receiver, Obj) and receiver.kind != "parser":
-            # What the analysis keeps with a parser are options: they become attributes of its result.
-            owner = receiver
-        elif isinstance(receiver, Unknown):
-            return [Unknown(("member", receiver.symbol, name))]
-        if owner is None:
-            return []
-        value = self.interpreter.store.get(owner, name)
-        return list(value.atoms) if value is not None else []
+        return self.expressions.members(node, name)
 
     def record_made_only_by(self, call: cst.Call) -> cst.ClassDef | None:
         """The project's record (a named tuple, a dataclass) that a call makes and no other call does."""
-        atoms = self.callee_atoms(call)
-        made = atoms[0] if len(atoms) == 1 else None
-        if not isinstance(made, Class) or not is_record(made) or not self.knows(made.node):
+        found = self.called(call)
+        made = found[0] if len(found) == 1 else None
+        if not isinstance(made, Defined) or not isinstance(made.node, cst.ClassDef) or not made.record:
             return None
-        return made.node if list(self.calls_of(made, ALWAYS)) == [call] else None
+        return made.node if self.knows(made.node) and list(self.calls_of(made, ALWAYS)) == [call] else None
 
-    def functions_entered(self, call: cst.Call) -> list[Function]:
+    def functions_entered(self, call: cst.Call) -> list[Defined]:
         """The project's functions that a call enters."""
-        return list(self.interpreter.callees.get(call, ()))
+        return self.expressions.entered(call)
+
+
+def place_of(thing: Thing) -> cst.CSTNode | None:
+    """The node at which an object is made; None where that cannot be seen."""
+    return thing.made.origin.node if thing.made is not None else None
+
+
+def keys_of(things: Iterable[What]) -> set[Hashable]:
+    """What tells the objects among some things apart."""
+    return {thing.key for thing in things if isinstance(thing, Thing)}
 
 
 class FactsByPart:
     """The facts of each component of a program, made when somebody asks: nothing flows between two.
 
-    ``known`` holds those of components that other programs may share, by ``id`` of the interpreter.
+    ``known`` holds those of components that other programs may share.
     """
 
-    def __init__(self, program: Program, known: dict[int, Facts] | None = None) -> None:
+    def __init__(self, program: Analysed, known: dict[Component, Facts] | None = None) -> None:
         self.program = program
-        self.known: dict[int, Facts] = {} if known is None else known
+        self.known: dict[Component, Facts] = {} if known is None else known
 
     def of(self, module: ModuleInfo) -> Facts:
         """The facts of the component that a module is part of."""
-        ip = self.program.interpreter_of(module) or self.program.parts[0].interpreter
-        if id(ip) not in self.known:
-            self.known[id(ip)] = Facts(ip, (m for m in self.program.modules.loaded() if m.key in ip.executed))
-        return self.known[id(ip)]
+        part = self.program.part_of(module) or self.program.parts[0]
+        if part not in self.known:
+            own = (m for m in self.program.modules.loaded() if m.key in part.executed)
+            self.known[part] = Facts(part, own)
+        return self.known[part]

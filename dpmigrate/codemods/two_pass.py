@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Tensor
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Event, HooksSwitched, ZeroGrad
+from dpmigrate.analysis.ledger.expressions import Computed
 from dpmigrate.codemods.assignments import homes_in, is_bound_by, target_text
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts
@@ -155,8 +155,8 @@ class TwoPassBlock:
 
     def _serves_only_here(self, scope: cst.CSTNode, name: str, value: cst.BaseExpression) -> bool:
         facts = self.facts
-        derived = [a for a in facts.atoms(value) if isinstance(a, Tensor)]
-        if not any(a.coefficient is not None or a.steps[-1:] in (("mean",), ("sum",)) for a in derived):
+        derived = [w for w in facts.held(value) if isinstance(w, Computed)]
+        if not any(w.rescaled or w.last in ("mean", "sum") for w in derived):
             return False
         loads = [n for n in facts.inside(scope, cst.Name) if n.value == name and not is_bound_by(facts, n)]
         return bool(loads) and all(facts.removable(n) in self.statements for n in loads)

@@ -10,8 +10,16 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
-from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, DoubleBackward, Escape, PrivateRun
+from dpmigrate.analysis.ledger import (
+    Backward,
+    CoefficientAsked,
+    Constant,
+    DoubleBackward,
+    Escape,
+    PrivateRun,
+    Thing,
+)
+from dpmigrate.analysis.ledger.expressions import Instance
 from dpmigrate.codemods.clipping_ghost import drop_clipping
 from dpmigrate.codemods.criterion import CriterionPlan
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
@@ -160,9 +168,9 @@ class Upgrade:
     def _tell_of_shapes(self, sites: list[LossSite]) -> None:
         """Say where it hangs on a shape, which code does not tell, that there is one loss per example."""
         for site in sites:
-            name = str(site.maker.data if isinstance(site.maker, Obj) else getattr(site.maker, "name", ""))
-            short = name.rpartition(".")[2]
-            if short in ELEMENTWISE:
+            maker = site.maker
+            short = maker.name.rpartition(".")[2] if isinstance(maker, Thing) else ""
+            if short in ELEMENTWISE and not isinstance(maker, Instance):
                 place = site.module.place(site.call)
                 self.notices.append(
                     f"{place.path}:{place.line}: {short} has one loss for each element: where the output has "

@@ -117,7 +117,7 @@ def _planned(
                 f"{job.runs[0].module.path}: the release is {bound} and not {DEFAULT_LOWER_BOUND}, which "
                 f"would raise: {spoken(left)}"
             )
-        job.pins = plan_pins(pins, options.unsafe, bound)
+        job.pins = plan_pins(pins, options.unsafe, bound, project.dependencies)
         job.notices += job.pins.notices
         reported = {_place(match.pin) for _, match in own if match.pin is not None}
         for pin, notice in job.pins.stuck:

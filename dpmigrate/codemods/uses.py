@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Tensor
 from dpmigrate.analysis.ledger import Guard
+from dpmigrate.analysis.ledger.expressions import Computed
 from dpmigrate.codemods.assignments import is_bound_by
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld
 from dpmigrate.codemods.nodes import name_of, receiver
+from dpmigrate.codemods.places import parameter_of
 from dpmigrate.codemods.program_facts import Facts
 
 _DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda"])
@@ -188,15 +189,15 @@ class Uses:
     def _loads(self, name: str, node: cst.CSTNode, reduced: bool) -> None:
         """Every read of a variable that was seen to hold these losses."""
         facts = self.facts
-        held = set(facts.atoms(node))
+        held = set(facts.held(node))
         scope = facts.scope(node)
         for load in facts.inside(scope, cst.Name):
-            if load.value != name or not held & set(facts.atoms(load)):
+            if load.value != name or not held & set(facts.held(load)):
                 continue
             if is_bound_by(facts, load) or isinstance(facts.parent(load), cst.Param):
                 continue
-            others = [a for a in facts.atoms(load, self.guard) if isinstance(a, Tensor) and a not in held]
-            if not reduced and any(a.reduction != "mean" for a in others):
+            others = [w for w in facts.held(load, self.guard) if isinstance(w, Computed) and w not in held]
+            if not reduced and any(w.reduction != "mean" for w in others):
                 self._refuse(load, f"{name} may also hold other losses")
             self.follow(load, reduced)
 
@@ -222,9 +223,9 @@ class Uses:
 
     def _taken(self, target: cst.Name, node: cst.CSTNode, reduced: bool) -> None:
         facts = self.facts
-        held = set(facts.atoms(node))
+        held = set(facts.held(node))
         for load in facts.inside(facts.scope(target), cst.Name):
-            if load is not target and load.value == target.value and held & set(facts.atoms(load)):
+            if load is not target and load.value == target.value and held & set(facts.held(load)):
                 self.follow(load, reduced)
 
     def _element(self, node: cst.CSTNode, element: cst.Element, reduced: bool, live: bool) -> None:
@@ -255,7 +256,7 @@ class Uses:
         entered = facts.functions_entered(call)
         if entered:
             for fn in entered:
-                name = self._parameter(fn.node, call, arg)
+                name = parameter_of(facts, fn.node, call, arg)
                 if name is None:
                     self._refuse(node, "the losses go into a function")
                 self._parameter_loads(fn.node, name, node, reduced)
@@ -281,25 +282,14 @@ class Uses:
         """Whether a function is torch's or numpy's, and not a meter's of that name."""
         return isinstance(func, cst.Attribute) and self.facts.code(func.value).strip() in _ARRAYS
 
-    def _parameter(self, function: cst.CSTNode, call: cst.Call, arg: cst.Arg) -> str | None:
-        if not isinstance(function, cst.FunctionDef):
-            return None
-        if arg.keyword is not None:
-            return arg.keyword.value
-        params = [p.name.value for p in (*function.params.posonly_params, *function.params.params)]
-        if self.facts.class_of(function) is not None and params[:1] in (["self"], ["cls"]):
-            params = params[1:]
-        place = next(i for i, a in enumerate(call.args) if a is arg)
-        return params[place] if place < len(params) else None
-
     def _parameter_loads(
         self, function: cst.CSTNode, name: str | None, node: cst.CSTNode, reduced: bool
     ) -> None:
         facts = self.facts
-        held = set(facts.atoms(node))
+        held = set(facts.held(node))
         assert isinstance(function, cst.FunctionDef)
         for load in facts.inside(function.body, cst.Name):
-            if load.value == name and held & set(facts.atoms(load)):
+            if load.value == name and held & set(facts.held(load)):
                 self.follow(load, reduced)
 
     def _number(self, node: cst.CSTNode, reduced: bool, live: bool) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dpmigrate.analysis.retired import RetiredCall
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.in_place import out_of_place
 from dpmigrate.codemods.jobs import Found, Job
@@ -42,7 +41,12 @@ def zero_x_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], op
             groups.setdefault(id(own), (own, []))[1].append((finding, match))
     pins = {key: _pins(project, members, options) for key, (_, members) in groups.items()}
     return [
-        _moved([groups[key] for key in together], [pin for key in together for pin in pins[key]], options)
+        _moved(
+            project,
+            [groups[key] for key in together],
+            [pin for key in together for pin in pins[key]],
+            options,
+        )
         for together in _sharing(pins)
     ]
 
@@ -76,18 +80,23 @@ def _sharing(pins: dict[int, list[Pin]]) -> list[list[int]]:
     return [keys for keys, _ in groups]
 
 
-def _moved(parts: list[tuple[Facts, list[Found]]], pins: list[Pin], options: Options) -> Job:
+def _moved(
+    project: Project, parts: list[tuple[Facts, list[Found]]], pins: list[Pin], options: Options
+) -> Job:
     job = Job([f for _, found in parts for f in found], privatizes=True)
     try:
         for facts, found in parts:
             _plan(facts, found, job)
         # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
         calls = [call for facts, _ in parts for call in facts.retired_calls]
-        in_place = any(library for call in calls for _, library in call.in_place)
+        in_place = any(change.library for call in calls for change in call.in_place)
         bound = "1.5.3" if in_place else DEFAULT_LOWER_BOUND
         older = parse_specifier(f"<{bound}")
         job.pins = plan_pins(
-            list(dict.fromkeys(pin for pin in pins if pin.versions & older)), options.unsafe, bound
+            list(dict.fromkeys(pin for pin in pins if pin.versions & older)),
+            options.unsafe,
+            bound,
+            project.dependencies,
         )
         job.notices += job.pins.notices
     except Withheld as withheld:
@@ -99,12 +108,12 @@ def _moved(parts: list[tuple[Facts, list[Found]]], pins: list[Pin], options: Opt
 
 def _plan(facts: Facts, found: Sequence[Found], job: Job) -> None:
     calls = facts.retired_calls
-    engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if _makes_engine(c)}
+    engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if c.makes_engine}
     attached = [engine.attached for engine in engines.values()]
     for engine in engines.values():
         engine.early = attached.count(engine.attached) > 1
     for call in calls:
-        if call.kind == "engine-attach" and not _makes_engine(call):
+        if call.kind == "engine-attach" and not call.makes_engine:
             raise Withheld(
                 "attach() is called on an engine of Opacus 1.x, which has none: call "
                 "engine.make_private(module=..., optimizer=..., data_loader=...) here",
@@ -123,24 +132,20 @@ def _plan(facts: Facts, found: Sequence[Found], job: Job) -> None:
         elif call.kind == "virtual-step" and owner is not None:
             take_physical_batches(facts, job.edits, owner, call.origin.node)
     for call in calls:
-        for origin, library in call.in_place:
-            if not library:
-                out_of_place(facts, job.edits, origin.node)
+        for change in call.in_place:
+            if not change.library:
+                out_of_place(facts, job.edits, change.origin.node)
     for engine in engines.values():
         EngineUses(engine).rewrite()
         engine.make_private()
         job.notices += engine.notices
     moves = []
     for finding, match in found:
-        name = match.notes.get("name")
-        if name is None or match.origin is None:
+        gone = match.gone
+        if gone is None or match.origin is None:
             continue
-        if "new" in match.notes:
-            moves.append(MovedName(match.origin, name, match.notes["new"], match.notes["keywords"]))
+        if gone.new:
+            moves.append(MovedName(match.origin, gone.name, gone.new, gone.keywords))
         else:
-            rename(facts, job.edits, name, match.origin, finding.message)
+            rename(facts, job.edits, gone.name, match.origin, finding.message)
     move_names(facts, job.edits, moves)
-
-
-def _makes_engine(call: RetiredCall) -> bool:
-    return call.engine is not None and call.engine.node is call.origin.node and call.kind == "engine-attach"

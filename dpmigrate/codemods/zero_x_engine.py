@@ -7,14 +7,14 @@ from functools import cached_property
 
 import libcst as cst
 
-from dpmigrate.analysis.retired import RetiredCall
+from dpmigrate.analysis.ledger.retired import RetiredCall
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.homes import same_variables
 from dpmigrate.codemods.imports import spelling
-from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.program_facts import Facts, Scope, keys_of
 from dpmigrate.codemods.ways import calls_lead, declared_global, same_class
 from dpmigrate.codemods.zero_x_arguments import arguments_of
 from dpmigrate.codemods.zero_x_helper import Helper
@@ -34,7 +34,7 @@ class AttachedEngine:
         self.module = made.origin.module
         assert isinstance(node, cst.Call)
         self.made = node
-        self.atom = made.engine
+        self.key = made.engine.key if made.engine is not None else None
         self.notices: list[str] = []
         self.known_by_optimizer = False
         """Whether code reaches the engine through the optimizer."""
@@ -46,7 +46,7 @@ class AttachedEngine:
         """Whether it is made private where it is made: other branches make others, attached by one call."""
         read = arguments_of(facts, node, self.withheld)
         self.given, self.remarks = read.given, read.remarks
-        places = {origin.node: origin for origin in made.optimizers.values()}
+        places = {a.origin.node: a.origin for a in made.attached}
         if len(places) != 1:
             raise self.withheld(attached_to([facts.position(place) for place in places]))
         ((self.attached, attached),) = places.items()
@@ -59,7 +59,7 @@ class AttachedEngine:
             )
         self.statement = statement
         self.scope: Scope = facts.scope(self.attached)
-        self.trained = Trained(facts, self.scope, made.optimizers)
+        self.trained = Trained(facts, self.scope, [a.optimizer.key for a in made.attached])
         assert isinstance(self.attached, cst.Call)
         self.optimizer = self._plain(argument_of(self.attached, 0, "optimizer"), "the optimizer")
         self.is_made_elsewhere = False
@@ -216,8 +216,8 @@ class AttachedEngine:
         facts, made_in = self.facts, self.facts.scope(self.made)
         if made_in is self.scope or (text.startswith("self.") and same_class(facts, made_in, self.scope)):
             return text
-        atoms = set(facts.atoms(self.given["module"]))
-        names = {n.value for n in facts.own(self.scope, cst.Name) if atoms & set(facts.atoms(n))}
+        held = keys_of(facts.held(self.given["module"]))
+        names = {n.value for n in facts.own(self.scope, cst.Name) if held & keys_of(facts.held(n))}
         if len(names) != 1 or not isinstance(facts.statement(self.made), cst.SimpleStatementLine):
             return text
         self.is_made_elsewhere = True

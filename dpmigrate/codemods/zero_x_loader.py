@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom
 from dpmigrate.codemods.assignments import homes_in, target_texts
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of
-from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.program_facts import Facts, Scope, keys_of
 from dpmigrate.codemods.ways import same_class
 
 _WRAPPING = frozenset(["enumerate", "tqdm", "iter", "trange", "track", "cycle"])
@@ -23,7 +22,7 @@ MAX_CALLERS = 4
 class Trained:
     """What trains by some optimizers, seen from the scope in which their engine is attached."""
 
-    def __init__(self, facts: Facts, scope: Scope, optimizers: Collection[Atom]) -> None:
+    def __init__(self, facts: Facts, scope: Scope, optimizers: Collection[Hashable]) -> None:
         self.facts = facts
         self.scope = scope
         self.optimizers = frozenset(optimizers)
@@ -54,7 +53,8 @@ class Trained:
             yield from (
                 c
                 for c in self.facts.inside(info.tree, cst.Call)
-                if isinstance(c.func, cst.Attribute) and self.optimizers & set(self.facts.atoms(c.func.value))
+                if isinstance(c.func, cst.Attribute)
+                and self.optimizers & keys_of(self.facts.held(c.func.value))
             )
 
     def _is_moment(self, call: cst.Call) -> bool:
@@ -63,7 +63,7 @@ class Trained:
         if not isinstance(func, cst.Attribute):
             return False
         ours = func.attr.value in ("step", "zero_grad") and bool(
-            self.optimizers & set(self.facts.atoms(func.value))
+            self.optimizers & keys_of(self.facts.held(func.value))
         )
         return ours or func.attr.value == "backward"
 
@@ -99,10 +99,10 @@ class Trained:
         """What the program reads of the loaders that no private loader has."""
         loops = [loop for step in self.steps() for loop in self.loops_around(step)]
         read = [node for loop in loops for node in self._sources(loop) if node is not None]
-        loaders = {a for node in read for a in self.facts.atoms(node)}
+        loaders = {key for node in read for key in keys_of(self.facts.held(node))}
         for info in self.facts.modules:
             for node in self.facts.inside(info.tree, cst.Attribute):
-                if node.attr.value in _ONLY_PUBLIC and loaders & set(self.facts.atoms(node.value)):
+                if node.attr.value in _ONLY_PUBLIC and loaders & keys_of(self.facts.held(node.value)):
                     yield node
 
     def sampled_by(self) -> Iterator[cst.BaseExpression]:
@@ -140,9 +140,9 @@ class Trained:
                 calls = [c for c in calls if not given[c] or self.optimizers & given[c]]
         return calls
 
-    def _given(self, call: cst.CSTNode, function: cst.FunctionDef, name: str) -> set[Atom]:
+    def _given(self, call: cst.CSTNode, function: cst.FunctionDef, name: str) -> set[Hashable]:
         value = argument_for(self.facts, call, function, name) if isinstance(call, cst.Call) else None
-        return set(self.facts.atoms(value)) if value is not None else set()
+        return keys_of(self.facts.held(value)) if value is not None else set()
 
     def _variable(self, node: cst.BaseExpression | None, at: cst.CSTNode, depth: int) -> Iterator[str]:
         """A loader's variable as the scope of ``attach`` knows it: through the arguments of calls."""

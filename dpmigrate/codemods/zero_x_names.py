@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.nodes import add_argument, name_of
@@ -108,4 +109,4 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
 
 
 def _is_called(facts: Facts, call: cst.Call, start: str) -> bool:
-    return any(str(getattr(a, "name", "")).startswith(start) for a in facts.callee_atoms(call))
+    return any(isinstance(w, Named) and w.name.startswith(start) for w in facts.called(call))

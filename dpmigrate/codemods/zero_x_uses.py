@@ -11,6 +11,7 @@ from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.homes import same_variables
 from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.program_facts import keys_of
 from dpmigrate.codemods.zero_x_engine import AttachedEngine
 from dpmigrate.codemods.zero_x_loader import argument_of, values_of
 from dpmigrate.codemods.zero_x_words import without_counterpart
@@ -34,7 +35,7 @@ class EngineUses:
         """Every member that is read of the engine. Raises `Withheld` for what has no counterpart."""
         for info in self.facts.modules:
             for node in self.facts.inside(info.tree, cst.Attribute):
-                if self.engine.atom in self.facts.atoms(node.value) and not self._is_rewritten(node):
+                if self.engine.key in keys_of(self.facts.held(node.value)) and not self._is_rewritten(node):
                     raise Withheld(without_counterpart(node.attr.value), info, node)
 
     def _is_rewritten(self, node: cst.Attribute) -> bool:
@@ -75,7 +76,7 @@ class EngineUses:
         if not isinstance(receiver, cst.Attribute) or receiver.attr.value != "privacy_engine":
             return ""
         holder = receiver.value
-        ours = self.engine.trained.optimizers & set(self.facts.atoms(holder))
+        ours = self.engine.trained.optimizers & keys_of(self.facts.held(holder))
         return self.facts.code(holder).strip() if ours else ""
 
     def _is_loader_known(self, node: cst.CSTNode) -> bool:

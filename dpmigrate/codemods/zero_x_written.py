@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const
+from dpmigrate.analysis.ledger import Constant
 from dpmigrate.codemods.imports import spelling
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ class Written:
     def _may_be_none(self, name: str) -> bool:
         """Whether 0.x may have gone by the target epsilon in its place: both are given."""
         value = self.engine.given.get(name)
-        atoms = self.engine.facts.atoms(value) if value is not None and self.engine.facts.knows(value) else []
-        numbers = bool(atoms) and all(isinstance(a, Const) and a.value is not None for a in atoms)
+        known = value is not None and self.engine.facts.knows(value)
+        held = self.engine.facts.held(value) if value is not None and known else []
+        numbers = bool(held) and all(isinstance(w, Constant) and w.value is not None for w in held)
         chosen = isinstance(value, (cst.Name, cst.Attribute, cst.Subscript)) and not numbers
         return chosen and {"target_epsilon", "epochs"} <= set(self.engine.given)
 

@@ -67,8 +67,8 @@ def _exported(project: Project, edits: Edits) -> set[str]:
     if project.program is None:
         return set()
     modules = project.program.modules
-    interpreter = project.program.interpreter_of(edits.module)
-    reached = interpreter.executed if interpreter is not None else {}
+    part = project.program.part_of(edits.module)
+    reached = part.executed if part is not None else ()
     found: set[str] = set()
     for info in (m for whole in project.modules.values() for m in (whole, *whole.written)):
         if info is edits.module or info.key not in reached:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dpmigrate.advisories.findings import Found
@@ -17,6 +14,7 @@ from dpmigrate.fixing.diff import diff_of
 from dpmigrate.fixing.proving import Prover
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.result import FixResult, left_for_people
+from dpmigrate.fixing.starting import verify_command
 from dpmigrate.model import NOT_ANALYSED, Finding
 from dpmigrate.project import Project
 from dpmigrate.project.users import users_of
@@ -128,7 +126,7 @@ class Fixing:
         for finding, _ in found:
             # A line says little without its file.
             elsewhere = finding.span.path != path and "line " in reason[:40]
-            self.reasons[id(finding)] = f"{path}, {reason}" if elsewhere else reason
+            self.reasons[id(finding)] = f"{path}: {reason}" if elsewhere else reason
 
     def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
         """The verify command for the script that leads to a fixed run."""
@@ -145,16 +143,12 @@ class Fixing:
         ]
         for path in (*homes, *changed, *scripts):
             if path in scripts:
-                return f"dpmigrate verify {self._started_as(path)}"
-        return f"dpmigrate verify {self._started_as(homes[0])}"
+                return self._started(path)
+        return self._started(homes[0])
 
-    def _started_as(self, path: str) -> str:
-        """A script as its path, or ``-m module`` where it imports from the package that it is part of."""
-        top, inside, _ = path.partition("/")
-        package = rb"^[ \t]*(?:from[ \t]+\.|(?:from|import)[ \t]+" + re.escape(os.fsencode(top)) + rb"\b)"
-        if not inside or top == ".." or not re.search(package, self.project.modules[path].source.data, re.M):
-            return shlex.quote(path)
-        return "-m " + path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")
+    def _started(self, path: str) -> str:
+        assert self.project.program is not None
+        return verify_command(self.project.program.modules, self.project.modules[path])
 
 
 def _is_script(data: bytes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dpmigrate.analysis.components import Group, imports_in
+from dpmigrate.analysis.ledger.analysed import Component
 from dpmigrate.analysis.modules import Modules
 from dpmigrate.analysis.program import Part, Program, analyse
 from dpmigrate.codemods.program_facts import Facts
@@ -25,7 +26,7 @@ class Rehearsals:
         self._ready: Ready = {(key, None): m for key, m in project.parsed.items() if m is not None}
         self._parts: dict[tuple[int, frozenset[tuple[str, bytes]]], Part] = {}
         """The analyses of groups, by number and the bytes of their changed files."""
-        self.facts: dict[int, Facts] = {}
+        self.facts: dict[Component, Facts] = {}
         """What codemods know of each component, which most tries share."""
 
     def of(self, overlay: Mapping[str, bytes]) -> Project:

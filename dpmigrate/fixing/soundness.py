@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger import (
     Stepped,
     Unpack,
 )
+from dpmigrate.analysis.ledger.analysed import Component
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Rank = tuple[str, int]
 class Soundness:
     """What is so of a project before any fix, against which each try is held."""
 
-    def __init__(self, program: Program, known: dict[int, Facts]) -> None:
+    def __init__(self, program: Program, known: dict[Component, Facts]) -> None:
         """``known`` is for :class:`FactsByPart`, and shared by all tries."""
         self.known = known
         self.ranks = ranks(program)
@@ -83,7 +84,7 @@ def ranks(program: Program) -> dict[cst.CSTNode, Rank]:
     return found
 
 
-def _wrong(program: Program, known: dict[int, Facts]) -> Iterator[tuple[Rank, str]]:
+def _wrong(program: Program, known: dict[Component, Facts]) -> Iterator[tuple[Rank, str]]:
     """What is wrong with ghost runs, each by its call's rank."""
     facts, rank = FactsByPart(program, known), ranks(program)
     for run in program.runs:
@@ -105,7 +106,7 @@ def _passes(program: Program) -> Counter[tuple[str, str]]:
 
 def _plain_passes(program: Program) -> Counter[str]:
     """How many losses of a known kind go backward that no private run has to do with, by file."""
-    return Counter(module.path for part in program.parts for module, _, _ in part.interpreter.plain_passes)
+    return Counter(module.path for part in program.parts for module in part.plain_passes)
 
 
 def _of_run(facts: Facts, run: PrivateRun) -> str | None:
@@ -126,7 +127,7 @@ def _of_run(facts: Facts, run: PrivateRun) -> str | None:
         return "the result would not be taken apart in four everywhere"
     given = [c for c in run.argument("criterion").things if isinstance(c, Criterion) and not c.function]
     for criterion in given:
-        call = next(facts.calls_of(criterion.key, run.guard), None)
+        call = next(facts.calls_of(criterion, run.guard), None)
         if call is not None:
             place = facts.module_of(call).place(call)
             return (

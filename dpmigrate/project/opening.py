@@ -96,7 +96,7 @@ def analyse_groups(project: Project, chosen: Sequence[Group]) -> None:
     with paused_collector():
         for group in chosen:
             if group in project.known:
-                for key in project.known[group].interpreter.modules.asked:
+                for key in project.known[group].modules.asked:
                     modules.get(key)
         program = analyse(modules, chosen, project.known)
     settle(project, texts, program, chosen)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from dpmigrate.model import ScanResult
 from dpmigrate.versions.decoding import shown_lines
 from dpmigrate.workspace.errors import Unreadable
 from dpmigrate.workspace.reading import read_bytes
+from dpmigrate.workspace.roots import Roots
 from dpmigrate.workspace.source import Source, load
 
 _SOURCES = (".py", ".pyi", ".ipynb")
@@ -36,9 +38,12 @@ def with_lines(result: ScanResult, cwd: str) -> ScanResult:
 
 
 def _source(path: str, cwd: str) -> Source | tuple[str, ...]:
-    """A Python file or notebook, or the lines of any other file."""
-    absolute = os.path.normpath(os.path.join(cwd, path))  # noqa: PTH118
+    """A Python file or notebook, or the lines of another file; of what lies outside the project, none."""
     try:
+        absolute = os.path.realpath(os.path.join(cwd, path))  # noqa: PTH118
+        inside = absolute.startswith(Roots().root_of(os.path.realpath(cwd)).rstrip("/") + "/")
+        if not inside or not stat.S_ISREG(os.lstat(absolute).st_mode):
+            return ()
         return load(absolute, cwd) if path.endswith(_SOURCES) else shown_lines(read_bytes(absolute))
-    except (OSError, Unreadable):
+    except (OSError, ValueError, Unreadable):
         return ()

@@ -6,6 +6,7 @@ import json
 from typing import Any, cast
 
 from dpmigrate import __version__
+from dpmigrate.advisories.catalogue import advisories
 from dpmigrate.model import (
     CutShort,
     Finding,
@@ -20,6 +21,7 @@ from dpmigrate.model import (
     Span,
     Suppressed,
 )
+from dpmigrate.report.checked import misfit
 from dpmigrate.report.json_ import SCHEMA
 
 Held = dict[str, Any]
@@ -49,9 +51,25 @@ def read(text: str) -> ScanResult:
             f"was written by dpmigrate {written_by}, this is {__version__}: scan that part again"
         )
     try:
-        return _result(held)
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        result = _result(held)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ReportError(f"is not whole: {type(error).__name__}: {str(error)[:80]}") from None
+    wrong = misfit(ScanResult, result, "report") or _unknown(result)
+    if wrong is not None:
+        raise ReportError(f"is not whole: {wrong} is nothing that dpmigrate scan writes")
+    return result
+
+
+def _unknown(result: ScanResult) -> str | None:
+    """The first finding of a rule or of a run that there is not; whose ``path`` can be none."""
+    rules = {(advisory.id, advisory.name) for advisory in advisories()}
+    everything = (*result.findings, *(held.finding for held in result.suppressed))
+    for finding in everything:
+        if (finding.rule, finding.name) not in rules:
+            return f"rule {finding.rule[:40]!r}"
+        if finding.run is not None and finding.run >= len(result.runs):
+            return f"run {finding.run}"
+    return None
 
 
 def _result(held: Held) -> ScanResult:
@@ -60,9 +78,9 @@ def _result(held: Held) -> ScanResult:
         (kind, item[kind]): _place(item) for item in held["elsewhere"] for kind in _KINDS & item.keys()
     }
     return ScanResult(
-        root=str(held["root"]),
-        files_seen=int(files["seen"]),
-        files_analysed=int(files["analysed"]),
+        root=held["root"],
+        files_seen=files["seen"],
+        files_analysed=files["analysed"],
         not_analysed=tuple(_not_analysed(item) for item in files["not_analysed"]),
         cut_short=tuple(CutShort(c["path"], c["entry"], c["private"]) for c in files["cut_short"]),
         warnings=tuple(_place(item) for item in files["warnings"]),
@@ -72,12 +90,12 @@ def _result(held: Held) -> ScanResult:
             Suppressed(_finding(f, elsewhere.get(("suppressed", i))), f["by"])
             for i, f in enumerate(held["suppressed"])
         ),
-        analysed=tuple(map(str, files["analysed_paths"])),
+        analysed=tuple(files["analysed_paths"]),
     )
 
 
 def _place(held: Held) -> Place:
-    return Place(held["path"], int(held["line"]), held.get("text", ""), held.get("cell"))
+    return Place(held["path"], held["line"], held.get("text", ""), held.get("cell"))
 
 
 def _not_analysed(held: Held) -> NotAnalysed:

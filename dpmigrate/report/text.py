@@ -20,7 +20,7 @@ _MIXES = 6
 _KEPT_BACK: dict[SuppressedBy, str] = {
     "comment": "a comment",
     "baseline": "the baseline",
-    "configuration": "the options",
+    "configuration": "the configuration",
 }
 _SHOWN = 3
 """Entry points named where the analysis gave up."""
@@ -65,17 +65,19 @@ def _findings(result: ScanResult, style: Style) -> Iterator[str]:
         yield ""
 
 
+def level_of(finding: Finding) -> str:
+    """``DPM101 [error, possible]``: the rule, how grave it is and how sure."""
+    return f"{finding.rule} [{finding.severity}{', possible' if finding.certainty == 'possible' else ''}]"
+
+
 def _headline(finding: Finding, style: Style) -> str:
     """``train.py:51:5: DPM101 [error] message``, wrapped to the width there is."""
     span = finding.span
     place = where(span.path, span.cell, span.line, span.column)
-    level = finding.severity + (", possible" if finding.certainty == "possible" else "")
-    plain = f"{place}: {finding.rule} [{level}] "
+    level = level_of(finding)
+    plain = f"{place}: {level} "
     text = wrap(clean(finding.message), style.width, plain, "    ")
-    painted = (
-        f"{style.paint(place, 'bold')}: "
-        f"{style.paint(f'{finding.rule} [{level}]', COLOURS[finding.severity])} "
-    )
+    painted = f"{style.paint(place, 'bold')}: {style.paint(level, COLOURS[finding.severity])} "
     # The width is that of the plain text, so colour goes on after the wrapping.
     return painted + text[len(plain) :] if text.startswith(plain) else text
 
@@ -183,7 +185,8 @@ def _suppressed(result: ScanResult, style: Style) -> Iterator[str]:
         return
     counts = Counter(held.by for held in result.suppressed)
     parts = [f"{counts[by]:,} by {_KEPT_BACK[by]}" for by in _KEPT_BACK if counts[by]]
-    yield f"{len(result.suppressed):,} suppressed: {', '.join(parts)}"
+    hint = "" if style.verbose else " (-v lists what)"
+    yield f"{len(result.suppressed):,} suppressed: {', '.join(parts)}{hint}"
     if style.verbose:
         for finding, by in result.suppressed:
             span = finding.span

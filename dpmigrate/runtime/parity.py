@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from dpmigrate.runtime.batches import batch_size
+from dpmigrate.runtime.batches import batch_size, inputs_and_target
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.made import Made
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
-from dpmigrate.runtime.oracle import LossFunction, each_gradient, loss_per_example, trainable
+from dpmigrate.runtime.oracle import LossFunction, each_gradient, gradients, loss_per_example, trainable
 from dpmigrate.runtime.report_types import (
     CHECK_NAMES,
     UNSUPPORTED,
@@ -83,13 +83,13 @@ def check_clipping(
         (loss if loss is not None else loss_per_example(criterion, loss_reduction))(twin, given)
         why = _mixing(twin)
         if bound is None and not why:
-            params = list(trainable(twin).values())
-            rows = each_gradient(twin, criterion, given, params, loss=loss, loss_reduction=loss_reduction)
-            norms = torch.stack([row.norm() for row in rows]).nan_to_num(1.0)
             try:
-                bound = median_bound(norms)
-            except ValueError as error:
-                why = str(error)
+                bound = median_bound(_norms_alone(twin, criterion, loss, loss_reduction, given))
+            except Exception as error:
+                # A loss of the examples among themselves is nothing, or an error, for one that is alone.
+                bound, why = _batch_gradient(twin, criterion, loss, given) / 2, ""
+                if not bound:
+                    why = str(error)
     found: list[Check] = []
     measured = []
     for index, mode in enumerate(modes):
@@ -151,6 +151,33 @@ def assert_clipping(
             f"clipping is not right under Opacus {report.opacus} ({report.dtype}):\n{check_lines(bad)}"
         )
     return report
+
+
+def _norms_alone(
+    model: nn.Module,
+    criterion: Callable[..., Any] | None,
+    loss: LossFunction | None,
+    loss_reduction: str,
+    batch: Any,
+) -> Tensor:
+    params = list(trainable(model).values())
+    rows = each_gradient(model, criterion, batch, params, loss=loss, loss_reduction=loss_reduction)
+    return torch.stack([row.norm() for row in rows]).nan_to_num(1.0)
+
+
+def _batch_gradient(
+    model: nn.Module, criterion: Callable[..., Any] | None, loss: LossFunction | None, batch: Any
+) -> float:
+    """The norm of the gradient of a whole batch's loss; 0 where it has none."""
+    if loss is not None:
+        value = loss(model, batch)
+    else:
+        inputs, target = inputs_and_target(batch)
+        value = criterion(model(*inputs), target)  # type: ignore[misc]
+    if not value.requires_grad:
+        return 0.0
+    found = gradients(value.mean(), list(trainable(model).values()), keep=False)
+    return float(torch.cat([g.reshape(-1).double() for g in found]).norm())
 
 
 def _mixing(model: nn.Module) -> str:

@@ -2,7 +2,8 @@
 
 An entry is used only when it is whole: its first line holds its key and the digest of the rest. It is
 written beside its place and renamed, so that processes that share a folder see it whole or not at all.
-Entries are plain JSON, and nothing in them is ever run. A folder that cannot be used costs speed, no answer.
+Entries are plain JSON, and nothing in them is ever run; what another user wrote is not read. A folder that
+cannot be used costs speed, no answer.
 """
 
 # Part of every scan that has anything to look at, where pathlib is slow to import.
@@ -12,11 +13,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import time
 from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
+
+from dpmigrate.workspace.reading import read_bytes
 
 KEPT_FOR = 30 * 24 * 3600
 """Seconds after its last use for which an entry is kept."""
@@ -58,13 +62,14 @@ class Cache:
         """What was put under a key, as JSON gives it back; None where there is nothing whole."""
         path = self._path(key)
         try:
-            with open(path, "rb") as stream:
-                head, _, body = stream.read().partition(b"\n")
+            if not _is_ours(os.lstat(path)):
+                return None
+            head, _, body = read_bytes(path).partition(b"\n")
             if head.decode("ascii") != _head(key, body):
                 return None
             os.utime(path)
             return json.loads(body)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
 
     def put(self, key: str, value: Any) -> None:
@@ -105,6 +110,12 @@ class Cache:
                 with suppress(OSError):
                     if now - entry.stat().st_mtime > KEPT_FOR:
                         os.unlink(entry.path)
+
+
+def _is_ours(entry: os.stat_result) -> bool:
+    """Whether a file, which is no link and no pipe, is this user's."""
+    mine = getattr(os, "geteuid", lambda: entry.st_uid)()
+    return stat.S_ISREG(entry.st_mode) and entry.st_uid == mine
 
 
 def _head(key: str, body: bytes) -> str:

@@ -95,7 +95,9 @@ def changed_lines(before: Sequence[bytes], after: Sequence[bytes]) -> frozenset[
 def _git(root: str, *arguments: str) -> bytes | None:
     """What a git command says in a folder; None where it fails or there is no git."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    # The first is known to git 2.44 and later.
+    environment |= {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
     try:
         done = subprocess.run(
             ["git", "-c", "core.fsmonitor=false", *arguments],

@@ -106,7 +106,8 @@ class Listing:
 
     def _repository(self, root: str, folder: str) -> _Folder:
         """The top folder of a repository: no rules from above it hold here."""
-        ignores = self._rules(exclude_file(folder), root, None)
+        exclude = exclude_file(folder)
+        ignores = None if exclude is None else self._rules(exclude, root, None)
         return _Folder(root, ignores, _Repository(root, folder), False)
 
     def _rules(self, path: str, folder: str, above: Gitignore | None) -> Gitignore | None:

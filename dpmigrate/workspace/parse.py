@@ -1,9 +1,11 @@
 """Python text to a LibCST tree, guarded: the parser must neither crash nor hang the process.
 
 LibCST 1.9 overflows the process's stack on about 2,000 nested brackets and on 20,000 chained
-operators. CPython's own parser refuses the first at 200 and the second by a RecursionError, is
+operators. CPython's own compiler refuses the first at 200 and the second by a RecursionError, is
 ten times as fast, and so goes first. Chains that LibCST parses but cannot render within
-Python's recursion limit are refused here too, so that no visitor meets them.
+Python's recursion limit are refused here too, so that no visitor meets them. What CPython takes
+for syntax and still compiles never (a ``return`` outside of functions) is refused as Python does;
+what it does not take for syntax may be that of a newer Python, and LibCST decides.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.workspace.errors import Unparsable
 from dpmigrate.workspace.source import Source
@@ -24,6 +26,11 @@ _MAX_DEPTH = 200
 _MAX_CHAIN = 600
 _DEEP = 100
 """LibCST renders and visits about 300 levels within Python's default recursion limit."""
+
+_NEVER_SYNTAX = ("too many nested", "(unicode error)", "bytes can only contain ASCII")
+"""In what CPython says of text that no other Python takes either, or that would exhaust a parser."""
+_TAKEN_LATER = "asynchronous comprehension"
+"""In what Python 3.10 says of code that Python 3.11 compiles."""
 
 _LINKS = b"+-*/%@&|^~<>.([{\"'"
 _BREAKS = b",;:="
@@ -44,8 +51,8 @@ def parse(source: Source) -> libcst.Module:
     """The tree of ``source.python``. Raises :class:`Unparsable` with a line of that text."""
     import libcst
 
-    refusal = _refusal(source.python)
-    if refusal is not None and refusal.exhausting:
+    refusal = _refusal(source)
+    if refusal is not None and refusal.final:
         raise Unparsable(f"syntax error: {refusal.reason}", refusal.line)
     suspicious = _may_be_deep(source.python)
     if (suspicious or refusal is not None) and not _is_shallow(source.python):
@@ -60,8 +67,11 @@ def parse(source: Source) -> libcst.Module:
         raise Unparsable(f"syntax error: {error.message.splitlines()[0]}", error.raw_line) from error
     except (RecursionError, MemoryError) as error:
         raise Unparsable(_TOO_DEEP) from error
-    except ValueError as error:
-        raise Unparsable(f"syntax error: {error}") from error
+    except (ValueError, SyntaxError) as error:
+        # CSTValidationError is a SyntaxError: a tree that LibCST itself holds to be impossible.
+        if refusal is not None:
+            raise Unparsable(f"syntax error: {refusal.reason}", refusal.line) from error
+        raise Unparsable(f"syntax error: {' '.join(str(error).split())}") from error
     return module
 
 
@@ -73,30 +83,40 @@ def is_lossless(module: libcst.Module, source: Source) -> bool:
     return module.code == source.python
 
 
-class _Refusal:
-    """Why CPython does not parse a text; ``exhausting`` when the text would exhaust a parser."""
+class _Refusal(NamedTuple):
+    """Why CPython does not take a text; ``final`` when no parser needs to be asked any more."""
 
-    __slots__ = ("exhausting", "line", "reason")
-
-    def __init__(self, reason: str, line: int, exhausting: bool) -> None:
-        self.reason = reason
-        self.line = line
-        self.exhausting = exhausting
+    reason: str
+    line: int
+    final: bool
 
 
-def _refusal(text: str) -> _Refusal | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except SyntaxError as error:
-        reason = error.msg or "invalid syntax"
-        return _Refusal(reason, max(1, error.lineno or 1), "too many nested" in reason)
-    except (RecursionError, MemoryError):
-        return _Refusal(_TOO_DEEP.removeprefix("syntax error: "), 1, True)
-    except ValueError as error:
-        return _Refusal(str(error), 1, True)
-    return None
+def _refusal(source: Source) -> _Refusal | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wrong = None
+        try:
+            # Notebooks take an `await` outside of functions, and so may what was exported from one.
+            compile(source.python, "<text>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            return None
+        except SyntaxError as error:
+            wrong = error
+        except (RecursionError, MemoryError, ValueError):
+            pass
+        try:
+            ast.parse(source.python)
+        except SyntaxError as error:
+            reason = error.msg or "invalid syntax"
+            final = any(word in reason for word in _NEVER_SYNTAX)
+            return _Refusal(reason, max(1, error.lineno or 1), final)
+        except (RecursionError, MemoryError):
+            return _Refusal(_TOO_DEEP.removeprefix("syntax error: "), 1, True)
+        except ValueError as error:
+            return _Refusal(str(error), 1, True)
+    # Cells are compiled one by one: what their joined text breaks none of them need break.
+    if wrong is None or source.is_notebook or _TAKEN_LATER in wrong.msg:
+        return None
+    return _Refusal(wrong.msg, max(1, wrong.lineno or 1), True)
 
 
 def _may_be_deep(text: str) -> bool:

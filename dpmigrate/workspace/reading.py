@@ -46,10 +46,13 @@ def read_bytes(path: str, needles: Sequence[bytes] = ()) -> bytes:
             if needles and size <= MOST_SEARCHED and not _holds(descriptor, data, needles):
                 return b""
             raise OSError(errno.EFBIG, f"too large, {size / 1e6:,.0f} MB")
-        parts = [data]
+        parts, size = [data], len(data)
         while data:
             data = os.read(descriptor, 16 * _CHUNK)
             parts.append(data)
+            size += len(data)
+            if size > MOST_BYTES:  # it grows, or is a device
+                raise OSError(errno.EFBIG, "too large")
         return b"".join(parts)
     finally:
         os.close(descriptor)

@@ -176,14 +176,15 @@ def _for_this_version(config: Config | None) -> Config | None:
     """The configuration, if it is for this dpmigrate. Raises ConfigError where it asks for another one."""
     if config is None or config.required_version is None:
         return config
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     text, source = config.required_version.strip(), config.source("required-version")
     try:
         wanted = SpecifierSet(f"=={text}" if text[:1].isdigit() else text)
-    except InvalidSpecifier as error:
+        this = wanted.contains(__version__, prereleases=True)
+    except ValueError as error:
         raise ConfigError(f"{source}: {text!r} is not a version specifier such as '>=0.1'") from error
-    if not text or not wanted.contains(__version__, prereleases=True):
+    if not text or not this:
         raise ConfigError(f"{source}: {text!r} is asked for, and this is dpmigrate {__version__}")
     return config
 

@@ -7,7 +7,7 @@ hide; no name in it leads anywhere. Formats: https://git-scm.com/docs/index-form
 """
 
 # Part of every scan, where pathlib is several times slower.
-# ruff: noqa: PTH118
+# ruff: noqa: PTH114, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -77,10 +77,12 @@ def _belongs(folder: str, place: str) -> bool:
     return False
 
 
-def exclude_file(folder: str) -> str:
-    """The ``info/exclude`` of a repository, which its further worktrees share."""
-    common = _line(folder + "/commondir")
-    return os.path.normpath(os.path.join(folder, common or ".", "info/exclude"))
+def exclude_file(folder: str) -> str | None:
+    """The ``info/exclude`` of a repository, shared by its worktrees; None where it lies elsewhere."""
+    common = os.path.normpath(os.path.join(folder, _line(folder + "/commondir") or "."))
+    if common != folder and os.path.dirname(folder) != common + "/worktrees":
+        common = folder
+    return None if os.path.islink(common + "/info") else common + "/info/exclude"
 
 
 def _line(path: str) -> str | None:

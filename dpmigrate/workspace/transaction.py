@@ -134,21 +134,22 @@ class Transaction:
         temporary: dict[str, str] = {}
         replaced: list[_Change] = []
         try:
+            # An interrupt may come between any two lines: names are known before the files are there.
             for change in changes:
                 if change.new is not None:
-                    temporary[change.path] = _write_beside(change.path, change.new)
+                    temporary[change.path] = _name_beside(change.path)
+                    _write(temporary[change.path], change.path, change.new)
             for change in changes:
+                replaced.append(change)
                 if change.new is None:
                     os.unlink(change.path)
-                    replaced.append(change)
-                    continue
-                os.replace(temporary[change.path], change.path)
-                replaced.append(change)
-                del temporary[change.path]
+                else:
+                    os.replace(temporary[change.path], change.path)
             for folder in sorted({os.path.dirname(change.path) for change in changes}):
                 _sync_folder(folder)
         except BaseException as error:
-            self._put_back(replaced)
+            waiting = [p for p, t in temporary.items() if os.path.lexists(t)]
+            self._put_back([c for c in replaced if c.path not in waiting])
             if isinstance(error, OSError):
                 path = error.filename if isinstance(error.filename, str) else changes[0].path
                 target = next((p for p, t in temporary.items() if t == path), path)
@@ -164,9 +165,12 @@ class Transaction:
         for change in reversed(replaced):
             try:
                 if change.old is None:
-                    os.unlink(change.path)
+                    with suppress(FileNotFoundError):
+                        os.unlink(change.path)
                 else:
-                    os.replace(_write_beside(change.path, change.old), change.path)
+                    beside = _name_beside(change.path)
+                    _write(beside, change.path, change.old)
+                    os.replace(beside, change.path)
             except OSError as error:
                 failed.append(self._refused(change.path, f"cannot be put back: {error.strerror or error}"))
         if failed:
@@ -201,13 +205,16 @@ def _runs(process: int) -> bool:
     return True
 
 
-def _write_beside(path: str, data: bytes) -> str:
-    """Write ``data`` to a new file beside ``path``, on the disk, with its mode and owner; its name.
-
-    A file that is new has the mode that the process gives one.
-    """
+def _name_beside(path: str) -> str:
     folder, base = os.path.split(path)
-    name = os.path.join(folder, temporary_name(base, os.getpid(), secrets.token_hex(8)))
+    return os.path.join(folder, temporary_name(base, os.getpid(), secrets.token_hex(8)))
+
+
+def _write(name: str, path: str, data: bytes) -> None:
+    """Write ``data`` to the new file ``name``, on the disk, with the mode and owner of ``path``.
+
+    Where there is no ``path``, with the mode that the process gives a new file.
+    """
     status = os.stat(path) if os.path.lexists(path) else None
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(name, flags, 0o666 if status is None else 0o600)
@@ -226,7 +233,6 @@ def _write_beside(path: str, data: bytes) -> str:
         os.unlink(name)
         raise
     os.close(descriptor)
-    return name
 
 
 def _sync_folder(folder: str) -> None:

@@ -61,3 +61,30 @@ def test_a_definite_finding_has_no_doubt(tmp_path: Path) -> None:
     reasons = _reasons(tmp_path, "opacus==1.5.2", "DPM101", sure)
     assert reasons
     assert not any(reason.startswith("only possible") for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("model(x, labels=y).loss", "the model itself (`outputs.loss`)"),
+        ("model(x).mean()", "the model itself"),
+        ("((model(x) - y) ** 2).mean()", "arithmetic on the model's outputs"),
+        ("torch.softmax(model(x), 1)[:, 0].sum()", "arithmetic on the model's outputs"),
+    ],
+)
+def test_what_made_a_loss_is_named(tmp_path: Path, loss: str, words: str) -> None:
+    text = (
+        "import torch\nfrom opacus import PrivacyEngine\n\n\n"
+        "def train(model, optimizer, loader, criterion):\n"
+        "    model, optimizer, criterion, loader = PrivacyEngine().make_private(\n"
+        "        module=model, optimizer=optimizer, data_loader=loader, criterion=criterion,\n"
+        "        noise_multiplier=1.0, max_grad_norm=1.0, grad_sample_mode='ghost'\n"
+        "    )\n"
+        "    for x, y in loader:\n"
+        f"        {loss}.backward()\n"
+        "        optimizer.step()\n"
+        "        optimizer.zero_grad()\n"
+    )
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    (message,) = [f.message for f in scan([tmp_path], cwd=tmp_path, jobs=1).findings if f.rule == "DPM103"]
+    assert f"made by {words}, not by" in message

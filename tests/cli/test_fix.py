@@ -109,9 +109,37 @@ def test_mere_information_comes_last_in_a_line(run: Run, answer: Callable[[Resul
     info, error = finding("info", rule="DPM203"), finding()
     answer(Result(unmade=((info, "needs --unsafe"), (info, "needs --unsafe"), (error, "no way"))))
     line = "  train.py:1:1: DPM101 [error] ghost clipping under a batch memory manager\n"
-    assert run("fix").err == f"not fixed: no way\n{line}DPM203 [info], 2x: needs --unsafe\n"
+    assert (
+        run("fix").err == f"not fixed: no way\n{line}DPM203 [info], train.py:1:1 and 1 more: needs --unsafe\n"
+    )
     named = run("fix", "--select", "DPM").err
     assert named.count("  train.py:1:1: DPM203 [info]\n") == 2
+
+
+def test_a_reason_in_another_file_is_said_once(run: Run, answer: Callable[[Result], Result]) -> None:
+    pin = finding(rule="DPM901")
+    pin = pin._replace(span=pin.span._replace(path="requirements.txt"))
+    answer(
+        Result(
+            refused=(("train.py", "line 4: no"),),
+            unmade=((finding(), "line 4: no"), (pin, "train.py: line 4: no")),
+        )
+    )
+    message = "ghost clipping under a batch memory manager"
+    assert run("fix").err == (
+        "not fixed: train.py: line 4: no\n"
+        f"  train.py:1:1: DPM101 [error] {message}\n  requirements.txt:1:1: DPM901 [error] {message}\n"
+    )
+
+
+def test_mere_information_that_nobody_asked_for_is_not_counted_as_refused(
+    run: Run, answer: Callable[[Result], Result]
+) -> None:
+    info = finding("info", rule="DPM203")
+    answer(
+        Result(diff=DIFF, mended=(finding(),), contents={"train.py": b"b"}, unmade=((info, "line 3: no"),))
+    )
+    assert "refused" not in run("fix").err
 
 
 def test_each_file_has_a_line_and_what_is_not_made_is_counted(
@@ -246,3 +274,12 @@ def test_a_diff_has_colour_only_where_it_is_asked_for(
     assert "\x1b[32m+b\x1b[0m\n" in run("fix").out
     monkeypatch.setenv("NO_COLOR", "1")
     assert run("fix").out == DIFF
+
+
+def test_what_is_left_comes_with_its_certainty_and_the_edit_by_hand(
+    run: Run, answer: Callable[[Result], Result]
+) -> None:
+    left = finding(certainty="possible")._replace(fix=None, by_hand="train on the other loader")
+    answer(Result(remaining=(left,)))
+    said = run("fix").err
+    assert f"{left.rule} [error, possible] {left.message}\n    by hand: train on the other loader" in said

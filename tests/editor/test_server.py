@@ -251,4 +251,4 @@ def test_without_pygls_it_says_what_to_install(run: CommandLine, monkeypatch: py
     for name in ("pygls", "lsprotocol"):
         monkeypatch.setitem(sys.modules, name, None)
     outcome = run("server")
-    assert outcome == (2, "", "dpmigrate: the server needs pygls: pip install 'dpmigrate[server]'.\n")
+    assert outcome == (2, "", "dpmigrate: the server needs pygls: pip install 'pygls>=2,<3'.\n")

@@ -37,7 +37,7 @@ def test_others_stay(folder: Make, annotation: str) -> None:
     arrow, colon = (f" -> {annotation}", f": {annotation}") if annotation else ("", "")
     project = folder(program(arrow, colon))
     assert project.fix().refused == ()
-    assert f"def make(model, optimizer, loader){arrow}:" in project.read()
+    assert f"def make(model, optimizer, loader, criterion){arrow}:" in project.read()
     assert IMPORT not in project.read()
 
 

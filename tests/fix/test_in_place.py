@@ -34,7 +34,9 @@ train(Net(), torch.optim.SGD([], lr=0.1), [])
             "has another name",
         ),
         ("out = self.conv(x)\n        y = self.act(out)\n        return y + out", "is read again"),
-        ("return self.conv(x).relu_()", "without the underscore"),
+        ("out = self.conv(x)\n        out.lerp_(x, 0.5)\n        return out", "without the underscore"),
+        ("out = self.conv(x)\n        y = out.view(-1).add_(1)\n        return y + out", "is read again"),
+        ("out = self.conv(x)\n        out[:, 0] = 0\n        return out", "in place"),
     ],
 )
 def test_what_is_read_by_another_name_goes_to_the_release_that_trains_it(
@@ -64,6 +66,10 @@ def test_a_linear_on_sequences_needs_the_release_on_which_it_would_raise(folder:
         ("return self.act(self.conv(x))", "return self.act(self.conv(x))"),
         ("out = self.conv(x)\n        out += x  # why\n        return out", "out = out + x  # why\n"),
         ("out = self.conv(x)\n        out *= 1 + x\n        return out", "out = out * (1 + x)\n"),
+        ("return self.conv(x).relu_()", "return self.conv(x).relu()\n"),
+        ("return torch.relu_(self.conv(x))", "return torch.relu(self.conv(x))\n"),
+        ("out = self.conv(x)\n        out.relu_()  # why\n        return out", "out = out.relu()  # why\n"),
+        ("out = self.conv(x)\n        torch.relu_(out)\n        return out", "out = torch.relu(out)\n"),
     ],
 )
 def test_an_upgrade_takes_the_model_along(folder: Make, body: str, after: str) -> None:

@@ -197,3 +197,12 @@ def test_a_librarys_own_tests_veto_nothing_and_are_not_named(folder: Make) -> No
     assert (result.applied, result.refused) == (("requirements.txt", "train.py"), ())
     assert project.read("requirements.txt") == "opacus==1.5.4\n"
     assert project.read() == NEW
+
+
+def test_a_release_beside_a_torch_that_it_cannot_have_is_refused(folder: Make) -> None:
+    pins = "torch==2.2.0\nopacus==1.5.2\n"
+    project = folder({"train.py": OLD, "requirements.txt": pins})
+    reasons = [why for _, why in project.fix(lower_bound="1.6.0").refused]
+    assert any("requirements.txt:1: Opacus 1.6.0 requires torch>=2.6" in why for why in reasons)
+    assert project.read("requirements.txt") == pins
+    assert project.fix().refused == ()

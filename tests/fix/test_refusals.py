@@ -75,8 +75,8 @@ def test_scan_names_the_file_of_a_line_that_is_elsewhere(folder: Callable[..., F
         for f in scan(["."], cwd=project.path).findings
         if f.rule in ("DPM101", "DPM901")
     }
-    assert f"(not by dpmigrate fix: privacy.py, {refused['privacy.py']})" in str(told["train.py"])
-    assert f"(not by dpmigrate fix: privacy.py, {refused['privacy.py']})" in str(told["requirements.txt"])
+    assert f"(not by dpmigrate fix: privacy.py: {refused['privacy.py']})" in str(told["train.py"])
+    assert f"(not by dpmigrate fix: privacy.py: {refused['privacy.py']})" in str(told["requirements.txt"])
 
 
 def test_a_record_that_is_made_twice_is_left_alone(folder: Callable[..., Folder]) -> None:

@@ -154,5 +154,24 @@ def test_the_verify_command_starts_a_module_as_it_must_be(folder: Make, helper: 
     assert project.fix().verify_hint == f"dpmigrate verify {hint}"
 
 
+@pytest.mark.parametrize(
+    ("script", "helper", "hint"),
+    [
+        ("train.py", "from data import x", "dpmigrate verify train.py"),
+        ("src/dp/train.py", "from dp.data import x", "PYTHONPATH=src dpmigrate verify -m dp.train"),
+        ("scripts/train.py", "from dp.data import x", "PYTHONPATH=src dpmigrate verify scripts/train.py"),
+        ("scripts/train.py", "from data import x", "PYTHONPATH=. dpmigrate verify scripts/train.py"),
+    ],
+)
+def test_the_verify_command_finds_what_the_script_imports(
+    folder: Make, script: str, helper: str, hint: str
+) -> None:
+    main = '\n\nif __name__ == "__main__":\n    train(nn.Linear(2, 2), None, None)\n'
+    held = (
+        {"src/dp/__init__.py": "", "src/dp/data.py": "x = 1\n"} if "dp." in helper else {"data.py": "x = 1\n"}
+    )
+    assert folder({**held, script: f"{helper}\n{OLD}{main}"}).fix().verify_hint == hint
+
+
 def test_the_hint_of_a_path_with_a_space_can_be_pasted(folder: Make) -> None:
     assert folder({"my train.py": OLD}).fix().verify_hint == "dpmigrate verify 'my train.py'"

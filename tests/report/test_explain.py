@@ -130,7 +130,13 @@ def test_selectors(rules: Path, selectors: list[str], ids: list[str]) -> None:
 @pytest.mark.parametrize(
     ("selector", "said"),
     [
-        ("DPM103", "Did you mean 'DPM10"),
+        ("DPM103", "Did you mean 'DPM10' (DPM101, DPM102)?"),
+        ("dpm10x", "Did you mean 'DPM10' (DPM101, DPM102)?"),
+        ("DPM1011", "Did you mean 'DPM101'?"),
+        ("101", "Did you mean 'DPM101'?"),
+        ("DPM299", "Did you mean 'DPM201'?"),
+        ("DMP201", "Did you mean 'DPM201'?"),
+        ("DPM701", "is no rule"),
         ("ghost-manger", "Did you mean 'ghost-manager'?"),
         ("zzz", "`dpmigrate explain` lists the rules."),
         ("", "is no rule"),

@@ -139,6 +139,43 @@ def examples_that_mix_are_a_named_failure() -> None:
     assert "changes what the other half contributes" in details(report)
 
 
+class _Contrast(nn.Module):
+    """Each example against the others of its batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduction = "mean"
+
+    def forward(self, z: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        z = nn.functional.normalize(z, dim=1)
+        return nn.functional.cross_entropy(z @ z.T, torch.arange(len(z)), reduction=self.reduction)
+
+
+class _BatchStatistics(m.Mlp):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(nn.functional.batch_norm(x, None, None, training=True))
+
+
+def what_is_nothing_for_an_example_alone_is_a_named_failure() -> None:
+    checks = [*PARITY, "sensitivity"]
+    alone_raises = quick(m.build(_BatchStatistics), checks=checks)
+    for report in (quick(criterion=_Contrast(), checks=checks), alone_raises):
+        named = {(c.engine, c.rule) for c in report.failures}
+        # Where the memory manager is at fault as well, that is named first.
+        assert (0, "DPM124") in named and (FAULTY or named == {(0, "DPM124"), (1, "DPM124")}), str(report)
+
+
+class _TiedByHand(m.Mlp):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x + nn.functional.linear(x, self.l1.weight).mean(1, keepdim=True))
+
+
+def weights_used_outside_their_layer_are_named_in_both_modes() -> None:
+    report = quick(m.build(_TiedByHand))
+    named = {(c.engine, c.rule) for c in report.failures if "DPM102" not in c.detail}
+    assert {(0, "DPM117"), (1, "DPM117")} <= named, str(report)
+
+
 def tied_weights_are_unsupported_in_ghost_mode_only() -> None:
     report = quick(m.build(m.TiedMlp), checks=CHECK_NAMES)
     assert report.passed
@@ -312,6 +349,8 @@ SCENARIOS: tuple[Callable[[], Any], ...] = (
     nan_in_a_batch_is_a_named_failure,
     batch_norm_is_named_unsupported,
     examples_that_mix_are_a_named_failure,
+    what_is_nothing_for_an_example_alone_is_a_named_failure,
+    weights_used_outside_their_layer_are_named_in_both_modes,
     tied_weights_are_unsupported_in_ghost_mode_only,
     half_precision_has_a_limit_of_its_own,
     zero_gradients_have_nothing_to_clip,

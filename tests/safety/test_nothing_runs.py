@@ -99,6 +99,26 @@ def pointer(tree: Path, mark: Path) -> None:
     (tree / "ignored.py").write_text("import opacus\n")
 
 
+def common_folder(tree: Path, mark: Path) -> None:
+    """A .git whose shared part, and whose info, lie elsewhere."""
+    outside = tree.parent / "outside"
+    (outside / "info").mkdir()
+    (outside / "info" / "exclude").write_text("train.py\n")
+    (tree / ".git" / "commondir").write_text(f"{outside}\n")
+    (tree / "sub").mkdir()
+    git(tree / "sub", "init", "-q")
+    shutil.rmtree(tree / "sub" / ".git" / "info", ignore_errors=True)
+    (tree / "sub" / ".git" / "info").symlink_to(outside / "info")
+    kept = tree / "kept" / "worktrees" / "w"
+    kept.mkdir(parents=True)
+    (kept / "gitdir").write_text(f"{tree}/work/.git\n")
+    (kept / "commondir").write_text(f"{outside}\n")
+    (kept / "index").symlink_to(outside / "b.py")
+    (tree / "work").mkdir()
+    (tree / "work" / ".git").write_text(f"gitdir: {kept}\n")
+    (tree / "work" / "train.py").write_text("import opacus\n")
+
+
 def submodules(tree: Path, mark: Path) -> None:
     """Submodules that are links: out, and in circles."""
     (tree / ".gitmodules").write_text(
@@ -144,6 +164,7 @@ TRAPS: tuple[Callable[[Path, Path], None], ...] = (
     programs,
     elsewhere,
     pointer,
+    common_folder,
     submodules,
     crafted_index,
     modules,

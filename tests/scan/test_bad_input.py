@@ -58,6 +58,7 @@ NAMED = {
     "a large file": (put("large.py", TELLING + "x = 1\n" * 1_700_000), "large.py"),
     "a binary": (put("blob.py", b"\xff\xfe\x00opacus" + bytes(range(256))), "blob.py"),
     "a syntax error": (put("broken.py", TELLING + "def f(:\n"), "broken.py"),
+    "a return outside of functions": (put("outside.py", TELLING + "return 1\n"), "outside.py"),
     "an unknown encoding": (put("odd.py", b"# coding: klingon\n" + TELLING.encode()), "odd.py"),
     "deep nesting": (put("deep.py", TELLING + "x = " + "[" * 2000 + "]" * 2000), "deep.py"),
     "a deep chain": (put("chain.py", TELLING + "y = " + " + ".join(["x"] * 20_000)), "chain.py"),

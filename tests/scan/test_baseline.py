@@ -129,7 +129,7 @@ def test_the_commands(
     said = capsys.readouterr().err
     assert said == "3 findings in known.json: from now on, --baseline known.json reports only what is new.\n"
     assert run(["scan", "--baseline", "known.json"]) == 0
-    assert "3 suppressed: 3 by the baseline\nNo findings\n" in capsys.readouterr().out
+    assert "3 suppressed: 3 by the baseline (-v lists what)\nNo findings\n" in capsys.readouterr().out
     lay_out(project, pkg__train=right())
     assert run(["scan", "--baseline", "known.json", "--format", "json"]) == 0
     shown = capsys.readouterr()

@@ -184,3 +184,57 @@ def test_what_nothing_calls_is_not_seeded_by_anyone(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(core, "MAX_TOTAL", 60)
     result = api.scan(cwd=lay_out(tmp_path, a_main="import opacus\nimport train\n" + LONG, train=plain))
     assert [run.global_seed for run in result.runs] == [False]
+
+
+SEEDED_SOMEWHERE = """
+import torch
+from opacus import PrivacyEngine
+
+
+def main(data, seed, on_gpu, reproducible):
+    generator = torch.Generator("cpu") if on_gpu else torch.Generator()
+    if reproducible:
+        generator.manual_seed(seed)
+    model = torch.nn.Linear(4, 2)
+    PrivacyEngine().make_private(
+        module=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), noise_multiplier=1.0,
+        data_loader=torch.utils.data.DataLoader(data, generator=generator), max_grad_norm=1.0)
+    step_0(data)
+"""
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_seed_that_is_set_on_some_ways_is_that_of_all_where_ways_were_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 60 if cut else 10_000)
+    result = api.scan(cwd=lay_out(tmp_path, main=SEEDED_SOMEWHERE + LONG.replace("step_0(1)\n", "")))
+    assert [run.line for run in result.runs] == [11]
+    assert bool(result.cut_short) is cut
+    assert ("DPM202" in {f.rule for f in result.findings}) is not cut
+
+
+OWN_ENGINE = """
+from opacus import PrivacyEngine
+
+
+class Engine(PrivacyEngine):
+    def make_private(self, **given):
+        model, optimizer, loader = super().make_private(**given)
+        return model, optimizer, loader
+
+
+def main(model, optimizer, loader):
+    given = Engine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+    step_0(given)
+"""
+
+
+@pytest.mark.parametrize("steps", [10_000, 60])
+def test_an_engine_of_its_own_has_no_run_beside_that_of_its_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", steps)
+    result = api.scan(cwd=lay_out(tmp_path, main=OWN_ENGINE + LONG.replace("step_0(1)\n", "")))
+    assert [run.line for run in result.runs] == [12]

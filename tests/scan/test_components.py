@@ -33,6 +33,7 @@ MODULES = Modules(FILES, lambda key, library_path: None)
             r'"import sys\nfrom other.engine import a\nfrom pkg.data import (\nload\n)\nload()\n"',
             {"pkg/__init__.py", "pkg/data.py", "other/engine.py"},
         ),
+        ("main.py", "from pkg import ()\n", {"pkg/__init__.py"}),
         ("notes.ipynb", '["%run -i ../other/engine.py\\n",\n "x"]', {"other/engine.py"}),
     ],
 )

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dpmigrate.analysis.atoms import Const
 from dpmigrate.analysis.guards import (
     DOUBT,
+    MAX_GUARD,
     Guard,
     Literal,
+    beyond_entries,
+    clash,
     contradict,
     doubt,
     doubts,
     either,
     entails,
+    entered,
     none_of,
+    shorten,
+    together,
     weaken,
 )
 from dpmigrate.analysis.values import Entry, merge
@@ -81,3 +88,45 @@ def test_what_went_on_where_two_assumptions_together_returned() -> None:
     assert entails(frozenset({a, not_b}), *went_on)
     assert not entails(frozenset({a}), *went_on)
     assert doubts(frozenset({none_of([frozenset({a, doubt("b")})])}))
+
+
+@pytest.mark.parametrize(
+    ("known", "test", "truth"),
+    [
+        ("ghost-fp16", ("has", "ghost"), True),
+        ("ghost-fp16", ("has", "hooks"), False),
+        (5, ("has", "hooks"), None),
+        ("ghost", ("eq", "hooks"), False),
+        ("1", ("eq", 1), False),
+        ("", ("truth",), False),
+        ("ghost", ("truth",), True),
+        ("ghost", ("is", "ghost"), None),
+    ],
+)
+def test_what_is_equal_to_a_constant_passes_the_tests_that_the_constant_passes(
+    known: object, test: tuple[object, ...], truth: bool | None
+) -> None:
+    equal = Literal("mode", ("eq", known), True)
+    for holds in (True, False):
+        other = Literal("mode", test, holds)
+        assert clash(equal, other) == clash(other, equal) == (truth is not None and truth != holds)
+        assert not clash(equal._replace(holds=False), other)
+        assert not clash(equal, other._replace(symbol="another"))
+
+
+def test_a_guard_has_a_bound_beyond_which_the_oldest_are_in_doubt() -> None:
+    literals = [Literal(f"bound {n}", ("truth",), True) for n in range(MAX_GUARD + 2)]
+    for literal in literals:
+        assert shorten(frozenset({literal})) == {literal}
+    full = frozenset(literals[:MAX_GUARD])
+    assert shorten(full) == together(full, full) == full
+    longer = shorten(frozenset(literals))
+    assert longer == {*literals[3:], DOUBT}
+    assert len(longer) == MAX_GUARD
+    assert shorten(longer | {literals[0]}) == longer
+
+
+def test_only_what_was_called_is_left_out_of_what_an_execution_assumes() -> None:
+    a, called = Literal("a", ("truth",), True), entered("fit")
+    other = Literal(("entry", "fit"), ("truth",), True)
+    assert beyond_entries(frozenset({a, called, other})) == {a, other}

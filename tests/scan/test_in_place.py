@@ -94,3 +94,103 @@ def test_the_forms_of_a_forward(tmp_path: Path, body: str, line: int) -> None:
 def test_torchvision_changes_in_place(tmp_path: Path) -> None:
     text = f"{HEAD}from torchvision.models import resnet18\nnet = resnet18()"
     assert found(tmp_path, text) == [6]
+
+
+CHOSEN = (
+    "import sys\nfrom torchvision import models\n"
+    "if sys.argv[1] == 'a':\n    net = models.resnet18()\n"
+    "elif sys.argv[1] == 'b':\n    net = models.resnet50()\nelse:\n    net = models.vgg11()"
+)
+
+
+def test_one_finding_tells_of_all_library_models_of_a_run(tmp_path: Path) -> None:
+    two = f"{HEAD}{CHOSEN}{CALL}net = models.alexnet()"
+    (tmp_path / "train.py").write_text(two + CALL, encoding="utf-8")
+    said = [f for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM414"]
+    assert [(f.span.line, "resnet18 (and 2 more of its models) right" in f.message) for f in said] == [
+        (8, True),
+        (15, False),
+    ]
+
+
+WHOLE = HEAD + "class Net(nn.Module):\n    def __init__(self, act='relu', n=2):\n        super().__init__()\n"
+FORWARD = "\n    def forward(self, x):\n"
+
+
+def told(folder: Path, init: str, forward: str) -> list[str]:
+    """The certainty of each finding, and the text of its line."""
+    inside = ["        " + line for line in init.split("\n")]
+    body = [("    " if line.startswith("def ") else "        ") + line for line in forward.split("\n")]
+    text = WHOLE + "\n".join(inside) + FORWARD + "\n".join(body) + "\n\n\nnet = Net()" + CALL
+    (folder / "train.py").write_text(text, encoding="utf-8")
+    (folder / "requirements.txt").write_text("opacus>=1.5.4\n", encoding="utf-8")
+    lines = text.split("\n")
+    return [
+        f"{f.certainty}: {lines[f.span.line - 1].strip()}"
+        for f in api.scan(["."], cwd=folder).findings
+        if f.rule == "DPM414"
+    ]
+
+
+LIST = "layers = []\nfor _ in range(n):\n    layers.append(nn.Linear(2, 2))\n    layers.append(nn.{})\n"
+BLOCKS = "self.blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])"
+
+
+@pytest.mark.parametrize(
+    ("init", "forward"),
+    [
+        (LIST.format("Tanh()") + "self.net = nn.Sequential(*layers)", "return self.net(x)"),
+        (BLOCKS, "for block in self.blocks:\n    x = F.relu(block(x))\n    x += 1\nreturn x"),
+        (BLOCKS, "total = 0\nfor block in self.blocks:\n    total += torch.tanh(block(x))\nreturn total"),
+        ("self.a = nn.Linear(2, 2)", "mask = torch.ones_like(x)\nmask[:, 0] = 0\nreturn self.a(x) * mask"),
+        (
+            "self.a = nn.Linear(2, 2)",
+            "return self.tail(torch.tanh(self.a(x)))\n\ndef tail(self, h):\nh += 1\nreturn h",
+        ),
+        ("self.a = nn.Linear(2, 2)", "h = self.a(x)\nh.requires_grad_()\nreturn h"),
+    ],
+)
+def test_what_a_loop_or_a_method_makes_anew_may_be_changed(tmp_path: Path, init: str, forward: str) -> None:
+    assert told(tmp_path, init, forward) == []
+
+
+@pytest.mark.parametrize(
+    ("init", "forward", "said"),
+    [
+        (
+            LIST.format("ReLU(inplace=True)") + "self.net = nn.Sequential(*layers)",
+            "return self.net(x)",
+            "possible: layers.append(nn.ReLU(inplace=True))",
+        ),
+        (
+            BLOCKS,
+            "for block in self.blocks:\n    x = F.relu(block(x), inplace=True)\nreturn x",
+            "definite: x = F",
+        ),
+        (
+            "self.blocks = nn.ModuleList()\nfor _ in range(n):\n    self.blocks.append(nn.Linear(2, 2))",
+            "for i, block in enumerate(self.blocks):\n    x = block(x)\n    x += 1\nreturn x",
+            "possible: x += 1",
+        ),
+        ("self.a = nn.Linear(2, 2)", "h = self.a(x)\nh[:, 0] = 0\nreturn h", "definite: h[:, 0] = 0"),
+        (
+            "self.net = nn.Sequential(nn.Linear(2, 2))",
+            "h = self.net[0](x)\nh += 1\nreturn h",
+            "definite: h += 1",
+        ),
+        (
+            "self.a = nn.Linear(2, 2)\nself.act = act",
+            "h = self.a(x)\nif self.act == 'relu':\n    h = F.relu_(h)\nreturn h",
+            "possible: h = F.relu_(h)",
+        ),
+        (
+            "self.a = nn.Linear(2, 2)",
+            "return self.tail(self.a(x))\n\ndef tail(self, h):\nh += 1\nreturn h",
+            "definite: h += 1",
+        ),
+    ],
+)
+def test_layers_in_lists_and_methods_that_forward_calls(
+    tmp_path: Path, init: str, forward: str, said: str
+) -> None:
+    assert [t[: len(said)] for t in told(tmp_path, init, forward)] == [said]

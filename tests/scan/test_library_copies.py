@@ -101,6 +101,17 @@ def test_a_copied_checkout_is_skipped(tmp_path: Path, folder: str) -> None:
     assert [run.path for run in api.scan(["."], cwd=tmp_path).runs] == ["train.py"]
 
 
+@pytest.mark.parametrize(("folder", "skipped"), [("opacus", True), ("dp", False)])
+def test_a_copied_checkout_without_its_setup_is_skipped(tmp_path: Path, folder: str, skipped: bool) -> None:
+    lay_out(
+        tmp_path,
+        train=USES,
+        **{f"{folder}__conftest": USES, f"{folder}__opacus__privacy_engine": ENGINE},
+    )
+    runs = [run.path for run in api.scan(["."], cwd=tmp_path).runs]
+    assert runs == ["train.py"] if skipped else ["dp/conftest.py", "train.py"]
+
+
 def test_the_examples_of_the_project_itself_are_not(tmp_path: Path) -> None:
     lay_out(
         tmp_path, setup="", benchmarks__run_benchmarks="", opacus__privacy_engine=ENGINE, examples__mnist=USES

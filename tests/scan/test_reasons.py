@@ -86,3 +86,39 @@ def test_a_literal_loader_seed_has_no_fix_on_offer(tmp_path: Path) -> None:
     (bare,) = api.scan(cwd=lay_out(tmp_path, train=text.format(seed=""))).findings
     assert bare.fix is not None
     assert bare.fix.applicability == "safe"
+
+
+CLIPPED_AGAIN = """\
+import torch
+from opacus import PrivacyEngine
+
+
+def main(model, optimizer, loader, criterion, epochs, limit=None):
+    torch.manual_seed(0)
+    engine = PrivacyEngine()
+    model, optimizer, loader = engine.make_private(module=model, optimizer=optimizer, data_loader=loader)
+    for x, y in loader:
+{before}
+        criterion(model(x), y).backward()
+        {clip}
+        optimizer.step()
+"""
+CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
+
+
+@pytest.mark.parametrize(
+    ("before", "clip", "why"),
+    [
+        ("        pass", f"if limit is not None:\n            {CLIP}", "it hangs on the test in line 12"),
+        ("        if len(x) == 0:\n            continue", CLIP, "it hangs on the test in line 10"),
+        (
+            "        if epochs > 3:\n            break",
+            f"if limit:\n            {CLIP}",
+            "it hangs on the tests in line 10 and line 13",
+        ),
+    ],
+)
+def test_the_test_that_decides_is_named(tmp_path: Path, before: str, clip: str, why: str) -> None:
+    text = CLIPPED_AGAIN.format(before=before, clip=clip)
+    (finding,) = [f for f in api.scan(cwd=lay_out(tmp_path, train=text)).findings if f.rule == "DPM109"]
+    assert f"only possible: {why}" in [place.text for place in finding.because]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from urllib.error import URLError
 
 import pytest
 
@@ -31,6 +32,7 @@ ADVICE = {
     },
     "1.6.0": {
         "clipping-ghost": "DPM405",
+        "frozen-late": "DPM119",
         "hooks-accumulated": "DPM314",
         "hooks-unfrozen": "DPM119",
         "mean": "DPM407",
@@ -57,6 +59,17 @@ def test_errors_of_a_release_are_explained(version: str) -> None:
     advised = json.loads(done.stdout.splitlines()[-1])
     unexplained = {f: said for f, said in advised.items() if ADVICE[version][f] not in said}
     assert not unexplained
+
+
+def test_what_is_missing_may_be_stood_in_for() -> None:
+    module = ModuleNotFoundError("No module named 'ours'", name="ours")
+    assert "--with ours=FILE.py" in for_error(module, [])
+    assert "--with data/a.csv=FILE" in for_error(FileNotFoundError(2, "No such file", "data/a.csv"), [])
+    assert "--factory" in for_error(URLError("no route"), [])
+    moved = ModuleNotFoundError(
+        "No module named 'opacus.dp_model_inspector'", name="opacus.dp_model_inspector"
+    )
+    assert "DPM413" in for_error(moved, [])
 
 
 def test_other_errors_get_no_advice() -> None:

@@ -45,6 +45,7 @@ train(model, "ghost")
 
 STEP = "            optimizer.step()\n"
 LOOP = "        for number, (a, b) in enumerate(loader):\n"
+BARE = "[setattr(p, 'grad', p.summed_grad.view_as(p)) for p in optimizer.params]"
 CALL = 'train(model, "ghost")\n'
 
 
@@ -87,6 +88,27 @@ def planted(folder: Path, *edits: tuple[str, str], checks: str = "", steps: str 
             ),
             id="evaluated between",
         ),
+        pytest.param(
+            (
+                (
+                    "    for epoch",
+                    "    rate = torch.optim.lr_scheduler.StepLR(raw, 1)\n    for epoch",
+                ),
+                (STEP, STEP + "            rate.step()\n"),
+            ),
+            id="the wrapped optimizer is scheduled",
+        ),
+        pytest.param(
+            (
+                (
+                    "    for epoch",
+                    "    adds = optimizer.add_noise\n"
+                    "    optimizer.add_noise = lambda: (adds(), print(epoch))\n"
+                    "    for epoch",
+                ),
+            ),
+            id="noise looked at",
+        ),
     ],
 )
 def test_right_program_passes(tmp_path: Path, edits: tuple[tuple[str, str], ...]) -> None:
@@ -113,6 +135,28 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
     [
         ((LOOP, LOOP.replace("loader", "public")), "private-loader", "DPM301"),
         ((STEP, STEP + "            raw.step()\n"), "private-step", "DPM120"),
+        ((STEP, f"            optimizer.add_noise = lambda: {BARE}\n" + STEP), "noise-std", "DPM208"),
+        (
+            (
+                STEP,
+                f"            if epoch:\n                type(optimizer).add_noise = lambda self: {BARE}\n"
+                + STEP,
+            ),
+            "noise-std",
+            "DPM208",
+        ),
+        (
+            (
+                "    for epoch",
+                "    import opacus.optimizers.optimizer_fast_gradient_clipping as o\n"
+                "    import opacus.optimizers.optimizer as base\n"
+                "    drawn = base._generate_noise\n"
+                "    base._generate_noise = o._generate_noise = lambda *a, **k: 0.5 * drawn(*a, **k)\n"
+                "    for epoch",
+            ),
+            "noise-std",
+            "DPM208",
+        ),
         ((STEP, STEP + "            other.step()\n"), "private-step", "DPM123"),
         ((STEP, STEP + "            torch.manual_seed(3)\n"), "noise-fresh", "DPM205"),
         (

@@ -35,6 +35,27 @@ def test_files_are_put_back_and_new_ones_are_gone(
     assert "checkpoint.pt, which was put back" in capsys.readouterr().err
 
 
+def test_what_the_call_itself_prints_to_is_left_alone(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kept = tmp_path_factory.mktemp("call") / KEPT
+    program = (
+        "from pathlib import Path\n"
+        "from dpmigrate.runtime.run.footprint import taken_back\n"
+        f"with taken_back(Path.cwd(), Path({str(kept)!r})):\n"
+        "    print('printed', flush=True)\n"
+        "    Path('tee.txt').write_text('teed')\n"
+    )
+    log = tmp_path / "log.txt"
+    log.write_text("of yesterday\n")
+    (tmp_path / "tee.txt").touch()
+    with log.open("a") as appended:
+        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, stdout=appended, check=True)
+    assert done.returncode == 0
+    assert log.read_text() == "of yesterday\nprinted\n"
+    assert (tmp_path / "tee.txt").read_text() == "teed"
+
+
 def test_who_waits_puts_back_what_a_killed_process_kept(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

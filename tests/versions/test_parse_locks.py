@@ -184,3 +184,9 @@ def test_a_private_build_is_called_by_its_version() -> None:
     pin = parse_file("poetry.lock", POETRY.format(version="1.5.4.post13", source="").encode()).pins[0]
     assert pin.versions == UNKNOWN_GIT
     assert pin.versions.spec() == "==1.5.4.post13"
+
+
+@pytest.mark.parametrize("version", ["no version", "9" * 5_000])
+def test_what_no_version_is_called_like_is_a_build_of_its_own(version: str) -> None:
+    (pin,) = parse_file("uv.lock", f'[[package]]\nname = "opacus"\nversion = "{version}"\n'.encode()).pins
+    assert pin.versions == UNKNOWN_GIT

@@ -103,12 +103,12 @@ def test_one_file_may_govern_all_and_none_may_govern_any(tmp_path: Path) -> None
         Settings(str(tmp_path), file="none.toml")
 
 
-@pytest.mark.parametrize("text", ["", "==9", "9.0", "<0.1", "new"])
+@pytest.mark.parametrize("text", ["", "==9", "9.0", "<0.1", "new", "<" + "9" * 5_000])
 def test_a_configuration_for_another_dpmigrate_is_refused(tmp_path: Path, text: str) -> None:
     table(tmp_path, f"required-version = '{text}'")
     with pytest.raises(ConfigError, match="required-version: ") as caught:
         of(tmp_path / "x.py", tmp_path)
-    assert text == "new" or f"this is dpmigrate {__version__}" in str(caught.value)
+    assert text == "new" or len(text) > 10 or f"this is dpmigrate {__version__}" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", [__version__, f"=={__version__}", ">=0.1,<2"])

@@ -80,3 +80,44 @@ def test_a_syntax_error_names_its_line(text: str, line: int) -> None:
 def test_text_that_the_tree_does_not_give_back_is_told(text: str) -> None:
     source = from_stdin(text.encode())
     assert not is_lossless(parse(source), source)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x = 1\nreturn x\n", 2),
+        ("for x in y:\n    pass\nbreak\n", 3),
+        ("def f(a, a):\n    pass\n", 1),
+        ("f(a=1, a=2)\n", 1),
+        ("nonlocal x\n", 1),
+        ("def f():\n    print(x)\n    global x\n", 3),
+        ("x = 1\nfrom __future__ import annotations\n", 2),
+        ("[x := 1 for x in y]\n", 1),
+        ("*a = b\n", 1),
+        ("x = b'\u00e9'\n", 1),
+        ("x = '\\N{no such name}'\n", 1),
+        ("x = '\\xZZ'\n", 1),
+        ("x = 'a' b'b'\n", 1),
+        ("x = 1 if(a)else(b) or(not(c)) if x\n", 1),
+    ],
+)
+def test_what_no_python_compiles_is_a_syntax_error(text: str, line: int) -> None:
+    with pytest.raises(Unparsable, match=r"^syntax error: \S") as caught:
+        parse(from_stdin(text.encode()))
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "await x\n",  # what was exported from a notebook
+        "async with a as b:\n    [await c async for c in b]\n",
+        "'\\d'\n",
+        "if x is 'a':\n    assert (x, 'never')\n",
+        "type X[T: int = str] = list[T]\n",  # Python 3.13
+        "try:\n    pass\nexcept* A:\n    pass\n",
+        "print(f'{a['b']}')\n",
+    ],
+)
+def test_what_some_python_compiles_is_parsed(text: str) -> None:
+    parse(from_stdin(text.encode()))

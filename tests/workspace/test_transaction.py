@@ -6,8 +6,11 @@ import os
 import random
 import signal
 import stat
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -203,7 +206,7 @@ def test_a_failure_at_any_step_leaves_everything_as_it_was(
         return call
 
     monkeypatch.setattr(os, "replace", counted(os.replace))
-    monkeypatch.setattr(module, "_write_beside", counted(module._write_beside))
+    monkeypatch.setattr(module, "_write", counted(module._write))
     with pytest.raises(Refused, match="No space left"):
         transaction.commit()
     assert contents(folder) == {f"{i}.py": b"old" for i in range(3)}
@@ -227,24 +230,70 @@ def test_an_interrupt_leaves_everything_as_it_was(folder: Path, monkeypatch: pyt
     assert contents(folder) == {f"{i}.py": b"old" for i in range(3)}
 
 
+def _interrupted_at(step: int, work: Callable[[], None]) -> bool:
+    """Whether some work was interrupted as it came to its n-th line of this module."""
+    lines = 0
+
+    def told(frame: FrameType, event: str, argument: object) -> object:
+        nonlocal lines
+        lines += event == "line"
+        if lines == step:
+            raise KeyboardInterrupt
+        return told
+
+    def entered(frame: FrameType, event: str, argument: object) -> object:
+        return told if frame.f_code.co_filename == module.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(entered)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_at_any_line_leaves_all_files_old_or_all_new(folder: Path) -> None:
+    paths, seen = files(folder, 2), set[str]()
+    for step in range(1, 1_000):
+        transaction = Transaction()
+        for path in paths:
+            path.write_bytes(b"old")
+            transaction.stage(path, b"old", b"new")
+        transaction.create(folder / "more.py", b"new")
+        interrupted = _interrupted_at(step, transaction.commit)
+        held = contents(folder)
+        assert held in (
+            {"0.py": b"old", "1.py": b"old"},
+            dict.fromkeys(("0.py", "1.py", "more.py"), b"new"),
+        ), step
+        (folder / "more.py").unlink(missing_ok=True)
+        seen.add(f"{interrupted} {held['0.py']!r}")
+        if not interrupted:
+            break
+    assert seen == {"True b'old'", "True b'new'", "False b'new'"}
+
+
 _OLD, _NEW = b"old " * 2_000, b"new " * 2_500
 
 
 def _keep_committing(paths: list[Path], told: int) -> None:
     """Rewrite all files over and over; say ``w`` at the first write of a round, ``r`` at the first rename."""
-    write, replace = module._write_beside, os.replace
+    write, replace = module._write, os.replace
 
-    def tell_write(path: str, data: bytes) -> str:
+    def tell_write(name: str, path: str, data: bytes) -> None:
         if path == str(paths[0]):
             os.write(told, b"w")
-        return write(path, data)
+        write(name, path, data)
 
     def tell_rename(source: str, target: str) -> None:
         if target == str(paths[0]):
             os.write(told, b"r")
         replace(source, target)
 
-    module._write_beside, os.replace = tell_write, tell_rename  # type: ignore[assignment]
+    module._write, os.replace = tell_write, tell_rename  # type: ignore[assignment]
     os.fsync = lambda descriptor: None  # a killed process loses no page cache; only power loss does
     while True:
         transaction = Transaction()

@@ -42,12 +42,15 @@ class DeltaGiven(Event):
 
 @dataclass(frozen=True, slots=True)
 class FellBack(Event):
-    """A handler takes the failure of ``make_private`` and the program goes on to train the plain model."""
+    """A handler takes the failure of ``make_private``, or of importing Opacus, and the program goes on to
+    train the plain model."""
 
     step: Origin
     """The step without noise."""
     refused: bool
     """Whether it is the validator that says so beforehand, and no handler."""
+    uninstalled: bool = False
+    """Whether it is Opacus that cannot be imported."""
 
 
 @dataclass(frozen=True, slots=True)

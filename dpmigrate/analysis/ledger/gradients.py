@@ -62,9 +62,10 @@ class NoisePatchedOut(Event):
 
 @dataclass(frozen=True, slots=True)
 class ColumnOfLosses(Event):
-    """The wrapped criterion gets a column, [B, 1], and makes a loss of each element: ``criterion``."""
+    """The wrapped criterion gets so many columns, [B, D], and makes a loss of each element: ``criterion``."""
 
     criterion: str
+    columns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from dpmigrate.analysis.ledger.circumstances import Origin
 from dpmigrate.analysis.ledger.events import Event
 
 
@@ -42,6 +44,18 @@ class BatchStatistics(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ExamplesCoupled(Event):
+    """Examples of one batch are mixed with one another, or (``compared``) a loss is made of pairs of them.
+
+    ``text``: the computation; ``sure``: nothing else can be meant by it.
+    """
+
+    text: str
+    compared: bool
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PartEvaluated(Event):
     """``eval()`` is called on a part of a model, or on what may be one."""
 
@@ -58,6 +72,16 @@ class DataParallel(Event):
     """The model is wrapped in torch's ``DistributedDataParallel``: before the run is made of it, or after."""
 
     before: bool
+
+
+class InPlace(NamedTuple):
+    """Where a model changes outputs of layers in place."""
+
+    origin: Origin
+    library: bool
+    """Whether that is a library's code, which the place only makes a model of."""
+    sure: bool
+    """Whether each pass through the model comes to it."""
 
 
 @dataclass(frozen=True, slots=True)

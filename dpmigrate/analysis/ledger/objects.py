@@ -85,6 +85,8 @@ class Generator(Thing):
     """How it may be seeded by the end."""
     seed: Given = field(compare=False)
     """What ``manual_seed`` was given last."""
+    seed_names: tuple[str, ...] = field(default=(), compare=False)
+    """The variables and attributes that this was worked out from, as they are called; no constants."""
     seeded: Origin | None = field(default=None, compare=False)
     """Where its state was last settled."""
 
@@ -94,7 +96,7 @@ class Loader(Thing):
     """A loader that is handed to ``make_private``."""
 
     dataset: Given = field(compare=False)
-    holds: Hashable = field(default=None, compare=False)
+    holds: Hashable = field(default=None, compare=False, repr=False)
     """The data set, as in ``Amount.length_of``; None where it can be several."""
     batch_size: Amount = field(default=UNKNOWN_AMOUNT, compare=False)
     generator: Given = field(compare=False)

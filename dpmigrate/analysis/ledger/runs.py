@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.guards import Guard, about
 from dpmigrate.analysis.ledger.circumstances import Origin, Step, Turn
 from dpmigrate.analysis.ledger.events import Event, Happening
 from dpmigrate.analysis.ledger.objects import NOT_GIVEN, Engine, Given, Loader, Model, Optimizer
@@ -58,6 +58,13 @@ class PrivateRun:
     """Whether the program repairs Opacus's core when it runs (``dpmigrate.runtime.patch_opacus``)."""
     events: tuple[Event, ...]
     """What happened, in the order of first occurrence."""
+    questions: Mapping[Hashable, Origin]
+    """The test that first asks what an assumption of the program is about, by the assumption's symbol."""
+
+    def asked(self, guard: Guard) -> tuple[Origin, ...]:
+        """The tests on which a guard hangs, in the order in which they were come to."""
+        symbols = about(guard)
+        return tuple(dict.fromkeys(test for symbol, test in self.questions.items() if symbol in symbols))
 
     @property
     def module(self) -> ModuleInfo:

@@ -11,12 +11,16 @@ from dpmigrate.analysis.ledger.things import Amount
 
 @dataclass(frozen=True, slots=True)
 class BatchSkipped(Event):
-    """A loop over a managed loader takes no step for an empty batch: it goes on, ends, or guards its body.
+    """A loop over a managed loader takes no step for a batch: it goes on, ends, or guards its body.
 
     "return": a function that steps for one batch leaves before it does.
     """
 
     how: Literal["continue", "break", "if", "return"]
+    empty: bool = True
+    """Whether it is for an empty batch that it does so, and for no other reason."""
+    last: bool = False
+    """Whether the loop around ends with it, so that no batch comes after."""
 
 
 @dataclass(frozen=True, slots=True)

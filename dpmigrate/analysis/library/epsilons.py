@@ -12,16 +12,19 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Const, External, Obj, Unknown
-from dpmigrate.analysis.calls import call_value
+from dpmigrate.analysis.calls import call_method, call_value
+from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsCombined
-from dpmigrate.analysis.library.registry import CallInfo, function, prefix
-from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NOTHING, Bound, Function, Partial, Seq, Value
+from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.tree import every
+from dpmigrate.analysis.values import NOTHING, Bound, Entry, Function, Partial, Seq, Value
 
 _SPENT = "epsilons"
+_ARRAYS = "arrays of epsilons"
 _REPORTED = "what a server makes of epsilons"
 _COMBINING = {
     "numpy.mean": "mean",
@@ -138,25 +141,68 @@ def _combine(ip: Interpreter, info: CallInfo) -> Value:
 
 def combined(ip: Interpreter, info: CallInfo, how: str) -> None:
     """Tell of epsilons in a sequence of which one number is made."""
-    given = info.argument(0, "a") or info.argument(None, "data")
-    held = [one for a in given.atoms if isinstance(a, Seq) for one in _among(ip, a.each())]
+    held = _held_by(ip, info.argument(0, "a") or info.argument(None, "data"))
     if held and not _largest_told_too(ip, info.node):
         _combined(ip, info.node, held, how)
 
 
+def _held_by(ip: Interpreter, given: Value) -> list[_Spent]:
+    """The epsilons in a sequence, or in what an array was made of."""
+    arrays: dict[Hashable, list[_Spent]] = ip.notes.get(_ARRAYS) or {}
+    held = [one for a in given.atoms if isinstance(a, Seq) for one in _among(ip, a.each())]
+    return held + [one for symbol in _symbols(given) for one in arrays.get(symbol, ())]
+
+
+@function(
+    *("numpy.array", "numpy.asarray", "numpy.stack", "torch.tensor", "torch.as_tensor", "torch.FloatTensor"),
+    *("pandas.Series",),
+)
+def _make_array(ip: Interpreter, info: CallInfo) -> Value:
+    """An array of epsilons, of which one number may be made."""
+    made = unknown_call(ip, External(info.name), info)
+    held = _held_by(ip, info.argument(0, "data") or info.argument(None, "object"))
+    if held:
+        ip.notes.setdefault(_ARRAYS, {}).update(dict.fromkeys(_symbols(made), held))
+    return made
+
+
+@method("unknown", "mean", "median", "min")
+def _made_of_an_array(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``epsilons.mean()``."""
+    held = _held_by(ip, Value((e,)))
+    if held and not _largest_told_too(ip, info.node):
+        _combined(ip, info.node, held, _COMBINING[f"numpy.{info.name}"])
+    return unknown_call(ip, e.atom, info)
+
+
 def _largest_told_too(ip: Interpreter, node: cst.CSTNode) -> bool:
     """Whether the same code makes the largest of the same numbers, so that this is one of several figures."""
-    told = node.args[0].value if isinstance(node, cst.Call) and node.args else None
+    told = _taken_from(node)
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
     return told is not None and _takes_the_largest(around, told)
 
 
+def _taken_from(node: cst.CSTNode) -> cst.BaseExpression | None:
+    """What a call makes one number of: ``np.mean(epsilons)``, ``np.array(epsilons).mean()``."""
+    if not isinstance(node, cst.Call):
+        return None
+    if node.args and isinstance(node.func, cst.Attribute):
+        return _taken_from(node.args[0].value) or node.args[0].value
+    if node.args:
+        return node.args[0].value
+    array = node.func.value if isinstance(node.func, cst.Attribute) else None
+    return _taken_from(array) or array if array is not None else None
+
+
 def _takes_the_largest(root: cst.CSTNode, of: cst.BaseExpression) -> bool:
-    if isinstance(root, cst.Call) and len(root.args) == 1 and root.args[0].value.deep_equals(of):
-        name = root.func.attr if isinstance(root.func, cst.Attribute) else root.func
-        if isinstance(name, cst.Name) and name.value in ("max", "amax", "nanmax"):
-            return True
-    return any(_takes_the_largest(child, of) for child in children(root))
+    for call in every(root):
+        if isinstance(call, cst.Call) and len(call.args) < 2:
+            name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
+            largest = isinstance(name, cst.Name) and name.value in ("max", "amax", "nanmax")
+            taken = _taken_from(call) if largest else None
+            if taken is not None and taken.deep_equals(of):
+                return True
+    return False
 
 
 def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) -> None:
@@ -180,7 +226,13 @@ def _tell_of_reports(ip: Interpreter) -> None:
                 ip.happen(run, EpsilonsCombined(there, how, series=False))
 
 
-@prefix("flwr.server.strategy.", "flwr.serverapp.strategy.")
+_PLACES = ("flwr.server.strategy.", "flwr.serverapp.strategy.")
+_STRATEGIES = ("Strategy", "FedAvg", "FedAvgM", "FedProx", "FedAdam", "FedAdagrad", "FedYogi", "FedOpt")
+BASE_KINDS.update({f"{place}{name}": "flower-strategy" for place in _PLACES for name in _STRATEGIES})
+_AGGREGATING = ("aggregate_fit", "aggregate_evaluate", "aggregate_train")
+
+
+@prefix(*_PLACES)
 def _strategy(ip: Interpreter, info: CallInfo) -> Value:
     """A strategy of Flower calls the functions that it is given with what all clients reported."""
     reported = ip.unknown(info.node, "all clients' metrics")
@@ -189,6 +241,17 @@ def _strategy(ip: Interpreter, info: CallInfo) -> Value:
             if isinstance(e.atom, (Function, Bound, Partial)):
                 call_value(ip, Value((e,)), CallInfo(info.node, [reported]))
     return unknown_call(ip, External(info.name), info)
+
+
+@method("flower-strategy", "__init__")
+def _own_strategy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """In a strategy of the program's own, Flower calls the methods that aggregate as well."""
+    strategy = real(e.atom)
+    told = [ip.unknown(info.node, what) for what in ("a round", "all clients' results", "failures")]
+    for name in _AGGREGATING:
+        if isinstance(strategy, Obj) and find_member(ip, strategy.data, name) is not None:
+            call_method(ip, strategy, name, CallInfo(info.node, told, name=name))
+    return _strategy(ip, info)
 
 
 def _again(ip: Interpreter, one: _Spent) -> bool:

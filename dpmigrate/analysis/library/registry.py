@@ -32,6 +32,8 @@ class CallInfo:
     """``*args`` of unknown length follow."""
     unknown_keywords: bool = False
     """``**kwargs`` with unknown keys are among the keywords."""
+    spread: list[Value] = field(default_factory=list)
+    """What the elements of ``*args`` of unknown length can be."""
     guard: Guard = ALWAYS
     """The assumptions under which the callee is this one."""
     name: str = ""
@@ -88,10 +90,13 @@ HOOKS: dict[str, list[FunctionHandler]] = {}
 """Who waits for moments of the analysis that are no call of a library's name.
 
 ``<unknown call>`` (callee, *arguments) and ``<escape>`` (what goes in, callee): code that cannot be
-followed; ``<call not followed>`` (callee): code that the budget did not reach; ``<part of a model>``
+followed; ``<analysed>`` (): nothing is left to be followed; ``<call not followed>`` (callee): code that the
+budget did not reach; ``<part of a model>``
 (callee, *arguments): a result that is not empty stands for the call's; ``<kept>`` (keeper, value);
 ``<gradient assignment>`` (parameters, value); ``<step of something unknown>`` (as called); ``<run
 made>`` (its private model); ``<arithmetic>`` (left, right, result), named "Add" and the like;
+``<product of tensors>`` (left, right), a matrix product of what models made; ``<given to a module>`` (module,
+*arguments): a module that is not entered gets what a model made;
 ``<assign KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>``
 (what): a loop over something unknown; ``<returned to a framework>`` (receiver, result): a method that
 nothing in the project calls returned.

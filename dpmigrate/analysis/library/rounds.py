@@ -12,11 +12,12 @@ from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Function, Value
+from dpmigrate.analysis.values import NOTHING, Function, Value
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
 _ROUND = "made in a round"
 _FACTORY = "makes a framework's clients"
+_WITH_CLIENTS = "runs made with a framework's clients"
 _COPIED = "a copy of"
 _TAKEN = "where runs take their weights from"
 
@@ -93,8 +94,37 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
         places = (ip.notes.get(("weights", source), {}) for source in sources)
         taken[run] = _Taken(sources, frozenset(key for known in places for key in known))
     place = _round(ip)
-    if place is not None and (ip.notes.get((_ROUND, run.engine)) == place or _made_with_its_client(ip, run)):
-        ip.happen(run, EngineOfARound(here, "Flower"))
+    if place is None:
+        if _makes_clients(ip):
+            ip.notes.setdefault(_WITH_CLIENTS, {})[run] = here
+        return
+    framework = place[0]
+    made_here = ip.notes.get((_ROUND, run.engine)) == place
+    if framework == "Lightning" and any(_tells_the_epoch(literal.symbol) for literal in run.guard):
+        return
+    if made_here or (framework == "Flower" and _made_with_its_client(ip, run)):
+        ip.happen(run, EngineOfARound(here, framework))
+
+
+def _tells_the_epoch(symbol: Hashable) -> bool:
+    """Whether a test is about the number of the epoch, as ``if self.current_epoch == 0`` is."""
+    if isinstance(symbol, tuple):
+        return any(map(_tells_the_epoch, symbol))
+    return symbol in ("current_epoch", "global_step")
+
+
+@function("<analysed>")
+def _never_kept(ip: Interpreter, info: CallInfo) -> Value:
+    """Clients that Flower makes with their engines, and that nothing has kept by the end."""
+    for run, here in ip.notes.get(_WITH_CLIENTS, {}).items():
+        if _made_with_its_client(ip, run):
+            ip.happen(run, EngineOfARound(here, "Flower"))
+    return NOTHING
+
+
+def _makes_clients(ip: Interpreter) -> bool:
+    """Whether this is the making of a client, by the function that Flower is given for it."""
+    return any(f.function is not None and (_FACTORY, f.function.node) in ip.notes for f in ip.frames)
 
 
 def _made_with_its_client(ip: Interpreter, run: TrainingRun) -> bool:
@@ -130,18 +160,25 @@ def _sources(ip: Interpreter, models: frozenset[Atom]) -> Iterator[Atom]:
                 yield from state.parts if isinstance(state, Unknown) else ()
 
 
-def _round(ip: Interpreter) -> Hashable:
-    """The activation of a method that Flower calls in every round, if there is one around; else None."""
+_OF_AN_EPOCH = frozenset(
+    ["on_train_epoch_start", "on_train_epoch_end", "on_epoch_start", "on_epoch_end", "training_step"]
+)
+"""The methods that Lightning calls again and again, on modules and on callbacks."""
+
+
+def _round(ip: Interpreter) -> tuple[str, Hashable] | None:
+    """The framework that calls a method around in every round, and its activation; None without one."""
     for frame in ip.frames:
         function = frame.function
         if function is None:
             continue
         owner = function.owner
-        client = owner is not None and any(
-            name.startswith("flwr.") and name.rpartition(".")[2] in FLOWER_CLIENTS
-            for name in external_names(owner)
-        )
+        bases = external_names(owner) if owner is not None else []
+        client = any(name.startswith("flwr.") and name.rpartition(".")[2] in FLOWER_CLIENTS for name in bases)
         by_app = "train" in function.decorators and b"flwr" in function.module.source.data
         if (client and function.name == "fit") or by_app:
-            return frame.owner
+            return "Flower", frame.owner
+        lightning = any(name.partition(".")[0] in ("pytorch_lightning", "lightning") for name in bases)
+        if lightning and function.name in _OF_AN_EPOCH:
+            return "Lightning", frame.owner
     return None

@@ -19,11 +19,11 @@ from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
 _HARM: dict[Impact, str] = {
-    "privacy": "put the privacy guarantee in doubt: more may be given away than the reported epsilon says",
-    "utility": "make the model learn worse than it could",
-    "reproducibility": "are about results that cannot be made again",
-    "api": "are calls that a release of Opacus which may be installed does not take, or takes otherwise",
-    "none": "harm no result",
+    "privacy": "the privacy guarantee is in doubt, more may be given away than the reported epsilon says",
+    "utility": "the model learns worse than it could",
+    "reproducibility": "results cannot be made again",
+    "api": "a release of Opacus which may be installed does not take a call, or takes it otherwise",
+    "none": "no result is harmed",
 }
 
 
@@ -93,7 +93,7 @@ def _what_it_means(findings: tuple[Finding, ...]) -> str:
         held = [f for f in findings if f.impact == impact]
         if held:
             certain = sum(f.certainty == "definite" for f in held)
-            items.append(f"<li><b>{plural(len(held), 'finding')}</b> ({certain} certain) {harm}.</li>")
+            items.append(f"<li><b>{plural(len(held), 'finding')}</b> ({certain} certain): {harm}.</li>")
     safe = sum(f.fix is not None and f.fix.applicability == "safe" for f in findings)
     if safe:
         items.append(

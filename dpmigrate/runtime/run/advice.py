@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.error
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,11 @@ KNOWN = (
         r"DPTensorFastGradientClipping|outputs must be a Tensor or an iterable of Tensors",
         "the loss of ghost mode is no tensor: loss.item() is its value, and loss.backward() is called as it "
         "is, without arguments or a scaler (DPM407)",
+    ),
+    Known(
+        r"stack expects each tensor to be equal size.*fast_gradient_clipping",
+        "a layer was frozen after make_private, and its norms are those of an earlier batch: freeze "
+        "before it (DPM119)",
     ),
     Known(
         r"has no attribute '_norm_sample'",
@@ -150,14 +156,25 @@ def for_message(text: str) -> str:
 def for_error(error: BaseException, engines: Sequence[EngineRecord]) -> str:
     """What to do about an error that a script raised; empty where that is not known."""
     text = " ".join(str(error).split())
-    unpacked = _for_unpacking(text, engines)
-    if unpacked:
-        return unpacked
+    said = _for_unpacking(text, engines) or _for_missing(error)
+    if said:
+        return said
     last = engines[-1] if engines else None
     if last is not None and last.mode == "ghost" and not last.wrapped_api and "is not initialized" in text:
         return 'ghost clipping needs clipping="ghost" as well before Opacus 1.5.3 (DPM408)'
     line = f"{type(error).__name__}: {text} ({_raised_in(error)})"
     return next((known.advice for known in KNOWN if re.search(known.message, line)), "")
+
+
+def _for_missing(error: BaseException) -> str:
+    """How to verify a script whose packages or data are not here."""
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("opacus"):
+        return f"install it, or let a file of yours stand in for it: --with {error.name}=FILE.py"
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+        return f"a small file can stand in for data that is not here: --with {error.filename}=FILE"
+    if isinstance(error, ConnectionError | urllib.error.URLError):
+        return "verify where the data lies already, or judge its model alone (--factory MODULE:FUNCTION)"
+    return ""
 
 
 def _raised_in(error: BaseException) -> str:

@@ -69,7 +69,9 @@ def _result(request: Request) -> dict[str, object]:
         except ImportError as error:
             if error.name is not None and error.name.split(".")[0] != module:
                 return {"no_verdict": f"{package} cannot be imported: {error}."}
-            return {"no_verdict": f"{package} is not installed here; verify needs both: dpmigrate[verify]."}
+            where = f"{package} is not installed in {sys.prefix}"
+            way = "start dpmigrate in the environment that the script trains in, or pip install torch opacus"
+            return {"no_verdict": f"{where}: {way}."}
     from dpmigrate.runtime.run.plan import NoVerdict
     from dpmigrate.runtime.run.ranks import rank, shared_folder, world
 

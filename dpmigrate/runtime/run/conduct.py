@@ -48,7 +48,7 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
     if "ghost" in engine.mode and (engine.late or engine.frozen):
         names = ", ".join((engine.late or engine.frozen)[:4])
         what = (
-            "trained not when make_private was called and trains now: no hook measures its gradient, which "
+            "did not train when make_private was called and does now: no hook measures its gradient, which "
             "enters unclipped"
             if engine.late
             else "was frozen after make_private: norms of an earlier batch still count for it"
@@ -141,7 +141,9 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
     most = max(heard.values(), default=0)
 
     def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
-        return Check("accounting", passed, most, steps, rule, index, detail)
+        counted = rule not in ("DPM304", "DPM310")
+        value, limit = (most, steps) if counted else (None, None)
+        return Check("accounting", passed, value, limit, rule, index, detail)
 
     if not run.accountants:
         return check(None, "this process has no accountant")

@@ -74,7 +74,8 @@ def put_back(kept: Path) -> None:
     before = {path: (number, (size, time)) for number, (path, size, time) in enumerate(manifest["files"])}
     after, folders = _below(Path(manifest["folder"]))
     for path, (number, state) in before.items():
-        if after.get(path) == state or state[0] > LARGEST:
+        # What was empty may be what a shell or tee writes this very call's output to: nothing was lost.
+        if after.get(path) == state or state[0] > LARGEST or state[0] == 0 < after.get(path, state)[0]:
             continue
         if path.endswith(SOURCES):
             print(f"dpmigrate verify: {path} was changed meanwhile, and is left as it is", file=sys.stderr)
@@ -116,8 +117,10 @@ def _manifest(kept: Path) -> dict[str, Any] | None:
 
 
 def _below(folder: Path) -> tuple[dict[str, tuple[int, int]], set[str]]:
-    """Size and time of every file below a folder, and the folders; hidden and installed ones left out."""
+    """Size and time of every file below a folder, and the folders; hidden and installed ones left out, and
+    what this process prints to."""
     files: dict[str, tuple[int, int]] = {}
+    printed = [os.fstat(number) for number in (1, 2) if _is_open(number)]
     seen: set[str] = set()
     for place, folders, names in os.walk(folder.absolute()):
         folders[:] = [
@@ -126,7 +129,17 @@ def _below(folder: Path) -> tuple[dict[str, tuple[int, int]], set[str]]:
         seen.update(str(Path(place, f)) for f in folders)
         for path in (Path(place, name) for name in names):
             if path.is_file() and not path.is_symlink():
-                files[str(path)] = (path.stat().st_size, path.stat().st_mtime_ns)
+                state = path.stat()
+                if not any(os.path.samestat(state, output) for output in printed):
+                    files[str(path)] = (state.st_size, state.st_mtime_ns)
         if len(files) > MOST:
             break
     return files, seen
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True

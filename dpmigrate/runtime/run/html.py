@@ -8,14 +8,17 @@ from __future__ import annotations
 import shlex
 from html import escape
 from typing import Any
+from urllib.parse import urlsplit
 
 from dpmigrate.report.charts import bars, scatter
 from dpmigrate.runtime.run.text import (
+    broken,
     consequence,
     coverage,
     failures,
     holds,
     legend,
+    next_steps,
     parameters,
     short_figure,
     spread,
@@ -49,6 +52,7 @@ svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .limit { stroke: var(--bad); stroke-dasharray: 5 4; } .equal { stroke: var(--soft); stroke-dasharray: 3 3; }
 .over { fill: var(--bad); stroke: none; }
 circle { fill-opacity: .75; }
+a { color: var(--mark); }
 code { font: .88rem ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 @media (max-width: 40rem) {
@@ -65,19 +69,19 @@ _WORDS = {True: ("t", "pass"), False: ("f", "FAIL"), None: ("x", "n/a")}
 def render_html(report: dict[str, Any]) -> str:
     """A complete HTML document for a report as ``verify --format json`` prints it."""
     target = str(report.get("evidence", {}).get("target", "training run"))
-    body = [_head(report, target)]
+    body = [_head(report, target), _advised(report)]
     for index, engine in enumerate(report["engines"]):
         body.append(_engine(report, index, engine))
     body += [_audit(audit) for audit in report.get("audit", []) if audit["steps"]]
     if report.get("compare"):
         body.append(_compare(report["compare"]))
-    body.append(_files(report["files"]))
+    body += [_files(report["files"]), f"<p>{escape(legend(report))}</p>"]
     title = f"dpmigrate verify: {escape(target)} {'passed' if report['passed'] else 'FAILED'}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(body)
+        + "\n".join(part for part in body if part)
         + "\n</body>\n</html>\n"
     )
 
@@ -99,8 +103,20 @@ def _head(report: dict[str, Any], target: str) -> str:
         f"<p>{escape(said)} Opacus {escape(report['opacus'])}, torch {escape(report['torch'])}, "
         f"{escape(report['dtype'])}; {steps} logical step{'s' * (steps != 1)}, "
         f"physical batches a step: {batches}. {escape(coverage(report))}.</p>\n"
-        f"<p><code>{escape(command)}</code></p>\n<p>{escape(legend(report))}</p>"
+        f"<p><code>{escape(command)}</code></p>"
     )
+
+
+def _advised(report: dict[str, Any]) -> str:
+    """The advisories of the faults that were named, where they are explained, and what to do."""
+    rows = [
+        f'<p id="{a.id}"><strong>{a.id}</strong> {escape(a.name)}: {escape(a.summary)}. Read on: '
+        + ", ".join(f'<a href="{escape(url)}">{escape(urlsplit(url).netloc)}</a>' for url in a.references)
+        + "</p>"
+        for a in broken(report)
+    ]
+    rows += [f"<p>{escape(line)}</p>" for line in next_steps(report)]
+    return "\n".join(rows)
 
 
 def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
@@ -123,7 +139,8 @@ def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
 
 def _row(check: dict[str, Any], follows: bool) -> str:
     kind, word = ("f", "so") if follows else _WORDS[check["passed"]]
-    rule = f"<strong>{escape(check['rule'])}</strong> " if check["rule"] else ""
+    named = escape(check["rule"] or "")
+    rule = f'<a href="#{named}"><strong>{named}</strong></a> ' if named else ""
     return (
         f'<tr><td class="{kind}">{word}</td><td class="w">{escape(check["name"])}</td>'
         f'<td class="n" data-of="value">{_figure(check["value"])}</td>'

@@ -138,7 +138,8 @@ def _execute(request: Request) -> None:
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
     if path.suffix == ".ipynb":
-        main.__dict__.update(display=print, get_ipython=_FrontEnd)
+        # What a shell command or a magic printed is nothing here: `files = !ls` finds no file.
+        main.__dict__.update(display=print, get_ipython=_FrontEnd, ipython_magic=[])
         code = _notebook_code(path)
     else:
         code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)

@@ -157,7 +157,9 @@ def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
                 f"loss-reduction-mismatch: the second pass scales every clipped gradient by {scale:.4g}: the "
                 f"first pass took a {first} of the losses where loss_reduction is {said}"
             )
-        if len(weights) > 1 and relative(weights, torch.full_like(weights, whole / len(norms))) <= FIT:
+        # Of two losses that look at each other, both weights are the mean of the factors as well.
+        several = len(weights) > (2 if backward.loss_shape == (backward.count,) else 1)
+        if several and relative(weights, torch.full_like(weights, whole / len(norms))) <= FIT:
             return "DPM104", (
                 "criterion-ignores-reduction: every example was multiplied by the mean of the clipping "
                 "factors, as one loss for the whole batch is"
@@ -222,7 +224,9 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
         wrong = [i for i in range(len(off)) if float(off[i]) > 10 * limit]
         if wrong:
             names = ", ".join(engine.names[i] for i in wrong[:4])
-            biases = all(len(engine.shapes[i]) == 1 and engine.names[i].endswith("bias") for i in wrong)
+            biases = "ghost" in engine.mode and all(
+                len(engine.shapes[i]) == 1 and engine.names[i].endswith("bias") for i in wrong
+            )
             hint = (
                 " (before Opacus 1.5.4 so for the bias of a Linear on 3-d input)"
                 if biases

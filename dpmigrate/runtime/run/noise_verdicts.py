@@ -30,8 +30,8 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
     total = sum(r.noise_count for r in scaled)
     none = [i for i, r in enumerate(scaled, 1) if r.noise_std == 0]
     if none:
-        some = "at no step" if len(none) == len(scaled) else f"not at {len(none)} of {len(scaled)} steps"
-        detail = f"no-noise: noise is added {some} (the first is step {none[0]}), and epsilon counts it"
+        where = f"{len(none)} of {len(scaled)} steps (the first is step {none[0]})"
+        detail = f"no-noise: no noise is added at {where}, and epsilon counts on it"
         return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
     square = sum((r.noise_std / r.sigma) ** 2 * r.noise_count for r in scaled) / total
     ratio, limit = math.sqrt(square), 5 / math.sqrt(2 * total)
@@ -42,7 +42,10 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
         at = engine.releases.index(worst) + 1
         ratio, limit = worst.noise_std / worst.sigma, 8 / math.sqrt(2 * worst.noise_count)
         detail = f"noise std over sigma*C is {ratio:.4f} at step {at}"
-    return [Check("noise-std", abs(ratio - 1) <= limit, abs(ratio - 1), limit, None, index, detail)]
+    passed, rule = abs(ratio - 1) <= limit, None
+    if not passed and ratio < 1:
+        detail, rule = f"no-noise: {detail}: less than epsilon counts on", "DPM208"
+    return [Check("noise-std", passed, abs(ratio - 1), limit, rule, index, detail)]
 
 
 def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Check]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from dpmigrate.runtime.run.engines import (
 )
 from dpmigrate.runtime.run.generators import generator_kind, generator_state
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
+from dpmigrate.runtime.run.patching import wrap
 from dpmigrate.runtime.run.places import being_probed, place_of, shown_place, user_frame
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch, Release
 from dpmigrate.runtime.run.state import Watch
@@ -102,6 +104,7 @@ class OptimizerWatcher:
         """Around ``pre_step``: what went backward since the last one is this physical batch."""
         engine = self.watch.engines.get(id(optimizer))
         if engine is not None and engine.open is None:
+            self._follow_replaced(optimizer)
             engine.look_for_changes()
             engine.open = PhysicalBatch(
                 [b for b in engine.backwards if not b.cleared],
@@ -111,7 +114,19 @@ class OptimizerWatcher:
             engine.backwards = []
             engine.physical.append(engine.open)
             skips.taken(engine)
+            if self._judged(engine) and len(engine.open.backwards) == 1:
+                engine.open.backwards[0].note_rows([getattr(p, "grad_sample", None) for p in engine.params])
         return original(optimizer, *args, **kwargs)
+
+    def _follow_replaced(self, optimizer: Any) -> None:
+        """Stand around an ``add_noise`` that the script has put in the place of the optimizer's."""
+        for cls in type(optimizer).__mro__:
+            wrap(cls, "add_noise", self.add_noise)
+
+        def own(original: Any, *args: Any, **kwargs: Any) -> Any:
+            return self.add_noise(lambda _, *a, **k: original(*a, **k), optimizer, *args, **kwargs)
+
+        wrap(optimizer, "add_noise", own)
 
     def accumulate(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ghost mode's ``accumulate``: ``p.grad`` as it is received."""
@@ -216,10 +231,10 @@ class OptimizerWatcher:
         if not self.watch.judges(engine):
             return step
         if settings.keep_vectors or self.watch.before_value is not None:
-            sums = [(getattr(p, "summed_grad", None), p) for p in engine.params]
-            step.value = flatten([torch.zeros_like(p) if s is None else s for s, p in sums])
+            step.value = _sums(engine.params)
             if self.watch.before_value is not None:
-                self.watch.before_value(engine, step.value)
+                # What has begun to train since is in no sum of the oracle's, and moves like the rest.
+                self.watch.before_value(engine, _sums(list(optimizer.params)))
             step.before = engine.flat_parameters()
         if norm is not None:
             _clip_at_last_norm(step, norm)
@@ -229,7 +244,7 @@ class OptimizerWatcher:
         """Notice the torch optimizer being stepped without its private wrapper: no noise at all."""
         original = inner.step
 
-        def step(*args: Any, **kwargs: Any) -> Any:
+        def step(_inner: Any, *args: Any, **kwargs: Any) -> Any:
             if engine.current is not None and self.watch.judges(engine) and self.watch.settings.keep_vectors:
                 engine.current.handed = flat_gradients(engine.params)
             sharing = [e for e in self.watch.engines.values() if e.optimizer.original_optimizer is inner]
@@ -248,7 +263,8 @@ class OptimizerWatcher:
                 engine.weights = engine.some_weights()
             return result
 
-        inner.step = step
+        # A bound method, as it was: schedulers of torch ask for its function.
+        inner.step = MethodType(step, inner)
 
     def _enough_raw(self, engine: LiveEngine) -> bool:
         settings = self.watch.settings
@@ -270,6 +286,12 @@ class OptimizerWatcher:
                 name = type(optimizer).__name__
                 engine.record.other_steps[name] = engine.record.other_steps.get(name, 0) + 1
                 engine.record.other_optimizer_place = engine.record.other_optimizer_place or _place()
+
+
+def _sums(params: list[Any]) -> torch.Tensor:
+    """What of each parameter receives the noise."""
+    sums = [(getattr(p, "summed_grad", None), p) for p in params]
+    return flatten([torch.zeros_like(p) if s is None else s for s, p in sums])
 
 
 def padded_embeddings(module: PrivateModule | None) -> list[str]:

@@ -21,9 +21,10 @@ class Backward:
     ``loss_shape``: shape of the per-example loss inside Opacus's wrapped loss, None for a plain
     tensor. ``count``: examples B. ``norms [B]``, ``param_norms [parameters, B]`` and ``expected [P]``
     (the clipped sum at the optimizer's max grad norm) are the oracle's, None when ``reason`` says why
-    not. ``ghost_norms`` and ``ghost_param_norms`` are what Opacus clipped by. ``rows``: per-example
-    gradients, kept only until the step where C may still move. ``direct``: size of the part of the
-    gradient that does not pass through the model's output, relative to the whole.
+    not. ``ghost_norms`` and ``ghost_param_norms`` are what Opacus clipped by (in hooks mode the
+    latter alone). ``rows``: per-example gradients, kept only until the step where C may still move.
+    ``direct``: size of the part of the gradient that does not pass through the model's output, relative
+    to the whole.
     ``after [P]``: ``p.grad`` right after the second of the two passes; ``weights [B]``: what that pass
     multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
     both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.
@@ -49,6 +50,12 @@ class Backward:
     coefficient: bool = False
     cleared: bool = False
     reason: str = ""
+
+    def note_rows(self, rows: list[Any]) -> None:
+        """Keep the norms of hooks mode's per-sample gradients, where each parameter has one an example."""
+        if all(isinstance(r, Tensor) and r.shape[:1] == (self.count,) for r in rows) and self.count:
+            norms = [r.detach().reshape(self.count, -1).double().norm(dim=1).cpu() for r in rows]
+            self.ghost_param_norms = torch.stack(norms)
 
 
 @dataclass(eq=False)

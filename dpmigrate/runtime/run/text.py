@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from dpmigrate.advisories import catalogue
+from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.report.style import Style
 from dpmigrate.runtime.report_types import CHECK_NAMES
 
@@ -36,7 +38,10 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
         if not checks:
             lines.append("  no logical step was seen" if engine.get("path") else "  not judged")
         for check in checks:
-            lines += _check(check, style, width, follows=consequence(check, checks))
+            said = [c["detail"] for c in checks[: checks.index(check)] if c["passed"] is False]
+            follows = consequence(check, checks)
+            repeats = follows and check["detail"] in said
+            lines += _check(check, style, width, follows=follows, repeats=repeats)
         lines.append("")
     if report.get("compare"):
         lines += [*_modes(report["compare"]), ""]
@@ -97,21 +102,24 @@ def consequence(check: dict[str, Any], checks: list[dict[str, Any]]) -> bool:
     return any(c["passed"] is False and c["rule"] == check["rule"] for c in before)
 
 
+def broken(report: dict[str, Any]) -> list[Advisory]:
+    """The advisories of the faults that were named."""
+    named = {c["rule"] for c in report["checks"] if c["passed"] is False}
+    return [advisory for advisory in catalogue.advisories() if advisory.id in named]
+
+
 def next_steps(report: dict[str, Any]) -> list[str]:
     """What to do about the faults that were named."""
-    from dpmigrate.advisories import catalogue
-
-    named = {c["rule"] for c in report["checks"] if c["passed"] is False}
-    broken = [advisory for advisory in catalogue.advisories() if advisory.id in named]
-    if not broken:
+    advised = broken(report)
+    if not advised:
         return []
     target = report.get("evidence", {}).get("target", "")
-    steps = [f"dpmigrate explain {advisory.id}" for advisory in broken]
-    fixable = {advisory.fix.applicability for advisory in broken} - {"none"}
+    steps = [f"dpmigrate explain {advisory.id}" for advisory in advised]
+    fixable = {advisory.fix.applicability for advisory in advised} - {"none"}
     if fixable and target.endswith(".py"):
         steps.append(f"dpmigrate fix {'' if 'safe' in fixable else '--unsafe '}{target}")
     # What stands in braces is for scan, which knows the words of the case.
-    edits = [a.fix.by_hand or a.fix.summary for a in broken if a.fix.applicability == "none"]
+    edits = [a.fix.by_hand or a.fix.summary for a in advised if a.fix.applicability == "none"]
     return ["next: " + "; ".join(steps), *(f"by hand: {edit}" for edit in edits if "{" not in edit)]
 
 
@@ -142,15 +150,19 @@ def coverage(report: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _check(check: dict[str, Any], style: Style, width: int, *, follows: bool) -> list[str]:
+def _check(
+    check: dict[str, Any], style: Style, width: int, *, follows: bool, repeats: bool = False
+) -> list[str]:
     word, colour = ("so", "red") if follows else _VERDICT[check["passed"]]
     figure = "" if check["value"] is None else short_figure(check["value"])
     if check["value"] is not None and check["limit"] is not None:
-        figure += f" {'>' if check['value'] > check['limit'] else '<='} {short_figure(check['limit'])}"
+        short = "of" if check["passed"] is False else "<="
+        figure += f" {'>' if check['value'] > check['limit'] else short} {short_figure(check['limit'])}"
     rule = f"{check['rule']} " if check["rule"] else ""
+    detail = "as above" if repeats else check["detail"]
     head = f"  {style.paint(f'{word:4}', colour)}  {check['name']:18}  {figure:20}  "
     indent = len(f"  {word:4}  {check['name']:18}  {figure:20}  ")
-    body = textwrap.wrap(rule + check["detail"], max(30, width - indent)) or [""]
+    body = textwrap.wrap(rule + detail, max(30, width - indent)) or [""]
     return [(head + body[0]).rstrip(), *(" " * indent + line for line in body[1:])]
 
 

@@ -109,11 +109,11 @@ _Found = tuple[int, str, str | None, str | None]
 
 @lru_cache(maxsize=1_000)
 def _locked(version: str) -> VersionSet:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         locked = Version(version)
-    except InvalidVersion:
+    except ValueError:  # no version, or numbers of more digits than Python reads
         return UNKNOWN_GIT
     for release in RELEASES:
         if Version(release) == locked:

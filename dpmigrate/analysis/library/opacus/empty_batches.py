@@ -33,6 +33,8 @@ class Skip:
 
     node: cst.CSTNode
     how: Literal["continue", "break", "if", "return"]
+    empty: bool = True
+    """Whether it is for an empty batch that it does so, and for no other reason."""
 
 
 def enclosing_loop(root: cst.CSTNode, iterated: cst.CSTNode) -> cst.For | None:
@@ -45,7 +47,22 @@ def skips_of_empty_batches(loop: cst.For | None) -> Iterator[Skip]:
     """The statements of a loop that leave out the step for an empty batch."""
     if loop is None:
         return
-    yield from _first_skip(loop.body.body, _Bound(_names(loop.target)), ("continue", "break", "if"))
+    skips = list(_first_skip(loop.body.body, _Bound(_names(loop.target)), ("continue", "break", "if")))
+    yield from skips or _steps_left_out(loop)
+
+
+def _steps_left_out(loop: cst.For) -> Iterator[Skip]:
+    """The statements by which a loop leaves out the step for a batch, whatever the reason."""
+    before: list[Skip] = []
+    for statement in loop.body.body:
+        if isinstance(statement, cst.If) and not _calls(statement, "step"):
+            last = _last(statement.body)
+            if isinstance(last, (cst.Continue, cst.Break)):
+                how: Literal["continue", "break"] = "continue" if isinstance(last, cst.Continue) else "break"
+                before.append(Skip(statement, how, empty=False))
+        elif _calls(statement, "step"):
+            yield from before
+            return
 
 
 def skips_of_an_empty_batch(function: cst.FunctionDef) -> Iterator[Skip]:

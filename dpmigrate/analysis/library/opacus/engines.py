@@ -62,7 +62,13 @@ def _make_private_on_unknown(ip: Interpreter, info: CallInfo, e: Entry) -> Value
     telling = {"module", "optimizer", "data_loader", "max_grad_norm"}
     if not telling <= set(info.keywords) or not _handed_in(e.atom) or not _speaks_opacus(ip):
         return ip.unknown(info.node, "result of make_private")
-    return private_run(ip, info, None)
+    around = ip.path
+    if isinstance(e.atom, Unknown):  # None has no such method: where there is a run, there is an engine
+        ip.assume(frozenset({Literal(e.atom.symbol, ("truth",), True)}))
+    try:
+        return private_run(ip, info, None)
+    finally:
+        ip.path = around
 
 
 @method(("engine", "adaptive-engine"), "get_epsilon")

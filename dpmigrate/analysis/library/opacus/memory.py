@@ -17,6 +17,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.data import loader_read
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import entries_of_kind
+from dpmigrate.analysis.tree import contains, every
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
 
@@ -83,10 +84,21 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
             ip.happen(run, Iterated(ip.at(node, guard), "managed"))
             for skip in skips_of_empty_batches(loop_over(ip, node)):
                 there = replace(ip.at(node, guard), origin=ip.origin(skip.node))
-                ip.happen(run, BatchSkipped(there, skip.how))
+                ip.happen(run, BatchSkipped(there, skip.how, skip.empty, _ends_all(ip, node)))
         elif isinstance(entry.atom, Obj) and entry.atom.kind in ("loader", "instance"):
             loader_read(ip, real(entry.atom), node, guard)
     return ip.unknown(node, "a batch")
+
+
+def _ends_all(ip: Interpreter, iterated: cst.CSTNode) -> bool:
+    """Whether the loops around the one over a managed loader are left as well, or there are none."""
+    return not ip.loops or any(
+        isinstance(part, (cst.Break, cst.Return))
+        for turn in ip.loops[-1:]
+        for statement in getattr(turn.loop.node, "body", cst.IndentedBlock([])).body
+        if not contains(statement, iterated)
+        for part in every(statement)
+    )
 
 
 def loop_over(ip: Interpreter, node: cst.CSTNode) -> cst.For | None:

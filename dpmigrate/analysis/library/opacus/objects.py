@@ -25,9 +25,9 @@ from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.flattened import tell_of_flattened
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
-from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, one_column
+from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of
 from dpmigrate.analysis.library.torch.models import set_to_none
-from dpmigrate.analysis.retired import RetiredCall
+from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.values import NONE, Entry, Function, Value, const, join_all, of
 
 
@@ -54,7 +54,7 @@ def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _coefficient(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     run = run_of(e)
     if info.name == "get_coeff" and wraps_its_losses(run):
-        ip.retired.note(RetiredCall("get-coeff", ip.origin(info.node), "1.5.3", "AttributeError", sure=True))
+        ip.retired.note(MetCall("get-coeff", ip.origin(info.node), "1.5.3", "AttributeError", sure=True))
     ip.happen(run, CoefficientAsked(ip.at(info.node, e.guard), info.name))
     return of(Tensor(frozenset({e.atom}), None, (), e.atom))
 
@@ -68,7 +68,8 @@ def _switch_hooks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @attribute("dp-model", "_module", "module")
 def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     run = run_of(e)
-    return join_all(of(a) for a in run.raw_models) or of(e.atom)
+    known = [a for a in run.raw_models if isinstance(a, Obj)]
+    return join_all(map(of, known)) if len(known) == len(run.raw_models) and known else of(e.atom)
 
 
 @method("dp-model", "*")
@@ -191,15 +192,17 @@ def _tell_of_ignored(ip: Interpreter, info: CallInfo, e: Entry) -> None:
 
 
 def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
-    """Tell of losses that are a column: the model's own output, of one linear unit, by element."""
+    """Tell of losses that are one for each element of the model's own output, of linear units."""
     run = run_of(e)
     output = info.argument(0, "input").only
     made = run.argument("criterion").only
     name = made.data if isinstance(made, Obj) and isinstance(made.data, str) else ""
     if not isinstance(output, Tensor) or output.steps or name not in ELEMENTWISE:
         return
-    if run.raw_models and all(one_column(ip, model) for model in run.raw_models):
-        ip.happen(run, ColumnOfLosses(ip.at(info.node, e.guard), name.replace("torch.nn.", "nn.")))
+    numbers = {columns_of(ip, model) for model in run.raw_models}
+    columns = numbers.pop() if len(numbers) == 1 else None
+    if columns is not None:
+        ip.happen(run, ColumnOfLosses(ip.at(info.node, e.guard), name.replace("torch.nn.", "nn."), columns))
 
 
 def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:

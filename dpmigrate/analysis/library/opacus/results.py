@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ItemTaken, Unpack
 from dpmigrate.analysis.library import registry
@@ -33,6 +33,16 @@ def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     values = [of(a) for a in whole]
     middle = of(Seq(tuple(values[star : len(values) - tail]), None, True))
     return of(Seq((*values[:star], middle, *(values[len(values) - tail :] if tail else ()))))
+
+
+@method("private-result", "<spread>")
+def _spread(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``train(*engine.make_private(...))``: as many as the releases give that the call is written for."""
+    assert isinstance(e.atom, Obj)
+    run: TrainingRun = e.atom.data
+    old = any(e.atom == Const("ghost") for e in run.argument("clipping").entries)
+    parts = parts_of(run, 4 if run.ghost and not old else 3) or []
+    return of(Seq(tuple(map(of, parts))))
 
 
 @method("private-result", "<item>")

@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard, Literal, contradict, either, shorten
+from dpmigrate.analysis.guards import Guard, Literal, contradict, doubt, either, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.models import (
@@ -27,6 +27,7 @@ from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
 from dpmigrate.analysis.tree import MAKING_CALLS
 from dpmigrate.analysis.values import NOTHING, Entry, Value, join_all, of
@@ -146,15 +147,16 @@ def record_run(
 def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
     """Record what ghost clipping gets wrong in some kinds of layers, and what no hook survives."""
     tell_of_batch_norm(ip, run)
-    for model in run.raw_models:
+    for model in in_order(run.raw_models):
         for origin in linear_on_sequences(ip, model) if run.ghost else ():
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
         for origin, sure in batch_statistics(ip, model):
             ip.happen(run, BatchStatistics(Circumstances(origin, ip.path), origin.text, sure))
         for origin in parameters_outside(ip, model):
             ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
-        for origin, library in changed_in_place(ip, model):
-            ip.happen(run, ChangedInPlace(Circumstances(origin, ip.path), origin.text, library))
+        for origin, library, sure in changed_in_place(ip, model):
+            path = ip.path if sure else ip.path | {doubt("in place", origin.node)}
+            ip.happen(run, ChangedInPlace(Circumstances(origin, path), origin.text, library))
         wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"
         if wrapped and isinstance(model, Obj) and model.module is not None and model.node is not None:
             there = Circumstances(Origin(model.module, model.node), ip.path)

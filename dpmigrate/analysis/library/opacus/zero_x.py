@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger.retired import RetiredKind
 from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
 from dpmigrate.analysis.library.opacus.making import epsilon_asked
 from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.ordering import in_order
-from dpmigrate.analysis.retired import RetiredCall, RetiredKind
+from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.values import NONE, Entry, Value, of
 
 LOOK_ALIKES = (b"private_transformers", b"fastDP", b"flsim")
@@ -66,8 +67,8 @@ def _note(
     since: str = "1.0.0",
     sure: bool = True,
     engine: Obj | None = None,
-) -> RetiredCall:
-    return ip.retired.note(RetiredCall(kind, ip.origin(info.node), since, error, sure, engine))
+) -> MetCall:
+    return ip.retired.note(MetCall(kind, ip.origin(info.node), since, error, sure, engine))
 
 
 @method("engine-0.x", "attach")

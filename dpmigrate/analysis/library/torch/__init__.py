@@ -3,6 +3,7 @@
 from dpmigrate.analysis.library.torch import (
     batch_norm,
     checkpoints,
+    coupling,
     data,
     distributed,
     losses,
@@ -17,6 +18,7 @@ from dpmigrate.analysis.library.torch import (
 LOADED = (
     batch_norm,
     checkpoints,
+    coupling,
     data,
     distributed,
     losses,

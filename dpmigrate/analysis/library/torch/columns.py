@@ -1,4 +1,4 @@
-"""Whether a model gives one column for each example, of shape [B, 1], by the layer that it ends in."""
+"""How many numbers a model gives for each example, [B, D], by the linear layer that it ends in."""
 
 from __future__ import annotations
 
@@ -21,46 +21,47 @@ _SAME_SHAPE = frozenset(
 )
 
 
-def one_column(ip: Interpreter, model: Atom, depth: int = 6) -> bool:
-    """Whether a model certainly ends in a linear layer with one output, and nothing takes the column away."""
+def columns_of(ip: Interpreter, model: Atom, depth: int = 6) -> int | None:
+    """How many outputs the linear layer has that a model ends in; None where it ends in anything else."""
     if not isinstance(model, Obj) or not depth:
-        return False
+        return None
     if model.kind == "instance":
         return _of_class(ip, model, depth)
     if model.data == "torch.nn.Linear":
         outputs = ip.read(model, "<outputs>")
-        return outputs is not None and outputs.only == Const(1)
+        number = outputs.only if outputs is not None else None
+        return number.value if isinstance(number, Const) and isinstance(number.value, int) else None
     if model.data == "torch.nn.Sequential":
         layers = ip.notes.get(("layers", model), [])
         while layers and _keeps_the_shape(layers[-1]):
             layers = layers[:-1]
         last = layers[-1].only if layers else None
-        return last is not None and one_column(ip, last, depth - 1)
-    return False
+        return columns_of(ip, last, depth - 1) if last is not None else None
+    return None
 
 
 def _keeps_the_shape(layer: Value) -> bool:
     return isinstance(layer.only, Obj) and layer.only.data in _SAME_SHAPE
 
 
-def _of_class(ip: Interpreter, model: Obj, depth: int) -> bool:
+def _of_class(ip: Interpreter, model: Obj, depth: int) -> int | None:
     """A class whose ``forward`` ends in ``return self.layer(...)``, and returns nowhere else."""
     forward = find_member(ip, model.data, "forward")
     made = forward.only if forward is not None else None
     if not isinstance(made, Function) or not isinstance(made.node, cst.FunctionDef):
-        return False
+        return None
     returned = list(_returns(made.node.body))
     if len(returned) != 1 or returned[0].value is None:
-        return False
+        return None
     last = _resolved(made.node, returned[0].value)
     while isinstance(last, cst.Call):
         layer = _own_layer(ip, model, last)
         if layer is None:
-            return False
+            return None
         if not _keeps_the_shape(layer):
-            return layer.only is not None and one_column(ip, layer.only, depth - 1)
+            return columns_of(ip, layer.only, depth - 1) if layer.only is not None else None
         last = _resolved(made.node, last.args[0].value) if last.args else None
-    return False
+    return None
 
 
 def _own_layer(ip: Interpreter, model: Obj, call: cst.Call) -> Value | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
+
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger import Iterated
@@ -53,17 +55,66 @@ def loader_read(ip: Interpreter, loader: Atom, node: cst.CSTNode, guard: Guard) 
             ip.happen(run, Iterated(ip.at(node, guard), "fixed"))
     held = ip.read(loader, "dataset")
     dataset = held.only if held else None
-    if given or not isinstance(dataset, Obj):
+    if given or dataset is None:
         return
     for run in list(ip.runs.values()):
         others = (ip.read(raw, "dataset") for raw in run.raw_loaders)
-        if any(other is not None and _same_data(other.only, dataset) for other in others):
+        if any(other is not None and _share_records(ip, other.only, dataset) for other in others):
             ip.happen(run, Iterated(ip.at(node, guard), "remade"))
 
 
-def _same_data(one: Atom | None, other: Obj) -> bool:
-    """Whether two data sets are one, or made in one place of the program."""
-    return one == other or (isinstance(one, Obj) and one.node is not None and one.node is other.node)
+def _share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:
+    """Whether two data sets are one, made in one place of the program, or one is a part of the other.
+
+    Two parts of one data set need not have a record in common.
+    """
+    if one is None or _SOME_PART in (_part(one), _part(other)):
+        return False
+    return any(_is_one(whole, other) for whole in _wholes(ip, one)) or any(
+        _is_one(whole, one) for whole in _wholes(ip, other)
+    )
+
+
+def _is_one(one: Atom, other: Atom) -> bool:
+    if not isinstance(one, Obj) or not isinstance(other, Obj):
+        return one == other and _one_data_set(one)
+    by_place = one.node is not None and one.node is other.node and _part(one) == _part(other)
+    return one == other or (by_place and _part(one) != _SUBSET)
+
+
+def _one_data_set(atom: Atom) -> bool:
+    """Whether something that came in from outside is one thing, and no element of anything."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        if symbol[2] == "element":
+            return False
+        symbol = symbol[0]
+    return isinstance(symbol, tuple) and symbol[:1] == ("param",)
+
+
+_PART_OF = "<part of>"
+"""The slot of a data set for the one that it is a part of."""
+_SOME_PART = "some part"
+_SUBSET = "a subset"
+
+
+def _part(dataset: Atom) -> Hashable:
+    """Which part of a data set it is, where a split made it."""
+    key = dataset.key if isinstance(dataset, Obj) else None
+    return key[2] if isinstance(key, tuple) and len(key) == 3 else None
+
+
+def _wholes(ip: Interpreter, dataset: Atom) -> Iterator[Atom]:
+    """A data set, and what it is a part of, and so on."""
+    for _ in range(_MAX_PARTS):
+        yield dataset
+        held = ip.read(dataset, _PART_OF)
+        if held is None or held.only is None:
+            return
+        dataset = held.only
+
+
+_MAX_PARTS = 6
 
 
 @function("<iterated>")
@@ -84,5 +135,16 @@ def _make_dataset(ip: Interpreter, info: CallInfo) -> Value:
     if "ampler" in info.name:
         return of(ip.new("sampler", info.node, info.name))
     if info.name.endswith("random_split"):
-        return of(Seq(None, of(ip.new("dataset", info.node, info.name))))
+        lengths = info.argument(1, "lengths").only
+        if not isinstance(lengths, Seq) or lengths.items is None:
+            return of(Seq(None, _part_of(ip, info, _SOME_PART)))
+        return of(Seq(tuple(_part_of(ip, info, number) for number in range(len(lengths.items)))))
+    if info.name.endswith(".Subset"):
+        return _part_of(ip, info, _SUBSET)
     return of(ip.new("dataset", info.node, info.name))
+
+
+def _part_of(ip: Interpreter, info: CallInfo, which: Hashable) -> Value:
+    made = ip.new("dataset", info.node, info.name, which)
+    ip.store.set(made, _PART_OF, info.argument(0, "dataset"))
+    return of(made)

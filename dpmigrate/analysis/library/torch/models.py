@@ -30,7 +30,7 @@ _OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "ex
 
 
 @prefix("torch.nn.functional.", "torch.")
-def _torch_operation(ip: Interpreter, info: CallInfo) -> Value:
+def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     """Any other function: what it makes of a tensor still has the tensor's maker."""
     step = info.name.rpartition(".")[2]
     if step in _OF_TENSORS:
@@ -55,10 +55,11 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name == "torch.nn.Parameter":
         return of(Unknown(("parameter", id(info.node), ip.context), "a parameter"))
     if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
-        return _torch_operation(ip, info)
+        return torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
-    ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, info.positional))
+    ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, [*info.positional, *info.spread]))
     if info.name == "torch.nn.Linear":
+        ip.store.set(made, "<inputs>", info.argument(0, "in_features"))
         ip.store.set(made, "<outputs>", info.argument(1, "out_features"))
         ip.store.set(made, "<bias>", info.argument(2, "bias"))
     elif info.name == "torch.nn.Sequential" and not info.unknown_positional:
@@ -111,6 +112,9 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     registry.tell(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
+    if inputs:
+        given = CallInfo(info.node, [of(real(e.atom)), *info.positional], info.keywords)
+        registry.tell(ip, "<given to a module>", given)
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.sources for t in inputs))
     return of(Tensor(sources, real(e.atom)))
@@ -137,12 +141,19 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     "named_children",
     "buffers",
 )
-@method("model", "__init__", "register_buffer", "register_forward_hook", "add_module", "save_pretrained")
+@method("model", "__init__", "register_buffer", "register_forward_hook", "save_pretrained")
 @method(
     "model", "gradient_checkpointing_enable", "print_trainable_parameters", "num_parameters", "get_submodule"
 )
 def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
+
+
+@method("model", "append", "extend", "insert", "add_module", "register_module")
+def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``layers.append(nn.Linear(8, 8))`` of a ModuleList: one more that it holds."""
+    ip.notes.setdefault(("holds", e.atom), set()).update(_models_among(ip, info.everything()))
+    return of(e.atom)
 
 
 @method(("model", "dp-model"), "parameters", "trainable_parameters")
@@ -209,7 +220,9 @@ def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(e.atom, Params):
         if info.name == "requires_grad_":
-            set_trainable(ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard)
+            set_trainable(
+                ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard, e.atom.part
+            )
         if info.name == "zero_":
             _touch_models(ip, e.atom, info.node, "inplace")
         elif info.name.endswith("_") and _is_of_gradient(info.node):

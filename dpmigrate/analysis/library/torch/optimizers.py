@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.exceptions import OPACUS_MISSING
 from dpmigrate.analysis.guards import Literal
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
@@ -62,9 +64,15 @@ def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     optimizer = real(e.atom)
     if isinstance(optimizer, Obj):
         plain_step(ip, optimizer, info.node, e.guard)
-    for run in runs_of_raw(ip, optimizer):
+    for run in dict.fromkeys((*runs_of_raw(ip, optimizer), *_runs_of_its_models(ip, optimizer))):
         _fell_back(ip, run, ip.at(info.node, e.guard))
     return NONE
+
+
+def _runs_of_its_models(ip: Interpreter, optimizer: Atom) -> Iterator[TrainingRun]:
+    """The runs made of the models that an optimizer trains, whichever optimizer they were given."""
+    for model in ip.notes.get(("models", optimizer), ()):
+        yield from runs_of_raw(ip, model)
 
 
 def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
@@ -74,6 +82,10 @@ def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
         if run in missing:
             there = replace(here, origin=handler, guard=here.guard - {raised})
             ip.happen(run, FellBack(there, here.origin, refused=False))
+        uninstalled: Origin | None = ip.notes.get((OPACUS_MISSING, raised))
+        if uninstalled is not None and run.excludes(frozenset({raised})):
+            there = replace(here, origin=uninstalled, guard=here.guard - {raised})
+            ip.happen(run, FellBack(there, here.origin, refused=False, uninstalled=True))
         validated: Origin | None = ip.notes.get((VALIDATED, raised.symbol))
         found_errors = raised._replace(holds=not raised.holds) if _says_valid(raised) else raised
         if validated is not None and found_errors.holds and run.excludes(frozenset({raised})):

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.tree import every
-from dpmigrate.analysis.values import Class
+from dpmigrate.analysis.values import Class, Function
 
 _LAYERS = frozenset(
     f"torch.nn.{name}"
@@ -28,6 +29,8 @@ _LAYERS = frozenset(
         "Conv3d",
         "ConvTranspose2d",
         "Bilinear",
+        "LayerNorm",
+        "GroupNorm",
     )
 )
 _COMPUTING = frozenset(
@@ -61,8 +64,11 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     frozen = frozen_so_far(ip)
     if not layers or model in frozen:
         return
+    forward = find_member(ip, model.data, "forward")
+    method = forward.only if forward is not None else None
+    computing = set(every(method.node)) if isinstance(method, Function) else set()
     for node in every(model.data.node):
-        for operand in _operands(node):
+        for operand in _operands(node, node in computing):
             name = _parameter_of(operand)
             if name and name.partition(".")[0] in layers and layers[name.partition(".")[0]] not in frozen:
                 yield Origin(model.data.module, node, f"self.{name}")
@@ -81,9 +87,14 @@ def _switches_gradients_off(node: cst.CSTNode) -> bool:
     return any(isinstance(n, cst.Name) and n.value in ("no_grad", "inference_mode") for n in every(node))
 
 
-def _operands(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
-    """What a product, or a call of a function that computes with parameters, is given."""
-    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.MatrixMultiply):
+def _operands(node: cst.CSTNode, in_forward: bool) -> Iterator[cst.BaseExpression]:
+    """What a product, or a call of a function that computes with parameters, is given.
+
+    ``h * self.norm.weight`` counts in ``forward``; elsewhere it may be a penalty, or a mask.
+    """
+    elementwise = (cst.Multiply, cst.Add, cst.Subtract) if in_forward else ()
+    products = (cst.MatrixMultiply, *elementwise)
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, products):
         yield from (node.left, node.right)
     elif isinstance(node, cst.Call):
         func = node.func

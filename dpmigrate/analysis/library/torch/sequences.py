@@ -2,13 +2,15 @@
 
 Before 1.5.4 Opacus takes the bias of such a layer for as many layers as there are time steps when it
 computes ghost norms (opacus#751). Shapes are not in the text, so only what a sequence alone allows counts:
-the output of a recurrent or attention layer, an index with three parts, and pooling over dimension 1 of
-what goes into another layer afterwards.
+the output of a recurrent or attention layer, a shape that is taken apart into three, an index with three
+parts, keys that are turned round for queries, pooling over dimension 1 of what goes into another layer
+afterwards, and a layer after flattening that takes another number of features than there were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -51,23 +53,35 @@ def _in_model(ip: Interpreter, model: Atom, depth: int, seen: set[Atom]) -> Iter
     if model.kind == "model":
         if _short(model) in _SEQUENCE_IN_AND_OUT and model.module is not None and model.node is not None:
             yield Origin(model.module, model.node, f"{_short(model)} applies Linear layers to sequences")
+        if _short(model) == "Sequential":
+            yield from _Forward(ip, None, {}).evidence_of(model)
         for part in in_order(ip.notes.get(("holds", model), ())):
             yield from _in_model(ip, part, depth + 1, seen)
         return
     if model.kind != "instance" or not isinstance(model.data, Class):
         return
+    layers = _layers_of(ip, model)
+    method = _forward_of(ip, model)
+    if method is not None:
+        yield from _Forward(ip, method, layers).evidence()
+    for layer in layers.values():
+        yield from _in_model(ip, layer, depth + 1, seen)
+
+
+def _layers_of(ip: Interpreter, model: Obj) -> dict[str, Obj]:
     layers: dict[str, Obj] = {}
     for slot in ip.store.keys(model):
         held = ip.store.get(model, slot)
         only = held.only if held is not None else None
         if isinstance(slot, str) and isinstance(only, Obj) and only.kind in ("model", "instance"):
             layers[slot] = only
-    forward = find_member(ip, model.data, "forward")
+    return layers
+
+
+def _forward_of(ip: Interpreter, model: Obj) -> Function | None:
+    forward = find_member(ip, model.data, "forward") if isinstance(model.data, Class) else None
     method = forward.only if forward is not None else None
-    if isinstance(method, Function) and isinstance(method.node, cst.FunctionDef):
-        yield from _Forward(ip, method, layers).evidence()
-    for layer in layers.values():
-        yield from _in_model(ip, layer, depth + 1, seen)
+    return method if isinstance(method, Function) and isinstance(method.node, cst.FunctionDef) else None
 
 
 def _short(layer: Obj) -> str:
@@ -86,134 +100,284 @@ def _has_bias(ip: Interpreter, linear: Obj) -> bool:
     return held is not None and held.only == Const(True)
 
 
+class _Place(NamedTuple):
+    """A call of a Linear with a bias, or of a chain of layers that has one."""
+
+    origin: Origin
+    features: object
+    """How many features it gives; None where that is not known."""
+
+
+class _Held(NamedTuple):
+    """What an expression holds: a "sequence", one "pooled" or made "flat", or "recurrent" (with a state); and
+    the Linear that it came from, if its shape tells what that got."""
+
+    kind: str = ""
+    linear: _Place | None = None
+
+
+_NOTHING = _Held()
+
+
 class _Forward:
     """One reading of a ``forward``: which of its names hold sequences, or the output of a Linear."""
 
-    def __init__(self, ip: Interpreter, method: Function, layers: dict[str, Obj]) -> None:
+    def __init__(
+        self, ip: Interpreter, method: Function | None, layers: dict[str, Obj], given: _Held = _NOTHING
+    ) -> None:
         self.ip = ip
         self.method = method
         self.layers = layers
-        self.sequences: set[str] = set()
-        """Names that certainly hold a sequence."""
-        self.from_linear: dict[str, cst.Call] = {}
-        """Names that hold what a Linear with a bias gave, of a shape that is not known."""
-        self.pooled: dict[str, cst.Call] = {}
-        """Names that hold such an output after pooling over dimension 1."""
-        self.places: dict[cst.Call, None] = {}
+        self.names: dict[str, _Held] = {}
+        self.called: dict[str, Obj] = {}
+        """Variables that hold a layer."""
+        self.given = given
+        self.returned = _NOTHING
+        self.depth = 0
+        self.places: dict[Origin, None] = {}
 
     def evidence(self) -> Iterator[Origin]:
         """The calls of Linear layers with a bias that certainly get sequences."""
+        self._read()
+        yield from self.places
+
+    def evidence_of(self, chain: Obj) -> Iterator[Origin]:
+        """The same of a Sequential, which has no ``forward`` in the text."""
+        assert chain.module is not None
+        assert chain.node is not None
+        self._chain(Origin(chain.module, chain.node, _LINEAR), chain, _NOTHING)
+        yield from self.places
+
+    def _read(self) -> None:
+        assert self.method is not None
         assert isinstance(self.method.node, cst.FunctionDef)
+        params = self.method.node.params.params
+        if len(params) > 1:
+            self.names[params[1].name.value] = self.given
         self._block(self.method.node.body)
-        for call in self.places:
-            yield Origin(self.method.module, call, "a Linear with a bias on sequences")
 
     def _block(self, node: cst.CSTNode) -> None:
         for child in children(node):
             if isinstance(child, cst.Assign):
                 self._assign(child)
-            elif isinstance(child, (cst.Return, cst.Expr)) and child.value is not None:
+            elif isinstance(child, cst.Return) and child.value is not None:
+                self.returned = self._kind(child.value)
+            elif isinstance(child, cst.Expr):
                 self._kind(child.value)
+            elif isinstance(child, cst.For):
+                self._each(child)
             elif isinstance(child, (cst.BaseSuite, cst.BaseStatement, cst.BaseSmallStatement, cst.Else)):
                 self._block(child)
 
+    def _each(self, loop: cst.For) -> None:
+        """``for block in self.blocks: h = block(h)``, as one turn of it has it."""
+        owner = loop.iter.value if isinstance(loop.iter, cst.Attribute) else None
+        held = self.layers.get(loop.iter.attr.value) if isinstance(loop.iter, cst.Attribute) else None
+        if held is not None and isinstance(owner, cst.Name) and isinstance(loop.target, cst.Name):
+            parts = in_order(self.ip.notes.get(("holds", held), ()))
+            self.called.update((loop.target.value, part) for part in parts[:1] if isinstance(part, Obj))
+        self._block(loop.body)
+
     def _assign(self, node: cst.Assign) -> None:
         target = node.targets[0].target
-        kind, linear = self._kind(node.value)
-        if isinstance(target, cst.Tuple) and target.elements and kind == "recurrent":
-            first = target.elements[0].value
-            if isinstance(first, cst.Name):
-                self._bind(first.value, "sequence", None)
+        if isinstance(target, cst.Tuple) and isinstance(node.value, cst.Tuple):
+            for one, other in zip(target.elements, node.value.elements, strict=False):
+                if isinstance(one.value, cst.Name):
+                    self.names[one.value.value] = self._kind(other.value)
+            return
+        taken = _taken_apart_into_three(target, node.value)
+        if taken is not None:
+            self._is_sequence(self._kind(taken))
+            if isinstance(taken, cst.Name):
+                self.names[taken.value] = _Held("sequence", self._kind(taken).linear)
+            return
+        held = self._kind(node.value)
+        if isinstance(target, cst.Tuple):
+            for number, element in enumerate(target.elements):
+                if isinstance(element.value, cst.Name):
+                    first = held.kind == "recurrent" and number == 0
+                    part = _Held("sequence") if first else _NOTHING if held.kind == "recurrent" else held
+                    self.names[element.value.value] = part
         elif isinstance(target, cst.Name):
-            self._bind(target.value, kind, linear)
+            self.names[target.value] = held
 
-    def _bind(self, name: str, kind: str, linear: cst.Call | None) -> None:
-        self.sequences.discard(name)
-        self.from_linear.pop(name, None)
-        self.pooled.pop(name, None)
-        if kind == "sequence":
-            self.sequences.add(name)
-        if linear is not None:
-            (self.pooled if kind == "pooled" else self.from_linear)[name] = linear
+    def _is_sequence(self, held: _Held) -> None:
+        """What it holds has a dimension for time, and so had what its Linear was given."""
+        if held.linear is not None:
+            self.places[held.linear.origin] = None
 
-    def _kind(self, node: cst.BaseExpression) -> tuple[str, cst.Call | None]:
-        """What an expression is ("sequence", "pooled", "recurrent", ""), and the Linear that it came from."""
+    def _kind(self, node: cst.BaseExpression) -> _Held:
+        """What an expression holds."""
         if isinstance(node, cst.Name):
-            if node.value in self.pooled:
-                return "pooled", self.pooled[node.value]
-            return ("sequence" if node.value in self.sequences else ""), self.from_linear.get(node.value)
+            return self.names.get(node.value, _NOTHING)
         if isinstance(node, cst.Subscript):
             return self._subscript(node)
         if isinstance(node, cst.Call):
             return self._call(node)
         if isinstance(node, cst.BinaryOperation):
             left, right = self._kind(node.left), self._kind(node.right)
-            return ("sequence" if "sequence" in (left[0], right[0]) else ""), left[1] or right[1]
+            if isinstance(node.operator, cst.MatrixMultiply):
+                return self._product(left, right, node.right)
+            kind = "sequence" if "sequence" in (left.kind, right.kind) else ""
+            return _Held(kind, left.linear or right.linear)
         for child in children(node):
             if isinstance(child, cst.BaseExpression):
                 self._kind(child)
-        return "", None
+        return _NOTHING
 
-    def _subscript(self, node: cst.Subscript) -> tuple[str, cst.Call | None]:
-        kind, linear = self._kind(node.value)
-        if kind == "recurrent":
-            return ("sequence" if _index(node) == 0 else ""), None
-        if linear is not None and len(node.slice) == 3:
-            self.places[linear] = None
-        return "", None
+    def _product(self, left: _Held, right: _Held, turned: cst.BaseExpression) -> _Held:
+        """``queries @ keys.transpose(-2, -1)``: for each of many, its likeness to each of the others."""
+        if _is_turned(turned):
+            self._is_sequence(left)
+            self._is_sequence(right)
+            return _Held("sequence")
+        return _Held("sequence") if "sequence" in (left.kind, right.kind) else _NOTHING
 
-    def _call(self, node: cst.Call) -> tuple[str, cst.Call | None]:
+    def _subscript(self, node: cst.Subscript) -> _Held:
+        held = self._kind(node.value)
+        if held.kind == "recurrent":
+            return _Held("sequence" if _index(node) == 0 else "")
+        if len(node.slice) == 3:
+            self._is_sequence(held)
+        return _NOTHING
+
+    def _call(self, node: cst.Call) -> _Held:
         func = node.func
         arguments = [self._kind(arg.value) for arg in node.args if arg.keyword is None]
-        first = arguments[0] if arguments else ("", None)
-        if not isinstance(func, cst.Attribute):
-            return "", None
-        name = func.attr.value
-        of_self = isinstance(func.value, cst.Name) and func.value.value == "self"
-        layer = self.layers.get(name) if of_self else None
+        first = arguments[0] if arguments else _NOTHING
+        layer = self._called_layer(func)
         if layer is not None:
-            return self._layer(node, layer, first)
+            assert self.method is not None
+            return self._layer(Origin(self.method.module, node, _LINEAR), layer, first)
+        if not isinstance(func, cst.Attribute):
+            return _NOTHING
+        name = func.attr.value
         of_library = isinstance(func.value, cst.Name) and func.value.value in ("torch", "F", "functional")
-        kind, linear = first if of_library else self._kind(func.value)
+        held = first if of_library else self._kind(func.value)
+        if name == "scaled_dot_product_attention":
+            for argument in arguments:
+                self._is_sequence(argument)
+            return _Held("sequence")
+        if name in ("matmul", "bmm") and node.args:
+            operands = arguments if of_library else [held, *arguments]
+            turned = node.args[-1].value
+            return self._product(operands[0], operands[-1], turned)
         if name in _POOLS and _over_time(node, of_library):
-            return ("pooled", linear) if linear is not None else ("", None)
-        return (kind, linear) if name in _ELEMENTWISE else ("", None)
+            return _Held("pooled", held.linear) if held.linear is not None else _NOTHING
+        if _flattens(node, of_library):
+            return _Held("flat", held.linear)
+        if name in _PARTED:
+            return _Held(held.kind if name != "transpose" else "", held.linear)
+        return held if name in _ELEMENTWISE else _NOTHING
 
-    def _layer(
-        self, node: cst.Call, layer: Obj, given: tuple[str, cst.Call | None]
-    ) -> tuple[str, cst.Call | None]:
+    def _called_layer(self, func: cst.BaseExpression) -> Obj | None:
+        if isinstance(func, cst.Name):
+            return self.called.get(func.value)
+        if (
+            isinstance(func, cst.Attribute)
+            and isinstance(func.value, cst.Name)
+            and func.value.value == "self"
+        ):
+            return self.layers.get(func.attr.value)
+        return None
+
+    def _layer(self, at: Origin, layer: Obj, given: _Held) -> _Held:
         kind, linear = given
         if kind == "pooled" and linear is not None and layer.kind == "model":
             # What is pooled and then goes into a layer had a dimension to spare.
-            self.places[linear] = None
+            self._is_sequence(given)
         name = _short(layer)
         if name in _RECURRENT:
-            return "recurrent", None
+            return _Held("recurrent")
         if name in _SEQUENCE_IN_AND_OUT:
-            return "sequence", None
+            return _Held("sequence")
         if name in _ELEMENTWISE:
-            return kind, linear
+            return given
+        if name == "Flatten":
+            return _Held("flat", linear)
         if name in ("Linear", "NonDynamicallyQuantizableLinear"):
-            biased = _has_bias(self.ip, layer)
-            if kind == "sequence" and biased:
-                self.places[node] = None
-            return ("sequence" if kind == "sequence" else ""), node if biased else None
+            return self._linear(at, layer, given)
         if name == "Sequential":
-            return self._chain(node, layer, given)
-        return "", None
+            return self._chain(at, layer, given)
+        return self._of_class(layer, given)
 
-    def _chain(
-        self, node: cst.Call, layer: Obj, given: tuple[str, cst.Call | None]
-    ) -> tuple[str, cst.Call | None]:
+    def _linear(self, at: Origin, layer: Obj, given: _Held) -> _Held:
+        biased = _has_bias(self.ip, layer)
+        if given.kind == "flat" and given.linear is not None:
+            taken = _number(self.ip, layer, "<inputs>")
+            if None not in (taken, given.linear.features) and taken != given.linear.features:
+                self._is_sequence(given)
+        if given.kind == "sequence" and biased:
+            self.places[at] = None
+        place = _Place(at, _number(self.ip, layer, "<outputs>")) if biased else None
+        return _Held("sequence" if given.kind == "sequence" else "", place)
+
+    def _of_class(self, layer: Obj, given: _Held) -> _Held:
+        """A part that is a class of the program: what its own ``forward`` makes of it."""
+        method = _forward_of(self.ip, layer)
+        if method is None or self.depth >= _MAX_DEPTH:
+            return _NOTHING
+        inner = _Forward(self.ip, method, _layers_of(self.ip, layer), given)
+        inner.depth = self.depth + 1
+        inner._read()
+        self.places.update(inner.places)
+        return inner.returned
+
+    def _chain(self, at: Origin, layer: Obj, given: _Held) -> _Held:
         """A Sequential whose parts are written in its call, one after the other."""
-        parts = self.ip.notes.get(("holds", layer), ())
-        names = [_short(part) for part in parts if isinstance(part, Obj)]
-        if not names or not all(n in _ELEMENTWISE or n == "Linear" for n in names):
-            return "", None
-        biased = any(_short(part) == "Linear" and _has_bias(self.ip, part) for part in parts)
-        if given[0] == "sequence" and biased:
-            self.places[node] = None
-        return ("sequence" if given[0] == "sequence" else ""), node if biased else None
+        parts = self.ip.notes.get(("layers", layer), ())
+        held = given
+        for part in parts:
+            if not isinstance(part.only, Obj):
+                return _NOTHING
+            held = self._layer(at, part.only, held)
+        return held
+
+
+def _number(ip: Interpreter, layer: Obj, slot: str) -> object:
+    held = ip.store.get(layer, slot)
+    return held.only.value if held is not None and isinstance(held.only, Const) else None
+
+
+_LINEAR = "a Linear with a bias on sequences"
+_PARTED = frozenset(["chunk", "split", "unbind", "transpose", "masked_fill", "softmax"])
+"""What leaves it to what it is called on where that came from."""
+
+
+def _taken_apart_into_three(
+    target: cst.BaseExpression, value: cst.BaseExpression
+) -> cst.BaseExpression | None:
+    """What is asked for its shape in ``b, t, d = x.shape``."""
+    if not isinstance(target, cst.Tuple) or len(target.elements) != 3:
+        return None
+    asked = value.func if isinstance(value, cst.Call) and not value.args else value
+    if isinstance(asked, cst.Attribute) and asked.attr.value in ("shape", "size"):
+        return asked.value
+    return None
+
+
+def _is_turned(node: cst.BaseExpression) -> bool:
+    """``keys.transpose(-2, -1)``, ``keys.transpose(1, 2)``, ``keys.mT``: the last two dimensions."""
+    if isinstance(node, cst.Attribute):
+        return node.attr.value == "mT"
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    texts = sorted(_text(arg.value) for arg in node.args)
+    return node.func.attr.value == "transpose" and texts in (["-1", "-2"], ["1", "2"])
+
+
+def _text(node: cst.BaseExpression) -> str:
+    return cst.Module([]).code_for_node(node)
+
+
+def _flattens(node: cst.Call, of_library: bool) -> bool:
+    """``h.flatten(1)``, ``h.view(len(h), -1)``: one dimension of all but that of the examples."""
+    if not isinstance(node.func, cst.Attribute):
+        return False
+    name, texts = node.func.attr.value, [_text(arg.value) for arg in node.args][int(of_library) :]
+    if name == "flatten":
+        return texts[:1] in (["1"], ["start_dim=1"]) and len(texts) == 1
+    return name in ("view", "reshape") and len(texts) == 2 and texts[1] == "-1" and texts[0] != "-1"
 
 
 def _index(node: cst.Subscript) -> int | None:

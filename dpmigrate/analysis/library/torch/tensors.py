@@ -31,7 +31,7 @@ def _leaves_the_graph(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 @method("tensor", "*")
-def _tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+def tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     t = e.atom
     assert isinstance(t, Tensor)
     _tell_of_request(ip, info, e)

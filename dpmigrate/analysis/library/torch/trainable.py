@@ -17,12 +17,18 @@ from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, Value, const
 
 _FROZEN = "frozen"
+_WHOLLY = "wholly frozen"
 
 
 def set_trainable(
-    ip: Interpreter, models: Iterable[Atom], node: cst.CSTNode, given: Value, guard: Guard = ALWAYS
+    ip: Interpreter,
+    models: Iterable[Atom],
+    node: cst.CSTNode,
+    given: Value,
+    guard: Guard = ALWAYS,
+    part: bool = False,
 ) -> None:
-    """Parameters of some models are told whether they are trained."""
+    """Parameters of some models are told whether they are trained; ``part``: some, nobody knows which."""
     there = runs_before(ip, node)
     wanted = given or const(True)
     if not isinstance(wanted.only, Const):
@@ -34,11 +40,22 @@ def set_trainable(
             ip.happen(run, TrainableSet(ip.at(node, guard), trainable, _frozen_before(ip, run)))
         if not late and not trainable:
             ip.notes.setdefault(_FROZEN, {})[model] = None
+        whole: dict[Atom, Guard] = ip.notes.setdefault(_WHOLLY, {})
+        if trainable:
+            whole.pop(model, None)
+        elif not part and not ip.conditional:
+            whole[model] = guard | ip.path
 
 
 def frozen_so_far(ip: Interpreter) -> tuple[Atom, ...]:
     """The models, and layers, some parameters of which were frozen before a run was made of them."""
     return tuple(ip.notes.get(_FROZEN, ()))
+
+
+def wholly_frozen(ip: Interpreter, model: Atom) -> bool:
+    """Whether all that a model has by itself was frozen on the way here, and nothing of it unfrozen since."""
+    assumed = ip.notes.get(_WHOLLY, {}).get(model)
+    return assumed is not None and assumed <= ip.path
 
 
 def _frozen_before(ip: Interpreter, run: TrainingRun) -> bool:
@@ -51,5 +68,5 @@ def _assign(ip: Interpreter, info: CallInfo) -> Value:
     parameters, new = info.positional
     for e in parameters.entries:
         if isinstance(e.atom, Params):
-            set_trainable(ip, e.atom.models, info.node, new, e.guard)
+            set_trainable(ip, e.atom.models, info.node, new, e.guard, e.atom.part)
     return NONE

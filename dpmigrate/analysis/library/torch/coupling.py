@@ -1,0 +1,200 @@
+"""Training that lets one example into the gradients of others: mixup, and losses that compare examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.atoms import Obj, Tensor
+from dpmigrate.analysis.calls import call_method
+from dpmigrate.analysis.classes import find_member
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.ledger.models import ExamplesCoupled
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch.models import torch_operation
+from dpmigrate.analysis.library.torch.tensors import tensor_method
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import every
+from dpmigrate.analysis.values import NOTHING, Class, Entry, Function, Value
+
+_PERMUTING = frozenset(["randperm", "permutation"])
+_TURNING = frozenset(["flip", "roll"])
+
+
+@function("<arithmetic>")
+def _mixed(ip: Interpreter, info: CallInfo) -> Value:
+    """``lam * x + (1 - lam) * x[torch.randperm(len(x))]``: each example meets another one of its batch."""
+    node = info.node
+    if info.name != "Add" or not isinstance(node, cst.BinaryOperation) or not ip.loops or not ip.runs:
+        return NOTHING
+    for one, other in ((node.left, node.right), (node.right, node.left)):
+        names = {n.value for n in every(one) if isinstance(n, cst.Name)}
+        if any(name in names for name in _taken_in_another_order(ip, other)):
+            for run in list(ip.runs.values()):
+                ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=False, sure=True))
+            return NOTHING
+    return NOTHING
+
+
+def _taken_in_another_order(ip: Interpreter, root: cst.CSTNode) -> Iterator[str]:
+    """The variables whose examples an expression takes in another order: ``x[index]``, ``x.flip(0)``."""
+    for node in every(root):
+        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name) and len(node.slice) == 1:
+            index = node.slice[0].slice
+            if isinstance(index, cst.Index) and _permutes(ip, index.value):
+                yield node.value.value
+        elif isinstance(node, cst.Call) and _method_of(node) in _TURNING and _over_examples(node):
+            yield from (n.value for n in every(node) if isinstance(n, cst.Name))
+
+
+def _method_of(call: cst.Call) -> str:
+    return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+
+
+def _permutes(ip: Interpreter, index: cst.BaseExpression) -> bool:
+    """Whether an index is a random order, as the function around it assigns it."""
+    if not isinstance(index, cst.Name):
+        return _calls_a_permutation(index)
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    return any(
+        isinstance(node, cst.Assign)
+        and any(index.deep_equals(target.target) for target in node.targets)
+        and _calls_a_permutation(node.value)
+        for node in every(around)
+    )
+
+
+def _calls_a_permutation(root: cst.CSTNode) -> bool:
+    return any(isinstance(node, cst.Call) and _method_of(node) in _PERMUTING for node in every(root))
+
+
+def _over_examples(call: cst.Call) -> bool:
+    """Whether ``flip(0)``, ``flip([0])``, ``roll(1, 0)`` goes over dimension 0."""
+    last = call.args[-1].value if call.args else None
+    if isinstance(last, (cst.List, cst.Tuple)) and len(last.elements) == 1:
+        last = last.elements[0].value
+    return isinstance(last, cst.Integer) and last.evaluated_value == 0
+
+
+# -- losses that compare ------------------------------------------------------------------------
+
+
+@function("<product of tensors>")
+def _product(ip: Interpreter, info: CallInfo) -> Value:
+    """``z @ z.T``: the likeness of each example to each other, or of each feature over the batch."""
+    left, right = info.positional
+    node = info.node
+    if isinstance(node, cst.BinaryOperation) and (_is_turned(node.left) or _is_turned(node.right)):
+        _compared(ip, node, left, right, _without_turn(node.left).deep_equals(_without_turn(node.right)))
+    return NOTHING
+
+
+@function("torch.mm", "torch.matmul")
+def _multiply(ip: Interpreter, info: CallInfo) -> Value:
+    args = [arg.value for arg in info.node.args] if isinstance(info.node, cst.Call) else []
+    if len(args) == len(info.positional) == 2 and any(map(_is_turned, args)):
+        same = _without_turn(args[0]).deep_equals(_without_turn(args[1]))
+        _compared(ip, info.node, info.positional[0], info.positional[1], same)
+    return torch_operation(ip, info)
+
+
+@function("torch.cdist", "torch.nn.functional.cosine_similarity")
+def _distances(ip: Interpreter, info: CallInfo) -> Value:
+    """``torch.cdist(z, z)``, ``cosine_similarity(z.unsqueeze(1), z.unsqueeze(0))``, of all with all."""
+    args = (
+        [arg.value for arg in info.node.args if arg.keyword is None]
+        if isinstance(info.node, cst.Call)
+        else []
+    )
+    if len(args) > 1 and len(info.positional) > 1:
+        first, second = map(_without_new_dimension, args[:2])
+        crossed = info.name == "torch.cdist" or (first is not args[0] and second is not args[1])
+        if crossed:
+            same = first.deep_equals(second)
+            _compared(ip, info.node, info.positional[0], info.positional[1], same)
+    return torch_operation(ip, info)
+
+
+@function("<given to a module>")
+def _given_to_a_criterion(ip: Interpreter, info: CallInfo) -> Value:
+    """A criterion of the program is entered where it has products or distances, for what it compares."""
+    module = info.positional[0].only
+    if not isinstance(module, Obj) or not isinstance(module.data, Class):
+        return NOTHING
+    member = find_member(ip, module.data, "forward")
+    forward = member.only if member is not None else None
+    if isinstance(forward, Function) and any(map(_may_compare, every(forward.node))):
+        call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
+    return NOTHING
+
+
+def _may_compare(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.BinaryOperation):
+        return isinstance(node.operator, cst.MatrixMultiply)
+    name = node.func.attr if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
+    return name is not None and name.value in ("mm", "matmul", "cdist", "cosine_similarity")
+
+
+@method("tensor", "mm", "matmul")
+def _multiplied_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``z.mm(z.t())``."""
+    node = info.node
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and len(node.args) == 1:
+        left, right = node.func.value, node.args[0].value
+        if info.positional and (_is_turned(left) or _is_turned(right)):
+            same = _without_turn(left).deep_equals(_without_turn(right))
+            _compared(ip, node, Value((e,)), info.positional[0], same)
+    return tensor_method(ip, info, e)
+
+
+def _compared(ip: Interpreter, node: cst.CSTNode, left: Value, right: Value, same: bool) -> None:
+    for run in _runs_behind(ip, left):
+        if run in _runs_behind(ip, right):
+            ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=True, sure=same))
+
+
+def _runs_behind(ip: Interpreter, value: Value) -> list[TrainingRun]:
+    sources = [s for a in value.atoms if isinstance(a, Tensor) for s in a.sources]
+    return list(dict.fromkeys(run for source in sources for run in runs_of_model(ip, source)))
+
+
+def _is_turned(node: cst.BaseExpression) -> bool:
+    """``z.T``, ``z.t()``, ``z.transpose(0, 1)``: examples and features change places."""
+    return _without_turn(node) is not node
+
+
+def _without_turn(node: cst.BaseExpression) -> cst.BaseExpression:
+    if isinstance(node, cst.Attribute) and node.attr.value == "T":
+        return node.value
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        numbers = [a.value.value for a in node.args if isinstance(a.value, cst.Integer)]
+        if node.func.attr.value == "t" or (
+            node.func.attr.value in ("transpose", "permute", "swapaxes") and sorted(numbers) == ["0", "1"]
+        ):
+            return node.func.value
+    return node
+
+
+def _without_new_dimension(node: cst.BaseExpression) -> cst.BaseExpression:
+    """What ``z.unsqueeze(0)`` and ``z[None]``, ``z[:, None]`` add a dimension to."""
+    if (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and node.func.attr.value == "unsqueeze"
+    ):
+        return node.func.value
+    if isinstance(node, cst.Subscript) and any(
+        isinstance(e.slice, cst.Index)
+        and isinstance(e.slice.value, cst.Name)
+        and e.slice.value.value == "None"
+        for e in node.slice
+    ):
+        return node.value
+    return node
+
+
+def _short(node: cst.CSTNode) -> str:
+    text = " ".join(cst.Module([]).code_for_node(node).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

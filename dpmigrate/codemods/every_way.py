@@ -1,0 +1,49 @@
+"""Whether every way through some code passes one of some statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import libcst as cst
+
+_LEAVES = (cst.Return, cst.Raise, cst.Continue, cst.Break)
+
+Code = cst.BaseSuite | Sequence[cst.BaseStatement | cst.BaseSmallStatement]
+
+
+def always_passed(code: Code, some: Collection[cst.CSTNode]) -> bool:
+    """Whether one of some statements runs on every way through a block that goes on behind it.
+
+    What stands in a loop or a ``with`` counts as run: without a turn nothing behind has anything to read.
+    """
+    return any(_passed(s, some) for s in (code.body if isinstance(code, cst.BaseSuite) else code))
+
+
+def _passed(node: cst.CSTNode, some: Collection[cst.CSTNode]) -> bool:
+    if node in some or isinstance(node, _LEAVES):
+        return True
+    if isinstance(node, cst.SimpleStatementLine):
+        return any(isinstance(s, _LEAVES) for s in node.body)
+    if isinstance(node, cst.If):
+        if isinstance(node.test, cst.Name) and node.test.value == "True":
+            return always_passed(node.body, some)
+        return node.orelse is not None and always_passed(node.body, some) and _passed(node.orelse, some)
+    if isinstance(node, cst.Match):
+        last = node.cases[-1] if node.cases else None
+        whatever = last is not None and isinstance(last.pattern, cst.MatchAs) and last.pattern.pattern is None
+        return (
+            whatever
+            and last is not None
+            and last.guard is None
+            and all(always_passed(c.body, some) for c in node.cases)
+        )
+    if isinstance(node, (cst.Try, cst.TryStar)):
+        if node.finalbody is not None and always_passed(node.finalbody.body, some):
+            return True
+        tried = always_passed(node.body, some) or (
+            node.orelse is not None and always_passed(node.orelse.body, some)
+        )
+        return tried and all(always_passed(h.body, some) for h in node.handlers)
+    if isinstance(node, (cst.Else, cst.For, cst.While, cst.With)):
+        return always_passed(node.body, some)
+    return False

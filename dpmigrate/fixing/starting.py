@@ -1,0 +1,45 @@
+"""How a script is started under verify, so that what it imports of the project is found."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from dpmigrate.analysis.modules import ModuleInfo, Modules
+
+_ABSOLUTE = re.compile(rb"^[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import\b|import[ \t]+(\w[\w.]*))", re.M)
+_RELATIVE = re.compile(rb"^[ \t]*from[ \t]+\.", re.M)
+
+
+def verify_command(modules: Modules, script: ModuleInfo) -> str:
+    """The command for a script, in the folder that its path starts from.
+
+    With ``-m module`` where it imports from the package that it is part of, and with the folder on PYTHONPATH
+    that holds what it imports, where Python looks into another one (``src``).
+    """
+    *folder, name = script.path.removesuffix(".py").removesuffix("/__main__").split("/")
+    package, root = [], ""
+    if folder[:1] != [".."]:
+        roots = dict(_roots(modules, script))
+        inside = [i for i in range(len(folder)) if roots.get(folder[i]) == folder[:i]]
+        relative = _RELATIVE.search(script.source.data) is not None
+        start = inside[0] if inside else 0 if relative else len(folder)
+        package = folder[start:]
+        here = [] if package else folder
+        apart = ["/".join(found) or "." for found in roots.values() if found != here]
+        root = next((r for r in apart if package == [] or r != "."), "")
+    started = f"-m {'.'.join([*package, name])}" if package else shlex.quote(script.path)
+    return f"{f'PYTHONPATH={shlex.quote(root)} ' if root else ''}dpmigrate verify {started}"
+
+
+def _roots(modules: Modules, script: ModuleInfo) -> Iterator[tuple[str, list[str]]]:
+    """What a script imports of the project, by its first name, and the folder that this stands in."""
+    if script.path != script.key:
+        return
+    for found in _ABSOLUTE.finditer(script.source.data):
+        names = (found[1] or found[2]).decode("ascii", "replace").split(".")
+        path = modules.path_of(".".join(names), script.key)
+        if path is not None:
+            parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+            yield names[0], parts[: -len(names)]

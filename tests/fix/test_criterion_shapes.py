@@ -1,0 +1,207 @@
+"""Where the criterion of an upgraded run is: in a branch, among arguments, in a default, in an object."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fix.upgrading import NEW_CALL, OLD_CALL, Make, upgraded, withheld
+
+LOOP = """\
+    for x, y in loader:
+        optimizer.zero_grad()
+        double_backward(model, optimizer, criterion(model(x), y))
+        optimizer.step()
+"""
+NEW_LOOP = LOOP.replace(
+    "double_backward(model, optimizer, criterion(model(x), y))", "criterion(model(x), y).backward()"
+)
+MODES = """
+def main(model, optimizer, loader, mode):
+    engine = PrivacyEngine()
+    if mode == "ghost":
+        criterion = nn.CrossEntropyLoss(reduction="none")
+        {result} = {call}
+    else:
+        criterion = nn.CrossEntropyLoss({other})
+        model, optimizer, loader = engine.make_private(
+            module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+        )
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        if mode == "ghost":
+            {ghost}
+        else:
+            loss.{reduced}backward()
+        optimizer.step()
+        print(loss{reduced_}.item())
+"""
+
+
+def modes(old: bool, other: str = "", reduced: str = "", reduced_: str = ".mean()") -> str:
+    """Each mode has a criterion of its own in the same variable."""
+    call = (OLD_CALL if old else NEW_CALL).replace("\n", "\n    ")
+    text = MODES if old else MODES.replace('CrossEntropyLoss(reduction="none")', "CrossEntropyLoss()")
+    return text.format(
+        result="model, optimizer, loader" if old else "model, optimizer, criterion, loader",
+        call=call,
+        other=other,
+        ghost="double_backward(model, optimizer, loss)" if old else "loss.backward()",
+        reduced=reduced,
+        reduced_=reduced_ if old else "",
+    )
+
+
+def test_another_mode_whose_losses_are_one_per_example_withholds(folder: Make) -> None:
+    body = modes(old=True, other='reduction="none"', reduced="mean().")
+    assert "criterion is the private run's criterion here, or another one" in withheld(folder, body)
+
+
+def test_another_mode_with_a_mean_of_its_own_goes_on(folder: Make) -> None:
+    assert upgraded(folder, modes(old=True)) == modes(old=False).lstrip("\n")
+
+
+@pytest.mark.parametrize("where", ["if mode:\n        ", "while mode:\n        if loader:\n            "])
+def test_a_variable_that_one_branch_leaves_unbound_withholds(folder: Make, where: str) -> None:
+    inner = OLD_CALL.replace("\n    ", "\n            ")
+    body = f"""
+def main(model, optimizer, loader, mode):
+    engine = PrivacyEngine()
+    {where}model, optimizer, loader = {inner}
+    for x, y in loader:
+        losses = F.cross_entropy(model(x), y, reduction="none")
+        if mode:
+            double_backward(model, optimizer, losses)
+        optimizer.step()
+    print(losses.mean().item())
+"""
+    assert "bind criterion to the plain criterion before the call" in withheld(folder, body)
+
+
+def test_a_criterion_among_the_arguments_gets_a_line(folder: Make) -> None:
+    body = f"""
+def train(model, optimizer, loader, criterion):
+{LOOP}
+
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    model, optimizer, loader = {OLD_CALL}
+    train(model, optimizer, loader, nn.CrossEntropyLoss(reduction="none"))
+"""
+    assert (
+        upgraded(folder, body)
+        == f"""
+def train(model, optimizer, loader, criterion):
+{NEW_LOOP}
+
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    criterion = nn.CrossEntropyLoss()
+    model, optimizer, criterion, loader = {NEW_CALL}
+    train(model, optimizer, loader, criterion)
+""".lstrip("\n")
+    )
+
+
+def test_and_goes_through_the_helper_that_makes_the_run(folder: Make) -> None:
+    body = f"""
+def build(model, optimizer, loader, engine):
+    model, optimizer, loader = {OLD_CALL}
+    return model, optimizer, loader
+
+
+def train(model, optimizer, loader, criterion):
+{LOOP}
+
+model = nn.Linear(2, 2)
+model, optimizer, loader = build(model, torch.optim.SGD(model.parameters(), 0.1), [], PrivacyEngine())
+train(model, optimizer, loader, nn.CrossEntropyLoss(reduction="none"))
+"""
+    after = upgraded(folder, body)
+    assert after.endswith(
+        "criterion = nn.CrossEntropyLoss()\n"
+        "model, optimizer, criterion, loader = build(model, torch.optim.SGD(model.parameters(), 0.1), [], "
+        "PrivacyEngine(), criterion=criterion)\n"
+        "train(model, optimizer, loader, criterion)\n"
+    )
+    assert "    return model, optimizer, criterion, loader\n" in after
+
+
+HOLDER = """
+class State:
+    def __init__(self, model, loader):
+        self.model = model
+        self.loader = loader
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+{first}
+    def train(self):
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            {backward}
+            self.optimizer.step()
+
+
+def make_private(state):
+    {targets} = PrivacyEngine().make_private(
+        module=state.model, optimizer=state.optimizer, {given}data_loader=state.loader, noise_multiplier=1.0,
+        max_grad_norm=1.0, grad_sample_mode="ghost"{clipping},
+    )
+
+
+def main(model, loader):
+    state = State(model, loader)
+    make_private(state)
+{second}    state.train()
+
+
+main(nn.Linear(2, 2), [])
+"""
+
+
+def holder(old: bool, late: bool = False) -> str:
+    """One object holds all that is made private, and its criterion."""
+    made = f"nn.CrossEntropyLoss({'reduction=' + chr(34) + 'none' + chr(34) if old else ''})"
+    loss = "self.criterion(self.model(x), y)"
+    return HOLDER.format(
+        first="" if late else f"        self.criterion = {made}\n",
+        second=f"    state.criterion = {made}\n" if late else "",
+        backward=f"double_backward(self.model, self.optimizer, {loss})" if old else f"{loss}.backward()",
+        targets="state.model, state.optimizer, "
+        + ("state.loader" if old else "state.criterion, state.loader"),
+        given="" if old else "criterion=state.criterion, ",
+        clipping=', clipping="ghost"' if old else "",
+    )
+
+
+def test_a_criterion_that_an_object_gets_later_withholds(folder: Make) -> None:
+    withheld(folder, holder(old=True, late=True))
+
+
+def test_a_criterion_that_an_object_holds_comes_back_to_it(folder: Make) -> None:
+    assert upgraded(folder, holder(old=True)) == holder(old=False).lstrip("\n")
+
+
+def test_a_method_of_the_class_that_makes_the_run_reads_the_attribute(folder: Make) -> None:
+    call = OLD_CALL.replace("engine.", "PrivacyEngine().").replace("\n", "\n    ")
+    body = f"""
+class Client:
+    def __init__(self, model, optimizer, loader):
+        self.model, self.optimizer, self.loader = {call}
+
+    def fit(self):
+        criterion = nn.CrossEntropyLoss(reduction="none")
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            double_backward(self.model, self.optimizer, criterion(self.model(x), y))
+            self.optimizer.step()
+
+
+Client(nn.Linear(2, 2), None, []).fit()
+"""
+    after = upgraded(folder, body)
+    assert (
+        "        self.criterion = nn.CrossEntropyLoss()\n"
+        "        self.model, self.optimizer, self.criterion, self.loader = PrivacyEngine()" in after
+    )
+    assert "    def fit(self):\n        for x, y in self.loader:\n" in after
+    assert "            self.criterion(self.model(x), y).backward()\n" in after

@@ -1,0 +1,304 @@
+"""Small programs in pairs that differ in one fact, with which a rule holds or not: all other rules."""
+
+from __future__ import annotations
+
+from tests.scan.ways_of_writing import HEAD, HOOKS, Pair
+
+CLIENT = """
+import flwr
+import numpy as np
+
+
+class Client(flwr.client.NumPyClient):
+    def __init__(self, net):
+        self.engine = PrivacyEngine()
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=net,
+            optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+            data_loader=DataLoader(data(), batch_size=32),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+
+    def fit(self, parameters, config):
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.net(x), y).backward()
+            self.optimizer.step()
+        return [], 1, {"epsilon": self.engine.get_epsilon(1e-5)}
+"""
+
+
+OF_THE_REST = (
+    Pair(
+        "DPM204",
+        "number-of-a-client-worked-out",
+        HEAD
+        + """
+class Client:
+    def __init__(self, cid):
+        self.cid = int(cid)
+        generator = torch.Generator()
+        generator.manual_seed(FACT)
+        net = nn.Linear(16, 8)
+        self.net, self.optimizer, self.loader = PrivacyEngine().make_private(
+            module=net,
+            optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+            data_loader=DataLoader(data(), batch_size=32),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+            noise_generator=generator,
+        )
+
+
+for number in range(3):
+    Client(number)
+""",
+        "1000 + self.cid",
+        "torch.seed() + self.cid",
+    ),
+    Pair(
+        "DPM302",
+        "step-left-out-for-a-loss",
+        HEAD
+        + HOOKS
+        + """
+for epoch in range(3):
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for x, y in batches:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            if not torch.isfinite(loss):
+                FACT
+            loss.backward()
+            optimizer.step()
+""",
+        "continue",
+        "print(loss)",
+    ),
+    Pair(
+        "DPM302",
+        "loop-left-in-each-epoch-or-for-good",
+        HEAD
+        + HOOKS
+        + """
+for epoch in range(3):
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for number, (x, y) in enumerate(batches):
+            if number == 20:
+                break
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+    FACT
+""",
+        "print(epoch)",
+        "break",
+    ),
+    Pair(
+        "DPM304",
+        "made-in-each-epoch-of-lightning",
+        HEAD
+        + """
+import pytorch_lightning
+
+
+class Module(pytorch_lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(16, 4)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.net.parameters(), lr=0.1)
+
+    def FACT(self):
+        self.engine = PrivacyEngine()
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=self.net,
+            optimizer=self.configure_optimizers(),
+            data_loader=DataLoader(data(), batch_size=32),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+
+    def training_step(self, batch, index):
+        return F.cross_entropy(self.net(batch[0]), batch[1])
+
+    def on_train_epoch_end(self):
+        self.log("epsilon", self.engine.get_epsilon(1e-5))
+
+
+pytorch_lightning.Trainer(max_epochs=3).fit(Module())
+""",
+        "on_train_epoch_start",
+        "on_train_start",
+    ),
+    Pair(
+        "DPM307",
+        "method-of-an-array",
+        HEAD
+        + """
+import numpy as np
+
+
+def one(part):
+    net = nn.Linear(16, 4)
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(part, batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return engine.get_epsilon(1e-5)
+
+
+spent = [one(data()) for _ in range(4)]
+print(np.array(spent).FACT())
+""",
+        "mean",
+        "max",
+    ),
+    Pair(
+        "DPM307",
+        "strategy-of-ones-own",
+        HEAD
+        + CLIENT
+        + """
+
+class Reporting(flwr.server.strategy.FedAvg):
+    def aggregate_fit(self, server_round, results, failures):
+        spent = [result.metrics["epsilon"] for _, result in results]
+        print(FACT)
+        return super().aggregate_fit(server_round, results, failures)
+
+
+strategy = Reporting(min_fit_clients=2)
+""",
+        "sum(spent) / len(spent)",
+        "max(spent)",
+    ),
+    Pair(
+        "DPM311",
+        "opacus-not-installed",
+        HEAD.replace(
+            "from opacus import PrivacyEngine\n"
+            "from opacus.utils.batch_memory_manager import BatchMemoryManager\n",
+            "try:\n    from opacus import PrivacyEngine\nexcept ImportError:\n    FACT\n",
+        )
+        + """
+
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader(data(), batch_size=32)
+if PrivacyEngine is not None:
+    net, optimizer, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    )
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "PrivacyEngine = None",
+        "raise",
+    ),
+    Pair(
+        "DPM414",
+        "torchvision-trained-or-frozen",
+        HEAD
+        + """
+import torchvision
+
+net = torchvision.models.resnet18(norm_layer=lambda channels: nn.GroupNorm(8, channels))
+net.requires_grad_(FACT)
+net.fc = nn.Linear(512, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.fc.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "True",
+        "False",
+    ),
+    Pair(
+        "DPM301",
+        "yielded-by-a-generator",
+        HEAD
+        + HOOKS.replace(
+            "net, optimizer, loader = make(",
+            "public = DataLoader(data(), batch_size=32)\nnet, optimizer, loader = make(",
+        )
+        .replace("    loader = DataLoader(data(), batch_size=32)\n", "")
+        .replace("data_loader=loader", "data_loader=public")
+        + """
+def batches(source):
+    for epoch in range(3):
+        yield from source
+
+
+for x, y in batches(FACT):
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "public",
+        "loader",
+    ),
+    Pair(
+        "DPM308",
+        "result-joined-to-a-tuple",
+        HEAD
+        + """
+def make(net, **options):
+    engine = PrivacyEngine()
+    loader = DataLoader(data(), batch_size=32)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    options.update(noise_multiplier=1.0, max_grad_norm=1.0)
+    made = engine.make_private(module=net, optimizer=optimizer, data_loader=loader, **options)
+    return (engine,) + tuple(made)
+
+
+engine, net, optimizer, loader = make(nn.Linear(16, 4), poisson_sampling=FACT)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+print(engine.get_epsilon(1e-5))
+""",
+        "False",
+        "True",
+    ),
+    Pair(
+        "DPM304",
+        "made-with-the-client-of-a-round",
+        HEAD
+        + CLIENT
+        + """
+
+KEPT = {}
+
+
+def make_client(context):
+    FACT
+    return KEPT[0].to_client()
+
+
+app = flwr.client.ClientApp(client_fn=make_client)
+""",
+        "return Client(nn.Linear(16, 4)).to_client()",
+        "KEPT[0] = KEPT.get(0) or Client(nn.Linear(16, 4))",
+    ),
+)
