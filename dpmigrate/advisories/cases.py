@@ -22,6 +22,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, get_args
 
 from dpmigrate.advisories import (
@@ -86,6 +87,7 @@ class Case:
     """Whether it is reported only where its rule was asked for by name."""
 
 
+@cache
 def cases_of(advisory: Advisory) -> tuple[Case, ...]:
     """The cases of a rule. Raises CatalogueError, naming the file, for what would never match or not read."""
     table = advisory.match

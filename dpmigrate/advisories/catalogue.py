@@ -64,9 +64,9 @@ class FixPolicy:
     """Why there may be nothing to change, in one line; empty for the usual reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Advisory:
-    """One rule, as written in its file."""
+    """One rule, as written in its file; each is one of a kind."""
 
     id: str
     name: str

@@ -25,6 +25,7 @@ def _parsed(text: str) -> ast.expr:
         raise ConditionError(f"{text!r} is not a condition: {error.msg}") from error
 
 
+@cache
 def names_in(text: str) -> frozenset[str]:
     """The facts that a condition names. Raises ConditionError."""
     return frozenset(_names(_parsed(text), text))
@@ -50,8 +51,19 @@ def _name(node: ast.expr) -> str:
 
 
 def holds(text: str, fact: Callable[[str], Tri]) -> Tri:
-    """Kleene truth of a condition, given the truth of each fact by name."""
-    return _evaluate(_parsed(text), fact)
+    """Kleene truth of a condition, given the truth of each fact by name.
+
+    Of a conjunction nothing more is asked once a part is false.
+    """
+    tree = _parsed(text)
+    if not (isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)):
+        return _evaluate(tree, fact)
+    truths = []
+    for part in tree.values:
+        truths.append(_evaluate(part, fact))
+        if truths[-1] is False:
+            return False
+    return both(*truths)
 
 
 def _evaluate(node: ast.expr, fact: Callable[[str], Tri]) -> Tri:

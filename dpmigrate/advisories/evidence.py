@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dpmigrate.analysis.ledger import CoefficientAsked, Constant, DoubleBackward, PrivateRun, Unpack, Wrapped
@@ -63,6 +63,11 @@ class Versions:
         return bool(self.declared) and not self.together
 
     @property
+    def key(self) -> Hashable:
+        """What tells two apart that lead to other findings, the git refs that they name included."""
+        return self, self.declared.refs, self.evidence.refs
+
+    @property
     def known(self) -> bool:
         """Whether anything narrows the versions at all."""
         return self.together != everything()
@@ -111,6 +116,14 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
             yield Proof.of(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
 
 
+def _proofs_of(run: PrivateRun) -> tuple[Proof, ...]:
+    """The same, told once for each run: every other record of its call asks, too."""
+    if proofs not in run.known:
+        run.known[proofs] = tuple(proofs(run))
+    found: tuple[Proof, ...] = run.known[proofs]
+    return found
+
+
 def same_calls(runs: Iterable[PrivateRun]) -> Callable[[PrivateRun], list[PrivateRun]]:
     """For each run, the records of its call in every context and the same mode: one release runs them all."""
     together: dict[tuple[int, str], list[PrivateRun]] = {}
@@ -129,7 +142,7 @@ def versions_of(
 
     ``others`` may hold records of the same call in other contexts (:func:`same_calls`).
     """
-    found = tuple(dict.fromkeys(proof for r in (run, *others) for proof in proofs(r)))
+    found = tuple(dict.fromkeys(proof for r in (run, *others) for proof in _proofs_of(r)))
     evidence = universe()
     for proof in found:
         evidence &= proof.versions

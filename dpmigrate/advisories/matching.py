@@ -94,12 +94,16 @@ def match_runs(
             try:
                 versions = versions_of(run, project.declarations, assumed(path), alike(run))
                 versions = replace(versions, target=target(path), csprng=csprng)
-                yield from [
-                    found
-                    for advisory, case in cases
-                    for subject in SUBJECTS[case.subject](run, versions)
-                    if (found := _judge(advisory, case, subject)) is not None
-                ]
+                # A fix looks at a project again and again, and most runs stay as they are.
+                asked = match_runs, versions.key
+                if asked not in run.known:
+                    run.known[asked] = [
+                        found
+                        for advisory, case in cases
+                        for subject in SUBJECTS[case.subject](run, versions)
+                        if (found := _judge(advisory, case, subject)) is not None
+                    ]
+                yield from run.known[asked]
             except Exception as error:
                 # An error of our own costs one run, and is told; the others are judged all the same.
                 line = run.module.line(run.origin.node)

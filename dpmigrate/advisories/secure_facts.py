@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.tree import contains, every
 from dpmigrate.model import Tri
 
 _CATCHES = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
@@ -23,19 +20,12 @@ def _csprng_named(s: Subject) -> Tri:
 @fact
 def _import_error_caught(s: Subject) -> Tri:
     """Whether the program goes on where this cannot be made for want of a package."""
-    return _is_tried(s.module.tree, s.origin.node)
-
-
-def _is_tried(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
-    """Whether a node stands in the body of a ``try`` that takes ImportError."""
-    return any(contains(body, wanted) for body in _tried(root))
-
-
-@lru_cache(maxsize=8)
-def _tried(root: cst.CSTNode) -> tuple[cst.CSTNode, ...]:
-    """The bodies of every ``try`` that takes ImportError; the runs of a file come one after the other."""
-    tries = (node for node in every(root) if isinstance(node, cst.Try))
-    return tuple(node.body for node in tries if any(map(_catches, node.handlers)))
+    nesting, inner = s.module.nesting, s.origin.node
+    for around in nesting.above(inner):
+        if isinstance(around, cst.Try) and around.body is inner and any(map(_catches, around.handlers)):
+            return True
+        inner = around
+    return False
 
 
 def _catches(handler: cst.ExceptHandler) -> bool:

@@ -43,11 +43,21 @@ def summarise(project: Project, assumed: Assumed) -> list[tuple[Run, list[Privat
 
 
 def _summary(runs: list[PrivateRun], project: Project, assumed: Assumed) -> Run:
+    ghosts = [r for r in runs if r.ghost] or runs
+    versions, sources = _versions(ghosts, project, assumed)
+    asked = summarise, versions, versions.refs, sources
+    if asked not in runs[0].known:
+        runs[0].known[asked] = _summed_up(runs, ghosts, versions, sources)
+    summary: Run = runs[0].known[asked]
+    return summary
+
+
+def _summed_up(
+    runs: list[PrivateRun], ghosts: list[PrivateRun], versions: VersionSet, sources: tuple[Place, ...]
+) -> Run:
     first = runs[0]
     place = first.module.place(first.origin.node)
     modes = tuple(sorted({mode for r in runs for mode in r.modes}))
-    ghosts = [r for r in runs if r.ghost] or runs
-    versions, sources = _versions(ghosts, project, assumed)
     return Run(
         path=place.path,
         line=place.line,

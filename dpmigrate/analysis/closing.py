@@ -228,7 +228,6 @@ class Closing:
             sampler=self._slot(atom, "sampler"),
             batch_sampler=self._slot(atom, "batch_sampler"),
             shuffle=self._slot(atom, "shuffle"),
-            drop_last=self._slot(atom, "drop_last"),
         )
 
     def engine(self, atom: Obj) -> Engine:
@@ -248,7 +247,7 @@ class Closing:
 
     def _names_csprng(self, engine: Atom) -> bool:
         modules, module = self.ip.modules, engine.module if isinstance(engine, Obj) else None
-        if any(b"csprng" in loaded.source.data for loaded in modules.loaded()):
+        if modules.texts.hold(b"csprng"):
             return True
         return module is not None and modules.path_of("torchcsprng", module.path) is not None
 

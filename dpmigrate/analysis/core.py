@@ -21,6 +21,7 @@ from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
+from dpmigrate.analysis.texts import Texts
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Class, Function, Value, of
 from dpmigrate.workspace.errors import own_error
@@ -88,7 +89,9 @@ class Interpreter:
         """What is used of Opacus's API that some release has dropped."""
         self.met: dict[TrainingRun, None] = {}
         """The runs that the current root made, or did something to."""
-        self.executed: dict[str, bool] = {}
+        self.executed: dict[str, ModuleInfo] = {}
+        self.texts = Texts()
+        """Those of the executed modules."""
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
         self.replaced: set[tuple[Atom, str]] = set()
@@ -318,7 +321,8 @@ class Interpreter:
         owner = ("module", info.key)
         if info.key in self.executed:
             return owner
-        self.executed[info.key] = True
+        self.executed[info.key] = info
+        self.texts.add(info.source.data)
         with self.apart():
             self.frames.append(Frame(owner, info, depth=1))
             with self.failing_apart(info.key):

@@ -71,9 +71,8 @@ def _unseen_seed(ip: Interpreter, entry: str) -> Value:
     """What the callers of a function may have seeded, where not all code was followed to its end."""
     if not entry or not ip.roots_exhausted:
         return NOTHING
-    texts = [info.source.data for info in ip.modules.loaded() if info.key in ip.executed]
     name = entry.rpartition(".")[2].encode()
-    if sum(text.count(name) for text in texts) < 2 or not any(b"seed" in text for text in texts):
+    if not ip.texts.hold(b"seed") or not ip.texts.hold(name, times=2):
         return NOTHING
     return of(Unknown(("seeded", "by a caller"), "callers that were not followed"))
 

@@ -57,7 +57,7 @@ def not_reached(ip: Interpreter) -> list[Origin]:
     """The calls that would make runs and that nothing came to, where some root used up its budget."""
     if not ip.roots_exhausted:
         return []
-    modules = [m for m in ip.modules.loaded() if m.key in ip.executed and m.library_path is None]
+    modules = [m for m in ip.executed.values() if m.library_path is None]
     return [
         Origin(module, call)
         for module in modules

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from dpmigrate.analysis.positions import Positions
+from dpmigrate.analysis.texts import Texts
+from dpmigrate.analysis.tree import Nesting
 from dpmigrate.model import Place, Span
 from dpmigrate.workspace.written import module_parts
 
@@ -66,6 +68,11 @@ class ModuleInfo:
         return any(mark in self.source.data for mark in _MAKES_PRIVATE)
 
     @cached_property
+    def nesting(self) -> Nesting:
+        """Its nodes in the order of the text."""
+        return Nesting(self.tree)
+
+    @cached_property
     def _positions(self) -> Positions:
         return Positions(self.tree)
 
@@ -104,6 +111,8 @@ class Modules:
         self._load = load
         self._roots = tuple(f"{root}/" for root in roots)
         self._loaded: dict[str, ModuleInfo | None] = {}
+        self.texts = Texts()
+        """Those of the modules that were parsed."""
         self._meant: dict[tuple[str, str, int], str | None] = {}
         """What was asked for by name, from a folder: what a name means is asked for every import."""
         self._in_library: dict[str, bool] = {}
@@ -126,13 +135,15 @@ class Modules:
     def unloaded(self, load: Load) -> Modules:
         """The same files under the same names, of which none is parsed yet."""
         other = copy(self)
-        other._load, other._loaded = load, {}
+        other._load, other._loaded, other.texts = load, {}, Texts()
         return other
 
     def get(self, path: str) -> ModuleInfo | None:
         """The module at a path, parsed at most once; None when it cannot be."""
         if path not in self._loaded:
-            self._loaded[path] = self._load(path, self.library_path(path))
+            info = self._loaded[path] = self._load(path, self.library_path(path))
+            for part in (info, *info.written) if info is not None else ():
+                self.texts.add(part.source.data)
         return self._loaded[path]
 
     @property

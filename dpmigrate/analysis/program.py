@@ -104,6 +104,11 @@ class Program:
         return [run for part in self.parts for run in part.runs]
 
     @property
+    def is_private(self) -> bool:
+        """Whether there is anything that a finding, a fix or a pin can be about."""
+        return bool(self.runs) or self.uses_retired
+
+    @property
     def uses_retired(self) -> bool:
         """Whether some name or call of Opacus is kept that a release may have dropped."""
         return any(part.interpreter.retired for part in self.parts)

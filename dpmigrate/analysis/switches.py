@@ -25,7 +25,7 @@ def switches_of(ip: Interpreter) -> frozenset[int]:
     reached = {id(run.origin.node) for run in ip.runs.values()}
     entered = {id(fn.node) for fn in ip.made if fn.key in ip.entered}
     mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
-    infos = [info for info in ip.modules.loaded() if info.key in ip.executed]
+    infos = list(ip.executed.values())
     names: set[str] = set()
     for info in infos:
         if any(call.encode() in info.source.data for call in MAKING_CALLS):

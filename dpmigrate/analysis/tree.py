@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
@@ -100,3 +101,87 @@ def makes_private(node: cst.CSTNode) -> bool:
         and isinstance(node.func, cst.Attribute)
         and node.func.attr.value in MAKING_CALLS
     )
+
+
+Node = TypeVar("Node", bound=cst.CSTNode)
+
+_SCOPES = frozenset([cst.FunctionDef, cst.Lambda, cst.ClassDef])
+
+
+class Nesting:
+    """The nodes of one tree in the order of the text, so that what is below one costs as much as there is.
+
+    Whitespace and punctuation are left out; nodes are told by identity.
+    """
+
+    def __init__(self, tree: cst.Module) -> None:
+        self.nodes: list[cst.CSTNode] = []
+        self._around: list[int] = []
+        """For each node the number of the one around it; the tree itself has none."""
+        self._scopes: list[int] = []
+        """For each node the number of the innermost function, lambda or class around it, else 0."""
+        pending: list[tuple[cst.CSTNode, int, int]] = [(tree, -1, 0)]
+        while pending:
+            node, around, scope = pending.pop()
+            number = len(self.nodes)
+            self.nodes.append(node)
+            self._around.append(around)
+            self._scopes.append(scope)
+            if type(node) in _SCOPES:
+                scope = number
+            pending += [(child, number, scope) for child in reversed(children(node))]
+        self._ends = list(range(1, len(self.nodes) + 1))
+        """For each node the number behind the last one below it."""
+        for number in range(len(self.nodes) - 1, 0, -1):
+            around = self._around[number]
+            if self._ends[around] < self._ends[number]:
+                self._ends[around] = self._ends[number]
+        self._numbers = dict(zip(map(id, self.nodes), range(len(self.nodes)), strict=True))
+        self._types: dict[type[cst.CSTNode], list[int]] = {}
+        for number, node in enumerate(self.nodes):
+            self._types.setdefault(type(node), []).append(number)
+        self._kinds: dict[type[cst.CSTNode], list[int]] = {}
+
+    def __contains__(self, node: cst.CSTNode) -> bool:
+        return id(node) in self._numbers
+
+    def number(self, node: cst.CSTNode) -> int:
+        """A node's place in the order of the text. Raises KeyError for a node of another tree."""
+        return self._numbers[id(node)]
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The node around a node."""
+        around = self._around[self._numbers[id(node)]]
+        return self.nodes[around] if around >= 0 else None
+
+    def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The nodes around a node, innermost first."""
+        around = self._around[self._numbers[id(node)]]
+        while around >= 0:
+            yield self.nodes[around]
+            around = self._around[around]
+
+    def below(self, root: cst.CSTNode) -> list[cst.CSTNode]:
+        """A node and all that is below it."""
+        first = self._numbers[id(root)]
+        return self.nodes[first : self._ends[first]]
+
+    def inside(self, root: cst.CSTNode, kind: type[Node]) -> list[Node]:
+        """Those of a kind, the node itself among them."""
+        first = self._numbers[id(root)]
+        return [self.nodes[n] for n in self._between(first, self._ends[first], kind)]  # type: ignore[misc]
+
+    def own(self, scope: cst.CSTNode, kind: type[Node]) -> list[Node]:
+        """Those of a kind below a node, what is below a nested function or class left out."""
+        first = self._numbers[id(scope)]
+        wanted = first if type(scope) in _SCOPES else self._scopes[first]
+        found = self._between(first + 1, self._ends[first], kind)
+        return [self.nodes[n] for n in found if self._scopes[n] == wanted]  # type: ignore[misc]
+
+    def _between(self, first: int, end: int, kind: type[cst.CSTNode]) -> list[int]:
+        numbers = self._kinds.get(kind)
+        if numbers is None:
+            of_types = [found for each, found in self._types.items() if issubclass(each, kind)]
+            numbers = of_types[0] if len(of_types) == 1 else sorted(n for found in of_types for n in found)
+            self._kinds[kind] = numbers
+        return numbers[bisect_left(numbers, first) : bisect_left(numbers, end)]

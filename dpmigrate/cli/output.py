@@ -67,7 +67,13 @@ def _replace(name: str, data: bytes) -> None:
     import tempfile
     from pathlib import Path
 
+    from dpmigrate.workspace.roots import leads_out
+
     path = Path(name)
+    if leads_out(name):
+        raise click.ClickException(
+            f"The report could not be written to {path}: a link leads out of the project."
+        )
     try:
         if path.exists() and not path.is_file():
             # A device such as /dev/stdout, or a named pipe: nothing to rename onto.

@@ -17,22 +17,31 @@ _WRAPPED = ("opacus.utils.fast_gradient_clipping_utils", "DPLossFastGradientClip
 
 def result_annotations(facts: Facts, edits: ProjectEdits, call: cst.Call) -> None:
     """Make three four wherever a function returns, takes or keeps the result of a call as it came."""
+    for annotation in facts.once(_of_results).get(call, ()):
+        lengthen(facts, edits, annotation, 3, 2)
+
+
+def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
+    """By the call that makes a result, the annotations of what holds it."""
+    found: dict[cst.CSTNode, list[cst.Annotation]] = {}
+
+    def holds(annotation: cst.Annotation | None, *values: cst.CSTNode | None) -> None:
+        if annotation is not None:
+            made = [facts.made_at(value, "private-result") for value in values if value is not None]
+            for call in dict.fromkeys(call for call in made if call is not None):
+                found.setdefault(call, []).append(annotation)
+
     for info in facts.modules:
         for function in facts.inside(info.tree, cst.FunctionDef):
-            returned = [r.value for r in facts.own(function, cst.Return) if r.value is not None]
-            if function.returns is not None and any(
-                facts.made_at(v, "private-result") is call for v in returned
-            ):
-                lengthen(facts, edits, function.returns, 3, 2)
-            held = {
-                n.value for n in facts.own(function, cst.Name) if facts.made_at(n, "private-result") is call
-            }
-            for param in facts.inside(function.params, cst.Param):
-                if param.annotation is not None and param.name.value in held:
-                    lengthen(facts, edits, param.annotation, 3, 2)
+            if function.returns is not None:
+                holds(function.returns, *(r.value for r in facts.own(function, cst.Return)))
+            annotated = [p for p in facts.inside(function.params, cst.Param) if p.annotation is not None]
+            names = facts.own(function, cst.Name) if annotated else []
+            for param in annotated:
+                holds(param.annotation, *(n for n in names if n.value == param.name.value))
         for assign in facts.inside(info.tree, cst.AnnAssign):
-            if assign.value is not None and facts.made_at(assign.value, "private-result") is call:
-                lengthen(facts, edits, assign.annotation, 3, 2)
+            holds(assign.annotation, assign.value)
+    return found
 
 
 def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, count: int, place: int) -> None:

@@ -136,6 +136,11 @@ class _Rewriter(cst.CSTTransformer):
         self.emptied: set[cst.CSTNode] = set()
         """The blocks of which nothing is left."""
         self.leaving = {statement for moved in edits.moved.values() for statement in moved}
+        self.ways = _ways_to(edits)
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Whether something below a node changes."""
+        return self.ways is None or id(node) in self.ways
 
     def on_leave(  # type: ignore[override]
         self, original_node: cst.CSTNode, updated_node: cst.CSTNode
@@ -201,6 +206,22 @@ class _Rewriter(cst.CSTTransformer):
     def statement(self, code: str) -> cst.SimpleStatementLine | cst.BaseCompoundStatement:
         """A statement in the module's own layout."""
         return cst.parse_statement(code, config=self.tree.config_for_parsing)
+
+
+def _ways_to(edits: Edits) -> set[int] | None:
+    """The nodes, by identity, that have what changes in or below them; None where some of it is layout."""
+    nesting = edits.module.nesting
+    moved = [statement for statements in edits.moved.values() for statement in statements]
+    nodes = [*edits.changes, *edits.before, *edits.after, *edits.removed, *edits.moved, *moved]
+    if not all(node in nesting for node in nodes):
+        return None
+    found = set(map(id, nodes))
+    for node in nodes:
+        for around in nesting.above(node):
+            if id(around) in found:
+                break
+            found.add(id(around))
+    return found
 
 
 def _take_leading_blank(

@@ -86,10 +86,10 @@ def add_imports(tree: cst.Module, statements: list[str]) -> cst.Module:
 def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:
     assert new.module is not None and not isinstance(new.names, cst.ImportStar)
     package = get_full_name_for_node(new.module)
-    for line in tree.body:
+    for place, line in enumerate(tree.body):
         if not isinstance(line, cst.SimpleStatementLine):
             continue
-        for statement in line.body:
+        for part, statement in enumerate(line.body):
             if (
                 isinstance(statement, cst.ImportFrom)
                 and not statement.relative
@@ -104,9 +104,10 @@ def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:
                 last = names[-1]
                 names[-1] = last.with_changes(comma=comma)
                 names.append(new.names[0].with_changes(comma=last.comma))
-                changed = tree.deep_replace(statement, statement.with_changes(names=names))
-                assert isinstance(changed, cst.Module)
-                return changed
+                parts, lines = list(line.body), list(tree.body)
+                parts[part] = statement.with_changes(names=names)
+                lines[place] = line.with_changes(body=parts)
+                return tree.with_changes(body=lines)
     return None
 
 
@@ -217,6 +218,10 @@ class _ImportRemover(cst.CSTTransformer):
     def __init__(self, gone: set[str]) -> None:
         super().__init__()
         self.gone = gone
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Whether imports can stand in a node."""
+        return not isinstance(node, (cst.BaseExpression, cst.BaseSmallStatement))
 
     def leave_Import(
         self, original_node: cst.Import, updated_node: cst.Import

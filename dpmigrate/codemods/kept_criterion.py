@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -16,6 +16,7 @@ from dpmigrate.codemods.functional_losses import portable_arguments
 from dpmigrate.codemods.homes import homes_of
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite, functional_behind, is_object
+from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.program_facts import Scope, place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -135,11 +136,36 @@ class KeptCriteria:
         makers = {place_of(m): m for m in kept.makers if isinstance(m, Thing)}
         for constructor in kept.constructors:
             self.own.lift(makers[constructor], constructor)
+            for other in self._beside(constructor) if makers[constructor].kind == "criterion" else ():
+                self.own.lift(makers[constructor], other)
         if kept.constructors:
             return
         value = kept.homes[0].value
         assert value is not None
         self.edits.of(self.facts.module_of(value)).replace(value, self.built(kept, value))
+
+    def _beside(self, constructor: cst.Call) -> list[cst.Call]:
+        """Criteria of the same dict or function that nothing in sight chooses, and a user may."""
+        facts = self.facts
+        around = facts.parent(constructor)
+        values: list[cst.BaseExpression | None] = []
+        if isinstance(around, cst.DictElement):
+            table = facts.parent(around)
+            values = [e.value for e in table.elements] if isinstance(table, cst.Dict) else []
+        elif isinstance(around, cst.Return):
+            values = [r.value for r in facts.own(facts.scope(constructor), cst.Return)]
+        called = {place_of(w) for w in self._called() if isinstance(w, Thing)}
+        return [
+            v
+            for v in values
+            if isinstance(v, cst.Call) and v is not constructor and v not in called and _gives_each(v)
+        ]
+
+    def _called(self) -> Iterator[What]:
+        """Whatever is called anywhere."""
+        for info in self.facts.modules:
+            for call in self.facts.inside(info.tree, cst.Call):
+                yield from self.facts.called(call)
 
     def built(self, kept: Kept, at: cst.CSTNode) -> str:
         """The text that builds such a criterion at a place. Raises `Withheld`."""
@@ -163,3 +189,11 @@ class KeptCriteria:
     def scope(self, kept: Kept) -> Scope | None:
         """The scope that binds the variable."""
         return self.facts.scope(kept.homes[0]) if kept.homes else None
+
+
+def _gives_each(call: cst.Call) -> bool:
+    """Whether a call makes a loss of torch with ``reduction="none"``."""
+    given = (a.value for a in call.args if a.keyword is not None and a.keyword.value == "reduction")
+    value = next(given, None)
+    none = isinstance(value, cst.SimpleString) and value.evaluated_value == "none"
+    return none and name_of(call.func) in COUNTERPARTS.values()

@@ -11,7 +11,7 @@ from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
-from dpmigrate.codemods.program_facts import place_of
+from dpmigrate.codemods.program_facts import Facts, place_of
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -112,18 +112,14 @@ class OwnCriterion:
         Raises `Withheld` for one that may be of another, unless that gives what the wrapped criterion does:
         one number, reduced alike.
         """
-        found = []
-        for info in self.facts.modules:
-            for call in self.facts.inside(info.tree, cst.Call):
-                called = self.facts.called(call)
-                others = [w for w in called if not _made_by(w, constructors)]
-                if len(others) == len(called):
-                    continue
-                if others:
-                    self.shared.append(call)
-                    if not all(self._reduced_alike(w) for w in others):
-                        raise self.of_another()
-                found.append(call)
+        facts = self.facts
+        found = facts.in_order(c for made in constructors for c in facts.once(_calls_of_made).get(made, ()))
+        for call in found:
+            others = [w for w in facts.called(call) if _maker(w) not in constructors]
+            if others:
+                self.shared.append(call)
+                if not all(self._reduced_alike(w) for w in others):
+                    raise self.of_another()
         return found
 
     def of_another(self) -> Withheld:
@@ -149,9 +145,20 @@ class OwnCriterion:
         return self.wanted == (value if reduction is not None else "mean")
 
 
-def _made_by(what: What, constructors: Collection[cst.CSTNode]) -> bool:
-    """Whether something is a criterion, not wrapped, that one of some calls makes."""
-    return isinstance(what, Thing) and what.kind != "dp-criterion" and place_of(what) in constructors
+def _calls_of_made(facts: Facts) -> dict[cst.CSTNode, list[cst.Call]]:
+    """By the node that makes an object, the calls of that object itself."""
+    found: dict[cst.CSTNode, list[cst.Call]] = {}
+    for info in facts.modules:
+        for call in facts.inside(info.tree, cst.Call):
+            for what in facts.called(call):
+                if (made := _maker(what)) is not None:
+                    found.setdefault(made, []).append(call)
+    return found
+
+
+def _maker(what: What) -> cst.CSTNode | None:
+    """The node that makes an object, unless it is, or wraps, the criterion that Opacus returns."""
+    return place_of(what) if isinstance(what, Thing) and what.kind != "dp-criterion" else None
 
 
 def _own_class(maker: Thing) -> Defined | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import libcst as cst
 
@@ -12,10 +12,11 @@ from dpmigrate.analysis.ledger import ALWAYS, Guard, Thing, What
 from dpmigrate.analysis.ledger.analysed import Analysed, Component
 from dpmigrate.analysis.ledger.expressions import Defined
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.tree import children
+from dpmigrate.analysis.tree import Nesting
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)
+Answer = TypeVar("Answer")
 
 
 class Facts:
@@ -27,51 +28,49 @@ class Facts:
         self.paths = part.modules
         """Which file an import leads to."""
         self.modules = list(modules)
-        self._parents: dict[str, dict[cst.CSTNode, cst.CSTNode]] = {}
-        self._module_of: dict[cst.CSTNode, ModuleInfo] = {}
+        self._module_of: dict[int, ModuleInfo] = {}
+        """By the identity of every node."""
+        self._held: dict[int, list[What]] = {}
+        """What each node was seen to be, whatever is assumed; and below, what each call calls."""
+        self._called: dict[int, list[What]] = {}
+        self._once: dict[Callable[[Facts], Any], Any] = {}
         self.callers: dict[cst.CSTNode, list[tuple[cst.CSTNode, ModuleInfo]]] = {}
         """Call nodes by the function node that they enter."""
-        self._whole: dict[tuple[cst.CSTNode, type[cst.CSTNode]], list[cst.CSTNode]] = {}
-        """The nodes of a kind in a whole module, which many questions go through."""
         for info in self.modules:
-            self._index(info)
+            self._module_of.update(dict.fromkeys(map(id, info.nesting.nodes), info))
         for call in self.expressions.calls:
-            module = self._module_of.get(call)
+            module = self._module_of.get(id(call))
             if module is not None:
                 for fn in self.expressions.entered(call):
                     self.callers.setdefault(fn.node, []).append((call, module))
 
-    def _index(self, info: ModuleInfo) -> None:
-        parents: dict[cst.CSTNode, cst.CSTNode] = {}
-        stack: list[cst.CSTNode] = [info.tree]
-        while stack:
-            node = stack.pop()
-            self._module_of[node] = info
-            for child in children(node):
-                parents[child] = node
-                stack.append(child)
-        self._parents[info.key] = parents
+    def once(self, ask: Callable[[Facts], Answer]) -> Answer:
+        """What a function says of these facts, which many fixes ask and all of the code answers."""
+        if ask not in self._once:
+            self._once[ask] = ask(self)
+        answer: Answer = self._once[ask]
+        return answer
 
     # -- the tree -------------------------------------------------------------------------
 
     def module_of(self, node: cst.CSTNode) -> ModuleInfo:
         """The module that a node belongs to."""
-        return self._module_of[node]
+        return self._module_of[id(node)]
 
     def knows(self, node: cst.CSTNode) -> bool:
         """Whether a node belongs to a module of the project."""
-        return node in self._module_of
+        return id(node) in self._module_of
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node around a node."""
-        return self._parents[self._module_of[node].key].get(node)
+        return self._nesting(node).parent(node)
 
     def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The nodes around a node, innermost first."""
-        current = self.parent(node)
-        while current is not None:
-            yield current
-            current = self.parent(current)
+        return self._nesting(node).above(node)
+
+    def _nesting(self, node: cst.CSTNode) -> Nesting:
+        return self._module_of[id(node)].nesting
 
     def nearest(self, node: cst.CSTNode, *kinds: type[cst.CSTNode]) -> cst.CSTNode | None:
         """The node itself, or the innermost around it, of some kinds."""
@@ -121,58 +120,53 @@ class Facts:
         )
         return found if isinstance(found, cst.ClassDef) else None
 
-    def below(self, root: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    def below(self, root: cst.CSTNode) -> list[cst.CSTNode]:
         """A node and all nodes below it, in the order of the text."""
-        stack = [root]
-        while stack:
-            node = stack.pop()
-            yield node
-            stack.extend(reversed(children(node)))
+        return self._nesting(root).below(root)
 
-    def inside(self, root: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
+    def inside(self, root: cst.CSTNode, kind: type[Node]) -> list[Node]:
         """Those of a kind, in the order of the text."""
-        if not isinstance(root, cst.Module):
-            return (node for node in self.below(root) if isinstance(node, kind))
-        if (root, kind) not in self._whole:
-            self._whole[root, kind] = [node for node in self.below(root) if isinstance(node, kind)]
-        return (node for node in self._whole[root, kind] if isinstance(node, kind))
+        return self._nesting(root).inside(root, kind)
 
-    def own(self, scope: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
+    def own(self, scope: cst.CSTNode, kind: type[Node]) -> list[Node]:
         """The nodes of a kind in a scope, nested functions and classes left out."""
-        stack = list(reversed(children(scope)))
-        while stack:
-            node = stack.pop()
-            if isinstance(node, kind):
-                yield node
-            if not isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-                stack.extend(reversed(children(node)))
+        return self._nesting(scope).own(scope, kind)
 
     def code(self, node: cst.CSTNode) -> str:
         """The text of a node."""
-        return self._module_of[node].tree.code_for_node(node)
+        return self.module_of(node).tree.code_for_node(node)
 
     def position(self, node: cst.CSTNode) -> int:
         """The line on which a node begins."""
-        return self._module_of[node].line(node)
+        return self.module_of(node).line(node)
+
+    def in_order(self, nodes: Iterable[Node]) -> list[Node]:
+        """Nodes, each once, in the order of the modules and their text."""
+        places = {info.key: place for place, info in enumerate(self.modules)}
+
+        def place(node: cst.CSTNode) -> tuple[int, int]:
+            info = self.module_of(node)
+            return places[info.key], info.nesting.number(node)
+
+        return sorted(dict.fromkeys(nodes), key=place)
 
     def is_before(self, one: cst.CSTNode, other: cst.CSTNode) -> bool:
         """Whether one node begins before another of the same module."""
         lines = self.position(one), self.position(other)
         if lines[0] != lines[1] or one is other:
             return lines[0] < lines[1]
-        nodes = list(self.below(self._shared(one, other)))
-        return nodes.index(one) < nodes.index(other)
-
-    def _shared(self, one: cst.CSTNode, other: cst.CSTNode) -> cst.CSTNode:
-        """The innermost node around two."""
-        around = {other, *self.above(other)}
-        return next(n for n in (one, *self.above(one)) if n in around)
+        nesting = self._nesting(one)
+        return nesting.number(one) < nesting.number(other)
 
     # -- values ---------------------------------------------------------------------------
 
     def held(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> list[What]:
         """What an expression was seen to be, where that does not contradict ``guard``."""
-        return self.expressions.held(node, guard)
+        if guard:
+            return self.expressions.held(node, guard)
+        if id(node) not in self._held:
+            self._held[id(node)] = self.expressions.held(node, guard)
+        return self._held[id(node)]
 
     def is_a(self, node: cst.CSTNode, kind: str) -> bool:
         """Whether an expression was seen to be an object of a kind."""
@@ -189,7 +183,11 @@ class Facts:
 
     def called(self, call: cst.Call, guard: Guard = ALWAYS) -> list[What]:
         """What the thing that is called was seen to be."""
-        return self.expressions.called(call, guard)
+        if guard:
+            return self.expressions.called(call, guard)
+        if id(call) not in self._called:
+            self._called[id(call)] = self.expressions.called(call, guard)
+        return self._called[id(call)]
 
     @cached_property
     def _calls_by_callee(self) -> dict[Hashable, list[cst.Call]]:

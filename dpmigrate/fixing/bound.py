@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import builtins
 import warnings
-from collections.abc import Iterator
-from symtable import SymbolTable, symtable
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from symtable import Symbol, SymbolTable, symtable
 
 _GIVEN = frozenset(dir(builtins)) | {
     "__name__",
@@ -21,6 +22,7 @@ _GIVEN = frozenset(dir(builtins)) | {
 }
 
 
+@lru_cache(maxsize=32)
 def unbound(text: str) -> frozenset[str] | None:
     """The global names that are read in a module's text and bound nowhere in it.
 
@@ -37,13 +39,19 @@ def unbound(text: str) -> frozenset[str] | None:
     bound: set[str] = set()
     read: set[str] = set()
     for table in _scopes(top):
-        for symbol in table.get_symbols():
-            at_top = table is top
+        at_top = table is top
+        for symbol in _symbols(table):
             if (at_top or symbol.is_declared_global()) and (symbol.is_assigned() or symbol.is_imported()):
                 bound.add(symbol.get_name())
             if symbol.is_referenced() and (at_top or symbol.is_global()):
                 read.add(symbol.get_name())
     return frozenset(read - bound - _GIVEN)
+
+
+def _symbols(table: SymbolTable) -> Iterator[Symbol]:
+    """The symbols of a scope; ``get_symbols`` goes through all scopes below it for each of them."""
+    known: Mapping[str, int] = vars(table)["_table"].symbols
+    return (Symbol(name, flags) for name, flags in known.items())
 
 
 def _scopes(table: SymbolTable) -> Iterator[SymbolTable]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.model import CutShort, NotAnalysed
-from dpmigrate.versions.decoding import shown_lines
 from dpmigrate.workspace.discover import Workspace
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ class Project:
         source = self.sources.get(path)
         if source is not None:
             return source.lines(cell)
+        from dpmigrate.versions.decoding import shown_lines
+
         return shown_lines(self.dependencies[path]) if path in self.dependencies else ()
 
     def file_lines(self, path: str, cell: int) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def _dependencies(workspace: Workspace) -> dict[str, bytes]:
 def declare(project: Project) -> None:
     """Read the dependency files; only worth it where something private was found."""
     workspace = project.workspace
-    if project.program is None or not (project.program.runs or project.program.uses_retired):
+    if project.program is None or not project.program.is_private:
         return
     from dpmigrate.versions.project import load_declarations
 

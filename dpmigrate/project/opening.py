@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TELLING = (b"opacus", b"make_private")
 """Bytes of the files where an analysis begins; each one more is another pass over every file."""
+AT_ONCE = 40
+"""Modules that are let go before their memory is freed: it costs a look at all that is held."""
 MAKERS = (b"make_private", b"FastGradientClipping")
 """Bytes of the files that make private runs."""
 
@@ -143,6 +145,21 @@ def _leads_to_runs(texts: Texts, program: Program, key: str) -> bool:
         pending += found - seen
         seen |= found
     return False
+
+
+_let_go = 0
+
+
+def let_go(modules: int) -> None:
+    """Note that so many modules are no longer needed while the collector is paused; free them now and then.
+
+    Trees and values point at one another, so that nothing else would.
+    """
+    global _let_go
+    _let_go += modules
+    if _let_go >= AT_ONCE:
+        _let_go = 0
+        gc.collect()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import unicodedata
 
 TAB = 4
@@ -98,6 +97,8 @@ def wrap(text: str, width: int | None, first: str = "", rest: str | None = None)
     indent = first if rest is None else rest
     if width is None:
         return first + text
+    import textwrap
+
     return (
         "\n".join(
             textwrap.wrap(

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.model import Certainty, Finding, NotAnalysed, ScanResult
 from dpmigrate.project import Project
-from dpmigrate.project.opening import analyse_groups, groups, paused_collector, survey
-from dpmigrate.scanning.offering import Cluster, Offer, clusters, offers
+from dpmigrate.project.opening import analyse_groups, groups, let_go, paused_collector, survey
 from dpmigrate.scanning.shares import Share, Told, each, join, usable_cores
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
@@ -26,10 +25,14 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
     from dpmigrate.scanning.answers import Answers
     from dpmigrate.scanning.baseline import Entry
+    from dpmigrate.scanning.offering import Cluster, Offer
 
 
 KEPT = 400_000
-"""Bytes of source up to which groups are kept, as they were interpreted, that have nothing to mend."""
+"""Bytes of source up to which groups are kept, as they were interpreted, that have nothing to mend.
+
+One that is larger than all of these together was the most that was held at once, and is kept, too.
+"""
 
 
 def _nobody(done: int, total: int) -> None:
@@ -99,6 +102,7 @@ def scan(
 def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) -> ScanResult:
     """What there is to say of a surveyed project, group by group, those of ``answers`` without a look."""
     of_groups: dict[Group, Share] = {}
+    made: dict[Cluster, tuple[Offer, ...]] = {}
     chosen: Sequence[Group] = ()
     with paused_collector():
         nothing = _share(project, ())
@@ -109,9 +113,13 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
             missing = [group for group in chosen if group not in of_groups]
             of_groups.update(each(project, missing, jobs, _of_group, told))
         found = join([nothing, *(of_groups[group] for group in chosen)])
-        pending = () if "-" in project.seeds else clusters(project, chosen, found.findings)
-        made = {} if answers is None else answers.of_clusters(pending, of_groups)
-        made.update(each(project, [c for c in pending if c not in made], jobs, offers, told))
+        if "-" not in project.seeds and any(finding.fix is not None for finding in found.findings):
+            from dpmigrate.scanning.offering import clusters, offers
+
+            shares = {group: of_groups[group] for group in chosen}
+            pending = clusters(project, shares, found.findings)
+            made = {} if answers is None else answers.of_clusters(pending, of_groups)
+            made.update(each(project, [c for c in pending if c not in made], jobs, offers, told))
     result = ScanResult(
         root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
@@ -136,11 +144,14 @@ def _of_group(project: Project, group: Group) -> Share:
     share = _share(alone, (group,))
     if any(project.ready.get(at, info) is not info for at, info in alone.ready.items()):
         return share  # another group has read one of its files, too, and trees are told by what they are
+    size = sum(len(info.source.data) for info in alone.ready.values())
     mended = any(finding.fix is not None for finding in share.findings)
-    if mended or sum(len(info.source.data) for info in alone.ready.values()) < KEPT - project.kept:
+    if not share.private or not (mended or size < KEPT - project.kept or size > project.kept):
+        let_go(len(alone.ready))
+    else:
         # For the fixes, which are planned next: those of other groups with the same pins ask for it, too.
         project.ready.update(alone.ready)
-        project.kept = sum(len(info.source.data) for info in project.ready.values())
+        project.kept += size
         if alone.program is not None:
             project.known[group] = alone.program.parts[0]
     return share
@@ -155,9 +166,10 @@ def _with_offers(
         for cluster, of_cluster in made.items()
         for finding, offer in zip(cluster.findings, of_cluster, strict=True)
     }
-    nothing = Offer(None, None)
     return tuple(
-        f if f.fix is None else f._replace(**known.get(id(f), nothing._replace(by_hand=f.by_hand))._asdict())
+        f._replace(fix=offer.fix, by_hand=offer.by_hand)
+        if (offer := known.get(id(f))) is not None
+        else f._replace(fix=None)
         for f in findings
     )
 
@@ -179,6 +191,7 @@ def _share(project: Project, chosen: Sequence[Group]) -> Share:
         found.used_ignores,
         found.unused_ignores,
         project.asked,
+        project.program is not None and project.program.is_private,
         {place: lines for place in places if (lines := project.lines(*place))},
         {
             (path, cell): numbers

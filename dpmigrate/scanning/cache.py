@@ -6,18 +6,17 @@ Entries are plain JSON, and nothing in them is ever run; what another user wrote
 cannot be used costs speed, no answer.
 """
 
-# Part of every scan that has anything to look at, where pathlib is slow to import.
+# Where the folder is every scan asks: json and hashlib wait for one that has anything to look at, and
+# pathlib is slow to import.
 # ruff: noqa: PTH103, PTH105, PTH108, PTH118, PTH120, PTH123, PTH204
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import sys
 import time
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Any
 
 from dpmigrate.workspace.reading import read_bytes
@@ -31,6 +30,8 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of dpmigrate; it 
 
 def digest(*parts: bytes) -> str:
     """A digest of several byte strings, which are kept apart."""
+    from hashlib import blake2b
+
     held = blake2b(digest_size=20)
     for part in parts:
         held.update(len(part).to_bytes(8, "big"))
@@ -60,6 +61,8 @@ class Cache:
 
     def get(self, key: str) -> Any:
         """What was put under a key, as JSON gives it back; None where there is nothing whole."""
+        import json
+
         path = self._path(key)
         try:
             if not _is_ours(os.lstat(path)):
@@ -74,6 +77,8 @@ class Cache:
 
     def put(self, key: str, value: Any) -> None:
         """Keep a value of plain JSON under a key."""
+        import json
+
         body = json.dumps(value, separators=(",", ":")).encode("ascii")
         path = self._path(key)
         beside = f"{path}.{os.getpid()}.{time.monotonic_ns()}"

@@ -6,7 +6,7 @@ and proved by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.model import Finding, FixOffer
@@ -15,6 +15,7 @@ from dpmigrate.project.dependencies import telling_dependencies
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
+    from dpmigrate.scanning.shares import Share
 
 
 class Offer(NamedTuple):
@@ -36,11 +37,12 @@ class Cluster(NamedTuple):
         return sum(len(group.members) for group in self.groups)
 
 
-def clusters(project: Project, groups: Sequence[Group], findings: Sequence[Finding]) -> list[Cluster]:
-    """The groups with findings that may be mended, each with those that share a pin with it."""
-    if all(finding.fix is None for finding in findings):
-        return []
-    places = _Places(project, groups)
+def clusters(project: Project, shares: Mapping[Group, Share], findings: Sequence[Finding]) -> list[Cluster]:
+    """The groups with findings that may be mended, each with those that share a pin with it.
+
+    Where there is nothing private, no fix and no pin makes a difference.
+    """
+    places = _Places(project, [group for group, share in shares.items() if share.private])
     held: dict[int, list[Finding]] = {}
     for finding in findings:
         if finding.fix is not None and (leader := places.leader_of(finding.span.path)) is not None:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span, Suppressed
+from dpmigrate.project.opening import let_go
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -40,6 +41,8 @@ class Share(NamedTuple):
     """The findings that are about a comment which suppressed nothing here."""
     asked: frozenset[str] = frozenset()
     """Keys of the files whose text or tree the analysis asked for."""
+    private: bool = False
+    """Whether there is a private run, or something of Opacus that a release may have dropped."""
     lines: Mapping[tuple[str, int | None], tuple[str, ...]] = MappingProxyType({})
     file_lines: Mapping[tuple[str, int], tuple[int, ...]] = MappingProxyType({})
 
@@ -81,7 +84,9 @@ def _follow(parent: int) -> None:
 def _done(part: Any) -> Any:
     assert _task is not None
     project, work = _task
-    return work(project.afresh(), part)  # what is kept with it would be lost with this process
+    answer = work(project.afresh(), part)  # what is kept with it would be lost with this process
+    let_go(part.size)
+    return answer
 
 
 def each(

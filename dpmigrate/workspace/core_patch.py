@@ -5,9 +5,7 @@ It is known by its statements: comments, layout and line ends are the project's 
 
 from __future__ import annotations
 
-import ast
 from functools import cache
-from pathlib import Path
 
 MODULE = "opacus_core_patch"
 """Its name, beside the module that makes the run."""
@@ -18,12 +16,16 @@ MARK = b"NORM_SAMPLERS"
 @cache
 def patch_text() -> bytes:
     """The file as it is written."""
+    from pathlib import Path
+
     # Read, not imported: it imports Opacus.
     return (Path(__file__).parents[1] / "runtime" / f"{MODULE}.py").read_bytes()
 
 
 @cache
 def _statements() -> str:
+    import ast
+
     return ast.dump(ast.parse(patch_text()))
 
 
@@ -31,6 +33,8 @@ def is_core_patch(text: bytes) -> bool:
     """Whether a file is that file."""
     if MARK not in text:
         return False
+    import ast
+
     try:
         return ast.dump(ast.parse(text)) == _statements()
     except (SyntaxError, ValueError, RecursionError):

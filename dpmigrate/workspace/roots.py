@@ -1,7 +1,7 @@
 """Where a project begins, and how reports show a path."""
 
 # Part of every start, and asked for every folder of a project, where pathlib is several times slower.
-# ruff: noqa: PTH113, PTH118, PTH120
+# ruff: noqa: PTH100, PTH113, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -45,6 +45,14 @@ def is_repository(folder: str) -> bool:
 
 def _is_marked(folder: str) -> bool:
     return any(os.path.isfile(os.path.join(folder, name)) for name in _MARKS)
+
+
+def leads_out(path: str) -> bool:
+    """Whether a file that has its name in a project lies elsewhere, and is none of the project's."""
+    folder = os.path.dirname(os.path.abspath(path))
+    root = Roots().root_of(folder)
+    is_project = is_repository(root) or _is_marked(root)
+    return is_project and not os.path.realpath(path).startswith(os.path.realpath(root).rstrip("/") + "/")
 
 
 def display_path(path: str, cwd: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dpmigrate.advisories.show import main
+from tests.fixtures_support import FIXTURES
 from tests.scan.programs import lay_out, wrong
 
 
@@ -33,3 +36,14 @@ def test_it_says_that_there_is_no_run(
     assert capsys.readouterr().out == "no private run\n"
     assert main(["nowhere.py"]) == 2
     assert "nowhere.py" in capsys.readouterr().err
+
+
+def test_it_shows_no_trees_and_no_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(FIXTURES / "trainer-class" / "before", tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    assert main(["."]) == 0
+    shown = capsys.readouterr().out
+    assert "module = instance TinyClassifier (made at run_classification.py:31)" in shown
+    assert not re.search(r"\d{9}|cst|Node\(|whitespace", shown)

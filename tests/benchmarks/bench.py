@@ -26,6 +26,9 @@ from dpmigrate import __version__
 from tests.benchmarks.trees import TREES, growing
 
 OURS = (sys.executable, "-m", "dpmigrate")
+SCAN = (*OURS, "scan", "--exit-zero", "--no-cache")
+"""Cold: answers of the run before are not taken."""
+KEPT = "dpmigrate, answers kept"
 OTHERS = {
     "rg": ("rg", "--files-with-matches", "opacus", "."),
     "ruff": ("ruff", "check", "--isolated", "--no-cache", "--select", "NPY", "--exit-zero", "."),
@@ -100,31 +103,41 @@ def _megabytes(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-def rows(work: Path, runs: int) -> Iterator[tuple[str, str, Cost]]:
-    """(folder, command, cost) of everything that is measured."""
+def rows(work: Path, runs: int, only: Sequence[str], part: int) -> Iterator[tuple[str, str, Cost]]:
+    """(folder, command, cost) of what is measured: ``only`` some folders, of a ``part``-th of their size."""
     for name, make in TREES.items():
+        if name not in only:
+            continue
         folder = work / name.replace(" ", "-")
         folder.mkdir()
-        make(folder)
+        make(folder, part)
         subprocess.run(["git", "init", "-q", folder], check=True)
-        commands = {"dpmigrate": (*OURS, "scan", "--exit-zero", "."), **OTHERS}
+        commands = {"dpmigrate": (*SCAN, "."), **OTHERS}
         if name in ("one file", "relevant"):
             commands["dpmigrate fix"] = (*OURS, "fix", ".")
+        if name == "relevant":
+            commands[KEPT] = (*OURS, "scan", "--exit-zero", "--cache-dir", str(work / "kept"), ".")
         for label, command in commands.items():
+            if label == KEPT:
+                _once(command, folder)
             if (cost := measured(command, folder, runs)) is not None:
                 yield name, label, cost
-    for factor, folder in growing(work / "growing"):
+    for factor, folder in growing(work / "growing", part) if "growth" in only else ():
         subprocess.run(["git", "init", "-q", folder], check=True)
-        cost = measured((*OURS, "scan", "--exit-zero", "--jobs", "1", "."), folder, runs)
+        cost = measured((*SCAN, "--jobs", "1", "."), folder, runs)
         if cost is not None:
-            yield "growth", f"{factor} times 3,000 lines", cost
-    (work / "plain.py").write_text("import math\n\nprint(math.pi)\n", encoding="utf-8")
+            yield "growth", f"{factor} times {3_000 // part:,} lines", cost
+    if "start" not in only:
+        return
+    alone = work / "start"
+    alone.mkdir()
+    (alone / "plain.py").write_text("import math\n\nprint(math.pi)\n", encoding="utf-8")
     for label, command in (
         ("dpmigrate --version", (*OURS, "--version")),
-        ("dpmigrate scan, one file without Opacus", (*OURS, "scan", "plain.py")),
+        ("dpmigrate scan, one file without Opacus", (*SCAN, "plain.py")),
         ("import click", (sys.executable, "-c", "import click")),
     ):
-        cost = measured(command, work, runs)
+        cost = measured(command, alone, runs)
         if cost is not None:
             yield "start", label, cost
 
@@ -139,6 +152,7 @@ def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> s
         f"{PATIENCE} seconds have room for. CPU is user and system time, which decides the ratio; a tool "
         f"that is not installed, fails, or takes more than {LIMIT} seconds, is left out.",
         "",
+        *([f"The folders have one {result['part']}th of their size.", ""] if result["part"] != 1 else []),
         "`tests/benchmarks/trees.py` says what the folders hold. rg searches for a word, ruff checks a "
         "group of rules without its cache, ast-grep matches a pattern: none of them follows a value.",
     ]
@@ -166,21 +180,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--output", type=Path, default=Path("docs"))
+    parser.add_argument(
+        "--only", action="append", choices=(*TREES, "growth", "start"), help="may be repeated"
+    )
+    parser.add_argument("--part", type=int, default=1, metavar="N", help="folders of an Nth of their size")
     arguments = parser.parse_args()
+    only = arguments.only or (*TREES, "growth", "start")
     arguments.output.mkdir(exist_ok=True)
     found: list[tuple[str, str, Cost]] = []
     with tempfile.TemporaryDirectory() as work:
-        for row in rows(Path(work), arguments.runs):
+        for row in rows(Path(work), arguments.runs, only, arguments.part):
             found.append(row)
-            _write(arguments.output, arguments.runs, found)
+            print(*row[:2], *row[2], sep="  ", flush=True)
+            _write(arguments.output, arguments.runs, arguments.part, found)
 
 
-def _write(folder: Path, runs: int, found: Sequence[tuple[str, str, Cost]]) -> None:
+def _write(folder: Path, runs: int, part: int, found: Sequence[tuple[str, str, Cost]]) -> None:
     result = {
         "version": __version__,
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "runs": runs,
+        "part": part,
         "rows": [{"folder": name, "command": label, **cost._asdict()} for name, label, cost in found],
     }
     (folder / "benchmarks.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

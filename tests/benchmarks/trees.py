@@ -15,17 +15,22 @@ SCRIPT = CHECKOUT / "fixtures" / "single-script" / "before" / "train.py"
 PIN = "opacus==1.5.2\n"
 
 
-def plain(root: Path) -> None:
+def plain(root: Path, part: int = 1) -> None:
     """6,500 files without Opacus: Python's own library, as often as it takes."""
     library = sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py"))
     ours = [path for path in library if "site-packages" not in path.parts]
-    for number, path in enumerate(islice(cycle(ours), 6_500)):
+    for number, path in enumerate(islice(cycle(ours), 6_500 // part)):
         target = root / f"part{number // len(ours)}" / path.relative_to(sysconfig.get_path("stdlib"))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def relevant(root: Path, lines: int = 30_000) -> None:
+def relevant(root: Path, part: int = 1) -> None:
+    """Training scripts of all the fixtures, a folder each, with 30,000 lines in all."""
+    scripts_with(root, 30_000 // part)
+
+
+def scripts_with(root: Path, lines: int) -> None:
     """Training scripts of all the fixtures, a folder each, with so many lines in all."""
     scripts = sorted((CHECKOUT / "fixtures").glob("*/before/*.py"))
     for number, path in enumerate(cycle(scripts)):
@@ -39,16 +44,16 @@ def relevant(root: Path, lines: int = 30_000) -> None:
     (root / "requirements.txt").write_text(PIN, encoding="utf-8")
 
 
-def one_file(root: Path) -> None:
+def one_file(root: Path, part: int = 1) -> None:
     """One training file of 5,000 lines: a function that trains, under many names."""
     head, _, rest = SCRIPT.read_text(encoding="utf-8").partition("def main():")
     body = rest.partition("\n\n\nif __name__")[0]
-    functions = "".join(f"\n\ndef train_{n}():{body}" for n in range(5_000 // (body.count("\n") + 3)))
+    functions = "".join(f"\n\ndef train_{n}():{body}" for n in range(5_000 // part // (body.count("\n") + 3)))
     (root / "train.py").write_text(head + functions.lstrip() + "\n", encoding="utf-8")
     (root / "requirements.txt").write_text(PIN, encoding="utf-8")
 
 
-def notebooks(root: Path) -> None:
+def notebooks(root: Path, part: int = 1) -> None:
     """200 notebooks, each a training script in cells, with outputs."""
     parts = SCRIPT.read_text(encoding="utf-8").split("\n\n\n")
     cells = [
@@ -62,17 +67,17 @@ def notebooks(root: Path) -> None:
         for n, part in enumerate(parts)
     ]
     text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
-    for number in range(200):
+    for number in range(200 // part):
         (root / f"study{number}.ipynb").write_text(text, encoding="utf-8")
 
 
-def fork(root: Path) -> None:
-    """A project that carries Opacus's own source, with a script that uses it."""
+def fork(root: Path, part: int = 1) -> None:
+    """A project that carries Opacus's own source, with a script that uses it; whole, whatever the part."""
     shutil.copytree(CHECKOUT / ".opacus" / "1.5.4" / "opacus", root / "opacus")
     shutil.copyfile(SCRIPT, root / "train.py")
 
 
-TREES: dict[str, Callable[[Path], None]] = {
+TREES: dict[str, Callable[[Path, int], None]] = {
     "one file": one_file,
     "plain": plain,
     "relevant": relevant,
@@ -81,8 +86,8 @@ TREES: dict[str, Callable[[Path], None]] = {
 }
 
 
-def growing(root: Path) -> Iterator[tuple[int, Path]]:
+def growing(root: Path, part: int = 1) -> Iterator[tuple[int, Path]]:
     """The relevant tree at 1, 2, 4 and 8 times 3,000 lines."""
     for factor in (1, 2, 4, 8):
-        relevant(root / str(factor), 3_000 * factor)
+        scripts_with(root / str(factor), 3_000 // part * factor)
         yield factor, root / str(factor)

@@ -58,6 +58,22 @@ def test_nothing_heavy_is_imported_where_it_is_not_needed(tmp_path: Path, argume
     assert done.stderr.splitlines()[-1] == "0 []"
 
 
+LATE = ("ast", "pathlib", "dataclasses", "json", "hashlib", "textwrap")
+"""What click does without, and a scan too that finds nothing to look at."""
+
+
+def test_a_scan_of_a_plain_file_starts_quickly(tmp_path: Path) -> None:
+    (tmp_path / "plain.py").write_text("import torch\n", encoding="utf-8")
+    done = child(
+        "import sys, click; before = set(sys.modules)\n"
+        "from dpmigrate.cli import run; status = run(sys.argv[1:])\n"
+        f"print(status, sorted(set({LATE!r}) & set(sys.modules) - before), file=sys.stderr)",
+        *("scan", "plain.py"),
+        cwd=tmp_path,
+    )
+    assert done.stderr.splitlines()[-1] == "0 []"
+
+
 @pytest.mark.parametrize(
     ("redirected", "status", "said"),
     [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from symtable import symtable
 
 import pytest
 
-from dpmigrate.fixing import contents
+from dpmigrate.fixing import bound, contents
 from dpmigrate.fixing.bound import unbound
 from tests.fix.conftest import OLD, Folder
 
@@ -30,6 +31,22 @@ Make = Callable[..., Folder]
 )
 def test_what_is_bound_somewhere_is_bound(text: str) -> None:
     assert unbound(text) == frozenset()
+
+
+def test_symbols_are_what_the_library_says_they_are() -> None:
+    function = "def f(p, *q):\n    global g\n    g = x\n    return [p for p in q]\n"
+    text = f"import a, a.b\nx: int\n{function}class A:\n    y = x\n"
+    pending = [symtable(text, "<module>", "exec")]
+    while pending:
+        table = pending.pop()
+        pending += table.get_children()
+        own = {s.get_name(): s for s in bound._symbols(table)}
+        assert own.keys() == {s.get_name() for s in table.get_symbols()}
+        for symbol in table.get_symbols():
+            for asked in ("is_referenced", "is_assigned", "is_imported", "is_declared_global"):
+                assert getattr(own[symbol.get_name()], asked)() is getattr(symbol, asked)()
+            if table.get_type() != "module":
+                assert own[symbol.get_name()].is_global() is symbol.is_global()
 
 
 @pytest.mark.parametrize(

@@ -205,3 +205,24 @@ Client(nn.Linear(2, 2), None, []).fit()
     )
     assert "    def fit(self):\n        for x, y in self.loader:\n" in after
     assert "            self.criterion(self.model(x), y).backward()\n" in after
+
+
+CHOSEN = """
+LOSSES = {{
+    "ce": nn.CrossEntropyLoss({ce}),
+    "smooth": nn.CrossEntropyLoss(label_smoothing=0.1{smooth}),
+    "other": nn.NLLLoss(reduction="none"),
+}}
+print(LOSSES["other"](torch.zeros(1, 2), torch.zeros(1)).max())
+
+
+def main(model, optimizer, loader, name="ce"):
+    engine = PrivacyEngine()
+    criterion = LOSSES[name]
+"""
+
+
+def test_what_a_user_may_choose_instead_is_lifted_too_unless_something_else_calls_it(folder: Make) -> None:
+    call = f"    model, optimizer, loader = {OLD_CALL}\n{LOOP}\n\nmain(nn.Linear(2, 2), None, [])\n"
+    after = upgraded(folder, CHOSEN.format(ce='reduction="none"', smooth=', reduction="none"') + call)
+    assert after.startswith(CHOSEN.format(ce="", smooth="").lstrip("\n"))

@@ -26,7 +26,7 @@ SHARE = int(os.environ.get("DPMIGRATE_VARIATIONS", "25"))
 
 REORDERED = frozenset(["bound_method", "semicolons", "starred_targets"])
 """Variations with one more statement, before or behind which what the fix puts in may stand."""
-BY_MODE = frozenset(["mode_argument", "argparse-mode"])
+BY_MODE = frozenset(["mode_argument", "argparse-mode", "kwargs_mode"])
 """Programs whose call runs in several modes: what the fix puts there is written in its own way."""
 
 NEW_CODE = {

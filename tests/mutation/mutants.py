@@ -128,7 +128,9 @@ def _changes(
         yield "word", place, "'another'"
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLED:
         yield "call", at(node.func), _CALLED[node.func.id]
-    elif isinstance(node, ast.Return) and node.value is not None and own != "return None":
+    elif (
+        isinstance(node, ast.Return) and node.value is not None and own not in ("return None", "return False")
+    ):
         yield "returned", place, "return None" + lines
     elif isinstance(node, ast.Expr | ast.AugAssign | ast.Continue | ast.Break | ast.Raise):
         yield "statement dropped", place, "pass" + lines

@@ -50,14 +50,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     count = session.config.getoption("--faults")
     longest = session.config.getoption("--longest")
     by_id = {item.nodeid: item for item in session.items}
-    kept: str | None = session.config.getoption("--reach")
-    reached = (
-        json.loads(Path(kept).read_text())
-        if kept and Path(kept).exists()
-        else in_fork(lambda: reach(session.items))
-    )
-    if kept:
-        Path(kept).write_text(json.dumps(reached))
+    reached = _reached(session)
     for module in modules:
         text = (ROOT / module).read_text(encoding="utf-8")
         every = mutants(text)
@@ -82,7 +75,17 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
-def in_fork(work: Callable[[], object]) -> object:
+def _reached(session: pytest.Session) -> dict[str, Any]:
+    kept: str | None = session.config.getoption("--reach")
+    if kept and Path(kept).exists():
+        return json.loads(Path(kept).read_text())
+    reached = in_fork(lambda: reach(session.items))
+    if kept:
+        Path(kept).write_text(json.dumps(reached))
+    return reached
+
+
+def in_fork(work: Callable[[], Any]) -> Any:
     """What ``work`` returns in a process of its own; True for one that dies."""
     reading, writing = os.pipe()
     child = os.fork()

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import ClickException
 
+from dpmigrate.cli.output import emit
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.json_ import render as json_text
 from dpmigrate.report.lines_on_disk import with_lines
@@ -142,3 +144,22 @@ def test_a_crafted_baseline_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "b.json").write_text(text)
     with pytest.raises(UsageError):
         read_baseline(str(tmp_path / "b.json"), "b.json")
+
+
+def test_no_report_is_written_through_a_link_that_leads_out_of_the_project(tmp_path: Path) -> None:
+    project, outside = tmp_path / "project", tmp_path / "outside"
+    (project / ".git").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    (project / "report.json").symlink_to(outside / "kept")
+    (project / "new.json").symlink_to(outside / "new.json")
+    (project / "reports").symlink_to(outside)
+    for name in ("report.json", "new.json", "reports/new.json", "reports/kept"):
+        with pytest.raises(ClickException, match="out of the project"):
+            emit("text", str(project / name))
+    assert [path.read_text() for path in outside.iterdir()] == ["kept"]
+    (project / "inside.json").symlink_to("own.json")
+    (outside / "link.json").symlink_to(project / "own.json")
+    for path in (project / "inside.json", outside / "link.json", outside / "kept"):
+        emit("text", str(path))
+    assert (project / "own.json").read_text() == (outside / "kept").read_text() == "text"

@@ -103,7 +103,6 @@ class Loader(Thing):
     sampler: Given = field(compare=False)
     batch_sampler: Given = field(compare=False)
     shuffle: Given = field(compare=False)
-    drop_last: Given = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +177,6 @@ class Given:
         """The one thing that it is; None where it can be several, or is not given."""
         each = self.each
         return each[0] if len(each) == 1 else None
-
-    @property
-    def constants(self) -> tuple[Any, ...]:
-        """The constants among what it can be."""
-        return tuple(w.value for w in self.each if isinstance(w, Constant))
 
     @property
     def things(self) -> tuple[Thing, ...]:

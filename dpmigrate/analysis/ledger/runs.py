@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from dpmigrate.analysis.guards import Guard, about
 from dpmigrate.analysis.ledger.circumstances import Origin, Step, Turn
@@ -19,7 +20,7 @@ MadeBy = Literal["make_private", "make_private_with_epsilon", "manual"]
 """The call that made a run; ``manual`` without an engine."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PrivateRun:
     """What one ``make_private*`` call (or hand-made ghost pair) does, in one calling context and mode."""
 
@@ -97,7 +98,15 @@ class PrivateRun:
 
     def happened(self, kind: type[Happening]) -> Iterator[Happening]:
         """The events of a kind, in the order of first occurrence."""
-        return (e for e in self.events if isinstance(e, kind))
+        found: list[Happening] | None = self.known.get(kind)
+        if found is None:
+            found = self.known[kind] = [e for e in self.events if isinstance(e, kind)]
+        return iter(found)
+
+    @cached_property
+    def known(self) -> dict[Any, Any]:
+        """What was worked out about it, which many questions come back to, by what was asked."""
+        return {}
 
     def certainty(self, event: Event | None = None, of_the_mode: bool = True) -> Certainty:
         """How sure it is that the run, and the event, happen (``of_the_mode``: with this mode)."""

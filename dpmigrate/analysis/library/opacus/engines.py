@@ -124,7 +124,7 @@ def _handed_in(atom: Atom) -> bool:
 
 
 def _speaks_opacus(ip: Interpreter) -> bool:
-    return any(b"opacus" in m.source.data for m in ip.modules.loaded())
+    return ip.modules.texts.hold(b"opacus")
 
 
 def _mode_variable(ip: Interpreter, info: CallInfo) -> Hashable:

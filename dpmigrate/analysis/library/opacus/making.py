@@ -101,8 +101,10 @@ def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     known = (*KEYWORDS, *(_WITH_EPSILON if run.call == "make_private_with_epsilon" else ()), *_ADAPTIVE)
     for name, value in info.keywords.items():
         sure = all(not isinstance(a, Absent) for a in value.atoms)
+        if name in known or not value:
+            continue
         near = get_close_matches(name, known, n=1)
-        if name not in known and value and (near or name in OF_OTHER_CALLS):
+        if near or name in OF_OTHER_CALLS:
             there = replace(ip.at(info.node), origin=_written(ip, info.node, name))
             ip.happen(run, UnknownKeyword(there, name, near[0] if near else "", sure))
 

@@ -86,8 +86,7 @@ def _asked_in_place(call: cst.CSTNode | None, name: str, before: int) -> bool:
 
 def _switched_off(ip: Interpreter) -> bool:
     """Whether the program sets ``inplace`` of its layers to False itself."""
-    texts = (m.source.data for m in ip.modules.loaded() if m.key in ip.executed)
-    return any(_SWITCHED_OFF.search(text) for text in texts)
+    return ip.texts.hold(_SWITCHED_OFF)
 
 
 _SWITCHED_OFF = re.compile(rb"""\.inplace\s*=\s*False|["']inplace["']\s*,\s*False""")
