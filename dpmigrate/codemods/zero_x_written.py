@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Constant
+from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.imports import spelling
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.zero_x_engine import AttachedEngine
+from dpmigrate.codemods.program_facts import Facts
 
 _TO_MAKE_PRIVATE = ("noise_multiplier", "max_grad_norm", "batch_first", "loss_reduction")
 DEFAULT_DELTA = "1e-6"
 LINE = 100
 
 
+class Engine(Protocol):
+    """What is known of an engine where its code is written."""
+
+    facts: Facts
+    edits: ProjectEdits
+    module: ModuleInfo
+    made: cst.Call
+    given: dict[str, cst.BaseExpression]
+    remarks: dict[str, tuple[list[str], str]]
+    model: str
+    optimizer: str
+    logical_size: str
+
+    def withheld(self, reason: str) -> Withheld:
+        """Why it is left alone."""
+
+    def refuse_rebound(self, value: cst.BaseExpression) -> None:
+        """Raises `Withheld` for an argument that would be read when it is another."""
+
+
 class Written:
     """The code for one engine."""
 
-    def __init__(self, engine: AttachedEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def enlarged(self, loader: str) -> str:
