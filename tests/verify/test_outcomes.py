@@ -302,3 +302,18 @@ def test_two_ranks(arguments: tuple[str, ...], status: int) -> None:
     if status:
         assert len(failing) == 1
         assert "same positions" in failing[0]
+
+
+def test_sharded_parameters_get_a_sentence() -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*launcher, "-m", "dpmigrate", "verify", "--steps", "1", "train_sharded.py"],
+        cwd=HERE,
+        env=environment("1.6.0"),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert "No verdict: the script shards its parameters" in done.stderr, done.stderr[-2000:]
+    assert not done.stdout

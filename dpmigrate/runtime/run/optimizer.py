@@ -44,6 +44,9 @@ class OptimizerWatcher:
             return
         self.patch_class(type(optimizer))
         params = list(optimizer.params)
+        if any(hasattr(p, "full_tensor") for p in params):
+            watch.record.sharded = True
+            watch.finish()
         ids = {id(p) for p in params}
         newest_first = reversed(list(watch.modules.values()))
         module = next((m for m in newest_first if ids & {id(p) for p in m.parameters()}), None)

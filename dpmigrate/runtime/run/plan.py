@@ -15,12 +15,14 @@ from pathlib import Path
 
 import torch
 
+from dpmigrate.runtime.run import preload
 from dpmigrate.runtime.run.launch import EARLY, run_script
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent, kill_group
 from dpmigrate.runtime.run.ranks import meeting_place, rank, record_path
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.state import Settings, Watch
+from dpmigrate.runtime.run.which_opacus import script_folder
 
 AFTER_STOP = 20.0
 """Seconds that a script gets for its own clean-up once it was stopped."""
@@ -39,6 +41,8 @@ class Runner:
         self.threads = torch.get_num_threads()
         self.count = 0
         _load_what_scripts_load()
+        if request.kind == "script":
+            preload.load(Path(request.target), Path(script_folder(request)))
         # A collection in a fork would copy every object that it looks at (0.2 s for what the imports left).
         gc.freeze()
         # A fork after the thread pool was used would hang in it; the runs get their threads back.

@@ -186,7 +186,8 @@ class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
     ``accountants``: the mechanism of each that the process made.
     ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
-    Opacus that the script imports. ``advice``: what to do about ``error``, where that is known."""
+    Opacus that the script imports. ``sharded``: parameters are spread over processes.
+    ``advice``: what to do about ``error``, where that is known."""
 
     outcome: str = "ended"
     error: str = ""
@@ -201,6 +202,7 @@ class RunRecord:
     peak_bytes: int = 0
     accountants: list[str] = field(default_factory=list)
     elsewhere: str = ""
+    sharded: bool = False
     advice: str = ""
     removal: Any = None
     audit: Any = None

@@ -85,6 +85,11 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
             f"{folder_of('opacus')} was loaded to be judged: put the folder that holds the former first on "
             "PYTHONPATH"
         )
+    if record.sharded:
+        raise NoVerdict(
+            "the script shards its parameters over processes (FSDP2 or tensor parallel), where none holds a "
+            "gradient that could be judged: verify the model as it was before, in one process"
+        )
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
     if record.outcome == "raised" and not any(len(e.steps) >= enough for e in record.engines):

@@ -1,0 +1,72 @@
+"""Large libraries that a script imports, imported once for all of its runs.
+
+Every run is a fork: what is loaded before the first is there in each. Only libraries that take a fork well
+(data loaders fork with them loaded every day) and do nothing on import that a run could miss.
+"""
+
+from __future__ import annotations
+
+import ast
+from contextlib import suppress
+from pathlib import Path
+
+LARGE = {
+    "datasets",
+    "diffusers",
+    "lightning",
+    "matplotlib",
+    "pandas",
+    "peft",
+    "PIL",
+    "pytorch_lightning",
+    "scipy",
+    "sklearn",
+    "timm",
+    "torchmetrics",
+    "torchvision",
+    "transformers",
+}
+"""Packages that take a second and more."""
+
+
+def load(script: Path, folder: Path) -> None:
+    """Carry out the imports of large libraries that stand in a script; one that fails is left to its runs."""
+    for statement in imports(script, folder):
+        with suppress(Exception):
+            exec(compile(statement, "<imports>", "exec"), {})
+
+
+def imports(script: Path, folder: Path) -> list[str]:
+    """The import statements on a script's own level that may be carried out before it.
+
+    None of a script that sets variables of the environment, which a library may read on import, nor of what
+    its ``folder`` has a module of that name for.
+    """
+    try:
+        text = _text(script)
+        tree = ast.parse(text)
+    except (OSError, SyntaxError, ValueError):
+        return []
+    if "environ" in text or "putenv" in text:
+        return []
+    found = []
+    for node in tree.body:
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = [node.module]
+        roots = {name.split(".")[0] for name in names}
+        if roots and roots <= LARGE and not any(_own(root, folder) for root in roots):
+            found.append(ast.unparse(node))
+    return found
+
+
+def _text(script: Path) -> str:
+    if script.suffix != ".ipynb":
+        return script.read_text(encoding="utf-8")
+    from dpmigrate.workspace.source import load as load_source
+
+    return load_source(str(script), Path.cwd()).python
+
+
+def _own(name: str, folder: Path) -> bool:
+    return any((place / name).exists() or (place / f"{name}.py").exists() for place in (folder, Path.cwd()))
