@@ -167,8 +167,11 @@ def _left_off(s: Subject) -> Tri:
     if not isinstance(event, HooksSwitched) or event.enabled:
         return False
     on = [e for e in s.run.happened(HooksSwitched) if e.enabled]
-    if any(e.loops[: len(event.loops)] == event.loops for e in on):
+    inside = [e for e in on if e.loops[: len(event.loops)] == event.loops]
+    if any(e.guard <= event.guard and not e.at.conditional for e in inside):
         return False
+    if inside:  # on some way
+        return None
     return None if any(e.what == "dp-model" for e in s.run.happened(Escape)) else True
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import libcst as cst
 
 from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.advisories.trials import repeats_a_trial
 from dpmigrate.analysis.ledger import Constant, Given, Open, Origin, Stepped, Thing, Turn, contradict
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
@@ -19,7 +19,7 @@ from dpmigrate.analysis.ledger.accounting import (
 )
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
-from dpmigrate.analysis.tree import children, contains, every
+from dpmigrate.analysis.tree import contains, every
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -154,26 +154,10 @@ def _of_several_engines(s: Subject) -> Tri:
     if not isinstance(s.event, EpsilonsCombined) or s.event.series:
         return False
     made = s.run.engine.made if s.run.engine is not None else None
-    if made is not None and any(_repeats_a_trial(turn) for turn in made.loops):
+    if made is not None and any(repeats_a_trial(s.run, turn) for turn in made.loops):
         return False
     s.notes["combined"] = s.event.how
     return None
-
-
-_TRIALS = re.compile(r"seed|trial|fold|repe|split|run|exp|conf|param|grid|sweep|sigma|noise|eps|lr|rate")
-
-
-def _repeats_a_trial(turn: Turn) -> bool:
-    """Whether a loop goes over seeds, folds, or settings to be compared, by the name of what it binds."""
-    loop = turn.loop.node
-    return isinstance(loop, (cst.For, cst.CompFor)) and any(map(_TRIALS.search, _names(loop.target)))
-
-
-def _names(node: cst.CSTNode) -> Iterator[str]:
-    if isinstance(node, cst.Name):
-        yield node.value
-    for child in children(node):
-        yield from _names(child)
 
 
 @fact

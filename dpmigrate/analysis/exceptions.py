@@ -48,7 +48,7 @@ def _tried(ip: Interpreter, body: Sequence[cst.CSTNode], attempt: Attempt) -> bo
 
 @statement(cst.Try, cst.TryStar)
 def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
-    ways_out = _WaysOut(ip)
+    ways_out = WaysOut(ip)
     unpacking = _unpacking(node)
     alive = unpacking.execute(ip) if unpacking else _try_and_handle(ip, node)
     if node.finalbody is None:
@@ -58,7 +58,7 @@ def _try(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
     return ip.execute(body) and alive
 
 
-class _WaysOut:
+class WaysOut:
     """The states with which ``break``, ``continue`` and ``return`` leave what is executed from here on."""
 
     def __init__(self, ip: Interpreter) -> None:

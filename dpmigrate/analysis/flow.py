@@ -12,10 +12,12 @@ from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter, statement
+from dpmigrate.analysis.exceptions import WaysOut
 from dpmigrate.analysis.frames import LoopControl
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
@@ -270,11 +272,26 @@ def _while(ip: Interpreter, node: cst.While) -> bool:
 
 @statement(cst.With)
 def _with(ip: Interpreter, node: cst.With) -> bool:
+    at_the_end: list[Callable[[], None]] = []
     for item in node.items:
-        entered = enter_context(ip, ip.evaluate(item.item), item.item)
+        value = ip.evaluate(item.item)
+        ends = ip.notes.pop((AFTER_THE_YIELD, value.only), None)
+        at_the_end += [ends] if ends is not None else []
+        entered = enter_context(ip, value, item.item)
         if item.asname is not None:
             assign_target(ip, item.asname.name, entered)
-    return ip.execute(node.body)
+    if not at_the_end:
+        return ip.execute(node.body)
+
+    def end() -> bool:
+        for each in reversed(at_the_end):
+            each()
+        return True
+
+    ways_out = WaysOut(ip)
+    alive = ip.execute(node.body)
+    ways_out.go_through(end)
+    return alive and end()
 
 
 def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
@@ -288,6 +305,9 @@ def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
         if handler is not None:
             parts.append(handler(ip, e, node).guarded(e.guard))
         elif isinstance(atom, Obj) and atom.kind == "generator-manager":
+            ends = ip.notes.pop((AFTER_THE_YIELD, atom), None)
+            if ends is not None:  # a stack of managers, which ends nobody knows where
+                ends()
             parts.append(atom.data.guarded(e.guard))
         elif isinstance(atom, Obj) and atom.kind == "instance":
             parts.append(call_method(ip, atom, "__enter__", registry.CallInfo(node)).guarded(e.guard))

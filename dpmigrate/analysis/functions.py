@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import libcst as cst
 
@@ -15,13 +15,14 @@ from dpmigrate.analysis.classes import (
     member_values,
     record_fields,
 )
-from dpmigrate.analysis.constants import parameters_of
+from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, parameters_of
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of
 from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, join_all, merge, of
 
@@ -33,7 +34,8 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     held = frozenset(a for a in arguments.atoms if isinstance(a, (Obj, Params)))
     if isinstance(callee, Unknown) and callee.parts and isinstance(info.node, cst.Call):
         # ``terms.sum()``: a number of what it is called on.
-        of_receiver = isinstance(info.node.func, cst.Attribute)
+        without = info.name in LEAVES_THE_GRAPH or info.name == "detach"
+        of_receiver = isinstance(info.node.func, cst.Attribute) and not without
         penalty = frozenset(parameters_of(of(callee))) if of_receiver else frozenset()
     else:
         penalty = frozenset()
@@ -140,24 +142,33 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             entry_path=ip.path,
             way=ip.way_here,
         )
-        saved_path = ip.path
-        ip.store.push()
-        ip.frames.append(frame)
-        try:
+
+        def run() -> Value:
             bind_parameters(ip, fn, info, receiver)
-            result = _run_body(ip, fn, frame)
-        finally:
-            ip.frames.pop()
-            ip.store.pop()
-            ip.path = saved_path
-        if frame.exits:
-            if not frame.captured:
-                _forget_names(ip, owner, frame)
-            ip.store.join(frame.exits)
-            shared = frame.exits[0][1]
-            for _, beyond in frame.exits[1:]:
-                shared &= beyond
-            ip.assume(shared)
+            return _run_body(ip, fn, frame)
+
+        return _activated(ip, frame, run)
+
+
+def _activated(ip: Interpreter, frame: Frame, run: Callable[[], Value]) -> Value:
+    """Execute in a frame; what it leaves behind is joined to what is around."""
+    saved_path = ip.path
+    ip.store.push()
+    ip.frames.append(frame)
+    try:
+        result = run()
+    finally:
+        ip.frames.pop()
+        ip.store.pop()
+        ip.path = saved_path
+    if frame.exits:
+        if not frame.captured:
+            _forget_names(ip, frame.owner, frame)
+        ip.store.join(frame.exits)
+        shared = frame.exits[0][1]
+        for _, beyond in frame.exits[1:]:
+            shared &= beyond
+        ip.assume(shared)
     return result
 
 
@@ -174,18 +185,43 @@ def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
         result = ip.evaluate(fn.node.body)
         frame.exits.append((ip.store.snapshot(frame.depth), ip.path - frame.entry_path))
         return result
+    manages = "contextmanager" in fn.decorators or "asynccontextmanager" in fn.decorators
+    halves = halves_of(fn.node.body.body) if manages else None
+    if halves is not None:
+        return _until_the_yield(ip, fn, frame, halves)
     if ip.execute(fn.node.body):
         beyond = ip.path - frame.entry_path
         frame.returns.append(NONE.guarded(beyond))
         frame.exits.append((ip.store.snapshot(frame.depth), beyond))
     if frame.yields:
         element = join_all(frame.yields)
-        if "contextmanager" in fn.decorators or "asynccontextmanager" in fn.decorators:
+        if manages:
             return of(Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, element))
         return of(Seq(None, element, False))
     if not frame.returns:
         return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
     return join_all(frame.returns)
+
+
+def _until_the_yield(ip: Interpreter, fn: Function, frame: Frame, halves: Halves) -> Value:
+    """What comes before the ``yield`` of a context manager; the rest waits for the end of the ``with``."""
+    frame.captured = True
+    _execute_in(ip, frame, halves.before)
+    made = Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, join_all(frame.yields))
+
+    def go_on() -> None:
+        frame.depth, frame.entry_path, frame.exits = ip.store.depth, ip.path, []
+        with ip.inside(frame.call or fn.node):
+            _activated(ip, frame, lambda: _execute_in(ip, frame, halves.after))
+
+    ip.notes[AFTER_THE_YIELD, made] = go_on
+    return of(made)
+
+
+def _execute_in(ip: Interpreter, frame: Frame, statements: Sequence[cst.CSTNode]) -> Value:
+    if all(map(ip.execute, statements)):
+        frame.exits.append((ip.store.snapshot(frame.depth), ip.path - frame.entry_path))
+    return NONE
 
 
 def bind_parameters(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None) -> None:

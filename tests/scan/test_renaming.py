@@ -63,11 +63,7 @@ def test_fixture(fixture: Fixture, tmp_path: Path) -> None:
     assert said(api.scan(["."], select=select, cwd=project)) == before
 
 
-BY_NAME = {"epsilons-of-clients-or-of-trials/no"}
-"""Silent for the name of a loop variable: that a loop over seeds repeats a trial is said by nothing else."""
-
-
-@pytest.mark.parametrize("shape", [s for s in shapes() if s.name not in BY_NAME], ids=lambda s: s.name)
+@pytest.mark.parametrize("shape", shapes(), ids=lambda s: s.name)
 def test_shape(shape: Shape, tmp_path: Path) -> None:
     shape.lay_out(tmp_path)
     before = said(api.scan(["."], opacus=shape.opacus, cwd=tmp_path))

@@ -158,7 +158,7 @@ def one(part):
     return engine.get_epsilon(1e-5)
 
 
-spent = [one(data()) for _ in range(4)]
+spent = [one(torch.utils.data.Subset(data(), range(part, part + 128))) for part in (0, 128, 256)]
 print(np.array(spent).FACT())
 """,
         "mean",
@@ -300,5 +300,78 @@ app = flwr.client.ClientApp(client_fn=make_client)
 """,
         "return Client(nn.Linear(16, 4)).to_client()",
         "KEPT[0] = KEPT.get(0) or Client(nn.Linear(16, 4))",
+    ),
+    Pair(
+        "DPM301",
+        "class-that-goes-over-a-loader",
+        HEAD
+        + """
+class Ahead:
+    def __init__(self, source):
+        self.source = source
+
+    def __iter__(self):
+        for batch in self.source:
+            yield tuple(part.to("cpu") for part in batch)
+
+
+public = DataLoader(data(), batch_size=32)
+net = nn.Linear(16, 4)
+net, optimizer, private = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=public,
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in Ahead(FACT):
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "public",
+        "private",
+    ),
+    Pair(
+        "DPM205",
+        "state-of-before-again",
+        HEAD
+        + HOOKS
+        + """
+state = torch.get_rng_state()
+for epoch in range(3):
+    FACT
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        "torch.set_rng_state(state)",
+        "print(state)",
+    ),
+    Pair(
+        "DPM303",
+        "sampler-in-a-batch-sampler",
+        HEAD
+        + """
+from torch.utils.data import BatchSampler, RandomSampler, SubsetRandomSampler
+
+records = data()
+batches = BatchSampler(FACT, batch_size=32, drop_last=False)
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(records, batch_sampler=batches),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "SubsetRandomSampler(range(100))",
+        "RandomSampler(records)",
     ),
 )

@@ -247,4 +247,38 @@ for x, y in loader:
         "self.inner(x) * self.norm.weight",
         "self.norm(self.inner(x))",
     ),
+    Pair(
+        "DPM108",
+        "end-of-a-context-manager",
+        HEAD
+        + "import contextlib\n"
+        + HOOKS
+        + """
+@contextlib.contextmanager
+def step_behind():
+    FACT
+    optimizer.step()
+
+
+for x, y in loader:
+    with step_behind():
+        F.cross_entropy(net(x), y).backward()
+""",
+        "yield\n    optimizer.zero_grad()",
+        "optimizer.zero_grad()\n    yield",
+    ),
+    Pair(
+        "DPM115",
+        "mean-in-hooks-mode",
+        HEAD
+        + HOOKS.replace("lr=0.1))", 'lr=0.1), loss_reduction="sum")')
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y, reduction=FACT).backward()
+    optimizer.step()
+""",
+        '"mean"',
+        '"sum"',
+    ),
 )

@@ -65,8 +65,13 @@ def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     seed = info.argument(0, "seed")
     ip.seeds.append((ip.origin(info.node, info.name), tuple(ip.loops), seed, ip.path, ip.conditional))
     ip.store.set("<global>", "seed", of(Const(True), ip.origin(info.node, info.name)))
-    noise_seeded(ip, info.node, seed, (run for run in ip.runs.values() if not _has_its_own(run)))
+    noise_seeded(ip, info.node, seed, runs_of_the_global(ip))
     return NONE
+
+
+def runs_of_the_global(ip: Interpreter) -> list[TrainingRun]:
+    """The runs whose noise comes from torch's default generator."""
+    return [run for run in ip.runs.values() if not _has_its_own(run)]
 
 
 def _has_its_own(run: TrainingRun) -> bool:

@@ -75,8 +75,8 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
     tell_of_processes(ip, run, info)
-    for origin, *_, seed, _, _ in ip.seeds:
-        there = replace(ip.at(info.node), origin=origin)
+    for origin, loops, seed, _, _ in ip.seeds:
+        there = replace(ip.at(info.node), origin=origin, loops=loops)
         constants = [a for a in seed.atoms if isinstance(a, Const)]
         ip.happen(run, SeededBefore(there, literal=bool(constants), sure=len(seed.atoms) == 1))
     if run.call == "make_private_with_epsilon":
@@ -116,7 +116,9 @@ def _written(ip: Interpreter, call: cst.CSTNode, name: str) -> Origin:
 
 def _samplers(ip: Interpreter, run: TrainingRun) -> None:
     for loader in run.raw_loaders:
-        for e in (ip.read(loader, "sampler") or Value()).entries:
+        batches = (ip.read(loader, "batch_sampler") or Value()).only
+        within = ip.read(batches, "sampler") if isinstance(batches, Obj) else None
+        for e in (ip.read(loader, "sampler") or within or Value()).entries:
             kind = SAMPLERS.get(str(e.atom.data)) if isinstance(e.atom, Obj) else None
             if kind is None or not isinstance(e.atom, Obj) or e.atom.node is None or e.atom.module is None:
                 continue

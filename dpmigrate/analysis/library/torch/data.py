@@ -133,7 +133,10 @@ registry.ITERATION["loader"] = _iterate_loader
 @prefix("torch.utils.data.", "torchvision.datasets.", "datasets.load_dataset")
 def _make_dataset(ip: Interpreter, info: CallInfo) -> Value:
     if "ampler" in info.name:
-        return of(ip.new("sampler", info.node, info.name))
+        made = ip.new("sampler", info.node, info.name)
+        if info.name.endswith(".BatchSampler"):
+            ip.store.set(made, "sampler", info.argument(0, "sampler"))
+        return of(made)
     if info.name.endswith("random_split"):
         lengths = info.argument(1, "lengths").only
         if not isinstance(lengths, Seq) or lengths.items is None:

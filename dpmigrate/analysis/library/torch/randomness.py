@@ -7,9 +7,9 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Const
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
-from dpmigrate.analysis.library.seeds import noise_seeded
+from dpmigrate.analysis.library.seeds import noise_seeded, runs_of_the_global
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Entry, Value, const, of
+from dpmigrate.analysis.values import NONE, Entry, Value, const, of
 
 
 @function("torch.Generator")
@@ -54,8 +54,17 @@ def _entropy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, "a fresh seed")
 
 
+@function("torch.set_rng_state", "torch.random.set_rng_state", "torch.cuda.set_rng_state")
+def _set_global_state(ip: Interpreter, info: CallInfo) -> Value:
+    """Torch's default generator goes back to where it was: to the same noise, in each turn of a loop."""
+    noise_seeded(ip, info.node, info.argument(0, "new_state"), runs_of_the_global(ip))
+    return NONE
+
+
 @method("generator", "set_state")
 def _set_state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    drawn = (run for run in ip.runs.values() if e.atom in run.argument("noise_generator").atoms)
+    noise_seeded(ip, info.node, info.argument(0, "new_state"), drawn)
     ip.store.set(e.atom, "<state>", const("unknown", ip.origin(info.node, "set_state")))
     return of(e.atom)
 

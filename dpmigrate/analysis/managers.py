@@ -1,0 +1,41 @@
+"""Context managers that are written as generators: what comes before their ``yield``, and what after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import libcst as cst
+
+from dpmigrate.analysis.tree import every
+
+AFTER_THE_YIELD = "what a context manager does at its end"
+"""The note, by the manager, of what is still to be executed."""
+
+
+class Halves(NamedTuple):
+    """The statements up to the ``yield``, that one included, and those behind it."""
+
+    before: tuple[cst.CSTNode, ...]
+    after: tuple[cst.CSTNode, ...]
+
+
+def halves_of(body: Sequence[cst.CSTNode]) -> Halves | None:
+    """The halves of a generator that yields once; None where a test or a loop stands around the ``yield``."""
+    place = next((i for i, statement in enumerate(body) if _yields(statement)), None)
+    if place is None:
+        return None
+    here, behind = body[place], tuple(body[place + 1 :])
+    if isinstance(here, cst.SimpleStatementLine):
+        found: Halves | None = Halves((*body[: place + 1],), behind)
+    elif isinstance(here, cst.Try):
+        inner = halves_of(here.body.body)
+        last = tuple(here.finalbody.body.body) if here.finalbody is not None else ()
+        found = inner and Halves((*body[:place], *inner.before), (*inner.after, *last, *behind))
+    else:
+        found = None
+    return None if found is None or any(map(_yields, found.after)) else found
+
+
+def _yields(node: cst.CSTNode) -> bool:
+    return any(isinstance(part, cst.Yield) for part in every(node))
