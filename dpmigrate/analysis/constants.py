@@ -58,6 +58,10 @@ def computed(
     return merge(found)
 
 
+LEAVES_THE_GRAPH = ("item", "tolist", "numpy", "size", "dim", "numel", "argmax")
+"""What gives numbers of a tensor that have no gradient."""
+
+
 def parameters_of(value: Value) -> Iterator[Params]:
     """The parameters that are in a value, or went into what is unknown of it."""
     for atom in value.atoms:

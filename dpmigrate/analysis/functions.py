@@ -15,7 +15,7 @@ from dpmigrate.analysis.classes import (
     member_values,
     record_fields,
 )
-from dpmigrate.analysis.constants import parameters_of
+from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, parameters_of
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.frames import Frame
@@ -34,7 +34,8 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     held = frozenset(a for a in arguments.atoms if isinstance(a, (Obj, Params)))
     if isinstance(callee, Unknown) and callee.parts and isinstance(info.node, cst.Call):
         # ``terms.sum()``: a number of what it is called on.
-        of_receiver = isinstance(info.node.func, cst.Attribute)
+        without = info.name in LEAVES_THE_GRAPH or info.name == "detach"
+        of_receiver = isinstance(info.node.func, cst.Attribute) and not without
         penalty = frozenset(parameters_of(of(callee))) if of_receiver else frozenset()
     else:
         penalty = frozenset()

@@ -222,7 +222,8 @@ def _refuse_aliases(facts: Facts, node: cst.CSTNode, name: str) -> None:
 
 def _refuse_later_reads(facts: Facts, node: cst.Call) -> None:
     """What a layer or function in place is given must not be read afterwards. Raises `Withheld`."""
-    calls = [node]
+    makes_layer = name_of(node.func)[:1].isupper()  # whose arguments are no tensors
+    calls = [] if makes_layer else [node]
     home = facts.parent(node)
     if isinstance(home, cst.Assign) and isinstance(home.targets[0].target, cst.Attribute):
         owner = facts.nearest(home, cst.ClassDef)

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from dpmigrate.advisories.cases import REGISTERED
 from dpmigrate.advisories.facts import (
     FACTS,
+    PENALTIES,
     UNKNOWN_AMOUNT,
+    answer,
     maker_words,
     reset_to_none,
     right_but_for_doubt,
@@ -32,7 +35,9 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.ledger.objects import Option
 from dpmigrate.analysis.ledger.things import Maker
+from dpmigrate.versions.releases import between
 
+assert REGISTERED  # what imports it imports every module of facts
 IF = frozenset({Literal("args.x", ("truth",), True)})
 ALWAYS: frozenset[Literal] = frozenset()
 
@@ -65,6 +70,7 @@ def run(*events: Event, certainty: str = "definite", **arguments: Given) -> Any:
         argument=lambda name: arguments.get(name, Given()),
         certainty=lambda: certainty,
         loaders=(),
+        cut_short=False,
     )
 
 
@@ -134,28 +140,67 @@ def test_a_seed_is_a_literal_where_each_that_it_can_be_is_one(
     states: set[str], seed: Given, answer: bool
 ) -> None:
     thing = Generator(key="g", kind="library", states=frozenset(states), seed=seed, seeded="there")
-    assert ask("literal_seed", thing=thing) is answer
+    notes = SimpleNamespace(thing=thing, origin="here")
+    assert FACTS["literal_seed"](notes) is answer
+    assert notes.origin == ("there" if states == {"seeded"} else "here")
 
 
 def test_a_noise_generator_is_given_where_it_can_be_another_than_none() -> None:
-    for held, answer in ((Given(), False), (given(Constant(None)), False), (given("g"), True)):
-        assert ask("noise_generator_given", run=run(noise_generator=held)) is answer
+    for held, told in ((Given(), False), (given(Constant(None)), False), (given("g"), True)):
+        assert ask("noise_generator_given", run=run(noise_generator=held)) is told
     assert ask("noise_generator_given", run=run(noise_generator=given("g", Constant(None)))) is True
     assert ask("noise_generator_surely", run=run(noise_generator=given("g", Constant(None)))) is False
     assert ask("noise_generator_surely", run=run(noise_generator=given("g"))) is True
 
 
 @pytest.mark.parametrize(
-    ("event", "answer"),
+    ("name", "argument", "each", "told"),
+    [
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1.0)], True),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1)], True),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1.5)], False),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(2)], False),
+        ("max_grad_norm_is_one", "max_grad_norm", [Constant(1.0), Constant(2.0)], None),
+        ("max_grad_norm_is_one", "max_grad_norm", [], False),
+        ("criterion_given", "criterion", ["a module"], True),
+        ("criterion_given", "criterion", ["a module", Constant(None)], None),
+        ("criterion_given", "criterion", [Constant(None)], False),
+        ("criterion_given", "criterion", [], False),
+        ("clipping_ghost", "clipping", [Constant("ghost")], True),
+        ("clipping_ghost", "clipping", [Constant("flat")], False),
+        ("clipping_ghost", "clipping", [Constant("flat"), Constant("ghost")], None),
+        ("clipping_ghost", "clipping", [], False),
+        ("clipping_ghost_named", "clipping", [Constant("ghost")], True),
+        ("clipping_ghost_named", "clipping", [Constant("flat"), Constant("ghost")], None),
+        ("clipping_ghost_named", "clipping", ["an option"], False),
+    ],
+)
+def test_what_an_argument_says(name: str, argument: str, each: list[Any], told: bool | None) -> None:
+    assert ask(name, run=run(**{argument: given(*each)})) is told
+
+
+def test_a_name_is_a_fact_or_what_the_event_says() -> None:
+    subject: Any = SimpleNamespace(
+        event=SimpleNamespace(sure=None, known=True), run=SimpleNamespace(ghost=False)
+    )
+    assert answer("event.known", subject) is True
+    assert answer("event.sure", subject) is None
+    assert answer("ghost", subject) is False
+    subject.run.ghost = True
+    assert answer("ghost", subject) is True
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
     [(Unpack(at(), 3), True), (Unpack(at(), 4), False), (Unpack(at(), 3, 1), False), (None, False)],
 )
-def test_three_targets_take_three(event: Event | None, answer: bool) -> None:
-    assert ask("takes_three", event) is answer
+def test_three_targets_take_three(event: Event | None, told: bool) -> None:
+    assert ask("takes_three", event) is told
 
 
 def criterion(**fields: Any) -> Criterion:
-    held = {"kind": "class", "honours_reduction": None, "per_example": None, "function": False}
-    return Criterion(key="c", **held | fields)
+    held = {"key": "c", "kind": "class", "honours_reduction": None, "per_example": None, "function": False}
+    return Criterion(**held | fields)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +211,16 @@ def criterion(**fields: Any) -> Criterion:
         ([criterion(function=True, kind="loss-function", per_example=True)], True, True, True),
         ([criterion(per_example=False)], False, False, False),
         (["an option"], True, False, False),
+        ([criterion(function=True), criterion(key="d")], False, False, None),
+        (
+            [
+                criterion(function=True, kind="loss-function", per_example=True),
+                criterion(key="d", per_example=False),
+            ],
+            False,
+            False,
+            False,
+        ),
     ],
 )
 def test_what_kind_of_criterion_is_given(
@@ -175,6 +230,44 @@ def test_what_kind_of_criterion_is_given(
     assert ask("criterion_is_function", given=held) is function
     assert ask("criterion_is_functional_loss", given=held) is functional
     assert ask("already_per_example", given=held) is per_example
+
+
+@pytest.mark.parametrize(
+    ("each", "told", "words"),
+    [
+        ([criterion(honours_reduction=True)], False, None),
+        ([criterion(honours_reduction=False, kind="lambda")], True, "a lambda is a function"),
+        ([criterion(honours_reduction=None, kind="partial")], None, "a `functools.partial` is a function"),
+        (
+            [criterion(honours_reduction=False), criterion(key="d", honours_reduction=True)],
+            None,
+            "it is a function",
+        ),
+        (
+            [criterion(honours_reduction=None), criterion(key="d", honours_reduction=True)],
+            False,
+            "it is a function",
+        ),
+        (
+            [criterion(honours_reduction=False, name="torch.nn.functional.mse_loss")],
+            True,
+            "`F.mse_loss` is a function",
+        ),
+        (
+            [criterion(honours_reduction=False, kind="instance", name="Mean")],
+            True,
+            "`Mean` returns a mean whatever `reduction` says",
+        ),
+        (["an option"], False, None),
+    ],
+)
+def test_a_criterion_ignores_reduction_where_each_that_it_can_be_does(
+    each: list[Any], told: bool | None, words: str | None
+) -> None:
+    notes: dict[str, str] = {}
+    versions = SimpleNamespace(together=between("1.5.3"), evidence=between("1.5.3"))
+    assert ask("ignores_reduction", given=given(*each), versions=versions, notes=notes) is told
+    assert notes.get("criterion") == words
 
 
 @pytest.mark.parametrize(
@@ -199,6 +292,29 @@ def test_a_loss_is_unwrapped_where_nothing_else_explains_it(
     event: Event | None, others: list[Event], answer: bool
 ) -> None:
     assert ask("unwrapped", event, others) is answer
+
+
+@pytest.mark.parametrize(
+    ("event", "wrapped", "two_pass", "penalised", "added"),
+    [
+        (backward("returned-criterion"), True, False, False, False),
+        (backward("two-pass", ("mul",)), False, True, False, False),
+        (backward("returned-criterion", ("mean", "add-reduced")), True, False, False, True),
+        (backward("returned-criterion", ("sub-reduced",)), True, False, False, True),
+        (backward("returned-criterion", ("add",)), True, False, False, False),
+        (None, False, False, False, False),
+    ],
+)
+def test_what_a_loss_is(
+    event: Event | None, wrapped: bool, two_pass: bool, penalised: bool, added: bool
+) -> None:
+    names = ("wrapped_loss", "two_pass_loss", "penalised", "batch_term_added")
+    assert [ask(name, event) for name in names] == [wrapped, two_pass, penalised, added]
+
+
+def test_a_penalty_is_any_of_its_kinds() -> None:
+    for step in PENALTIES:
+        assert ask("penalised", backward("returned-criterion", ("mean", step))) is True
 
 
 def test_what_only_a_lost_correlation_leaves_is_right_where_the_mode_is_open() -> None:

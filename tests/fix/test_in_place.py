@@ -87,3 +87,14 @@ def test_a_librarys_model_goes_to_the_release_that_trains_it(folder: Make) -> No
     assert project.fix().refused == ()
     assert project.read("requirements.txt") == "opacus==1.5.3\n"
     assert project.fix().diff == ""
+
+
+@pytest.mark.parametrize("layer", ["nn.ReLU(inplace=True)", "nn.ReLU(True)", "nn.Dropout(p, inplace=True)"])
+def test_what_makes_a_layer_is_given_no_tensor(folder: Make, layer: str) -> None:
+    model = f"\n\np = 0.5\nnet = nn.Sequential(nn.Linear(2, 2), {layer}, nn.Linear(2, 2), {layer})\n"
+    text = f"{OLD}{model}train(net, torch.optim.SGD([], lr=p), [])\nprint(True)\n"
+    project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    out = layer.replace("inplace=True", "").replace("True", "").replace(", )", ")")
+    assert f"nn.Linear(2, 2), {out}, nn.Linear(2, 2), {out})" in project.read()
+    assert project.read("requirements.txt") == "opacus==1.5.4\n"

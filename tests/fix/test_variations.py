@@ -126,7 +126,7 @@ def test_every_way_to_write_it_is_fixed_alike(variation: str, project: str) -> N
     assert refused == ()
     for path, text in after.items():
         expected = varied(plain(project)[path], variation)
-        if variation == "starred_targets" and project in BY_MODE:
+        if variation in ("starred_targets", "bound_method") and project in BY_MODE:
             continue
         if project in NEW_CODE.get(variation, ()):
             continue

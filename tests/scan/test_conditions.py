@@ -132,6 +132,18 @@ def test_the_modes_behind_a_test_are_those_of_some_execution(tmp_path: Path, tes
     assert set(run.mode) == TESTS[test]
 
 
+@pytest.mark.parametrize(
+    ("first", "modes"),
+    [("kind == 'a' and other", OPEN), ("kind == 'a' or other", OPEN), ("kind == 'a'", OPEN)],
+)
+def test_what_one_test_tells_is_forgotten_behind_it(tmp_path: Path, first: str, modes: set[str]) -> None:
+    lines = ["kind = A", f"if {first}:", "    print(kind)", "if kind == 'b':", "    mode = 'ghost'"]
+    code = "\n    ".join(lines)
+    (tmp_path / "train.py").write_text(PROGRAM.format(code=code), encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert set(run.mode) == modes
+
+
 @pytest.mark.parametrize("test", TESTS)
 def test_nothing_is_told_that_python_does_not_do(test: str) -> None:
     """The table itself, by Python."""

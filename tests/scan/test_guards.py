@@ -130,3 +130,17 @@ def test_only_what_was_called_is_left_out_of_what_an_execution_assumes() -> None
     a, called = Literal("a", ("truth",), True), entered("fit")
     other = Literal(("entry", "fit"), ("truth",), True)
     assert beyond_entries(frozenset({a, called, other})) == {a, other}
+    assert called.holds
+    assert doubts(frozenset({a, called, other, doubt("b")})) == {doubt("b")}
+
+
+def test_none_of_several_follows_where_each_is_excluded() -> None:
+    a, b = (Literal(name, ("truth",), True) for name in "ab")
+    neither = none_of([frozenset({a}), frozenset({b})])
+    not_a, not_b = a._replace(holds=False), b._replace(holds=False)
+    assert neither.holds
+    assert entails(frozenset({not_a, not_b}), neither)
+    assert not entails(frozenset({not_a}), neither)
+    assert not entails(frozenset({not_b}), neither)
+    assert contradict(frozenset({neither}), frozenset({b}))
+    assert not contradict(frozenset({neither}), frozenset({not_b}))

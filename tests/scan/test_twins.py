@@ -175,6 +175,7 @@ PAIRS = [
     ("DPM208", ZERO.format(sigma="sigma"), ZERO.format(sigma="noise(config, 0.1)")),
     ("DPM120", MODES.format(stepped="optimizer"), MODES.format(stepped="private")),
     ("DPM122", PROXIMAL.format(detached=""), PROXIMAL.format(detached=".item()")),
+    ("DPM122", PROXIMAL.format(detached=""), PROXIMAL.format(detached=".detach()")),
     ("DPM109", AGENT.format(when="self.clips"), AGENT.format(when="self.clips and not self.privacy_engine")),
     ("DPM311", FALLS_BACK.format(handled="print(error)"), FALLS_BACK.format(handled="raise")),
 ]

@@ -73,7 +73,7 @@ class EngineOfARound(Event):
 
 @dataclass(frozen=True, slots=True)
 class WeightsLoaded(Event):
-    """Before the run is made, its model loads a state.
+    """Before the run is made or its training begins, its model loads a state.
 
     ``changing``: what is loaded was seen to be several things, as what the rounds before leave is.
     """

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
+import libcst as cst
+
 from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
+from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import assigned_in, every
 from dpmigrate.analysis.values import NOTHING, Function, Value
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
@@ -28,6 +32,14 @@ class _Weights:
 
     at: Circumstances
     seen: set[Atom] = field(default_factory=set)
+    handed_in: dict[str, set[Atom]] = field(default_factory=dict)
+    """The parameters that the weights are made of, and what those were given in one turn or another."""
+    afterwards: bool = False
+    """Whether a private model gets them once it is trained: the best of its own, say."""
+
+    @property
+    def changing(self) -> bool:
+        return len(self.seen) > 1 or any(len(given) > 1 for given in self.handed_in.values())
 
 
 def loaded(ip: Interpreter, model: Atom, info: CallInfo) -> None:
@@ -35,12 +47,51 @@ def loaded(ip: Interpreter, model: Atom, info: CallInfo) -> None:
 
     Where runs of the same loop took their weights from this model, they go on from what it gets here.
     """
-    places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
-    place = places.setdefault((info.node, ip.context), _Weights(ip.at(info.node)))
-    place.seen.update(info.argument(0, "state_dict").atoms)
+    place = _gets(ip, model, info)
+    if isinstance(model, Obj) and model.kind == "dp-model":
+        if place.changing and not place.afterwards:
+            ip.happen(model.data, WeightsLoaded(ip.at(info.node), changing=True))
+        return
     for run, taken in ip.notes.get(_TAKEN, {}).items():
         if model in taken.sources and (info.node, ip.context) not in taken.places:
             ip.happen(run, WeightsLoaded(ip.at(info.node), changing=True))
+
+
+def _gets(ip: Interpreter, model: Atom, info: CallInfo) -> _Weights:
+    """Remember what a model gets here."""
+    places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
+    run = model.data if isinstance(model, Obj) and model.kind == "dp-model" else None
+    trained = run is not None and any(isinstance(event, Backward) for event in run.events)
+    place = places.setdefault((info.node, ip.context), _Weights(ip.at(info.node), afterwards=trained))
+    place.seen.update(info.argument(0, "state_dict").atoms)
+    frame = ip.frames[-1]
+    function = frame.function.node if frame.function is not None else None
+    if isinstance(function, cst.FunctionDef) and isinstance(info.node, cst.Call):
+        for name in _read_for(info.node, function):
+            given = ip.store.get(frame.owner, name)
+            if given is not None and given.only is not None:
+                place.handed_in.setdefault(name, set()).add(given.only)
+    return place
+
+
+def _read_for(call: cst.Call, function: cst.FunctionDef) -> set[str]:
+    """The parameters of a function that the arguments of a call in it are made of."""
+    assigned = [n for n in every(function.body) if isinstance(n, cst.Assign)]
+    names = {n.value for arg in call.args for n in every(arg) if isinstance(n, cst.Name)}
+    while (
+        more := {
+            n.value
+            for made in assigned
+            if not names.isdisjoint(assigned_in(made))
+            for n in every(made.value)
+            if isinstance(n, cst.Name)
+        }
+        - names
+    ):
+        names |= more
+    params = function.params
+    own = (*params.posonly_params, *params.params, *params.kwonly_params)
+    return names & {param.name.value for param in own} - {"self"}
 
 
 def copied(ip: Interpreter, original: Atom, copy: Atom) -> None:
@@ -87,7 +138,7 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
     for model in run.raw_models:
         for weights in ip.notes.get(("weights", model), {}).values():
             there = replace(weights.at, guard=here.guard)
-            ip.happen(run, WeightsLoaded(there, len(weights.seen) > 1))
+            ip.happen(run, WeightsLoaded(there, weights.changing))
     taken: dict[TrainingRun, _Taken] = ip.notes.setdefault(_TAKEN, {})
     if run not in taken:
         sources = frozenset(_sources(ip, run.raw_models))

@@ -94,8 +94,8 @@ def _source(value: Value) -> _Source | None:
 def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     model, source = real(e.atom), _source(info.argument(0, "state_dict"))
     there = runs_before(ip, info.node)
-    if isinstance(e.atom, Obj) and e.atom.kind == "model":
-        rounds.loaded(ip, model, info)
+    if isinstance(e.atom, Obj):
+        rounds.loaded(ip, e.atom if e.atom.kind == "dp-model" else model, info)
     if source is not None:
         for run in [run for run in runs_of_model(ip, model) if run in there]:
             ip.happen(run, _resumed(ip.at(info.node, e.guard), source))

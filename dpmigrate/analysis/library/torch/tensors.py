@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.atoms import Const, Tensor
+from dpmigrate.analysis.constants import LEAVES_THE_GRAPH
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward, step_taken
@@ -24,7 +25,7 @@ def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
-@method("tensor", "item", "tolist", "numpy", "size", "dim", "numel", "argmax")
+@method("tensor", *LEAVES_THE_GRAPH)
 def _leaves_the_graph(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     _tell_of_request(ip, info, e)
     return ip.unknown(info.node, f"result of {info.name}")

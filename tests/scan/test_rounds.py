@@ -1,0 +1,85 @@
+"""Rounds that a program writes itself: whose engines forget the weights that go on (DPM304), whose do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+from tests.scan.programs import lay_out
+
+CLIENT = """
+import numpy as np
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+class Client:
+    def __init__(self, records, weights):
+        self.net = nn.Linear(4, 2)
+        BEFORE
+        optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        self.engine = PrivacyEngine()
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=self.net, optimizer=optimizer, data_loader=DataLoader(records),
+            noise_multiplier=1.0, max_grad_norm=1.0)
+
+    def weights(self):
+        return [value.numpy() for value in self.net.state_dict().values()]
+
+    def take(self, weights):
+        pairs = zip(self.net.state_dict().keys(), weights)
+        self.net.load_state_dict({key: torch.tensor(value) for key, value in pairs})
+
+    def fit(self, weights):
+        FIRST
+        best = None
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            nn.functional.cross_entropy(self.net(x), y).backward()
+            self.optimizer.step()
+            best = self.weights()
+        LAST
+        return self.weights(), self.engine.get_epsilon(1e-5)
+
+
+def main(parts, rounds):
+    net = nn.Linear(4, 2)
+    weights = [value.numpy() for value in net.state_dict().values()]
+    for _ in range(rounds):
+        told = []
+        for part in parts:
+            new, epsilon = Client(part, weights).fit(weights)
+            told.append(new)
+            print(epsilon)
+        RESULT = [np.mean(one, axis=0) for one in zip(*told)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "goes_on"),
+    [
+        ({}, False),
+        ({"FIRST": "self.take(weights)", "RESULT": "result"}, False),
+        ({"BEFORE": "self.take(weights)", "RESULT": "result"}, False),
+        ({"LAST": "self.take(best)"}, False),
+        ({"LAST": "self.take(weights)"}, False),
+        ({"FIRST": "self.take(weights)"}, True),
+        ({"BEFORE": "self.take(weights)"}, True),
+    ],
+)
+def test_weights_that_a_round_hands_to_the_next(tmp_path: Path, words: dict[str, str], goes_on: bool) -> None:
+    text = CLIENT
+    for word, meant in {
+        "BEFORE": "pass",
+        "FIRST": "pass",
+        "LAST": "pass",
+        "RESULT": "weights",
+        **words,
+    }.items():
+        text = text.replace(word, meant)
+    found = [f for f in api.scan(["."], cwd=lay_out(tmp_path, train=text)).findings if f.rule == "DPM304"]
+    assert bool(found) is goes_on
