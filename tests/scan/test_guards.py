@@ -24,6 +24,7 @@ from dpmigrate.analysis.guards import (
     entered,
     none_of,
     shorten,
+    times_entered,
     together,
     weaken,
 )
@@ -163,3 +164,10 @@ def test_what_denies_what_cannot_be_told_is_a_doubt() -> None:
     for guards in ([frozenset(), {a}], [{a}, {a, DOUBT}], [{none_of([frozenset({a})])}, {a}]):
         assert doubts(frozenset({none_of(map(frozenset, guards))}))
     assert not doubts(frozenset({none_of([frozenset({a})])}))
+
+
+def test_of_several_calls_that_are_assumed_the_latest_counts() -> None:
+    later, other = entered("fit", "trainer", 3), Literal(("entry", "fit", 4), ("truth",), True)
+    assumed = {entered("fit", "trainer", 1), later, entered("test", 2), other}
+    assert times_entered(frozenset(assumed)) == {("fit", "trainer"): 3, ("test",): 2}
+    assert times_entered(frozenset({later._replace(holds=False), other})) == {}
