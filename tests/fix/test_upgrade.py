@@ -161,7 +161,7 @@ def test_criterion_made_in_the_training_function(folder: Make) -> None:
         folder,
         f"""
 def train(model, optimizer, loader):
-    criterion = nn.MSELoss(reduction="none")
+    criterion = nn.NLLLoss(reduction="none")
     for x, y in loader:
         losses = criterion(model(x), y)
         double_backward(model, optimizer, losses)
@@ -190,7 +190,7 @@ def train(model, optimizer, loader, criterion):
 
 def main(model, optimizer, loader):
     engine = PrivacyEngine()
-    criterion = nn.MSELoss()
+    criterion = nn.NLLLoss()
     model, optimizer, criterion, loader = {NEW_CALL}
     train(model, optimizer, loader, criterion=criterion)
 

@@ -144,3 +144,22 @@ def test_none_of_several_follows_where_each_is_excluded() -> None:
     assert not entails(frozenset({not_b}), neither)
     assert contradict(frozenset({neither}), frozenset({b}))
     assert not contradict(frozenset({neither}), frozenset({not_b}))
+
+
+def test_two_guards_that_differ_in_one_outcome_are_what_they_share() -> None:
+    a, x, y = (Literal(name, ("truth",), True) for name in "axy")
+    not_x = x._replace(holds=False)
+    assert either(frozenset({x, a}), frozenset({not_x, a})) == {a}
+    assert either(frozenset({x, a}), frozenset({a})) == {a}
+    assert either(frozenset({a}), frozenset({x, a})) == {a}
+    assert either(frozenset({x, a}), frozenset({y, a})) is None
+    assert either(frozenset({x, a}), frozenset({not_x, y})) is None
+    assert weaken(frozenset({x, a}), frozenset({y, a})) == {a, DOUBT}
+    assert together(frozenset({a}), frozenset({x})) == {a, x}
+
+
+def test_what_denies_what_cannot_be_told_is_a_doubt() -> None:
+    a = Literal("a", ("truth",), True)
+    for guards in ([frozenset(), {a}], [{a}, {a, DOUBT}], [{none_of([frozenset({a})])}, {a}]):
+        assert doubts(frozenset({none_of(map(frozenset, guards))}))
+    assert not doubts(frozenset({none_of([frozenset({a})])}))
