@@ -24,6 +24,7 @@ from dpmigrate.codemods.zero_x_uses import EngineUses
 from dpmigrate.codemods.zero_x_words import ownerless
 from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
+from dpmigrate.versions.releases import between
 from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
@@ -32,30 +33,85 @@ if TYPE_CHECKING:
 
 
 def zero_x_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
-    """One job for each component that uses what Opacus dropped: its parts move together."""
+    """One job for the components that use what Opacus dropped and share pins: they move together or not."""
     groups: dict[int, tuple[Facts, list[Found]]] = {}
     for finding, match in found:
         if match.advisory.fix.concerns == "retired" and match.origin is not None:
             own = facts.of(match.origin.module)
             groups.setdefault(id(own), (own, []))[1].append((finding, match))
-    return [_moved(project, own, members, options) for own, members in groups.values()]
+    pins = {key: _pins(project, members, options) for key, (_, members) in groups.items()}
+    return [
+        _moved(
+            project,
+            [groups[key] for key in together],
+            [pin for key in together for pin in pins[key]],
+            options,
+        )
+        for together in _sharing(pins)
+    ]
 
 
-def _moved(project: Project, facts: Facts, found: list[Found], options: Options) -> Job:
-    job = Job(list(found), privatizes=True)
+def _pins(project: Project, found: list[Found], options: Options) -> list[Pin]:
+    """The pins of every file that uses what is gone, and of whoever imports it."""
+    pins: dict[Pin, None] = {}
+    if project.declarations is None:
+        return []
+    for _, match in found:
+        assert match.origin is not None
+        if options.at(match.origin.module.path).assumed:
+            continue
+        for path in users_of(project, match.origin.module):
+            declared = project.declarations.declared_for(path)
+            for pin in declared.admitting(parse_specifier(f"<{DEFAULT_LOWER_BOUND}")):
+                pins[pin] = None
+    return list(pins)
+
+
+def _sharing(pins: dict[int, list[Pin]]) -> list[list[int]]:
+    """The components in groups: those under one pin that admits 0.x alone have to agree on the release."""
+    groups: list[tuple[list[int], set[Pin]]] = []
+    for key, own in pins.items():
+        old = {pin for pin in own if not pin.versions & between("1.0.0")}
+        joined = [g for g in groups if g[1] & old]
+        groups = [g for g in groups if not g[1] & old]
+        groups.append(
+            ([k for keys, _ in joined for k in keys] + [key], old.union(*(held for _, held in joined)))
+        )
+    return [keys for keys, _ in groups]
+
+
+def _moved(
+    project: Project, parts: list[tuple[Facts, list[Found]]], pins: list[Pin], options: Options
+) -> Job:
+    job = Job([f for _, found in parts for f in found], privatizes=True)
     try:
-        _plan(facts, job)
+        for facts, found in parts:
+            _plan(facts, found, job)
         # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
-        in_place = any(change.library for call in facts.retired_calls for change in call.in_place)
-        _raise_pins(project, job, options, "1.5.3" if in_place else DEFAULT_LOWER_BOUND)
+        calls = [call for facts, _ in parts for call in facts.retired_calls]
+        in_place = any(change.library for call in calls for change in call.in_place)
+        bound = "1.5.3" if in_place else DEFAULT_LOWER_BOUND
+        older = parse_specifier(f"<{bound}")
+        job.pins = plan_pins(
+            list(dict.fromkeys(pin for pin in pins if pin.versions & older)),
+            options.unsafe,
+            bound,
+            project.dependencies,
+        )
+        job.notices += job.pins.notices
     except Withheld as withheld:
+        if len(parts) > 1:
+            withheld.reason += " (what shares a pin of Opacus is moved together or not at all)"
         job.withheld = withheld
     return job
 
 
-def _plan(facts: Facts, job: Job) -> None:
+def _plan(facts: Facts, found: Sequence[Found], job: Job) -> None:
     calls = facts.retired_calls
     engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if c.makes_engine}
+    attached = [engine.attached for engine in engines.values()]
+    for engine in engines.values():
+        engine.early = attached.count(engine.attached) > 1
     for call in calls:
         if call.kind == "engine-attach" and not call.makes_engine:
             raise Withheld(
@@ -84,7 +140,7 @@ def _plan(facts: Facts, job: Job) -> None:
         engine.make_private()
         job.notices += engine.notices
     moves = []
-    for finding, match in job.found:
+    for finding, match in found:
         gone = match.gone
         if gone is None or match.origin is None:
             continue
@@ -93,20 +149,3 @@ def _plan(facts: Facts, job: Job) -> None:
         else:
             rename(facts, job.edits, gone.name, match.origin, finding.message)
     move_names(facts, job.edits, moves)
-
-
-def _raise_pins(project: Project, job: Job, options: Options, bound: str) -> None:
-    """The pins of every file that uses what is gone, and of whoever imports it."""
-    if project.declarations is None:
-        return
-    pins: dict[Pin, None] = {}
-    for _, match in job.found:
-        assert match.origin is not None
-        if options.at(match.origin.module.path).assumed:
-            continue
-        for path in users_of(project, match.origin.module):
-            declared = project.declarations.declared_for(path)
-            for pin in declared.admitting(parse_specifier(f"<{bound}")):
-                pins[pin] = None
-    job.pins = plan_pins(list(pins), options.unsafe, bound, project.dependencies)
-    job.notices += job.pins.notices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import libcst as cst
 
@@ -10,25 +11,16 @@ from dpmigrate.analysis.ledger.retired import RetiredCall
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.homes import same_variables
-from dpmigrate.codemods.listed import comments_of
-from dpmigrate.codemods.losses import argument_for
-from dpmigrate.codemods.nodes import name_of
+from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.program_facts import Facts, Scope, keys_of
 from dpmigrate.codemods.ways import calls_lead, declared_global, same_class
+from dpmigrate.codemods.zero_x_arguments import arguments_of
 from dpmigrate.codemods.zero_x_helper import Helper
+from dpmigrate.codemods.zero_x_loader import Trained, argument_of
 from dpmigrate.codemods.zero_x_words import attached_to
-
-_PLACES = ("module", "batch_size", "sample_size", "alphas", "noise_multiplier", "max_grad_norm")
-"""The parameters of the constructor by position, as up to 0.12."""
-_TO_MAKE_PRIVATE = ("noise_multiplier", "max_grad_norm", "batch_first", "loss_reduction")
-_DROPPED = ("batch_size", "sample_size", "sample_rate", "alphas", "poisson", "target_delta", "epochs")
-_KNOWN = frozenset([*_PLACES, *_TO_MAKE_PRIVATE, *_DROPPED, "target_epsilon", "secure_mode", "secure_rng"])
-DEFAULT_DELTA = "1e-6"
-_WRAPPING = frozenset(["enumerate", "tqdm", "iter", "trange", "track", "cycle"])
-"""What is put around a loader in the head of a loop, the loader being its first argument."""
-MAX_CALLERS = 4
-LINE = 100
+from dpmigrate.codemods.zero_x_written import Written, code_of
 
 
 class AttachedEngine:
@@ -42,18 +34,22 @@ class AttachedEngine:
         self.module = made.origin.module
         assert isinstance(node, cst.Call)
         self.made = node
+        self.key = made.engine.key if made.engine is not None else None
         self.notices: list[str] = []
         self.known_by_optimizer = False
         """Whether code reaches the engine through the optimizer."""
         self.own_alphas = ""
         """The orders that the accountant asks, where they can be read here only."""
-        self.remarks: dict[str, tuple[list[str], str]] = {}
-        """The comments above and behind each argument."""
-        self.given = self._arguments()
-        if len(made.attached) != 1:
-            raise self.withheld(attached_to(len(made.attached)))
-        ((self.known_optimizer, attached),) = made.attached
-        self.attached = attached.node
+        self.logical_size = ""
+        """The size of the logical batches, where the loader that is given has another."""
+        self.early = False
+        """Whether it is made private where it is made: other branches make others, attached by one call."""
+        read = arguments_of(facts, node, self.withheld)
+        self.given, self.remarks = read.given, read.remarks
+        places = {a.origin.node: a.origin for a in made.attached}
+        if len(places) != 1:
+            raise self.withheld(attached_to([facts.position(place) for place in places]))
+        ((self.attached, attached),) = places.items()
         statement = facts.statement(self.attached)
         if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
             raise Withheld(
@@ -63,10 +59,20 @@ class AttachedEngine:
             )
         self.statement = statement
         self.scope: Scope = facts.scope(self.attached)
+        self.trained = Trained(facts, self.scope, [a.optimizer.key for a in made.attached])
         assert isinstance(self.attached, cst.Call)
         self.optimizer = self._plain(argument_of(self.attached, 0, "optimizer"), "the optimizer")
-        self.model = self._plain(self.given.get("module"), "the model")
+        self.is_made_elsewhere = False
+        """Whether a function attaches what another one made, perhaps many times."""
+        self.model = self._model_where_attached(self._plain(self.given.get("module"), "the model"))
+        self.whole: cst.Call = self.made
+        """The constructor, and ``to(device)`` behind it."""
         self.name = self._name()
+        func = self.attached.func
+        own = self.is_made_elsewhere and isinstance(func, cst.Attribute)
+        self.called = (
+            code_of(func.value) if own and isinstance(func, cst.Attribute) else self.name or "privacy_engine"
+        )
 
     def withheld(self, reason: str) -> Withheld:
         """Why it is left alone, said of its constructor."""
@@ -80,33 +86,12 @@ class AttachedEngine:
             )
         return self.facts.code(node).strip()
 
-    def _arguments(self) -> dict[str, cst.BaseExpression]:
-        given: dict[str, cst.BaseExpression] = {}
-        for place, arg in enumerate(self.made.args):
-            if arg.star or (arg.keyword is None and place >= len(_PLACES)):
-                raise self.withheld(
-                    "this engine takes its arguments from a * or **: write engine = "
-                    'PrivacyEngine(accountant="rdp"), and give noise_multiplier and max_grad_norm to '
-                    "engine.make_private"
-                )
-            name = arg.keyword.value if arg.keyword is not None else _PLACES[place]
-            given[name] = arg.value
-            self.remarks[name] = comments_of(self.made, place)
-        for name in given.keys() - _KNOWN:
-            raise self.withheld(
-                f"{name}= of this engine has no counterpart in Opacus 1.x: leave it out, and keep what it "
-                "did in the loop"
-            )
-        if isinstance(given.get("max_grad_norm"), cst.List):
-            raise self.withheld(
-                "max_grad_norm of this engine is a list, one norm for each parameter: give make_private "
-                'clipping="per_layer" beside it'
-            )
-        return given
-
     def _name(self) -> str:
         """The variable of the engine; an engine that is attached at once gets one."""
         parent = self.facts.parent(self.made)
+        around = self.facts.parent(parent) if parent is not None else None
+        if isinstance(parent, cst.Attribute) and parent.attr.value == "to" and isinstance(around, cst.Call):
+            self.whole, parent = around, self.facts.parent(around)
         if isinstance(parent, Home):
             text = target_text(self.facts, parent)
             if text:
@@ -117,87 +102,169 @@ class AttachedEngine:
             "this engine is kept in no variable of its own: write engine = PrivacyEngine(...)"
         )
 
+    @cached_property
+    def conditions(self) -> list[cst.If]:
+        """The tests under which it is attached, in its function and around the only call of that."""
+        calls = [call for call, _ in self.facts.callers.get(self.scope, ())]
+        return [test for node in (self.attached, *calls[: len(calls) == 1]) for test in self._tests(node)]
+
+    def _tests(self, node: cst.CSTNode) -> Iterator[cst.If]:
+        for above in self.facts.above(node):
+            if above is self.facts.scope(node):
+                break
+            if isinstance(above, cst.If) and "__name__" not in self.facts.code(above.test):
+                yield above
+
+    def is_in_body_of(self, test: cst.If) -> bool:
+        """Whether it is attached where a test holds, and not in its other branches."""
+        calls = [call for call, _ in self.facts.callers.get(self.scope, ())]
+        return any(test.body in self.facts.above(node) for node in (self.attached, *calls))
+
+    @property
+    def may_be_off(self) -> bool:
+        """Whether the loops may train by an optimizer that no engine is attached to."""
+        calls = [call for call, _ in self.facts.callers.get(self.scope, ())]
+        return bool(self.conditions) or any(True for call in calls for _ in self._tests(call))
+
     # -- what it becomes ------------------------------------------------------------------
 
     def make_private(self) -> None:
         """Collect the edits of the constructor and of ``attach``."""
-        loader = self._loader()
-        helper = Helper.around(self.facts, self.scope, self.model, self.optimizer, loader)
+        loader = self.loader
+        helper = (
+            None if self.early else Helper.around(self.facts, self.scope, self.model, self.optimizer, loader)
+        )
         if helper is not None:
             helper.rewrite(self.edits)
         else:
             self._refuse_foreign(self.model, self.optimizer, loader)
         self._refuse_steps_elsewhere(helper)
+        for sampler in self.trained.sampled_by():
+            raise Withheld(
+                f"{self.facts.code(sampler).strip()} chooses the records of this loader, and make_private "
+                "draws from the whole dataset: give the loader the records themselves "
+                "(torch.utils.data.Subset) and no sampler",
+                self.facts.module_of(sampler),
+                sampler,
+            )
+        for asked in self.trained.asked_of_loaders():
+            before = self.facts.module_of(asked) is self.module and self._is_before_attach(asked)
+            if not before:
+                raise Withheld(
+                    f"{self.facts.code(asked).strip()} says nothing of the loader that make_private returns, "
+                    "whose batches vary in size: write what it was before",
+                    self.facts.module_of(asked),
+                    asked,
+                )
         own = self.edits.of(self.module)
-        engine = self._new_engine()
-        call_on = self.name or "privacy_engine"
-        new = self._call(call_on, loader)
+        engine = Written(self).new_engine()
+        call_on = self.called
+        new = Written(self).call(call_on, loader)
         lines = [f"{self.model}, {self.optimizer}, {loader} = {new}"]
+        if self.logical_size:
+            lines.insert(0, Written(self).enlarged(loader))
+        if self.own_alphas:
+            lines.insert(0, f"{call_on}.accountant.DEFAULT_ALPHAS = {self.own_alphas}")
         if not self.name:
             lines.insert(0, f"{call_on} = {engine}")
         else:
-            own.replace(self.made, engine)
-        if self.own_alphas:
-            lines.insert(len(lines) - 1, f"{call_on}.accountant.DEFAULT_ALPHAS = {self.own_alphas}")
+            own.replace(self.whole, engine)
+        if self.is_made_elsewhere:
+            self._wrap()
         if self.known_by_optimizer:
             lines.append(f"{self.optimizer}.privacy_engine = {call_on}")
-        for line in lines[:-1]:
-            own.insert_before(self.statement, line)
-        last = cst.parse_statement(lines[-1], config=self.module.tree.config_for_parsing)
-        assert isinstance(last, cst.SimpleStatementLine)
-        own.change(self.statement, lambda line: line.with_changes(body=last.body))
+        if self.early:
+            self._refuse_between(loader)
+            for line in lines:
+                own.insert_after(self.facts.statement(self.made), line)
+            own.remove(self.statement)
+        else:
+            for line in lines[:-1]:
+                own.insert_before(self.statement, line)
+            last = cst.parse_statement(lines[-1], config=self.module.tree.config_for_parsing)
+            assert isinstance(last, cst.SimpleStatementLine)
+            own.change(self.statement, lambda line: line.with_changes(body=last.body))
+        self._clear_gradients()
         place = self.module.place(self.statement)
         self.notices.append(
             f"{place.path}:{place.line}: the loader that make_private returns draws Poisson batches, as the "
             "accountant has assumed all along: their sizes vary around that of the loader"
         )
 
-    def _new_engine(self) -> str:
-        secure = self.given.get("secure_mode") or self.given.get("secure_rng")
-        text = f'{self.facts.code(self.made.func).strip()}(accountant="rdp"'
-        if secure is not None and self.facts.code(secure).strip() != "False":
-            text += f", secure_mode={self.facts.code(secure).strip()}"
-        return text + ")"
+    def _is_before_attach(self, node: cst.CSTNode) -> bool:
+        return self.facts.scope(node) is self.scope and self.facts.position(node) < self.facts.position(
+            self.attached
+        )
 
-    def _call(self, engine: str, loader: str) -> str:
-        method = "make_private"
-        arguments = {"module": self.model, "optimizer": self.optimizer, "data_loader": loader}
-        names = [n for n in _TO_MAKE_PRIVATE if n in self.given]
-        if "noise_multiplier" not in self.given or self._is_none("noise_multiplier"):
-            method = "make_private_with_epsilon"
-            names = [
-                "target_epsilon",
-                "target_delta",
-                "epochs",
-                *(n for n in names if n != "noise_multiplier"),
-            ]
-            if {"target_epsilon", "epochs"} - set(self.given):
-                raise self.withheld(
-                    "this engine is given neither noise_multiplier nor both target_epsilon and epochs: give "
-                    "make_private the one, or make_private_with_epsilon the others"
+    def _wrap(self) -> None:
+        """An engine that is attached anew by each call of a function: the model gets its hooks once."""
+        if {"batch_first", "loss_reduction"} & set(self.given):
+            raise self.withheld(
+                "this engine is made in another function than the one that attaches it: make the optimizer "
+                "there, too, call make_private behind it, and hand on what that returns"
+            )
+        text, needed = spelling(self.module.tree, "opacus.grad_sample", "GradSampleModule")
+        own = self.edits.of(self.module)
+        if needed is not None:
+            text = "GradSampleModule"
+            own.need_import(f"from opacus.grad_sample import {text}")
+        model = code_of(self.given["module"])
+        own.insert_before(self.facts.statement(self.made), f"{model} = {text}({model})")
+
+    def _model_where_attached(self, text: str) -> str:
+        """The model's variable in the function that attaches, which may be another than makes the engine."""
+        facts, made_in = self.facts, self.facts.scope(self.made)
+        if made_in is self.scope or (text.startswith("self.") and same_class(facts, made_in, self.scope)):
+            return text
+        held = keys_of(facts.held(self.given["module"]))
+        names = {n.value for n in facts.own(self.scope, cst.Name) if held & keys_of(facts.held(n))}
+        if len(names) != 1 or not isinstance(facts.statement(self.made), cst.SimpleStatementLine):
+            return text
+        self.is_made_elsewhere = True
+        return names.pop()
+
+    def _refuse_between(self, loader: str) -> None:
+        """Nothing may change between the constructor and ``attach``. Raises `Withheld`."""
+        facts = self.facts
+        taken = {self.model, self.optimizer, loader}
+        plain = visible(facts, self.made, loader.partition(".")[0])
+        if (
+            facts.scope(self.made) is not self.scope
+            or not self.name
+            or not plain
+            or self._bound_between(taken)
+        ):
+            raise self.withheld(
+                "another branch makes another engine, and one attach() takes both: make the optimizer and "
+                "the loader before, and call make_private in each branch"
+            )
+
+    def _bound_between(self, variables: set[str]) -> bool:
+        first, last = self.facts.position(self.made), self.facts.position(self.statement)
+        return any(
+            first < self.facts.position(target) < last and self.facts.code(target.target).strip() in variables
+            for target in self.facts.own(self.scope, cst.AssignTarget)
+        )
+
+    def _clear_gradients(self) -> None:
+        """0.x took each sum anew; since 1.0 a step without ``zero_grad()`` before the next one raises."""
+        for step in self.trained.uncleared():
+            statement, func = self.facts.statement(step), step.func
+            assert isinstance(func, cst.Attribute)
+            if not isinstance(statement, cst.SimpleStatementLine):
+                raise Withheld(
+                    "nothing clears the gradients between this step and the next, which Opacus 1.x refuses: "
+                    "call optimizer.zero_grad() behind the step",
+                    self.facts.module_of(step),
+                    step,
                 )
-        for name in names:
-            value = self.given.get(name)
-            arguments[name] = self.facts.code(value).strip() if value is not None else DEFAULT_DELTA
-            if value is not None:
-                self._refuse_rebound(value)
-        parts = [f"{name}={text}" for name, text in arguments.items()]
-        remarks = [self.remarks.get(name, ([], "")) for name in arguments]
-        code = f"{engine}.{method}({', '.join(parts)})"
-        if len(code) + 40 > LINE or any(above or behind for above, behind in remarks):
-            lines = [
-                "".join(f"    {comment}\n" for comment in above) + f"    {part},  {behind}".rstrip() + "\n"
-                for part, (above, behind) in zip(parts, remarks, strict=True)
-            ]
-            code = f"{engine}.{method}(\n{''.join(lines)})"
-        return code
+            own = self.edits.of(self.facts.module_of(step))
+            own.insert_after(statement, f"{self.facts.code(func.value).strip()}.zero_grad()")
 
-    def _is_none(self, name: str) -> bool:
-        value = self.given.get(name)
-        return isinstance(value, cst.Name) and value.value == "None"
-
-    def _refuse_rebound(self, value: cst.BaseExpression) -> None:
+    def refuse_rebound(self, value: cst.BaseExpression) -> None:
         """An argument is read later than before: nothing must have changed it by then. Raises `Withheld`."""
+        if self.early or not self.facts.knows(value):
+            return
         if self.facts.scope(self.made) is not self.scope:
             if not same_variables(self.facts, value, self.statement):
                 raise self.withheld(
@@ -217,14 +284,10 @@ class AttachedEngine:
 
     # -- the loader -----------------------------------------------------------------------
 
-    def _loader(self) -> str:
+    @cached_property
+    def loader(self) -> str:
         """The variable, where the engine is attached, of the loader that the training reads."""
-        found = {
-            text
-            for step in self.steps()
-            for loop in self.loops_around(step, MAX_CALLERS)
-            for text in self._variable(read_by(loop), loop, MAX_CALLERS)
-        }
+        found = self.trained.loaders()
         if len(found) != 1 or "" in found:
             said = " and ".join(sorted(found - {""})) or "no variable that can be seen"
             raise Withheld(
@@ -240,7 +303,7 @@ class AttachedEngine:
         """Whoever steps has to get what make_private returns. Raises `Withheld`."""
         source = self.scope if helper is None else self.facts.scope(helper.call)
         shared = isinstance(self.scope, cst.Module) or bool(declared_global(self.facts, self.scope))
-        for step in self.steps():
+        for step in self.trained.steps():
             scope = self.facts.scope(step)
             member = self.optimizer.startswith("self.") and same_class(self.facts, scope, self.scope)
             if not shared and not member and not calls_lead(self.facts, source, scope):
@@ -250,57 +313,6 @@ class AttachedEngine:
                     self.module,
                     self.attached,
                 )
-
-    def steps(self) -> Iterator[cst.Call]:
-        """The calls that step the optimizer."""
-        for info in self.facts.modules:
-            for call in self.facts.inside(info.tree, cst.Call):
-                func = call.func
-                if not isinstance(func, cst.Attribute) or func.attr.value not in ("step", "virtual_step"):
-                    continue
-                if self.known_optimizer.key in keys_of(self.facts.held(func.value)):
-                    yield call
-
-    def loops_around(self, node: cst.CSTNode, depth: int) -> Iterator[cst.For]:
-        """The innermost loop around a node, or around the calls that lead to it."""
-        scope = self.facts.scope(node)
-        for above in self.facts.above(node):
-            if above is scope:
-                break
-            if isinstance(above, cst.For):
-                yield above
-                return
-        if depth:
-            for call, _ in self.facts.callers.get(scope, ()):
-                yield from self.loops_around(call, depth - 1)
-
-    def _variable(self, node: cst.BaseExpression | None, at: cst.CSTNode, depth: int) -> Iterator[str]:
-        """A loader's variable as the scope of ``attach`` knows it: through the arguments of calls."""
-        facts = self.facts
-        scope = facts.scope(at)
-        if not isinstance(node, (cst.Name, cst.Attribute)) or depth == 0:
-            yield ""
-            return
-        own = facts.code(node).strip().startswith("self.") and same_class(facts, scope, self.scope)
-        if isinstance(node, cst.Attribute) and scope is not self.scope and not own:
-            yield ""
-            return
-        if scope is self.scope or own:
-            yield facts.code(node).strip()
-            return
-        assert isinstance(node, cst.Name)
-        if isinstance(scope, cst.FunctionDef):
-            given = [
-                (c, argument_for(facts, c, scope, node.value))
-                for c, _ in facts.callers.get(scope, ())
-                if isinstance(c, cst.Call)
-            ]
-            if any(value is not None for _, value in given):
-                for call, value in given:
-                    if value is not None:
-                        yield from self._variable(value, call, depth - 1)
-                return
-        yield node.value if facts.module_of(scope) is facts.module_of(self.scope) else ""
 
     def _refuse_foreign(self, *variables: str) -> None:
         """What takes a new value has to be a variable of the function that attaches. Raises `Withheld`."""
@@ -317,20 +329,3 @@ class AttachedEngine:
                     self.module,
                     self.attached,
                 )
-
-
-def argument_of(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:
-    """An argument by position or by one of some keywords."""
-    for arg in call.args:
-        if arg.keyword is not None and arg.keyword.value in names:
-            return arg.value
-    plain = [a.value for a in call.args if a.keyword is None and not a.star]
-    return plain[place] if place < len(plain) else None
-
-
-def read_by(loop: cst.For) -> cst.BaseExpression | None:
-    """What a loop reads, under ``enumerate``, ``tqdm`` and the like."""
-    node: cst.BaseExpression | None = loop.iter
-    while isinstance(node, cst.Call) and name_of(node.func) in _WRAPPING:
-        node = argument_of(node, 0, "iterable")
-    return node

@@ -6,12 +6,16 @@ import ast
 
 import libcst as cst
 
+from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.homes import same_variables
 from dpmigrate.codemods.nodes import name_of
-from dpmigrate.codemods.zero_x_engine import DEFAULT_DELTA, AttachedEngine, argument_of
+from dpmigrate.codemods.program_facts import keys_of
+from dpmigrate.codemods.zero_x_engine import AttachedEngine
+from dpmigrate.codemods.zero_x_loader import argument_of, values_of
 from dpmigrate.codemods.zero_x_words import without_counterpart
+from dpmigrate.codemods.zero_x_written import DEFAULT_DELTA
 
 _OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
 """What the private optimizer tells now."""
@@ -31,7 +35,7 @@ class EngineUses:
         """Every member that is read of the engine. Raises `Withheld` for what has no counterpart."""
         for info in self.facts.modules:
             for node in self.facts.inside(info.tree, cst.Attribute):
-                if self.facts.is_a(node.value, "engine-0.x") and not self._is_rewritten(node):
+                if self.engine.key in keys_of(self.facts.held(node.value)) and not self._is_rewritten(node):
                     raise Withheld(without_counterpart(node.attr.value), info, node)
 
     def _is_rewritten(self, node: cst.Attribute) -> bool:
@@ -40,10 +44,20 @@ class EngineUses:
         line = facts.parent(around) if around is not None else None
         if name in _MOVED_ELSEWHERE:
             return True
-        if name == "to" and isinstance(line, cst.Expr):
+        if name == "to" and (isinstance(line, cst.Expr) or self._is_kept(line, node.value)):
             own.remove(facts.removable(node))
+        elif name == "to" and around is self.engine.whole:
+            return True
+        elif name in _OF_OPTIMIZER and self._through_optimizer(node.value):
+            own.replace(node, f"{self._through_optimizer(node.value)}.{name}")
+        elif name == "sample_rate" and self._is_loader_known(node):
+            rate = f"1 / len({self.engine.loader})"
+            alone = isinstance(around, (cst.Arg, cst.Assign, cst.FormattedStringExpression))
+            own.replace(node, rate if alone else f"({rate})")
         elif name in _OF_OPTIMIZER and self._is_optimizer_known(node):
             own.replace(node, f"{self.engine.optimizer}.{name}")
+        elif self._taken_before(node) is not None:
+            self._set_steps(node)
         elif name == "steps" and not isinstance(around, (cst.AssignTarget, cst.AugAssign)):
             own.replace(node, f"sum(count for _, _, count in {self._reached(node.value)}.accountant.history)")
         elif name == "detach" and isinstance(line, cst.Expr) and self._are_bound_at(node):
@@ -57,6 +71,54 @@ class EngineUses:
             return False
         return True
 
+    def _through_optimizer(self, receiver: cst.BaseExpression) -> str:
+        """The optimizer of ``optimizer.privacy_engine``; empty for anything else."""
+        if not isinstance(receiver, cst.Attribute) or receiver.attr.value != "privacy_engine":
+            return ""
+        holder = receiver.value
+        ours = self.engine.trained.optimizers & keys_of(self.facts.held(holder))
+        return self.facts.code(holder).strip() if ours else ""
+
+    def _is_loader_known(self, node: cst.CSTNode) -> bool:
+        """Whether the private loader and optimizer can be read at a place."""
+        return self._is_optimizer_known(node) and visible(
+            self.facts, node, self.engine.loader.partition(".")[0]
+        )
+
+    def _taken_before(self, node: cst.Attribute) -> cst.BaseExpression | None:
+        """``n`` of ``engine.steps = n`` and of ``engine.load_state_dict({"steps": n})``."""
+        facts, around = self.facts, self.facts.parent(node)
+        statement = facts.parent(around) if around is not None else None
+        if node.attr.value == "steps" and isinstance(statement, cst.Assign) and len(statement.targets) == 1:
+            return statement.value if isinstance(around, cst.AssignTarget) else None
+        if node.attr.value != "load_state_dict" or not isinstance(statement, cst.Expr):
+            return None
+        given = argument_of(around, 0, "state_dict") if isinstance(around, cst.Call) else None
+        states = [] if given is None else list(values_of(facts, given))
+        entries = states[0].elements if len(states) == 1 and isinstance(states[0], cst.Dict) else ()
+        first = entries[0] if len(entries) == 1 else None
+        if isinstance(first, cst.DictElement) and facts.code(first.key).strip("\"' ") == "steps":
+            return first.value
+        return None
+
+    def _set_steps(self, node: cst.Attribute) -> None:
+        """That many steps as these, in the accountant's history. Raises `Withheld`."""
+        facts, engine, taken = self.facts, self.engine, self._taken_before(node)
+        line = facts.statement(node)
+        plain = isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
+        if taken is None or not plain or facts.scope(node) is not engine.scope or engine.early:
+            raise Withheld(without_counterpart("steps"), facts.module_of(node), node)
+        count = facts.code(taken).strip()
+        step = f"({engine.optimizer}.noise_multiplier, 1 / len({engine.loader}), {count})"
+        own = self.edits.of(facts.module_of(node))
+        own.remove(line)
+        history = "[]" if count == "0" else f"[{step}]"
+        own.insert_after(engine.statement, f"{engine.called}.accountant.history = {history}")
+
+    def _is_kept(self, line: cst.CSTNode | None, engine: cst.BaseExpression) -> bool:
+        """``engine = engine.to(device)``: the variable keeps what it holds."""
+        return isinstance(line, Home) and target_text(self.facts, line) == self.facts.code(engine).strip()
+
     def _is_optimizer_known(self, node: cst.CSTNode) -> bool:
         """Whether the private optimizer can be read at a place, by the name that it has where it is made."""
         behind = self.facts.position(node) > self.facts.position(self.engine.attached)
@@ -69,6 +131,8 @@ class EngineUses:
     def _reached(self, receiver: cst.BaseExpression) -> str:
         """The engine as a place can write it: by its variable, or through the optimizer."""
         engine, through = self.engine, self.facts.code(receiver).strip()
+        if engine.is_made_elsewhere and self.facts.scope(receiver) is engine.scope:
+            return engine.called
         if name_of(receiver) != "privacy_engine" or through == engine.name:
             return through
         if engine.name.isidentifier() and visible(self.facts, receiver, engine.name):

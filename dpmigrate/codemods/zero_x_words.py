@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 
-def attached_to(count: int) -> str:
-    """What to do about an engine that is attached to no optimizer that is known, or to several."""
-    if count:
+
+def attached_to(lines: Sequence[int]) -> str:
+    """What to do about an engine that is attached nowhere that is known, or in several places."""
+    if lines:
+        where = " and ".join(str(line) for line in sorted(lines))
         return (
-            f"this engine is attached to {count} optimizers: make one of all their parameters (parameter "
-            "groups), and call make_private once"
+            f"this engine is attached in lines {where}: keep one attach(), behind the choice of the "
+            "optimizer, or make an engine for each"
         )
     return (
         "no attach() of this engine to an optimizer is seen: call engine.make_private(module=..., "

@@ -210,11 +210,18 @@ class Prover:
         for key, count in sorted(now.items()):
             left = before[key] - mended[key]
             if count > before[key] and not self._asked_for(key, after) and not _revealed(key, jobs, after):
-                problems.append(Problem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}"))
+                said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
+                problems.append(
+                    Problem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}: {said}")
+                )
             elif mended[key] and count > left:
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
                 problems.append(Problem(key[1], f"{key[0]} in {key[1]} would still be there: {said}"))
         return problems
+
+
+_UNTOUCHED_BY_A_MOVE = frozenset(["backward", "batch-statistics", "delta"])
+"""Subjects of findings about what a move to ``make_private`` leaves as it was: losses, models, delta."""
 
 
 def _revealed(key: tuple[str, str], jobs: Sequence[Job], after: Found) -> bool:
@@ -227,6 +234,7 @@ def _revealed(key: tuple[str, str], jobs: Sequence[Job], after: Found) -> bool:
     matches = [(f, m) for f, m in after.matches if (f.rule, f.span.path) == key]
     taken_over = all(
         f.severity == "info"
+        or m.advisory.match.get("subject") in _UNTOUCHED_BY_A_MOVE
         or (m.run is not None and m.origin is not None and m.origin.node is m.run.origin.node)
         for f, m in matches
     )

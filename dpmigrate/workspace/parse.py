@@ -64,7 +64,10 @@ def parse(source: Source) -> libcst.Module:
     except libcst.ParserSyntaxError as error:
         if refusal is not None:
             raise Unparsable(f"syntax error: {refusal.reason}", refusal.line) from error
-        raise Unparsable(f"syntax error: {error.message.splitlines()[0]}", error.raw_line) from error
+        said = error.message.splitlines()[0]
+        raise Unparsable(
+            f"Python that LibCST, which reads it here, cannot parse: {said}", error.raw_line
+        ) from error
     except (RecursionError, MemoryError) as error:
         raise Unparsable(_TOO_DEEP) from error
     except (ValueError, SyntaxError) as error:

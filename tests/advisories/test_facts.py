@@ -140,7 +140,9 @@ def test_a_seed_is_a_literal_where_each_that_it_can_be_is_one(
     states: set[str], seed: Given, answer: bool
 ) -> None:
     thing = Generator(key="g", kind="library", states=frozenset(states), seed=seed, seeded="there")
-    assert ask("literal_seed", thing=thing) is answer
+    notes = SimpleNamespace(thing=thing, origin="here")
+    assert FACTS["literal_seed"](notes) is answer
+    assert notes.origin == ("there" if states == {"seeded"} else "here")
 
 
 def test_a_noise_generator_is_given_where_it_can_be_another_than_none() -> None:
@@ -209,6 +211,16 @@ def criterion(**fields: Any) -> Criterion:
         ([criterion(function=True, kind="loss-function", per_example=True)], True, True, True),
         ([criterion(per_example=False)], False, False, False),
         (["an option"], True, False, False),
+        ([criterion(function=True), criterion(key="d")], False, False, None),
+        (
+            [
+                criterion(function=True, kind="loss-function", per_example=True),
+                criterion(key="d", per_example=False),
+            ],
+            False,
+            False,
+            False,
+        ),
     ],
 )
 def test_what_kind_of_criterion_is_given(

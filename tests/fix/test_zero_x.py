@@ -58,7 +58,7 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
         ),
         (
             HEAD + ENGINE.replace("sample_rate=0.1", "**options") + ATTACH + LOOP,
-            "takes its arguments from a * or **",
+            "takes arguments from **options, whose keys are not all seen here",
         ),
         (HEAD + ENGINE.replace("1.0)", "[1.0, 2.0])") + ATTACH + LOOP, "per_layer"),
         (
@@ -67,9 +67,21 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
         ),
         (HEAD + ENGINE.replace("noise_multiplier=1.1, ", "") + ATTACH + LOOP, "neither noise_multiplier nor"),
         (
-            HEAD + ENGINE + ATTACH + LOOP + "engine.steps = 0\n",
+            f"{HEAD}{ENGINE}{ATTACH}{LOOP}def clear(engine):\n    engine.steps = 0\n\nclear(engine)\n",
             "steps of the engine is gone since Opacus 1.0: count the steps",
         ),
+        (
+            f"{HEAD}{ENGINE}if input():\n    {ATTACH}else:\n    engine.attach(net)\n{LOOP}",
+            "this engine is attached in lines 11 and 13",
+        ),
+        (
+            HEAD.replace("size=4", "size=4, sampler=torch.utils.data.SubsetRandomSampler([1])")
+            + ENGINE
+            + ATTACH
+            + LOOP,
+            "chooses the records of this loader",
+        ),
+        (HEAD + ENGINE + ATTACH + LOOP + "    print(loader.batch_size)\n", "loader.batch_size says nothing"),
         (
             f"{HEAD}{ENGINE}{ATTACH}{LOOP}def leave(engine):\n    engine.detach()\n\nleave(engine)\n",
             "detach of the engine is gone since Opacus 1.0",

@@ -39,6 +39,19 @@ EPSILON = FULL_BATCHES.replace("noise_multiplier=0.0", "noise_multiplier=1.5").r
     "print(len(list(model.parameters())), type(optimizer).__name__)\n"
 )
 
+SHAPES = FULL_BATCHES.replace("        optimizer.zero_grad()\n", "")
+"""Nothing clears the gradients: 0.x took each sum anew."""
+CHOSEN = (
+    SHAPES.replace("optimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n", "")
+    .replace(
+        "engine = ",
+        "if len(x) > 9:\n    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)\nelse:\n"
+        "    optimizer = torch.optim.Adam(model.parameters())\nengine = ",
+    )
+    .replace("engine.attach(optimizer)\n", "engine.to('cpu')\nengine.attach(optimizer)\nengine.steps = 5\n")
+)
+"""The optimizer is chosen, and steps of an earlier run are told."""
+
 
 def printed(version: str, folder: Path) -> list[float]:
     """The numbers that the program prints on a release."""
@@ -48,7 +61,9 @@ def printed(version: str, folder: Path) -> list[float]:
 
 
 @pytest.mark.opacus
-@pytest.mark.parametrize("text", [FULL_BATCHES, EPSILON], ids=["losses", "epsilon"])
+@pytest.mark.parametrize(
+    "text", [FULL_BATCHES, EPSILON, SHAPES, CHOSEN], ids=["losses", "epsilon", "uncleared", "chosen"]
+)
 def test_it_prints_the_same(text: str, tmp_path: Path) -> None:
     project = Folder(tmp_path).write({"train.py": text, "requirements.txt": "opacus==0.15.0\n"})
     before = printed("0.15.0", tmp_path)

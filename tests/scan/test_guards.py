@@ -24,6 +24,7 @@ from dpmigrate.analysis.guards import (
     entered,
     none_of,
     shorten,
+    times_entered,
     together,
     weaken,
 )
@@ -144,3 +145,29 @@ def test_none_of_several_follows_where_each_is_excluded() -> None:
     assert not entails(frozenset({not_b}), neither)
     assert contradict(frozenset({neither}), frozenset({b}))
     assert not contradict(frozenset({neither}), frozenset({not_b}))
+
+
+def test_two_guards_that_differ_in_one_outcome_are_what_they_share() -> None:
+    a, x, y = (Literal(name, ("truth",), True) for name in "axy")
+    not_x = x._replace(holds=False)
+    assert either(frozenset({x, a}), frozenset({not_x, a})) == {a}
+    assert either(frozenset({x, a}), frozenset({a})) == {a}
+    assert either(frozenset({a}), frozenset({x, a})) == {a}
+    assert either(frozenset({x, a}), frozenset({y, a})) is None
+    assert either(frozenset({x, a}), frozenset({not_x, y})) is None
+    assert weaken(frozenset({x, a}), frozenset({y, a})) == {a, DOUBT}
+    assert together(frozenset({a}), frozenset({x})) == {a, x}
+
+
+def test_what_denies_what_cannot_be_told_is_a_doubt() -> None:
+    a = Literal("a", ("truth",), True)
+    for guards in ([frozenset(), {a}], [{a}, {a, DOUBT}], [{none_of([frozenset({a})])}, {a}]):
+        assert doubts(frozenset({none_of(map(frozenset, guards))}))
+    assert not doubts(frozenset({none_of([frozenset({a})])}))
+
+
+def test_of_several_calls_that_are_assumed_the_latest_counts() -> None:
+    later, other = entered("fit", "trainer", 3), Literal(("entry", "fit", 4), ("truth",), True)
+    assumed = {entered("fit", "trainer", 1), later, entered("test", 2), other}
+    assert times_entered(frozenset(assumed)) == {("fit", "trainer"): 3, ("test",): 2}
+    assert times_entered(frozenset({later._replace(holds=False), other})) == {}

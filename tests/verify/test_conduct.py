@@ -202,3 +202,11 @@ def test_harm_fails_by_name(tmp_path: Path, edits: tuple[str, str], check: str, 
     assert done.status == 1, done.stderr[-2000:]
     assert (check, rule) in done.failing
     assert {r for _, r in done.failing} == {rule}
+
+
+def test_layers_that_begin_to_train_late_move_the_sum(tmp_path: Path) -> None:
+    frozen = ("    engine = PrivacyEngine", "    model[0].requires_grad_(False)\n    engine = PrivacyEngine")
+    late = (LOOP, LOOP + "            if number == 1:\n                model[0].requires_grad_(True)\n")
+    done = planted(tmp_path, frozen, late, checks="sensitivity", steps="3")
+    assert ("sensitivity", "DPM119") in done.failing, (done.report, done.stderr[-2000:])
+    assert done.check("sensitivity")["value"] > 1.01

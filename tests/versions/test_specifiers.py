@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dpmigrate.versions.specifiers import Dialect, admits, parse_specifier
+from dpmigrate.versions.specifiers import Dialect, admits, assumed, parse_specifier
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,29 @@ def test_admits_versions_that_are_no_release_yet() -> None:
     assert admits("<2", "1.9.1")
     assert not admits("^1.5", "2.0", "poetry")
     assert admits("*", "3.0")
+
+
+@pytest.mark.parametrize("text", ["1.5.2", " >=1.5,<1.5.3 ", "git+unknown commit", ">=1.5"])
+def test_what_admits_a_release_can_be_assumed(text: str) -> None:
+    assert assumed(text) == parse_specifier(text.strip())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it is empty"),
+        ("  ", "it is empty"),
+        ("latest", "is not a version"),
+        ("==1.5.2.post7", "admits no release"),
+        (">1.5.2,<1.5.2", "admits no release"),
+        (">=99", "admits no release"),
+    ],
+)
+def test_what_admits_no_release_cannot(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        assumed(text)
+
+
+def test_a_version_before_a_release_is_admitted_by_what_admits_the_release() -> None:
+    assert admits(">=1.5", "1.6.0rc1")
+    assert not admits(">=1.6", "1.6.0rc1")

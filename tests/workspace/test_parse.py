@@ -121,3 +121,9 @@ def test_what_no_python_compiles_is_a_syntax_error(text: str, line: int) -> None
 )
 def test_what_some_python_compiles_is_parsed(text: str) -> None:
     parse(from_stdin(text.encode()))
+
+
+def test_what_only_the_parser_does_not_know_is_called_no_error_of_the_file() -> None:
+    with pytest.raises(Unparsable, match=r"^Python that LibCST") as caught:
+        parse(from_stdin(b"x = 1\n(x): int = 1\n"))
+    assert caught.value.line == 2

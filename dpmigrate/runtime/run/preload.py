@@ -51,12 +51,15 @@ def imports(script: Path, folder: Path) -> list[str]:
         return []
     found = []
     for node in tree.body:
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names = [node.module]
-        roots = {name.split(".")[0] for name in names}
-        if roots and roots <= LARGE and not any(_own(root, folder) for root in roots):
-            found.append(ast.unparse(node))
+        parts: list[tuple[str, ast.stmt]] = []
+        if isinstance(node, ast.Import):
+            parts = [(alias.name, ast.Import([alias])) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            parts = [(node.module, node)]
+        for name, statement in parts:
+            root = name.split(".")[0]
+            if root in LARGE and not _own(root, folder):
+                found.append(ast.unparse(statement))
     return found
 
 

@@ -1,0 +1,209 @@
+"""Shapes in which programs of Opacus 0.x come: options, branches, virtual steps, clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fix.conftest import Folder
+from tests.fix.test_zero_x import ATTACH, ENGINE, HEAD, LOOP, PRIVATE, project
+
+Make = Callable[..., Folder]
+
+VIRTUAL = """\
+for i, (x, y) in enumerate(loader):
+    nn.functional.cross_entropy(net(x), y).backward()
+    if (i + 1) % k == 0:
+        opt.step()
+        opt.zero_grad()
+    else:
+        with torch.no_grad():
+            opt.virtual_step()
+"""
+RATE = ENGINE.replace("sample_rate=0.1", "sample_rate=rate * k")
+SIZES = "k = 4\nrate = 4 / len(loader.dataset)\n"
+
+
+def indented(text: str, by: str = "    ") -> str:
+    return "".join(by + line for line in text.splitlines(keepends=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            HEAD
+            + SIZES
+            + RATE
+            + ATTACH
+            + VIRTUAL.replace("    if (i", "    if not len(x):\n        break\n    if (i"),
+            "by a count of physical batches",
+        ),
+        (
+            HEAD + SIZES + RATE.replace("rate * k", "4 / 40") + ATTACH + VIRTUAL,
+            "this engine is told 4, which is the physical batch",
+        ),
+        (
+            HEAD + SIZES + RATE.replace("rate * k", "some()") + ATTACH + VIRTUAL,
+            "told neither batch_size nor sample_rate as a quotient",
+        ),
+        (
+            f"{HEAD}if input():\n    {ENGINE}    net = nn.Linear(2, 2)\nelse:\n    {ENGINE}{ATTACH}{LOOP}",
+            "another branch makes another engine",
+        ),
+    ],
+)
+def test_what_is_left_with_the_reason(folder: Make, text: str, said: str) -> None:
+    made = project(folder, text)
+    before = made.snapshot()
+    assert said in " ".join(reason for _, reason in made.fix(unsafe=True).refused)
+    assert made.snapshot() == before
+
+
+def test_files_under_a_pin_of_0_x_move_together_or_not(folder: Make) -> None:
+    stuck = HEAD + ENGINE + ATTACH + LOOP + "print(engine.clipper)\n"
+    files = {
+        "train.py": HEAD + ENGINE + ATTACH + LOOP,
+        "other.py": stuck,
+        "requirements.txt": "opacus==0.15.0\n",
+    }
+    made = folder(files)
+    before = made.snapshot()
+    assert "shares a pin of Opacus" in " ".join(reason for _, reason in made.fix(unsafe=True).refused)
+    assert made.snapshot() == before
+    alone = folder({**files, "requirements.txt": "opacus>=1.4\n"})
+    alone.fix(unsafe=True)
+    assert PRIVATE in alone.read()
+    assert alone.read("other.py") == stuck
+
+
+def test_an_optimizer_that_options_choose(folder: Make) -> None:
+    head = HEAD.replace(
+        "opt = torch.optim.SGD(net.parameters(), lr=0.1)\n",
+        "if input():\n    opt = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+        "else:\n    opt = torch.optim.Adam(net.parameters())\n",
+    )
+    made = project(folder, head + ENGINE + ATTACH + LOOP)
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == head + PRIVATE + LOOP
+
+
+def test_arguments_that_did_nothing_go(folder: Make) -> None:
+    given = ENGINE.replace("1.0)", "1.0, clip_per_layer=False, **clipping)")
+    entries = 'clipping = {"enable_stat": True}\n'
+    made = project(folder, HEAD + entries + given + ATTACH + LOOP)
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == HEAD + entries + PRIVATE + LOOP
+
+
+def test_engines_that_branches_make(folder: Make) -> None:
+    head = HEAD.replace("net = ", "orders = input()\nnet = ")
+    both = f"if orders:\n{indented(ENGINE)}else:\n{indented(ENGINE)}engine = engine.to('cpu')\n{ATTACH}"
+    made = project(folder, head + both + LOOP)
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == f"{head}if orders:\n{indented(PRIVATE)}else:\n{indented(PRIVATE)}{LOOP}"
+
+
+def test_noise_that_may_be_none_goes_by_the_target(folder: Make) -> None:
+    given = ENGINE.replace(
+        "noise_multiplier=1.1", "noise_multiplier=args.noise, target_epsilon=3.0, epochs=2"
+    )
+    made = project(folder, HEAD.replace("net =", "from options import args\nnet =") + given + ATTACH + LOOP)
+    assert made.fix(unsafe=True).refused == ()
+    assert (
+        "noise_multiplier=args.noise if args.noise is not None else get_noise_multiplier(target_epsilon=3.0, "
+        'target_delta=1e-6, sample_rate=1 / len(loader), epochs=2, accountant="rdp"),'
+    ) in made.read()
+
+
+@pytest.mark.parametrize("cleared", ["", "    net.zero_grad()\n"])
+def test_a_loop_that_never_cleared_the_optimizer_does_now(folder: Make, cleared: str) -> None:
+    loop = LOOP.replace("    opt.zero_grad()\n", cleared)
+    made = project(folder, HEAD + ENGINE + ATTACH + loop)
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == f"{HEAD}{PRIVATE}{loop}    opt.zero_grad()\n"
+
+
+def test_what_the_engine_told_of_the_rate_and_the_steps(folder: Make) -> None:
+    told = "print(engine.sample_rate * 2, engine.steps)\n"
+    made = project(folder, f"{HEAD}{ENGINE}engine.load_state_dict({{'steps': 7}})\n{ATTACH}{LOOP}{told}")
+    assert made.fix(unsafe=True).refused == ()
+    history = "engine.accountant.history = [(opt.noise_multiplier, 1 / len(loader), 7)]\n"
+    steps = "sum(count for _, _, count in engine.accountant.history)"
+    assert made.read() == f"{HEAD}{PRIVATE}{history}{LOOP}print((1 / len(loader)) * 2, {steps})\n"
+
+
+def test_a_function_that_trains_private_and_public_models(folder: Make) -> None:
+    train = "\n\ndef train(net, data, opt):\n" + indented(LOOP.replace("loader", "data")) + "\n\n"
+    other = "other = DataLoader([])\npublic = torch.optim.SGD(nn.Linear(2, 2).parameters())\n"
+    calls = "train(net, loader, opt)\ntrain(nn.Linear(2, 2), other, public)\n"
+    made = project(folder, HEAD + train + other + ENGINE + ATTACH + calls)
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == HEAD + train + other + PRIVATE + calls
+
+
+def test_virtual_steps_by_a_rate_under_a_name(folder: Make) -> None:
+    made = project(folder, HEAD + SIZES + RATE + ATTACH + VIRTUAL)
+    assert made.fix(unsafe=True).refused == ()
+    enlarged = (
+        "loader = DataLoader(\n    loader.dataset,\n    batch_size=4 * k,\n"
+        "    num_workers=loader.num_workers,\n    collate_fn=loader.collate_fn,\n"
+        "    pin_memory=loader.pin_memory,\n    drop_last=loader.drop_last,\n)\n"
+    )
+    assert enlarged + PRIVATE.partition("\n")[2] in made.read()
+    assert (
+        "with BatchMemoryManager(\n    data_loader=loader, max_physical_batch_size=4, optimizer=opt\n"
+        ") as physical_batches:\n    for i, (x, y) in enumerate(physical_batches):\n"
+    ) in made.read()
+    assert "        opt.step()\n        opt.zero_grad()\n" in made.read()
+    assert made.fix(unsafe=True).diff == ""
+
+
+def test_the_rate_of_a_sampler_of_opacus_becomes_that_of_the_logical_batch(folder: Make) -> None:
+    sampled = "DataLoader([], batch_sampler=UniformWithReplacementSampler(num_samples=9, sample_rate=rate))\n"
+    head = HEAD.replace("loader = DataLoader([], batch_size=4)\n", f"k = 4\nrate = 4 / 9\nloader = {sampled}")
+    imported = "from opacus.utils.uniform_sampler import UniformWithReplacementSampler\n"
+    made = project(folder, imported + head + RATE + ATTACH + VIRTUAL)
+    assert made.fix(unsafe=True).refused == ()
+    assert "sample_rate=rate * k))\n" in made.read()
+    assert "max_physical_batch_size=4," in made.read()
+
+
+def test_without_privacy_batches_and_loop_stay_as_they_were(folder: Make) -> None:
+    private = "private = bool(input())\nk = 4\n"
+    head = HEAD.replace("net = ", private + "net = ").replace("size=4", "size=8")
+    engine = ENGINE.replace("sample_rate=0.1", "batch_size=32, sample_size=90")
+    made = project(folder, f"{head}if private:\n{indented(engine + ATTACH)}{VIRTUAL}")
+    assert made.fix(unsafe=True).refused == ()
+    assert "loader = DataLoader([], batch_size=32 if private else 8)\n" in made.read()
+    assert (
+        "with (\n    BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=opt)\n"
+        '    if hasattr(opt, "signal_skip_step")\n    else contextlib.nullcontext(loader)\n'
+        ") as physical_batches:\n"
+    ) in made.read()
+
+
+def test_a_client_that_attaches_in_every_round(folder: Make) -> None:
+    train = (
+        "\n\ndef train(model, data, engine):\n    opt = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        + indented(
+            ATTACH
+            + LOOP.replace("loader", "data").replace("net(", "model(")
+            + "print(engine.get_privacy_spent(1e-5))\n"
+        )
+    )
+    made_in = ENGINE.replace("engine = ", "self.engine = ").replace("net,", "self.net,")
+    client = (
+        "\n\nclass Client:\n    def __init__(self, net, data):\n"
+        "        self.net = net\n        self.data = data\n"
+        f"        {made_in}\n    def fit(self):\n        train(self.net, self.data, self.engine)\n"
+        "\n\nClient(net, loader).fit()\n"
+    )
+    made = project(folder, HEAD + train + client)
+    assert made.fix(unsafe=True).refused == ()
+    assert (
+        "        self.net = GradSampleModule(self.net)\n        self.engine = PrivacyEngine(" in made.read()
+    )
+    assert "    model, opt, data = engine.make_private(\n        module=model,\n" in made.read()
+    assert "    print(engine.accountant.get_privacy_spent(delta=1e-5))\n" in made.read()

@@ -1,0 +1,159 @@
+"""Every handler of a library's name stands in a pair, if only of a loader that is handed through it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+from dpmigrate.analysis import library
+from dpmigrate.analysis.library import registry
+from tests.fixtures_support import FIXTURES
+from tests.scan.ways_of_accounting import OF_THE_REST
+from tests.scan.ways_of_writing import HEAD, OF_THE_SUM
+
+PROGRAM = (
+    HEAD
+    + """
+import argparse
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import itertools
+import multiprocessing
+import threading
+import types
+import typing
+
+import accelerate
+import joblib
+import peft
+import torch.multiprocessing
+
+public = DataLoader(data(), batch_size=32)
+net = nn.Linear(16, 4)
+net, optimizer, private = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=public,
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+
+
+def train(source, *more):
+    for x, y in source:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+
+
+@dataclasses.dataclass
+class Held:
+    loader: object
+
+
+Kept = collections.namedtuple("Kept", "loader")
+pool = concurrent.futures.ThreadPoolExecutor()
+processes = multiprocessing.Pool(2)
+"""
+)
+HANDED_ON = (
+    "train(accelerate.Accelerator().prepare(LOADER))",
+    "train(itertools.islice(itertools.cycle(LOADER), 5))",
+    "train(types.SimpleNamespace(kept=LOADER).kept)",
+    "train(argparse.Namespace(kept=LOADER).kept)",
+    "train(vars(types.SimpleNamespace(kept=LOADER))['kept'])",
+    "for each in {'a': LOADER}.values():\n    train(each)",
+    "for name, each in {'a': LOADER}.items():\n    train(each)",
+    "kept = {'a': LOADER}\nfor name in kept.keys():\n    train(kept[name])",
+    "functools.partial(train, LOADER)()",
+    "train(typing.cast(object, LOADER))",
+    "train(Kept(LOADER).loader)",
+    "train(dataclasses.replace(Held(None), loader=LOADER).loader)",
+    "holder = types.SimpleNamespace()\nsetattr(holder, 'kept', LOADER)\ntrain(holder.kept)",
+    "named = LOADER\ntrain(globals()['named'])",
+    "list(map(train, [LOADER]))",
+    "for each, epoch in itertools.product([LOADER], range(2)):\n    train(each)",
+    "threading.Thread(target=train, args=(LOADER,)).start()",
+    "multiprocessing.Process(target=train, args=(LOADER,)).start()",
+    "pool.submit(train, LOADER)",
+    "processes.apply_async(train, (LOADER,))",
+    "processes.map(train, [LOADER])",
+    "torch.multiprocessing.spawn(lambda rank, each: train(each), args=(LOADER,))",
+    "joblib.Parallel(n_jobs=2)(joblib.delayed(train)(each) for each in [LOADER])",
+    "accelerate.notebook_launcher(train, (LOADER,))",
+    "with contextlib.ExitStack() as stack:\n    train(stack.enter_context(contextlib.nullcontext(LOADER)))",
+    "types.MethodType(lambda self, each: train(each), object())(LOADER)",
+)
+
+
+def rules_of(folder: Path, loader: str, line: str) -> set[str]:
+    program = PROGRAM + line.replace("LOADER", loader) + "\n"
+    (folder / "train.py").write_text(program, encoding="utf-8")
+    return {finding.rule for finding in api.scan(["."], cwd=folder, opacus=">=1.5.4").findings}
+
+
+@pytest.mark.parametrize("line", HANDED_ON)
+def test_handed_on_the_public_loader_is_found_and_the_private_one_is_not(line: str, tmp_path: Path) -> None:
+    assert "DPM301" in rules_of(tmp_path, "public", line)
+    assert "DPM301" not in rules_of(tmp_path, "private", line)
+
+
+OTHERWISE = {
+    "frameworks": {"_peft", "_unwrap"},
+    "opacus.accountants": {"_pre_step"},
+    "opacus.by_hand": {"_patch_opacus"},
+    "opacus.engines": {"_load_checkpoint"},
+    "opacus.layers": {"_fsdp", "_layer"},
+    "opacus.pairs": {"_optimizer_class"},
+    "opacus.zero_x": {
+        "_privacy_spent",
+        "_privacy_spent_on_unknown",
+        "_virtual_step",
+        "_virtual_step_on_unknown",
+    },
+    "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
+    "python.containers": {"_shrink", "_unknown_string"},
+    "python.records": {"_named_tuple"},
+    "python.workers": {"_made_remote", "_remote"},
+    "torch.checkpoints": {"_apply", "_checkpoint"},
+    "torch.coupling": {"_distances"},
+    "torch.models": {"_pretrained", "_wrapping_model"},
+    "torch.randomness": {"_generator_device", "_set_state"},
+}
+"""Handlers of which no pair speaks yet, by their module: none may be added."""
+
+
+def handlers() -> dict[tuple[str, str], set[str]]:
+    """The last names of what each handler is registered for, by its module and its own name."""
+    for module in pkgutil.walk_packages(library.__path__, f"{library.__name__}."):
+        importlib.import_module(module.name)
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    names = [(name.rpartition(".")[2], handler) for name, handler in registry.FUNCTIONS.items()]
+    names += [(name, handler) for (_, name), handler in registry.METHODS.items()]
+    names += [(name, handler) for (_, name), handler in registry.ATTRIBUTES.items()]
+    for name, handler in names:
+        module = handler.__module__.removeprefix(f"{library.__name__}.")
+        found[module, handler.__name__].add(name)
+    return found
+
+
+def test_every_handler_stands_in_a_pair() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in FIXTURES.glob("shapes/*/*.py")]
+    texts += [pair.program.replace("FACT", pair.wrong) for pair in (*OF_THE_SUM, *OF_THE_REST)]
+    words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
+    missing: dict[str, set[str]] = defaultdict(set)
+    for (module, handler), names in handlers().items():
+        # What stands for every method, or for an operator, is in every program.
+        spoken = names & words or any(name == "*" or name.startswith(("_", "<")) for name in names)
+        if not spoken:
+            missing[module].add(handler)
+    assert dict(missing) == OTHERWISE
