@@ -19,7 +19,7 @@ from dpmigrate.analysis.ledger.accounting import (
 )
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
-from dpmigrate.analysis.tree import contains, every
+from dpmigrate.analysis.tree import contains
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -75,9 +75,12 @@ def _feeds_training(s: Subject) -> Tri:
 
 def _is_yielded(origin: Origin) -> bool:
     """Whether a generator goes over something, and gives what it finds to whoever asks it."""
-    functions = (node for node in every(origin.module.tree) if isinstance(node, cst.FunctionDef))
-    around = [f for f in functions if contains(f.body, origin.node)]
-    return bool(around) and any(isinstance(node, cst.Yield) for node in every(around[-1].body))
+    nesting, inner = origin.module.nesting, origin.node
+    for around in nesting.above(inner):
+        if isinstance(around, cst.FunctionDef) and around.body is inner:
+            return bool(nesting.inside(around.body, cst.Yield))
+        inner = around
+    return False
 
 
 def _steps_privately(s: Subject, loops: list[Turn]) -> bool:
