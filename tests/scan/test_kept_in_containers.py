@@ -66,3 +66,34 @@ def test_what_is_wrong_with_them_is_possible(tmp_path: Path, words: dict[str, st
     found = {f.rule: f.certainty for f in api.scan(["."], cwd=tmp_path, opacus="==1.5.2").findings}
     assert "DPM103" in found
     assert found["DPM101"] == "possible" or "[j]" not in spoken["net"]
+
+
+GENERATORS = """
+import torch
+from opacus import PrivacyEngine
+
+def main(net, opt, loader, secret):
+    gens = {{k: torch.Generator() for k in ("noise", "data")}}
+    {seeding}
+    PrivacyEngine().make_private(
+        module=net, optimizer=opt, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        noise_generator=gens["noise"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("seeding", "certainty"),
+    [
+        ("pass", "definite"),
+        ("for gen in gens.values(): gen.seed()", "possible"),
+        ("for name, gen in gens.items(): gen.manual_seed(secret[name])", "possible"),
+        ("for name in gens: gens[name].seed()", "possible"),
+        ("[gen.seed() for gen in list(gens.values())]", "possible"),
+    ],
+)
+def test_what_a_loop_over_a_made_dict_does_is_done_to_what_it_holds(
+    tmp_path: Path, seeding: str, certainty: str
+) -> None:
+    lay_out(tmp_path, train=GENERATORS.format(seeding=seeding))
+    findings = api.scan(["."], cwd=tmp_path).findings
+    assert [f.certainty for f in findings if f.rule == "DPM201"] == [certainty]

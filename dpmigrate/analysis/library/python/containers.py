@@ -78,8 +78,15 @@ def _dict_items(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 def _iterate_items(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     assert isinstance(e.atom, Obj)
-    known, _ = entries_of(ip, e.atom.data)
-    return of(Seq((ip.unknown(node, "a key"), join_all(known.values()) or ip.unknown(node, "a value"))))
+    values, _ = _values_of(ip, e.atom.data)
+    return of(Seq((ip.unknown(node, "a key"), join_all(values) or ip.unknown(node, "a value"))))
+
+
+def _values_of(ip: Interpreter, atom: Obj) -> tuple[tuple[Value, ...], bool]:
+    """What a dict holds, what it may hold under keys that are not known last; and whether there is such."""
+    known, more = entries_of(ip, atom)
+    rest = ip.read(atom, "rest") or NOTHING
+    return (*known.values(), *([rest] if more else [])), more
 
 
 registry.ITERATION["dict-items"] = _iterate_items
@@ -88,8 +95,8 @@ registry.ITERATION["dict-items"] = _iterate_items
 @method("dict", "values")
 def _dict_values(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
-    known, more = entries_of(ip, e.atom)
-    return of(Seq(None if more else tuple(known.values()), join_all(known.values())))
+    values, more = _values_of(ip, e.atom)
+    return of(Seq(None if more else values, join_all(values)))
 
 
 @method("dict", "keys")
@@ -102,7 +109,9 @@ def _dict_keys(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 def _iterate_dict(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     assert isinstance(e.atom, Obj)
-    return join_all(const(k) for k in entries_of(ip, e.atom)[0]) or ip.unknown(node, "a key")
+    known, more = entries_of(ip, e.atom)
+    unknown = [ip.unknown(node, "a key")] if more or not known else []
+    return join_all([*(const(k) for k in known), *unknown])
 
 
 registry.ITERATION["dict"] = _iterate_dict
