@@ -32,7 +32,8 @@ def _engine_of_each_round(s: Subject) -> Tri:
     if s.run.engine is None or s.run.engine.accountant is None:
         return False
     for event in s.run.happened(EngineOfARound):
-        s.notes["framework"] = event.framework
+        made = "makes each client anew for it" if event.with_its_client else "calls this method in each"
+        s.notes["framework"] = f"{event.framework} {made}"
         return True
     return False
 

@@ -83,3 +83,56 @@ def test_weights_that_a_round_hands_to_the_next(tmp_path: Path, words: dict[str,
         text = text.replace(word, meant)
     found = [f for f in api.scan(["."], cwd=lay_out(tmp_path, train=text)).findings if f.rule == "DPM304"]
     assert bool(found) is goes_on
+
+
+SIMULATED = """
+import flwr
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+
+
+class Client(flwr.client.NumPyClient):
+    def __init__(self, loader):
+        self.net = nn.Linear(4, 2)
+        self.loader = loader
+        IN_INIT
+
+    def fit(self, parameters, config):
+        pairs = zip(self.net.state_dict().keys(), parameters)
+        self.net.load_state_dict({key: torch.tensor(value) for key, value in pairs})
+        IN_FIT
+        for x, y in self.private:
+            self.optimizer.zero_grad()
+            nn.functional.cross_entropy(self.model(x), y).backward()
+            self.optimizer.step()
+        return [], len(x), {"epsilon": self.engine.get_epsilon(1e-5)}
+
+
+def client_fn(cid):
+    return Client(torch.load(f"{cid}.pt")).to_client()
+
+
+flwr.simulation.start_simulation(
+    client_fn=client_fn, num_clients=2, config=flwr.server.ServerConfig(num_rounds=ROUNDS)
+)
+"""
+MAKING = """self.engine = PrivacyEngine()
+        self.model, self.optimizer, self.private = self.engine.make_private(
+            module=self.net, optimizer=torch.optim.SGD(self.net.parameters(), lr=0.1),
+            data_loader=self.loader, noise_multiplier=1.0, max_grad_norm=1.0)"""
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("IN_INIT", "Flower makes each client anew for it"), ("IN_FIT", "Flower calls this method in each")],
+)
+@pytest.mark.parametrize(("rounds", "forgets"), [("3", True), ("1", False), ("int(input())", True)])
+def test_a_simulation_of_one_round_forgets_nothing(
+    tmp_path: Path, place: str, words: str, rounds: str, forgets: bool
+) -> None:
+    text = SIMULATED.replace(place, MAKING).replace("IN_INIT", "pass").replace("IN_FIT", "pass")
+    lay_out(tmp_path, train=text.replace("ROUNDS", rounds))
+    told = [f.message for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM304"]
+    assert len(told) == forgets
+    assert all(words in message for message in told)

@@ -66,9 +66,13 @@ class MadeInstead(Event):
 
 @dataclass(frozen=True, slots=True)
 class EngineOfARound(Event):
-    """The run and its engine are made in a method that a framework calls in every round."""
+    """The run and its engine are made in a method that a framework calls in every round.
+
+    ``with_its_client``: or with an object that the framework makes anew for every round.
+    """
 
     framework: str
+    with_its_client: bool = False
 
 
 @dataclass(frozen=True, slots=True)

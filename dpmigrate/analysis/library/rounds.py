@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
@@ -22,6 +22,8 @@ FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
 _ROUND = "made in a round"
 _FACTORY = "makes a framework's clients"
 _WITH_CLIENTS = "runs made with a framework's clients"
+_IN_THE_METHOD = "runs whose engine a round's own method makes"
+_ROUNDS = "how many rounds there are"
 _COPIED = "a copy of"
 _TAKEN = "where runs take their weights from"
 
@@ -124,6 +126,13 @@ def _gets_a_factory(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, "a framework's own")
 
 
+@function(*(f"flwr.{name}" for name in ("server.ServerConfig", "server.server_config.ServerConfig")))
+def _counts_rounds(ip: Interpreter, info: CallInfo) -> Value:
+    """``ServerConfig(num_rounds=3)``."""
+    ip.notes.setdefault(_ROUNDS, set()).add(info.argument(0, "num_rounds").only)
+    return ip.unknown(info.node, "a framework's own")
+
+
 def engine_made(ip: Interpreter, engine: Atom) -> None:
     """Remember in which method of a framework's round, or of its clients' making, an engine is made."""
     place = _round(ip)
@@ -153,7 +162,11 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
     made_here = ip.notes.get((_ROUND, run.engine)) == place
     if framework == "Lightning" and any(_tells_the_epoch(literal.symbol) for literal in run.guard):
         return
-    if made_here or (framework == "Flower" and _made_with_its_client(ip, run)):
+    if framework == "Flower":
+        ip.notes.setdefault(_WITH_CLIENTS, {})[run] = here
+        if made_here:
+            ip.notes.setdefault(_IN_THE_METHOD, set()).add(run)
+    elif made_here:
         ip.happen(run, EngineOfARound(here, framework))
 
 
@@ -166,10 +179,14 @@ def _tells_the_epoch(symbol: Hashable) -> bool:
 
 @function("<analysed>")
 def _never_kept(ip: Interpreter, info: CallInfo) -> Value:
-    """Clients that Flower makes with their engines, and that nothing has kept by the end."""
+    """Engines of Flower's rounds, of which the program has more than one: those that its methods make, and
+    those made with clients that nothing has kept by the end."""
+    if ip.notes.get(_ROUNDS) == {Const(1)}:
+        return NOTHING
     for run, here in ip.notes.get(_WITH_CLIENTS, {}).items():
-        if _made_with_its_client(ip, run):
-            ip.happen(run, EngineOfARound(here, "Flower"))
+        in_the_method = run in ip.notes.get(_IN_THE_METHOD, ())
+        if in_the_method or _made_with_its_client(ip, run):
+            ip.happen(run, EngineOfARound(here, "Flower", with_its_client=not in_the_method))
     return NOTHING
 
 
