@@ -11,7 +11,6 @@ import linecache
 import os
 import random
 import runpy
-import shutil
 import sys
 import traceback
 import types
@@ -30,6 +29,7 @@ from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_p
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.shim import Shim
+from dpmigrate.runtime.run.stand_ins import put_in_place
 from dpmigrate.runtime.run.state import Settings, StopTraining, Watch
 from dpmigrate.runtime.run.which_opacus import script_folder, watch_import
 
@@ -89,7 +89,7 @@ def run_script(
             prepare(watch)
         _seed(seed)
         watch_import(watch.other_opacus)
-        _stand_in(request)
+        put_in_place(request.stand_ins)
         _execute(request)
     except StopTraining:
         pass
@@ -146,18 +146,6 @@ def _execute(request: Request) -> None:
     pending = eval(code, main.__dict__)
     if inspect.iscoroutine(pending):
         asyncio.run(pending)
-
-
-def _stand_in(request: Request) -> None:
-    """Put the modules that stand in for missing ones in place, and copy the data files."""
-    for name, given in request.stand_ins:
-        if not given.endswith(".py") or name.endswith(".py"):
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(given, name)
-            continue
-        module = sys.modules[name] = types.ModuleType(name)
-        module.__file__ = given
-        exec(compile(Path(given).read_bytes(), given, "exec", dont_inherit=True), vars(module))
 
 
 def _notebook_code(path: Path) -> types.CodeType:
