@@ -125,7 +125,8 @@ def test_an_indented_install_is_pinned_where_it_stands(tmp_path: Path, line: str
 
 @pytest.mark.parametrize(("made_by", "told"), [("nn.BCELoss()", True), ("nn.CrossEntropyLoss()", False)])
 def test_a_loss_for_each_element_is_told_of(tmp_path: Path, made_by: str, told: bool) -> None:
-    program = f"{HEAD}criterion = {made_by}\nmodel, optimizer, loader = parts()\n"
+    head = HEAD.replace("nn.Linear(4, 2)", "nn.Linear(4, int(sys.argv[2]))")
+    program = f"{head}criterion = {made_by}\nmodel, optimizer, loader = parts()\n"
     result = fixed(tmp_path, program + f"model, optimizer, loader = {MAKE.format(more='')}{STEP}")
     assert result.contents
     assert any("BCELoss has one loss for each element" in notice for notice in result.notices) == told

@@ -135,7 +135,7 @@ def test_every_way_to_write_it_is_fixed_alike(variation: str, project: str) -> N
         assert not [name for name in imported(text) if name.endswith(GONE)]
         assert lost(before[path].decode(), text) == []
         own, now = comments(before[path].decode()), comments(text)
-        kept = {c: {own[c].split("=")[0], own[c].partition("=")[2].rstrip(",")} for c in own}
+        kept = {c: {part.rstrip(",") for part in own[c].partition("=")[::2]} for c in own}
         # It may stand by position now.
         moved = [c for c in now if "# of " in c and now[c].split("=")[0].rstrip(",") not in kept[c]]
         assert moved == []

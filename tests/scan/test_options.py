@@ -121,7 +121,7 @@ VERIFY_ALONE = next(a for a in advisories() if a.id == "DPM107")
 def test_a_choice_of_what_verify_alone_finds_is_wrong_usage(
     tmp_path: Path, words: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rules = tuple(replace(a, reported="verify") if a == VERIFY_ALONE else a for a in advisories())
+    rules = tuple(replace(a, reported="verify") if a.id == VERIFY_ALONE.id else a for a in advisories())
     monkeypatch.setattr(catalogue, "advisories", lambda: rules)
     monkeypatch.setattr(choice, "advisories", lambda: rules)
     chosen = tuple(words.split(","))

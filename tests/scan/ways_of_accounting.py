@@ -302,6 +302,22 @@ app = flwr.client.ClientApp(client_fn=make_client)
         "KEPT[0] = KEPT.get(0) or Client(nn.Linear(16, 4))",
     ),
     Pair(
+        "DPM304",
+        "clients-of-a-simulation-of-several-rounds",
+        HEAD
+        + CLIENT
+        + """
+
+flwr.simulation.start_simulation(
+    client_fn=lambda context: Client(nn.Linear(16, 4)).to_client(),
+    num_clients=2,
+    config=flwr.server.ServerConfig(num_rounds=FACT),
+)
+""",
+        "3",
+        "1",
+    ),
+    Pair(
         "DPM301",
         "class-that-goes-over-a-loader",
         HEAD
