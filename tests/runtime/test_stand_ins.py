@@ -47,6 +47,12 @@ def test_a_part_of_a_library_that_is_there_leaves_the_library(tmp_path: Path) ->
     assert import_module("json.nowhere").SIZE == 3
 
 
+def test_it_goes_over_a_library_that_was_imported_ahead(tmp_path: Path) -> None:
+    import_module("wsgiref.util")
+    put_in_place([("wsgiref", _file(tmp_path, DRAWS + "util = Figure()\n"))])
+    assert import_module("wsgiref.util").show() == "shown"
+
+
 def test_what_the_module_does_not_have_is_missing(tmp_path: Path) -> None:
     put_in_place([("plotting", _file(tmp_path, DRAWS))])
     with pytest.raises(ModuleNotFoundError, match=r"plotting\.pyplot"):
