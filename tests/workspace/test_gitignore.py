@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import time
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_no_pattern_takes_long(line: str) -> None:
 
 def test_many_patterns_cost_no_more_than_their_bytes_and_the_bound_is_said() -> None:
     said: list[tuple[int, str]] = []
+    gc.freeze()  # What other tests left is not gone over while this one is measured.
     start = time.process_time()
     lines = [f"name{n}.py\n*.e{n}\n/a/b{n}/\n".split() for n in range(50_000)]
     rules = Gitignore("/r/", [line for three in lines for line in three], warn=lambda *w: said.append(w))
@@ -86,4 +88,6 @@ def test_many_patterns_cost_no_more_than_their_bytes_and_the_bound_is_said() -> 
     assert said == []
     Gitignore("/r/", [f"a*b{n}*c" for n in range(MOST_WILD + 5)], warn=lambda *w: said.append(w))
     assert [number for number, _ in said] == [MOST_WILD + 1]
-    assert time.process_time() - start < 3
+    spent = time.process_time() - start
+    gc.unfreeze()
+    assert spent < 3
