@@ -13,6 +13,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.ledger.models import ChangedInPlace
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.imports import bindings
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.nodes import name_of, receiver, remove_argument
@@ -95,7 +96,7 @@ def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call) -> None:
     """``h.relu_()`` becomes ``h.relu()``, and ``h = h.relu()`` where nothing took the result."""
     own = edits.of(facts.module_of(node))
     new_name = _without_underscore(node)
-    held = _changed(node)
+    held = _changed(facts, node)
     if isinstance(facts.parent(node), cst.Expr):
         if not isinstance(held, cst.Name):
             raise Withheld(
@@ -108,21 +109,21 @@ def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call) -> None:
         target = cst.AssignTarget(cst.Name(held.value))
         own.change(facts.removable(node), lambda new: _assigned(new, target))
     else:
-        _refuse_later_read(facts, node, _seen_through(held))
+        _refuse_later_read(facts, node, _seen_through(facts, held))
     own.change(node, lambda new: new.with_changes(func=_renamed(new.func, new_name)))
 
 
-def _changed(node: cst.Call) -> cst.BaseExpression | None:
+def _changed(facts: Facts, node: cst.Call) -> cst.BaseExpression | None:
     """What a method or function changes."""
-    return node.args[0].value if node.args and _is_function(node) else receiver(node)
+    return node.args[0].value if node.args and _is_function(facts, node) else receiver(node)
 
 
-def _seen_through(held: cst.BaseExpression | None) -> cst.BaseExpression | None:
+def _seen_through(facts: Facts, held: cst.BaseExpression | None) -> cst.BaseExpression | None:
     """The tensor that a part or a view shows, ``x`` of ``x.view(-1)`` and ``x[:, 0]``."""
     node = held
     while isinstance(node, (cst.Subscript, cst.Call)):
         if isinstance(node, cst.Call):
-            if not isinstance(node.func, cst.Attribute) or _is_function(node):
+            if not isinstance(node.func, cst.Attribute) or _is_function(facts, node):
                 return None
             node = node.func.value
         else:
@@ -130,12 +131,14 @@ def _seen_through(held: cst.BaseExpression | None) -> cst.BaseExpression | None:
     return None if isinstance(node, cst.Name) and node.value == "self" else node
 
 
-def _is_function(node: cst.Call) -> bool:
+def _is_function(facts: Facts, node: cst.Call) -> bool:
     """Whether a call is one of a function of torch: ``torch.relu_(x)``, ``F.relu_(x)``, ``relu_(x)``."""
-    func = node.func
-    if isinstance(func, cst.Attribute):
-        return isinstance(func.value, (cst.Name, cst.Attribute)) and name_of(func.value) in _MODULES
-    return True
+    root: cst.BaseExpression = node.func
+    while isinstance(root, cst.Attribute):
+        root = root.value
+    if node.func is root:
+        return True
+    return isinstance(root, cst.Name) and root.value in bindings(facts.module_of(node).tree)
 
 
 def _renamed(func: cst.BaseExpression, name: str) -> cst.BaseExpression:
@@ -166,7 +169,6 @@ def _last_true(node: cst.Call) -> bool:
     )
 
 
-_MODULES = frozenset(["torch", "F", "functional", "nn"])
 _NEW_ONES = frozenset(
     [
         *("relu_", "elu_", "leaky_relu_", "selu_", "celu_", "hardtanh_", "sigmoid_", "tanh_"),

@@ -81,6 +81,14 @@ def test_an_upgrade_takes_the_model_along(folder: Make, body: str, after: str) -
     assert project.fix().diff == ""
 
 
+@pytest.mark.parametrize("line", ["import torch as t", "import torch.nn.functional as t"])
+def test_a_function_is_no_method_whatever_its_module_is_called(folder: Make, line: str) -> None:
+    body = "out = self.conv(x)\n        t.relu_(out)\n        return out"
+    project = folder({"train.py": f"{line}\n{OLD}{MODEL.format(body=body)}"})
+    assert project.fix().refused == ()
+    assert "\n        out = t.relu(out)\n" in project.read()
+
+
 def test_a_librarys_model_goes_to_the_release_that_trains_it(folder: Make) -> None:
     text = f"{OLD}\n\nfrom torchvision.models import resnet18\n\ntrain(resnet18(), None, [])\n"
     project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
