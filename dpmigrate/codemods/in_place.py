@@ -147,11 +147,12 @@ def _renamed(func: cst.BaseExpression, name: str) -> cst.BaseExpression:
 
 
 def _assigned(new: cst.CSTNode, target: cst.AssignTarget) -> cst.CSTNode:
-    """The statement ``h.relu()`` as ``h = h.relu()``."""
+    """The statement ``h.relu()`` as ``h = h.relu()``; one that another finding has rewritten stays."""
     if isinstance(new, cst.Expr):
         return cst.Assign([target], new.value, semicolon=new.semicolon)
-    assert isinstance(new, cst.SimpleStatementLine) and isinstance(new.body[0], cst.Expr)
-    return new.with_changes(body=[_assigned(new.body[0], target)])
+    if isinstance(new, cst.SimpleStatementLine):
+        return new.with_changes(body=[_assigned(new.body[0], target)])
+    return new
 
 
 def _asks(node: cst.Call) -> bool:
