@@ -27,37 +27,43 @@ def _unseeded(s: Subject) -> Tri:
     return False if s.run.cut_short else None
 
 
+def _seeded(s: Subject) -> Generator | None:
+    """The generator, where it is seeded on every way: a finding about it stands where that is done."""
+    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
+        return None
+    if s.thing.seeded is not None:
+        s.origin = s.thing.seeded
+    return s.thing
+
+
 @fact
 def _literal_seed(s: Subject) -> Tri:
     """Whether the generator's seed is a literal of the program (not an option of its user)."""
-    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
+    generator = _seeded(s)
+    if generator is None:
         return False
-    if s.thing.seeded is not None:
-        s.origin = s.thing.seeded
-    literal = [isinstance(o.what, Constant) and not o.guard for o in s.thing.seed.options]
+    literal = [isinstance(o.what, Constant) and not o.guard for o in generator.seed.options]
     return bool(literal) and all(literal)
 
 
 @fact
 def _seed_by_default(s: Subject) -> Tri:
     """Whether the generator's seed is the same for everybody unless somebody sets another."""
-    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
+    generator = _seeded(s)
+    if generator is None:
         return False
-    if s.thing.seeded is not None:
-        s.origin = s.thing.seeded
-    named = [o for o in s.thing.seed.options if isinstance(o.what, Constant) and o.what.value is not None]
+    named = [o for o in generator.seed.options if isinstance(o.what, Constant) and o.what.value is not None]
     return None if named else False
 
 
 @fact
 def _seed_of_a_client(s: Subject) -> Tri:
     """Whether the generator's seed is the number of a client, a partition or a process."""
-    if not isinstance(s.thing, Generator) or s.thing.states != {"seeded"}:
+    generator = _seeded(s)
+    if generator is None:
         return False
-    if s.thing.seeded is not None:
-        s.origin = s.thing.seeded
-    keys = [what.key for what in s.thing.seed.each if isinstance(what, Open)]
-    names = s.thing.seed_names
+    keys = [what.key for what in generator.seed.each if isinstance(what, Open)]
+    names = generator.seed_names
     worked_out = bool(names) and all(_NUMBERS.fullmatch(name.lstrip("_")) for name in names)
     return None if worked_out or any(_is_a_number(key) for key in keys) else False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import libcst as cst
 
@@ -230,13 +230,23 @@ def subscript_key(ip: Interpreter, node: cst.Subscript) -> Value | None:
     return None
 
 
-def parts_in_order(ip: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, ...] | None:
-    """The items of a tuple or list, or of what ``make_private`` returned; None where they are not known."""
-    atom = value.only
-    if isinstance(atom, Obj) and atom.kind == "private-result":
-        handler = registry.METHODS["private-result", "<spread>"]
-        atom = handler(ip, registry.CallInfo(node), value.entries[0]).only
-    return atom.items if isinstance(atom, Seq) else None
+def parts_in_order(ip: Interpreter, value: Value, node: cst.CSTNode) -> Sequence[Value] | None:
+    """What ``*value`` stands for: the items of tuples or lists, or what ``make_private`` returned.
+
+    None where their number is not known.
+    """
+    rows: list[Sequence[Value]] = []
+    for e in value.entries:
+        atom: Atom | None = e.atom
+        if isinstance(atom, Obj) and atom.kind == "private-result":
+            handler = registry.METHODS["private-result", "<spread>"]
+            atom = handler(ip, registry.CallInfo(node), e).only
+        if not isinstance(atom, Seq) or atom.items is None:
+            return None
+        rows.append([item.guarded(e.guard) for item in atom.items] if len(value.entries) > 1 else atom.items)
+    if len({len(row) for row in rows}) != 1:
+        return None
+    return [join_all(column) for column in zip(*rows, strict=True)] if len(rows) > 1 else rows[0]
 
 
 def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CSTNode) -> Value:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import entries_of
+from dpmigrate.analysis.assignment import entries_of, parts_in_order
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.attributes import get_attribute, part_of_unknown
 from dpmigrate.analysis.classes import (
@@ -45,7 +45,7 @@ def gather(ip: Interpreter, node: cst.Call) -> CallInfo:
         if arg.star == "**":
             _spread_keywords(ip, info, value)
         elif arg.star == "*":
-            items = _spread(ip, value, arg)
+            items = parts_in_order(ip, value, arg)
             info.positional.extend(items or ())
             if items is None:
                 info.unknown_positional = True
@@ -55,21 +55,6 @@ def gather(ip: Interpreter, node: cst.Call) -> CallInfo:
         else:
             info.positional.append(value)
     return info
-
-
-def _spread(ip: Interpreter, value: Value, node: cst.CSTNode) -> Sequence[Value] | None:
-    """The arguments that ``*value`` stands for; None where their number is not known."""
-    rows: list[Sequence[Value]] = []
-    for e in value.entries:
-        atom: Atom | None = e.atom
-        if isinstance(atom, Obj) and atom.kind == "private-result":
-            atom = registry.METHODS["private-result", "<spread>"](ip, CallInfo(node), e).only
-        if not isinstance(atom, Seq) or atom.items is None:
-            return None
-        rows.append([item.guarded(e.guard) for item in atom.items] if len(value.entries) > 1 else atom.items)
-    if len({len(row) for row in rows}) != 1:
-        return None
-    return [join_all(column) for column in zip(*rows, strict=True)] if len(rows) > 1 else rows[0]
 
 
 def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:
