@@ -12,8 +12,8 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.ledger.models import ChangedInPlace
+from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.imports import bindings
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.nodes import name_of, receiver, remove_argument
@@ -98,7 +98,8 @@ def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call) -> None:
     new_name = _without_underscore(node)
     held = _changed(facts, node)
     if isinstance(facts.parent(node), cst.Expr):
-        if not isinstance(held, cst.Name):
+        bound = {name for b in binders(facts, facts.scope(node)) for name in bound_by(facts, b)}
+        if not isinstance(held, cst.Name) or held.value not in bound:
             raise Withheld(
                 "this changes the output of a layer in place, which raises from Opacus 1.5.4 on: use the "
                 "operation that makes a new tensor (without the underscore), and keep what it returns",
@@ -138,7 +139,10 @@ def _is_function(facts: Facts, node: cst.Call) -> bool:
         root = root.value
     if node.func is root:
         return True
-    return isinstance(root, cst.Name) and root.value in bindings(facts.module_of(node).tree)
+    tree = facts.module_of(node).tree
+    imports: list[cst.Import | cst.ImportFrom] = [*facts.inside(tree, cst.Import)]
+    imports += facts.inside(tree, cst.ImportFrom)
+    return isinstance(root, cst.Name) and any(root.value in bound_by(facts, i) for i in imports)
 
 
 def _renamed(func: cst.BaseExpression, name: str) -> cst.BaseExpression:

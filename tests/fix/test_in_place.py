@@ -89,6 +89,13 @@ def test_a_function_is_no_method_whatever_its_module_is_called(folder: Make, lin
     assert "\n        out = t.relu(out)\n" in project.read()
 
 
+def test_a_module_that_is_imported_in_the_function_is_no_tensor(folder: Make) -> None:
+    body = "import torch.nn.functional as t\n        h = self.conv(x)\n        t.relu_(h)\n        return h"
+    project = folder({"train.py": OLD + MODEL.format(body=body)})
+    assert project.fix().refused == ()
+    assert "\n        h = t.relu(h)\n" in project.read()
+
+
 def test_a_librarys_model_goes_to_the_release_that_trains_it(folder: Make) -> None:
     text = f"{OLD}\n\nfrom torchvision.models import resnet18\n\ntrain(resnet18(), None, [])\n"
     project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
