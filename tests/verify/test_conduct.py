@@ -210,3 +210,17 @@ def test_layers_that_begin_to_train_late_move_the_sum(tmp_path: Path) -> None:
     done = planted(tmp_path, frozen, late, checks="sensitivity", steps="3")
     assert ("sensitivity", "DPM119") in done.failing, (done.report, done.stderr[-2000:])
     assert done.check("sensitivity")["value"] > 1.01
+
+
+def test_bare_steps_are_a_verdict_though_the_accountant_then_raises(tmp_path: Path) -> None:
+    done = planted(tmp_path, (STEP, "            raw.step()\n"), ('accountant="rdp"', 'accountant="prv"'))
+    assert done.failing == {("private-step", "DPM120")}, done.stderr[-2000:]
+    assert "ValueError" in done.report["evidence"]["private_runs"]["error"]
+
+
+def test_fewer_examples_are_left_out_where_the_sums_are_those_of_the_oracle(tmp_path: Path) -> None:
+    large = ("batch_size=12", "batch_size=40")
+    mean = ("criterion(private(a), b)", "criterion(private(a - a.mean(0)), b)")
+    for edits, tried in (((large,), "16 of"), ((large, mean), "")):
+        detail = planted(tmp_path, *edits, checks="parity,sensitivity").check("sensitivity")["detail"]
+        assert tried in detail if tried else "16 of" not in detail

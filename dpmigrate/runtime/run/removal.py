@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,13 @@ from dpmigrate.runtime.run.state import Watch
 
 MOST_EXAMPLES = 64
 """All examples of a batch are left out in turn up to this many; of a larger batch, an even sample."""
+
+FEW_EXAMPLES = 16
+"""As many where little can be hidden: the sums are those of plain autograd, so that each example's part is
+bounded, and either half of the batch was changed without moving what the other contributes."""
+
+APART = 1e-2
+"""The largest coupling, in units of C, of halves that do not move each other."""
 
 BUDGET = 30.0
 """Seconds to spend on one engine; what was tried by then is what is reported."""
@@ -54,10 +62,14 @@ class Removal:
 
 
 class Remover(Prober):
-    """Tries each of the first ``steps`` logical steps for coupling, the last of them example by example."""
+    """Tries each of the first ``steps`` logical steps for coupling, the last of them example by example.
 
-    def __init__(self, watch: Watch, steps: int, folder: Path) -> None:
+    ``proved``: the private runs whose sums are those of the oracle.
+    """
+
+    def __init__(self, watch: Watch, steps: int, folder: Path, proved: Collection[int] = ()) -> None:
         super().__init__(watch, steps, folder)
+        self.proved = proved
         self.found: dict[int, Removal] = {}
         watch.record.removal = self.found
 
@@ -116,7 +128,8 @@ class Remover(Prober):
         self, snapshot: Snapshot, result: Removal, kind: int, whole: Tensor, bound: float
     ) -> list[tuple[int, float]]:
         deadline = time.monotonic() + BUDGET
-        count = min(snapshot.size, MOST_EXAMPLES)
+        apart = result.coupling is not None and result.coupling <= APART
+        count = min(snapshot.size, FEW_EXAMPLES if apart and result.engine in self.proved else MOST_EXAMPLES)
         moves = []
         for turn in range(count):
             index = turn * snapshot.size // count

@@ -299,7 +299,8 @@ def _each_alike(dataset: Any, batch: Any) -> list[Any]:
     with torch.random.fork_rng(devices=[]):
         for index in batch:
             seed = hash(int(index)) % 2**32 if isinstance(index, (int, Tensor)) else 0
-            torch.manual_seed(seed)
+            # torch.manual_seed() writes down where it was called for each kind of device that is missing.
+            torch.default_generator.manual_seed(seed)
             random.seed(seed)
             if numpy is not None:
                 numpy.random.seed(seed)

@@ -92,7 +92,8 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
         )
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
-    if record.outcome == "raised" and not any(len(e.steps) >= enough for e in record.engines):
+    # Raw steps are a verdict of their own; accountants that heard of no step raise when they are asked.
+    if record.outcome == "raised" and not any(len(e.steps) >= enough or e.raw_steps for e in record.engines):
         hints = [record.advice, other_than_pinned(request, opacus_version())]
         raise NoVerdict("; ".join([f"the script raised {record.error}", *(hint for hint in hints if hint)]))
     if steps:
@@ -183,10 +184,11 @@ def _sensitivity(runner: Runner, own: RunRecord, checks: list[Check], engines: i
         why = "left to the oracle in a distributed run, whose processes cannot be run again one by one"
         return [Check("sensitivity", None, engine=i, detail=why) for i in trained]
     steps = min(runner.request.steps, *(len(own.engines[i].steps) for i in trained)) if trained else 1
+    proved = [i for i in trained if _own_is_right([c for c in checks if c.engine == i])]
     remover: list[Remover] = []
 
     def prepare(watch: Watch) -> None:
-        remover.append(Remover(watch, steps, runner.folder))
+        remover.append(Remover(watch, steps, runner.folder, proved))
         remover[0].install()
 
     settings = Settings(steps, keep_vectors=False, engines=engines)
