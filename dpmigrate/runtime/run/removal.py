@@ -106,8 +106,8 @@ class Remover(Prober):
             probes = [self.probe(snapshot, Change(kind, donor)) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
             if any(p is None for p in probes):
                 return
-            first, second, both = (p[0] for p in probes if p is not None)
-            result.reshaped |= len({tuple(p[2]) for p in probes if p is not None}) > 1
+            first, second, both = (p.value for p in probes if p is not None)
+            result.reshaped |= len({tuple(p.shape) for p in probes if p is not None}) > 1
             gap = float((whole - first - second + both).norm()) / bound
             result.coupling = max(result.coupling or 0.0, gap)
 
@@ -137,7 +137,7 @@ class Remover(Prober):
             if probe is None:
                 result.problem = f"the loop fails when example {index} of the batch is left out"
                 break
-            moves.append((index, float((whole - probe[0]).norm()) / bound))
+            moves.append((index, float((whole - probe.value).norm()) / bound))
             if time.monotonic() > deadline:
                 break
         return moves
