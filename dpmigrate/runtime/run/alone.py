@@ -82,8 +82,7 @@ class Alone:
     def _as_it_was(self) -> Iterator[None]:
         """Leave the random state, the model's buffers and whatever its modules remember as they were.
 
-        The buffers stay untouched, copies go in their place: batch normalisation needs them as they were to go
-        backward.
+        Copies stand in for the buffers, which batch normalisation needs untouched to go backward.
         """
         remembered = [(m, dict(m.__dict__), dict(m._buffers)) for m in self.module.modules()]
         devices = sorted({p.device.index or 0 for p in self.module.parameters() if p.is_cuda})

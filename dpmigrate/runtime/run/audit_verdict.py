@@ -105,6 +105,8 @@ def judged(
         "whether it was there were wrong"
     )
     detail += "; the random numbers of the loop are held, and known to the attacker" * audit.drew
+    if run.world > 1:
+        detail += f"; examples of the first of {run.world} processes are tried, and its sum alone"
     detail += "; the noisy count of adaptive clipping is not looked at" * engine.adaptive
     passed = shown <= claim.epsilon
     rule = named[0] if named and not passed else None

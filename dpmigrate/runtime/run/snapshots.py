@@ -33,10 +33,11 @@ from dpmigrate.runtime.run.state import Watch
 PATIENCE = 60.0
 """Seconds that one probe may take."""
 
-WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, QUIT = range(9)
+WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, WRITTEN, QUIT = range(10)
 """What a snapshot is asked to run on with: the batch as it is; without an example; with another in its
 place; with the examples of one half, or all, replaced by copies of the example that is named; without
-any of the data's example that is named, or with it at the end of the batch."""
+any of the data's example that is named, or with it at the end of the batch; with another in its place (none
+for -1), and on behind the step, which is given the noisy value of the batch as it is."""
 
 _FORM = "iqdi"
 
@@ -135,7 +136,10 @@ class Prober:
 
     def offer(self, batch: Any) -> Any:
         """The batch that a sampler yields; in a probe, without the example that is to be left out."""
-        if self.probing is not None or self._all_done():
+        if self.probing is not None:
+            self.go_on()
+            return batch
+        if self._all_done():
             return batch
         self.empty = len(batch) == 0
         if self.empty:
@@ -155,9 +159,14 @@ class Prober:
         """In a probe that adds or leaves out an example: hold what is drawn for the others."""
         self.draws.__enter__()  # type: ignore[no-untyped-call]
 
+    def go_on(self) -> None:
+        """The loop goes on, or ends, in a probe that did not end at its step."""
+
     def end(self) -> None:
         """The script is over: let the last sleeping fork go; a probe that gets here has failed."""
         if self.probing is not None:
+            if self.watch.record.outcome == "ended":
+                self.go_on()
             os._exit(1)
         if self.snapshot is not None:
             self.snapshot.end()
@@ -270,6 +279,8 @@ class Prober:
 
 def changed(batch: list[Any], kind: int, index: int) -> list[Any]:
     """The indices of a batch, changed as a snapshot is asked to."""
+    if kind == WRITTEN:
+        kind = WHOLE if index < 0 else REPLACED
     if kind == WITHOUT:
         return batch[:index] + batch[index + 1 :]
     if kind == REPLACED:
