@@ -205,7 +205,8 @@ def _tell(result: ScanResult, paths: Sequence[str], baseline: str | None) -> Non
     if result.gone:
         count = plural(len(result.gone), "finding")
         click.echo(
-            f"{count} of {baseline} no longer there, dropped by --write-baseline {baseline}:", err=True
+            f"{count} of {baseline} no longer there (--write-baseline {baseline} drops what is gone):",
+            err=True,
         )
         for entry in result.gone:
             click.echo(f"  {clean(entry)}", err=True)

@@ -147,6 +147,8 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     yield from _cut_short(result, style)
     yield from _runs(result, style)
     yield from _suppressed(result, style)
+    if result.unchanged:
+        yield f"{result.unchanged:,} left out: on lines that did not change (--diff-base)"
     if not result.findings:
         yield style.paint("No findings", "green")
         return

@@ -239,8 +239,12 @@ def test_what_is_suppressed_is_listed_with_what_does_it(tmp_path: Path) -> None:
         ("ignore unwrapped-loss", "write # dpmigrate: ignore[unwrapped-loss]"),
         ("ignore[DPM1O3]", "this comment suppresses nothing: 'DPM1O3' is no rule. Did you mean 'DPM103'?"),
         ("ignore[unwraped-loss]", "Did you mean 'unwrapped-loss'?"),
-        ("ignored[DPM103]", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
-        ("disable=DPM103", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("ignored[DPM103]", "write # dpmigrate: ignore[DPM103], or # dpmigrate: ignore-file"),
+        ("disable=DPM103", "write # dpmigrate: ignore[DPM103], or # dpmigrate: ignore-file"),
+        ("igonre[DPM103]", "write # dpmigrate: ignore[DPM103], or # dpmigrate: ignore-file"),
+        ("igonre", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("ignore[]", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("ignore[DPM103", "write # dpmigrate: ignore[DPM103]"),
         ("ignore[DPM201]", "this comment suppresses nothing (DPM201): remove it"),
     ],
 )
@@ -251,6 +255,33 @@ def test_a_comment_that_suppresses_nothing_gets_a_word_that_helps(
     found = {f.rule: f.message for f in api.scan(["."], cwd=tmp_path).findings}
     assert set(found) == {"DPM001", "DPM103"}
     assert said in found["DPM001"]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "noqa: DPM103",
+        "noqa: E501, DPM103",
+        "type: ignore[DPM103]",
+        "dpmigrate ignore[DPM103]",
+        "dp-migrate: ignore[DPM103]",
+        "pylint: disable=DPM103",
+    ],
+)
+def test_the_comment_of_another_tool_gets_the_one_that_does_it(tmp_path: Path, comment: str) -> None:
+    lay_out(tmp_path, train=wrong().replace("loss.backward()", f"loss.backward()  # {comment}"))
+    messages = {f.rule: f.message for f in api.scan(["."], cwd=tmp_path).findings}
+    assert set(messages) == {"DPM001", "DPM103"}
+    assert "write # dpmigrate: ignore[DPM103]" in messages["DPM001"]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["noqa: E501", "type: ignore[DPM]", "we cannot skip DPM103 here", "DPM103 is right: ignore", "ignore me"],
+)
+def test_a_comment_that_silences_nothing_of_ours_gets_none(tmp_path: Path, comment: str) -> None:
+    lay_out(tmp_path, train=wrong().replace("loss.backward()", f"loss.backward()  # {comment}"))
+    assert [f.rule for f in api.scan(["."], cwd=tmp_path).findings] == ["DPM103"]
 
 
 @pytest.mark.parametrize(
