@@ -63,15 +63,20 @@ class Choices:
     def verdict(self, path: str, finding: Finding) -> Literal["reported", "configuration", "unasked"]:
         """What the options of a file, by its absolute path, make of a finding there."""
         choice = self.of(path)
-        if finding.rule in choice.ignored or self._ignored(path, finding):
+        if finding.rule in choice.ignored or self._spared(path, finding.rule, finding.name):
             return "configuration" if finding.rule in choice.enabled | choice.ignored else "unasked"
         return "reported" if finding.rule in choice.enabled else "unasked"
 
-    def _ignored(self, path: str, finding: Finding) -> bool:
-        """Whether ``per-file-ignores`` speaks of a finding's rule for its file."""
+    def reported(self, path: str) -> frozenset[str]:
+        """The ids of the rules that are reported in a file, by its absolute path."""
+        enabled = self.of(path).enabled
+        return enabled - {a.id for a in advisories() if self._spared(path, a.id, a.name)}
+
+    def _spared(self, path: str, rule: str, name: str) -> bool:
+        """Whether ``per-file-ignores`` speaks of a rule for a file."""
         config = self.settings.config_of(path)
         return any(
-            any(names_rule(word, finding.rule, finding.name) for word in words)
+            any(names_rule(word, rule, name) for word in words)
             and self.settings.matches(config, (pattern.removeprefix("!"),), path) != pattern.startswith("!")
             for pattern, words in config.per_file_ignores
         )

@@ -147,7 +147,8 @@ def versions_of(
     for proof in found:
         evidence &= proof.versions
     if override is not None:
-        return Versions(override, evidence, (), found)
+        # What an option says is meant, also where the code was written for other releases.
+        return Versions(override, evidence if override & evidence else universe(), (), found)
     if declarations is None:
         return Versions(everything(), evidence, (), found)
     declared = declarations.declared_for(run.module.path)

@@ -88,7 +88,7 @@ def test_a_fix_that_needs_a_file_outside_is_withheld_whole(folder: Make) -> None
     before = project.snapshot()
     result = project.fix("src")
     assert result.refused == (
-        ("src/train.py", "the fix also needs requirements.txt, which is outside the given paths"),
+        ("src/train.py", "the fix also needs requirements.txt, which is outside the given paths: name it, too"),
     )
     assert project.snapshot() == before
     assert project.fix().applied == ("requirements.txt", "src/train.py")

@@ -203,6 +203,15 @@ def test_code_may_be_judged_for_a_release_that_is_to_come(tmp_path: Path) -> Non
     assert rules_of(tmp_path) == ready
 
 
+def test_the_opacus_of_an_option_is_meant_also_where_the_code_is_for_another(tmp_path: Path) -> None:
+    before = FIXTURES / "digits-story" / "before"
+    lay_out(tmp_path, train=(before / "train.py").read_text(encoding="utf-8"))
+    assert "DPM101" in {f.rule for f in api.scan(["."], cwd=tmp_path, opacus="1.5.2").findings}
+    later = {f.rule for f in api.scan(["."], cwd=tmp_path, opacus="1.6.0").findings}
+    assert "DPM401" in later
+    assert "DPM101" not in later
+
+
 @pytest.mark.parametrize("version", ["", "new", ">=1.6", "1.5.22", "9"])
 def test_a_target_that_is_no_release_is_wrong_usage(tmp_path: Path, version: str) -> None:
     lay_out(tmp_path, train="x = 1\n")
