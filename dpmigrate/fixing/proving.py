@@ -132,7 +132,8 @@ class Prover:
         for path, data in sorted(contents.items()):
             absolute, old = workspace.absolute(path), old_content(self.project, path)
             if old is not None and not workspace.is_target(absolute):
-                return (job.path, f"the fix also needs {path}, which is outside the given paths: name it, too")
+                outside = f"the fix also needs {path}, which is outside the given paths: name it, too"
+                return (job.path, outside)
             if absolute in self.project.overlay:
                 continue  # the editor that has it open writes it
             try:
