@@ -46,15 +46,19 @@ class Choices:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._known: dict[Config, Choice] = {}
+        self._by_path: dict[str, Choice] = {}
         for config in settings.configs():
             self._known[config] = self._choice(config)
 
     def of(self, path: str) -> Choice:
         """The rules of a file, by its absolute path."""
-        config = self.settings.config_of(path)
-        if config not in self._known:
-            self._known[config] = self._choice(config)
-        return self._known[config]
+        choice = self._by_path.get(path)
+        if choice is None:
+            config = self.settings.config_of(path)
+            if config not in self._known:
+                self._known[config] = self._choice(config)
+            choice = self._by_path[path] = self._known[config]
+        return choice
 
     def severity(self, path: str, finding: Finding) -> Severity:
         """How severe a finding is by the options of its file, given by its absolute path."""
