@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, Place, Run, ScanResult, SuppressedBy
 from dpmigrate.report.frame import frame, shown_lines, source_line
@@ -45,6 +45,16 @@ def where(path: str, cell: int | None, line: int, column: int | None = None) -> 
     return clean(f"{path}:{point}" if cell is None else f"{path} cell {cell + 1} line {point}")
 
 
+def by_place(because: Sequence[Place]) -> list[Place]:
+    """The reasons, those at one place put into one."""
+    texts: dict[tuple[str, int | None, int], dict[str, None]] = {}
+    for reason in because:
+        texts.setdefault((reason.path, reason.cell, reason.line), {})[reason.text] = None
+    return [
+        Place(path, line, "; ".join(filter(None, said)), cell) for (path, cell, line), said in texts.items()
+    ]
+
+
 def _findings(result: ScanResult, style: Style) -> Iterator[str]:
     """Every finding, a blank line after each."""
     shown: Counter[tuple[str, str]] = Counter()
@@ -83,19 +93,12 @@ def _headline(finding: Finding, style: Style) -> str:
 
 
 def _because(finding: Finding, result: ScanResult, style: Style) -> Iterator[str]:
-    """The reasons, each with its place and, where it is known and says more, the line there.
-
-    Several reasons at one place are one.
-    """
-    texts: dict[tuple[str, int | None, int], dict[str, None]] = {}
-    for reason in finding.because:
-        texts.setdefault((reason.path, reason.cell, reason.line), {})[clean(reason.text)] = None
+    """The reasons, each with its place and, where it is known and says more, the line there."""
     span = finding.span
     framed = shown_lines(span, result.lines)
     label = "because"
-    for (path, cell, line), said in texts.items():
-        place = where(path, cell, line)
-        text = "; ".join(filter(None, said))
+    for path, line, said, cell in by_place(finding.because):
+        place, text = where(path, cell, line), clean(said)
         head = f"  {label:7} "
         shown = wrap(f"{place}: {text}" if text else place, style.width, head, " " * 12)
         yield head.replace(label, style.paint(label, "cyan") if label else label) + shown[len(head) :]
