@@ -55,6 +55,11 @@ def by_place(because: Sequence[Place]) -> list[Place]:
     ]
 
 
+def same_words(code: str, text: str) -> bool:
+    """Whether a line of code and the reason that it stands for say the same."""
+    return code.rstrip(",") in text or (bool(text) and text in code)
+
+
 def _findings(result: ScanResult, style: Style) -> Iterator[str]:
     """Every finding, a blank line after each."""
     shown: Counter[tuple[str, str]] = Counter()
@@ -68,7 +73,7 @@ def _findings(result: ScanResult, style: Style) -> Iterator[str]:
             place = where(finding.span.path, finding.span.cell, finding.span.line, finding.span.column)
             earlier = explained.setdefault((finding.rule, finding.because), place)
             if finding.because and earlier != place:
-                yield f"  {style.paint('because', 'cyan')} of the same reasons as at {earlier}"
+                yield f"  {style.paint('because', 'cyan')} the same as for {earlier}"
             else:
                 yield from _because(finding, result, style)
             yield from _fix(finding, style)
@@ -104,7 +109,7 @@ def _because(finding: Finding, result: ScanResult, style: Style) -> Iterator[str
         yield head.replace(label, style.paint(label, "cyan") if label else label) + shown[len(head) :]
         code = source_line(path, cell, line, result.lines)
         on_frame = (path, cell) == (span.path, span.cell) and line in framed
-        if code and code.rstrip(",") not in text and not on_frame:
+        if code and not on_frame and not same_words(code, text):
             yield f"{' ' * 12}{style.paint('|', 'blue')} {_cut(code, style, 14)}"
         label = ""
 
@@ -274,7 +279,7 @@ def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
     offers = Counter(f.fix.applicability for f in result.findings if f.fix is not None)
     if offers["safe"]:
         count = plural(offers["safe"], "safe fix", "safe fixes")
-        yield f"{count} on offer: dpmigrate fix shows what holds, --apply writes it"
+        yield f"{count} on offer: dpmigrate fix shows the changes, --apply writes them"
     if offers["unsafe"]:
         yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')} on offer: dpmigrate fix --unsafe"
     yield f"Why, with measured figures: dpmigrate explain {rule}"

@@ -99,7 +99,7 @@ def _what_it_means(findings: tuple[Finding, ...]) -> str:
     if safe:
         items.append(
             f"<li><code>dpmigrate fix</code> has {plural(safe, 'safe fix', 'safe fixes')} on offer; "
-            "<code>--apply</code> writes what holds.</li>"
+            "<code>--apply</code> writes the changes.</li>"
         )
     items.append(
         "<li><code>dpmigrate verify SCRIPT</code> measures on real batches whether training keeps its "
