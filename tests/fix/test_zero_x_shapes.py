@@ -250,3 +250,28 @@ def test_names_that_moved_go_along_in_files_beside(folder: Make, own: str) -> No
         "from opacus.validators import ModuleValidator\n\n\n"
         "def made(net):\n    return ModuleValidator.fix(net)\n"
     )
+
+
+def test_a_delta_that_is_asked_for_elsewhere_is_kept(folder: Make) -> None:
+    report = "\n\ndef report(engine):\n    print(engine.get_privacy_spent(), engine.target_delta)\n"
+    main = "\n\ndef main(net, opt, loader, delta):\n" + indented(
+        ENGINE.replace("max_grad_norm=1.0", "max_grad_norm=1.0, target_delta=delta")
+        + ATTACH
+        + LOOP
+        + "report(engine)\n"
+    )
+    made = project(folder, f"{HEAD}{report}{main}\n\nmain(net, opt, loader, 1e-6)\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert "    engine.target_delta = delta\n" in made.read()
+    asked = "print(engine.accountant.get_privacy_spent(delta=engine.target_delta), engine.target_delta)"
+    assert asked in made.read()
+    assert made.fix(unsafe=True).diff == ""
+
+
+def test_a_delta_that_every_place_can_read_is_written_there(folder: Make) -> None:
+    engine = ENGINE.replace("max_grad_norm=1.0", "max_grad_norm=1.0, target_delta=DELTA")
+    text = f"{HEAD}DELTA = 1e-6\n{engine}{ATTACH}{LOOP}print(engine.get_privacy_spent())\n"
+    made = project(folder, text)
+    assert made.fix(unsafe=True).refused == ()
+    assert "print(engine.accountant.get_privacy_spent(delta=DELTA))\n" in made.read()
+    assert "engine.target_delta" not in made.read()
