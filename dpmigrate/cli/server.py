@@ -20,8 +20,8 @@ is not installed.
 def server() -> int:
     """Speak the language server protocol over standard input and output, for an editor that started it.
 
-    Findings of open Python files and notebooks as they are typed, with the rest of the project from disk; the advisory
-    under the pointer; safe fixes and ignore comments as code actions.
+    Findings of open Python files and notebooks as they are typed, with the rest of the project from disk;
+    the advisory under the pointer; safe fixes and ignore comments as code actions.
     """
     try:
         from dpmigrate.editor.server import server as language_server
