@@ -214,6 +214,8 @@ class ScanResult(NamedTuple):
     """Whether no Python file, notebook or dependency file is below the given paths."""
     gone: tuple[str, ...] = ()
     """What a baseline holds and is found no more, in words."""
+    unchanged: int = 0
+    """How many findings are left out since they stand on lines that did not change (``--diff-base``)."""
     cwd: str = "/"
     """The current folder, absolute: what paths are relative to."""
     file_lines: Mapping[tuple[str, int], tuple[int, ...]] = MappingProxyType({})

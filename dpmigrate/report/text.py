@@ -143,10 +143,14 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     """Files, private training runs by mode, findings by rule, and what to do next."""
     failed = len({item.path for item in result.not_analysed})
     files = f"{plural(result.files_seen, 'file')} seen, {result.files_analysed:,} analysed"
+    if result.files_seen > result.files_analysed + failed:
+        files += " (the others have nothing to do with Opacus)"
     yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
     yield from _cut_short(result, style)
     yield from _runs(result, style)
     yield from _suppressed(result, style)
+    if result.unchanged:
+        yield f"{result.unchanged:,} left out: on lines that did not change (--diff-base)"
     if not result.findings:
         yield style.paint("No findings", "green")
         return

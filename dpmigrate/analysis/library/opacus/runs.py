@@ -105,6 +105,7 @@ def record_run(
     key = ("run", id(info.node), ip.context, mode)
     old = ip.runs.get(key)
     if old is not None:
+        ip.remade.append(old)
         old.made_again(guard)
         if old.supposed:
             old.mode_atom = entry.atom

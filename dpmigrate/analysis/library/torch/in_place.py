@@ -57,6 +57,8 @@ _OF_TORCHVISION = (
     *("googlenet", "inception", "shufflenet", "mnasnet", "efficientnet", "regnet"),
 )
 """Models of torchvision that activate in place behind a normalisation or a convolution."""
+_FORWARD_REPLACED = re.compile(rb"""\.forward\s*=(?!=)|["']forward["']\s*,""")
+"""The program gives a class or a layer another ``forward``: a library's model may then be another one."""
 _MAX_DEPTH = 6
 
 
@@ -126,8 +128,9 @@ class _Reading:
         if wholly_frozen(self.ip, layer):  # Opacus hooks what is trained; what else the model was given since
             return ""
         if str(layer.data).startswith("torchvision.models.") and name.startswith(_OF_TORCHVISION):
-            self.note(Origin(layer.module, layer.node, f"torchvision's {name}"), "hooked")
-            self.libraries.add(layer.node)
+            if not self.ip.texts.hold(_FORWARD_REPLACED):
+                self.note(Origin(layer.module, layer.node, f"torchvision's {name}"), "hooked")
+                self.libraries.add(layer.node)
             return "hooked"
         if given and _asked_in_place(layer.node, name, 0) and not self.switched_off:
             self.note(Origin(layer.module, layer.node, f"{name}(inplace=True)"), given)
