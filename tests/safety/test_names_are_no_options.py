@@ -1,4 +1,4 @@
-"""A file whose name looks like an option is told of: who hands names of files on must not be steered by them."""
+"""A file whose name looks like an option is told of: names that are handed on must not steer a scan."""
 
 from __future__ import annotations
 
