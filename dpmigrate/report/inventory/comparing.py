@@ -7,6 +7,7 @@ place among that file's runs.
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -51,8 +52,11 @@ class Difference(NamedTuple):
         return self._asdict()
 
 
-def recorded_runs(text: str) -> list[Recorded]:
-    """The runs of an inventory, or of a whole report, in JSON. Raises RecordError for anything else."""
+def recorded_runs(text: str, root: str = ".", cwd: str = "/") -> list[Recorded]:
+    """The runs of an inventory, or of a whole report, in JSON. Raises RecordError for anything else.
+
+    ``root`` is where the repository's root is from ``cwd``: what was recorded there is named from ``cwd``.
+    """
     try:
         held = json.loads(text)
     except (ValueError, RecursionError):
@@ -67,7 +71,17 @@ def recorded_runs(text: str) -> list[Recorded]:
     for run in runs:
         if not _is_run(run):
             raise RecordError(f"holds a run without a path, a line and a call: {_json(run)[:80]}")
-    return runs
+    if held.get("root") != ".":
+        return runs
+    there = posixpath.join(cwd, root)
+    return [{**run, "path": posixpath.relpath(posixpath.join(there, run["path"]), cwd)} for run in runs]
+
+
+def is_below(path: str, folders: Sequence[str], cwd: str) -> bool:
+    """Whether a path, as reports show it, is one of some files or lies in one of some folders."""
+    absolute = posixpath.normpath(posixpath.join(cwd, path))
+    given = (posixpath.normpath(posixpath.join(cwd, folder)) for folder in folders)
+    return any(absolute == top or absolute.startswith(f"{top.rstrip('/')}/") for top in given)
 
 
 def _is_run(run: Any) -> bool:
