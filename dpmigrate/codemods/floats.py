@@ -55,7 +55,8 @@ class Floats:
                 self._target(target.target)
         elif isinstance(parent, cst.Return):
             for call, _ in facts.callers.get(facts.scope(node), ()):
-                self.follow(call)
+                if facts.gives_back(call):
+                    self.follow(call)
         elif isinstance(parent, cst.Element):
             self._element(node, parent)
         elif isinstance(parent, cst.Arg):

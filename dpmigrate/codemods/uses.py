@@ -205,6 +205,8 @@ class Uses:
         facts = self.facts
         function = facts.scope(node)
         for call, _ in facts.callers.get(function, ()):
+            if not facts.gives_back(call):
+                self._refuse(call, "the losses come back through a function that calls another")
             if place is None:
                 self.follow(call, reduced)
                 continue

@@ -9,6 +9,7 @@ from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_element, add_entry
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.returned_record import Record
+from dpmigrate.codemods.ways import calls_lead
 
 
 def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:
@@ -60,6 +61,13 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
                 call,
             )
         edits.of(where).change(target, lambda new: add_element(new, place, name))
+
+
+def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:
+    """The one scope that calls a function and leads to another one; None where there is none, or several."""
+    scopes = dict.fromkeys(facts.scope(call) for call, _ in facts.callers.get(inner, ()))
+    met = next(iter(scopes), None)
+    return met if len(scopes) == 1 and met is not None and calls_lead(facts, met, other) else None
 
 
 def _out_by_key(
