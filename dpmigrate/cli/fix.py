@@ -187,8 +187,8 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         by_reason.setdefault(reason, []).extend(by_reason.pop(f"{path}: {reason}", ()))
     in_short = [
         reason
-        for reason, found in by_reason.items()
-        if not selected and reason not in paths and all(f.severity == "info" for f in found)
+        for reason, of_reason in by_reason.items()
+        if not selected and reason not in paths and all(f.severity == "info" for f in of_reason)
     ]
     for reason in dict.fromkeys((*paths, *by_reason)):
         if reason in in_short:
@@ -201,10 +201,12 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         click.echo("Left for you, since there is no automatic fix:", err=True)
         _list(result.remaining, style)
     for reason in in_short:
-        found = by_reason[reason]
-        rules = ", ".join(sorted({f.rule for f in found}))
-        first = where(found[0].span.path, found[0].span.cell, found[0].span.line, found[0].span.column)
-        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        of_reason = by_reason[reason]
+        rules = ", ".join(sorted({f.rule for f in of_reason}))
+        first = where(
+            of_reason[0].span.path, of_reason[0].span.cell, of_reason[0].span.line, of_reason[0].span.column
+        )
+        more = f" and {len(of_reason) - 1:,} more" if len(of_reason) > 1 else ""
         what = re.sub(r"^line \d+: ", "", reason)
         click.echo(f"{rules} [info], {first}{more}: {clean(what)}", err=True)
 
