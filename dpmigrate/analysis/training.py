@@ -191,3 +191,14 @@ def entries_of_kind(value: Value, *kinds: str) -> Iterator[tuple[Entry, Obj]]:
 
 
 __all__ = ["ALWAYS", "GHOST_MODES", "TrainingRun", "entries_of_kind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The handler of a try in whose body runs are made."""
+
+    handler: Origin
+    runs: tuple[TrainingRun, ...]
+    """The runs that there are not where it handles something."""
+    falls_through: bool
+    """Whether the program goes on behind it."""

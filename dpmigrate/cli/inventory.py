@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +22,7 @@ from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
 from dpmigrate.report.inventory import FORMATS, render
 from dpmigrate.report.style import Style, style_for
+from dpmigrate.workspace.reading import read_named
 
 if TYPE_CHECKING:
     from dpmigrate.model import ScanResult
@@ -103,7 +103,7 @@ def _compare(result: ScanResult, paths: Sequence[str], record: str, format_: str
     from dpmigrate.report.layout import plural
 
     try:
-        everything = recorded_runs(Path(record).read_text(encoding="utf-8"), result.root, result.cwd)
+        everything = recorded_runs(read_named(record).decode("utf-8"), result.root, result.cwd)
     except OSError as error:
         raise WrongUsage(f"--check: {record} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

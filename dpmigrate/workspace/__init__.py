@@ -8,6 +8,7 @@
 ``core_patch``   the file that ``fix --strategy patch`` puts into a project, known again
 ``parse``        text to a LibCST tree, the only place where LibCST is imported here, when a file is parsed
 ``suppressions`` ignore comments
+``stretches``    where two texts differ
 ``errors``       what can go wrong with files
 ``transaction``  many files written, all or none
 """

@@ -97,8 +97,8 @@ made>`` (its private model); ``<arithmetic>`` (left, right, result), named "Add"
 ``<product of tensors>`` (left, right), a matrix product of what models made; ``<given to a module>`` (module,
 *arguments): a module that is not entered gets what a model made;
 ``<assign KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>``
-(what): a loop over something unknown; ``<returned to a framework>`` (receiver, result): a method that
-nothing in the project calls returned.
+(what): a loop over something unknown, a data set, or a sequence once there are runs; ``<returned to a
+framework>`` (receiver, result): a method that nothing in the project calls returned.
 """
 METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dpmigrate.model import Run
 from dpmigrate.report.json_ import SCHEMA, run_object
 from dpmigrate.report.layout import clean
 from dpmigrate.report.text import where
+from dpmigrate.workspace.stretches import changed
 
 Recorded = Mapping[str, Any]
 """The RUN object of a report."""
@@ -94,22 +94,23 @@ def _is_run(run: Any) -> bool:
 
 def differences(recorded: Sequence[Recorded], runs: Sequence[Run]) -> list[Difference]:
     """What is not as it was recorded, file by file."""
-    current = [run_object(run) for run in runs]
-    paths = sorted({run["path"] for run in (*recorded, *current)})
+    before, after = _by_path(recorded), _by_path([run_object(run) for run in runs])
     return [
         difference
-        for path in paths
-        for difference in _of_file(
-            [run for run in recorded if run["path"] == path], [run for run in current if run["path"] == path]
-        )
+        for path in sorted({*before, *after})
+        for difference in _of_file(before.get(path, []), after.get(path, []))
     ]
 
 
+def _by_path(runs: Iterable[Recorded]) -> dict[str, list[Recorded]]:
+    held: dict[str, list[Recorded]] = {}
+    for run in runs:
+        held.setdefault(run["path"], []).append(run)
+    return held
+
+
 def _of_file(before: list[Recorded], after: list[Recorded]) -> Iterator[Difference]:
-    matcher = SequenceMatcher(None, [_key(r) for r in before], [_key(r) for r in after], autojunk=False)
-    for tag, i, i_end, j, j_end in matcher.get_opcodes():
-        if tag == "equal":
-            continue
+    for i, i_end, j, j_end in changed([_key(r) for r in before], [_key(r) for r in after]):
         pairs = min(i_end - i, j_end - j)
         for old, new in zip(before[i : i + pairs], after[j : j + pairs], strict=True):
             yield from _of_run(old, new)
