@@ -12,7 +12,7 @@
 ``other_modes``  the same call in other modes
 ``losses``, ``uses``, ``floats``   where its losses come from, and what is done with them
 ``hooks``, ``set_to_none``, ``patch_core``   the recipes of the other strategies
-``in_place``     operations in place behind hooked layers
+``in_place``, ``shared_tensors``   operations in place behind hooked layers, and who else holds the tensor
 ``generators``, ``seed_generators``   the recipes about randomness
 ``zero_x``, ``zero_x_arguments``, ``zero_x_engine``, ``zero_x_helper``, ``zero_x_loader``, ``zero_x_names``,
 ``zero_x_sizes``, ``zero_x_steps``, ``zero_x_uses``, ``zero_x_words``, ``zero_x_written``, ``moved_names``
