@@ -61,7 +61,9 @@ def test_a_second_framework_hears_and_does_not_replace_the_first(
 
 def test_a_step_is_told_of_where_it_is_written(tmp_path: Path) -> None:
     module = MODULE.format(framework="pytorch_lightning")
-    fit = "import pytorch_lightning\nfrom private import Private\n\npytorch_lightning.Trainer().fit(Private([1]))\n"
+    fit = (
+        "import pytorch_lightning\nimport private\n\npytorch_lightning.Trainer().fit(private.Private([1]))\n"
+    )
     result = api.scan(cwd=lay_out(tmp_path, private=module, train=fit), jobs=1)
     assert [(f.span.path, f.span.line) for f in result.findings if f.rule == "DPM103"] == [("private.py", 19)]
 

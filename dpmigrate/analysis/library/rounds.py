@@ -178,8 +178,8 @@ def _while_missing(ip: Interpreter, node: cst.CSTNode) -> bool:
     for frame in reversed(ip.frames):
         function, inner = frame.function, node
         owner = function.owner.node if function is not None and function.owner is not None else None
-        for around in frame.module.nesting.above(node) if isinstance(owner, cst.ClassDef) else ():
-            if around is owner:
+        for around in frame.module.nesting.above(node):
+            if around is owner or not isinstance(owner, cst.ClassDef):
                 break
             if isinstance(around, cst.If) and around.body is inner:
                 name = _asked_for(around.test)
