@@ -233,3 +233,16 @@ class ScanResult(NamedTuple):
         if cell is None or not lines:
             return max(line, 1)
         return lines[min(max(line, 1), len(lines)) - 1]
+
+
+class Reason(str):
+    """Why something is not done: ``words``, behind the ``place`` in the code that says so."""
+
+    __slots__ = ("place", "words")
+    place: str
+    words: str
+
+    def __new__(cls, words: str, place: str = "") -> Reason:
+        made = super().__new__(cls, place + words)
+        made.place, made.words = place, words
+        return made

@@ -15,12 +15,12 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 from dpmigrate.model import Finding, ScanResult
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.reading import read_bytes
 from dpmigrate.workspace.settings import Settings
+from dpmigrate.workspace.stretches import changed
 
 SECONDS = 60
 ALIKE = 0.5
@@ -123,9 +123,8 @@ class Changes:
 
 def changed_lines(before: Sequence[bytes], after: Sequence[bytes]) -> frozenset[int]:
     """The 1-based numbers of the lines of ``after`` that are new or other than in ``before``."""
-    steps = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     return frozenset(
-        number + 1 for tag, _, _, first, last in steps if tag != "equal" for number in range(first, last)
+        number + 1 for part in changed(before, after) for number in range(part.new_start, part.new_end)
     )
 
 
