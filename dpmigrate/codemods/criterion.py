@@ -347,7 +347,7 @@ class CriterionPlan:
                 continue
             if declared_global(facts, scope) and wanted_in is facts.module_of(scope).tree:
                 continue
-            met = wanted_in if calls_lead(facts, wanted_in, scope) else meeting_place(facts, scope, wanted_in)
+            met = meeting_place(facts, scope, wanted_in)
             if met is not None:
                 route_out(facts, self.edits, scope, met, name)
             if met is not wanted_in:

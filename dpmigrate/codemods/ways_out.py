@@ -64,10 +64,17 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
 
 
 def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:
-    """The one scope that calls a function and leads to another one; None where there is none, or several."""
+    """Where what one scope has must come out to, on its way to another one: that other, or who calls both.
+
+    None where it need not, since the one leads to the other itself, or where there is no such place.
+    """
+    if calls_lead(facts, other, inner):
+        return other
     scopes = dict.fromkeys(facts.scope(call) for call, _ in facts.callers.get(inner, ()))
     met = next(iter(scopes), None)
-    return met if len(scopes) == 1 and met is not None and calls_lead(facts, met, other) else None
+    if met is None or len(scopes) != 1 or calls_lead(facts, inner, other):
+        return None
+    return met if calls_lead(facts, met, other) else None
 
 
 def _out_by_key(
