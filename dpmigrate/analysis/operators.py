@@ -61,6 +61,8 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
     if tensors:
         if name == "MatrixMultiply":
             registry.tell(ip, "<product of tensors>", registry.CallInfo(node, [left, right], name=name))
+        if name in ("Subtract", "Divide"):
+            registry.tell(ip, "<arithmetic of tensors>", registry.CallInfo(node, [left, right], name=name))
         return _tensor_arithmetic(name, left, right)
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
         of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]

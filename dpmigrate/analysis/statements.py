@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis import narrowing
+from dpmigrate.analysis import decorated, narrowing
 from dpmigrate.analysis.assignment import assign_name, assign_target
 from dpmigrate.analysis.atoms import Const, Imported, Obj
 from dpmigrate.analysis.core import Interpreter, statement
@@ -133,10 +133,10 @@ def _function(ip: Interpreter, node: cst.FunctionDef) -> bool:
     for default in (*node.params.params, *node.params.kwonly_params, *node.params.posonly_params):
         if default.default is not None:
             ip.store.set(("defaults", function.key), default.name.value, ip.evaluate(default.default))
-    for decorator in node.decorators:
-        ip.evaluate(decorator.decorator)
+    decorators = [(decorator.decorator, ip.evaluate(decorator.decorator)) for decorator in node.decorators]
     ip.made.append(function)
     frame.captured = True
+    decorated.wrap(ip, function, decorators)
     assign_name(ip, node.name.value, of(function))
     return True
 

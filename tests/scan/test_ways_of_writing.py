@@ -9,8 +9,9 @@ import pytest
 from dpmigrate import api
 from tests.scan.ways_of_accounting import OF_THE_REST
 from tests.scan.ways_of_writing import OF_THE_SUM, Pair
+from tests.scan.ways_round_about import ROUND_ABOUT
 
-PAIRS = (*OF_THE_SUM, *OF_THE_REST)
+PAIRS = (*OF_THE_SUM, *OF_THE_REST, *ROUND_ABOUT)
 
 
 def rules_of(folder: Path, pair: Pair, fact: str) -> set[str]:

@@ -184,7 +184,8 @@ def _parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _train_or_freeze(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     whole = whole_of(e.atom) if isinstance(e.atom, Unknown) else real(e.atom)
     if whole is not None:
-        set_trainable(ip, [whole], info.node, info.argument(0, "requires_grad"), e.guard)
+        which = e.atom.symbol if isinstance(e.atom, Unknown) else None
+        set_trainable(ip, [whole], info.node, info.argument(0, "requires_grad"), e.guard, which=which)
     return of(real(e.atom), *e.because)
 
 
