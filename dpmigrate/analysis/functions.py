@@ -11,6 +11,7 @@ from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.classes import (
     external_base,
     find_member,
+    is_dict_by_attribute,
     is_enum,
     is_record,
     member_values,
@@ -60,6 +61,8 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     """``Class(...)``."""
     if is_enum(cls):
         return _enum_by_value(ip, cls, info)
+    if is_dict_by_attribute(ip, cls):
+        return registry.FUNCTIONS["easydict.EasyDict"](ip, info)
     made = ip.new("instance", info.node, cls, cls.key)
     initialiser = find_member(ip, cls, "__init__")
     base = external_base(ip, cls)

@@ -240,4 +240,68 @@ for x, y in DataLoader(data(), batch_size=32):
         "mean",
         "==1.5.2",
     ),
+    Pair(
+        "DPM304",
+        "engine-that-a-callback-hangs-on-the-module",
+        HEAD
+        + """
+import lightning
+
+
+class Private(lightning.Callback):
+    def on_FACT_start(self, trainer, module):
+        module.dp = PrivacyEngine()
+        module.net, module.optimizer, module.loader = module.dp.make_private(
+            module=module.net,
+            optimizer=module.optimizer,
+            data_loader=module.loader,
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+
+    def on_train_epoch_end(self, trainer, module):
+        print(module.dp.get_epsilon(1e-5))
+""",
+        "train_epoch",
+        "fit",
+    ),
+    *(
+        Pair(
+            "DPM306",
+            f"dict-that-is-read-by-attribute-{name}",
+            HEAD
+            + f"""
+import easydict
+
+
+class Config(dict):
+    {body}
+
+
+config = {made}
+net = nn.Linear(16, 4)
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=config.lr),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+            + STEP
+            + "print(engine.get_epsilon(config.delta))\n",
+            "0.05",
+            "1e-6",
+        )
+        for name, body, made in (
+            ("of-the-program", "__getattr__ = dict.__getitem__", "Config(lr=0.1, delta=FACT)"),
+            (
+                "with-a-method",
+                "def __getattr__(self, name):\n        return self[name]",
+                'Config({"lr": 0.1, "delta": FACT})',
+            ),
+            ("of-a-library", "pass", 'easydict.EasyDict({"lr": 0.1, "delta": FACT})'),
+        )
+    ),
 )
