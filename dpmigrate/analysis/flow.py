@@ -21,7 +21,7 @@ from dpmigrate.analysis.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
-from dpmigrate.analysis.values import NOTHING, Value, join_all, of
+from dpmigrate.analysis.values import NOTHING, Seq, Value, join_all, of
 
 _SUPPRESS = External("contextlib.suppress")
 MAX_APART = 2
@@ -153,6 +153,9 @@ def _pattern_constants(ip: Interpreter, pattern: cst.MatchPattern) -> list[objec
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
+    held = tuple(e for e in sequence.entries if isinstance(e.atom, Seq)) if ip.runs else ()
+    if held:
+        registry.tell(ip, "<iterated>", registry.CallInfo(node.iter, [Value(held)]))
     items = worth_unrolling(ip, sequence)
     if items is not None:
         return _unrolled(ip, node, items)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import paths_argument, quiet_option, rule_options, settings_of
 from dpmigrate.cli.output import OutputGone, emit, tell
 from dpmigrate.cli.progress import said
-from dpmigrate.model import STRATEGIES
+from dpmigrate.model import STRATEGIES, Reason
 from dpmigrate.report.layout import clean, clean_lines, plural
 from dpmigrate.report.style import Style, style_for
 
@@ -203,7 +202,7 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         rules = ", ".join(sorted({f.rule for f in found}))
         first = where(found[0].span.path, found[0].span.cell, found[0].span.line, found[0].span.column)
         more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
-        what = re.sub(r"^line \d+: ", "", reason)
+        what = reason.words if isinstance(reason, Reason) else reason
         click.echo(f"{rules} [info], {first}{more}: {clean(what)}", err=True)
 
 

@@ -14,6 +14,7 @@ from dpmigrate.cli.scan import exit_status
 from dpmigrate.model import ScanResult
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
+from dpmigrate.workspace.reading import read_named
 
 
 @click.command(
@@ -49,7 +50,7 @@ def _read(report: str) -> ScanResult:
     from dpmigrate.report.reading import ReportError, read
 
     try:
-        return read(Path(report).read_text(encoding="utf-8"))
+        return read(read_named(report).decode("utf-8"))
     except OSError as error:
         raise WrongUsage(f"{report} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

@@ -190,6 +190,12 @@ class Facts:
         return self._called[id(call)]
 
     @cached_property
+    def called_places(self) -> frozenset[cst.CSTNode | None]:
+        """Where each object is made that is called anywhere."""
+        calls = (call for info in self.modules for call in self.inside(info.tree, cst.Call))
+        return frozenset(place_of(w) for call in calls for w in self.called(call) if isinstance(w, Thing))
+
+    @cached_property
     def _calls_by_callee(self) -> dict[Hashable, list[cst.Call]]:
         calls: dict[Hashable, list[cst.Call]] = {}
         for info in self.modules:

@@ -11,6 +11,7 @@ from dpmigrate import __version__
 from dpmigrate.editor.findings import SAFE, SOURCE, VERIFY, advice, diagnostics, scan_opened
 from dpmigrate.editor.fixes import ignore, safe_fix
 from dpmigrate.editor.opened import opened
+from dpmigrate.report.layout import clean
 from dpmigrate.workspace.errors import UsageError
 
 DELAY = 0.4
@@ -87,7 +88,7 @@ class Server(LanguageServer):
         self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
 
     def _say(self, kind: lsp.MessageType, message: str) -> None:
-        self.window_log_message(lsp.LogMessageParams(type=kind, message=message))
+        self.window_log_message(lsp.LogMessageParams(type=kind, message=clean(message)))
 
 
 server = Server()

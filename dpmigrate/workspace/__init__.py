@@ -7,6 +7,7 @@
 ``source``, ``notebook``, ``notebook_json``, ``magics``, ``written``   one file as Python text, and back
 ``parse``        text to a LibCST tree, the only place where LibCST is imported here, when a file is parsed
 ``suppressions`` ignore comments
+``stretches``    where two texts differ
 ``errors``       what can go wrong with files
 ``transaction``  many files written, all or none
 """

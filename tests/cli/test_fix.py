@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.model import Finding, Place
+from dpmigrate.model import Finding, Place, Reason
 from dpmigrate.runtime.run import api as verifying
 from dpmigrate.workspace.errors import Refused
 from tests.cli.conftest import FakeApi, Run, finding
@@ -114,6 +114,14 @@ def test_mere_information_comes_last_in_a_line(run: Run, answer: Callable[[Resul
     )
     named = run("fix", "--select", "DPM").err
     assert named.count("  train.py:1:1: DPM203 [info]\n") == 2
+
+
+@pytest.mark.parametrize("place", ["line 3: ", "cell 2, line 3: "])
+def test_mere_information_says_its_own_place_alone(
+    run: Run, answer: Callable[[Result], Result], place: str
+) -> None:
+    answer(Result(unmade=((finding("info", rule="DPM203"), Reason("line 7: has no seed", place)),)))
+    assert run("fix").err == "DPM203 [info], train.py:1:1: line 7: has no seed\n"
 
 
 def test_a_reason_in_another_file_is_said_once(run: Run, answer: Callable[[Result], Result]) -> None:

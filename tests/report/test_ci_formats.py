@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from dpmigrate.api import scan
 from dpmigrate.model import NotAnalysed, ScanResult, Span, Suppressed
 from dpmigrate.report import render
 from dpmigrate.report.style import Style
+from tests.fixtures_support import FIXTURES
 
 COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 CHILDREN = {
@@ -29,6 +33,17 @@ def everything(result: ScanResult) -> ScanResult:
     return result._replace(
         suppressed=(held,), cwd="/p/pkg", root="..", file_lines={("study.ipynb", 2): (21, 22, 23)}
     )
+
+
+@pytest.mark.parametrize("form", ["sarif", "github", "gitlab", "junit"])
+def test_a_report_is_the_same_from_every_folder(tmp_path: Path, form: str) -> None:
+    (tmp_path / ".git").mkdir()
+    for name in ("notebook", "digits-story"):
+        shutil.copytree(FIXTURES / name / "before", tmp_path / "pkg" / name)
+    (tmp_path / "other").mkdir()
+    from_root = render(form, scan([tmp_path], cwd=tmp_path, jobs=1), Style())
+    assert render(form, scan([tmp_path], cwd=tmp_path / "other", jobs=1), Style()) == from_root
+    assert "../" not in from_root
 
 
 class TestGitlab:

@@ -162,7 +162,91 @@ def main(loader):
     epoch(net, loader, optimizer)
 """
 
+PATCHED = """
+def block(self, x):
+    out = self.bn1(self.conv1(x))
+    return torch.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+def main(loader):
+    {patch}
+    net = models.resnet18()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.ReLU):
+            layer.inplace = False
+    net, optimizer, loader = private(net, torch.optim.SGD(net.parameters(), lr=0.1), loader)
+    epoch(net, loader, optimizer)
+"""
+
+BUDGETS = """
+class Part:
+    def __init__(self, net, loader, target):
+        self.target, self.engine = target, PrivacyEngine()
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=net, optimizer=torch.optim.SGD(net.parameters(), lr=0.1), data_loader=loader,
+            noise_multiplier=1.0, max_grad_norm=1.0)
+
+    def train(self):
+        epoch(self.net, self.loader, self.optimizer)
+        self.spent = self.engine.get_epsilon(1e-5)
+
+def main(loaders):
+    parts = {{name: Part(torch.nn.Linear(4, 2), loader, 8.0) for name, loader in loaders.items()}}
+    for part in parts.values():
+        part.train()
+    spent = sum(part.spent for part in parts.values())
+    print(spent / {over})
+"""
+
+RECORDS = """
+def main(net, records):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, loader = private(net, optimizer, DataLoader(records, batch_size=8, shuffle=True))
+    for x, y in {over}:
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+
+CLIENTS = """
+class Client(fl.client.NumPyClient):
+    def __init__(self, data):
+        self.net = torch.nn.Linear(4, 2)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        self.loader = DataLoader(data, batch_size=8)
+        try:
+            self.net, self.optimizer, self.loader = private(self.net, self.optimizer, self.loader)
+        except Exception as error:
+            {handled}
+
+    def fit(self, parameters, config):
+        epoch(self.net, self.loader, self.optimizer)
+        return [], 1, {{}}
+
+def main(parts):
+    clients = []
+    for number, data in parts.items():
+        clients.append(Client(data))
+    fl.simulation.start_simulation(client_fn=lambda cid: clients[int(cid)], num_clients=3)
+"""
+
 PAIRS = [
+    (
+        "DPM414",
+        PATCHED.format(patch="pass"),
+        PATCHED.format(patch="models.resnet.BasicBlock.forward = block"),
+    ),
+    (
+        "DPM307",
+        BUDGETS.format(over="len(parts)"),
+        BUDGETS.format(over="sum(part.target for part in parts.values())"),
+    ),
+    ("DPM301", RECORDS.format(over="records"), RECORDS.format(over="loader")),
+    (
+        "DPM301",
+        RECORDS.format(over="records") + "\nmain(torch.nn.Linear(4, 2), [(1, 2), (3, 4)])",
+        RECORDS.format(over="loader") + "\nmain(torch.nn.Linear(4, 2), [(1, 2), (3, 4)])",
+    ),
+    ("DPM311", CLIENTS.format(handled="print(error)"), CLIENTS.format(handled="raise")),
     ("DPM301", SUBSET, SPLIT),
     ("DPM301", SAME, SUBSETS),
     ("DPM301", SAME, SOME),
@@ -188,3 +272,8 @@ def test_the_fault_and_its_right_twin(tmp_path: Path, rule: str, faulty: str, ri
         (tmp_path / name / "requirements.txt").write_text("opacus==1.6.0\n", encoding="utf-8")
     said = [{f.rule for f in api.scan(["."], cwd=tmp_path / name).findings} for name in ("faulty", "right")]
     assert [rule in rules for rules in said] == [True, False], said
+
+
+def test_a_failed_call_is_told_as_that_and_not_as_the_loader(tmp_path: Path) -> None:
+    lay_out(tmp_path, train=HEAD + CLIENTS.format(handled="print(error)"))
+    assert {f.rule for f in api.scan(["."], cwd=tmp_path).findings if f.severity == "error"} == {"DPM311"}

@@ -99,8 +99,8 @@ made>`` (its private model); ``<arithmetic>`` (left, right, result), named "Add"
 tensors>`` (left, right), a difference or quotient of such; ``<given to a module>`` (module,
 *arguments): a module that is not entered gets what a model made;
 ``<assign KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>``
-(what): a loop over something unknown; ``<returned to a framework>`` (receiver, result): a method that
-nothing in the project calls returned.
+(what): a loop over something unknown, a data set, or a sequence once there are runs; ``<returned to a
+framework>`` (receiver, result): a method that nothing in the project calls returned.
 """
 METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}

@@ -13,6 +13,7 @@ from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attri
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.holding import MODEL_KINDS
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.library.registry import CallInfo, function, tell
@@ -56,6 +57,10 @@ def _setattr(ip: Interpreter, info: CallInfo) -> Value:
     name = info.argument(1, "name").only
     if isinstance(name, Const) and isinstance(name.value, str):
         set_attribute(ip, info.argument(0, "o"), name.value, info.argument(2, "value"), info.node)
+    else:
+        parts = [a for a in info.argument(2, "value").atoms if isinstance(a, Obj) and a.kind in MODEL_KINDS]
+        for owner in info.argument(0, "o").atoms:
+            ip.notes.setdefault(("holds", owner), set()).update(parts)
     return NONE
 
 

@@ -57,13 +57,15 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
         return torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
-    ip.notes.setdefault(("holds", made), set()).update(_models_among(ip, [*info.positional, *info.spread]))
+    _hold(ip, made, [*info.positional, *info.spread])
     if info.name == "torch.nn.Linear":
         ip.store.set(made, "<inputs>", info.argument(0, "in_features"))
         ip.store.set(made, "<outputs>", info.argument(1, "out_features"))
         ip.store.set(made, "<bias>", info.argument(2, "bias"))
     elif info.name == "torch.nn.Sequential" and not info.unknown_positional:
         ip.notes["layers", made] = list(info.positional)
+    elif info.name == "torch.nn.ModuleDict":
+        ip.notes["keyed", made] = info.argument(0, "modules").atoms
     short = info.name.rpartition(".")[2]
     if short in ("DataParallel", "DistributedDataParallel"):
         _wrap(ip, info, made, distributed=short != "DataParallel")
@@ -141,7 +143,7 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     "named_children",
     "buffers",
 )
-@method("model", "__init__", "register_buffer", "register_forward_hook", "save_pretrained")
+@method("model", "register_buffer", "register_forward_hook", "save_pretrained")
 @method(
     "model", "gradient_checkpointing_enable", "print_trainable_parameters", "num_parameters", "get_submodule"
 )
@@ -149,11 +151,24 @@ def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
 
 
+@method("model", "__init__")
+def _init_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``super().__init__(nn.Linear(8, 8), nn.ReLU())`` of a Sequential's class: what it is made of."""
+    _hold(ip, e.atom, [*info.positional, *info.spread])
+    if info.positional and not info.unknown_positional:
+        ip.notes["layers", real(e.atom)] = list(info.positional)
+    return _no_tensor(ip, info, e)
+
+
 @method("model", "append", "extend", "insert", "add_module", "register_module")
 def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``layers.append(nn.Linear(8, 8))`` of a ModuleList: one more that it holds."""
-    ip.notes.setdefault(("holds", e.atom), set()).update(_models_among(ip, info.everything()))
-    return of(e.atom)
+    _hold(ip, e.atom, info.everything())
+    return of(real(e.atom))
+
+
+def _hold(ip: Interpreter, container: Atom, values: Iterable[Value]) -> None:
+    ip.notes.setdefault(("holds", real(container)), set()).update(_models_among(ip, values))
 
 
 @method(("model", "dp-model"), "parameters", "trainable_parameters")
