@@ -30,9 +30,14 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="List every private training run and what it is asked for.",
-    epilog="Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usage or an internal "
-    "error. Example: dpmigrate inventory --format json --output dp.json, and in CI dpmigrate inventory "
-    "--check dp.json",
+    epilog="""\b
+Examples:
+  dpmigrate inventory
+  dpmigrate inventory --format json --output private-runs.json
+  dpmigrate inventory --check private-runs.json
+
+Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usage or an internal error.
+""",
 )
 @paths_argument
 @click.option(

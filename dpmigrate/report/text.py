@@ -152,7 +152,7 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     failed = len({item.path for item in result.not_analysed})
     files = f"{plural(result.files_seen, 'file')} seen, {result.files_analysed:,} analysed"
     if result.files_seen > result.files_analysed + failed:
-        files += " (the others have nothing to do with Opacus)"
+        files += " (the rest is without Opacus)"
     yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
     yield from _cut_short(result, style)
     yield from _runs(result, style)
