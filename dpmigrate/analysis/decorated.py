@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.values import Function, Value, of
+from dpmigrate.analysis.values import Function, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -29,22 +28,9 @@ def given(ip: Interpreter, fn: Function) -> dict[str, Value]:
     return dict(note for note in notes if note is not None)
 
 
-def wrap(ip: Interpreter, fn: Function, decorators: Sequence[tuple[cst.CSTNode, Value]]) -> None:
-    """Find the functions that the project's own decorators put around one, the nearest decorator first."""
-    from dpmigrate.analysis.functions import enter_function
-
-    around: list[Function] = []
-    for node, value in reversed(decorators):
-        if not isinstance(value.only, Function):
-            continue
-        made_before = len(ip.made)
-        outer = enter_function(ip, value.only, CallInfo(node, [of(fn)])).only
-        # It runs where the function is called, and is no place to begin by itself.
-        del ip.made[made_before:]
-        if isinstance(outer, Function) and outer.node is not fn.node:
-            around.append(outer)
-    if around:
-        ip.notes[_AROUND, fn.key] = tuple(around)
+def put_around(ip: Interpreter, fn: Function, around: Sequence[Function]) -> None:
+    """Remember the functions that decorators put around one, the nearest decorator's first."""
+    ip.notes[_AROUND, fn.key] = tuple(around)
 
 
 def function_around(ip: Interpreter, fn: Function) -> Function | None:

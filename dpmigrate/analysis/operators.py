@@ -97,6 +97,11 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         if lengths:
             part = ip.unknown(node, "one over a length", lengths)
             return part.because(ip.origin(node, "one over a length"))
+    if name == "FloorDivide" and isinstance(a, Unknown) and not (isinstance(b, Const) and b.value in (0, 1)):
+        records = (p for p in a.parts if isinstance(p, Length) and not p.over_one)
+        counted = frozenset(replace(p, in_batches=True) for p in records)
+        if counted:
+            return of(Unknown(("batches", a.symbol, id(node)), A_LENGTH, counted))
     result = computed(ip, node, [left, right], compute)
     if name in ("Add", "Multiply", "Divide"):
         registry.tell(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))

@@ -12,9 +12,11 @@ from dpmigrate.analysis.assignment import assign_name, assign_target
 from dpmigrate.analysis.atoms import Const, Imported, Obj
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.frames import Frame
+from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.operators import arithmetic
-from dpmigrate.analysis.values import NONE, Class, Function, of
+from dpmigrate.analysis.values import NONE, Class, Function, Value, of
 
 
 @statement(cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.IndentedBlock)
@@ -136,9 +138,25 @@ def _function(ip: Interpreter, node: cst.FunctionDef) -> bool:
     decorators = [(decorator.decorator, ip.evaluate(decorator.decorator)) for decorator in node.decorators]
     ip.made.append(function)
     frame.captured = True
-    decorated.wrap(ip, function, decorators)
+    _wrap(ip, function, decorators)
     assign_name(ip, node.name.value, of(function))
     return True
+
+
+def _wrap(ip: Interpreter, fn: Function, decorators: Sequence[tuple[cst.CSTNode, Value]]) -> None:
+    """Find the functions that the project's own decorators put around one."""
+    around: list[Function] = []
+    for node, value in reversed(decorators):
+        if not isinstance(value.only, Function):
+            continue
+        made_before = len(ip.made)
+        outer = enter_function(ip, value.only, CallInfo(node, [of(fn)])).only
+        # It runs where the function is called, and is no place to begin by itself.
+        del ip.made[made_before:]
+        if isinstance(outer, Function) and outer.node is not fn.node:
+            around.append(outer)
+    if around:
+        decorated.put_around(ip, fn, around)
 
 
 @statement(cst.ClassDef)

@@ -31,9 +31,9 @@ _TURNED = frozenset(
 
 def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[tuple[Origin, bool]]:
     """Where a model, or a part of it, does so, and whether dimension 0 is surely the batch."""
-    if not isinstance(model, Obj) or model.kind != "instance" or not isinstance(model.data, Class):
+    if not isinstance(model, Obj) or model.kind not in ("instance", "model"):
         return
-    member = find_member(ip, model.data, "forward")
+    member = find_member(ip, model.data, "forward") if isinstance(model.data, Class) else None
     forward = member.only if member is not None else None
     if isinstance(forward, Function):
         sure = not _turns(forward.node)
