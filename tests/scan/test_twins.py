@@ -99,7 +99,7 @@ def main(net, loader, config, sigma=0.0):
 
 MODES = """
 class Client(fl.client.NumPyClient):
-    def __init__(self, net, loader):
+    def __init__(self, net, loader, own):
         self.net, self.loader, self.engine = net, loader, PrivacyEngine()
 
     def fit(self, parameters, config):
@@ -229,7 +229,28 @@ def main(parts):
     fl.simulation.start_simulation(client_fn=lambda cid: clients[int(cid)], num_clients=3)
 """
 
+ONCE = """
+class Client(fl.client.NumPyClient):
+    def __init__(self, net, loader, own):
+        self.net, self.loader, self.engine, self.optimizer, self.own = net, loader, None, None, own
+
+    def set_up(self):
+        self.engine = PrivacyEngine()
+        optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=self.net, optimizer=optimizer, data_loader=self.loader,
+            noise_multiplier=1.0, max_grad_norm=1.0)
+
+    def fit(self, parameters, config):
+        if {first}:
+            self.set_up()
+        epoch(self.net, self.loader, self.optimizer)
+        return [], 1, {{"epsilon": self.engine.get_epsilon(1e-5)}}
+"""
+
 PAIRS = [
+    ("DPM304", ONCE.format(first="self.own"), ONCE.format(first="self.optimizer is None")),
+    ("DPM304", ONCE.format(first="not self.own"), ONCE.format(first="not self.engine")),
     (
         "DPM414",
         PATCHED.format(patch="pass"),
