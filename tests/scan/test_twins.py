@@ -248,7 +248,30 @@ class Client(fl.client.NumPyClient):
         return [], 1, {{"epsilon": self.engine.get_epsilon(1e-5)}}
 """
 
+WEIGHED = """
+def main(net, loader, config{given}):
+    {weights}
+    criterion = torch.nn.CrossEntropyLoss(weight=weights)
+    net, optimizer, loader = private(net, torch.optim.SGD(net.parameters(), lr=0.1), loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(net(x), y).backward()
+        optimizer.step()
+"""
+CHOSEN = "weights = None if config.get('plain') else torch.tensor([1.0, 2.0])"
+
 PAIRS = [
+    ("DPM121", WEIGHED.format(given="", weights=CHOSEN), WEIGHED.format(given="", weights="weights = None")),
+    (
+        "DPM121",
+        WEIGHED.format(given=", weights", weights="pass"),
+        WEIGHED.format(given=", weights=None", weights="pass"),
+    ),
+    (
+        "DPM121",
+        WEIGHED.format(given="", weights="weights = config['weights'].to('cpu')"),
+        WEIGHED.format(given="", weights="weights = config.get('weights')"),
+    ),
     ("DPM304", ONCE.format(first="self.own"), ONCE.format(first="self.optimizer is None")),
     ("DPM304", ONCE.format(first="not self.own"), ONCE.format(first="not self.engine")),
     (
