@@ -182,7 +182,8 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         if without:
             ip.notes[OPACUS_MISSING, raised] = ip.origin(handler)
         if in_body:
-            ip.fallbacks[raised] = Fallback(ip.origin(handler), tuple(in_body), delta is not None)
+            of_imports = _catches(handler, "ImportError") and not _catches(handler, "ValueError")
+            ip.fallbacks[raised] = Fallback(ip.origin(handler), tuple(in_body), delta is not None, of_imports)
         if _catches(handler, "Exception"):
             _made_instead(ip, in_body, made)
             retried.tell_of_another_try(ip, node, handler, in_body)
