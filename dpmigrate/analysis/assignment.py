@@ -367,8 +367,3 @@ def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
                 ip.store.set(target, "rest", ip.read(e.atom, "rest") or NOTHING)
         elif not (isinstance(e.atom, Const) and e.atom.value is None):
             ip.store.set(target, "rest", of(Unknown((target.key, "rest"), "unknown entries")))
-
-
-def attribute_path(node: Atom) -> str:
-    """A library object's name, for messages."""
-    return node.name if isinstance(node, External) else ""

@@ -186,8 +186,8 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         by_reason.setdefault(reason, []).extend(by_reason.pop(f"{path}: {reason}", ()))
     in_short = [
         reason
-        for reason, found in by_reason.items()
-        if not selected and reason not in paths and all(f.severity == "info" for f in found)
+        for reason, of_reason in by_reason.items()
+        if not selected and reason not in paths and all(f.severity == "info" for f in of_reason)
     ]
     for reason in dict.fromkeys((*paths, *by_reason)):
         if reason in in_short:
@@ -200,10 +200,11 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         click.echo("Left for you, since there is no automatic fix:", err=True)
         _list(result.remaining, style)
     for reason in in_short:
-        found = by_reason[reason]
-        rules = ", ".join(sorted({f.rule for f in found}))
-        first = where(found[0].span.path, found[0].span.cell, found[0].span.line, found[0].span.column)
-        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        of_reason = by_reason[reason]
+        rules = ", ".join(sorted({f.rule for f in of_reason}))
+        span = of_reason[0].span
+        first = where(span.path, span.cell, span.line, span.column)
+        more = f" and {len(of_reason) - 1:,} more" if len(of_reason) > 1 else ""
         what = reason.words if isinstance(reason, Reason) else reason
         click.echo(f"{rules} [info], {first}{more}: {clean(what)}", err=True)
 

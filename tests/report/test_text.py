@@ -17,7 +17,7 @@ def text(result: ScanResult, **style: object) -> str:
 
 def test_no_finding_is_said_in_three_lines(empty: ScanResult) -> None:
     assert text(empty) == (
-        "3 files seen, 0 analysed (the rest is without Opacus), 0 not analysed\n"
+        "3 files seen, 0 analysed (none has to do with Opacus), 0 not analysed\n"
         "No private training run\nNo findings\n"
     )
 
