@@ -248,7 +248,43 @@ class Client(fl.client.NumPyClient):
         return [], 1, {{"epsilon": self.engine.get_epsilon(1e-5)}}
 """
 
+WEIGHED = """
+def main(net, loader, config{given}):
+    {weights}
+    criterion = torch.nn.CrossEntropyLoss(weight=weights)
+    net, optimizer, loader = private(net, torch.optim.SGD(net.parameters(), lr=0.1), loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(net(x), y).backward()
+        optimizer.step()
+"""
+CHOSEN = "weights = None if config.get('plain') else torch.tensor([1.0, 2.0])"
+
+BACKBONE = """
+def main(loader):
+    resnet = models.resnet18()
+    net = torch.nn.Sequential({parts}, torch.nn.Flatten(), torch.nn.Linear(512, 2))
+    net, optimizer, loader = private(net, torch.optim.SGD(net.parameters(), lr=0.1), loader)
+    epoch(net, loader, optimizer)
+"""
+
 PAIRS = [
+    (
+        "DPM414",
+        BACKBONE.format(parts="*list(resnet.children())[:-1]"),
+        BACKBONE.format(parts="resnet.conv1, resnet.avgpool"),
+    ),
+    ("DPM121", WEIGHED.format(given="", weights=CHOSEN), WEIGHED.format(given="", weights="weights = None")),
+    (
+        "DPM121",
+        WEIGHED.format(given=", weights", weights="pass"),
+        WEIGHED.format(given=", weights=None", weights="pass"),
+    ),
+    (
+        "DPM121",
+        WEIGHED.format(given="", weights="weights = config['weights'].to('cpu')"),
+        WEIGHED.format(given="", weights="weights = config.get('weights')"),
+    ),
     ("DPM304", ONCE.format(first="self.own"), ONCE.format(first="self.optimizer is None")),
     ("DPM304", ONCE.format(first="not self.own"), ONCE.format(first="not self.engine")),
     (
@@ -293,6 +329,14 @@ def test_the_fault_and_its_right_twin(tmp_path: Path, rule: str, faulty: str, ri
         (tmp_path / name / "requirements.txt").write_text("opacus==1.6.0\n", encoding="utf-8")
     said = [{f.rule for f in api.scan(["."], cwd=tmp_path / name).findings} for name in ("faulty", "right")]
     assert [rule in rules for rules in said] == [True, False], said
+
+
+def test_a_handler_of_imports_is_told_as_that(tmp_path: Path) -> None:
+    program = CLIENTS.replace("try:", "try:\n            from opacus import PrivacyEngine")
+    program = program.replace("Exception as error", "ImportError")
+    lay_out(tmp_path, train=HEAD + program.format(handled="pass"))
+    said = [f.message for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM311"]
+    assert said and all(message.startswith("where Opacus is not installed") for message in said)
 
 
 def test_a_failed_call_is_told_as_that_and_not_as_the_loader(tmp_path: Path) -> None:
