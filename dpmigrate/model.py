@@ -214,6 +214,8 @@ class ScanResult(NamedTuple):
     """Whether no Python file, notebook or dependency file is below the given paths."""
     gone: tuple[str, ...] = ()
     """What a baseline holds and is found no more, in words."""
+    unchanged: int = 0
+    """How many findings are left out since they stand on lines that did not change (``--diff-base``)."""
     cwd: str = "/"
     """The current folder, absolute: what paths are relative to."""
     file_lines: Mapping[tuple[str, int], tuple[int, ...]] = MappingProxyType({})
@@ -231,3 +233,16 @@ class ScanResult(NamedTuple):
         if cell is None or not lines:
             return max(line, 1)
         return lines[min(max(line, 1), len(lines)) - 1]
+
+
+class Reason(str):
+    """Why something is not done: ``words``, behind the ``place`` in the code that says so."""
+
+    __slots__ = ("place", "words")
+    place: str
+    words: str
+
+    def __new__(cls, words: str, place: str = "") -> Reason:
+        made = super().__new__(cls, place + words)
+        made.place, made.words = place, words
+        return made

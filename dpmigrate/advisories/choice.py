@@ -46,15 +46,19 @@ class Choices:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._known: dict[Config, Choice] = {}
+        self._by_path: dict[str, Choice] = {}
         for config in settings.configs():
             self._known[config] = self._choice(config)
 
     def of(self, path: str) -> Choice:
         """The rules of a file, by its absolute path."""
-        config = self.settings.config_of(path)
-        if config not in self._known:
-            self._known[config] = self._choice(config)
-        return self._known[config]
+        choice = self._by_path.get(path)
+        if choice is None:
+            config = self.settings.config_of(path)
+            if config not in self._known:
+                self._known[config] = self._choice(config)
+            choice = self._by_path[path] = self._known[config]
+        return choice
 
     def severity(self, path: str, finding: Finding) -> Severity:
         """How severe a finding is by the options of its file, given by its absolute path."""
@@ -63,15 +67,20 @@ class Choices:
     def verdict(self, path: str, finding: Finding) -> Literal["reported", "configuration", "unasked"]:
         """What the options of a file, by its absolute path, make of a finding there."""
         choice = self.of(path)
-        if finding.rule in choice.ignored or self._ignored(path, finding):
+        if finding.rule in choice.ignored or self._spared(path, finding.rule, finding.name):
             return "configuration" if finding.rule in choice.enabled | choice.ignored else "unasked"
         return "reported" if finding.rule in choice.enabled else "unasked"
 
-    def _ignored(self, path: str, finding: Finding) -> bool:
-        """Whether ``per-file-ignores`` speaks of a finding's rule for its file."""
+    def reported(self, path: str) -> frozenset[str]:
+        """The ids of the rules that are reported in a file, by its absolute path."""
+        enabled = self.of(path).enabled
+        return enabled - {a.id for a in advisories() if self._spared(path, a.id, a.name)}
+
+    def _spared(self, path: str, rule: str, name: str) -> bool:
+        """Whether ``per-file-ignores`` speaks of a rule for a file."""
         config = self.settings.config_of(path)
         return any(
-            any(names_rule(word, finding.rule, finding.name) for word in words)
+            any(names_rule(word, rule, name) for word in words)
             and self.settings.matches(config, (pattern.removeprefix("!"),), path) != pattern.startswith("!")
             for pattern, words in config.per_file_ignores
         )

@@ -124,6 +124,20 @@ def _proofs_of(run: PrivateRun) -> tuple[Proof, ...]:
     return found
 
 
+def _evidence_of(run: PrivateRun, others: Iterable[PrivateRun]) -> tuple[tuple[Proof, ...], VersionSet]:
+    """The proofs of a run and of other records of its call, and the releases that agree with them all."""
+    records = (run, *others)
+    asked = _evidence_of, tuple(map(id, records))
+    if asked not in run.known:
+        every_proof = tuple(dict.fromkeys(proof for r in records for proof in _proofs_of(r)))
+        evidence = universe()
+        for proof in every_proof:
+            evidence &= proof.versions
+        run.known[asked] = every_proof, evidence
+    told: tuple[tuple[Proof, ...], VersionSet] = run.known[asked]
+    return told
+
+
 def same_calls(runs: Iterable[PrivateRun]) -> Callable[[PrivateRun], list[PrivateRun]]:
     """For each run, the records of its call in every context and the same mode: one release runs them all."""
     together: dict[tuple[int, str], list[PrivateRun]] = {}
@@ -142,13 +156,11 @@ def versions_of(
 
     ``others`` may hold records of the same call in other contexts (:func:`same_calls`).
     """
-    found = tuple(dict.fromkeys(proof for r in (run, *others) for proof in _proofs_of(r)))
-    evidence = universe()
-    for proof in found:
-        evidence &= proof.versions
+    code_proofs, evidence = _evidence_of(run, others)
     if override is not None:
-        return Versions(override, evidence, (), found)
+        # What an option says is meant, also where the code was written for other releases.
+        return Versions(override, evidence if override & evidence else universe(), (), code_proofs)
     if declarations is None:
-        return Versions(everything(), evidence, (), found)
+        return Versions(everything(), evidence, (), code_proofs)
     declared = declarations.declared_for(run.module.path)
-    return Versions(declared.versions, evidence, declared.places, found)
+    return Versions(declared.versions, evidence, declared.places, code_proofs)

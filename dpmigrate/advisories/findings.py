@@ -73,15 +73,17 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     def target(path: str) -> VersionSet | None:
         return choices.of(workspace.absolute(path)).target
 
+    def asked_by_name(path: str) -> frozenset[str]:
+        return choices.of(workspace.absolute(path)).asked
+
     summaries = summarise(project, assumed)
     index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     shown = [i for i, (run, _) in enumerate(summaries) if _is_target(workspace, run.path)]
     numbers = {i: n for n, i in enumerate(shown)}
     out.runs = [summaries[i][0] for i in shown]
     ignores = Ignores(project)
-    matches = list(
-        match_runs(project, [a for a in advisories() if a.match.get("about") != "pins"], assumed, target)
-    )
+    of_runs = [a for a in advisories() if a.match.get("about") != "pins"]
+    matches = list(match_runs(project, of_runs, assumed, target, asked_by_name))
     for advisory in advisories():
         if advisory.match.get("about") == "pins":
             matches.extend(match_pins(project, advisory, assumed))
@@ -194,7 +196,7 @@ def _add(found: Iterable[tuple[Finding, Match]], choices: Choices, workspace: Wo
 def _too_narrow(choices: Choices, workspace: Workspace, match: Match) -> bool:
     """Whether a match is of a kind that is reported only where its rule was asked for by name."""
     narrow = match.advisory.match.get("only-ghost-unless-selected")
-    if match.run is None or not (match.only_selected or (narrow and not match.run.ghost)):
+    if match.run is None or not narrow or match.run.ghost:
         return False
     return match.advisory.id not in choices.of(workspace.absolute(match.run.module.path)).asked
 

@@ -13,6 +13,7 @@ from dpmigrate.workspace.suppressions import (
     in_lines,
     in_python,
     is_id,
+    may_hold,
     names_rule,
 )
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from dpmigrate.project import Project
     from dpmigrate.workspace.discover import Workspace
 
-_WORD = b"dpmigrate:"
-"""Bytes of the files that may hold such a comment, in lower case."""
-
 
 class Ignores:
     """The ignore comments of every file of a project, read when first asked for."""
@@ -33,7 +31,7 @@ class Ignores:
         self.project = project
         self._known: dict[str, Suppressions | None] = {}
         for path, source in project.sources.items():
-            if _WORD in source.data.lower():
+            if may_hold(source.data):
                 self._of(path)
 
     def _of(self, path: str) -> Suppressions | None:
@@ -41,7 +39,7 @@ class Ignores:
             source = self.project.sources.get(path)
             found: Suppressions | None = None
             if source is not None:
-                found = in_python(source, _is_rule) if _WORD in source.data.lower() else None
+                found = in_python(source, _is_rule) if may_hold(source.data) else None
             else:
                 found = in_lines(self.project.lines(path), _is_rule)
             self._known[path] = found
@@ -113,7 +111,7 @@ def _message(advisory: Advisory, ignore: UnusedIgnore, below: Finding | None) ->
     """Why a comment suppresses nothing, and what to do about it."""
     says = advisory.match
     if ignore.fault == "not understood":
-        return str(says["misspelt"])
+        return str(says["misspelt"].format(rules=", ".join(ignore.rules) or "RULE"))
     if ignore.fault == "no brackets":
         return str(says["brackets"].format(rules=", ".join(ignore.rules)))
     for word in ignore.rules:

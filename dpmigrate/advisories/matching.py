@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,8 +49,6 @@ class Match:
     pin: Pin | None = None
     severity: Severity | None = None
     """Instead of the advisory's own."""
-    only_selected: bool = False
-    """Whether it is reported only where its rule was asked for by name."""
     fixable: bool = True
     """Whether the advisory's fix, if it has one, is on offer here."""
     by_hand: str | None = None
@@ -58,6 +56,8 @@ class Match:
     versions: Versions | None = None
     gone: GoneName | None = None
     """The name that it is about, where a release dropped it."""
+    subject: str = ""
+    """What its case is about, one of `SUBJECTS`; empty where no case of a run is met."""
 
 
 def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Match]:
@@ -76,14 +76,20 @@ def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Ma
 
 
 def match_runs(
-    project: Project, advisories: Sequence[Advisory], assumed: Assumed, target: Assumed
+    project: Project,
+    advisories: Sequence[Advisory],
+    assumed: Assumed,
+    target: Assumed,
+    asked_by_name: Callable[[str], Set[str]],
 ) -> Iterator[Match]:
     """Every match of every advisory on every run of a project, in no particular order.
 
-    ``target`` says of a file's path for which release it is to be ready.
+    ``target`` says of a file's path for which release it is to be ready, ``asked_by_name`` which rules
+    (by id) were asked for by name there.
     """
     program = project.program
     cases = [(advisory, case) for advisory in advisories for case in cases_of(advisory)]
+    only_selected = frozenset(advisory.id for advisory, case in cases if case.selected)
     csprng = any(name in data for data in project.dependencies.values() for name in NAMES_CSPRNG)
     for part in program.parts if program is not None else ():
         alike = same_calls(part.runs)
@@ -95,11 +101,13 @@ def match_runs(
                 versions = versions_of(run, project.declarations, assumed(path), alike(run))
                 versions = replace(versions, target=target(path), csprng=csprng)
                 # A fix looks at a project again and again, and most runs stay as they are.
-                asked = match_runs, versions.key
+                selected = only_selected & asked_by_name(path)
+                asked = match_runs, versions.key, selected
                 if asked not in run.known:
                     run.known[asked] = [
                         found
                         for advisory, case in cases
+                        if not case.selected or advisory.id in selected
                         for subject in SUBJECTS[case.subject](run, versions)
                         if (found := _judge(advisory, case, subject)) is not None
                     ]
@@ -136,10 +144,10 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         (*_because(case, subject), *(() if sure else only_possible(case, subject, by_version, of_the_mode))),
         subject.origin,
         severity=case.severity,
-        only_selected=case.selected,
         by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
+        subject=case.subject,
     )
 
 

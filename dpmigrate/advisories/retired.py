@@ -43,9 +43,10 @@ def match_retired(project: Project, advisory: Advisory, assumed: Assumed, target
     if program is None:
         return
     for part in program.parts:
-        yield from _calls(project, part.retired_calls, advisory, assumed, target)
+        if part.retired_calls:
+            yield from _calls(project, part.retired_calls, advisory, assumed, target)
         # A copy of Opacus in the project has the names that it has, whatever the releases dropped.
-        if not program.modules.holds_library:
+        if part.retired_names and not program.modules.holds_library:
             yield from _names(project, part.retired_names, advisory, assumed, target)
 
 

@@ -33,7 +33,7 @@ CLIPS_NOTHING = 1e4
 @fact
 def _not_the_private_loader(s: Subject) -> Tri:
     """Whether a loop goes over another loader than the one that the engine returned."""
-    if not isinstance(s.event, Iterated) or s.event.loader not in ("passed", "remade"):
+    if not isinstance(s.event, Iterated) or s.event.loader not in ("passed", "remade", "records"):
         return False
     if right_but_for_doubt(s, lambda e: isinstance(e, Iterated) and e.loader == "returned"):
         return False
@@ -44,6 +44,7 @@ def _not_the_private_loader(s: Subject) -> Tri:
     s.notes["loader"] = {
         "passed": "the loader that was passed in",
         "remade": "another loader of the same data",
+        "records": "the data itself, record by record",
     }[s.event.loader]
     return True
 
@@ -65,7 +66,7 @@ def _feeds_training(s: Subject) -> Tri:
         call = chain[-1].through.node
         outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
         loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
-    by_hand = bool(loops) and (s.event.loader != "remade" or _steps_privately(s, loops))
+    by_hand = bool(loops) and (s.event.loader not in ("remade", "records") or _steps_privately(s, loops))
     # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
     fits = (
         isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"

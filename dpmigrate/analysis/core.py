@@ -22,7 +22,7 @@ from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
 from dpmigrate.analysis.texts import Texts
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.training import Fallback, TrainingRun
 from dpmigrate.analysis.values import Class, Function, Value, of
 from dpmigrate.workspace.errors import own_error
 
@@ -76,13 +76,15 @@ class Interpreter:
         self.tests: list[tuple[cst.BaseExpression, int, Guard]] = []
         """The tests of the branches that are being executed: each with the number of loops around it, and
         the path condition without it."""
-        self.fallbacks: dict[Literal, tuple[Origin, tuple[TrainingRun, ...]]] = {}
-        """By the assumption that something raised: the handler, and the runs that there are not then."""
+        self.fallbacks: dict[Literal, Fallback] = {}
+        """By the assumption that something raised: what handles it."""
         self.apart_ways = 0
         """Enclosing conditions whose branches are executed once for each way into them."""
         self.runs: dict[Hashable, TrainingRun] = {}
         self.runs_by_object: dict[Atom, dict[int, TrainingRun]] = {}
         """The runs that an object was handed to (model, optimizer, loader, criterion)."""
+        self.remade: list[TrainingRun] = []
+        """Runs whose call was come to again in the same context, one entry for each time."""
         self.making_calls: set[cst.CSTNode] = set()
         """The calls of a method that makes private runs, whoever's it is, that were come to."""
         self.retired = Retired()

@@ -18,7 +18,7 @@ from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
 from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.outcomes import Branch
 from dpmigrate.analysis.store import Delta
-from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.training import Fallback, TrainingRun
 
 Handler = cst.ExceptHandler | cst.ExceptStarHandler
 
@@ -137,8 +137,38 @@ def _catches(handler: Handler, name: str) -> bool:
     return any(get_full_name_for_node(kind) in (name, "Exception", "BaseException") for kind in kinds)
 
 
-def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
-    saved, known = ip.path, set(ip.runs)
+class _Making:
+    """Which runs are made from here on, for the first time or, in another turn of a loop, again."""
+
+    def __init__(self, ip: Interpreter) -> None:
+        self.ip = ip
+        self.known = set(ip.runs)
+        self.remade = len(ip.remade)
+
+    def now(self) -> list[TrainingRun]:
+        """Those so far."""
+        again = set(map(id, self.ip.remade[self.remade :]))
+        return [run for key, run in self.ip.runs.items() if key not in self.known or id(run) in again]
+
+
+_SUPPRESSED = "a with statement as a try"
+
+
+def suppressed(ip: Interpreter, node: cst.With) -> bool:
+    """Execute ``with suppress(Exception): ...``: a try whose handler does nothing."""
+    call = node.items[0].item
+    assert isinstance(call, cst.Call)
+    if (_SUPPRESSED, node) not in ip.notes:
+        kinds = [cst.Element(arg.value) for arg in call.args]
+        nothing = cst.ExceptHandler(cst.SimpleStatementSuite([cst.Pass()]), cst.Tuple(kinds))
+        ip.notes[_SUPPRESSED, node] = cst.Try(node.body, [nothing])
+    return _try_and_handle(ip, ip.notes[_SUPPRESSED, node], call)
+
+
+def _try_and_handle(
+    ip: Interpreter, node: cst.Try | cst.TryStar, handled_at: cst.CSTNode | None = None
+) -> bool:
+    saved, made_by = ip.path, _Making(ip)
     without = _goes_on_without_opacus(node)
     raised = Literal(("raised", id(node), ip.context), ("truth",), True)
     attempt = Attempt(ip.store.depth)
@@ -158,23 +188,25 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         ip.path = saved
     if alive:
         survivors.append((body, frozenset({raised._replace(holds=False)})))
-    in_body = [run for key, run in ip.runs.items() if key not in known]
+    in_body = made_by.now()
     for handler in node.handlers:
-        before = set(ip.runs)
+        made_by_it = _Making(ip)
         ip.path = shorten(saved | {raised}) if in_body or without or _returns(handler) else saved
         delta = _handle(ip, handler, attempt)
         ip.path = saved
-        made = [run for key, run in ip.runs.items() if key not in before]
+        made = made_by_it.now()
         if without:
-            ip.notes[OPACUS_MISSING, raised] = ip.origin(handler)
+            ip.notes[OPACUS_MISSING, raised] = ip.origin(handled_at or handler)
         if in_body:
-            ip.fallbacks[raised] = (ip.origin(handler), tuple(in_body))
+            of_imports = _catches(handler, "ImportError") and not _catches(handler, "ValueError")
+            there = ip.origin(handled_at or handler)
+            ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)
         if _catches(handler, "Exception"):
             _made_instead(ip, in_body, made)
             retried.tell_of_another_try(ip, node, handler, in_body)
         if delta is not None:
             survivors.append((delta, frozenset({raised})))
-    in_handlers = [run for key, run in ip.runs.items() if key not in known and run not in in_body]
+    in_handlers = [run for run in made_by.now() if run not in in_body]
     if in_body or in_handlers:
         # Which of them there is, is known by what raised: what follows belongs to one or the other.
         for runs, holds in ((in_body, False), (in_handlers, True)):

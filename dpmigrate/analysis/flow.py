@@ -12,7 +12,7 @@ from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter, statement
-from dpmigrate.analysis.exceptions import WaysOut
+from dpmigrate.analysis.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.frames import LoopControl
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.ledger import Turn
@@ -21,8 +21,9 @@ from dpmigrate.analysis.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
-from dpmigrate.analysis.values import NOTHING, Value, join_all, of
+from dpmigrate.analysis.values import NOTHING, Seq, Value, join_all, of
 
+_SUPPRESS = External("contextlib.suppress")
 MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
 
@@ -152,6 +153,9 @@ def _pattern_constants(ip: Interpreter, pattern: cst.MatchPattern) -> list[objec
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
+    held = tuple(e for e in sequence.entries if isinstance(e.atom, Seq)) if ip.runs else ()
+    if held:
+        registry.tell(ip, "<iterated>", registry.CallInfo(node.iter, [Value(held)]))
     items = worth_unrolling(ip, sequence)
     if items is not None:
         return _unrolled(ip, node, items)
@@ -272,6 +276,8 @@ def _while(ip: Interpreter, node: cst.While) -> bool:
 
 @statement(cst.With)
 def _with(ip: Interpreter, node: cst.With) -> bool:
+    if len(node.items) == 1 and _suppresses(ip, node.items[0].item):
+        return suppressed(ip, node)
     at_the_end: list[Callable[[], None]] = []
     for item in node.items:
         value = ip.evaluate(item.item)
@@ -292,6 +298,12 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
     alive = ip.execute(node.body)
     ways_out.go_through(end)
     return alive and end()
+
+
+def _suppresses(ip: Interpreter, manager: cst.BaseExpression) -> bool:
+    """Whether a context manager is ``contextlib.suppress(...)``."""
+    func = manager.func if isinstance(manager, cst.Call) else None
+    return isinstance(func, (cst.Name, cst.Attribute)) and ip.evaluate(func).only == _SUPPRESS
 
 
 def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:

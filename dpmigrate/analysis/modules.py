@@ -76,6 +76,14 @@ class ModuleInfo:
     def _positions(self) -> Positions:
         return Positions(self.tree)
 
+    @property
+    def is_lossless(self) -> bool:
+        """Whether its tree renders to exactly the text that it was made of.
+
+        LibCST 1.9 drops a form feed at the start of a line and a final bare carriage return.
+        """
+        return self._positions.text == self.source.python
+
     def span(self, node: cst.CSTNode) -> Span:
         """Where a node stands, as editors count (in its cell, in a notebook)."""
         found = self._positions[node]

@@ -11,7 +11,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.values import NOTHING, Entry, Value, const, merge, of
+from dpmigrate.analysis.values import NOTHING, Entry, Function, Value, const, merge, of
 from dpmigrate.workspace.core_patch import MODULE
 
 BUILTINS = frozenset(
@@ -83,6 +83,17 @@ def lookup(ip: Interpreter, name: str, node: cst.CSTNode) -> Value:
         first = False
         scope = scope.closure
     return module_name(ip, ip.module, name, node)
+
+
+def name_around(ip: Interpreter, fn: Function, name: str, node: cst.CSTNode) -> Value:
+    """The value of a name that a function's body takes from around it, where it is read and not run."""
+    scope: Frame | None = fn.closure
+    while scope is not None:
+        value = None if scope.is_class_body else ip.store.get(scope.owner, name)
+        if value is not None:
+            return settle(ip, ip.feasible(value), scope.owner, name)
+        scope = scope.closure
+    return module_name(ip, fn.module, name, node)
 
 
 def module_name(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode) -> Value:

@@ -152,11 +152,10 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
 def equals(constant: object, atom: Atom) -> bool | None:
     """Whether an atom is equal to a constant; None where it cannot be told."""
     if isinstance(atom, Const):
-        if isinstance(atom.value, bool) != isinstance(constant, bool) or isinstance(
-            constant, str
-        ) != isinstance(atom.value, str):
+        if atom.value != constant:
             return False
-        return bool(atom.value == constant)
+        # 1 equals True, and is another object.
+        return True if isinstance(atom.value, bool) == isinstance(constant, bool) else None
     if isinstance(atom, Obj) and atom.kind == "enum" and constant is not None:
         return None
     if isinstance(atom, Unknown):
@@ -326,6 +325,8 @@ def _type_names(kind: Value) -> frozenset[str] | None:
 
 def _is_instance(atom: Atom, names: frozenset[str]) -> bool | None:
     plain = {n.removeprefix("builtins.") for n in names}
+    if "object" in plain:
+        return True
     if isinstance(atom, Const):
         if not plain <= set(_BUILTIN_TYPES):
             return False if atom.value is None else None

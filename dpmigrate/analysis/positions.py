@@ -45,8 +45,10 @@ class Positions:
         state = _Counting(module.default_indent, module.default_newline)
         state.offset, state.starts, state.ranges = 0, [], {}
         module._codegen(state)
+        self.text = "".join(state.tokens)
+        """The module as it is rendered."""
         self._ranges = state.ranges
-        self._lines = [0, *(m.end() for m in _NEWLINE.finditer("".join(state.tokens)))]
+        self._lines = [0, *(m.end() for m in _NEWLINE.finditer(self.text))]
 
     def __getitem__(self, node: cst.CSTNode) -> Range:
         """The range of a node. Raises KeyError for a node of another tree."""

@@ -48,8 +48,6 @@ class TrainingRun:
     mode_because: tuple[Origin, ...]
     modes: tuple[str, ...]
     """Every value that the mode can take here, in this calling context."""
-    asked_mode: bool
-    """Whether the call names a mode at all (an unknown ``**kwargs`` does not)."""
     ways: tuple[Guard, ...]
     """The assumptions under which it is made, one set for each way to the call."""
     context: int
@@ -138,11 +136,11 @@ class TrainingRun:
         if place is None:
             self._places[key] = len(self.events)
             self._met_under[len(self.events)] = {event.guard}
-            self.events.append(replace(event, at=replace(event.at, guard=beyond)))
+            self.events.append(_under(event, beyond))
             return
         self._met_under[place].add(event.guard)
         held = self.events[place]
-        self.events[place] = replace(held, at=replace(held.at, guard=weaken(held.guard, beyond)))
+        self.events[place] = _under(held, weaken(held.guard, beyond))
 
     def _ways_of_entry(self, guard: Guard) -> tuple[Guard, ...]:
         """The ways to the call in the very activation that is assumed, where it is made in that one too.
@@ -166,13 +164,18 @@ class TrainingRun:
         return tuple(
             event
             if event.guard or all(any(map(partial(_leads_to, way), map(beyond_entries, met))) for way in ways)
-            else replace(event, at=replace(event.at, guard=frozenset({DOUBT})))
+            else _under(event, frozenset({DOUBT}))
             for event, met in zip(self.events, self._met_under.values(), strict=True)
         )
 
     def happened(self, kind: type[Happening]) -> Iterator[Happening]:
         """The events of a kind, in the order of first occurrence."""
         return (e for e in self.events if isinstance(e, kind))
+
+
+def _under(event: Event, guard: Guard) -> Event:
+    """The event, under other assumptions."""
+    return event if event.guard == guard else replace(event, at=replace(event.at, guard=guard))
 
 
 def _leads_to(way: Guard, met: Guard) -> bool:
@@ -188,3 +191,16 @@ def entries_of_kind(value: Value, *kinds: str) -> Iterator[tuple[Entry, Obj]]:
 
 
 __all__ = ["ALWAYS", "GHOST_MODES", "TrainingRun", "entries_of_kind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The handler of a try in whose body runs are made."""
+
+    handler: Origin
+    runs: tuple[TrainingRun, ...]
+    """The runs that there are not where it handles something."""
+    falls_through: bool
+    """Whether the program goes on behind it."""
+    of_imports: bool
+    """Whether it is for nothing but imports that fail."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import libcst as cst
@@ -26,25 +27,31 @@ _SEQUENCES = frozenset([list, tuple])
 _LEAVES = frozenset([str, bool, type(None), cst.MaybeSentinel])
 """Asking abstract base classes would be most of the time: what is neither of these is a node."""
 
-_FIELDS: dict[type[Any], tuple[str, ...]] = {}
+_FIELDS: dict[type[Any], Callable[[cst.CSTNode], tuple[Any, ...]]] = {}
+"""What takes the fields of a kind of node, in the order of the text."""
 
 
 def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     """The nodes directly below a node, whitespace and punctuation left out."""
-    kind = type(node)
-    names = _FIELDS.get(kind)
-    if names is None:
-        names = tuple(f.name for f in fields(kind) if not f.name.startswith(_LAYOUT))
-        _FIELDS[kind] = names
-    found: list[cst.CSTNode] = []
-    for name in names:
-        value = getattr(node, name)
+    take = _FIELDS.get(type(node)) or _fields_of(type(node))
+    below: list[cst.CSTNode] = []
+    for value in take(node):
         kind = type(value)
+        if kind in _LEAVES:
+            continue
         if kind in _SEQUENCES:
-            found.extend(value)
-        elif kind not in _LEAVES:
-            found.append(value)
-    return found
+            below += value
+        else:
+            below.append(value)
+    return below
+
+
+def _fields_of(kind: type[Any]) -> Callable[[cst.CSTNode], tuple[Any, ...]]:
+    names = [f.name for f in fields(kind) if not f.name.startswith(_LAYOUT)]
+    # Of one name attrgetter gives the value, and of none it takes nothing.
+    take = attrgetter(*names) if len(names) > 1 else lambda node: tuple(getattr(node, n) for n in names)
+    _FIELDS[kind] = take
+    return take
 
 
 def every(root: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -1,5 +1,9 @@
 """The command line: parses arguments, calls the library, prints, exits.
 
+A command is a module of its name. ``options``, ``types``   what they share, and what a shell offers for it
+``output``, ``progress``, ``errors``   where results go; what takes long; wrong usage as one sentence
+``show_settings``, ``shells``   what ``--show-settings`` prints; completion in fish
+
 Only click is imported before a command is known, and each command imports what it needs, so that
 ``--version`` and a scan that finds nothing to parse stay quick.
 """
@@ -13,6 +17,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 from typing import IO, NoReturn
 
 import click
@@ -106,12 +111,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         from dpmigrate.cli.shells import register
 
         register()
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = group.main(
-            list(sys.argv[1:] if arguments is None else arguments),
-            prog_name="dpmigrate",
-            standalone_mode=False,
-        )
+        _refuse_files_as_options(words)
+        status = group.main(words, prog_name="dpmigrate", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         return _wrong_usage(error)
@@ -171,6 +174,19 @@ def _wrong_usage(error: click.ClickException) -> int:
 
     click.echo(f"dpmigrate: {clean(error.format_message())}{see}", err=True)
     return 2
+
+
+def _refuse_files_as_options(words: Sequence[str]) -> None:
+    """Raise click.UsageError for the name of a file that would be read as an option.
+
+    Who hands the names of a repository's files on, as pre-commit does, must not take a baseline or a place
+    for the report from one of them.
+    """
+    for word in takewhile(lambda word: word != "--", words):
+        if word.startswith("-") and os.path.lexists(word):
+            raise click.UsageError(
+                f"{word!r} is a file here and would be an option: write ./{word} for the file."
+            )
 
 
 def _never_refuse_a_character(stream: IO[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +22,7 @@ from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
 from dpmigrate.report.inventory import FORMATS, render
 from dpmigrate.report.style import Style, style_for
+from dpmigrate.workspace.reading import read_named
 
 if TYPE_CHECKING:
     from dpmigrate.model import ScanResult
@@ -29,9 +30,14 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="List every private training run and what it is asked for.",
-    epilog="Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usage or an internal "
-    "error. Example: dpmigrate inventory --format json --output dp.json, and in CI dpmigrate inventory "
-    "--check dp.json",
+    epilog="""\b
+Examples:
+  dpmigrate inventory
+  dpmigrate inventory --format json --output private-runs.json
+  dpmigrate inventory --check private-runs.json
+
+Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usage or an internal error.
+""",
 )
 @paths_argument
 @click.option(
@@ -75,7 +81,7 @@ def inventory(
             result = api.scan(paths or (".",), jobs=jobs, settings=settings, cache=folder, told=told)
     _warn(result)
     if record is not None:
-        return _compare(result, record, format_, output)
+        return _compare(result, paths or (".",), record, format_, output)
     style = Style() if output not in (None, "-") else style_for(sys.stdout)
     emit(render(format_, result, style), output)
     return 0
@@ -91,28 +97,37 @@ def _warn(result: ScanResult) -> None:
         click.echo(f"{place}: not analysed, so its runs are missing: {clean(item.reason)}", err=True)
 
 
-def _compare(result: ScanResult, record: str, format_: str, output: str | None) -> int:
-    """Say what is not as it was recorded; 1 if anything is."""
-    from dpmigrate.report.inventory.comparing import RecordError, differences, recorded_runs
+def _compare(result: ScanResult, paths: Sequence[str], record: str, format_: str, output: str | None) -> int:
+    """Say what below the paths is not as it was recorded; 1 if anything is."""
+    from dpmigrate.report.inventory.comparing import RecordError, differences, is_below, recorded_runs
     from dpmigrate.report.layout import plural
 
     try:
-        recorded = recorded_runs(Path(record).read_text(encoding="utf-8"))
+        everything = recorded_runs(read_named(record).decode("utf-8"), result.root, result.cwd)
     except OSError as error:
         raise WrongUsage(f"--check: {record} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise WrongUsage(f"--check: {record} is not UTF-8.") from error
     except RecordError as error:
         raise WrongUsage(f"--check: {record} {error}.") from error
-    found = differences(recorded, result.runs)
+    recorded = [run for run in everything if is_below(run["path"], paths, result.cwd)]
+    differing = differences(recorded, result.runs)
     if format_ == "json":
-        document = {"matches": not found, "differences": [difference.document() for difference in found]}
+        document = {
+            "matches": not differing,
+            "differences": [difference.document() for difference in differing],
+        }
         emit(json.dumps(document, indent=2) + "\n", output)
     else:
-        lines = [difference.words() for difference in found]
+        lines = [difference.words() for difference in differing]
         runs = plural(len(result.runs), "private training run")
         lines.append(
-            f"{plural(len(found), 'difference')} from {record}" if found else f"{runs}, as in {record}"
+            f"{plural(len(differing), 'difference')} from {record}"
+            if differing
+            else f"{runs}, as in {record}"
         )
+        if len(recorded) < len(everything):
+            others = plural(len(everything) - len(recorded), "run")
+            lines.append(f"{others} of {record} outside the given paths, not compared")
         emit("\n".join(lines) + "\n", output)
-    return 1 if found else 0
+    return 1 if differing else 0

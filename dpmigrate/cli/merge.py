@@ -14,12 +14,18 @@ from dpmigrate.cli.scan import exit_status
 from dpmigrate.model import ScanResult
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
+from dpmigrate.workspace.reading import read_named
 
 
 @click.command(
     short_help="Join the JSON reports of parts of one repository.",
-    epilog="Exit status: as scan of all the parts together. Example: dpmigrate merge a.json b.json "
-    "--format sarif --output dpmigrate.sarif",
+    epilog="""\b
+Examples:
+  dpmigrate merge a.json b.json
+  dpmigrate merge a.json b.json --format sarif --output dpmigrate.sarif
+
+Exit status: as scan of all the parts together.
+""",
 )
 @click.argument("reports", nargs=-1, required=True, metavar="REPORT.json ...")
 @click.option(
@@ -49,7 +55,7 @@ def _read(report: str) -> ScanResult:
     from dpmigrate.report.reading import ReportError, read
 
     try:
-        return read(Path(report).read_text(encoding="utf-8"))
+        return read(read_named(report).decode("utf-8"))
     except OSError as error:
         raise WrongUsage(f"{report} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

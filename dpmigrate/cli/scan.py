@@ -112,8 +112,8 @@ def scan(
     """Find privacy faults in the Opacus training code under PATH (default: this folder).
 
     The code is never imported or run. PATH limits what is reported; the analysis reads the whole project
-    around it. "-" reads one Python file from standard input. Options may also stand in [tool.dpmigrate]
-    of the nearest pyproject.toml that has this table.
+    around it. "-" reads one Python file from standard input (a notebook with --stdin-filename). Options may
+    also stand in [tool.dpmigrate] of the nearest pyproject.toml that has this table.
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be combined with other paths.")
@@ -144,7 +144,7 @@ def scan(
                 told=told,
             )
     if not quiet:
-        _tell(result, paths, baseline)
+        _tell(result, paths, baseline, settings.force_exclude)
     for report in reports:
         emit(render(report.format, result, Style()), report.path)
     style = Style() if output not in (None, "-") else style_for(sys.stdout)
@@ -195,23 +195,25 @@ def _written(result: ScanResult, path: str, quiet: bool) -> int:
     return 0
 
 
-def _tell(result: ScanResult, paths: Sequence[str], baseline: str | None) -> None:
+def _tell(result: ScanResult, paths: Sequence[str], baseline: str | None, excluding: bool) -> None:
     """What is no finding, on standard error: what was passed over, and what a baseline no longer needs."""
     from dpmigrate.report.layout import clean, plural
 
     tell(result.warnings)
     if result.empty:
-        click.echo(f"warning: {_nothing_below(paths)}", err=True)
+        click.echo(f"warning: {_nothing_below(paths, excluding)}", err=True)
     if result.gone:
         count = plural(len(result.gone), "finding")
         click.echo(
-            f"{count} of {baseline} no longer there, dropped by --write-baseline {baseline}:", err=True
+            f"{count} of {baseline} no longer there (--write-baseline {baseline} drops what is gone):",
+            err=True,
         )
         for entry in result.gone:
             click.echo(f"  {clean(entry)}", err=True)
 
 
-def _nothing_below(paths: Sequence[str]) -> str:
+def _nothing_below(paths: Sequence[str], excluding: bool) -> str:
     """That nothing was there to be scanned, which is no verdict on anything."""
     places = ", ".join(repr(path) for path in paths) or "this folder"
-    return f"no Python file, notebook or dependency file below {places}: nothing was scanned."
+    excluded = " that is not excluded" if excluding else ""
+    return f"no Python file, notebook or dependency file below {places}{excluded}: nothing was scanned."

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dpmigrate.advisories.catalogue import advisories
-from dpmigrate.advisories.choice import Choice, Choices
+from dpmigrate.advisories.choice import Choices
 from dpmigrate.report.layout import clean
 from dpmigrate.workspace.config import KEYS, Config
 from dpmigrate.workspace.discover import discover
@@ -25,7 +25,7 @@ def settings_text(paths: Sequence[str], settings: Settings) -> str:
 def _block(path: str, settings: Settings, choices: Choices) -> str:
     full = os.path.realpath(settings.absolute(path)) if path != "-" else path
     inside = f"{full}/x" if os.path.isdir(full) else full  # noqa: PTH112 - as in discover
-    config, choice = settings.config_of(inside), choices.of(inside)
+    config = settings.config_of(inside)
     root = settings.roots.root_of(settings.cwd if path == "-" else os.path.dirname(inside))  # noqa: PTH120
     lines = [
         f"# {path}",
@@ -37,20 +37,18 @@ def _block(path: str, settings: Settings, choices: Choices) -> str:
         layers = [layer for layer in (settings.given, config) if getattr(layer, field)]
         for layer in layers[:1] if key not in ("ignore", "extend-select") else layers:
             lines.append(f"{key} = {_toml(getattr(layer, field))}  # {_origin(layer)}")
-    lines.append(f"# rules reported: {_reported(choice)}")
+    if full == inside and path != "-" and settings.excluded(full):
+        lines.append("# left out by exclude, unless it is named as PATH without --force-exclude")
+    lines.append(f"# rules reported: {_reported(choices.reported(inside))}")
     return "".join(f"{clean(line)}\n" for line in lines)
 
 
-def _reported(choice: Choice) -> str:
+def _reported(enabled: frozenset[str]) -> str:
     """The shorter of two lists: what is reported, or what is not of what is reported by default."""
-    missing = sorted({a.id for a in advisories() if a.reported == "default"} - choice.enabled)
+    missing = sorted({a.id for a in advisories() if a.reported == "default"} - enabled)
     if not missing:
         return "all"
-    return (
-        f"all but {', '.join(missing)}"
-        if len(missing) < len(choice.enabled)
-        else ", ".join(sorted(choice.enabled))
-    )
+    return f"all but {', '.join(missing)}" if len(missing) < len(enabled) else ", ".join(sorted(enabled))
 
 
 def _origin(layer: Config) -> str:

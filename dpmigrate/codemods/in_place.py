@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import libcst as cst
 
 from dpmigrate.analysis.ledger import PrivateRun
-from dpmigrate.analysis.ledger.models import ChangedInPlace
+from dpmigrate.analysis.ledger.models import ChangedInPlace, InPlaceBy
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.nodes import name_of, receiver, remove_argument
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
+from dpmigrate.codemods.shared_tensors import refuse_reads_behind, refuse_shared, seen_through, text_of
 
 _OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
     cst.AddAssign: cst.Add,
@@ -34,8 +35,11 @@ def in_place_jobs(facts: FactsByPart, found: Sequence[Found]) -> list[Job]:
         if match.advisory.fix.concerns != "in-place" or match.origin is None or match.run is None:
             continue
         job = Job([(finding, match)], [match.run])
+        node = match.origin.node
         try:
-            out_of_place(facts.of(match.origin.module), job.edits, match.origin.node)
+            for change in _changes([match.run]):
+                if change.origin.node is node:
+                    out_of_place(facts.of(match.origin.module), job.edits, node, change.by)
         except Withheld as withheld:
             job.withheld = withheld
         jobs.append(job)
@@ -44,8 +48,14 @@ def in_place_jobs(facts: FactsByPart, found: Sequence[Found]) -> list[Job]:
 
 def all_out_of_place(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
     """Rewrite whatever the models of some runs change in place. Raises `Withheld`."""
-    for node in {e.origin.node: None for r in runs for e in r.happened(ChangedInPlace) if not e.library}:
-        out_of_place(facts, edits, node)
+    for change in _changes(runs):
+        if not change.library:
+            out_of_place(facts, edits, change.origin.node, change.by)
+
+
+def _changes(runs: Sequence[PrivateRun]) -> list[ChangedInPlace]:
+    """What the models of some runs change in place, each place once."""
+    return list({e.origin.node: e for run in runs for e in run.happened(ChangedInPlace)}.values())
 
 
 def of_a_library(runs: Sequence[PrivateRun]) -> bool:
@@ -53,96 +63,74 @@ def of_a_library(runs: Sequence[PrivateRun]) -> bool:
     return any(e.library for run in runs for e in run.happened(ChangedInPlace))
 
 
-def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode) -> None:
+def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy) -> None:
     """Rewrite one operation. Raises `Withheld`."""
-    module = facts.module_of(node)
-    own = edits.of(module)
-    if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Name):
-        if type(node.operator) not in _OPERATORS:
-            raise Withheld(
-                (
-                    "this changes the output of a layer in place, which raises from Opacus 1.5.4 on: "
-                    "write it as an operation that makes a new tensor (x = x + y)"
-                ),
-                module,
-                node,
+    own = edits.of(facts.module_of(node))
+    if by == "operator":
+        if not isinstance(node, cst.AugAssign) or not text_of(node.target):
+            raise _raises_later(
+                facts, node, "write into a copy of that output, which layer(x).clone() makes before"
             )
-        _refuse_aliases(facts, node, node.target.value)
+        if type(node.operator) not in _OPERATORS:
+            raise _raises_later(facts, node, "write it as an operation that makes a new tensor (x = x + y)")
+        refuse_shared(facts, node, text_of(node.target))
         own.change(node, _as_assignment)
-    elif isinstance(node, cst.Call) and _asks(node):
-        _refuse_later_reads(facts, node)
-        own.change(node, _not_in_place)
-    elif isinstance(node, cst.Call) and _without_underscore(node):
-        _make_new(facts, edits, node)
-    elif isinstance(node, cst.Call) and not _with_underscore(node):
+    elif by == "library":
         raise Withheld(
             "the model is a library's, which changes outputs of layers in place: stay on Opacus 1.5.3, or "
             "write its blocks without",
-            module,
+            facts.module_of(node),
             node,
         )
+    elif isinstance(node, cst.Call) and _asks(node):
+        for call in _calls_of_layer(facts, node) if by == "layer" else [node]:
+            given = text_of(call.args[0].value) if call.args else ""
+            if given:
+                refuse_shared(facts, call, given)
+                refuse_reads_behind(facts, call, given)
+        own.change(node, _not_in_place)
     else:
-        raise Withheld(
-            (
-                "this changes the output of a layer in place, which raises from Opacus 1.5.4 on: use the "
-                "operation that makes a new tensor (without the underscore), and keep what it returns"
-            ),
-            module,
-            node,
-        )
+        assert isinstance(node, cst.Call)
+        _make_new(facts, edits, node, by)
 
 
-def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call) -> None:
+def _raises_later(facts: Facts, node: cst.CSTNode, instead: str) -> Withheld:
+    return Withheld(
+        f"this changes the output of a layer in place, which raises from Opacus 1.5.4 on: {instead}",
+        facts.module_of(node),
+        node,
+    )
+
+
+def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call, by: InPlaceBy) -> None:
     """``h.relu_()`` becomes ``h.relu()``, and ``h = h.relu()`` where nothing took the result."""
     own = edits.of(facts.module_of(node))
     new_name = _without_underscore(node)
-    held = _changed(facts, node)
-    if isinstance(facts.parent(node), cst.Expr):
-        bound = {name for b in binders(facts, facts.scope(node)) for name in bound_by(facts, b)}
-        if not isinstance(held, cst.Name) or held.value not in bound:
-            raise Withheld(
-                "this changes the output of a layer in place, which raises from Opacus 1.5.4 on: use the "
-                "operation that makes a new tensor (without the underscore), and keep what it returns",
-                facts.module_of(node),
-                node,
-            )
-        _refuse_aliases(facts, node, held.value)
-        target = cst.AssignTarget(cst.Name(held.value))
+    changed = node.args[0].value if by == "function" and node.args else receiver(node)
+    alone = isinstance(facts.parent(node), cst.Expr)
+    held = text_of(changed) if alone else seen_through(changed)
+    if not new_name or (alone and not _can_be_bound(facts, node, held)):
+        raise _raises_later(
+            facts,
+            node,
+            "use the operation that makes a new tensor (without the underscore), and keep what it returns",
+        )
+    if held:
+        refuse_shared(facts, node, held)
+    if alone:
+        assert isinstance(changed, (cst.Name, cst.Attribute))
+        target = cst.AssignTarget(changed.deep_clone())
         own.change(facts.removable(node), lambda new: _assigned(new, target))
-    else:
-        _refuse_later_read(facts, node, _seen_through(facts, held))
+    elif held:
+        refuse_reads_behind(facts, node, held)
     own.change(node, lambda new: new.with_changes(func=_renamed(new.func, new_name)))
 
 
-def _changed(facts: Facts, node: cst.Call) -> cst.BaseExpression | None:
-    """What a method or function changes."""
-    return node.args[0].value if node.args and _is_function(facts, node) else receiver(node)
-
-
-def _seen_through(facts: Facts, held: cst.BaseExpression | None) -> cst.BaseExpression | None:
-    """The tensor that a part or a view shows, ``x`` of ``x.view(-1)`` and ``x[:, 0]``."""
-    node = held
-    while isinstance(node, (cst.Subscript, cst.Call)):
-        if isinstance(node, cst.Call):
-            if not isinstance(node.func, cst.Attribute) or _is_function(facts, node):
-                return None
-            node = node.func.value
-        else:
-            node = node.value
-    return None if isinstance(node, cst.Name) and node.value == "self" else node
-
-
-def _is_function(facts: Facts, node: cst.Call) -> bool:
-    """Whether a call is one of a function of torch: ``torch.relu_(x)``, ``F.relu_(x)``, ``relu_(x)``."""
-    root: cst.BaseExpression = node.func
-    while isinstance(root, cst.Attribute):
-        root = root.value
-    if node.func is root:
+def _can_be_bound(facts: Facts, node: cst.CSTNode, held: str) -> bool:
+    """Whether an assignment here would bind what is meant: an attribute, or a variable of this very scope."""
+    if "." in held:
         return True
-    tree = facts.module_of(node).tree
-    imports: list[cst.Import | cst.ImportFrom] = [*facts.inside(tree, cst.Import)]
-    imports += facts.inside(tree, cst.ImportFrom)
-    return isinstance(root, cst.Name) and any(root.value in bound_by(facts, i) for i in imports)
+    return held in {name for b in binders(facts, facts.scope(node)) for name in bound_by(facts, b)}
 
 
 def _renamed(func: cst.BaseExpression, name: str) -> cst.BaseExpression:
@@ -190,10 +178,6 @@ def _without_underscore(node: cst.Call) -> str:
     return name[:-1] if name in _NEW_ONES and isinstance(node.func, cst.Attribute) else ""
 
 
-def _with_underscore(node: cst.Call) -> bool:
-    return name_of(node.func).endswith("_")
-
-
 def _not_in_place(new: cst.CSTNode) -> cst.CSTNode:
     assert isinstance(new, cst.Call)
     if any(a.keyword is not None and a.keyword.value == "inplace" for a in new.args):
@@ -215,51 +199,15 @@ def _as_assignment(new: cst.CSTNode) -> cst.CSTNode:
     return cst.Assign([cst.AssignTarget(new.target)], value, semicolon=new.semicolon)
 
 
-def _refuse_aliases(facts: Facts, node: cst.CSTNode, name: str) -> None:
-    """Another name for the tensor would change along with it. Raises `Withheld`."""
-    for assign in facts.own(facts.scope(node), cst.Assign):
-        if isinstance(assign.value, cst.Name) and assign.value.value == name:
-            raise Withheld(
-                f"{name} has another name, which is changed along with it: put the new value into a variable "
-                "of its own",
-                facts.module_of(node),
-                assign,
-            )
-
-
-def _refuse_later_reads(facts: Facts, node: cst.Call) -> None:
-    """What a layer or function in place is given must not be read afterwards. Raises `Withheld`."""
-    makes_layer = name_of(node.func)[:1].isupper()  # whose arguments are no tensors
-    calls = [] if makes_layer else [node]
-    home = facts.parent(node)
-    if isinstance(home, cst.Assign) and isinstance(home.targets[0].target, cst.Attribute):
-        owner = facts.nearest(home, cst.ClassDef)
-        attribute = home.targets[0].target.attr.value
-        found = facts.inside(owner, cst.Call) if owner is not None else ()
-        calls = [c for c in found if isinstance(c.func, cst.Attribute) and c.func.attr.value == attribute]
-    for call in calls:
-        _refuse_later_read(facts, call, call.args[0].value if call.args else None)
-
-
-def _refuse_later_read(facts: Facts, call: cst.Call, given: cst.BaseExpression | None) -> None:
-    """Raise `Withheld` where what a call changes in place is read behind it."""
-    if not isinstance(given, cst.Name) or _rebinds(facts, call, given.value):
-        return
-    later = (
-        n
-        for n in facts.own(facts.scope(call), cst.Name)
-        if n.value == given.value and facts.position(n) > facts.position(call)
-    )
-    if next(later, None) is not None:
-        raise Withheld(
-            f"{given.value} is read again after it was changed in place: say which of the two is meant",
-            facts.module_of(call),
-            call,
-        )
-
-
-def _rebinds(facts: Facts, call: cst.Call, name: str) -> bool:
-    """Whether the result takes the name of what was given."""
-    statement = facts.nearest(call, cst.Assign)
-    target = statement.targets[0].target if isinstance(statement, cst.Assign) else None
-    return isinstance(target, cst.Name) and target.value == name
+def _calls_of_layer(facts: Facts, made: cst.Call) -> list[cst.Call]:
+    """The calls of a layer by the attribute that it is put into."""
+    home = facts.parent(made)
+    if not isinstance(home, cst.Assign) or not isinstance(home.targets[0].target, cst.Attribute):
+        return []
+    owner = facts.nearest(home, cst.ClassDef)
+    attribute = home.targets[0].target.attr.value
+    return [
+        call
+        for call in (facts.inside(owner, cst.Call) if owner is not None else ())
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == attribute
+    ]

@@ -11,6 +11,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.pins import PinPlan
+from dpmigrate.model import Reason
 
 if TYPE_CHECKING:
     from dpmigrate.advisories.matching import Match
@@ -57,20 +58,20 @@ class Job:
         return self.found[0][0].span.path
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Reason:
         """Why it is withheld, with the line."""
         assert self.withheld is not None
         return spoken(self.withheld)
 
 
-def spoken(withheld: Withheld) -> str:
+def spoken(withheld: Withheld) -> Reason:
     """Why a fix is withheld, with the line that says so."""
     where = ""
     if withheld.module is not None and withheld.node is not None:
         place = withheld.module.place(withheld.node)
         cell = f"cell {place.cell + 1}, " if place.cell is not None else ""
         where = f"{cell}line {place.line}: "
-    return where + withheld.reason
+    return Reason(withheld.reason, where)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -154,18 +154,14 @@ class KeptCriteria:
             values = [e.value for e in table.elements] if isinstance(table, cst.Dict) else []
         elif isinstance(around, cst.Return):
             values = [r.value for r in facts.own(facts.scope(constructor), cst.Return)]
-        called = {place_of(w) for w in self._called() if isinstance(w, Thing)}
         return [
             v
             for v in values
-            if isinstance(v, cst.Call) and v is not constructor and v not in called and _gives_each(v)
+            if isinstance(v, cst.Call)
+            and v is not constructor
+            and v not in facts.called_places
+            and _gives_each(v)
         ]
-
-    def _called(self) -> Iterator[What]:
-        """Whatever is called anywhere."""
-        for info in self.facts.modules:
-            for call in self.facts.inside(info.tree, cst.Call):
-                yield from self.facts.called(call)
 
     def built(self, kept: Kept, at: cst.CSTNode) -> str:
         """The text that builds such a criterion at a place. Raises `Withheld`."""

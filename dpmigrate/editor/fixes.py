@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
 from pathlib import Path
 
 from lsprotocol import types as lsp
@@ -13,6 +12,7 @@ from dpmigrate.editor.findings import settings_of
 from dpmigrate.editor.opened import Opened, all_opened, opened
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.notebook_json import read_notebook
+from dpmigrate.workspace.stretches import changed
 
 
 def safe_fix(workspace: Workspace, file: Opened) -> lsp.WorkspaceEdit | None:
@@ -33,11 +33,11 @@ def safe_fix(workspace: Workspace, file: Opened) -> lsp.WorkspaceEdit | None:
         uri = file.uri if absolute == str(file.path.resolve()) else from_fs_path(absolute)
         if uri is None:
             return None
-        known = opened(workspace, uri)
+        document = opened(workspace, uri)
         if not Path(absolute).exists():
             edits += [lsp.CreateFile(uri), _written(uri, data.decode("utf-8"))]
-        elif known is not None and known.cells is not None:
-            edits += _of_cells(known.cells, data.decode("utf-8"))
+        elif document is not None and document.cells is not None:
+            edits += _of_cells(document.cells, data.decode("utf-8"))
         else:
             edits.append(_rewritten(workspace.get_text_document(uri), data.decode("utf-8")))
     return lsp.WorkspaceEdit(document_changes=edits) if edits else None
@@ -60,8 +60,7 @@ def _rewritten(document: TextDocument, text: str) -> lsp.TextDocumentEdit:
     old, new = document.lines, text.splitlines(keepends=True)
     edits: list[lsp.TextEdit | lsp.AnnotatedTextEdit | lsp.SnippetTextEdit] = [
         lsp.TextEdit(lsp.Range(lsp.Position(i, 0), lsp.Position(end, 0)), "".join(new[j:j_end]))
-        for tag, i, end, j, j_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-        if tag != "equal"
+        for i, end, j, j_end in changed(old, new)
     ]
     at = lsp.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
     return lsp.TextDocumentEdit(at, edits)

@@ -17,7 +17,6 @@ from dpmigrate.fixing.bound import unbound
 from dpmigrate.project import Project
 from dpmigrate.versions.edit import Edit, apply_edits
 from dpmigrate.versions.edit import rewrite as rewrite_dependency
-from dpmigrate.workspace.parse import is_lossless
 
 
 def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
@@ -94,7 +93,7 @@ def _new_python(edits: Edits, exported: set[str]) -> str:
     ``exported`` holds the names that other modules import from this one.
     """
     module = edits.module
-    if not is_lossless(module.tree, module.source):
+    if not module.is_lossless:
         raise Withheld(
             "its text cannot be given back byte for byte (a form feed, or a lone carriage return at its end)",
             module,

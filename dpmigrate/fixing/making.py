@@ -15,7 +15,7 @@ from dpmigrate.fixing.proving import Prover
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.result import FixResult, left_for_people
 from dpmigrate.fixing.starting import verify_command
-from dpmigrate.model import NOT_ANALYSED, Finding
+from dpmigrate.model import NOT_ANALYSED, Finding, Reason
 from dpmigrate.project import Project
 from dpmigrate.project.users import users_of
 from dpmigrate.workspace.errors import Refused
@@ -125,8 +125,10 @@ class Fixing:
             known.append(reason)
         for finding, _ in found:
             # A line says little without its file.
-            elsewhere = finding.span.path != path and "line " in reason[:40]
-            self.reasons[id(finding)] = f"{path}: {reason}" if elsewhere else reason
+            placed = isinstance(reason, Reason) and reason.place
+            self.reasons[id(finding)] = (
+                f"{path}: {reason}" if placed and finding.span.path != path else reason
+            )
 
     def _hint(self, contents: Mapping[str, bytes], jobs: Sequence[Job]) -> str | None:
         """The verify command for the script that leads to a fixed run."""

@@ -55,6 +55,8 @@ class Prover:
         self.refuse = refuse
         self.rehearsals = rehearsals or Rehearsals(project)
         self.facts = self.rehearsals.facts
+        self._contents: dict[tuple[int, ...], dict[str, bytes]] = {}
+        """What some jobs make of their files, by ``id`` of the jobs."""
 
     def prove(self, jobs: Sequence[Job]) -> Proved:
         """The jobs that hold after a second analysis: all that do in their order."""
@@ -123,7 +125,7 @@ class Prover:
         """Why a job's files must not be written, before anything else is tried."""
         workspace = self.project.workspace
         try:
-            contents = new_contents(self.project, [job])
+            contents = self._after([job])
         except Withheld as withheld:
             return (withheld.module.path if withheld.module else job.path, withheld.reason)
         except NotLossless as error:
@@ -132,7 +134,8 @@ class Prover:
         for path, data in sorted(contents.items()):
             absolute, old = workspace.absolute(path), old_content(self.project, path)
             if old is not None and not workspace.is_target(absolute):
-                return (job.path, f"the fix also needs {path}, which is outside the given paths")
+                outside = f"the fix also needs {path}, which is outside the given paths: name it, too"
+                return (job.path, outside)
             if absolute in self.project.overlay:
                 continue  # the editor that has it open writes it
             try:
@@ -144,10 +147,17 @@ class Prover:
                 return (refused.path, refused.reason)
         return None
 
+    def _after(self, jobs: Sequence[Job]) -> dict[str, bytes]:
+        """The new bytes of every file that some jobs change. Raises `Withheld` and NotLossless."""
+        together = tuple(map(id, jobs))
+        if together not in self._contents:
+            self._contents[together] = new_contents(self.project, jobs)
+        return self._contents[together]
+
     def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], Sequence[Problem], Found | None]:
         """The new contents, and what is wrong with the project as it would then be."""
         try:
-            contents = new_contents(self.project, jobs)
+            contents = self._after(jobs)
         except (Withheld, NotLossless) as error:
             return {}, [Problem(None, str(error))], None
         workspace = self.project.workspace
@@ -234,7 +244,7 @@ def _revealed(key: tuple[str, str], jobs: Sequence[Job], after: Found) -> bool:
     matches = [(f, m) for f, m in after.matches if (f.rule, f.span.path) == key]
     taken_over = all(
         f.severity == "info"
-        or m.advisory.match.get("subject") in _UNTOUCHED_BY_A_MOVE
+        or m.subject in _UNTOUCHED_BY_A_MOVE
         or (m.run is not None and m.origin is not None and m.origin.node is m.run.origin.node)
         for f, m in matches
     )

@@ -64,6 +64,8 @@ class Project:
         """Where the analysis ran out of its budget."""
         self.modules: dict[str, ModuleInfo] = {}
         """Every parsed module by the path that reports show."""
+        self.imports: dict[str, frozenset[str]] = {}
+        """The files that a parsed module may import, by keys, once somebody asked."""
         self.asked: frozenset[str] = frozenset()
         """Keys of the files whose text or tree the analysis asked for."""
         self.layout: Layout | None = None

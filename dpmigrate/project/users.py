@@ -12,8 +12,9 @@ def users_of(project: Project, module: ModuleInfo) -> list[str]:
     assert project.program is not None
     group = next((g for g in project.groups if module.key in g.members), None)
     parsed = {key: info for key in (group.members if group else ()) if (info := project.parsed.get(key))}
-    imports = {k: set(imports_in(project.program.modules, k, i.source.data)) for k, i in parsed.items()}
+    for key in parsed.keys() - project.imports.keys():
+        project.imports[key] = frozenset(imports_in(project.program.modules, key, parsed[key].source.data))
     reached = {module.key}
-    while more := {key for key, imported in imports.items() if key not in reached and imported & reached}:
+    while more := {key for key in parsed if key not in reached and project.imports[key] & reached}:
         reached |= more
     return [module.path, *sorted({parsed[key].path for key in reached & set(parsed)} - {module.path})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, ScanResult, Severity
 from dpmigrate.report.layout import clean
+from dpmigrate.report.rooted import rooted
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
@@ -17,6 +18,7 @@ def render(result: ScanResult, style: Style) -> str:
     finding spans several lines, since GitHub refuses them there. A place in a notebook is the line of the
     file, and the cell is put into the message.
     """
+    result = rooted(result)
     lines = [_annotation(finding, result) for finding in sorted(result.findings, key=lambda f: f.sort_key)]
     named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == NOT_ANALYSED}
     lines += [_failure(item, result) for item in result.not_analysed if (item.path, item.cell) not in named]
@@ -26,7 +28,7 @@ def render(result: ScanResult, style: Style) -> str:
 def _annotation(finding: Finding, result: ScanResult) -> str:
     span = finding.span
     properties: dict[str, object] = {
-        "file": result.from_root(span.path),
+        "file": span.path,
         "line": result.file_line(span.path, span.cell, span.line),
         "endLine": result.file_line(span.path, span.cell, span.end_line),
     }
@@ -48,7 +50,7 @@ def _annotation(finding: Finding, result: ScanResult) -> str:
 
 def _failure(item: NotAnalysed, result: ScanResult) -> str:
     properties: dict[str, object] = {
-        "file": result.from_root(item.path),
+        "file": item.path,
         "line": result.file_line(item.path, item.cell, item.line),
         "title": "not analysed",
     }

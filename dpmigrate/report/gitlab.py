@@ -8,6 +8,7 @@ from typing import Any
 from dpmigrate.advisories.fingerprints import fingerprints, key_of
 from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, ScanResult, Severity
 from dpmigrate.report.layout import clean
+from dpmigrate.report.rooted import rooted
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
@@ -20,10 +21,11 @@ def render(result: ScanResult, style: Style) -> str:
 
     Paths are relative to the project's root, and lines those of the files, also of notebooks.
     """
+    result = rooted(result)
     prints = fingerprints(result)
-    found = sorted(result.findings, key=lambda f: f.sort_key)
-    issues = [_issue(finding, result, prints[key_of(finding)]) for finding in found]
-    named = {(f.span.path, f.span.cell) for f in found if f.rule == NOT_ANALYSED}
+    ordered = sorted(result.findings, key=lambda f: f.sort_key)
+    issues = [_issue(finding, result, prints[key_of(finding)]) for finding in ordered]
+    named = {(f.span.path, f.span.cell) for f in ordered if f.rule == NOT_ANALYSED}
     issues += [_failure(n, result) for n in result.not_analysed if (n.path, n.cell) not in named]
     return json.dumps(issues, indent=2) + "\n"
 
@@ -38,7 +40,7 @@ def _issue(finding: Finding, result: ScanResult, fingerprint: str) -> dict[str, 
         "fingerprint": fingerprint,
         "severity": LEVELS[finding.severity],
         "location": {
-            "path": result.from_root(span.path),
+            "path": span.path,
             "lines": {
                 "begin": result.file_line(span.path, span.cell, span.line),
                 "end": result.file_line(span.path, span.cell, span.end_line),
@@ -48,11 +50,13 @@ def _issue(finding: Finding, result: ScanResult, fingerprint: str) -> dict[str, 
 
 
 def _failure(item: NotAnalysed, result: ScanResult) -> dict[str, Any]:
-    path = result.from_root(item.path)
     return {
         "description": clean(f"not analysed: {item.reason}"),
         "check_name": NOT_ANALYSED,
-        "fingerprint": f"{NOT_ANALYSED} {path} {item.cell}",
+        "fingerprint": f"{NOT_ANALYSED} {item.path} {item.cell}",
         "severity": LEVELS["warning"],
-        "location": {"path": path, "lines": {"begin": result.file_line(item.path, item.cell, item.line)}},
+        "location": {
+            "path": item.path,
+            "lines": {"begin": result.file_line(item.path, item.cell, item.line)},
+        },
     }

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from dpmigrate.model import NOT_ANALYSED, Finding, ScanResult
 from dpmigrate.report.layout import clean
+from dpmigrate.report.rooted import rooted
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
@@ -22,26 +23,27 @@ def render(result: ScanResult, style: Style) -> str:
     skipped one, and a file that could not be analysed an error. Where there is nothing of all that, one test
     has passed.
     """
+    result = rooted(result)
     suites: dict[str, list[Element]] = {}
     for finding in sorted(result.findings, key=lambda f: f.sort_key):
         if finding.rule != NOT_ANALYSED:
-            case = _case(suites, result, finding)
+            case = _case(suites, finding)
             _describe(case, finding)
     for held in sorted(result.suppressed, key=lambda s: s.finding.sort_key):
-        SubElement(_case(suites, result, held.finding), "skipped", message=f"suppressed by {held.by}")
+        SubElement(_case(suites, held.finding), "skipped", message=f"suppressed by {held.by}")
     for item in result.not_analysed:
         name = f"{NOT_ANALYSED} ({where('', item.cell, item.line).lstrip(':').strip()})"
-        case = _named(suites, result.from_root(item.path), name)
+        case = _named(suites, item.path, name)
         SubElement(case, "error", message=_text(item.reason), type=NOT_ANALYSED)
     if not suites:
         _named(suites, "dpmigrate", "no findings")
     return _document(suites)
 
 
-def _case(suites: dict[str, list[Element]], result: ScanResult, finding: Finding) -> Element:
+def _case(suites: dict[str, list[Element]], finding: Finding) -> Element:
     span = finding.span
     place = where("", span.cell, span.line, span.column).lstrip(":").strip()
-    return _named(suites, result.from_root(span.path), f"{finding.rule} {finding.name} ({place})")
+    return _named(suites, span.path, f"{finding.rule} {finding.name} ({place})")
 
 
 def _named(suites: dict[str, list[Element]], path: str, name: str) -> Element:
@@ -70,6 +72,7 @@ def _describe(case: Element, finding: Finding) -> None:
 def _document(suites: dict[str, list[Element]]) -> str:
     everything = [case for cases in suites.values() for case in cases]
     top = Element("testsuites", {"name": "dpmigrate"} | _counts(everything))
+    del top.attrib["skipped"]  # Jenkins' schema has it for a suite alone
     for path, cases in sorted(suites.items()):
         suite = SubElement(top, "testsuite", {"name": path, **_counts(cases)})
         suite.extend(cases)

@@ -10,6 +10,7 @@ from dpmigrate import __version__
 from dpmigrate.advisories.catalogue import Advisory, advisories
 from dpmigrate.advisories.fingerprints import Key, fingerprints, key_of
 from dpmigrate.model import Finding, NotAnalysed, Place, ScanResult, SuppressedBy
+from dpmigrate.report.rooted import rooted
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
 
@@ -25,9 +26,10 @@ def render(result: ScanResult, style: Style) -> str:
     number. Paths are relative to the project's root, lines those of the files, columns count Unicode code
     points.
     """
+    result = rooted(result)
     held: dict[Key, SuppressedBy | None] = {key_of(s.finding): s.by for s in result.suppressed}
-    found = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
-    named = {finding.rule for finding in found}
+    ordered = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
+    named = {finding.rule for finding in ordered}
     rules = [item for item in advisories() if item.id in named]
     position = {item.id: i for i, item in enumerate(rules)}
     prints = fingerprints(result)
@@ -57,7 +59,7 @@ def render(result: ScanResult, style: Style) -> str:
                 ],
                 "results": [
                     _result(finding, result, position, prints[key_of(finding)], held.get(key_of(finding)))
-                    for finding in found
+                    for finding in ordered
                 ],
                 "properties": {
                     "filesSeen": result.files_seen,
@@ -121,7 +123,7 @@ def _location(
     result: ScanResult, path: str, cell: int | None, line: int, region: dict[str, int]
 ) -> dict[str, Any]:
     """A place, with its cell in a notebook; ``line`` counts as reports do, ``region`` as the file."""
-    uri = quote(result.from_root(path), errors="surrogateescape")
+    uri = quote(path, errors="surrogateescape")
     place: dict[str, Any] = {
         "physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": ROOT}, "region": region}
     }

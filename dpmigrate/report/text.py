@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, Place, Run, ScanResult, SuppressedBy
 from dpmigrate.report.frame import frame, shown_lines, source_line
@@ -45,6 +45,21 @@ def where(path: str, cell: int | None, line: int, column: int | None = None) -> 
     return clean(f"{path}:{point}" if cell is None else f"{path} cell {cell + 1} line {point}")
 
 
+def by_place(because: Sequence[Place]) -> list[Place]:
+    """The reasons, those at one place put into one."""
+    texts: dict[tuple[str, int | None, int], dict[str, None]] = {}
+    for reason in because:
+        texts.setdefault((reason.path, reason.cell, reason.line), {})[reason.text] = None
+    return [
+        Place(path, line, "; ".join(filter(None, said)), cell) for (path, cell, line), said in texts.items()
+    ]
+
+
+def same_words(code: str, text: str) -> bool:
+    """Whether a line of code and the reason that it stands for say the same."""
+    return code.rstrip(",") in text or (bool(text) and text in code)
+
+
 def _findings(result: ScanResult, style: Style) -> Iterator[str]:
     """Every finding, a blank line after each."""
     shown: Counter[tuple[str, str]] = Counter()
@@ -58,7 +73,7 @@ def _findings(result: ScanResult, style: Style) -> Iterator[str]:
             place = where(finding.span.path, finding.span.cell, finding.span.line, finding.span.column)
             earlier = explained.setdefault((finding.rule, finding.because), place)
             if finding.because and earlier != place:
-                yield f"  {style.paint('because', 'cyan')} of the same reasons as at {earlier}"
+                yield f"  {style.paint('because', 'cyan')} the same as for {earlier}"
             else:
                 yield from _because(finding, result, style)
             yield from _fix(finding, style)
@@ -83,25 +98,18 @@ def _headline(finding: Finding, style: Style) -> str:
 
 
 def _because(finding: Finding, result: ScanResult, style: Style) -> Iterator[str]:
-    """The reasons, each with its place and, where it is known and says more, the line there.
-
-    Several reasons at one place are one.
-    """
-    texts: dict[tuple[str, int | None, int], dict[str, None]] = {}
-    for reason in finding.because:
-        texts.setdefault((reason.path, reason.cell, reason.line), {})[clean(reason.text)] = None
+    """The reasons, each with its place and, where it is known and says more, the line there."""
     span = finding.span
     framed = shown_lines(span, result.lines)
     label = "because"
-    for (path, cell, line), said in texts.items():
-        place = where(path, cell, line)
-        text = "; ".join(filter(None, said))
+    for path, line, said, cell in by_place(finding.because):
+        place, text = where(path, cell, line), clean(said)
         head = f"  {label:7} "
         shown = wrap(f"{place}: {text}" if text else place, style.width, head, " " * 12)
         yield head.replace(label, style.paint(label, "cyan") if label else label) + shown[len(head) :]
         code = source_line(path, cell, line, result.lines)
         on_frame = (path, cell) == (span.path, span.cell) and line in framed
-        if code and code.rstrip(",") not in text and not on_frame:
+        if code and not on_frame and not same_words(code, text):
             yield f"{' ' * 12}{style.paint('|', 'blue')} {_cut(code, style, 14)}"
         label = ""
 
@@ -143,10 +151,15 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     """Files, private training runs by mode, findings by rule, and what to do next."""
     failed = len({item.path for item in result.not_analysed})
     files = f"{plural(result.files_seen, 'file')} seen, {result.files_analysed:,} analysed"
+    if result.files_seen > result.files_analysed + failed:
+        nothing = not result.files_analysed + failed
+        files += " (none has to do with Opacus)" if nothing else " (the rest is without Opacus)"
     yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
     yield from _cut_short(result, style)
     yield from _runs(result, style)
     yield from _suppressed(result, style)
+    if result.unchanged:
+        yield f"{result.unchanged:,} left out: on lines that did not change (--diff-base)"
     if not result.findings:
         yield style.paint("No findings", "green")
         return
@@ -236,18 +249,18 @@ def _runs(result: ScanResult, style: Style) -> Iterator[str]:
 
 def _kind(run: Run) -> tuple[str, ...]:
     """What a run's modes come to, such as ``("ghost", "hooks")``: the many spellings of ghost are one."""
-    found = {
+    kinds = {
         "ghost" if mode.startswith("ghost") else {"hooks": "hooks", "?": "unknown"}.get(mode, "other")
         for mode in run.mode
     }
-    return tuple(kind for kind in _KINDS if kind in (found or {"unknown"}))
+    return tuple(kind for kind in _KINDS if kind in (kinds or {"unknown"}))
 
 
 def _mode(run: Run) -> str:
     """The clipping mode in words: ``ghost``, ``hooks``, ``ghost or hooks``, ``unknown``."""
-    known = sorted(mode for mode in run.mode if mode != "?")
+    named = sorted(mode for mode in run.mode if mode != "?")
     return " or ".join(
-        [clean(mode) for mode in known] + (["unknown"] if "?" in run.mode or not known else [])
+        [clean(mode) for mode in named] + (["unknown"] if "?" in run.mode or not named else [])
     )
 
 
@@ -267,7 +280,7 @@ def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
     offers = Counter(f.fix.applicability for f in result.findings if f.fix is not None)
     if offers["safe"]:
         count = plural(offers["safe"], "safe fix", "safe fixes")
-        yield f"{count} on offer: dpmigrate fix shows what holds, --apply writes it"
+        yield f"{count} on offer: dpmigrate fix shows the changes, --apply writes them"
     if offers["unsafe"]:
         yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')} on offer: dpmigrate fix --unsafe"
     yield f"Why, with measured figures: dpmigrate explain {rule}"

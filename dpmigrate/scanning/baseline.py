@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dpmigrate import __version__
 from dpmigrate.advisories.fingerprints import fingerprints, key_of
 from dpmigrate.model import NOT_ANALYSED, Finding, ScanResult, Suppressed
 from dpmigrate.workspace.errors import UsageError
-from dpmigrate.workspace.reading import reason_of
+from dpmigrate.workspace.reading import read_named, reason_of
 
 SCHEMA = 1
 
@@ -53,7 +52,7 @@ def baseline_text(result: ScanResult) -> str:
 def read_baseline(path: str, shown: str) -> tuple[Entry, ...]:
     """The entries of the file at ``path``. Raises UsageError, naming it as ``shown``, for no baseline."""
     try:
-        document = json.loads(Path(path).read_bytes())
+        document = json.loads(read_named(path))
     except OSError as error:
         raise UsageError(f"--baseline: {shown} {reason_of(error)}.") from error
     except (ValueError, RecursionError) as error:

@@ -98,10 +98,15 @@ class Declarations:
             replace(pin, path=shown.get(pin.path, pin.path)) for pin in own
         )
         self._declared: dict[str, Declared] = {}
+        self._by_path: dict[str, Declared] = {}
 
     def declared_for(self, path: str) -> Declared:
         """What governs the source file at a POSIX ``path``, as reports show it."""
-        path = _placed(self._folder, path)
+        if path not in self._by_path:
+            self._by_path[path] = self._declared_for(_placed(self._folder, path))
+        return self._by_path[path]
+
+    def _declared_for(self, path: str) -> Declared:
         if path in self._notebooks:
             pins = self._notebooks[path]
             return Declared(environment_versions(pins), tuple(pins), (tuple(pins),))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 RELEASES: tuple[str, ...] = (
     "0.9.0",
@@ -147,7 +148,7 @@ class VersionSet:
         """
         if self.mask & _NUMBERED == _NUMBERED:
             return None
-        parts = [_range_spec(first, last) for first, last in self._ranges()]
+        parts = [_range_spec(first, last) for first, last in _ranges(self.mask)]
         for member, nameless in ((GIT_FAULTY, "faulty commit"), (GIT_UNKNOWN, "unknown commit")):
             if self.mask & _BIT[member]:
                 refs = sorted(ref for m, ref in self.refs if m == member)
@@ -156,7 +157,7 @@ class VersionSet:
 
     def words(self) -> str:
         """The set as a sentence after "Opacus": "1.5.2", "1.5 to 1.5.2", "1.4.1 or 1.5.4 and later"."""
-        parts = [_range_words(first, last) for first, last in self._ranges()]
+        parts = [_range_words(first, last) for first, last in _ranges(self.mask)]
         if self.mask & _BIT[GIT_FAULTY]:
             parts.append("git commits before the fix (53b3c254)")
         if self.mask & _BIT[GIT_UNKNOWN]:
@@ -164,18 +165,22 @@ class VersionSet:
             parts += [ref.removeprefix("==") for ref in refs] or ["an unknown git commit"]
         return " or ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]])) or "no known version"
 
-    def _ranges(self) -> Iterator[tuple[int, int]]:
-        """Runs of neighbouring releases as (first, last) indexes into `MEMBERS`."""
-        first: int | None = None
-        for index in range(_NEWEST + 2):
-            inside = bool(self.mask >> index & 1)
-            if inside and first is None:
-                first = index
-            elif not inside and first is not None:
-                yield first, index - 1
-                first = None
-        if first is not None:
-            yield first, _NEWEST + 1
+
+@cache
+def _ranges(mask: int) -> tuple[tuple[int, int], ...]:
+    """Runs of neighbouring releases as (first, last) indexes into `MEMBERS`."""
+    ranges: list[tuple[int, int]] = []
+    first: int | None = None
+    for index in range(_NEWEST + 2):
+        inside = bool(mask >> index & 1)
+        if inside and first is None:
+            first = index
+        elif not inside and first is not None:
+            ranges.append((first, index - 1))
+            first = None
+    if first is not None:
+        ranges.append((first, _NEWEST + 1))
+    return tuple(ranges)
 
 
 def _range_spec(first: int, last: int) -> str:

@@ -78,14 +78,6 @@ def parse(source: Source) -> libcst.Module:
     return module
 
 
-def is_lossless(module: libcst.Module, source: Source) -> bool:
-    """Whether the tree renders to exactly the text that it was made of.
-
-    LibCST 1.9 drops a form feed at the start of a line and a final bare carriage return.
-    """
-    return module.code == source.python
-
-
 class _Refusal(NamedTuple):
     """Why CPython does not take a text; ``final`` when no parser needs to be asked any more."""
 

@@ -58,6 +58,18 @@ def read_bytes(path: str, needles: Sequence[bytes] = ()) -> bytes:
         os.close(descriptor)
 
 
+def read_named(path: str) -> bytes:
+    """The whole of a file that somebody named on the command line, which may be a pipe that is written to.
+
+    Raises ``OSError``, also for what is too large to hold, such as a device without end.
+    """
+    with open(path, "rb") as stream:  # noqa: PTH123 - pathlib is slow to import
+        data = stream.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError(errno.EFBIG, "too large")
+    return data
+
+
 def _holds(descriptor: int, data: bytes, needles: Sequence[bytes]) -> bool:
     """Whether an open file, of which ``data`` has been read, holds any needle; it is held in parts."""
     kept = max(map(len, needles)) - 1

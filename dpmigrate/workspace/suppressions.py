@@ -3,8 +3,8 @@
 ``# dpmigrate: ignore[DPM101,DPM2]`` silences rules by id, prefix or name at its line, the bare
 form every rule; ``# dpmigrate: ignore-file`` (with or without rules) does so for the file. A
 comment counts for a finding when it stands on the first or last line of the finding's span, or
-at the end of the logical line that one of them belongs to. Rules without brackets, and words that are
-almost ``ignore``, suppress nothing.
+at the end of the logical line that one of them belongs to. Rules without brackets, words that are
+almost ``ignore``, and the comments of other tools (``# noqa: DPM101``) suppress nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ _COMMENT = re.compile(
 )
 _MEANT = re.compile(r"ignor|disabl|suppress|skip|noqa|allow")
 """How words begin that stand where ``ignore`` should."""
-_WORD = "dpmigrate:"
+_OTHERWISE = re.compile(
+    r"#\s*(?:[\w-]+\s*:?\s*)?(?:ignore(?:-file)?|disable|suppress|skip|noqa|nosec|allow)\b[\s:=(\[]*"
+    r"(?:[A-Z]+\d+[,\s]+)*(?P<rules>DPM\d+(?:[,\s]+DPM\d+)*)[)\]]?",
+    re.IGNORECASE,
+)
+"""How rules of ours are silenced where another tool is meant, or the name of this one is not right."""
+_TELLING = re.compile(rb"dpmigrate:|\bDPM\d", re.IGNORECASE)
 _ID = re.compile(r"DPM\d*", re.IGNORECASE)
 _LAYOUT = frozenset({tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 
@@ -98,7 +104,7 @@ class Suppressions:
 
     def unused(self) -> list[UnusedIgnore]:
         """Every comment, or part of one, that no :meth:`match` needed so far, in order."""
-        found = []
+        idle_comments = []
         for ignore in (*self._whole_file, *(i for ignores in self._by_line.values() for i in ignores)):
             if ignore.rules is None:
                 left: tuple[str, ...] = ()
@@ -108,10 +114,10 @@ class Suppressions:
                 idle = bool(left) or not ignore.rules
             if idle:
                 alone = ignore.alone and not ignore.whole_file
-                found.append(
+                idle_comments.append(
                     UnusedIgnore(ignore.line, ignore.column, ignore.end_column, left, ignore.fault, alone)
                 )
-        return sorted(found, key=lambda u: (u.line, u.column))
+        return sorted(idle_comments, key=lambda u: (u.line, u.column))
 
     def used_lines(self) -> frozenset[int]:
         """The lines of the comments that some :meth:`match` needed so far."""
@@ -137,6 +143,11 @@ def is_id(word: str) -> bool:
     return word.upper() != "DPM" and _ID.fullmatch(word) is not None
 
 
+def may_hold(data: bytes) -> bool:
+    """Whether a file's bytes may hold such a comment, or one that was meant as one."""
+    return _TELLING.search(data) is not None
+
+
 def in_python(source: Source, is_rule: Callable[[str], bool] = is_id) -> Suppressions:
     """The ignore comments of a Python file or notebook, in lines of ``source.python``.
 
@@ -149,7 +160,7 @@ def in_python(source: Source, is_rule: Callable[[str], bool] = is_id) -> Suppres
     ignores: list[_Ignore] = []
     logical: list[tuple[int, int]] = []
     for part, before in source.parts():
-        if _WORD in part.python.lower():
+        if may_hold(part.python.encode("utf-8", "surrogatepass")):
             start = 0
             for token in _tokens(part.python):
                 line = before + token.start[0]
@@ -180,26 +191,44 @@ def in_lines(lines: Iterable[str], is_rule: Callable[[str], bool] = is_id) -> Su
 def _read(
     text: str, line: int, offset: int, alone: bool, is_rule: Callable[[str], bool]
 ) -> Iterator[_Ignore]:
+    read: set[int] = set()
     for match in _COMMENT.finditer(text):
+        read.add(match.start())
         word, given = match["word"].lower(), match["rules"]
         rules = None if given is None else tuple(r.strip() for r in given.split(",") if r.strip())
+        named = _named(match["after"], is_rule) if given is None else ()
         fault: Fault | None = None
         end = match.end() if given is not None else match.end("word")
         if word not in ("ignore", "ignore-file"):
-            if not _MEANT.match(word):
+            if not rules and not _is_meant(word):
                 continue
+            fault, rules = "not understood", rules or named
+        elif rules == ():
             fault = "not understood"
-        elif given is None and (named := _named(match["after"], is_rule)):
+        elif named:
             fault, rules = "no brackets", named
+        if named:
             end = match.end("after") - len(match["after"]) + len(match["after"].rstrip())
         first, last = offset + match.start() + 1, offset + end + 1
         yield _Ignore(line, first, last, word == "ignore-file", rules, fault, alone)
+    for match in _OTHERWISE.finditer(text):
+        if match.start() not in read:
+            rules = tuple(re.split(r"[,\s]+", match["rules"]))
+            first, last = offset + match.start() + 1, offset + match.end() + 1
+            yield _Ignore(line, first, last, False, rules, "not understood", alone)
+
+
+def _is_meant(word: str) -> bool:
+    """Whether a word that is not ``ignore`` was meant as it."""
+    from difflib import get_close_matches
+
+    return _MEANT.match(word) is not None or bool(get_close_matches(word, ("ignore", "ignore-file"), 1, 0.7))
 
 
 def _named(after: str, is_rule: Callable[[str], bool]) -> tuple[str, ...]:
     """The rules that the text after a comment without brackets begins with."""
     words = after.replace(",", " ").replace(":", " ").replace("=", " ").split()
-    return tuple(takewhile(is_rule, (word.strip("()") for word in words)))
+    return tuple(takewhile(is_rule, (word.strip("()[]") for word in words)))
 
 
 def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:

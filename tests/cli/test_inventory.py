@@ -43,6 +43,27 @@ def test_a_difference_is_status_1(run: Run, one: FakeApi) -> None:
     assert told["differences"][0]["recorded"] == 1.1
 
 
+def test_a_record_of_the_root_holds_from_every_folder_for_what_is_below_the_paths(
+    run: Run, one: FakeApi
+) -> None:
+    both = (HOOKS._replace(path="a/train.py"), HOOKS._replace(path="b/train.py"))
+    one.answer = ScanResult(".", 2, 2, runs=both, cwd="/p")
+    run("inventory", "--format", "json", "--output", "dp.json")
+    left_out = "1 run of dp.json outside the given paths, not compared\n"
+    one.answer = ScanResult("..", 2, 2, runs=(HOOKS,), cwd="/p/a")
+    assert run("inventory", "--check", "dp.json") == (
+        0,
+        f"1 private training run, as in dp.json\n{left_out}",
+        "",
+    )
+    one.answer = ScanResult(".", 2, 2, runs=(), cwd="/p")
+    outcome = run("inventory", "a", "--check", "dp.json")
+    assert outcome.status == 1
+    assert outcome.out == (
+        f"a/train.py:40: the run of make_private is gone\n1 difference from dp.json\n{left_out}"
+    )
+
+
 def test_a_whole_report_is_a_record_too(run: Run, one: FakeApi) -> None:
     run("scan", "--format", "json", "--output", "scan.json")
     assert run("inventory", "--check", "scan.json").status == 0

@@ -121,6 +121,9 @@ def test_the_settings_of_each_path_are_shown_with_where_they_were_said(run: Run,
         '[tool.dpmigrate]\nselect = ["DPM1"]\n', encoding="utf-8"
     )
     (tmp_path / "train.py").touch()
+    for folder in ("tests", "third_party"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.py").touch()
     outcome = run("scan", "--show-settings", "--ignore", "DPM101", "--opacus", "1.5.2", "train.py", "inner")
     assert (outcome.status, outcome.err) == (0, "")
     outer, inner = outcome.out.split("\n\n")
@@ -140,6 +143,12 @@ def test_the_settings_of_each_path_are_shown_with_where_they_were_said(run: Run,
     assert 'select = ["DPM1"]  # inner/pyproject.toml' in inner
     assert "DPM102" in inner
     assert "DPM201" not in inner
+    spared = run("scan", "--show-settings", "tests/train.py").out
+    assert (
+        "# rules reported: all but DPM201, DPM202, DPM203, DPM204, DPM205, DPM206, DPM207, DPM208" in spared
+    )
+    assert "# left out" not in spared
+    assert "# left out by exclude" in run("scan", "--show-settings", "third_party/train.py").out
     assert run("scan", "--show-settings", "--no-config").out.splitlines()[2] == "# configuration: none"
     assert run("scan", "--show-settings", "nowhere").status == 2
 

@@ -36,7 +36,42 @@ train(Net(), torch.optim.SGD([], lr=0.1), [])
         ("out = self.conv(x)\n        y = self.act(out)\n        return y + out", "is read again"),
         ("out = self.conv(x)\n        out.lerp_(x, 0.5)\n        return out", "without the underscore"),
         ("out = self.conv(x)\n        y = out.view(-1).add_(1)\n        return y + out", "is read again"),
-        ("out = self.conv(x)\n        out[:, 0] = 0\n        return out", "in place"),
+        ("out = self.conv(x)\n        out[:, 0] = 0\n        return out", ".clone() makes before"),
+        ("out = self.conv(x)\n        out[:, 0] += 1\n        return out", ".clone() makes before"),
+        ("k = self.conv(x)\n        out = k\n        out += x\n        return out + k", "has another name"),
+        ("k = (out := self.conv(x))\n        out += x\n        return out + k", "has another name"),
+        ("k = out = self.conv(x)\n        out += x\n        return out + k", "has another name"),
+        (
+            "k, out = 0, self.conv(x)\n        v = out.flatten(1)\n        out += x\n        return v",
+            "another name",
+        ),
+        (
+            "out = self.conv(x)\n        seen = [out]\n        out += x\n        return seen[0] + out",
+            "another name",
+        ),
+        (
+            "out = self.conv(x)\n        seen = []\n        seen.append(out)\n        out += x\n"
+            "        return seen",
+            "has another",
+        ),
+        (
+            "out = self.conv(x)\n        k = out\n        out = self.act(out)\n        return out + k",
+            "has another name",
+        ),
+        (
+            "self.h = self.conv(x)\n        k = self.h\n        self.h += x\n        return self.h + k",
+            "has another name",
+        ),
+        (
+            "out = self.conv(x)\n        def act():\n            out.relu_()\n        act()\n"
+            "        return out",
+            "keep what it returns",
+        ),
+        (
+            "out = self.conv(x)\n        def act(t):\n            t.relu_()\n        act(out)\n"
+            "        return out",
+            "read again",
+        ),
     ],
 )
 def test_what_is_read_by_another_name_goes_to_the_release_that_trains_it(
@@ -70,6 +105,21 @@ def test_a_linear_on_sequences_needs_the_release_on_which_it_would_raise(folder:
         ("return torch.relu_(self.conv(x))", "return torch.relu(self.conv(x))\n"),
         ("out = self.conv(x)\n        out.relu_()  # why\n        return out", "out = out.relu()  # why\n"),
         ("out = self.conv(x)\n        torch.relu_(out)\n        return out", "out = torch.relu(out)\n"),
+        ("h = self.conv(x)\n        nn.functional.relu_(h)\n        return h", "h = nn.functional.relu(h)\n"),
+        ("self.h = self.conv(x)\n        self.h += x\n        return self.h", "self.h = self.h + x\n"),
+        ("self.h = self.conv(x)\n        self.h.relu_()\n        return self.h", "self.h = self.h.relu()\n"),
+        ("h, k = self.conv(x), x\n        h.add_(1)\n        return h + k", "h = h.add(1)\n"),
+        ("y = torch.exp(h := self.conv(x))\n        h.add_(1)\n        return h + y", "h = h.add(1)\n"),
+        (
+            "out = self.conv(x)\n        k = out\n        out = self.conv(out)\n        out += k\n"
+            "        return out",
+            "out = out + k\n",
+        ),
+        ("out = self.conv(x)\n        out += x\n        k = out\n        return out + k", "out = out + x\n"),
+        (
+            "out = self.conv(x)\n        y = self.act(out)\n        out = x\n        return y + out",
+            "y = self.act(out)\n",
+        ),
     ],
 )
 def test_an_upgrade_takes_the_model_along(folder: Make, body: str, after: str) -> None:

@@ -87,9 +87,9 @@ def test_a_fix_that_needs_a_file_outside_is_withheld_whole(folder: Make) -> None
     project = folder({"src/train.py": OLD, "requirements.txt": "opacus==1.5.2\n", "setup.cfg": ""})
     before = project.snapshot()
     result = project.fix("src")
-    assert result.refused == (
-        ("src/train.py", "the fix also needs requirements.txt, which is outside the given paths"),
-    )
+    ((path, reason),) = result.refused
+    assert path == "src/train.py"
+    assert reason == "the fix also needs requirements.txt, which is outside the given paths: name it, too"
     assert project.snapshot() == before
     assert project.fix().applied == ("requirements.txt", "src/train.py")
 

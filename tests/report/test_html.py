@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from dpmigrate.model import NotAnalysed, Place, Run, ScanResult, Span
+from dpmigrate.model import NotAnalysed, Place, Run, ScanResult, Span, Suppressed
 from dpmigrate.report import inventory, render
 from dpmigrate.report.html.page import text
 from dpmigrate.report.style import Style
@@ -146,3 +146,18 @@ def test_the_lines_at_fault_are_marked(result: ScanResult) -> None:
     page = scan_page(result)
     assert '<span class="line at"><span class="number">5</span>' in page
     assert '<span class="line"><span class="number">4</span>' in page
+
+
+def test_reasons_at_one_place_are_one(result: ScanResult) -> None:
+    first, *_ = result.findings
+    here = Place("train.py", 3, "said first"), Place("train.py", 3, "said second")
+    page = render("html", result._replace(findings=(first._replace(because=here),)), Style())
+    assert "said first; said second" in page
+    assert page.count("<li><code>train.py:3</code>") == 1
+
+
+def test_what_is_suppressed_is_counted(result: ScanResult) -> None:
+    assert "suppressed</li>" not in render("html", result, Style())
+    first, *rest = result.findings
+    held = result._replace(findings=tuple(rest), suppressed=(Suppressed(first, "baseline"),))
+    assert "<b>1</b> suppressed</li>" in render("html", held, Style())

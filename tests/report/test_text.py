@@ -8,6 +8,7 @@ from dpmigrate.model import CutShort, Finding, Place, ScanResult, Span
 from dpmigrate.report import render
 from dpmigrate.report.layout import width_of
 from dpmigrate.report.style import Style
+from dpmigrate.report.text import same_words
 
 
 def text(result: ScanResult, **style: object) -> str:
@@ -15,7 +16,10 @@ def text(result: ScanResult, **style: object) -> str:
 
 
 def test_no_finding_is_said_in_three_lines(empty: ScanResult) -> None:
-    assert text(empty) == "3 files seen, 0 analysed, 0 not analysed\nNo private training run\nNo findings\n"
+    assert text(empty) == (
+        "3 files seen, 0 analysed (none has to do with Opacus), 0 not analysed\n"
+        "No private training run\nNo findings\n"
+    )
 
 
 def test_without_colour_there_is_no_escape(result: ScanResult) -> None:
@@ -50,13 +54,13 @@ def test_carets_stand_under_the_fault_after_tabs_and_wide_characters(result: Sca
 def test_the_summary_counts_files_runs_by_mode_and_findings_by_rule(result: ScanResult) -> None:
     assert text(result).endswith(
         """\
-812 files seen, 9 analysed, 1 not analysed
+812 files seen, 9 analysed (the rest is without Opacus), 1 not analysed
 2 private training runs: 1 hooks, 1 ghost or unknown (1 with a batch memory manager)
 3 findings: 2 errors, 1 info
   DPM101  ghost-batch-memory-manager     1
   DPM103  unwrapped-loss                 1
   DPM203  unseeded-run                   1
-1 safe fix on offer: dpmigrate fix shows what holds, --apply writes it
+1 safe fix on offer: dpmigrate fix shows the changes, --apply writes them
 1 unsafe fix on offer: dpmigrate fix --unsafe
 Why, with measured figures: dpmigrate explain DPM101
 """
@@ -146,7 +150,7 @@ def test_the_same_reasons_are_given_once(result: ScanResult) -> None:
     second = first._replace(span=Span("other.py", 1, 1, 1, 2))
     shown = text(result._replace(findings=(first, second)))
     assert shown.count("args.mode may be 'ghost'") == 1
-    assert "because of the same reasons as at other.py:1:1" in shown
+    assert "because the same as for other.py:1:1" in shown
 
 
 def test_a_file_cannot_drive_the_terminal(result: ScanResult) -> None:
@@ -182,3 +186,16 @@ def test_a_line_of_the_frame_is_not_shown_twice(result: ScanResult) -> None:
 def test_the_worst_rule_is_the_one_to_read_about(result: ScanResult) -> None:
     unused = result.findings[2]._replace(rule="DPM001")
     assert text(result._replace(findings=(unused, *result.findings[:2]))).endswith("explain DPM101\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "same"),
+    [
+        ("grad_sample_mode='ghost',", "mode 'ghost' is written here", False),
+        ('- "opacus==1.5.2"  # why', "opacus==1.5.2", True),
+        ("opacus==1.5.2,", "opacus==1.5.2", True),
+        ("x = 1", "", False),
+    ],
+)
+def test_a_line_is_shown_where_it_says_more_than_the_reason(code: str, text: str, same: bool) -> None:
+    assert same_words(code, text) is same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from click import ClickException
 
+from dpmigrate.cli import run
 from dpmigrate.cli.output import emit
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.json_ import render as json_text
@@ -21,7 +23,7 @@ from dpmigrate.report.style import Style
 from dpmigrate.scanning.baseline import read_baseline
 from dpmigrate.scanning.cache import Cache, digest
 from dpmigrate.workspace.errors import UsageError
-from dpmigrate.workspace.reading import read_bytes
+from dpmigrate.workspace.reading import read_bytes, read_named
 from tests.report.conftest import *  # noqa: F403 - the result that has something of everything
 
 KEY = "ab" * 20
@@ -72,6 +74,37 @@ def test_an_entry_that_somebody_planted_is_none(tmp_path: Path, plant: Callable[
 def test_a_file_without_end_is_read_to_a_bound() -> None:
     with pytest.raises(OSError, match="too large"):
         read_bytes("/dev/zero")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="has no device that never ends")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("scan", "--baseline", "known.json", "."),
+        ("merge", "known.json"),
+        ("inventory", "--check", "known.json"),
+    ],
+)
+def test_a_named_file_without_end_is_read_to_a_bound(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+) -> None:
+    (tmp_path / "known.json").symlink_to("/dev/zero")
+    (tmp_path / "a.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert run(command) == 2
+    assert "too large" in capsys.readouterr().err
+
+
+def test_a_named_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    pipe, body = tmp_path / "pipe", b"x" * 300_000
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(body))
+    writer.start()
+    assert read_named(str(pipe)) == body
+    writer.join()
 
 
 ODD: dict[str, Any] = {

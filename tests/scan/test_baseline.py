@@ -190,6 +190,62 @@ class TestChangedLines:
         lay_out(project, broken="import opacus\ny = (\n")
         assert scan(project, diff_base="HEAD").not_analysed
 
+    def test_a_file_that_was_renamed_is_held_against_what_it_was(self, committed: Path) -> None:
+        (committed / "pkg" / "train.py").rename(committed / "pkg" / "moved.py")
+        assert scan(committed, diff_base="HEAD").findings == ()
+        git(committed, "add", "-A")
+        lay_out(committed, pkg__moved=LOUD.replace("loss.backward()", "loss.backward()  # changed"))
+        (finding,) = scan(committed, diff_base="HEAD").findings
+        assert finding.span.path == "pkg/moved.py"
+        git(committed, "add", "-A")
+        git(committed, "commit", "-q", "-m", "moved")
+        assert len(scan(committed, diff_base="HEAD~1").findings) == 1
+
+    def test_a_copy_is_new_and_so_is_what_only_has_the_suffix_of_a_file_that_went(
+        self, committed: Path
+    ) -> None:
+        lay_out(committed, pkg__copied=LOUD, gone="x = 1\n")
+        git(committed, "add", "-A")
+        git(committed, "commit", "-q", "-m", "b")
+        (committed / "gone.py").unlink()
+        lay_out(committed, pkg__new=LOUD.replace("def train", "def anew"))
+        assert {f.span.path for f in scan(committed, diff_base="HEAD").findings} == {"pkg/new.py"}
+        assert {f.span.path for f in scan(committed, diff_base="HEAD~1").findings} == {
+            "pkg/copied.py",
+            "pkg/new.py",
+        }
+
+    def test_what_the_other_branch_changed_meanwhile_is_not_this_ones_change(self, committed: Path) -> None:
+        git(committed, "branch", "-q", "feature")
+        lay_out(committed, pkg__train=LOUD.replace("loss.backward()", "loss.backward()  # theirs"))
+        git(committed, "commit", "-q", "-a", "-m", "theirs")
+        git(committed, "branch", "-q", "theirs")
+        git(committed, "checkout", "-q", "feature")
+        lay_out(committed, pkg__new=LOUD)
+        assert {f.span.path for f in scan(committed, diff_base="theirs").findings} == {"pkg/new.py"}
+        git(committed, "add", "-A")
+        git(committed, "commit", "-q", "-m", "ours")
+        git(committed, "merge", "-q", "--no-edit", "theirs")
+        assert {f.span.path for f in scan(committed, diff_base="theirs").findings} == {"pkg/new.py"}
+
+    def test_what_stands_on_other_lines_is_counted(
+        self, committed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(committed)
+        assert run(["scan", "--diff-base", "HEAD"]) == 0
+        assert (
+            "3 left out: on lines that did not change (--diff-base)\nNo findings\n" in capsys.readouterr().out
+        )
+
+    def test_a_shallow_clone_is_told_what_to_fetch(self, committed: Path, tmp_path: Path) -> None:
+        lay_out(committed, pkg__new=LOUD)
+        git(committed, "add", "-A")
+        git(committed, "commit", "-q", "-m", "b")
+        git(tmp_path, "clone", "-q", "--depth", "1", committed.as_uri(), "shallow")
+        with pytest.raises(UsageError, match=r"cloned without its history.*--unshallow.*fetch-depth: 0"):
+            scan(tmp_path / "shallow", diff_base="HEAD~1")
+        assert scan(tmp_path / "shallow", diff_base="HEAD").findings == ()
+
     @pytest.mark.parametrize("revision", ["nowhere", "--help", "", "HEAD:pkg"])
     def test_what_is_no_revision_is_wrong_usage(self, committed: Path, revision: str) -> None:
         with pytest.raises(UsageError, match=r"--diff-base: .* is no revision"):

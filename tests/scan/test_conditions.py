@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from dpmigrate import api
 
 PROGRAM = """
 import sys
+from enum import Enum
 from opacus import PrivacyEngine
 
 A = "a" if len(sys.argv) > 1 else "b"
@@ -19,6 +22,10 @@ TABLE = {{"mode": "ghost", "none": None}}
 class Trainer:
     pass
 
+class Mode(Enum):
+    GHOST = "ghost"
+    HOOKS = "hooks"
+
 def main(model, optimizer, loader, option, other, count):
     mode = "hooks"
     {code}
@@ -26,6 +33,13 @@ def main(model, optimizer, loader, option, other, count):
         module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
         grad_sample_mode=mode)
 """
+
+
+class Mode(Enum):
+    GHOST = "ghost"
+    HOOKS = "hooks"
+
+
 GHOST, HOOKS, OPEN = {"ghost"}, {"hooks"}, {"ghost", "hooks"}
 TESTS = {
     # One side decides, or neither does.
@@ -51,6 +65,18 @@ TESTS = {
     "option in ('x', 'y') and option == 'x'": OPEN,
     "option not in ('x', 'y') and option == 'x'": HOOKS,
     "option in ('x',) and option != 'x'": HOOKS,
+    # What the first of two tests tells holds in the second, and nowhere else.
+    "option == 'x' and {'x': 0, 'y': 1}[option]": HOOKS,
+    "not (A == 'a' and {'a': 1, 'b': 0}[A]) and A == 'a'": HOOKS,
+    "(option == 'x' and False) or option == 'y'": OPEN,
+    "not (option and True) and option": HOOKS,
+    "not (option and 1 < 2) and option": HOOKS,
+    "not (option == other and option) and option": OPEN,
+    "not (option or False) and option": HOOKS,
+    "(option or 2 < 1) and not option": HOOKS,
+    "not (option == 'x' or option == 'y') and option == 'x'": HOOKS,
+    "(option == 'x' or option == 'y') and option == 'z'": HOOKS,
+    "(option == 'x' or option == 'y') and option == 'y'": OPEN,
     "A in ('a', 'b')": GHOST,
     "A in ('c', 'd')": HOOKS,
     "A in ('a', 'c')": OPEN,
@@ -65,6 +91,21 @@ TESTS = {
     "1 >= 2": HOOKS,
     "2 > 1": GHOST,
     "count > 3": OPEN,
+    "count > other": OPEN,
+    "option > 'x'": OPEN,
+    "'x' < 'y'": OPEN,
+    "2 > count and not 2 > count": HOOKS,
+    "2 >= count and not 2 >= count": HOOKS,
+    "2 > count and count < 2": OPEN,
+    "count < 3 and not count < 4": OPEN,
+    "count > 3 and not count > 4": OPEN,
+    "1 == True": OPEN,
+    "0 == False": OPEN,
+    "1 == False": HOOKS,
+    "2 == True": HOOKS,
+    "1 == 1.0": GHOST,
+    "True in (0, 1)": OPEN,
+    "None == False": HOOKS,
     "count > 3 and not count > 3": HOOKS,
     "3 < count and not count > 3": HOOKS,
     "3 <= count and not count >= 3": HOOKS,
@@ -87,6 +128,21 @@ TESTS = {
     "option in TABLE": OPEN,
     "'x' in option": OPEN,
     "'x' in option and 'x' not in option": HOOKS,
+    "option in ('x', other) and option == 'y'": OPEN,
+    "option in ('x', other) and option == 'x'": OPEN,
+    "option in (other,) and option == 'x'": OPEN,
+    "option in ('x', 'y') and option not in ('y', 'x')": HOOKS,
+    "option in ('x', 'y') and option not in ('x', 'gh')": OPEN,
+    "option not in ('x', 'y') and option in ('x', 'gh')": OPEN,
+    "option not in ('x', 'y', 'gh') and option == 'gh'": HOOKS,
+    "option not in ('a', 'b', 'c', 'd', 'x') and option == 'x'": OPEN,
+    "A in ('a', 'c') and A == 'b'": HOOKS,
+    "A not in ('a', 'c') and A == 'a'": HOOKS,
+    "A in ('a',) and A == 'b'": HOOKS,
+    "option in []": HOOKS,
+    "'x' in ['x', option]": OPEN,
+    "'mode' in {**TABLE, 'x': option}": GHOST,
+    "1 in TABLE": OPEN,
     # Kinds.
     "isinstance('a', str)": GHOST,
     "isinstance('a', (int, float))": HOOKS,
@@ -100,6 +156,28 @@ TESTS = {
     "'ghost'.startswith('gh')": GHOST,
     "'ghost'.endswith('gh')": HOOKS,
     "option.startswith('gh')": OPEN,
+    "option == 'ghost' and option.startswith('ho')": HOOKS,
+    "option.startswith('gh') and option.endswith('st')": OPEN,
+    "option.startswith(('gh', 'ho'))": OPEN,
+    "A.startswith('a') and A == 'b'": HOOKS,
+    "isinstance(None, str)": HOOKS,
+    "isinstance(None, Trainer)": OPEN,
+    "isinstance(None, Enum)": HOOKS,
+    "isinstance('a', Enum)": OPEN,
+    "isinstance(None, object)": GHOST,
+    "isinstance('a', object)": GHOST,
+    "isinstance(NAMES, (str, object))": GHOST,
+    "isinstance(option, object)": GHOST,
+    "isinstance('a', Trainer)": OPEN,
+    "isinstance('a', (str, Trainer))": OPEN,
+    "isinstance(True, bool)": GHOST,
+    "isinstance(True, int)": GHOST,
+    "isinstance(0.5, float)": GHOST,
+    "isinstance(NAMES, (list, tuple))": GHOST,
+    "isinstance(NAMES, (str, int))": HOOKS,
+    "isinstance(NAMES, Trainer)": OPEN,
+    "isinstance(option, other)": OPEN,
+    "isinstance(option, (str, other))": OPEN,
     "option.startswith('gh') and not option.startswith('gh')": HOOKS,
     "option.startswith('gh') and not option.endswith('gh')": OPEN,
     # Equality and truth of what is no text.
@@ -110,6 +188,23 @@ TESTS = {
     "Trainer is None": HOOKS,
     "Trainer == Trainer": GHOST,
     "main is Trainer": HOOKS,
+    "option is Trainer": OPEN,
+    "option is Trainer and option is None": HOOKS,
+    "option is Trainer and option is not Trainer": HOOKS,
+    "Trainer == option and option == Trainer": OPEN,
+    "Mode.GHOST is Mode.GHOST": GHOST,
+    "Mode.GHOST == Mode.HOOKS": HOOKS,
+    "Mode.GHOST is None": HOOKS,
+    "Mode.GHOST == 'ghost'": OPEN,
+    "option is Mode.GHOST": OPEN,
+    "option is Mode.GHOST and option is Mode.HOOKS": HOOKS,
+    "Mode.GHOST is option and option is not Mode.GHOST": HOOKS,
+    "option == sys.platform": OPEN,
+    "option == sys.platform and option == 'x'": OPEN,
+    "option == sys.platform and option != sys.platform": HOOKS,
+    "sys.platform == 'x' and sys.platform == 'y'": HOOKS,
+    "Trainer == sys.platform": OPEN,
+    "option == other": OPEN,
     "option is None and option": HOOKS,
     "option is None and option is not None": HOOKS,
     "(seen := option) and not seen": HOOKS,
@@ -161,9 +256,80 @@ def test_nothing_is_told_that_python_does_not_do(test: str) -> None:
                         "TABLE": {"mode": "ghost", "none": None},
                         "Trainer": type("Trainer", (), {}),
                         "main": print,
+                        "Enum": Enum,
+                        "Mode": Mode,
+                        "sys": SimpleNamespace(platform="x"),
                     }
                     try:
                         seen.add("ghost" if eval(test, names) else "hooks")
-                    except (TypeError, AttributeError):
+                    except (TypeError, AttributeError, KeyError):
                         continue
     assert seen <= TESTS[test]
+
+
+NAMING = {
+    "option == 'ghost'": True,
+    "'ghost' == option": True,
+    "option != 'ghost'": True,
+    "option in ('ghost', 'x')": True,
+    "option in ('ghost',)": True,
+    "option not in ['x', 'ghost']": True,
+    "option in TABLE": True,
+    "option in ('ghost', other)": True,
+    "'ghost' in option": True,
+    "option.startswith('ghost')": True,
+    "option.endswith('ghost')": True,
+    "option == 'x'": False,
+    "other == 'ghost'": False,
+    "option in ('x', 'y')": False,
+    "'ghost' in other": False,
+}
+
+
+@pytest.mark.parametrize("test", NAMING)
+def test_what_an_option_is_held_against_it_can_be(tmp_path: Path, test: str) -> None:
+    text = PROGRAM.replace('"mode": "ghost"', '"ghost": "mode"').format(code=f"if {test}:\n        print()")
+    (tmp_path / "train.py").write_text(text.replace("mode=mode", "mode=option"), encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert ("ghost" in run.mode) == NAMING[test]
+    assert "?" in run.mode
+
+
+MAKING = PROGRAM.format(code="").replace("    Privacy", "    made = Privacy")
+LENGTHS = {
+    "len(made) == 4": True,
+    "len(made) > 3": True,
+    "len(made) != 4": True,
+    "len(made) == 3": False,
+    "len(made) >= 3": False,
+    "len(made) > 4": False,
+}
+
+
+@pytest.mark.parametrize("test", LENGTHS)
+def test_a_program_that_asks_for_a_fourth_object_names_ghost_clipping(tmp_path: Path, test: str) -> None:
+    text = f"{MAKING.replace('mode=mode', 'mode=option')}\n    if {test}:\n        print(made[-1])\n"
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert ("ghost" in run.mode) == LENGTHS[test]
+
+
+@pytest.mark.parametrize(
+    ("mode", "test", "taken"),
+    [
+        ("ghost", "len(made) == 4", 4),
+        ("ghost", "len(made) != 3", 4),
+        ("ghost", "len(made) == 3", 3),
+        ("hooks", "len(made) == 4", 3),
+        ("hooks", "len(made) < 4", 4),
+        ("hooks", "len(made) == 2 + 2", 3),
+    ],
+)
+def test_what_is_made_has_as_many_parts_as_its_mode_says(
+    tmp_path: Path, mode: str, test: str, taken: int
+) -> None:
+    text = MAKING.replace("mode=mode", f"mode={mode!r}")
+    text += f"\n    if {test}:\n        a, b, c, d = made\n    else:\n        a, b, c = made\n"
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert run.unpack == (taken,)

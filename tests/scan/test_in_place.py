@@ -194,3 +194,108 @@ def test_layers_in_lists_and_methods_that_forward_calls(
     tmp_path: Path, init: str, forward: str, said: str
 ) -> None:
     assert [t[: len(said)] for t in told(tmp_path, init, forward)] == [said]
+
+
+A = "self.a = nn.Linear(2, 2)"
+IN_SEQUENCE = (
+    "class Block(nn.Sequential):\n    def __init__(self):\n        super().__init__()\n        {}\n\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("init", "forward"),
+    [
+        (A, "self.h = torch.tanh(self.a(x))\nself.h += 1\nreturn self.h"),
+        (A, "h, k = self.a(x), torch.ones(2)\nk.add_(1)\nreturn h * k"),
+        (A, "y = torch.exp(h := self.a(x))\ny.add_(1)\nreturn y + h"),
+        (A, "h = self.a(x)\ndef act(h):\n    h.relu_()\nact(h + 1)\nreturn h"),
+        (A, "h = self.a(x)\nreturn torch.sum(h, True)"),
+        (
+            "self.parts = nn.ModuleDict({'a': nn.Linear(2, 2), 'b': nn.Tanh()})",
+            "h = self.parts['b'](x)\nh += 1\nreturn self.parts['a'](h)",
+        ),
+        (
+            "self.a1 = nn.Linear(2, 2)\nself.b1 = nn.Tanh()",
+            "h = getattr(self, f'b{n}')(x)\nh += 1\nreturn self.a1(h)",
+        ),
+    ],
+)
+def test_what_another_name_holds_may_be_changed(tmp_path: Path, init: str, forward: str) -> None:
+    assert told(tmp_path, init, forward) == []
+
+
+@pytest.mark.parametrize(
+    ("init", "forward", "said"),
+    [
+        (A, "self.h = self.a(x)\nself.h.relu_()\nreturn self.h", "definite: self.h.relu_()"),
+        (A, "self.h = self.a(x)\nself.h += 1\nreturn self.h", "definite: self.h += 1"),
+        (
+            A,
+            "self.h = self.a(x)\nself.act()\nreturn self.h\n\ndef act(self):\nself.h += 1",
+            "definite: self.h += 1",
+        ),
+        (A, "h, k = self.a(x), x\nh.add_(1)\nreturn h + k", "definite: h.add_(1)"),
+        (A, "y = torch.tanh(h := self.a(x))\nh.add_(1)\nreturn y + h", "definite: h.add_(1)"),
+        (A, "h, k = self.a(x).chunk(2)\nk += 1\nreturn h + k", "definite: k += 1"),
+        (A, "from torch import relu_ as R\nh = self.a(x)\nR(h)\nreturn h", "definite: R(h)"),
+        (A, "h = self.a(x)\nnn.functional.relu_(h)\nreturn h", "definite: nn.functional.relu_(h)"),
+        (
+            A,
+            "h = self.a(x)\ntorch.nn.functional.relu_(h)\nreturn h",
+            "definite: torch.nn.functional.relu_(h)",
+        ),
+        (A, "return F.dropout(self.a(x), 0.1, True, True)", "definite: return F"),
+        (A, "out = self.a(x)\nact = lambda: out.relu_()\nact()\nreturn out", "definite: act = lambda"),
+        (A, "layer = self.a\nh = layer(x)\nh += 1\nreturn h", "definite: h += 1"),
+        (
+            "self.parts = nn.ModuleDict({'a': nn.Linear(2, 2), 'b': nn.Tanh()})",
+            "h = self.parts['a'](x)\nh += 1\nreturn h",
+            "definite: h += 1",
+        ),
+        (
+            "for i in range(2):\n    setattr(self, f'a{i}', nn.Linear(2, 2))",
+            "for i in range(2):\n    x = getattr(self, f'a{i}')(x)\n    x += 1\nreturn x",
+            "definite: x += 1",
+        ),
+        (
+            "self.a = nn.ModuleList([nn.Linear(2, 2)])\nself.b = nn.ModuleList([nn.Tanh()])",
+            "for a, b in zip(self.a, self.b):\n    x = a(b(x))\n    x += 1\nreturn x",
+            "definite: x += 1",
+        ),
+    ],
+)
+def test_what_a_name_means_is_asked(tmp_path: Path, init: str, forward: str, said: str) -> None:
+    assert [t[: len(said)] for t in told(tmp_path, init, forward)] == [said]
+
+
+@pytest.mark.parametrize(
+    ("block", "lines"),
+    [
+        ("self.add_module('a', nn.Linear(2, 2))\n        self.add_module('b', nn.Tanh())", []),
+        ("self.add_module('a', nn.Linear(2, 2))\n        self.add_module('b', nn.ReLU(True))", [9]),
+    ],
+)
+def test_a_class_that_is_a_sequential(tmp_path: Path, block: str, lines: list[int]) -> None:
+    (tmp_path / "train.py").write_text(HEAD + IN_SEQUENCE.format(block) + "net = Block()" + CALL)
+    (tmp_path / "requirements.txt").write_text("opacus>=1.5.4\n")
+    said = [f for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM414"]
+    assert [f.span.line for f in said] == lines
+
+
+def test_layers_given_to_the_constructor_of_a_sequential(tmp_path: Path) -> None:
+    block = IN_SEQUENCE.replace("super().__init__()", "super().__init__(nn.Linear(2, 2), nn.ReLU(True))")
+    assert found(tmp_path, f"{HEAD}{block.format('')}net = Block()") == [7]
+
+
+def test_a_function_of_the_project(tmp_path: Path) -> None:
+    act = "def act(h):\n    return h.relu_()\n\n\n"
+    assert found(tmp_path, f"{HEAD}{act}{CLASS}        return act(self.conv(x))\n\n\nnet = Net()") == [6]
+
+
+@pytest.mark.parametrize(("call", "lines"), [("act()", [16]), ("del act", [])])
+def test_a_function_in_forward_changes_what_forward_holds(
+    tmp_path: Path, call: str, lines: list[int]
+) -> None:
+    inner = "def act():\n            out.relu_()\n"
+    body = f"out = self.conv(x)\n\n        {inner}\n        {call}\n        return out"
+    assert found(tmp_path, f"{HEAD}{CLASS}        {body}\n\n\nnet = Net()") == lines

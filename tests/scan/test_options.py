@@ -203,6 +203,15 @@ def test_code_may_be_judged_for_a_release_that_is_to_come(tmp_path: Path) -> Non
     assert rules_of(tmp_path) == ready
 
 
+def test_the_opacus_of_an_option_is_meant_also_where_the_code_is_for_another(tmp_path: Path) -> None:
+    before = FIXTURES / "digits-story" / "before"
+    lay_out(tmp_path, train=(before / "train.py").read_text(encoding="utf-8"))
+    assert "DPM101" in {f.rule for f in api.scan(["."], cwd=tmp_path, opacus="1.5.2").findings}
+    later = {f.rule for f in api.scan(["."], cwd=tmp_path, opacus="1.6.0").findings}
+    assert "DPM401" in later
+    assert "DPM101" not in later
+
+
 @pytest.mark.parametrize("version", ["", "new", ">=1.6", "1.5.22", "9"])
 def test_a_target_that_is_no_release_is_wrong_usage(tmp_path: Path, version: str) -> None:
     lay_out(tmp_path, train="x = 1\n")
@@ -239,8 +248,12 @@ def test_what_is_suppressed_is_listed_with_what_does_it(tmp_path: Path) -> None:
         ("ignore unwrapped-loss", "write # dpmigrate: ignore[unwrapped-loss]"),
         ("ignore[DPM1O3]", "this comment suppresses nothing: 'DPM1O3' is no rule. Did you mean 'DPM103'?"),
         ("ignore[unwraped-loss]", "Did you mean 'unwrapped-loss'?"),
-        ("ignored[DPM103]", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
-        ("disable=DPM103", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("ignored[DPM103]", "write # dpmigrate: ignore[DPM103], or # dpmigrate: ignore-file"),
+        ("disable=DPM103", "write # dpmigrate: ignore[DPM103], or # dpmigrate: ignore-file"),
+        ("igonre[DPM103]", "write # dpmigrate: ignore[DPM103], or # dpmigrate: ignore-file"),
+        ("igonre", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("ignore[]", "write # dpmigrate: ignore[RULE], or # dpmigrate: ignore-file"),
+        ("ignore[DPM103", "write # dpmigrate: ignore[DPM103]"),
         ("ignore[DPM201]", "this comment suppresses nothing (DPM201): remove it"),
     ],
 )
@@ -251,6 +264,33 @@ def test_a_comment_that_suppresses_nothing_gets_a_word_that_helps(
     found = {f.rule: f.message for f in api.scan(["."], cwd=tmp_path).findings}
     assert set(found) == {"DPM001", "DPM103"}
     assert said in found["DPM001"]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "noqa: DPM103",
+        "noqa: E501, DPM103",
+        "type: ignore[DPM103]",
+        "dpmigrate ignore[DPM103]",
+        "dp-migrate: ignore[DPM103]",
+        "pylint: disable=DPM103",
+    ],
+)
+def test_the_comment_of_another_tool_gets_the_one_that_does_it(tmp_path: Path, comment: str) -> None:
+    lay_out(tmp_path, train=wrong().replace("loss.backward()", f"loss.backward()  # {comment}"))
+    messages = {f.rule: f.message for f in api.scan(["."], cwd=tmp_path).findings}
+    assert set(messages) == {"DPM001", "DPM103"}
+    assert "write # dpmigrate: ignore[DPM103]" in messages["DPM001"]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["noqa: E501", "type: ignore[DPM]", "we cannot skip DPM103 here", "DPM103 is right: ignore", "ignore me"],
+)
+def test_a_comment_that_silences_nothing_of_ours_gets_none(tmp_path: Path, comment: str) -> None:
+    lay_out(tmp_path, train=wrong().replace("loss.backward()", f"loss.backward()  # {comment}"))
+    assert [f.rule for f in api.scan(["."], cwd=tmp_path).findings] == ["DPM103"]
 
 
 @pytest.mark.parametrize(

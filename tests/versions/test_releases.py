@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from dpmigrate.versions.releases import (
     BEFORE_WRAPPED_CRITERION,
@@ -132,3 +135,82 @@ def test_operations_are_those_of_sets(a: VersionSet, b: VersionSet) -> None:
     assert bool(a) == bool(set(a))
     assert len(a) == len(set(a))
     assert all(member in a for member in a)
+
+
+def admitted(spec: str) -> set[str]:
+    """The releases that an alternative admits, as packaging has it; `NEWER` stands for 1.6.1 and 99."""
+    held = SpecifierSet(spec)
+    numbered = {release for release in RELEASES if release in held}
+    return numbered | ({NEWER} if all(version in held for version in ("1.6.1", "99")) else set())
+
+
+@given(index_sets)
+def test_spec_means_to_packaging_what_the_set_holds(versions: VersionSet) -> None:
+    spec = versions.spec()
+    alternatives = [""] if spec is None else spec.split(" || ")
+    assert set(versions) == set().union(*map(admitted, alternatives))
+    if versions:
+        # The shortest: as many alternatives as the set has gaps, and one.
+        inside = [member in versions for member in (*RELEASES, NEWER)]
+        starts = sum(now and not before for before, now in pairwise([False, *inside]))
+        assert len(alternatives) == starts
+
+
+@given(index_sets)
+def test_the_ends_are_the_first_and_the_last_member(versions: VersionSet) -> None:
+    inside = [member for member in (*RELEASES, NEWER) if member in versions]
+    assert (versions.oldest, versions.newest) == ((inside[0], inside[-1]) if inside else (None, None))
+    assert list(versions) == inside
+    with_git = versions | VersionSet.of([GIT_FAULTY, GIT_UNKNOWN])
+    assert (with_git.oldest, with_git.newest) == (versions.oldest, versions.newest)
+    assert list(with_git) == [*inside, GIT_FAULTY, GIT_UNKNOWN]
+    assert with_git.has_git
+    assert not versions.has_git
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("==1.5.2", "1.5.2"),
+        (">=1.5,<1.5.3", "1.5 to 1.5.2"),
+        (">=1.5.3", "1.5.3 and later"),
+        ("<=1.6.0", "0.9.0 to 1.6.0"),
+        (">1.6.0", "later than 1.6.0"),
+        ("==1.6.0", "1.6.0"),
+        (">=1.6.0", "1.6.0 and later"),
+        ("==1.4.1 || >=1.5.4", "1.4.1 or 1.5.4 and later"),
+        ("==1.3.0 || ==1.4.1 || >=1.5.4", "1.3.0, 1.4.1 or 1.5.4 and later"),
+        ("git+faulty commit", "git commits before the fix (53b3c254)"),
+        ("git+36f7a34c", "git commits before the fix (53b3c254)"),
+        ("git+unknown commit", "an unknown git commit"),
+        ("git+main || ==1.5.2", "1.5.2 or main"),
+        ("==1.5.4.post13", "1.5.4.post13"),
+        ("git+main || git+dev", "dev or main"),
+        ("<0", "no known version"),
+    ],
+)
+def test_a_set_in_words(spec: str, words: str) -> None:
+    assert parse_specifier(spec).words() == words
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_set_of_one(member: str) -> None:
+    one = VersionSet.of([member])
+    assert one
+    assert (list(one), len(one)) == ([member], 1)
+
+
+def test_as_text_a_set_is_its_specifier() -> None:
+    assert str(between("1.5", "1.5.3")) == ">=1.5,<1.5.3"
+    assert str(everything()) == "any version"
+
+
+def test_only_refs_of_members_that_stay_are_kept() -> None:
+    both = parse_specifier("git+main || git+36f7a34c")
+    assert both.refs == {(GIT_UNKNOWN, "main"), (GIT_FAULTY, "36f7a34c")}
+    assert (both - VersionSet.of([GIT_FAULTY])).refs == {(GIT_UNKNOWN, "main")}
+    assert (VersionSet.of([GIT_UNKNOWN]) & both).refs == {(GIT_UNKNOWN, "main")}
+    assert VersionSet.of(["1.5.2"], "main").refs == frozenset()
+    assert both.spec() == "git+36f7a34c || git+main"
+    assert "" not in both
+    assert 1 not in both

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dpmigrate.versions.releases import GIT_UNKNOWN, VersionSet
 from dpmigrate.versions.specifiers import Dialect, admits, assumed, parse_specifier
 
 
@@ -89,3 +90,20 @@ def test_what_admits_no_release_cannot(text: str, why: str) -> None:
 def test_a_version_before_a_release_is_admitted_by_what_admits_the_release() -> None:
     assert admits(">=1.5", "1.6.0rc1")
     assert not admits(">=1.6", "1.6.0rc1")
+
+
+def test_a_text_that_is_far_too_long_is_no_specifier() -> None:
+    assert parse_specifier(",".join([">=1.5"] * 100)) == parse_specifier(">=1.5")
+    with pytest.raises(ValueError, match="not a version specifier"):
+        parse_specifier(",".join([">=1.5"] * 1000))
+
+
+def test_a_version_that_is_none_of_the_index_is_somebodys_own() -> None:
+    own = parse_specifier("==1.5.4.post1")
+    assert own == VersionSet.of([GIT_UNKNOWN])
+    assert own.refs == {(GIT_UNKNOWN, "==1.5.4.post1")}
+    assert parse_specifier("==1.5.2rc1").refs == {(GIT_UNKNOWN, "==1.5.2rc1")}
+    # Neither of these names one version.
+    assert not parse_specifier("==1.5.9.*")
+    assert not parse_specifier("==1.5.4.post1,==1.5.4.post2")
+    assert not parse_specifier("===1.5.2-of-ours")

@@ -106,9 +106,10 @@ class Escape(Event):
 @dataclass(frozen=True, slots=True)
 class Iterated(Event):
     """A loop goes over a loader: the returned one (as it is, or managed), the one passed in, or one that was
-    made of the same data; beside a pair that is made by hand, one that draws no Poisson batches ("fixed")."""
+    made of the same data, or over that data itself ("records"); beside a pair that is made by hand, one that
+    draws no Poisson batches ("fixed")."""
 
-    loader: Literal["returned", "managed", "passed", "remade", "fixed"]
+    loader: Literal["returned", "managed", "passed", "remade", "records", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,11 @@ class Seeded(Event):
     seed: Amount
     repeats: bool = False
     """Whether it is certainly the same seed each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSetBack(Event):
+    """The generator of the noise goes back to a state that it had earlier in the same turn of a loop."""
 
 
 @dataclass(frozen=True, slots=True)

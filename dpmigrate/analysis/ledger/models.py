@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dpmigrate.analysis.ledger.circumstances import Origin
 from dpmigrate.analysis.ledger.events import Event
@@ -74,14 +74,23 @@ class DataParallel(Event):
     before: bool
 
 
+InPlaceBy = Literal["layer", "function", "method", "operator", "library"]
+"""A layer made with ``inplace=True``, ``F.relu_(h)``, ``h.relu_()``, ``h += x``, a library's model."""
+
+
 class InPlace(NamedTuple):
     """Where a model changes outputs of layers in place."""
 
     origin: Origin
-    library: bool
-    """Whether that is a library's code, which the place only makes a model of."""
+    by: InPlaceBy
+    """What does it; the code of a library is not in the place, which only makes a model of it."""
     sure: bool
     """Whether each pass through the model comes to it."""
+
+    @property
+    def library(self) -> bool:
+        """Whether that is in the code of a library, which makes the model."""
+        return self.by == "library"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +98,9 @@ class ChangedInPlace(Event):
     """The model changes the output of a hooked layer in place: it raises since Opacus 1.5.4."""
 
     text: str
-    library: bool
-    """Whether that is in the code of a library, which makes the model."""
+    by: InPlaceBy
+
+    @property
+    def library(self) -> bool:
+        """Whether that is in the code of a library, which makes the model."""
+        return self.by == "library"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -51,6 +51,8 @@ class _Spent:
     loops: tuple[Turn, ...]
     """The loops around the place that asks for it."""
     total: bool = False
+    weighted: bool = False
+    """Whether it was multiplied with something, as with a number of examples."""
 
 
 def _known(ip: Interpreter) -> dict[Hashable, _Spent]:
@@ -107,7 +109,8 @@ def total_of(ip: Interpreter, node: cst.CSTNode, element: Value) -> Value:
 def _total(ip: Interpreter, result: Value, held: list[_Spent]) -> Value:
     engines = frozenset(engine for one in held for engine in one.engines)
     loops = max((one.loops for one in held), key=len)
-    _known(ip).update(dict.fromkeys(_symbols(result), _Spent(engines, loops, total=True)))
+    total = _Spent(engines, loops, total=True, weighted=any(one.weighted for one in held))
+    _known(ip).update(dict.fromkeys(_symbols(result), total))
     return result
 
 
@@ -119,11 +122,30 @@ def _computed(ip: Interpreter, info: CallInfo) -> Value:
     if info.name == "Add" and (held or _among(ip, right)):
         _total(ip, result, [*held, *_among(ip, right)])
     elif info.name == "Multiply":
-        rounded(ip, left, result)
-        rounded(ip, right, result)
-    elif info.name == "Divide" and any(one.total for one in held) and _counts(right):
-        _combined(ip, info.node, [one for one in held if one.total], "mean")
+        for one in (*held, *_among(ip, right)):
+            _known(ip).update(dict.fromkeys(_symbols(result), replace(one, weighted=True)))
+    elif info.name == "Divide" and _counts(right):
+        totals = [one for one in held if one.total and (one.weighted or not _is_a_sum(ip, info.node))]
+        if totals:
+            _combined(ip, info.node, totals, "mean")
     return NOTHING
+
+
+def _is_a_sum(ip: Interpreter, division: cst.CSTNode) -> bool:
+    """Whether something is divided by the sum of other amounts (of budgets, say), as its text has it."""
+    over = division.right if isinstance(division, cst.BinaryOperation) else None
+    if isinstance(over, cst.Name):
+        around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+        given = [
+            node.value
+            for node in every(around)
+            if isinstance(node, cst.Assign) and any(over.deep_equals(t.target) for t in node.targets)
+        ]
+        over = given[0] if len(given) == 1 else None
+    if not isinstance(over, cst.Call) or not isinstance(over.func, cst.Name) or over.func.value != "sum":
+        return False
+    of_what = over.args[0].value if over.args else None
+    return not (isinstance(of_what, cst.GeneratorExp) and isinstance(of_what.elt, cst.Integer))
 
 
 def _counts(value: Value) -> bool:

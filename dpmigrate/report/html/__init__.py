@@ -22,7 +22,7 @@ _HARM: dict[Impact, str] = {
     "privacy": "the privacy guarantee is in doubt, more may be given away than the reported epsilon says",
     "utility": "the model learns worse than it could",
     "reproducibility": "results cannot be made again",
-    "api": "a release of Opacus which may be installed does not take a call, or takes it otherwise",
+    "api": "the code raises, or does something else, on a release of Opacus that may be installed",
     "none": "no result is harmed",
 }
 
@@ -42,10 +42,11 @@ def _body(result: ScanResult) -> Iterator[str]:
         [
             ("errors", levels["error"], "error"),
             ("warnings", levels["warning"], "warning"),
-            ("notes", levels["info"], "info"),
+            ("info", levels["info"], "info"),
             ("private training runs", len(result.runs), ""),
             ("files analysed", result.files_analysed, ""),
             ("files not analysed", failed, "warning"),
+            *([("suppressed", len(result.suppressed), "")] if result.suppressed else []),
         ]
     )
     yield "</header>\n<main>"
@@ -98,7 +99,7 @@ def _what_it_means(findings: tuple[Finding, ...]) -> str:
     if safe:
         items.append(
             f"<li><code>dpmigrate fix</code> has {plural(safe, 'safe fix', 'safe fixes')} on offer; "
-            "<code>--apply</code> writes what holds.</li>"
+            "<code>--apply</code> writes the changes.</li>"
         )
     items.append(
         "<li><code>dpmigrate verify SCRIPT</code> measures on real batches whether training keeps its "

@@ -11,7 +11,7 @@ from dpmigrate.model import Certainty, Finding, Place, ScanResult, Severity
 from dpmigrate.report.frame import Lines, shown_lines, source_line
 from dpmigrate.report.html.page import badge, prose, text
 from dpmigrate.report.layout import expand, plural
-from dpmigrate.report.text import where
+from dpmigrate.report.text import by_place, same_words, where
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
@@ -102,10 +102,12 @@ def _because(places: tuple[Place, ...], lines: Lines) -> str:
     if not places:
         return ""
     items = []
-    for place in places:
+    for place in by_place(places):
         code = source_line(place.path, place.cell, place.line, lines)
         said = f": {prose(place.text)}" if place.text else ""
-        shown = f'<code class="source">{text(code)}</code>' if code and code not in place.text else ""
+        shown = ""
+        if code and not same_words(code, place.text):
+            shown = f'<code class="source">{text(code)}</code>'
         items.append(f"<li><code>{text(where(place.path, place.cell, place.line))}</code>{said}{shown}</li>")
     return f'<dl><dt>Because</dt><dd><ol class="because">{"".join(items)}</ol></dd></dl>'
 

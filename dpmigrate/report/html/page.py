@@ -60,7 +60,7 @@ def counts(items: Iterable[tuple[str, int | str, str]]) -> str:
 
 def _counted(number: int | str, several: str) -> str:
     """What is counted, in the singular where it is one."""
-    return re.sub(r"\b(error|warning|note|run|file)s\b", r"\1", several) if number == 1 else several
+    return re.sub(r"\b(error|warning|run|file)s\b", r"\1", several) if number == 1 else several
 
 
 def badge(words: str, kind: str = "") -> str:

@@ -7,14 +7,15 @@ place among that file's runs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dpmigrate.model import Run
 from dpmigrate.report.json_ import SCHEMA, run_object
 from dpmigrate.report.layout import clean
 from dpmigrate.report.text import where
+from dpmigrate.workspace.stretches import changed
 
 Recorded = Mapping[str, Any]
 """The RUN object of a report."""
@@ -51,8 +52,11 @@ class Difference(NamedTuple):
         return self._asdict()
 
 
-def recorded_runs(text: str) -> list[Recorded]:
-    """The runs of an inventory, or of a whole report, in JSON. Raises RecordError for anything else."""
+def recorded_runs(text: str, root: str = ".", cwd: str = "/") -> list[Recorded]:
+    """The runs of an inventory, or of a whole report, in JSON. Raises RecordError for anything else.
+
+    ``root`` is where the repository's root is from ``cwd``: what was recorded there is named from ``cwd``.
+    """
     try:
         held = json.loads(text)
     except (ValueError, RecursionError):
@@ -67,7 +71,17 @@ def recorded_runs(text: str) -> list[Recorded]:
     for run in runs:
         if not _is_run(run):
             raise RecordError(f"holds a run without a path, a line and a call: {_json(run)[:80]}")
-    return runs
+    if held.get("root") != ".":
+        return runs
+    there = posixpath.join(cwd, root)
+    return [{**run, "path": posixpath.relpath(posixpath.join(there, run["path"]), cwd)} for run in runs]
+
+
+def is_below(path: str, folders: Sequence[str], cwd: str) -> bool:
+    """Whether a path, as reports show it, is one of some files or lies in one of some folders."""
+    absolute = posixpath.normpath(posixpath.join(cwd, path))
+    given = (posixpath.normpath(posixpath.join(cwd, folder)) for folder in folders)
+    return any(absolute == top or absolute.startswith(f"{top.rstrip('/')}/") for top in given)
 
 
 def _is_run(run: Any) -> bool:
@@ -80,22 +94,23 @@ def _is_run(run: Any) -> bool:
 
 def differences(recorded: Sequence[Recorded], runs: Sequence[Run]) -> list[Difference]:
     """What is not as it was recorded, file by file."""
-    current = [run_object(run) for run in runs]
-    paths = sorted({run["path"] for run in (*recorded, *current)})
+    before, after = _by_path(recorded), _by_path([run_object(run) for run in runs])
     return [
         difference
-        for path in paths
-        for difference in _of_file(
-            [run for run in recorded if run["path"] == path], [run for run in current if run["path"] == path]
-        )
+        for path in sorted({*before, *after})
+        for difference in _of_file(before.get(path, []), after.get(path, []))
     ]
 
 
+def _by_path(runs: Iterable[Recorded]) -> dict[str, list[Recorded]]:
+    held: dict[str, list[Recorded]] = {}
+    for run in runs:
+        held.setdefault(run["path"], []).append(run)
+    return held
+
+
 def _of_file(before: list[Recorded], after: list[Recorded]) -> Iterator[Difference]:
-    matcher = SequenceMatcher(None, [_key(r) for r in before], [_key(r) for r in after], autojunk=False)
-    for tag, i, i_end, j, j_end in matcher.get_opcodes():
-        if tag == "equal":
-            continue
+    for i, i_end, j, j_end in changed([_key(r) for r in before], [_key(r) for r in after]):
         pairs = min(i_end - i, j_end - j)
         for old, new in zip(before[i : i + pairs], after[j : j + pairs], strict=True):
             yield from _of_run(old, new)

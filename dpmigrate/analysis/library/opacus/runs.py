@@ -99,12 +99,12 @@ def record_run(
     mode: str,
     entry: Entry,
     modes: tuple[str, ...],
-    asked: bool,
     guard: Guard,
 ) -> TrainingRun:
     key = ("run", id(info.node), ip.context, mode)
     old = ip.runs.get(key)
     if old is not None:
+        ip.remade.append(old)
         old.made_again(guard)
         if old.supposed:
             old.mode_atom = entry.atom
@@ -122,7 +122,6 @@ def record_run(
         mode,
         entry.because,
         modes,
-        asked,
         (guard,),
         ip.context,
         tuple(f.owner for f in ip.frames),
@@ -154,9 +153,9 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, BatchStatistics(Circumstances(origin, ip.path), origin.text, sure))
         for origin in parameters_outside(ip, model):
             ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
-        for origin, library, sure in changed_in_place(ip, model):
+        for origin, by, sure in changed_in_place(ip, model):
             path = ip.path if sure else ip.path | {doubt("in place", origin.node)}
-            ip.happen(run, ChangedInPlace(Circumstances(origin, path), origin.text, library))
+            ip.happen(run, ChangedInPlace(Circumstances(origin, path), origin.text, by))
         wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"
         if wrapped and isinstance(model, Obj) and model.module is not None and model.node is not None:
             there = Circumstances(Origin(model.module, model.node), ip.path)

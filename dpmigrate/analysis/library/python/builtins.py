@@ -9,10 +9,11 @@ from typing import Any
 
 from dpmigrate.analysis.assignment import iterate, update_dict
 from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
-from dpmigrate.analysis.attributes import get_attribute, set_attribute
+from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.holding import MODEL_KINDS
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.library.registry import CallInfo, function, tell
@@ -56,10 +57,22 @@ def _setattr(ip: Interpreter, info: CallInfo) -> Value:
     name = info.argument(1, "name").only
     if isinstance(name, Const) and isinstance(name.value, str):
         set_attribute(ip, info.argument(0, "o"), name.value, info.argument(2, "value"), info.node)
+    else:
+        parts = [a for a in info.argument(2, "value").atoms if isinstance(a, Obj) and a.kind in MODEL_KINDS]
+        for owner in info.argument(0, "o").atoms:
+            ip.notes.setdefault(("holds", owner), set()).update(parts)
     return NONE
 
 
-@function("builtins.dict", "collections.OrderedDict", "addict.Dict", "easydict.EasyDict", "munch.Munch")
+@function("addict.Dict", "easydict.EasyDict", "munch.Munch", "box.Box", "ml_collections.ConfigDict")
+def dict_by_attribute(ip: Interpreter, info: CallInfo) -> Value:
+    """A dict whose entries are attributes as well, ``config.delta``."""
+    made = _dict(ip, info)
+    ip.notes.setdefault(BY_ATTRIBUTE, set()).update(made.atoms)
+    return made
+
+
+@function("builtins.dict", "collections.OrderedDict")
 def _dict(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("dict", info.node)
     for value in info.positional:

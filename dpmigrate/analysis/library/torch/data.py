@@ -14,6 +14,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, of
 
 POISSON = "<draws Poisson batches>"
@@ -119,15 +120,32 @@ _MAX_PARTS = 6
 
 @function("<iterated>")
 def _iterate_unknown(ip: Interpreter, info: CallInfo) -> Value:
-    """A loop over something that came in from outside: the loader passed in, where an engine was given it."""
+    """A loop over something that came in from outside, or over records: the loader passed in, where an engine
+    was given it, or what a loader was made of."""
     for e in info.positional[0].entries:
         for run in list(ip.runs.values()):
             if e.atom in run.argument("data_loader").atoms:
                 ip.happen(run, Iterated(ip.at(info.node, e.guard), "passed"))
+            elif e.atom in _records_of(ip, run):
+                ip.happen(run, Iterated(ip.at(info.node, e.guard), "records"))
     return NOTHING
 
 
+def _records_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
+    """What the loaders that a run was given were made of, where that can be told."""
+    for loader in run.raw_loaders:
+        held = ip.read(loader, "dataset")
+        if held is not None and held.only is not None:
+            yield held.only
+
+
+def _iterate_dataset(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    registry.tell(ip, "<iterated>", CallInfo(node, [Value((e,))]))
+    return ip.unknown(node, "a record")
+
+
 registry.ITERATION["loader"] = _iterate_loader
+registry.ITERATION["dataset"] = _iterate_dataset
 
 
 @prefix("torch.utils.data.", "torchvision.datasets.", "datasets.load_dataset")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.exceptions import OPACUS_MISSING
-from dpmigrate.analysis.guards import Literal
+from dpmigrate.analysis.guards import DOUBT, Literal
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
@@ -77,11 +77,13 @@ def _runs_of_its_models(ip: Interpreter, optimizer: Atom) -> Iterator[TrainingRu
 
 def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
     """The plain optimizer steps where making the run had raised, or the validator had found errors."""
+    for raised, fallback in ip.fallbacks.items():
+        # Where the way here was lost, it is taken to lead through a handler that the program goes on behind.
+        through = raised in here.guard or (fallback.falls_through and DOUBT in here.guard)
+        if through and run in fallback.runs:
+            there = replace(here, origin=fallback.handler, guard=here.guard - {raised})
+            ip.happen(run, FellBack(there, here.origin, refused=False, uninstalled=fallback.of_imports))
     for raised in here.guard:
-        handler, missing = ip.fallbacks.get(raised, (here.origin, ()))
-        if run in missing:
-            there = replace(here, origin=handler, guard=here.guard - {raised})
-            ip.happen(run, FellBack(there, here.origin, refused=False))
         uninstalled: Origin | None = ip.notes.get((OPACUS_MISSING, raised))
         if uninstalled is not None and run.excludes(frozenset({raised})):
             there = replace(here, origin=uninstalled, guard=here.guard - {raised})
