@@ -1,4 +1,4 @@
-"""One long line of a dependency file or of a notebook costs what its bytes cost, whatever is repeated in it."""
+"""One long line of a dependency file or a notebook costs what its bytes cost, whatever it repeats."""
 
 from __future__ import annotations
 
