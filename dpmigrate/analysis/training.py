@@ -202,3 +202,5 @@ class Fallback:
     """The runs that there are not where it handles something."""
     falls_through: bool
     """Whether the program goes on behind it."""
+    of_imports: bool
+    """Whether it is for nothing but imports that fail."""
