@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from functools import lru_cache
 
@@ -92,7 +93,19 @@ def _last_name(node: cst.CSTNode) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
+_RANK = re.compile(
+    r"_?(?:get_)?(?:(?:my|own|local|global|node|process|proc|worker|world|ddp|dist|gpu)_?)*rank(?:_id)?"
+    r"|(?:local_)?process_index|ordinal|get_ordinal",
+    re.IGNORECASE,
+)
+"""Names of the number of a process; that of a matrix (``low_rank``), or of an item in a list, is none."""
+
+
 def _speaks_of_rank(node: cst.CSTNode, ranks: Set[str]) -> bool:
     """Whether something in an expression is called a rank, or bound to what is."""
     name = _last_name(node)
-    return "rank" in name or name in ranks or any(_speaks_of_rank(child, ranks) for child in children(node))
+    return (
+        bool(_RANK.fullmatch(name))
+        or name in ranks
+        or any(_speaks_of_rank(child, ranks) for child in children(node))
+    )

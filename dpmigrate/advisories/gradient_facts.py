@@ -14,6 +14,7 @@ from dpmigrate.analysis.ledger.events import (
     Iterated,
     ManagerUsed,
     Seeded,
+    StateSetBack,
     ZeroGrad,
 )
 from dpmigrate.analysis.ledger.gradients import (
@@ -121,6 +122,9 @@ def _same_seed_each_time(s: Subject) -> Tri:
     if not isinstance(s.event, Seeded) or not s.event.repeats:
         return False
     around = s.event.loops
+    way = s.event.chain
+    if any(e.loops == around and e.chain == way[: len(e.chain)] for e in s.run.happened(StateSetBack)):
+        return False
     return any(e.loops[: len(around)] == around for e in s.run.happened(Backward))
 
 

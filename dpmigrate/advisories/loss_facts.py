@@ -17,17 +17,23 @@ def _target_by_keyword(s: Subject) -> Tri:
 
 @fact
 def _engine_sums(s: Subject) -> Tri:
-    """Whether ``make_private`` is told ``loss_reduction="sum"``; a pair by hand is told elsewhere."""
-    return False if s.run.manual else s.run.argument("loss_reduction").equals("sum")
+    """Whether ``make_private``, or the module of a pair by hand, is told ``loss_reduction="sum"``."""
+    return _told(s, "sum")
 
 
 @fact
 def _engine_means(s: Subject) -> Tri:
     """Whether ``loss_reduction`` is "mean", as it is by default."""
-    if s.run.manual or s.run.open_call:
+    if s.run.open_call:
         return False
-    given = s.run.argument("loss_reduction")
-    return given.equals("mean") if given else True
+    return _told(s, "mean") if s.run.argument("loss_reduction") else True
+
+
+def _told(s: Subject, reduction: str) -> Tri:
+    """Whether the norms go by this reduction; None where a pair by hand may have told its optimizer alone."""
+    equal = s.run.argument("loss_reduction").equals(reduction)
+    sure = not s.run.manual or bool(s.run.argument("optimizer.loss_reduction"))
+    return equal if sure or equal is False else None
 
 
 @fact
@@ -46,3 +52,11 @@ def _mean_goes_backward(s: Subject) -> Tri:
 @fact
 def _sum_goes_backward(s: Subject) -> Tri:
     return isinstance(s.event, Backward) and s.event.reduction == "sum"
+
+
+@fact
+def _sum_left_as_it_is(s: Subject) -> Tri:
+    """Whether a sum over the batch goes backward, and was neither divided nor multiplied before."""
+    if not isinstance(s.event, Backward) or s.event.reduction != "sum":
+        return False
+    return not any(step.startswith(("div", "mul", "scaled")) for step in s.event.steps)

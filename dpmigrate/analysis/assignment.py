@@ -365,5 +365,20 @@ def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
                 ip.store.set(target, ("key", name), merged)
             if more:
                 ip.store.set(target, "rest", ip.read(e.atom, "rest") or NOTHING)
+        elif (pairs := _pairs_in(e.atom)) is not None and len(source.entries) == 1:
+            for name, value in pairs:
+                ip.store.set(target, ("key", name), value)
         elif not (isinstance(e.atom, Const) and e.atom.value is None):
             ip.store.set(target, "rest", of(Unknown((target.key, "rest"), "unknown entries")))
+
+
+def _pairs_in(atom: Atom) -> list[tuple[str, Value]] | None:
+    """The names and values of ``[("first", a), ("second", b)]``; None for anything else."""
+    if not isinstance(atom, Seq) or atom.items is None:
+        return None
+    items = [item.only.items for item in atom.items if isinstance(item.only, Seq) and item.only.items]
+    names = [item[0].only for item in items if len(item) == 2]
+    strings = [name for name in names if isinstance(name, Const) and isinstance(name.value, str)]
+    if len(strings) != len(atom.items):
+        return None
+    return [(name.value, item[1]) for name, item in zip(strings, items, strict=True)]

@@ -137,6 +137,8 @@ class Length(Atom):
     of: Atom
     over_one: bool = False
     """That it is one over that length."""
+    in_batches: bool = False
+    """That it is the number of batches which that many records make."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from dpmigrate.analysis.names import import_module, member_of_module, settle
 from dpmigrate.analysis.store import PARTS
 from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, join_all, merge, of
 
+BY_ATTRIBUTE = "dicts whose entries are attributes as well"
+
 
 def get_attribute(ip: Interpreter, value: Value, name: str, node: cst.CSTNode) -> Value:
     """``value.name``."""
@@ -97,7 +99,8 @@ def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, no
     if atom.kind in ("namespace", "record"):
         return of(Unknown((atom.key, ".", name), f"attribute {name}"), *entry.because)
     if atom.kind == "dict":
-        return of(Bound(atom, name))
+        entry_of_name = ip.read(atom, ("key", name)) if atom in ip.notes.get(BY_ATTRIBUTE, ()) else None
+        return entry_of_name or of(Bound(atom, name))
     if _is_its_own(atom, name):
         return of(Bound(atom, name))
     return of(Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom})))

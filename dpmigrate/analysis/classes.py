@@ -58,6 +58,17 @@ def is_enum(cls: Class) -> bool:
     return any(n.rpartition(".")[2] in ("Enum", "StrEnum", "IntEnum") for n in external_names(cls))
 
 
+_OF_ATTRIBUTES = frozenset(["__init__", "__getattr__", "__setattr__", "__delattr__", "__slots__", "__doc__"])
+
+
+def is_dict_by_attribute(ip: Interpreter, cls: Class) -> bool:
+    """Whether it is a dict that gives its entries as attributes, and nothing beside that."""
+    dicts = ("builtins.dict", "collections.OrderedDict", "collections.UserDict")
+    if not any(name in dicts for name in external_names(cls)):
+        return False
+    return all(slot in _OF_ATTRIBUTES for c in linear(cls) for slot in ip.store.keys(("class", c.key)))
+
+
 def member_values(ip: Interpreter, cls: Class) -> Iterator[Value]:
     """The values of an enumeration's members; of any other class none."""
     for slot in ip.store.keys(("class", cls.key)) if is_enum(cls) else ():

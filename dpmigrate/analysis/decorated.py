@@ -1,7 +1,8 @@
-"""Arguments that a decorator gives a function, such as click's options."""
+"""What a decorator gives a function: arguments, as click's options do, or another function around it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -10,6 +11,8 @@ from dpmigrate.analysis.values import Function, Value
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
+
+_AROUND = "the function around a decorated one"
 
 
 def give(ip: Interpreter, decorator: cst.CSTNode, name: str, value: Value) -> None:
@@ -23,3 +26,20 @@ def given(ip: Interpreter, fn: Function) -> dict[str, Value]:
         return {}
     notes = (ip.notes.get(("decorator gives", id(d.decorator))) for d in fn.node.decorators)
     return dict(note for note in notes if note is not None)
+
+
+def put_around(ip: Interpreter, fn: Function, around: Sequence[Function]) -> None:
+    """Remember the functions that decorators put around one, the nearest decorator's first."""
+    ip.notes[_AROUND, fn.key] = tuple(around)
+
+
+def function_around(ip: Interpreter, fn: Function) -> Function | None:
+    """The function that runs where this one is called, unless it is the one that calls it."""
+    around: tuple[Function, ...] = ip.notes.get((_AROUND, fn.key), ())
+    running = {frame.function.node for frame in ip.frames if frame.function is not None} if around else set()
+    return next((outer for outer in reversed(around) if outer.node not in running), None)
+
+
+def is_called_within(ip: Interpreter, fn: Function) -> bool:
+    """Whether a function around this one calls it, with all arguments that it was called with itself."""
+    return (_AROUND, fn.key) in ip.notes

@@ -9,7 +9,7 @@ import libcst as cst
 
 from dpmigrate.analysis import core
 from dpmigrate.analysis.atoms import Const, Obj, Unknown
-from dpmigrate.analysis.classes import external_base, is_enum, is_record
+from dpmigrate.analysis.classes import external_base, external_names, is_enum, is_record
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.frames import ExhaustedError, Frame
@@ -189,8 +189,17 @@ def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Valu
     """What the base class of a method's class passes to it: a trainer, its own model."""
     if receiver is None or not isinstance(receiver.data, Class):
         return None
+    if name != "self" and any(map(_is_a_callback, external_names(receiver.data))):
+        # Its methods get one trainer and one module, which may carry something from one to the next.
+        given_to_it = of(Unknown(("given to a callback", receiver.key, name), f"{name} of a callback"))
+        ip.store.set(receiver, f"<given {name}>", given_to_it)
+        return given_to_it
     slot = registry.GIVEN.get((external_base(ip, receiver.data) or "", name))
     return ip.store.get(receiver, slot) if slot is not None else None
+
+
+def _is_a_callback(base: str) -> bool:
+    return base.partition(".")[0] in ("pytorch_lightning", "lightning") and base.endswith(".Callback")
 
 
 def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:

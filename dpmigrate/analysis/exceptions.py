@@ -151,7 +151,23 @@ class _Making:
         return [run for key, run in self.ip.runs.items() if key not in self.known or id(run) in again]
 
 
-def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
+_SUPPRESSED = "a with statement as a try"
+
+
+def suppressed(ip: Interpreter, node: cst.With) -> bool:
+    """Execute ``with suppress(Exception): ...``: a try whose handler does nothing."""
+    call = node.items[0].item
+    assert isinstance(call, cst.Call)
+    if (_SUPPRESSED, node) not in ip.notes:
+        kinds = [cst.Element(arg.value) for arg in call.args]
+        nothing = cst.ExceptHandler(cst.SimpleStatementSuite([cst.Pass()]), cst.Tuple(kinds))
+        ip.notes[_SUPPRESSED, node] = cst.Try(node.body, [nothing])
+    return _try_and_handle(ip, ip.notes[_SUPPRESSED, node], call)
+
+
+def _try_and_handle(
+    ip: Interpreter, node: cst.Try | cst.TryStar, handled_at: cst.CSTNode | None = None
+) -> bool:
     saved, made_by = ip.path, _Making(ip)
     without = _goes_on_without_opacus(node)
     raised = Literal(("raised", id(node), ip.context), ("truth",), True)
@@ -182,10 +198,11 @@ def _try_and_handle(ip: Interpreter, node: cst.Try | cst.TryStar) -> bool:
         ip.path = saved
         made = made_by_it.now()
         if without:
-            ip.notes[OPACUS_MISSING, raised] = ip.origin(handler)
+            ip.notes[OPACUS_MISSING, raised] = ip.origin(handled_at or handler)
         if in_body:
             of_imports = _catches(handler, "ImportError") and not _catches(handler, "ValueError")
-            ip.fallbacks[raised] = Fallback(ip.origin(handler), tuple(in_body), delta is not None, of_imports)
+            there = ip.origin(handled_at or handler)
+            ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)
         if _catches(handler, "Exception"):
             _made_instead(ip, in_body, made)
             retried.tell_of_another_try(ip, node, handler, in_body)

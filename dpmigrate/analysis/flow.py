@@ -12,7 +12,7 @@ from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
 from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter, statement
-from dpmigrate.analysis.exceptions import WaysOut
+from dpmigrate.analysis.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.frames import LoopControl
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.ledger import Turn
@@ -23,6 +23,7 @@ from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
 from dpmigrate.analysis.values import NOTHING, Seq, Value, join_all, of
 
+_SUPPRESS = External("contextlib.suppress")
 MAX_APART = 2
 """Conditions within one another whose branches are executed once for each way into them."""
 
@@ -275,6 +276,8 @@ def _while(ip: Interpreter, node: cst.While) -> bool:
 
 @statement(cst.With)
 def _with(ip: Interpreter, node: cst.With) -> bool:
+    if len(node.items) == 1 and _suppresses(ip, node.items[0].item):
+        return suppressed(ip, node)
     at_the_end: list[Callable[[], None]] = []
     for item in node.items:
         value = ip.evaluate(item.item)
@@ -295,6 +298,12 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
     alive = ip.execute(node.body)
     ways_out.go_through(end)
     return alive and end()
+
+
+def _suppresses(ip: Interpreter, manager: cst.BaseExpression) -> bool:
+    """Whether a context manager is ``contextlib.suppress(...)``."""
+    func = manager.func if isinstance(manager, cst.Call) else None
+    return isinstance(func, (cst.Name, cst.Attribute)) and ip.evaluate(func).only == _SUPPRESS
 
 
 def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import libcst as cst
 
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
@@ -179,27 +181,61 @@ class _Walk:
     def _note(self, value: cst.BaseExpression) -> None:
         self.asked = self.asked or reads_reduction(value)
 
-    def reduced(self, value: cst.BaseExpression, depth: int = 6) -> bool:
-        """Whether an expression is a mean or sum over the batch."""
+    def reduced(self, value: cst.BaseExpression) -> bool:
+        """Whether an expression is one number for the batch."""
+        return self._numbers(value, 12) == "one"
+
+    def _numbers(self, value: cst.BaseExpression, depth: int) -> Literal["one", "each", "any"]:
+        """How many numbers it is: one for the batch, one for each example, or (any) what goes with either."""
         if joins_examples_itself(value):
-            return True
-        if isinstance(value, cst.Name) and value.value in self.variables and depth:
+            return "one"
+        if not depth:
+            return "each"
+        if isinstance(value, cst.Name) and value.value in self.variables:
             held = self.variables[value.value]
-            return held is not value and self.reduced(held, depth - 1)
+            return self._numbers(held, depth - 1) if held is not value else "each"
         if isinstance(value, cst.IfExp):
             truth = self._truth(value.test)
             taken = [value.body] if truth is not False else []
             taken += [value.orelse] if truth is not True else []
-            return any(self.reduced(v, depth - 1) for v in taken)
-        if isinstance(value, cst.BinaryOperation) and depth:
-            return self.reduced(value.left, depth - 1) and self.reduced(value.right, depth - 1)
-        if isinstance(value, cst.Call) and _is_functional_loss(value):
-            given = next((a for a in value.args if a.keyword and a.keyword.value == "reduction"), None)
+            return "one" if any(self._numbers(v, depth - 1) == "one" for v in taken) else "each"
+        if isinstance(value, (cst.Integer, cst.Float)) or _is_own(value):
+            return "any"
+        if isinstance(value, cst.BinaryOperation):
+            both = {self._numbers(value.left, depth - 1), self._numbers(value.right, depth - 1)}
+            return "each" if "each" in both else "one" if "one" in both else "any"
+        if isinstance(value, cst.UnaryOperation):
+            return self._numbers(value.expression, depth - 1)
+        if isinstance(value, cst.Call):
+            return self._made_by(value, depth)
+        return "each"
+
+    def _made_by(self, call: cst.Call, depth: int) -> Literal["one", "each", "any"]:
+        if _is_functional_loss(call):
+            given = next((a for a in call.args if a.keyword and a.keyword.value == "reduction"), None)
             if given is None:
-                return True
+                return "one"
             constant = given.value.evaluated_value if isinstance(given.value, cst.SimpleString) else None
-            return constant != "none" and not _is_reduction(given.value)
-        return False
+            return "each" if constant == "none" or _is_reduction(given.value) else "one"
+        func = call.func
+        if isinstance(func, cst.Attribute) and func.attr.value in _BY_ELEMENT:
+            of_torch = isinstance(func.value, cst.Name) and func.value.value in ("torch", "F")
+            given_to = call.args[0].value if of_torch and call.args else func.value
+            return self._numbers(given_to, depth - 1)
+        return "each"
+
+
+_BY_ELEMENT = frozenset(
+    ["exp", "log", "log1p", "pow", "square", "sqrt", "abs", "clamp", "neg", "sigmoid", "tanh"]
+)
+"""What makes of each number one number."""
+
+
+def _is_own(value: cst.BaseExpression) -> bool:
+    """Whether it is an attribute of the criterion itself, such as ``self.gamma``."""
+    return (
+        isinstance(value, cst.Attribute) and isinstance(value.value, cst.Name) and value.value.value == "self"
+    )
 
 
 def _is_functional_loss(call: cst.Call) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Hashable, Sequence
 
 import libcst as cst
 
+from dpmigrate.analysis import decorated
 from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.classes import (
     external_base,
     find_member,
+    is_dict_by_attribute,
     is_enum,
     is_record,
     member_values,
@@ -17,7 +19,6 @@ from dpmigrate.analysis.classes import (
 )
 from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, parameters_of
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
-from dpmigrate.analysis.decorated import given
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.fields import open_field
@@ -60,6 +61,8 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     """``Class(...)``."""
     if is_enum(cls):
         return _enum_by_value(ip, cls, info)
+    if is_dict_by_attribute(ip, cls):
+        return registry.FUNCTIONS["easydict.EasyDict"](ip, info)
     made = ip.new("instance", info.node, cls, cls.key)
     initialiser = find_member(ip, cls, "__init__")
     base = external_base(ip, cls)
@@ -121,6 +124,13 @@ def fill_record(ip: Interpreter, cls: Class, made: Obj, info: CallInfo) -> None:
 
 def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None = None) -> Value:
     """Execute a function of the project with these arguments; what it returns."""
+    if fn.decorators:
+        outer = decorated.function_around(ip, fn)
+        if outer is not None:
+            result = enter_function(ip, outer, info, receiver)
+            if fn.key in ip.entered:
+                return result
+        receiver, info = _own_receiver(ip, fn, info, receiver)
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
         if not active:
@@ -148,6 +158,23 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             return _run_body(ip, fn, frame)
 
         return _activated(ip, frame, run)
+
+
+def _own_receiver(
+    ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None
+) -> tuple[Atom | None, CallInfo]:
+    """The receiver of a method that a function around it calls with all that it was given itself."""
+    first = info.positional[0].only if info.positional else None
+    if (
+        receiver is None
+        and fn.owner is not None
+        and isinstance(first, Obj)
+        and decorated.is_called_within(ip, fn)
+    ):
+        rest = info.positional[1:]
+        spread, more = info.unknown_positional, info.unknown_keywords
+        return first, CallInfo(info.node, rest, info.keywords, spread, more, name=info.name)
+    return receiver, info
 
 
 def _activated(ip: Interpreter, frame: Frame, run: Callable[[], Value]) -> Value:
@@ -267,8 +294,8 @@ def _by_keyword(
     default = ip.store.get(("defaults", fn.key), name)
     if default is not None:
         parts.append(default.because(ip.origin(param, "parameter default")))
-    if default is None and not maybe and name in (decorated := given(ip, fn)):
-        parts.append(decorated[name])
+    if default is None and not maybe and name in (by_decorators := decorated.given(ip, fn)):
+        parts.append(by_decorators[name])
     elif default is None or maybe or (info.unknown_keywords and not value):
         parts.append(of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
     return join_all(parts)

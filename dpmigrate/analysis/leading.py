@@ -6,9 +6,10 @@ from collections.abc import Hashable
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.atoms import Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.store import PARTS
 from dpmigrate.analysis.tree import MAKING_CALLS
 from dpmigrate.analysis.values import Function, Seq
 
@@ -27,6 +28,7 @@ TRAINING = frozenset(
         "get_clipping_coef",
         "signal_skip_step",
         "training_step",
+        "get_epsilon",
     ]
 )
 """What code mentions, or is called, that may do something with the objects of a run."""
@@ -90,7 +92,10 @@ def holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
     objects = [a for a in atoms if isinstance(a, Obj)]
     if any(o.kind.startswith("dp-") or o.kind in ("private-result", "managed-loader") for o in objects):
         return True
-    return depth > 0 and any(holds_run(ip, o, depth - 1) for o in objects if o != owner)
+    parts = [
+        (*PARTS, a.symbol) for a in atoms if isinstance(a, Unknown) and (*PARTS, a.symbol) in ip.store.names
+    ]
+    return depth > 0 and any(holds_run(ip, o, depth - 1) for o in (*objects, *parts) if o != owner)
 
 
 def mentions_of_all(ip: Interpreter) -> Mentions:

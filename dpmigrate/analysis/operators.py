@@ -61,6 +61,8 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
     if tensors:
         if name == "MatrixMultiply":
             registry.tell(ip, "<product of tensors>", registry.CallInfo(node, [left, right], name=name))
+        if name in ("Subtract", "Divide"):
+            registry.tell(ip, "<arithmetic of tensors>", registry.CallInfo(node, [left, right], name=name))
         return _tensor_arithmetic(name, left, right)
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
         of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]
@@ -95,6 +97,11 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         if lengths:
             part = ip.unknown(node, "one over a length", lengths)
             return part.because(ip.origin(node, "one over a length"))
+    if name == "FloorDivide" and isinstance(a, Unknown) and not (isinstance(b, Const) and b.value in (0, 1)):
+        records = (p for p in a.parts if isinstance(p, Length) and not p.over_one)
+        counted = frozenset(replace(p, in_batches=True) for p in records)
+        if counted:
+            return of(Unknown(("batches", a.symbol, id(node)), A_LENGTH, counted))
     result = computed(ip, node, [left, right], compute)
     if name in ("Add", "Multiply", "Divide"):
         registry.tell(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis import narrowing
+from dpmigrate.analysis import decorated, narrowing
 from dpmigrate.analysis.assignment import assign_name, assign_target
 from dpmigrate.analysis.atoms import Const, Imported, Obj
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.frames import Frame
+from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.operators import arithmetic
-from dpmigrate.analysis.values import NONE, Class, Function, of
+from dpmigrate.analysis.values import NONE, Class, Function, Value, of
 
 
 @statement(cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.IndentedBlock)
@@ -133,12 +135,28 @@ def _function(ip: Interpreter, node: cst.FunctionDef) -> bool:
     for default in (*node.params.params, *node.params.kwonly_params, *node.params.posonly_params):
         if default.default is not None:
             ip.store.set(("defaults", function.key), default.name.value, ip.evaluate(default.default))
-    for decorator in node.decorators:
-        ip.evaluate(decorator.decorator)
+    decorators = [(decorator.decorator, ip.evaluate(decorator.decorator)) for decorator in node.decorators]
     ip.made.append(function)
     frame.captured = True
+    _wrap(ip, function, decorators)
     assign_name(ip, node.name.value, of(function))
     return True
+
+
+def _wrap(ip: Interpreter, fn: Function, decorators: Sequence[tuple[cst.CSTNode, Value]]) -> None:
+    """Find the functions that the project's own decorators put around one."""
+    around: list[Function] = []
+    for node, value in reversed(decorators):
+        if not isinstance(value.only, Function):
+            continue
+        made_before = len(ip.made)
+        outer = enter_function(ip, value.only, CallInfo(node, [of(fn)])).only
+        # It runs where the function is called, and is no place to begin by itself.
+        del ip.made[made_before:]
+        if isinstance(outer, Function) and outer.node is not fn.node:
+            around.append(outer)
+    if around:
+        decorated.put_around(ip, fn, around)
 
 
 @statement(cst.ClassDef)

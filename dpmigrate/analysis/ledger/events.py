@@ -188,6 +188,11 @@ class Seeded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StateSetBack(Event):
+    """The generator of the noise goes back to a state that it had earlier in the same turn of a loop."""
+
+
+@dataclass(frozen=True, slots=True)
 class SeededBefore(Event):
     """Torch's default generator was seeded before the run was made.
 

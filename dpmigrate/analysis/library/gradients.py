@@ -96,7 +96,9 @@ def record_backward(
 
 
 def _reduced_by(t: Tensor) -> str:
-    """What made one number of the losses: the last mean or sum, or the criterion itself."""
+    """What made one number of the losses: the criterion itself, or else the last mean or sum."""
+    if t.reduction not in (None, "none"):
+        return t.reduction  # ``loss.sum()`` of one number is that number
     last = next((step for step in reversed(t.steps) if step in ("mean", "sum")), None)
     return last or t.reduction or ""
 

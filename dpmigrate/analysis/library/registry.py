@@ -94,7 +94,8 @@ budget did not reach; ``<part of a model>``
 (callee, *arguments): a result that is not empty stands for the call's; ``<kept>`` (keeper, value);
 ``<gradient assignment>`` (parameters, value); ``<step of something unknown>`` (as called); ``<run
 made>`` (its private model); ``<arithmetic>`` (left, right, result), named "Add" and the like;
-``<product of tensors>`` (left, right), a matrix product of what models made; ``<given to a module>`` (module,
+``<product of tensors>`` (left, right), a matrix product of what models made; ``<arithmetic of
+tensors>`` (left, right), a difference or quotient of such; ``<given to a module>`` (module,
 *arguments): a module that is not entered gets what a model made;
 ``<assign KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>``
 (what): a loop over something unknown, a data set, or a sequence once there are runs; ``<returned to a

@@ -58,10 +58,14 @@ _OTHER_GENERATORS = frozenset(
 )
 """Packages whose own functions of such names seed something else (torch's are known one by one)."""
 
+FORKED = "how many blocks around have a default generator of their own"
+
 
 @function(*SEEDERS)
 def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     """Torch's default generator is seeded here."""
+    if ip.notes.get(FORKED):
+        return NONE
     seed = info.argument(0, "seed")
     ip.seeds.append((ip.origin(info.node, info.name), tuple(ip.loops), seed, ip.path, ip.conditional))
     ip.store.set("<global>", "seed", of(Const(True), ip.origin(info.node, info.name)))
@@ -80,12 +84,14 @@ def _has_its_own(run: TrainingRun) -> bool:
     return bool(given) and given.only != Const(None)
 
 
-def noise_seeded(ip: Interpreter, node: cst.CSTNode, seed: Value, runs: Iterable[TrainingRun]) -> None:
+def noise_seeded(
+    ip: Interpreter, node: cst.CSTNode, seed: Value, runs: Iterable[TrainingRun], known_same: bool = False
+) -> None:
     """What the noise of runs is drawn from is seeded: they are told where that is in a loop inside them."""
     around = tuple(ip.loops)
     for run in runs:
         if run.loops == around[: len(run.loops)] and len(around) > len(run.loops):
-            same = _same_each_time(seed) or _of_a_variable_left_alone(ip, node)
+            same = known_same or _same_each_time(seed) or _of_a_variable_left_alone(ip, node)
             ip.happen(run, Seeded(ip.at(node), amount_of(seed), same))
 
 

@@ -150,6 +150,8 @@ def tell_of_delta(ip: Interpreter, run: TrainingRun, given: Value, node: cst.CST
 def _counted(run: TrainingRun, length: Length) -> str:
     """What a length counts: "batches" of a loader, "records" of a data set, or neither for sure."""
     thing = length.of
+    if length.in_batches:
+        return "batches" if isinstance(thing, Obj) and thing.kind == "dataset" else ""
     if isinstance(thing, Obj):
         if thing.kind in ("loader", "dp-loader", "managed-loader"):
             return "batches"

@@ -9,7 +9,7 @@ from typing import Any
 
 from dpmigrate.analysis.assignment import iterate, update_dict
 from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
-from dpmigrate.analysis.attributes import get_attribute, set_attribute
+from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
@@ -64,7 +64,15 @@ def _setattr(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
-@function("builtins.dict", "collections.OrderedDict", "addict.Dict", "easydict.EasyDict", "munch.Munch")
+@function("addict.Dict", "easydict.EasyDict", "munch.Munch", "box.Box", "ml_collections.ConfigDict")
+def dict_by_attribute(ip: Interpreter, info: CallInfo) -> Value:
+    """A dict whose entries are attributes as well, ``config.delta``."""
+    made = _dict(ip, info)
+    ip.notes.setdefault(BY_ATTRIBUTE, set()).update(made.atoms)
+    return made
+
+
+@function("builtins.dict", "collections.OrderedDict")
 def _dict(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("dict", info.node)
     for value in info.positional:

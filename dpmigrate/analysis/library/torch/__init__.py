@@ -2,6 +2,7 @@
 
 from dpmigrate.analysis.library.torch import (
     batch_norm,
+    batch_statistics,
     checkpoints,
     coupling,
     data,
@@ -17,6 +18,7 @@ from dpmigrate.analysis.library.torch import (
 
 LOADED = (
     batch_norm,
+    batch_statistics,
     checkpoints,
     coupling,
     data,

@@ -1,4 +1,6 @@
-"""A model that standardises by the batch: ``h - h.mean(0)``, ``h / h.std(dim=0)`` in a ``forward``.
+"""Training that standardises by the batch: ``h - h.mean(0)``, ``h / h.std(dim=0)``.
+
+In the ``forward`` of a model, or on what a private model made.
 
 Opacus takes dimension 0 for the examples of a batch unless ``make_private`` is told ``batch_first=False``.
 """
@@ -9,14 +11,16 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.atoms import Atom, Obj, Tensor
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import parts_of
+from dpmigrate.analysis.holding import parts_of, runs_of_model
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger.models import BatchStatistics
+from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import every
-from dpmigrate.analysis.values import Class, Function
+from dpmigrate.analysis.values import NOTHING, Class, Function, Value
 
 _STATISTICS = frozenset(["mean", "std", "var"])
 _TURNED = frozenset(
@@ -27,43 +31,78 @@ _TURNED = frozenset(
 
 def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[tuple[Origin, bool]]:
     """Where a model, or a part of it, does so, and whether dimension 0 is surely the batch."""
-    if not isinstance(model, Obj) or model.kind != "instance" or not isinstance(model.data, Class):
+    if not isinstance(model, Obj) or model.kind not in ("instance", "model"):
         return
-    member = find_member(ip, model.data, "forward")
+    member = find_member(ip, model.data, "forward") if isinstance(model.data, Class) else None
     forward = member.only if member is not None else None
     if isinstance(forward, Function):
-        names = {n.value for n in every(forward.node) if isinstance(n, cst.Name)}
+        sure = not _turns(forward.node)
         for node in every(forward.node):
-            if isinstance(node, cst.BinaryOperation) and isinstance(
-                node.operator, (cst.Subtract, cst.Divide)
-            ):
-                text = _statistic_of(node.left, node.right)
-                if text:
-                    yield Origin(forward.module, node, text), not names & _TURNED
+            text = _over_the_batch(node, forward.node)
+            if text:
+                yield Origin(forward.module, node, text), sure
     for part in in_order(set(parts_of(ip, model)) - {model}) if depth else ():
         yield from batch_statistics(ip, part, depth - 1)
 
 
-def _statistic_of(left: cst.BaseExpression, right: cst.BaseExpression) -> str:
+@function("<arithmetic of tensors>")
+def _standardised(ip: Interpreter, info: CallInfo) -> Value:
+    """What a private model made meets its own statistic, in any function that training calls."""
+    node = info.node
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    behind = _private(ip, info.positional[0]) if ip.loops and isinstance(node, cst.BinaryOperation) else ()
+    text = _over_the_batch(node, around) if behind else ""
+    for model in behind if text else ():
+        for run in runs_of_model(ip, model):
+            # Whether a loss is made of it, or a figure to look at, is not followed.
+            ip.happen(run, BatchStatistics(ip.at(node), text, sure=False))
+    return NOTHING
+
+
+def _private(ip: Interpreter, value: Value) -> list[Atom]:
+    """The models whose output a value is, before anything has turned it round."""
+    made = [a for a in value.atoms if isinstance(a, Tensor) and not _TURNED & set(a.steps)]
+    return list(dict.fromkeys(source for tensor in made for source in tensor.sources))
+
+
+def _turns(root: cst.CSTNode) -> bool:
+    return any(isinstance(n, cst.Name) and n.value in _TURNED for n in every(root))
+
+
+def _over_the_batch(node: cst.CSTNode, around: cst.CSTNode) -> str:
     """``h.mean(0)`` where a tensor meets its own statistic over dimension 0; empty for anything else."""
+    if not isinstance(node, cst.BinaryOperation) or not isinstance(node.operator, (cst.Subtract, cst.Divide)):
+        return ""
+    left = node.left
     if not isinstance(left, cst.Name):
         # (h - h.mean(0)) / h.std(0): the difference is found by itself.
         return ""
-    for call in every(right):
+    for call in (inner for part in _meant_by(node.right, around) for inner in every(part)):
         if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
             continue
         name, owner = call.func.attr.value, call.func.value
         if name not in _STATISTICS or not isinstance(owner, cst.Name):
             continue
-        of_library = owner.value == "torch"
-        given = [arg for arg in call.args if arg.keyword is None]
-        tensor = given[0].value if of_library and given else owner
-        dimension = next(
-            (a.value for a in call.args if a.keyword and a.keyword.value in ("dim", "axis")), None
-        )
-        if dimension is None and len(given) > of_library:
-            dimension = given[int(of_library)].value
+        given = [arg.value for arg in call.args if arg.keyword is None]
+        tensor = given.pop(0) if owner.value == "torch" and given else owner
+        named = (a.value for a in call.args if a.keyword and a.keyword.value in ("dim", "axis"))
+        dimension = next(named, None) or (given[0] if given else None)
         zero = isinstance(dimension, cst.Integer) and dimension.evaluated_value == 0
         if zero and isinstance(tensor, cst.Name) and tensor.value == left.value:
             return f"{left.value}.{name}(0)"
     return ""
+
+
+def _meant_by(expression: cst.BaseExpression, around: cst.CSTNode) -> Iterator[cst.BaseExpression]:
+    """An expression, and what the variables in it are assigned in the function around it."""
+    yield expression
+    names = {n.value for n in every(expression) if isinstance(n, cst.Name)}
+    for node in every(around):
+        if isinstance(node, cst.Assign):
+            for target in (t.target for t in node.targets):
+                if isinstance(target, cst.Name) and target.value in names:
+                    yield node.value
+                elif isinstance(target, cst.Tuple) and isinstance(node.value, cst.Tuple):
+                    for one, value in zip(target.elements, node.value.elements, strict=False):
+                        if isinstance(one.value, cst.Name) and one.value.value in names:
+                            yield value.value

@@ -65,7 +65,11 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
         ip.store.set(made, "<outputs>", info.argument(1, "out_features"))
         ip.store.set(made, "<bias>", info.argument(2, "bias"))
     elif info.name == "torch.nn.Sequential" and not info.unknown_positional:
-        ip.notes["layers", made] = list(info.positional)
+        first = info.positional[0].only if len(info.positional) == 1 else None
+        named = (
+            [ip.read(first, slot) or NOTHING for slot in ip.store.keys(first)] if _is_dict(first) else None
+        )
+        ip.notes["layers", made] = list(info.positional) if named is None else named
     elif info.name == "torch.nn.ModuleDict":
         ip.notes["keyed", made] = info.argument(0, "modules").atoms
     short = info.name.rpartition(".")[2]
@@ -74,6 +78,10 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name == "torch.nn.parallel.DistributedDataParallel":
         train_together(ip, of(made))
     return of(made)
+
+
+def _is_dict(atom: Atom | None) -> bool:
+    return isinstance(atom, Obj) and atom.kind == "dict"
 
 
 def _wrap(ip: Interpreter, info: CallInfo, made: Obj, distributed: bool) -> None:
@@ -166,6 +174,11 @@ def _init_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``layers.append(nn.Linear(8, 8))`` of a ModuleList: one more that it holds."""
     _hold(ip, e.atom, info.everything())
+    layers: list[Value] | None = ip.notes.get(("layers", real(e.atom)))
+    if layers is not None and (ip.conditional or ip.loops or info.name in ("insert", "extend")):
+        del ip.notes["layers", real(e.atom)]
+    elif layers is not None:
+        layers.append(info.argument(0 if info.name == "append" else 1, "module"))
     return of(real(e.atom))
 
 
@@ -201,7 +214,8 @@ def _parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _train_or_freeze(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     whole = whole_of(e.atom) if isinstance(e.atom, Unknown) else real(e.atom)
     if whole is not None:
-        set_trainable(ip, [whole], info.node, info.argument(0, "requires_grad"), e.guard)
+        which = e.atom.symbol if isinstance(e.atom, Unknown) else None
+        set_trainable(ip, [whole], info.node, info.argument(0, "requires_grad"), e.guard, which=which)
     return of(real(e.atom), *e.because)
 
 

@@ -13,7 +13,8 @@ def _canonical(name: str) -> str:
         return "torch.nn." + parts[-1]
     if name.startswith("torch.utils.data.") and len(parts) > 4:
         return "torch.utils.data." + parts[-1]
-    if parts[:2] == ["torch", "optim"] and len(parts) == 4 and parts[2] != "lr_scheduler":
+    in_module = parts[:2] == ["torch", "optim"] and len(parts) == 4 and parts[2].islower()
+    if in_module and parts[2] != "lr_scheduler":
         return "torch.optim." + parts[-1]
     return {"torch.random.manual_seed": "torch.manual_seed", "torch._C.Generator": "torch.Generator"}.get(
         name, name
@@ -22,12 +23,17 @@ def _canonical(name: str) -> str:
 
 registry.CANONICAL["torch"] = _canonical
 
+_OPTIMIZERS = (
+    *("SGD", "ASGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "SparseAdam", "Adafactor", "Muon"),
+    *("Adagrad", "Adadelta", "RMSprop", "Rprop", "LBFGS"),
+)
+
 BASE_KINDS.update(
     {
         "torch.nn.Module": "model",
         "torch.nn.Sequential": "model",
         "torch.nn.parallel.DistributedDataParallel": "model",
-        "torch.optim.Optimizer": "optimizer",
+        **{f"torch.optim.{name}": "optimizer" for name in ("Optimizer", *_OPTIMIZERS)},
         "torch.utils.data.DataLoader": "loader",
         "torch.utils.data.Dataset": "dataset",
         "torch.utils.data.IterableDataset": "dataset",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const
+from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger.events import StateSetBack
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
-from dpmigrate.analysis.library.seeds import noise_seeded, runs_of_the_global
+from dpmigrate.analysis.library.seeds import FORKED, noise_seeded, runs_of_the_global
+from dpmigrate.analysis.managers import AFTER_THE_YIELD
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NONE, Entry, Value, const, of
 
@@ -54,19 +57,67 @@ def _entropy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, "a fresh seed")
 
 
-@function("torch.set_rng_state", "torch.random.set_rng_state", "torch.cuda.set_rng_state")
+@function(
+    *(f"torch.{place}get_rng_state" for place in ("", "random.", "cuda.", "cuda.random.")),
+    "torch.cuda.get_rng_state_all",
+)
+def _global_state(ip: Interpreter, info: CallInfo) -> Value:
+    return of(ip.new("rng-state", info.node))
+
+
+@method("generator", "get_state")
+def _state_of_a_generator(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(ip.new("rng-state", info.node))
+
+
+@method("rng-state", "clone", "cpu", "to")
+def _same_state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return of(e.atom)
+
+
+@function(
+    *(f"torch.{place}set_rng_state" for place in ("", "random.", "cuda.", "cuda.random.")),
+    "torch.cuda.set_rng_state_all",
+)
 def _set_global_state(ip: Interpreter, info: CallInfo) -> Value:
     """Torch's default generator goes back to where it was: to the same noise, in each turn of a loop."""
-    noise_seeded(ip, info.node, info.argument(0, "new_state"), runs_of_the_global(ip))
+    _set_back(ip, info, runs_of_the_global(ip))
     return NONE
 
 
 @method("generator", "set_state")
 def _set_state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    drawn = (run for run in ip.runs.values() if e.atom in run.argument("noise_generator").atoms)
-    noise_seeded(ip, info.node, info.argument(0, "new_state"), drawn)
+    drawn = [run for run in ip.runs.values() if e.atom in run.argument("noise_generator").atoms]
+    _set_back(ip, info, drawn)
     ip.store.set(e.atom, "<state>", const("unknown", ip.origin(info.node, "set_state")))
     return of(e.atom)
+
+
+def _set_back(ip: Interpreter, info: CallInfo, runs: list[TrainingRun]) -> None:
+    """A generator goes back to a state: of the same turn of the loop around, or of an earlier one."""
+    state = info.argument(0, "new_state") or info.argument(0, "new_states")
+    made = ip.births.get(state.only) if isinstance(state.only, Obj) else None
+    around = tuple(ip.loops)
+    if made is None or made.loops != around:
+        since = made.loops if made is not None else around
+        earlier = len(since) < len(around) and around[: len(since)] == since
+        noise_seeded(ip, info.node, state, runs, known_same=earlier)
+        return
+    for run in runs:
+        ip.happen(run, StateSetBack(ip.at(info.node)))
+
+
+@function("torch.random.fork_rng", "torch.fork_rng")
+def _fork(ip: Interpreter, info: CallInfo) -> Value:
+    """``with fork_rng():``: whatever is seeded in it, the default generator goes on behind it as before."""
+    made = ip.new("forked-rng", info.node)
+    ip.notes[FORKED] = ip.notes.get(FORKED, 0) + 1
+
+    def end() -> None:
+        ip.notes[FORKED] -= 1
+
+    ip.notes[AFTER_THE_YIELD, made] = end
+    return of(made)
 
 
 @attribute("generator", "device")

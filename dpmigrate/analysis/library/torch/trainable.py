@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Params
+from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger.optimizing import TrainableSet
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function
@@ -27,8 +27,12 @@ def set_trainable(
     given: Value,
     guard: Guard = ALWAYS,
     part: bool = False,
+    which: Hashable = None,
 ) -> None:
-    """Parameters of some models are told whether they are trained; ``part``: some, nobody knows which."""
+    """Parameters of some models are told whether they are trained.
+
+    ``part``: some of them, nobody knows which, unless ``which`` says so.
+    """
     there = runs_before(ip, node)
     wanted = given or const(True)
     if not isinstance(wanted.only, Const):
@@ -38,8 +42,13 @@ def set_trainable(
         late = [run for run in runs_of_model(ip, model) if run in there]
         for run in late:
             ip.happen(run, TrainableSet(ip.at(node, guard), trainable, _frozen_before(ip, run)))
+        frozen: set[Hashable] = ip.notes.setdefault(_FROZEN, {}).setdefault(model, set())
         if not late and not trainable:
-            ip.notes.setdefault(_FROZEN, {})[model] = None
+            frozen.add(which)
+        elif not late and not ip.conditional and which is not None:
+            frozen.discard(which)
+        elif not late and not ip.conditional and not part:
+            frozen.clear()
         whole: dict[Atom, Guard] = ip.notes.setdefault(_WHOLLY, {})
         if trainable:
             whole.pop(model, None)
@@ -49,7 +58,7 @@ def set_trainable(
 
 def frozen_so_far(ip: Interpreter) -> tuple[Atom, ...]:
     """The models, and layers, some parameters of which were frozen before a run was made of them."""
-    return tuple(ip.notes.get(_FROZEN, ()))
+    return tuple(model for model, frozen in ip.notes.get(_FROZEN, {}).items() if frozen)
 
 
 def wholly_frozen(ip: Interpreter, model: Atom) -> bool:
@@ -60,7 +69,7 @@ def wholly_frozen(ip: Interpreter, model: Atom) -> bool:
 
 def _frozen_before(ip: Interpreter, run: TrainingRun) -> bool:
     """Whether the run's model, or a part of it, was frozen when the run was not there yet."""
-    return any(run in runs_of_model(ip, model) for model in ip.notes.get(_FROZEN, ()))
+    return any(run in runs_of_model(ip, model) for model in frozen_so_far(ip))
 
 
 @function("<assign params.requires_grad>")
@@ -69,4 +78,16 @@ def _assign(ip: Interpreter, info: CallInfo) -> Value:
     for e in parameters.entries:
         if isinstance(e.atom, Params):
             set_trainable(ip, e.atom.models, info.node, new, e.guard, e.atom.part)
+    return NONE
+
+
+@function("<assign unknown.requires_grad>")
+def _assign_of_a_part(ip: Interpreter, info: CallInfo) -> Value:
+    """``model[0].weight.requires_grad = False``: one parameter of a layer that is reached by its place."""
+    parameter, new = info.positional
+    for e in parameter.entries:
+        layer = e.atom
+        whole = whole_of(layer) if isinstance(layer, Unknown) else None
+        if isinstance(layer, Unknown) and whole is not None:
+            set_trainable(ip, [whole], info.node, new, e.guard, part=True, which=layer.symbol)
     return NONE
