@@ -74,6 +74,7 @@ readme: $(VENV)/demo
 
 docs: $(VENV)/dev
 	$(BIN)/python -m mkdocs build --strict
+	@echo "build/site/index.html; to search it, too: $(BIN)/python -m http.server --directory build/site"
 
 new-rule: $(VENV)/demo
 	$(BIN)/python -m dpmigrate.advisories.new_rule "$(ID)" "$(NAME)"

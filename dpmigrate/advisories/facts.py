@@ -180,7 +180,7 @@ def right_but_for_doubt(s: Subject, right: Callable[[Event], bool]) -> bool:
     event = s.event
     return (
         event is not None
-        and event.doubtful
+        and (event.doubtful or (s.run.cut_short and bool(event.guard)))
         and s.run.certainty() == "possible"
         and any(
             e.origin.node is event.origin.node and e.chain == event.chain and right(e) for e in s.run.events

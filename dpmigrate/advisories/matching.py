@@ -56,6 +56,8 @@ class Match:
     versions: Versions | None = None
     gone: GoneName | None = None
     """The name that it is about, where a release dropped it."""
+    subject: str = ""
+    """What its case is about, one of `SUBJECTS`; empty where no case of a run is met."""
 
 
 def of_no_run(advisory: Advisory, span: Span, message: str) -> tuple[Finding, Match]:
@@ -145,6 +147,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
+        subject=case.subject,
     )
 
 

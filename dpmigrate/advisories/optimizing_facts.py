@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Backward, Escape, Event, Step, Stepped, Turn, Unpack
 from dpmigrate.analysis.ledger.checkpoints import (
@@ -137,7 +137,9 @@ def _whole_model_optimized(s: Subject) -> Tri:
 @fact
 def _raw(s: Subject) -> Tri:
     """Whether it is the step of the optimizer that was handed over, past the private one."""
-    return isinstance(s.event, Stepped) and s.event.raw
+    if not isinstance(s.event, Stepped) or not s.event.raw:
+        return False
+    return not right_but_for_doubt(s, lambda e: isinstance(e, Stepped) and not e.raw)
 
 
 @fact

@@ -382,8 +382,3 @@ def _pairs_in(atom: Atom) -> list[tuple[str, Value]] | None:
     if len(strings) != len(atom.items):
         return None
     return [(name.value, item[1]) for name, item in zip(strings, items, strict=True)]
-
-
-def attribute_path(node: Atom) -> str:
-    """A library object's name, for messages."""
-    return node.name if isinstance(node, External) else ""

@@ -198,9 +198,9 @@ def _try_and_handle(
         if without:
             ip.notes[OPACUS_MISSING, raised] = ip.origin(handled_at or handler)
         if in_body:
-            ip.fallbacks[raised] = Fallback(
-                ip.origin(handled_at or handler), tuple(in_body), delta is not None
-            )
+            of_imports = _catches(handler, "ImportError") and not _catches(handler, "ValueError")
+            there = ip.origin(handled_at or handler)
+            ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)
         if _catches(handler, "Exception"):
             _made_instead(ip, in_body, made)
             retried.tell_of_another_try(ip, node, handler, in_body)

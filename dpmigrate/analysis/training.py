@@ -48,8 +48,6 @@ class TrainingRun:
     mode_because: tuple[Origin, ...]
     modes: tuple[str, ...]
     """Every value that the mode can take here, in this calling context."""
-    asked_mode: bool
-    """Whether the call names a mode at all (an unknown ``**kwargs`` does not)."""
     ways: tuple[Guard, ...]
     """The assumptions under which it is made, one set for each way to the call."""
     context: int
@@ -216,3 +214,5 @@ class Fallback:
     """The runs that there are not where it handles something."""
     falls_through: bool
     """Whether the program goes on behind it."""
+    of_imports: bool
+    """Whether it is for nothing but imports that fail."""

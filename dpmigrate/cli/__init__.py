@@ -1,5 +1,9 @@
 """The command line: parses arguments, calls the library, prints, exits.
 
+A command is a module of its name. ``options``, ``types``   what they share, and what a shell offers for it
+``output``, ``progress``, ``errors``   where results go; what takes long; wrong usage as one sentence
+``show_settings``, ``shells``   what ``--show-settings`` prints; completion in fish
+
 Only click is imported before a command is known, and each command imports what it needs, so that
 ``--version`` and a scan that finds nothing to parse stay quick.
 """

@@ -14,7 +14,12 @@ from dpmigrate.report.style import style_for
 
 @click.command(
     short_help="Print an advisory, or the list of them.",
-    epilog="Examples: dpmigrate explain DPM101; dpmigrate explain ghost-batch-memory-manager",
+    epilog="""\b
+Examples:
+  dpmigrate explain DPM101
+  dpmigrate explain ghost-batch-memory-manager
+  dpmigrate explain DPM2
+""",
 )
 @click.argument("rule", required=False, type=RULES)
 def explain(rule: str | None) -> int:

@@ -20,6 +20,7 @@ from dpmigrate.report.style import Style, style_for
 if TYPE_CHECKING:
     from dpmigrate.fixing import FixResult
     from dpmigrate.model import Finding, Strategy
+    from dpmigrate.runtime.run.request import Target
 
 
 @click.command(
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   dpmigrate fix src
-  dpmigrate fix --apply --verify "train.py --epochs 1"
+  dpmigrate fix --apply --verify "train.py -- --epochs 1"
   dpmigrate fix --strategy patch
 
 Exit status: 0 nothing to change (or, with --apply, every fix applied), 1 a diff was printed or a fix could
@@ -53,8 +54,8 @@ not be applied, 2 wrong usage or an internal error.
 @click.option(
     "--verify",
     metavar="SCRIPT",
-    help="With --apply: run SCRIPT (and its arguments, in quotes) under verify; put every file back "
-    "unless it passes.",
+    help="With --apply: run SCRIPT under verify, and put every file back unless it passes. Arguments, or a "
+    "module: 'train.py -- --epochs 1', '-m project.train'.",
 )
 @quiet_option
 def fix(
@@ -74,6 +75,7 @@ def fix(
     """
     if verify is not None and not apply:
         raise click.UsageError("--verify needs --apply: there is nothing new to run otherwise.")
+    proof = None if verify is None else _proof(verify)
     if "-" in paths:
         raise click.UsageError("fix takes files and folders; standard input is for scan.")
     with as_usage_errors():
@@ -107,8 +109,8 @@ def fix(
         click.echo(
             f"{left:,} {what} not made, for the reasons above; another run would say the same.", err=True
         )
-    if verify is not None and result.contents:
-        return _verified(result, verify)
+    if proof is not None and result.contents:
+        return _verified(result, *proof)
     if result.contents and result.verify_hint:
         emit(f"Prove it: {clean(result.verify_hint)}\n")
     return 1 if result.refused else 0
@@ -184,8 +186,8 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         by_reason.setdefault(reason, []).extend(by_reason.pop(f"{path}: {reason}", ()))
     in_short = [
         reason
-        for reason, found in by_reason.items()
-        if not selected and reason not in paths and all(f.severity == "info" for f in found)
+        for reason, of_reason in by_reason.items()
+        if not selected and reason not in paths and all(f.severity == "info" for f in of_reason)
     ]
     for reason in dict.fromkeys((*paths, *by_reason)):
         if reason in in_short:
@@ -198,10 +200,11 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         click.echo("Left for you, since there is no automatic fix:", err=True)
         _list(result.remaining, style)
     for reason in in_short:
-        found = by_reason[reason]
-        rules = ", ".join(sorted({f.rule for f in found}))
-        first = where(found[0].span.path, found[0].span.cell, found[0].span.line, found[0].span.column)
-        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        of_reason = by_reason[reason]
+        rules = ", ".join(sorted({f.rule for f in of_reason}))
+        span = of_reason[0].span
+        first = where(span.path, span.cell, span.line, span.column)
+        more = f" and {len(of_reason) - 1:,} more" if len(of_reason) > 1 else ""
         what = reason.words if isinstance(reason, Reason) else reason
         click.echo(f"{rules} [info], {first}{more}: {clean(what)}", err=True)
 
@@ -220,13 +223,29 @@ def _list(findings: Iterable[Finding], style: Style) -> None:
             click.echo(f"    {style.paint('by hand:', 'cyan')} {clean(finding.by_hand)}", err=True)
 
 
-def _verified(result: FixResult, command: str) -> int:
-    """Run `command` under verify; put every file back unless it passes."""
-    from dpmigrate.runtime.run.api import verify_script
+def _proof(text: str) -> tuple[Target, str, tuple[str, ...]]:
+    """What ``--verify`` is to run: its kind, its name and its arguments, as ``dpmigrate verify`` takes them.
 
-    script, *arguments = shlex.split(command) or [""]
+    Raises click.UsageError where nothing is named.
+    """
     try:
-        outcome = verify_script(script, arguments)
+        words = shlex.split(text)
+    except ValueError as error:
+        raise click.UsageError(f"--verify: {text!r}: {str(error).lower()}.") from error
+    kind: Target = "module" if words[:1] == ["-m"] else "script"
+    name, *arguments = words[kind == "module" :] or [""]
+    if not name or name == "--":
+        raise click.UsageError("--verify names no script.")
+    return kind, name, tuple(arguments[1:] if arguments[:1] == ["--"] else arguments)
+
+
+def _verified(result: FixResult, kind: Target, name: str, arguments: tuple[str, ...]) -> int:
+    """Run a script or module under verify; put every file back unless it passes."""
+    from dpmigrate.runtime.run.api import run_request
+    from dpmigrate.runtime.run.request import Request
+
+    try:
+        outcome = run_request(Request(kind, name, arguments))
     except BaseException:
         result.rollback()
         raise

@@ -30,9 +30,14 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="List every private training run and what it is asked for.",
-    epilog="Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usage or an internal "
-    "error. Example: dpmigrate inventory --format json --output dp.json, and in CI dpmigrate inventory "
-    "--check dp.json",
+    epilog="""\b
+Examples:
+  dpmigrate inventory
+  dpmigrate inventory --format json --output private-runs.json
+  dpmigrate inventory --check private-runs.json
+
+Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usage or an internal error.
+""",
 )
 @paths_argument
 @click.option(
@@ -106,18 +111,23 @@ def _compare(result: ScanResult, paths: Sequence[str], record: str, format_: str
     except RecordError as error:
         raise WrongUsage(f"--check: {record} {error}.") from error
     recorded = [run for run in everything if is_below(run["path"], paths, result.cwd)]
-    found = differences(recorded, result.runs)
+    differing = differences(recorded, result.runs)
     if format_ == "json":
-        document = {"matches": not found, "differences": [difference.document() for difference in found]}
+        document = {
+            "matches": not differing,
+            "differences": [difference.document() for difference in differing],
+        }
         emit(json.dumps(document, indent=2) + "\n", output)
     else:
-        lines = [difference.words() for difference in found]
+        lines = [difference.words() for difference in differing]
         runs = plural(len(result.runs), "private training run")
         lines.append(
-            f"{plural(len(found), 'difference')} from {record}" if found else f"{runs}, as in {record}"
+            f"{plural(len(differing), 'difference')} from {record}"
+            if differing
+            else f"{runs}, as in {record}"
         )
         if len(recorded) < len(everything):
             others = plural(len(everything) - len(recorded), "run")
             lines.append(f"{others} of {record} outside the given paths, not compared")
         emit("\n".join(lines) + "\n", output)
-    return 1 if found else 0
+    return 1 if differing else 0

@@ -19,8 +19,13 @@ from dpmigrate.workspace.reading import read_named
 
 @click.command(
     short_help="Join the JSON reports of parts of one repository.",
-    epilog="Exit status: as scan of all the parts together. Example: dpmigrate merge a.json b.json "
-    "--format sarif --output dpmigrate.sarif",
+    epilog="""\b
+Examples:
+  dpmigrate merge a.json b.json
+  dpmigrate merge a.json b.json --format sarif --output dpmigrate.sarif
+
+Exit status: as scan of all the parts together.
+""",
 )
 @click.argument("reports", nargs=-1, required=True, metavar="REPORT.json ...")
 @click.option(

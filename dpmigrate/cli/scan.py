@@ -112,8 +112,8 @@ def scan(
     """Find privacy faults in the Opacus training code under PATH (default: this folder).
 
     The code is never imported or run. PATH limits what is reported; the analysis reads the whole project
-    around it. "-" reads one Python file from standard input. Options may also stand in [tool.dpmigrate]
-    of the nearest pyproject.toml that has this table.
+    around it. "-" reads one Python file from standard input (a notebook with --stdin-filename). Options may
+    also stand in [tool.dpmigrate] of the nearest pyproject.toml that has this table.
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be combined with other paths.")

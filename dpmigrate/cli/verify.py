@@ -222,8 +222,8 @@ def _modes(value: str | None) -> tuple[str, ...]:
     modes = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown or not modes:
-        known = ", ".join(MODES)
+        there_are = ", ".join(MODES)
         raise click.UsageError(
-            f"--compare: {', '.join(unknown) or 'nothing'} is no mode; the modes are {known}."
+            f"--compare: {', '.join(unknown) or 'nothing'} is no mode; the modes are {there_are}."
         )
     return modes

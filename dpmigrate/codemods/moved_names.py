@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.binders import binders, bound_by
+from dpmigrate.codemods.called_names import names_called
 from dpmigrate.codemods.edits import Change, Edits, ProjectEdits
 from dpmigrate.codemods.imports import bindings, spelling
 from dpmigrate.codemods.listed import without
@@ -132,7 +132,7 @@ def _written_anew(facts: Facts, own: Edits, node: cst.CSTNode, new: str) -> None
 def _name_arguments(facts: Facts, own: Edits, move: MovedName) -> None:
     """Arguments by position of functions that take them by keyword only now."""
     for call in facts.inside(own.module.tree, cst.Call):
-        for name in (w.name for w in facts.called(call) if isinstance(w, Named)):
+        for name in sorted(names_called(facts, call)):
             start, _, function = name.rpartition(".")
             if move.old in (start, f"{start}.{function}") and function in move.keywords:
                 own.change(call, _by_keyword(move.keywords[function]))

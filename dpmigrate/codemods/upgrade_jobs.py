@@ -14,6 +14,7 @@ import libcst as cst
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
 from dpmigrate.analysis.ledger.models import SequenceLayer
+from dpmigrate.codemods.checkpoints import drop_weights_only
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.in_place import all_out_of_place, of_a_library
 from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
@@ -101,6 +102,8 @@ def _planned(
             job.notices += notices
         if not job.found:
             return Job(left=job.left)
+        for group in groups if raises else ():
+            drop_weights_only(facts.of(group.runs[0].module), job.edits)
         ghost = [run for run in job.runs if run.ghost]
         left = _in_place_left(facts, job, groups) if raises or job.edits.touched() else None
         if left is not None and not (raises and _trains_on_the_release_before(job, options)):

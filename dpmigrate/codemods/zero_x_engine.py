@@ -40,6 +40,8 @@ class AttachedEngine:
         """Whether code reaches the engine through the optimizer."""
         self.own_alphas = ""
         """The orders that the accountant asks, where they can be read here only."""
+        self.own_delta = ""
+        """The delta that it was given, where other code asks the engine for it."""
         self.logical_size = ""
         """The size of the logical batches, where the loader that is given has another."""
         self.early = False
@@ -171,6 +173,8 @@ class AttachedEngine:
             own.replace(self.whole, engine)
         if self.is_made_elsewhere:
             self._wrap()
+        if self.own_delta:
+            lines.append(f"{call_on}.target_delta = {self.own_delta}")
         if self.known_by_optimizer:
             lines.append(f"{self.optimizer}.privacy_engine = {call_on}")
         if self.early:
@@ -260,6 +264,12 @@ class AttachedEngine:
                 )
             own = self.edits.of(self.facts.module_of(step))
             own.insert_after(statement, f"{self.facts.code(func.value).strip()}.zero_grad()")
+            if self.may_be_off:
+                place = self.facts.module_of(step).place(step)
+                self.notices.append(
+                    f"{place.path}:{place.line}: the gradients are cleared behind this step, which without "
+                    "an engine had added them to the next ones"
+                )
 
     def refuse_rebound(self, value: cst.BaseExpression) -> None:
         """An argument is read later than before: nothing must have changed it by then. Raises `Withheld`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.ledger.expressions import Named
+from dpmigrate.codemods.called_names import names_called
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.nodes import add_argument, name_of
@@ -109,4 +109,4 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
 
 
 def _is_called(facts: Facts, call: cst.Call, start: str) -> bool:
-    return any(isinstance(w, Named) and w.name.startswith(start) for w in facts.called(call))
+    return any(name.startswith(start) for name in names_called(facts, call))

@@ -20,6 +20,8 @@ from dpmigrate.codemods.zero_x_written import DEFAULT_DELTA
 _OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
 """What the private optimizer tells now."""
 _DEFAULT_ALPHAS = "[1 + x / 10.0 for x in range(1, 100)] + list(range(12, 64))"
+_STATES = frozenset(["state_dict", "load_state_dict"])
+"""What the accountant has now; a state of 0.x is none that it takes."""
 _MOVED_ELSEWHERE = frozenset(["attach", "get_privacy_spent", "virtual_step"])
 
 
@@ -58,6 +60,10 @@ class EngineUses:
             own.replace(node, f"{self.engine.optimizer}.{name}")
         elif self._taken_before(node) is not None:
             self._set_steps(node)
+        elif name == "target_delta" and self.engine.given.get(name) is not None:
+            self._keep_delta(self.engine.given[name])
+        elif name in _STATES and isinstance(around, cst.Call) and not self._is_state_looked_into():
+            own.replace(node, f"{self._reached(node.value)}.accountant.{name}")
         elif name == "steps" and not isinstance(around, (cst.AssignTarget, cst.AugAssign)):
             own.replace(node, f"sum(count for _, _, count in {self._reached(node.value)}.accountant.history)")
         elif name == "detach" and isinstance(line, cst.Expr) and self._are_bound_at(node):
@@ -70,6 +76,12 @@ class EngineUses:
         else:
             return False
         return True
+
+    def _is_state_looked_into(self) -> bool:
+        """Whether something may read the one entry, "steps", of what ``state_dict()`` of 0.x gives."""
+        facts = self.facts
+        strings = (s for info in facts.modules for s in facts.inside(info.tree, cst.SimpleString))
+        return any(string.evaluated_value == "steps" for string in strings)
 
     def _through_optimizer(self, receiver: cst.BaseExpression) -> str:
         """The optimizer of ``optimizer.privacy_engine``; empty for anything else."""
@@ -144,12 +156,19 @@ class EngineUses:
         """``get_privacy_spent`` of the engine becomes that of its accountant."""
         facts, given = self.facts, self.engine.given
         assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
-        delta = argument_of(node, 0, "target_delta", "delta") or given.get("target_delta")
+        engine, told = self._reached(node.func.value), given.get("target_delta")
+        delta = argument_of(node, 0, "target_delta", "delta") or told
         text = facts.code(delta).strip() if delta is not None else DEFAULT_DELTA
-        code = (
-            f"{self._reached(node.func.value)}.accountant.get_privacy_spent(delta={text}{self._orders(node)})"
-        )
+        if delta is not None and delta is told and not same_variables(facts, delta, node):
+            self._keep_delta(delta)
+            text = f"{engine}.target_delta"
+        code = f"{engine}.accountant.get_privacy_spent(delta={text}{self._orders(node)})"
         self.edits.of(facts.module_of(node)).replace(node, code)
+
+    def _keep_delta(self, delta: cst.BaseExpression) -> None:
+        """The engine goes on to tell the delta that it was given. Raises `Withheld`."""
+        self.engine.refuse_rebound(delta)
+        self.engine.own_delta = self.facts.code(delta).strip()
 
     def _orders(self, node: cst.CSTNode) -> str:
         """The orders that the engine was given, as one more argument; empty where they are the usual ones."""

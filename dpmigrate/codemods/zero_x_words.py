@@ -28,6 +28,8 @@ _COUNTERPARTS = {
     "sample_rate": "read it from the loader that make_private returns: 1 / len(loader)",
     "batch_size": "read optimizer.expected_batch_size of the optimizer that make_private returns",
     "alphas": "give alphas= to engine.accountant.get_privacy_spent",
+    "state_dict": 'keep engine.accountant.state_dict(), which has no "steps" of its own',
+    "load_state_dict": "give engine.accountant.load_state_dict() what engine.accountant.state_dict() gave",
     "get_renyi_divergence": "ask engine.accountant.get_privacy_spent(delta=...)",
 }
 

@@ -33,11 +33,11 @@ def safe_fix(workspace: Workspace, file: Opened) -> lsp.WorkspaceEdit | None:
         uri = file.uri if absolute == str(file.path.resolve()) else from_fs_path(absolute)
         if uri is None:
             return None
-        known = opened(workspace, uri)
+        document = opened(workspace, uri)
         if not Path(absolute).exists():
             edits += [lsp.CreateFile(uri), _written(uri, data.decode("utf-8"))]
-        elif known is not None and known.cells is not None:
-            edits += _of_cells(known.cells, data.decode("utf-8"))
+        elif document is not None and document.cells is not None:
+            edits += _of_cells(document.cells, data.decode("utf-8"))
         else:
             edits.append(_rewritten(workspace.get_text_document(uri), data.decode("utf-8")))
     return lsp.WorkspaceEdit(document_changes=edits) if edits else None

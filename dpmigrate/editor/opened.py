@@ -54,14 +54,16 @@ def opened(workspace: Workspace, uri: str) -> Opened | None:
 def all_opened(workspace: Workspace) -> dict[str, bytes]:
     """The contents of everything that is open, by absolute path; cells belong to their notebooks."""
     notebooks = workspace.notebook_documents.values()
-    found = [whole for notebook in notebooks if (whole := _notebook(workspace, notebook)) is not None]
-    cells = {uri for whole in found for uri in whole.uris}
+    opened_notebooks = [
+        whole for notebook in notebooks if (whole := _notebook(workspace, notebook)) is not None
+    ]
+    cells = {uri for whole in opened_notebooks for uri in whole.uris}
     contents = {
         str(Path(document.path).resolve()): document.source.encode("utf-8", "surrogatepass")
         for document in workspace.text_documents.values()
         if document.uri not in cells and document.uri.startswith("file:")
     }
-    return contents | {str(whole.path.resolve()): whole.data for whole in found}
+    return contents | {str(whole.path.resolve()): whole.data for whole in opened_notebooks}
 
 
 def _notebook(workspace: Workspace, notebook: lsp.NotebookDocument) -> Opened | None:

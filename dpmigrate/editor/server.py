@@ -58,10 +58,10 @@ class Server(LanguageServer):
                 return
             try:
                 result = await asyncio.to_thread(scan_opened, file)
-                found = diagnostics(file, result)
+                of_parts = diagnostics(file, result)
             except UsageError as error:
                 self._say(lsp.MessageType.Warning, f"dpmigrate: {error}")
-                found = {part: [] for part in file.uris}
+                of_parts = {part: [] for part in file.uris}
             except Exception as error:
                 # The text may be anything while somebody types; the next change is looked at again.
                 self._say(
@@ -71,15 +71,15 @@ class Server(LanguageServer):
         now = opened(self.workspace, uri)
         if now is None or now.version != file.version:
             return
-        for part, of_part in found.items():
+        for part, of_part in of_parts.items():
             self.show(part, of_part)
 
-    def show(self, uri: str, found: list[lsp.Diagnostic]) -> None:
+    def show(self, uri: str, shown: list[lsp.Diagnostic]) -> None:
         """Show what was found in a document or a cell."""
-        self.shown[uri] = found
+        self.shown[uri] = shown
         version = self.workspace.get_text_document(uri).version
         self.text_document_publish_diagnostics(
-            lsp.PublishDiagnosticsParams(uri=uri, version=version, diagnostics=found)
+            lsp.PublishDiagnosticsParams(uri=uri, version=version, diagnostics=shown)
         )
 
     def show_nothing(self, uri: str) -> None:
@@ -165,10 +165,10 @@ def _hover(ls: Server, params: lsp.HoverParams) -> lsp.Hover | None:
 async def _actions(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     uri = params.text_document.uri
     document = ls.workspace.get_text_document(uri)
-    own = [d for d in params.context.diagnostics if d.source == SOURCE and d.code != VERIFY]
+    ours = [d for d in params.context.diagnostics if d.source == SOURCE and d.code != VERIFY]
     actions = []
     mended = [(d.code, d.range) for d in ls.shown.get(uri, ()) if d.data == SAFE]
-    safe = [d for d in own if (d.code, d.range) in mended]
+    safe = [d for d in ours if (d.code, d.range) in mended]
     if safe:
         action = lsp.CodeAction(
             title="dpmigrate: apply the safe fixes of this file, and raise the pins that they need",
@@ -185,7 +185,7 @@ async def _actions(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAct
             diagnostics=[d],
             edit=ignore(document, d.range.start.line, str(d.code)),
         )
-        for d in own
+        for d in ours
     ]
     return actions
 

@@ -4,7 +4,10 @@
 ``proving``      which jobs hold together after a second analysis, on a ``rehearsal`` of the project
 ``contents``     jobs to the new bytes of files; ``diff`` shows them
 ``soundness``    whether an upgraded run does what was meant
+``bound``        whether a new text uses a name that nothing binds
+``offers``       which fixes a scan may put on offer
 ``account``      what became of every finding
+``starting``     the ``verify`` command that proves it
 ``commands``     the recipes as LibCST codemods, for ``libcst.tool``
 
 What a fix does not make is left as it was, with the reason. LibCST is not imported before there is a

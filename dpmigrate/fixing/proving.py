@@ -244,7 +244,7 @@ def _revealed(key: tuple[str, str], jobs: Sequence[Job], after: Found) -> bool:
     matches = [(f, m) for f, m in after.matches if (f.rule, f.span.path) == key]
     taken_over = all(
         f.severity == "info"
-        or m.advisory.match.get("subject") in _UNTOUCHED_BY_A_MOVE
+        or m.subject in _UNTOUCHED_BY_A_MOVE
         or (m.run is not None and m.origin is not None and m.origin.node is m.run.origin.node)
         for f, m in matches
     )

@@ -3,8 +3,13 @@
 A format is a module with ``render(result: ScanResult, style: Style) -> str``; its entry in `FORMATS` is
 all that ``--format`` needs. A format knows no rule: what it prints comes from the findings.
 
+``text``, ``concise``, ``html``   for people
+``json_``, ``sarif``, ``github``, ``gitlab``, ``junit``   for machines
+``inventory``    the private runs alone, in formats of their own
 ``style``, ``layout``, ``frame``   colour and width; columns, wrapping, harmless text; lines with carets
-``advisory``     the pages of ``explain``
+``rooted``       paths from the root of the repository
+``merging``, ``reading``, ``checked``, ``lines_on_disk``   reports of parts, read back and joined
+``advisory``     the pages of ``explain``; ``charts`` those of ``verify``
 """
 
 from __future__ import annotations

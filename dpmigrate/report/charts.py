@@ -22,10 +22,10 @@ def scatter(
     bound: float | None = None,
 ) -> str:
     """Points (oracle norm, ghost norm) with the diagonal; ``bound`` marks max grad norm on the x axis."""
-    known = [(x, y) for x, y in pairs if x is not None and y is not None]
-    if not known:
+    finite = [(x, y) for x, y in pairs if x is not None and y is not None]
+    if not finite:
         return ""
-    high = max(max(p) for p in known) * 1.06 or 1.0
+    high = max(max(p) for p in finite) * 1.06 or 1.0
     if bound is not None and bound < 4 * high:
         high = max(high, bound * 1.06)
     ticks = _linear_ticks(high)
@@ -36,12 +36,12 @@ def scatter(
         x = _x(bound, 0, high)
         parts.append(_segment(x, TOP, x, HEIGHT - BOTTOM, "limit"))
         parts.append(_text(x + 4, TOP + 10, "C"))
-    for x, y in known:
+    for x, y in finite:
         said = f"{x_name} {x:.4g}, {y_name} {y:.4g}"
         parts.append(_dot(_x(x, 0, high), _y(y, 0, high), "mark", said))
     parts += [_axis_name(x_name, True), _axis_name(y_name, False)]
-    off = sum(abs(x - y) > 1e-3 * max(x, y, 1e-12) for x, y in known)
-    summary = f"{len(known)} examples, {off} off the diagonal by more than 0.1%"
+    off = sum(abs(x - y) > 1e-3 * max(x, y, 1e-12) for x, y in finite)
+    summary = f"{len(finite)} examples, {off} off the diagonal by more than 0.1%"
     return _figure(parts, title, summary)
 
 

@@ -23,9 +23,9 @@ def render(result: ScanResult, style: Style) -> str:
     """
     result = rooted(result)
     prints = fingerprints(result)
-    found = sorted(result.findings, key=lambda f: f.sort_key)
-    issues = [_issue(finding, result, prints[key_of(finding)]) for finding in found]
-    named = {(f.span.path, f.span.cell) for f in found if f.rule == NOT_ANALYSED}
+    ordered = sorted(result.findings, key=lambda f: f.sort_key)
+    issues = [_issue(finding, result, prints[key_of(finding)]) for finding in ordered]
+    named = {(f.span.path, f.span.cell) for f in ordered if f.rule == NOT_ANALYSED}
     issues += [_failure(n, result) for n in result.not_analysed if (n.path, n.cell) not in named]
     return json.dumps(issues, indent=2) + "\n"
 

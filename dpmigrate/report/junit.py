@@ -72,6 +72,7 @@ def _describe(case: Element, finding: Finding) -> None:
 def _document(suites: dict[str, list[Element]]) -> str:
     everything = [case for cases in suites.values() for case in cases]
     top = Element("testsuites", {"name": "dpmigrate"} | _counts(everything))
+    del top.attrib["skipped"]  # Jenkins' schema has it for a suite alone
     for path, cases in sorted(suites.items()):
         suite = SubElement(top, "testsuite", {"name": path, **_counts(cases)})
         suite.extend(cases)

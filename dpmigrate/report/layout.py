@@ -23,7 +23,7 @@ def clean(text: str) -> str:
 
     Controls, line ends, bidirectional marks, what has no width, and bytes that are no UTF-8.
     """
-    return _UNCLEAN.sub(lambda found: _visible(found[0]), text)
+    return _UNCLEAN.sub(lambda match: _visible(match[0]), text)
 
 
 def clean_lines(text: str) -> str:
@@ -31,7 +31,7 @@ def clean_lines(text: str) -> str:
 
     The last look at all that is written: a name or a line of code is made harmless where it is put into it.
     """
-    return _UNCLEAN_IN_LINES.sub(lambda found: _visible(found[0]), text)
+    return _UNCLEAN_IN_LINES.sub(lambda match: _visible(match[0]), text)
 
 
 def cell_width(ch: str) -> int:

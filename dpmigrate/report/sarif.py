@@ -28,8 +28,8 @@ def render(result: ScanResult, style: Style) -> str:
     """
     result = rooted(result)
     held: dict[Key, SuppressedBy | None] = {key_of(s.finding): s.by for s in result.suppressed}
-    found = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
-    named = {finding.rule for finding in found}
+    ordered = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
+    named = {finding.rule for finding in ordered}
     rules = [item for item in advisories() if item.id in named]
     position = {item.id: i for i, item in enumerate(rules)}
     prints = fingerprints(result)
@@ -59,7 +59,7 @@ def render(result: ScanResult, style: Style) -> str:
                 ],
                 "results": [
                     _result(finding, result, position, prints[key_of(finding)], held.get(key_of(finding)))
-                    for finding in found
+                    for finding in ordered
                 ],
                 "properties": {
                     "filesSeen": result.files_seen,

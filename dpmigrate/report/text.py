@@ -152,7 +152,8 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     failed = len({item.path for item in result.not_analysed})
     files = f"{plural(result.files_seen, 'file')} seen, {result.files_analysed:,} analysed"
     if result.files_seen > result.files_analysed + failed:
-        files += " (the others have nothing to do with Opacus)"
+        nothing = not result.files_analysed + failed
+        files += " (none has to do with Opacus)" if nothing else " (the rest is without Opacus)"
     yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
     yield from _cut_short(result, style)
     yield from _runs(result, style)
@@ -248,18 +249,18 @@ def _runs(result: ScanResult, style: Style) -> Iterator[str]:
 
 def _kind(run: Run) -> tuple[str, ...]:
     """What a run's modes come to, such as ``("ghost", "hooks")``: the many spellings of ghost are one."""
-    found = {
+    kinds = {
         "ghost" if mode.startswith("ghost") else {"hooks": "hooks", "?": "unknown"}.get(mode, "other")
         for mode in run.mode
     }
-    return tuple(kind for kind in _KINDS if kind in (found or {"unknown"}))
+    return tuple(kind for kind in _KINDS if kind in (kinds or {"unknown"}))
 
 
 def _mode(run: Run) -> str:
     """The clipping mode in words: ``ghost``, ``hooks``, ``ghost or hooks``, ``unknown``."""
-    known = sorted(mode for mode in run.mode if mode != "?")
+    named = sorted(mode for mode in run.mode if mode != "?")
     return " or ".join(
-        [clean(mode) for mode in known] + (["unknown"] if "?" in run.mode or not known else [])
+        [clean(mode) for mode in named] + (["unknown"] if "?" in run.mode or not named else [])
     )
 
 

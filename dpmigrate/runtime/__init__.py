@@ -1,6 +1,15 @@
 """Proof at run time: the only part of dpmigrate that imports torch and Opacus.
 
 Importing this package costs nothing: torch and Opacus are imported when the first name is used.
+
+``run``          ``dpmigrate verify``: a script under the shim, watched and judged
+``oracle``       clipped sums by plain autograd, without Opacus
+``limits``       how far a right sum may be from them
+``parity``, ``session``, ``made``   a model, criterion and batch that the caller hands over
+``batches``, ``model_copy``   what is experimented on
+``features``     what the imported Opacus can do
+``patch``, ``patch_parts``, ``opacus_core_patch``   the core of Opacus 1.5 to 1.5.2, repaired
+``report_types``, ``messages``   what a verification reports
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ def leaves_no_room(text: str, release: str) -> tuple[int, str, str] | None:
     """The line and text of a pin of torch that a release of Opacus cannot stand beside, and its need."""
     needed = [torch for since, torch in _TORCH_SINCE.items() if Version(release) >= Version(since)]
     for number, line in enumerate(text.split("\n"), 1):
-        found = _PIN.search(line.split("#")[0]) if needed else None
-        if found is not None and not _admits(found["spec"].strip().rstrip(","), needed[-1]):
-            return number, found[0].strip(" \t\"'-"), f"torch>={needed[-1]}"
+        match = _PIN.search(line.split("#")[0]) if needed else None
+        if match is not None and not _admits(match["spec"].strip().rstrip(","), needed[-1]):
+            return number, match[0].strip(" \t\"'-"), f"torch>={needed[-1]}"
     return None
 
 

@@ -245,15 +245,15 @@ class _Segment:
 
     def matches(self, name: str) -> bool:
         """Whether a name without slashes matches."""
-        found = self._first.match(name)
-        if found is None:
+        match = self._first.match(name)
+        if match is None:
             return False
-        at = found.end()
+        at = match.end()
         if self._last is None:
             return at == len(name)
         for chunk in self._middle:
-            found = chunk.search(name, at)
-            if found is None:
+            match = chunk.search(name, at)
+            if match is None:
                 return False
-            at = found.end()
+            at = match.end()
         return self._last.search(name, at) is not None

@@ -101,12 +101,12 @@ class Magics:
         bodies = [line.rstrip("\r\n") for line in lines]
         # What goes on from the line before, a shell command's or Python's, begins nothing.
         begins = [True, *(not body.endswith("\\") for body in bodies)]
-        found = [
+        automagic = [
             new and _AUTOMAGIC.match(body) is not None for new, body in zip(begins, bodies, strict=False)
         ]
-        if not any(found):
+        if not any(automagic):
             return None
-        return [self._pass(cell, i, line) if found[i] else line for i, line in enumerate(lines)]
+        return [self._pass(cell, i, line) if automagic[i] else line for i, line in enumerate(lines)]
 
     def forget(self, cell: int, count: int) -> None:
         """Take back what was kept of ``cell``, so that ``count`` originals are left."""

@@ -53,8 +53,8 @@ def temporary_name(base: str, process: int, token: str) -> str:
 
 def writer_of(name: str) -> int | None:
     """The process that wrote a file with such a name; None for any other name."""
-    found = _LEFTOVER.fullmatch(name) if name.endswith(".tmp") else None
-    return int(found[1][:9]) if found else None
+    match = _LEFTOVER.fullmatch(name) if name.endswith(".tmp") else None
+    return int(match[1][:9]) if match else None
 
 
 def is_source(path: str) -> bool:

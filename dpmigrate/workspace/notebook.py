@@ -153,20 +153,20 @@ class Notebook:
         Code that the edit put before the first cell, into a cell that holds no Python, or above
         the magics that begin a cell (an install, ``%%time``) moves to where it can run.
         """
-        found = [m for m in _MARKER_LINE.finditer(python) if m[1] == self._marker]
-        if [int(m[2]) for m in found] != [cell.index for cell in self.cells]:
+        markers = [m for m in _MARKER_LINE.finditer(python) if m[1] == self._marker]
+        if [int(m[2]) for m in markers] != [cell.index for cell in self.cells]:
             raise NotLossless("a cell boundary was lost by the edit")
-        carried = LINE.findall(python[: found[0].start()] if found else python)
-        ends = [*(m.start() for m in found), len(python)][1:]
+        carried = LINE.findall(python[: markers[0].start()] if markers else python)
+        ends = [*(m.start() for m in markers), len(python)][1:]
         before = LINE.findall(self.python)
         bodies: dict[int, str] = {}
-        for place, (match, end) in enumerate(zip(found, ends, strict=True)):
+        for place, (match, end) in enumerate(zip(markers, ends, strict=True)):
             cell = self.cells[place].index
             lines = LINE.findall(python[match.end() : end])
             if cell in self._magics.hidden:
-                own = [line for line in lines if not line.strip() or self._magics.is_replaced(line)]
+                replaced = [line for line in lines if not line.strip() or self._magics.is_replaced(line)]
                 carried += [line for line in lines if line.strip() and not self._magics.is_replaced(line)]
-                bodies[cell] = "".join(own)
+                bodies[cell] = "".join(replaced)
                 continue
             last = self._starts[place + 1] - 1 if place + 1 < len(self._starts) else len(before)
             head = self._head(before[self._starts[place] : last])
@@ -220,9 +220,9 @@ def load_notebook(json_text: str) -> Notebook:
     everything = "\n".join(cell.text for cell in text.cells)
     marker = _unused("dpmigrate: cell", everything)
     tag = _unused("dpmigrate-magic", everything)
-    own, files = apart(text.cells)
+    run_here, files = apart(text.cells)
     written = [_joined(text, f.cells, marker, Magics(tag), f.name, f.label) for f in files]
-    return replace(_joined(text, own, marker, Magics(tag)), written=tuple(written))
+    return replace(_joined(text, run_here, marker, Magics(tag)), written=tuple(written))
 
 
 def _joined(

@@ -96,16 +96,16 @@ class NotebookText:
 
     def _source(self, cell: CodeCell, text: str) -> str:
         raw = self.json_text[cell.start : cell.end]
-        own = _escapes(raw)
-        ascii_only = self._escapes if own is None else own
+        escapes = _escapes(raw)
+        ascii_only = self._escapes if escapes is None else escapes
         if not raw.startswith("["):
             return json.dumps(text, ensure_ascii=ascii_only)
         spans = list(_elements(self.json_text, cell.start))
-        known = {_DECODER.raw_decode(self.json_text, a)[0]: self.json_text[a:b] for a, b in spans}
+        spelling = {_DECODER.raw_decode(self.json_text, a)[0]: self.json_text[a:b] for a, b in spans}
         lines = _LINES.findall(text)
         if not lines:
             return "[]"
-        written = [known.get(line) or json.dumps(line, ensure_ascii=ascii_only) for line in lines]
+        written = [spelling.get(line) or json.dumps(line, ensure_ascii=ascii_only) for line in lines]
         if not spans:
             return "[" + ", ".join(written) + "]"
         lead = self.json_text[cell.start + 1 : spans[0][0]]

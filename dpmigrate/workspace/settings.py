@@ -77,9 +77,9 @@ class Settings:
         pending: list[str] = []
         current = folder
         while current not in self._governing:
-            own = self._in(current)
-            if own is not None or current == self.roots.root_of(current):
-                self._governing[current] = own or NOTHING
+            config = self._in(current)
+            if config is not None or current == self.roots.root_of(current):
+                self._governing[current] = config or NOTHING
                 break
             pending.append(current)
             current = os.path.dirname(current)

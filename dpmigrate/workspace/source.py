@@ -75,8 +75,8 @@ class Source:
     @property
     def broken_cells(self) -> tuple[BrokenCell, ...]:
         """Cells that are no Python; they are left out of :attr:`python`."""
-        own = self.notebook.broken if self.notebook else ()
-        return (*own, *(broken for part in self.written for broken in part.broken_cells))
+        in_cells = self.notebook.broken if self.notebook else ()
+        return (*in_cells, *(broken for part in self.written for broken in part.broken_cells))
 
     def locate(self, line: int, column: int) -> tuple[int | None, int, int]:
         """(cell, line, column) as reported, for a 1-based line and a column of :attr:`python`."""

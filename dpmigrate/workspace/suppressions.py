@@ -104,7 +104,7 @@ class Suppressions:
 
     def unused(self) -> list[UnusedIgnore]:
         """Every comment, or part of one, that no :meth:`match` needed so far, in order."""
-        found = []
+        idle_comments = []
         for ignore in (*self._whole_file, *(i for ignores in self._by_line.values() for i in ignores)):
             if ignore.rules is None:
                 left: tuple[str, ...] = ()
@@ -114,10 +114,10 @@ class Suppressions:
                 idle = bool(left) or not ignore.rules
             if idle:
                 alone = ignore.alone and not ignore.whole_file
-                found.append(
+                idle_comments.append(
                     UnusedIgnore(ignore.line, ignore.column, ignore.end_column, left, ignore.fault, alone)
                 )
-        return sorted(found, key=lambda u: (u.line, u.column))
+        return sorted(idle_comments, key=lambda u: (u.line, u.column))
 
     def used_lines(self) -> frozenset[int]:
         """The lines of the comments that some :meth:`match` needed so far."""

@@ -123,15 +123,15 @@ def _names(index: bytes) -> set[tuple[bytes, bool]]:
         return set()
     version, count = int.from_bytes(index[4:8], "big"), int.from_bytes(index[8:12], "big")
     for hash_size in _HASHES:
-        found = _entries(index, version, count, hash_size)
-        if found is not None:
-            return found
+        entries = _entries(index, version, count, hash_size)
+        if entries is not None:
+            return entries
     return set()
 
 
 def _entries(index: bytes, version: int, count: int, hash_size: int) -> set[tuple[bytes, bool]] | None:
     """The entries of an index whose hashes have this size; None where they cannot have."""
-    found: set[tuple[bytes, bool]] = set()
+    entries: set[tuple[bytes, bool]] = set()
     at, name = 12, b""
     flags_at = 40 + hash_size
     for _ in range(count):
@@ -150,9 +150,9 @@ def _entries(index: bytes, version: int, count: int, hash_size: int) -> set[tupl
             return None
         # An entry that replaces one of the shared index has no name of its own.
         if name:
-            found.add((name, index[at + 24 : at + 28] == b"\0\0\xe0\0"))
+            entries.add((name, index[at + 24 : at + 28] == b"\0\0\xe0\0"))
         at = end + 1 if version == 4 else at + (end - at + 8) // 8 * 8
-    return found
+    return entries
 
 
 def _varint(index: bytes, at: int) -> tuple[int, int]:

@@ -28,19 +28,19 @@ class WrittenFile:
 
 def apart(cells: Iterable[CodeCell]) -> tuple[list[CodeCell], list[WrittenFile]]:
     """The cells that the notebook runs itself, and the Python files that the others write."""
-    own: list[CodeCell] = []
+    run_here: list[CodeCell] = []
     files: list[WrittenFile] = []
     for cell in cells:
         name, appends = _target(cell.text)
         if name is None:
-            own.append(cell)
+            run_here.append(cell)
             continue
-        known = next((f for f in reversed(files) if f.name == name), None)
-        if known is None or not appends:
-            known = WrittenFile(name, name if known is None else f"{name}#{cell.index}")
-            files.append(known)
-        known.cells.append(cell)
-    return own, files
+        target = next((f for f in reversed(files) if f.name == name), None)
+        if target is None or not appends:
+            target = WrittenFile(name, name if target is None else f"{name}#{cell.index}")
+            files.append(target)
+        target.cells.append(cell)
+    return run_here, files
 
 
 def first_line(lines: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from dpmigrate.model import Finding, Place, Reason
 from dpmigrate.runtime.run import api as verifying
+from dpmigrate.runtime.run.request import Request
 from dpmigrate.workspace.errors import Refused
 from tests.cli.conftest import FakeApi, Run, finding
 
@@ -219,6 +220,9 @@ def test_the_options_arrive(run: Run, answer: Callable[[Result], Result], api: F
     ("arguments", "said"),
     [
         (["--verify", "train.py"], "--verify needs --apply"),
+        (["--apply", "--verify", ""], "--verify names no script"),
+        (["--apply", "--verify", "-- x"], "--verify names no script"),
+        (["--apply", "--verify", "train.py 'x"], "no closing quotation"),
         (["-"], "standard input is for scan"),
         (["--strategy", "none"], "'none' is not one of"),
     ],
@@ -258,19 +262,48 @@ def test_nothing_is_written_where_nobody_reads_what_is_said(
 def test_files_are_put_back_unless_verify_passes(
     run: Run, answer: Callable[[Result], Result], monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    asked: list[tuple[str, list[str]]] = []
+    asked: list[Request] = []
 
-    def verify_script(script: str, arguments: list[str]) -> verifying.VerifyOutcome:
-        asked.append((script, arguments))
+    def run_request(request: Request) -> verifying.VerifyOutcome:
+        asked.append(request)
         return verifying.VerifyOutcome(status, text="the report")
 
-    monkeypatch.setattr(verifying, "verify_script", verify_script)
+    monkeypatch.setattr(verifying, "run_request", run_request)
     result = answer(Result(diff=DIFF, contents={"train.py": b"b"}))
-    outcome = run("fix", "--apply", "--verify", "train.py --epochs 2")
+    outcome = run("fix", "--apply", "--verify", "train.py -- --epochs 2")
     assert outcome.status == status
-    assert asked == [("train.py", ["--epochs", "2"])]
+    assert asked == [Request("script", "train.py", ("--epochs", "2"))]
     assert result.put_back == ([True] if status else [])
     assert "the report" in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("text", "request_"),
+    [
+        ("train.py", Request("script", "train.py")),
+        ("train.py --epochs 2", Request("script", "train.py", ("--epochs", "2"))),
+        ("train.py -- -- x", Request("script", "train.py", ("--", "x"))),
+        ("'a b.py' -- 'c d'", Request("script", "a b.py", ("c d",))),
+        ("-m project.train -- --epochs 2", Request("module", "project.train", ("--epochs", "2"))),
+    ],
+)
+def test_verify_takes_what_the_command_of_that_name_takes(
+    run: Run,
+    answer: Callable[[Result], Result],
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    request_: Request,
+) -> None:
+    asked: list[Request] = []
+
+    def run_request(request: Request) -> verifying.VerifyOutcome:
+        asked.append(request)
+        return verifying.VerifyOutcome(0)
+
+    monkeypatch.setattr(verifying, "run_request", run_request)
+    answer(Result(diff=DIFF, contents={"train.py": b"b"}))
+    assert run("fix", "--apply", "--verify", text).status == 0
+    assert asked == [request_]
 
 
 def test_a_diff_has_colour_only_where_it_is_asked_for(

@@ -207,3 +207,71 @@ def test_a_client_that_attaches_in_every_round(folder: Make) -> None:
     )
     assert "    model, opt, data = engine.make_private(\n        module=model,\n" in made.read()
     assert "    print(engine.accountant.get_privacy_spent(delta=1e-5))\n" in made.read()
+
+
+def test_the_state_of_an_engine_is_that_of_its_accountant(folder: Make) -> None:
+    load, save = "engine.load_state_dict(torch.load('s'))\n", "torch.save(engine.state_dict(), 's')\n"
+    made = project(folder, HEAD + ENGINE + load + ATTACH + LOOP + save)
+    assert made.fix(unsafe=True).refused == ()
+    assert "engine.accountant.load_state_dict(torch.load('s'))\n" in made.read()
+    assert "torch.save(engine.accountant.state_dict(), 's')\n" in made.read()
+
+
+def test_a_state_that_is_looked_into_is_left(folder: Make) -> None:
+    text = f"{HEAD}{ENGINE}{ATTACH}{LOOP}print(engine.state_dict()['steps'])\n"
+    refused = project(folder, text).fix(unsafe=True).refused
+    assert any("state_dict of the engine is gone" in reason for _, reason in refused)
+
+
+@pytest.mark.parametrize(("delta", "rule"), [("1 / len(loader)", "DPM306"), ("0.5", "DPM306"), ("1e-9", "")])
+def test_a_delta_that_was_there_before_stands_in_no_way(folder: Make, delta: str, rule: str) -> None:
+    text = f"{HEAD}{ENGINE}{ATTACH}{LOOP}delta = {delta}\nprint(engine.get_privacy_spent(delta))\n"
+    made = project(folder, text)
+    result = made.fix(unsafe=True)
+    assert result.refused == ()
+    assert any("after the fix" in notice and rule in notice for notice in result.notices) == bool(rule)
+
+
+CONVERTED = "def made(net{}):\n    return module_modification.convert_batchnorm_modules(net)\n"
+
+
+@pytest.mark.parametrize("own", ["", ", module_modification"])
+def test_names_that_moved_go_along_in_files_beside(folder: Make, own: str) -> None:
+    beside = "from opacus.utils import module_modification\n\n\n" + CONVERTED.format(own)
+    train = HEAD + ENGINE + ATTACH + LOOP
+    made = folder({"train.py": train, "beside.py": beside, "requirements.txt": "opacus==0.15.0\n"})
+    result = made.fix(unsafe=True)
+    if own:
+        assert CONVERTED.format(own) in made.read("beside.py")
+        return
+    assert result.refused == ()
+    assert made.read("requirements.txt") == "opacus==1.5.4\n"
+    assert made.read("beside.py") == (
+        "from opacus.validators import ModuleValidator\n\n\n"
+        "def made(net):\n    return ModuleValidator.fix(net)\n"
+    )
+
+
+def test_a_delta_that_is_asked_for_elsewhere_is_kept(folder: Make) -> None:
+    report = "\n\ndef report(engine):\n    print(engine.get_privacy_spent(), engine.target_delta)\n"
+    main = "\n\ndef main(net, opt, loader, delta):\n" + indented(
+        ENGINE.replace("max_grad_norm=1.0", "max_grad_norm=1.0, target_delta=delta")
+        + ATTACH
+        + LOOP
+        + "report(engine)\n"
+    )
+    made = project(folder, f"{HEAD}{report}{main}\n\nmain(net, opt, loader, 1e-6)\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert "    engine.target_delta = delta\n" in made.read()
+    asked = "print(engine.accountant.get_privacy_spent(delta=engine.target_delta), engine.target_delta)"
+    assert asked in made.read()
+    assert made.fix(unsafe=True).diff == ""
+
+
+def test_a_delta_that_every_place_can_read_is_written_there(folder: Make) -> None:
+    engine = ENGINE.replace("max_grad_norm=1.0", "max_grad_norm=1.0, target_delta=DELTA")
+    text = f"{HEAD}DELTA = 1e-6\n{engine}{ATTACH}{LOOP}print(engine.get_privacy_spent())\n"
+    made = project(folder, text)
+    assert made.fix(unsafe=True).refused == ()
+    assert "print(engine.accountant.get_privacy_spent(delta=DELTA))\n" in made.read()
+    assert "engine.target_delta" not in made.read()

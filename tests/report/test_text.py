@@ -17,7 +17,7 @@ def text(result: ScanResult, **style: object) -> str:
 
 def test_no_finding_is_said_in_three_lines(empty: ScanResult) -> None:
     assert text(empty) == (
-        "3 files seen, 0 analysed (the others have nothing to do with Opacus), 0 not analysed\n"
+        "3 files seen, 0 analysed (none has to do with Opacus), 0 not analysed\n"
         "No private training run\nNo findings\n"
     )
 
@@ -54,7 +54,7 @@ def test_carets_stand_under_the_fault_after_tabs_and_wide_characters(result: Sca
 def test_the_summary_counts_files_runs_by_mode_and_findings_by_rule(result: ScanResult) -> None:
     assert text(result).endswith(
         """\
-812 files seen, 9 analysed (the others have nothing to do with Opacus), 1 not analysed
+812 files seen, 9 analysed (the rest is without Opacus), 1 not analysed
 2 private training runs: 1 hooks, 1 ghost or unknown (1 with a batch memory manager)
 3 findings: 2 errors, 1 info
   DPM101  ghost-batch-memory-manager     1

@@ -59,6 +59,15 @@ def test_a_second_framework_hears_and_does_not_replace_the_first(
     assert "training_step" in heard_by_another
 
 
+def test_a_step_is_told_of_where_it_is_written(tmp_path: Path) -> None:
+    module = MODULE.format(framework="pytorch_lightning")
+    fit = (
+        "import pytorch_lightning\nimport private\n\npytorch_lightning.Trainer().fit(private.Private([1]))\n"
+    )
+    result = api.scan(cwd=lay_out(tmp_path, private=module, train=fit), jobs=1)
+    assert [(f.span.path, f.span.line) for f in result.findings if f.rule == "DPM103"] == [("private.py", 19)]
+
+
 def test_no_framework_takes_a_step_of_somebody_elses(tmp_path: Path) -> None:
     program = MODULE.format(framework="house_of_loops")
     result = api.scan(cwd=lay_out(tmp_path, train=program), jobs=1)

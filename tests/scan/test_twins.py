@@ -99,7 +99,7 @@ def main(net, loader, config, sigma=0.0):
 
 MODES = """
 class Client(fl.client.NumPyClient):
-    def __init__(self, net, loader):
+    def __init__(self, net, loader, own):
         self.net, self.loader, self.engine = net, loader, PrivacyEngine()
 
     def fit(self, parameters, config):
@@ -229,7 +229,64 @@ def main(parts):
     fl.simulation.start_simulation(client_fn=lambda cid: clients[int(cid)], num_clients=3)
 """
 
+ONCE = """
+class Client(fl.client.NumPyClient):
+    def __init__(self, net, loader, own):
+        self.net, self.loader, self.engine, self.optimizer, self.own = net, loader, None, None, own
+
+    def set_up(self):
+        self.engine = PrivacyEngine()
+        optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=self.net, optimizer=optimizer, data_loader=self.loader,
+            noise_multiplier=1.0, max_grad_norm=1.0)
+
+    def fit(self, parameters, config):
+        if {first}:
+            self.set_up()
+        epoch(self.net, self.loader, self.optimizer)
+        return [], 1, {{"epsilon": self.engine.get_epsilon(1e-5)}}
+"""
+
+WEIGHED = """
+def main(net, loader, config{given}):
+    {weights}
+    criterion = torch.nn.CrossEntropyLoss(weight=weights)
+    net, optimizer, loader = private(net, torch.optim.SGD(net.parameters(), lr=0.1), loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(net(x), y).backward()
+        optimizer.step()
+"""
+CHOSEN = "weights = None if config.get('plain') else torch.tensor([1.0, 2.0])"
+
+BACKBONE = """
+def main(loader):
+    resnet = models.resnet18()
+    net = torch.nn.Sequential({parts}, torch.nn.Flatten(), torch.nn.Linear(512, 2))
+    net, optimizer, loader = private(net, torch.optim.SGD(net.parameters(), lr=0.1), loader)
+    epoch(net, loader, optimizer)
+"""
+
 PAIRS = [
+    (
+        "DPM414",
+        BACKBONE.format(parts="*list(resnet.children())[:-1]"),
+        BACKBONE.format(parts="resnet.conv1, resnet.avgpool"),
+    ),
+    ("DPM121", WEIGHED.format(given="", weights=CHOSEN), WEIGHED.format(given="", weights="weights = None")),
+    (
+        "DPM121",
+        WEIGHED.format(given=", weights", weights="pass"),
+        WEIGHED.format(given=", weights=None", weights="pass"),
+    ),
+    (
+        "DPM121",
+        WEIGHED.format(given="", weights="weights = config['weights'].to('cpu')"),
+        WEIGHED.format(given="", weights="weights = config.get('weights')"),
+    ),
+    ("DPM304", ONCE.format(first="self.own"), ONCE.format(first="self.optimizer is None")),
+    ("DPM304", ONCE.format(first="not self.own"), ONCE.format(first="not self.engine")),
     (
         "DPM414",
         PATCHED.format(patch="pass"),
@@ -272,6 +329,14 @@ def test_the_fault_and_its_right_twin(tmp_path: Path, rule: str, faulty: str, ri
         (tmp_path / name / "requirements.txt").write_text("opacus==1.6.0\n", encoding="utf-8")
     said = [{f.rule for f in api.scan(["."], cwd=tmp_path / name).findings} for name in ("faulty", "right")]
     assert [rule in rules for rules in said] == [True, False], said
+
+
+def test_a_handler_of_imports_is_told_as_that(tmp_path: Path) -> None:
+    program = CLIENTS.replace("try:", "try:\n            from opacus import PrivacyEngine")
+    program = program.replace("Exception as error", "ImportError")
+    lay_out(tmp_path, train=HEAD + program.format(handled="pass"))
+    said = [f.message for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM311"]
+    assert said and all(message.startswith("where Opacus is not installed") for message in said)
 
 
 def test_a_failed_call_is_told_as_that_and_not_as_the_loader(tmp_path: Path) -> None:

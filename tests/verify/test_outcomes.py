@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.api import verify_script
+from dpmigrate.runtime.run.api import run_request
 from dpmigrate.runtime.run.html import render_html
+from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import environment, releases
 from tests.verify.running import HERE, verify
@@ -33,7 +34,7 @@ opacus.PrivacyEngine().make_private(
 
 
 def test_missing_script_needs_no_torch(tmp_path: Path) -> None:
-    outcome = verify_script(tmp_path / "nothing.py")
+    outcome = run_request(Request("script", str(tmp_path / "nothing.py")))
     assert (outcome.exit_status, outcome.report_dict) == (2, {})
     assert "there is no script" in outcome.text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libcst as cst
 
 from dpmigrate.analysis.assignment import iterate
@@ -14,7 +16,7 @@ from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Value, const, of
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Value, const, of
 
 _PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
 MODULES = frozenset(
@@ -57,10 +59,9 @@ def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
                 iterate(ip, _batches(ip, model, info), info.node)
                 ip.path = path
             given = [const("fit") if p == "stage" else ip.unknown(info.node, p) for p in parameters]
-            node = getattr(member.only, "node", None)
             step = call_method(ip, model, name, CallInfo(info.node, given, name=name))
-            if name == "training_step" and isinstance(node, cst.FunctionDef):
-                _optimise(ip, model, step, node)
+            if name == "training_step":
+                _optimise(ip, model, step)
     return NONE
 
 
@@ -95,17 +96,24 @@ def _returned(ip: Interpreter, info: CallInfo) -> Value:
     if info.name != "training_step" or info.name in ip.notes.get("mentioned by others", ()):
         return NONE
     if isinstance(module, Obj) and _is_lightning(module):
-        _optimise(ip, module, result, info.node)
+        _optimise(ip, module, result)
     return NONE
 
 
-def _optimise(ip: Interpreter, module: Obj, result: Value, step: cst.CSTNode) -> None:
+def _optimise(ip: Interpreter, module: Obj, result: Value) -> None:
     """What ``training_step`` returned goes backward unless the module does so itself."""
     automatic = ip.read(module, _AUTOMATIC) or find_member(ip, module.data, _AUTOMATIC)
-    if automatic is None or automatic.only == Const(True):
-        said = [ip.read(a, ("key", "loss")) for a in result.atoms if isinstance(a, Obj) and a.kind == "dict"]
+    member = find_member(ip, module.data, "training_step")
+    step = member.only if member is not None else None
+    if not isinstance(step, Function) or (automatic is not None and automatic.only != Const(True)):
+        return
+    said = [ip.read(a, ("key", "loss")) for a in result.atoms if isinstance(a, Obj) and a.kind == "dict"]
+    ip.frames.append(replace(ip.frame, module=step.module))  # the module of `fit` is another one
+    try:
         for losses in (result, *(value for value in said if value)):
-            record_backward(ip, losses, _return_of(step), via="Lightning")
+            record_backward(ip, losses, _return_of(step.node), via="Lightning")
+    finally:
+        ip.frames.pop()
 
 
 @method("model", "clip_gradients", "configure_gradient_clipping")

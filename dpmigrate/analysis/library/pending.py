@@ -38,20 +38,30 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
 
 
 def _passes(ip: Interpreter) -> tuple[str, object]:
-    """The slot that holds how many passes wait, of what is entered together: methods may be called apart."""
+    """The slot that holds how many passes wait, of what is entered together."""
+    return ("passes", _entered(ip))
+
+
+def _waiting(ip: Interpreter) -> tuple[str, object]:
+    """The slot that holds what was done to gradients that wait, of what is entered together."""
+    return ("waiting", _entered(ip))
+
+
+def _entered(ip: Interpreter) -> object:
+    """The method that nothing calls, where one is entered: what another has left is no matter of its own."""
     entered = ip.chain[0].through.node if ip.chain else None
-    return ("passes", entered if isinstance(entered, cst.FunctionDef) else None)
+    return entered if isinstance(entered, cst.FunctionDef) else None
 
 
 def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
-    waiting = ip.read(_slot(run), "") or NOTHING
+    waiting = ip.read(_slot(run), _waiting(ip)) or NOTHING
     if how != "backward":
         ip.store.set(_slot(run), _passes(ip), const("none"))
     if how == "backward":
-        ip.store.set(_slot(run), "", of(_MADE))
+        ip.store.set(_slot(run), _waiting(ip), of(_MADE))
     elif how != "unknown" and _MADE in waiting.atoms:
-        ip.store.set(_slot(run), "", of(_LOST[raw], ip.origin(node)))
+        ip.store.set(_slot(run), _waiting(ip), of(_LOST[raw], ip.origin(node)))
 
 
 def passed(ip: Interpreter, run: TrainingRun) -> None:
@@ -64,15 +74,15 @@ def passed(ip: Interpreter, run: TrainingRun) -> None:
 
 def change(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Change) -> None:
     """Gradients that wait for the step are changed."""
-    waiting = ip.read(_slot(run), "") or NOTHING
+    waiting = ip.read(_slot(run), _waiting(ip)) or NOTHING
     if _MADE in waiting.atoms:
-        ip.store.set(_slot(run), "", join_all([of(Const(how), ip.origin(node)), of(_MADE)]))
+        ip.store.set(_slot(run), _waiting(ip), join_all([of(Const(how), ip.origin(node)), of(_MADE)]))
 
 
 def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
     """The private optimizer steps: what was done to the gradients on the way here has happened."""
     here = ip.at(node, guard)
-    for e in (ip.read(_slot(run), "") or NOTHING).entries:
+    for e in (ip.read(_slot(run), _waiting(ip)) or NOTHING).entries:
         if not e.because or not isinstance(e.atom, Const):
             continue
         there = replace(here, origin=e.because[-1], guard=here.guard | e.guard)
@@ -86,7 +96,7 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
     if any(e.atom == _SEVERAL and not e.guard for e in passes.entries):  # else a counter may take the step
         unsure = ALWAYS if passes.only == _SEVERAL else frozenset({DOUBT})
         ip.happen(run, SeveralPasses(replace(here, guard=here.guard | unsure)))
-    ip.store.set(_slot(run), "", const("none"))
+    ip.store.set(_slot(run), _waiting(ip), const("none"))
     ip.store.set(_slot(run), _passes(ip), const("none"))
     _step_by_a_counter(ip, run, node, guard)
 

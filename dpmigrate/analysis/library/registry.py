@@ -77,7 +77,6 @@ class CallInfo:
 FunctionHandler = Callable[["Interpreter", CallInfo], Value]
 MethodHandler = Callable[["Interpreter", CallInfo, Entry], Value]
 AttributeHandler = Callable[["Interpreter", Entry, cst.CSTNode], Value]
-AssignHandler = Callable[["Interpreter", Entry, Value, cst.CSTNode], None]
 
 Key = TypeVar("Key", bound=Hashable)
 Registered = TypeVar("Registered")

@@ -24,8 +24,8 @@ def setting_words(value: Setting) -> str:
     """A setting as people read it: ``1.1``, ``yes``, ``1.1 or ?``; a dash where it does not apply."""
     several = value if isinstance(value, tuple) else (value,)
     # What is known comes first, whatever the order of a report for machines.
-    known = [_scalar_words(scalar) for scalar in several if scalar != UNKNOWN]
-    return " or ".join(known + [UNKNOWN] * (UNKNOWN in several))
+    spelt = [_scalar_words(scalar) for scalar in several if scalar != UNKNOWN]
+    return " or ".join(spelt + [UNKNOWN] * (UNKNOWN in several))
 
 
 def _scalar_words(scalar: Scalar) -> str:

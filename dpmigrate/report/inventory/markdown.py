@@ -29,4 +29,4 @@ def _row(cells: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return _SPECIAL.sub(lambda found: f"\\{found[0]}", text)
+    return _SPECIAL.sub(lambda match: f"\\{match[0]}", text)

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,6 @@ class VerifyOutcome:
     exit_status: int
     report_dict: dict[str, Any] = field(default_factory=dict)
     text: str = ""
-
-
-def verify_script(
-    script: str | os.PathLike[str], args: Sequence[str] = (), steps: int = 3, seed: int = 0
-) -> VerifyOutcome:
-    """Run a training script or notebook under the shim and judge its clipping and its noise."""
-    return run_request(Request("script", os.fspath(script), tuple(args), steps, seed))
 
 
 def run_request(request: Request) -> VerifyOutcome:

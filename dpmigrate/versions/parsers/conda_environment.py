@@ -92,10 +92,10 @@ def conda_specifier(content: str) -> tuple[str, int, int] | None:
 
 
 def _conda_pin(path: str, text: str, item: _Item) -> Pin | None:
-    found = conda_specifier(item.content)
-    if found is None:
+    located = conda_specifier(item.content)
+    if located is None:
         return None
-    specifier, first, last = found
+    specifier, first, last = located
     span = (item.start + first, item.start + last)
     pin = _pin(path, text, item, parse_specifier(specifier, "conda"), "conda", None)
     return replace(pin, specifier=specifier, span=span)

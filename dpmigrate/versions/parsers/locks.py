@@ -65,15 +65,15 @@ def parse(path: str, text: str) -> Parsed:
     environment = pipenv_environment(path) if name == "pipfile.lock" else project_environment(path)
     tool = _TOOLS.get(name, "conda-lock" if name.startswith("conda-lock") else "pylock")
     if name == "pipfile.lock":
-        found = _pipfile_lock(text)
+        entries_at = _pipfile_lock(text)
     elif tool == "conda-lock":
         environment = posixpath.join(posixpath.dirname(path), "environment.yml")
-        found = ((m.start(), m["version"].strip("'\""), None, None) for m in _CONDA_ENTRY.finditer(text))
+        entries_at = ((m.start(), m["version"].strip("'\""), None, None) for m in _CONDA_ENTRY.finditer(text))
     elif tool == "pixi":
         entries = {m.start(): m["version"] for p in (_CONDA_ENTRY, _PIXI_CONDA) for m in p.finditer(text)}
-        found = ((start, entries[start].strip("'\""), None, None) for start in sorted(entries))
+        entries_at = ((start, entries[start].strip("'\""), None, None) for start in sorted(entries))
     else:
-        found = _toml_lock(text)
+        entries_at = _toml_lock(text)
     environments = [environment]
     if tool == "uv":
         # One lock at the root of a workspace holds for every member.
@@ -81,7 +81,7 @@ def parse(path: str, text: str) -> Parsed:
         members = (posixpath.normpath(posixpath.join(root, m["folder"])) for m in _UV_MEMBER.finditer(text))
         environments += [f"{member}#project" for member in members if member != (root or ".")]
     pins = []
-    for start, version, git_url, commit in found:
+    for start, version, git_url, commit in entries_at:
         if git_url is not None:
             versions, git = versions_of_git(owner_of(git_url), commit)
         else:

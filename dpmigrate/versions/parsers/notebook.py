@@ -73,9 +73,9 @@ def parse_export(path: str, text: str) -> Parsed:
     def command(match: re.Match[str]) -> str:
         return f"{match[1]}!{_BETWEEN.sub(' ', match[3])}"
 
-    found = parse_cells(path, [(0, _CALLED.sub(command, text))])
-    pins = [replace(pin, cell=None, span=None, shell_word=None) for pin in found.pins]
-    return Parsed(tuple(pins), (), tuple(problem._replace(cell=None) for problem in found.problems))
+    parsed = parse_cells(path, [(0, _CALLED.sub(command, text))])
+    pins = [replace(pin, cell=None, span=None, shell_word=None) for pin in parsed.pins]
+    return Parsed(tuple(pins), (), tuple(problem._replace(cell=None) for problem in parsed.problems))
 
 
 def _commands(source: str) -> Iterator[tuple[str, int]]:
@@ -159,8 +159,8 @@ def _pin(path: str, cell: int, source: str, tool: str, upgrade: bool, word: _Wor
     git: str | None = None
     marker, specifier, versions = "", "", everything()
     span: tuple[int, int] | None = None
-    if conda and (found := conda_specifier(content)):
-        specifier, first, last = found
+    if conda and (located := conda_specifier(content)):
+        specifier, first, last = located
         versions, span = parse_specifier(specifier, "conda"), (word.start + first, word.start + last)
     elif requirement := parse_requirement(content.replace("\\", " ")):
         marker, specifier = requirement.marker, requirement.specifier

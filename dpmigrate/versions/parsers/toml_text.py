@@ -58,8 +58,8 @@ def toml_strings(text: str) -> list[TomlString]:
     try:
         tomllib.loads(normal)
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        raise TomlError(f"invalid TOML: {error}", int(found[1]) if found else 1) from error
+        match = re.search(r"at line (\d+)", str(error))
+        raise TomlError(f"invalid TOML: {error}", int(match[1]) if match else 1) from error
     except RecursionError as error:
         raise TomlError("invalid TOML: nested too deeply", 1) from error
     return _Scanner(text).document()
@@ -71,7 +71,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
-        self.found: list[TomlString] = []
+        self.strings: list[TomlString] = []
 
     def document(self) -> list[TomlString]:
         table: tuple[Key, ...] = ()
@@ -79,7 +79,7 @@ class _Scanner:
         while True:
             self._skip(_BLANK)
             if self.position >= len(self.text):
-                return self.found
+                return self.strings
             if self.text.startswith("[[", self.position):
                 self.position += 2
                 table = self._resolve(self._key(), counts)
@@ -155,7 +155,7 @@ class _Scanner:
         raw, (first, last) = match[group], match.span(group)
         self.position = match.end()
         plain = "\n" not in raw and ("\\" not in raw or group in ("l", "mll"))
-        self.found.append(TomlString(keys, raw if plain else _unescaped(match[0]), first, last, plain))
+        self.strings.append(TomlString(keys, raw if plain else _unescaped(match[0]), first, last, plain))
 
     def _array(self, keys: tuple[Key, ...]) -> None:
         self.position += 1

@@ -137,7 +137,6 @@ def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
     """The result of ``make_private*``: one run for each mode that it can be called with."""
     call: MadeBy = "make_private_with_epsilon" if info.name.endswith("epsilon") else "make_private"
     given = info.argument(None, "grad_sample_mode")
-    asked = bool(given)
     if not given:
         given = of(Unknown(("mode", id(info.node)))) if info.unknown_keywords else const("hooks")
     modes = list(modes_of(ip, given))
@@ -148,7 +147,7 @@ def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
             # A later test of the same variable then tells the runs apart, whatever it was made of.
             entry = entry._replace(guard=shorten(entry.guard | {Literal(symbol, ("eq", mode), True)}))
         guard = entry.guard | ip.path
-        run = record_run(ip, info, call, mode, entry, shown_modes(modes), asked, guard)
+        run = record_run(ip, info, call, mode, entry, shown_modes(modes), guard)
         run.work_of(engine)
         if Const("ghost") in info.argument(None, "clipping").atoms:
             ip.names_ghost(run)

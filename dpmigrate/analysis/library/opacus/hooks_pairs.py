@@ -62,6 +62,6 @@ def _run_of_a_pair(ip: Interpreter, info: CallInfo, optimizer: Value, models: It
     module = Value(tuple(Entry(model) for model in models))
     given = CallInfo(info.node, [], {**named, "optimizer": optimizer, "module": module}, name=info.name)
     entry = Entry(Const("hooks"), ALWAYS, (because,))
-    run = record_run(ip, given, "manual", "hooks", entry, ("hooks",), True, ip.path)
+    run = record_run(ip, given, "manual", "hooks", entry, ("hooks",), ip.path)
     tell_of_accountants(ip, run)
     return run

@@ -30,7 +30,7 @@ def model_wrapped(
     """The run that begins where a model is wrapped by hand; an optimizer may have been wrapped before."""
     module = info.argument(0, "m") or info.argument(0, "module") or info.argument(0, "model")
     given = CallInfo(info.node, [], {**info.keywords, "module": module}, name=info.name)
-    run = record_run(ip, given, "manual", mode, entry, modes, True, entry.guard | ip.path)
+    run = record_run(ip, given, "manual", mode, entry, modes, entry.guard | ip.path)
     waiting: dict[TrainingRun, frozenset[Atom]] = ip.notes.get(_WAITING, {})
     if run.raw_optimizers or not waiting:
         return run
@@ -80,7 +80,7 @@ def _without_model(ip: Interpreter, info: CallInfo, optimizer: Value) -> Trainin
     because = Origin(ip.module, info.node, info.name.rpartition(".")[2])
     entry = Entry(Const("ghost"), ALWAYS, (because,))
     given = CallInfo(info.node, [], info.keywords, name=info.name)
-    run = record_run(ip, given, "manual", "ghost", entry, ("ghost",), True, ip.path)
+    run = record_run(ip, given, "manual", "ghost", entry, ("ghost",), ip.path)
     ip.runs = {key: known for key, known in ip.runs.items() if known is not run}
     ip.notes.setdefault(_WAITING, {})[run] = models_of(ip, optimizer)
     return run

@@ -99,7 +99,6 @@ def record_run(
     mode: str,
     entry: Entry,
     modes: tuple[str, ...],
-    asked: bool,
     guard: Guard,
 ) -> TrainingRun:
     key = ("run", id(info.node), ip.context, mode)
@@ -123,7 +122,6 @@ def record_run(
         mode,
         entry.because,
         modes,
-        asked,
         (guard,),
         ip.context,
         tuple(f.owner for f in ip.frames),

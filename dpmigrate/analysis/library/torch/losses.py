@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor
+from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, const, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, const, join_all, of
 
 for _loss in [
     "CrossEntropyLoss",
@@ -85,8 +85,29 @@ def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None, weights: 
     sources = frozenset().union(*(t.sources for t in inputs)) if inputs else frozenset[Atom]()
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
-    surely = bool(weights) and all(a != Const(None) for a in weights.atoms)
-    return of(Tensor(sources, maker, (), None, WEIGHTED_MEAN if surely and text == "mean" else text))
+    plain = Tensor(sources, maker, (), None, text)
+    weighted = Tensor(sources, maker, (), None, WEIGHTED_MEAN)
+    if text != "mean" or not weights:
+        return of(plain)
+    given = [_given_weights(e.atom, alone=len(weights.entries) == 1) for e in weights.entries]
+    if len(set(given)) == 1:
+        return of(weighted if given[0] else plain)
+    entries = zip(weights.entries, given, strict=True)
+    return join_all([of(weighted if weighs else plain).guarded(e.guard) for e, weighs in entries])
+
+
+def _given_weights(atom: Atom, alone: bool) -> bool:
+    """Whether a value is weights, and no None.
+
+    An option that is open is no evidence, but for a parameter that always stands for weights.
+    """
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    entry = isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == "."
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    if isinstance(symbol, tuple) and symbol[:1] == ("param",):
+        return alone and not entry
+    return atom != Const(None)
 
 
 def _loss_function(ip: Interpreter, info: CallInfo) -> Value:

@@ -58,6 +58,8 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
         return torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
     _hold(ip, made, [*info.positional, *info.spread])
+    taken = (a.parts for value in info.spread for a in value.atoms if isinstance(a, Unknown))
+    _hold(ip, made, [of(part) for parts in taken for part in parts])  # `*list(resnet.children())[:-1]`
     if info.name == "torch.nn.Linear":
         ip.store.set(made, "<inputs>", info.argument(0, "in_features"))
         ip.store.set(made, "<outputs>", info.argument(1, "out_features"))

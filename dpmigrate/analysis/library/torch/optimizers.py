@@ -82,7 +82,7 @@ def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
         through = raised in here.guard or (fallback.falls_through and DOUBT in here.guard)
         if through and run in fallback.runs:
             there = replace(here, origin=fallback.handler, guard=here.guard - {raised})
-            ip.happen(run, FellBack(there, here.origin, refused=False))
+            ip.happen(run, FellBack(there, here.origin, refused=False, uninstalled=fallback.of_imports))
     for raised in here.guard:
         uninstalled: Origin | None = ip.notes.get((OPACUS_MISSING, raised))
         if uninstalled is not None and run.excludes(frozenset({raised})):
