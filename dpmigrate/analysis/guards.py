@@ -167,19 +167,7 @@ def either(a: Guard, b: Guard) -> Guard | None:
             (x,), (y,) = rest_a, rest_b
             if x.symbol == y.symbol and x.test == y.test:
                 return a & b
-    return _without_one_case(a, b) or _without_one_case(b, a)
-
-
-def _without_one_case(a: Guard, b: Guard) -> Guard | None:
-    """``n == 2`` or else ``n != 2 and n > 1``, which is ``n > 1``; None where they are no such pair."""
-    if len(a - b) != 1:
-        return None
-    (case,) = a - b
-    opposite = case._replace(holds=not case.holds)
-    others = b - a - {opposite}
-    if opposite not in b or not all(entails(frozenset({case}), other) for other in others):
-        return None
-    return b - {opposite}
+    return None
 
 
 def weaken(a: Guard, b: Guard) -> Guard:

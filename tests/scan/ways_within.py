@@ -206,27 +206,4 @@ net, optimizer, loader = PrivacyEngine().make_private(
         "low_rank:",
         "mine::2",
     ),
-    Pair(
-        "DPM109",
-        "option-with-a-default-that-is-compared",
-        HEAD
-        + """
-import argparse
-
-parser = argparse.ArgumentParser()
-parser.add_argument("--clip", type=float, default=1.0)
-args = parser.parse_args()
-"""
-        + HOOKS
-        + """
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    if args.clip > 0:
-        FACT
-    optimizer.step()
-""",
-        "nn.utils.clip_grad_norm_(net.parameters(), args.clip)",
-        "print(args.clip)",
-    ),
 )
