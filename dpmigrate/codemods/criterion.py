@@ -36,7 +36,7 @@ from dpmigrate.codemods.ways import (
     repeats,
     same_class,
 )
-from dpmigrate.codemods.ways_out import route_out
+from dpmigrate.codemods.ways_out import meeting_place, route_out
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords behind which ``criterion=`` reads well."""
@@ -300,7 +300,9 @@ class CriterionPlan:
             assert owner is not None
             taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
             return "self." + next((n for n in NAMES if n not in taken), "dp_criterion")
-        taken = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(self.facts, s)}
+        met = {meeting_place(self.facts, s, other) for s in self.result.scopes for other in scopes} - {None}
+        places = {s for s in (self.scope, *self.result.scopes, *scopes, *met) if s is not None}
+        taken = {n for s in places for n in variables_in(self.facts, s)}
         found = next((n for n in NAMES if n not in taken), None)
         return found or fresh_name(self.facts, self.module.tree, "private_criterion")
 
@@ -345,10 +347,11 @@ class CriterionPlan:
                 continue
             if declared_global(facts, scope) and wanted_in is facts.module_of(scope).tree:
                 continue
-            if calls_lead(facts, wanted_in, scope):
-                route_out(facts, self.edits, scope, wanted_in, name)
-            else:
-                route(facts, self.edits, scope, wanted_in, name, self.routed, self.freed)
+            met = meeting_place(facts, scope, wanted_in)
+            if met is not None:
+                route_out(facts, self.edits, scope, met, name)
+            if met is not wanted_in:
+                route(facts, self.edits, met or scope, wanted_in, name, self.routed, self.freed)
 
     def _use_returned(self) -> None:
         """The call has a criterion already, but the losses are made by something else."""

@@ -18,6 +18,7 @@ from dpmigrate.codemods.program_facts import Facts
 _LEFT_OUT = frozenset(["item", "detach", "cpu", "clone", "float", "double", "data", "to", "cuda", "mean"])
 
 _TAKE_NUMBERS = frozenset(["tensor", "as_tensor", "scalar_tensor"])
+_MAKE_TENSORS = frozenset(f"torch.{name}" for name in ("tensor", "as_tensor", "zeros", "ones", "full"))
 _OF_ONE_TENSOR = frozenset(
     ["abs", "exp", "exp2", "log", "log2", "log10", "round", "sqrt", "isfinite", "isinf", "isnan"]
 )
@@ -45,6 +46,8 @@ class Floats:
         parent = facts.parent(node)
         if isinstance(parent, (cst.BinaryOperation, cst.UnaryOperation, cst.IfExp)):
             self.follow(parent)
+        elif isinstance(parent, cst.AugAssign) and self._holds_a_tensor(parent.target):
+            return
         elif isinstance(parent, (cst.AugAssign, cst.AnnAssign)):
             self._target(parent.target)
         elif isinstance(parent, cst.NamedExpr):
@@ -55,7 +58,8 @@ class Floats:
                 self._target(target.target)
         elif isinstance(parent, cst.Return):
             for call, _ in facts.callers.get(facts.scope(node), ()):
-                self.follow(call)
+                if facts.gives_back(call):
+                    self.follow(call)
         elif isinstance(parent, cst.Element):
             self._element(node, parent)
         elif isinstance(parent, cst.Arg):
@@ -77,6 +81,17 @@ class Floats:
                 if isinstance(facts.parent(load), cst.Attribute) and not self._only_numbers(where, text):
                     self._refuse(load, f"{text} may also be a tensor")
                 self.follow(load)
+
+    def _holds_a_tensor(self, target: cst.CSTNode) -> bool:
+        """Whether a variable is made a tensor by torch: with a number added it is one still."""
+        facts, text = self.facts, self.facts.code(target).strip()
+        homes = [h for h in homes_in(facts, facts.scope(target)) if text in target_texts(facts, h)]
+        made = [home.value for home in homes]
+        return bool(made) and all(
+            isinstance(value, cst.Call)
+            and any(isinstance(w, Named) and w.name in _MAKE_TENSORS for w in facts.called(value))
+            for value in made
+        )
 
     def _only_numbers(self, scope: cst.CSTNode, text: str) -> bool:
         """Whether a variable is only ever given literal numbers and what is followed here."""

@@ -10,7 +10,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import ALWAYS, Guard, Thing, What
 from dpmigrate.analysis.ledger.analysed import Analysed, Component
-from dpmigrate.analysis.ledger.expressions import Defined
+from dpmigrate.analysis.ledger.expressions import Defined, Named
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.tree import Nesting
 
@@ -220,6 +220,13 @@ class Facts:
         if not isinstance(made, Defined) or not isinstance(made.node, cst.ClassDef) or not made.record:
             return None
         return made.node if self.knows(made.node) and list(self.calls_of(made, ALWAYS)) == [call] else None
+
+    def gives_back(self, call: cst.CSTNode) -> bool:
+        """Whether a call that enters a function has its result as its value: ``map(f, xs)`` has not."""
+        if not isinstance(call, cst.Call):
+            return True
+        things = [what for what in self.called(call) if isinstance(what, Thing)]
+        return bool(things) and not any(isinstance(thing, Named) for thing in things)
 
     def functions_entered(self, call: cst.Call) -> list[Defined]:
         """The project's functions that a call enters."""

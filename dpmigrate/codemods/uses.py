@@ -7,6 +7,8 @@ Those answer to ``backward()`` and ``item()`` (their mean) and to little else: o
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Guard
@@ -101,7 +103,12 @@ class Uses:
         name = attribute.attr.value
         around = facts.parent(attribute)
         whole = around if isinstance(around, cst.Call) and around.func is attribute else attribute
-        if name in _FINE or name in ("shape", "size", "dtype", "device", "requires_grad"):
+        if name in _FINE:
+            return
+        counted = self._counted(attribute)
+        if counted is not None and not reduced:
+            if live:
+                self._count_examples(counted, node, f".{name}")
             return
         if name in ("numpy", "tolist") and reduced:
             self._becomes_item(whole)
@@ -118,6 +125,23 @@ class Uses:
             return
         self._drop(whole)
         self.follow(whole, reduced)
+
+    def _counted(self, attribute: cst.Attribute) -> cst.CSTNode | None:
+        """``losses.shape[0]`` and ``losses.size(0)``: as many as there are examples."""
+        facts, name = self.facts, attribute.attr.value
+        whole = facts.parent(attribute)
+        if name == "shape":
+            return whole if isinstance(whole, cst.Subscript) and facts.code(whole).endswith("[0]") else None
+        if not isinstance(whole, cst.Call) or whole.func is not attribute:
+            return None
+        return whole if name == "size" and [facts.code(arg.value) for arg in whole.args] == ["0"] else None
+
+    def _count_examples(self, whole: cst.CSTNode, node: cst.CSTNode, what: str) -> None:
+        """Count the targets in place of their losses. Raises `UseWithheld` where none are known."""
+        text = self._length(node)
+        if text is None:
+            self._refuse(node, f"the losses' {what} is used")
+        self.edits.of(self.facts.module_of(whole)).replace(whole, text)
 
     def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str) -> None:
         """``losses.sum().item()`` becomes ``losses.item() * len(targets)``."""
@@ -205,6 +229,8 @@ class Uses:
         facts = self.facts
         function = facts.scope(node)
         for call, _ in facts.callers.get(function, ()):
+            if not facts.gives_back(call):
+                self._refuse(call, "the losses come back through a function that calls another")
             if place is None:
                 self.follow(call, reduced)
                 continue
@@ -264,6 +290,10 @@ class Uses:
         name = name_of(call.func)
         if name in _BLIND:
             return
+        if name == "len" and not reduced:
+            if live:
+                self._count_examples(call, node, "number")
+            return
         if name in _REDUCTIONS and len(call.args) == 1 and self._is_of_arrays(call.func):
             if not reduced and name != self.reduction:
                 if live:
@@ -304,7 +334,7 @@ class Uses:
         )
         self.floats.follow(node)
 
-    def _refuse(self, node: cst.CSTNode, what: str) -> None:
+    def _refuse(self, node: cst.CSTNode, what: str) -> NoReturn:
         raise UseWithheld(
             f"{what}, which the wrapped criterion does not offer: compute it apart",
             self.facts.module_of(node),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger.expressions import Defined
 from dpmigrate.codemods.assignments import Home, targets_of
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program_facts import Facts, Scope
@@ -44,9 +45,21 @@ def declared_global(facts: Facts, scope: Scope) -> list[cst.Global]:
 
 
 def same_class(facts: Facts, a: Scope, b: Scope) -> bool:
-    """Whether two scopes are methods of one class."""
+    """Whether two scopes are methods of one class, or of two of which one descends from the other."""
     one = facts.class_of(a) if isinstance(a, cst.FunctionDef) else None
-    return one is not None and isinstance(b, cst.FunctionDef) and facts.class_of(b) is one
+    other = facts.class_of(b) if isinstance(b, cst.FunctionDef) else None
+    if one is None or other is None:
+        return False
+    return one is other or other in _ancestors(facts, one) or one in _ancestors(facts, other)
+
+
+def _ancestors(facts: Facts, cls: cst.ClassDef, depth: int = MAX_CALLS) -> Iterator[cst.ClassDef]:
+    """The project's classes that a class descends from."""
+    for base in cls.bases if depth else ():
+        for what in facts.held(base.value):
+            if isinstance(what, Defined) and isinstance(what.node, cst.ClassDef) and facts.knows(what.node):
+                yield what.node
+                yield from _ancestors(facts, what.node, depth - 1)
 
 
 def repeats(facts: Facts, call: cst.CSTNode, made: Iterable[cst.CSTNode]) -> bool:

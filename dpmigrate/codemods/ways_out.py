@@ -9,6 +9,7 @@ from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_element, add_entry
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.returned_record import Record
+from dpmigrate.codemods.ways import calls_lead
 
 
 def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:
@@ -60,6 +61,20 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
                 call,
             )
         edits.of(where).change(target, lambda new: add_element(new, place, name))
+
+
+def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:
+    """Where what one scope has must come out to, on its way to another one: that other, or who calls both.
+
+    None where it need not, since the one leads to the other itself, or where there is no such place.
+    """
+    if calls_lead(facts, other, inner):
+        return other
+    scopes = dict.fromkeys(facts.scope(call) for call, _ in facts.callers.get(inner, ()))
+    met = next(iter(scopes), None)
+    if met is None or len(scopes) != 1 or calls_lead(facts, inner, other):
+        return None
+    return met if calls_lead(facts, met, other) else None
 
 
 def _out_by_key(

@@ -100,6 +100,11 @@ class AttachedEngine:
                 return text
         if isinstance(parent, cst.Attribute) and self.facts.parent(parent) is self.attached:
             return ""
+        if isinstance(parent, cst.IfExp):
+            raise self.withheld(
+                "a condition chooses between this engine and another thing: write if and else, and call "
+                "make_private in each branch that has an engine"
+            )
         raise self.withheld(
             "this engine is kept in no variable of its own: write engine = PrivacyEngine(...)"
         )

@@ -226,3 +226,153 @@ def test_what_a_user_may_choose_instead_is_lifted_too_unless_something_else_call
     call = f"    model, optimizer, loader = {OLD_CALL}\n{LOOP}\n\nmain(nn.Linear(2, 2), None, [])\n"
     after = upgraded(folder, CHOSEN.format(ce='reduction="none"', smooth=', reduction="none"') + call)
     assert after.startswith(CHOSEN.format(ce="", smooth="").lstrip("\n"))
+
+
+TWO_HELPERS = """
+def wrap(model, optimizer, loader, engine):
+{lines}    return model, optimizer, {loader}
+
+
+def train(model, optimizer, loader{parameter}):
+    for x, y in loader:
+        optimizer.zero_grad()
+        {backward}
+        optimizer.step()
+
+
+def main(model, optimizer, loader{name}):
+    model, optimizer, {loader} = wrap(model, optimizer, loader, PrivacyEngine())
+    train(model, optimizer, loader{argument})
+    {used}
+"""
+"""One function makes a run, another trains, and a third calls both."""
+
+
+@pytest.mark.parametrize(("taken", "name"), [("", "criterion"), ("criterion", "loss_fn")])
+def test_a_criterion_goes_out_of_one_helper_and_into_another(folder: Make, taken: str, name: str) -> None:
+    call = NEW_CALL.replace("criterion=criterion", f"criterion={name}")
+    old = TWO_HELPERS.format(
+        lines=f"    model, optimizer, loader = {OLD_CALL}\n",
+        loader="loader",
+        parameter="",
+        name=f", {taken}" * bool(taken),
+        backward='double_backward(model, optimizer, F.cross_entropy(model(x), y, reduction="none"))',
+        argument="",
+        used=f"print({taken})",
+    )
+    assert upgraded(folder, old) == TWO_HELPERS.format(
+        lines=f"    {name} = nn.CrossEntropyLoss()\n    model, optimizer, {name}, loader = {call}\n",
+        loader=f"{name}, loader",
+        parameter=f", {name}",
+        name=f", {taken}" * bool(taken),
+        backward=f"{name}(model(x), y).backward()",
+        argument=f", {name}={name}",
+        used=f"print({taken})",
+    ).lstrip("\n")
+
+
+def test_helpers_that_meet_in_two_places_are_left(folder: Make) -> None:
+    body = TWO_HELPERS.format(
+        lines=f"    model, optimizer, loader = {OLD_CALL}\n",
+        loader="loader",
+        parameter="",
+        name="",
+        backward='double_backward(model, optimizer, F.cross_entropy(model(x), y, reduction="none"))',
+        argument="",
+        used="",
+    )
+    called = "    print(wrap(model, optimizer, loader, PrivacyEngine()))\n"
+    other = f"\n\ndef other(model, optimizer, loader):\n{called}"
+    assert "needs criterion, which make_private wraps" in withheld(folder, body + other)
+
+
+@pytest.mark.parametrize(
+    "through", ["list(map(step, loader))", "[pool.submit(step, batch) for batch in loader]"]
+)
+def test_losses_that_come_back_through_a_function_that_calls_another_withhold(
+    folder: Make, through: str
+) -> None:
+    body = f"""
+def main(model, optimizer, loader, pool):
+    criterion = nn.CrossEntropyLoss(reduction="none")
+    engine = PrivacyEngine()
+    model, optimizer, loader = {OLD_CALL}
+
+    def step(batch):
+        optimizer.zero_grad()
+        losses = criterion(model(batch[0]), batch[1])
+        double_backward(model, optimizer, losses)
+        optimizer.step()
+        return losses.detach().mean()
+
+    print(torch.stack({through}))
+"""
+    withheld(folder, body)
+
+
+DESCENDS = """
+class Base:
+    def __init__(self, model, loader):
+        self.model = model
+        self.loader = loader
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        self.criterion = nn.CrossEntropyLoss({reduction})
+
+
+class Private(Base):
+    def __init__(self, model, loader, engine):
+        super().__init__(model, loader)
+        self.model, self.optimizer, {result}self.loader = engine.make_private(
+            module=self.model, optimizer=self.optimizer, {given}data_loader=self.loader, noise_multiplier=1.0,
+            max_grad_norm=1.0, grad_sample_mode="ghost"{clipping}
+        )
+
+    def train(self):
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            {private}
+            self.optimizer.step()
+
+
+class Public(Base):
+    def train(self):
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            self.criterion(self.model(x), y){reduced}.backward()
+            self.optimizer.step()
+
+
+Private(nn.Linear(2, 2), [], PrivacyEngine()).train()
+Public(nn.Linear(2, 2), []).train()
+"""
+
+
+def test_a_criterion_that_a_class_inherits_is_its_own(folder: Make) -> None:
+    old = DESCENDS.format(
+        reduction='reduction="none"',
+        result="",
+        given="",
+        clipping=', clipping="ghost"',
+        private="double_backward(self.model, self.optimizer, self.criterion(self.model(x), y))",
+        reduced=".mean()",
+    )
+    assert upgraded(folder, old) == DESCENDS.format(
+        reduction="",
+        result="self.criterion, ",
+        given="criterion=self.criterion, ",
+        clipping="",
+        private="self.criterion(self.model(x), y).backward()",
+        reduced="",
+    ).lstrip("\n")
+
+
+def test_a_criterion_of_a_class_that_is_no_ancestor_is_anothers(folder: Make) -> None:
+    body = DESCENDS.format(
+        reduction='reduction="none"',
+        result="",
+        given="",
+        clipping=', clipping="ghost"',
+        private="double_backward(self.model, self.optimizer, public.criterion(self.model(x), y))",
+        reduced=".mean()",
+    ).replace("Private(nn", "public = Public(nn.Linear(2, 2), [])\nPrivate(nn")
+    withheld(folder, body)

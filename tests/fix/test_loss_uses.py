@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fix.upgrading import HEAD, OLD_CALL, Make, body_of, upgraded, withheld
+from tests.fix.upgrading import HEAD, NEW_CALL, OLD_CALL, Make, body_of, upgraded, withheld
 
 WRAPPED = """
 def main(model, optimizer, loader):
@@ -132,3 +132,63 @@ def test_logs_that_need_what_the_wrapped_criterion_lacks_withhold(
 def test_logs_stay_right(folder: Make, log: str, new_log: str, end: str, new_end: str) -> None:
     after = upgraded(folder, LOGGED.format(call=OLD_CALL, target="y", log=log, end=end))
     assert after.endswith(f"        {new_log}\n    {new_end}\n")
+
+
+COUNTED = """
+def main(model, optimizer, loader):
+    criterion = nn.CrossEntropyLoss({reduction})
+    engine = PrivacyEngine()
+    model, optimizer, {third}loader = {call}
+    count = 0
+    total = {start}
+    for x, y in loader:
+        optimizer.zero_grad()
+        losses = criterion(model(x), y)
+        {backward}
+        optimizer.step()
+        {line}
+    print(count, total{end})
+"""
+
+
+def counted(line: str, start: str = "0.0", end: str = "", old: bool = True) -> str:
+    return COUNTED.format(
+        reduction='reduction="none"' if old else "",
+        third="" if old else "criterion, ",
+        call=OLD_CALL if old else NEW_CALL,
+        backward="double_backward(model, optimizer, losses)" if old else "losses.backward()",
+        start=start,
+        line=line,
+        end=end,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("count += losses.numel()", "the losses' .numel is used"),
+        ("count += losses.shape[-1]", "the losses' .shape is used"),
+        ("count += losses.dim()", "the losses' .dim is used"),
+        ("print(losses.device)", "the losses' .device is used"),
+        ("y = y[:1]; count += len(losses)", "the losses' number is used"),
+    ],
+)
+def test_what_only_a_tensor_of_losses_tells_withholds(folder: Make, line: str, said: str) -> None:
+    assert said in withheld(folder, counted(line))
+
+
+@pytest.mark.parametrize("number", ["losses.shape[0]", "losses.size(0)", "len(losses)"])
+def test_as_many_losses_as_targets(folder: Make, number: str) -> None:
+    after = counted("count += len(y)", old=False).lstrip("\n")
+    assert upgraded(folder, counted(f"count += {number}")) == after
+
+
+def test_a_tensor_to_which_a_number_is_added_stays_one(folder: Make) -> None:
+    old = counted("total += losses.detach().mean()", "torch.tensor(0.0)", ".item()")
+    new = counted("total += losses.item()", "torch.tensor(0.0)", ".item()", old=False)
+    assert upgraded(folder, old) == new.lstrip("\n")
+
+
+def test_what_may_also_be_a_number_is_left(folder: Make) -> None:
+    body = counted("total += losses.detach().mean()", "torch.zeros(1) if loader else 0.0", ".item()")
+    assert "may also be a tensor" in withheld(folder, body)

@@ -87,6 +87,10 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
             "detach of the engine is gone since Opacus 1.0",
         ),
         (HEAD + ENGINE + ATTACH + LOOP + "print(engine.clipper)\n", "clipper of the engine is gone"),
+        (
+            f"{HEAD}{ENGINE[:-1]} if input() else {ENGINE[9:]}{ATTACH}{LOOP}",
+            "a condition chooses between this engine and another thing",
+        ),
         (HEAD + ENGINE + LOOP, "no attach() of this engine to an optimizer is seen"),
         (
             f"{HEAD}def attach():\n    {ENGINE}    {ATTACH}\n\nattach()\n{LOOP}",
