@@ -12,7 +12,7 @@ from dpmigrate import api
 from dpmigrate.model import ScanResult
 from tests.scan.hooks_stand_ins import committed
 from tests.scan.random_choices import choices
-from tests.scan.random_hooks import FAULTS, hooks_programs
+from tests.scan.random_hooks import FAULTS, SILENT_IN_DOUBT, hooks_programs
 from tests.scan.random_programs import PROGRAMS, outcomes
 from tests.scan.random_training import programs
 from tests.scan.stand_ins import executions
@@ -101,4 +101,6 @@ def test_what_standard_clipping_does_wrong_is_told_where_some_execution_does_it(
     for rule in FAULTS if made else ():
         happened = [rule in rules for rules in made]
         assert ((rule, "definite") in told) <= all(happened), f"{rule} is definite, and not always"
-        assert any(happened) == any(rule == name for name, _ in told), f"{rule}: {happened}, {told}"
+        reported = any(rule == name for name, _ in told)
+        assert reported <= any(happened), f"{rule} is told, and never happens"
+        assert reported or rule == SILENT_IN_DOUBT or not any(happened), f"{rule} happens, and is not told"
