@@ -268,7 +268,27 @@ def main(loader):
     epoch(net, loader, optimizer)
 """
 
+IMPORTED = """
+def load():
+    try:
+        from opacus import PrivacyEngine
+        return PrivacyEngine
+    except ImportError:
+        {handled}
+
+Engine = load()
+AVAILABLE = Engine is not None
+
+def main(net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    if AVAILABLE:
+        net, optimizer, loader = Engine().make_private(
+            module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+    epoch(net, loader, optimizer)
+"""
+
 PAIRS = [
+    ("DPM311", IMPORTED.format(handled="return None"), IMPORTED.format(handled="raise")),
     (
         "DPM414",
         BACKBONE.format(parts="*list(resnet.children())[:-1]"),
