@@ -103,6 +103,87 @@ def test_unfrozen_layer_gives_more_away(tmp_path: Path) -> None:
     exceeds(audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=4), "DPM119", move=1.3)
 
 
+LOOP = """
+import os
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+def train(rank=0, wrap=lambda model: model):
+    torch.manual_seed(rank)
+    model = wrap(nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3)))
+    data = TensorDataset(torch.randn(40, 4), torch.randint(0, 3, (40,)))
+    model, optimizer, loader = PrivacyEngine().make_private(
+        module=model,
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+        data_loader=DataLoader(data, batch_size=10),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+"""
+
+SPAWNED = """
+def work(rank, processes):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29631")
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
+    from opacus.distributed import DifferentiallyPrivateDistributedDataParallel
+    train(rank, DifferentiallyPrivateDistributedDataParallel)
+
+torch.multiprocessing.spawn(work, args=(2,), nprocs=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("model_sees", "end", "said"),
+    [
+        ("x + torch.randn_like(x)", "train()", "are held, and known to the attacker"),
+        ("x + 0.1 * torch.rand(len(x), 1)", "train()", "are held, and known to the attacker"),
+        ("x", SPAWNED, "the first of 2 processes"),
+    ],
+)
+def test_loops_that_draw_and_processes_are_attacked(
+    tmp_path: Path, model_sees: str, end: str, said: str
+) -> None:
+    (tmp_path / "train.py").write_text(LOOP.replace("model(x)", f"model({model_sees})") + end)
+    done = audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=1)
+    check = done.check("audit")
+    assert done.status == 0 and check["passed"] is True, (done.report, done.stderr[-2000:])
+    assert 0.5 * check["limit"] < check["value"] and said in check["detail"]
+    assert done.report["audit"][0]["steps"][0]["move"] == pytest.approx(1, abs=2e-3)
+
+
+def test_a_permutation_cannot_be_held(tmp_path: Path) -> None:
+    mixed = "model(0.7 * x + 0.3 * x[torch.randperm(len(x))])"
+    (tmp_path / "train.py").write_text(LOOP.replace("model(x)", mixed) + "train()")
+    check = audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=1).check("audit")
+    assert check["passed"] is None and "permutation" in check["detail"]
+
+
+def test_adaptive_clipping_is_attacked_at_the_norm_of_the_step(tmp_path: Path) -> None:
+    engine = (
+        "from opacus.utils.adaptive_clipping.adaptive_clipping_utils import PrivacyEngineAdaptiveClipping\n"
+    )
+    ghost = (
+        'criterion=nn.CrossEntropyLoss(), grad_sample_mode="ghost", min_clipbound=0.01, max_clipbound=9.0,\n'
+        "        max_grad_norm=1.0"
+    )
+    text = LOOP.replace("from opacus import PrivacyEngine\n", engine).replace(
+        "PrivacyEngine()", "PrivacyEngineAdaptiveClipping()"
+    )
+    text = text.replace("batch_size=10", "batch_size=20").replace("max_grad_norm=1.0", ghost)
+    text = text.replace("optimizer, loader =", "optimizer, criterion, loader =")
+    text = text.replace("nn.functional.cross_entropy(model(x), y)", "criterion(model(x), y)")
+    (tmp_path / "train.py").write_text(text + "train()")
+    for version, passed in (("1.5.4", True), ("1.6.0", False)):
+        done = audited(version, "train.py", cwd=tmp_path, steps=1)
+        assert done.check("audit")["passed"] is passed, (done.report, done.stderr[-2000:])
+
+
 def exceeds(done: Verified, rule: str, move: float) -> None:
     """The audit fails, names the fault, and says how far the example moves what receives the noise."""
     assert done.status == 1, (done.report, done.stderr[-2000:])

@@ -210,3 +210,57 @@ def test_layers_that_begin_to_train_late_move_the_sum(tmp_path: Path) -> None:
     done = planted(tmp_path, frozen, late, checks="sensitivity", steps="3")
     assert ("sensitivity", "DPM119") in done.failing, (done.report, done.stderr[-2000:])
     assert done.check("sensitivity")["value"] > 1.01
+
+
+def test_bare_steps_are_a_verdict_though_the_accountant_then_raises(tmp_path: Path) -> None:
+    done = planted(tmp_path, (STEP, "            raw.step()\n"), ('accountant="rdp"', 'accountant="prv"'))
+    assert done.failing == {("private-step", "DPM120")}, done.stderr[-2000:]
+    assert "ValueError" in done.report["evidence"]["private_runs"]["error"]
+
+
+def test_fewer_examples_are_left_out_where_the_sums_are_those_of_the_oracle(tmp_path: Path) -> None:
+    large = ("batch_size=12", "batch_size=40")
+    mean = ("criterion(private(a), b)", "criterion(private(a - a.mean(0)), b)")
+    for edits, tried in (((large,), "16 of"), ((large, mean), "")):
+        detail = planted(tmp_path, *edits, checks="parity,sensitivity").check("sensitivity")["detail"]
+        assert tried in detail if tried else "16 of" not in detail
+
+
+WRITES = STEP + "            with torch.no_grad():\n                model[2].bias.{}\n"
+
+
+@pytest.mark.parametrize(
+    ("write", "status"),
+    [("clamp_(-0.1, 0.1)", 0), ("copy_(torch.bincount(b, minlength=3).float())", 1)],
+)
+def test_what_is_written_between_steps_may_not_depend_on_an_example(
+    tmp_path: Path, write: str, status: int
+) -> None:
+    done = planted(tmp_path, (STEP, WRITES.format(write)), checks="private-step")
+    assert done.status == status, (done.report, done.stderr[-2000:])
+    assert done.failing == ({("private-step", None)} if status else set())
+    assert "written" in done.check("private-step")["detail"]
+
+
+@pytest.mark.parametrize(("length", "failing"), [(120, set()), (60, {("private-loader", "DPM303")})])
+def test_a_sampler_is_missed_only_where_it_chooses(
+    tmp_path: Path, length: int, failing: set[tuple[str, str | None]]
+) -> None:
+    order = (
+        "class Order(torch.utils.data.Sampler):\n"
+        f"    def __len__(self):\n        return {length}\n"
+        f"    def __iter__(self):\n        return iter(torch.randperm({length}).tolist())\n"
+        "def train("
+    )
+    sampler = ("batch_size=12)", "batch_size=12, sampler=Order())")
+    assert planted(tmp_path, ("def train(", order), sampler, checks="private-loader").failing == failing
+
+
+def test_batch_statistics_are_judged_and_break_nothing(tmp_path: Path) -> None:
+    norm = (
+        "nn.Linear(6, 8), nn.ReLU()",
+        "nn.Linear(6, 8), nn.BatchNorm1d(8, affine=False), nn.ReLU()",
+    )
+    done = planted(tmp_path, norm, (CALL, 'train(model, "hooks")\n'), checks="parity,sensitivity")
+    assert done.status == 1, done.stderr[-2000:]
+    assert ("sensitivity", "DPM124") in done.failing

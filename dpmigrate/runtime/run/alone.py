@@ -80,11 +80,16 @@ class Alone:
 
     @contextmanager
     def _as_it_was(self) -> Iterator[None]:
-        """Leave the random state, the model's buffers and whatever its modules remember as they were."""
-        kept = [(b, b.detach().clone()) for b in self.module.buffers()]
+        """Leave the random state, the model's buffers and whatever its modules remember as they were.
+
+        Copies stand in for the buffers, which batch normalisation needs untouched to go backward.
+        """
         remembered = [(m, dict(m.__dict__), dict(m._buffers)) for m in self.module.modules()]
         devices = sorted({p.device.index or 0 for p in self.module.parameters() if p.is_cuda})
         try:
+            for module, _, buffers in remembered:
+                copies = {name: b.detach().clone() for name, b in buffers.items() if b is not None}
+                module._buffers.update(copies)
             with torch.random.fork_rng(devices=devices), torch.enable_grad():
                 yield
         finally:
@@ -93,9 +98,6 @@ class Alone:
                 module.__dict__.update(attributes)
                 module._buffers.clear()
                 module._buffers.update(buffers)
-            with torch.no_grad():
-                for buffer, before in kept:
-                    buffer.copy_(before)
 
 
 def _gradient(

@@ -21,6 +21,7 @@ from torch import Tensor
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.generators import reseeded
 from dpmigrate.runtime.run.graph import flatten
+from dpmigrate.runtime.run.held import HeldBounds
 from dpmigrate.runtime.run.records import LogicalStep
 from dpmigrate.runtime.run.removal import bound_of
 from dpmigrate.runtime.run.snapshots import ABSENT, PRESENT, Change, Prober, Snapshot, number
@@ -37,6 +38,11 @@ MOST_TRIED = 32
 
 FACTORS = (50.0, -50.0, 1000.0)
 """What the floats of some examples are multiplied by as well: whoever owns an example may hand in any."""
+
+SHIFTED = (
+    "the loop draws random numbers that depend on how many examples there are (a permutation, or by Python, "
+    "NumPy or a layer of its own), which one example more changes for all"
+)
 
 SEARCH_SECONDS = 20.0
 """Seconds of looking for the worst example."""
@@ -59,12 +65,13 @@ class AuditedStep:
 @dataclass(eq=False)
 class Audit:
     """The attack on one private run: the example that is used (of the data, and its factor), chosen where so
-    many parameters are trained, and the steps."""
+    many parameters are trained, and the steps; ``drew``: the loop draws random numbers, which are held."""
 
     engine: int
     example: int | None = None
     factor: float = 1.0
     trained: int = 0
+    drew: bool = False
     steps: list[AuditedStep] = field(default_factory=list)
     problem: str = ""
 
@@ -75,13 +82,20 @@ class Auditor(Prober):
     def __init__(self, watch: Watch, steps: int, folder: Path, seed: int) -> None:
         super().__init__(watch, steps, folder)
         self.seed = seed
+        self.bounds = HeldBounds()
         self.found: dict[int, Audit] = {}
         watch.record.audit = self.found
 
     def install(self) -> None:
         """Watch the samplers, and the noise."""
         super().install()
+        self.bounds.install()
         self.watch.before_noise = self.before_noise
+
+    def hold(self) -> None:
+        """Also give this probe the clipping norms of the step."""
+        super().hold()
+        self.bounds.given = torch.load(self._bounds_path, weights_only=True)
 
     def before_noise(self, engine: LiveEngine, add_noise: Callable[[], Any]) -> None:
         """The value is about to receive its noise: end a probe, or attack this step."""
@@ -92,18 +106,17 @@ class Auditor(Prober):
                 self._draw(engine, params, add_noise)
             self.leave(_value(params), [])
         step = len(engine.record.steps) + 1
-        if step > self.steps:
+        chosen, self.bounds.chosen = self.bounds.chosen, []
+        if step > self.steps or self._all_done():
             return
+        torch.save(chosen, self._bounds_path)
         place = self.watch.record.engines.index(engine.record)
         audit = self.found.setdefault(place, Audit(place))
         base = self.whole(self.snapshot, _value(params), bound)
         if isinstance(base, str):
             audit.problem = base
-        elif base[1]:
-            audit.problem = (
-                "the loop draws random numbers of its own, and one example more would shift them for all"
-            )
         else:
+            audit.drew |= base[1]
             if audit.example is None or audit.trained != len(params):
                 # What moves most is another example where another layer has begun to train.
                 audit.trained = len(params)
@@ -120,7 +133,7 @@ class Auditor(Prober):
         examples = [e for e in (number(snapshot.batch[p]) for p in places) if e is not None]
         moves: dict[tuple[int, float], float] = {}
         for example in dict.fromkeys(examples):
-            moves[example, 1.0] = self._move(snapshot, example, 1.0, bound)
+            moves[example, 1.0] = self._move(snapshot, audit, (example, 1.0), bound)
             if time.monotonic() > deadline - SEARCH_SECONDS / 2:
                 break
         far = sorted(moves, key=lambda pair: -moves[pair])
@@ -128,35 +141,40 @@ class Auditor(Prober):
         for example, _ in [*far[:3], *far[-3:]]:
             for factor in FACTORS:
                 if time.monotonic() < deadline:
-                    moves[example, factor] = self._move(snapshot, example, factor, bound)
+                    moves[example, factor] = self._move(snapshot, audit, (example, factor), bound)
         if not moves:
             audit.problem = "the examples of a batch have no numbers to be told by"
             return
         (example, factor), move = max(moves.items(), key=lambda item: item[1])
         if move <= 0:
-            audit.problem = "no example of the batch moves the value that receives the noise"
+            audit.problem = audit.problem or "no example of the batch moves the value that receives the noise"
         else:
             audit.example, audit.factor = example, factor
 
-    def _move(self, snapshot: Snapshot, example: int, factor: float, bound: float) -> float:
-        values = self._both(snapshot, example, factor)
-        if values is None:
+    def _move(self, snapshot: Snapshot, audit: Audit, who: tuple[int, float], bound: float) -> float:
+        values = self._both(snapshot, *who)
+        if isinstance(values, str):
+            audit.problem = values
             return 0.0
         move = float((values[1] - values[0]).norm()) / bound
         return move if math.isfinite(move) else 0.0
 
-    def _both(self, snapshot: Snapshot, example: int, factor: float) -> tuple[Tensor, Tensor] | None:
-        """The value without and with an example; None where the loop fails on one of the batches."""
+    def _both(self, snapshot: Snapshot, example: int, factor: float) -> tuple[Tensor, Tensor] | str:
+        """The value without and with an example, or why it cannot be had."""
         absent = self.probe(snapshot, Change(ABSENT, example))
         present = self.probe(snapshot, Change(PRESENT, example, factor))
-        return None if absent is None or present is None else (absent[0], present[0])
+        if absent is None or present is None:
+            return "the loop fails without or with the example"
+        if absent.held != present.held or -1 in (absent.held, present.held):
+            return SHIFTED
+        return absent.value, present.value
 
     def _attack(self, snapshot: Snapshot, audit: Audit, step: int, bound: float) -> AuditedStep:
         assert audit.example is not None
         attacked = AuditedStep(step, audit.example, audit.factor)
         values = self._both(snapshot, audit.example, audit.factor)
-        if values is None:
-            attacked.problem = "the loop fails without or with the example"
+        if isinstance(values, str):
+            attacked.problem = values
             return attacked
         gap = values[1] - values[0]
         attacked.move = float(gap.norm()) / bound
@@ -176,8 +194,8 @@ class Auditor(Prober):
                 if seen is None:
                     attacked.problem = "the loop fails when its noise is drawn again"
                     return attacked
-                drawn[present] += len(seen[0])
-                wrong[present] += int(((seen[0] > middle) != bool(present)).sum())
+                drawn[present] += len(seen.value)
+                wrong[present] += int(((seen.value > middle) != bool(present)).sum())
         attacked.drawn, attacked.wrong = (drawn[0], drawn[1]), (wrong[0], wrong[1])
         return attacked
 
@@ -191,7 +209,7 @@ class Auditor(Prober):
         sums = [p.summed_grad for p in params]
         reseeded(self.probing.draws, optimizer.generator)
         # Nothing of what follows is a step to be watched.
-        engine.current, self.watch.settings.quiet = LogicalStep([]), False
+        engine.current, self.watch.settings.quiet, self.draws.off = LogicalStep([]), False, True
         deadline = time.monotonic() + DRAW_SECONDS
         seen: list[float] = []
         while len(seen) < DRAWS and time.monotonic() < deadline:
@@ -205,6 +223,10 @@ class Auditor(Prober):
     @property
     def _direction_path(self) -> Path:
         return self.folder / "direction.pt"
+
+    @property
+    def _bounds_path(self) -> Path:
+        return self.folder / "bounds.pt"
 
 
 def _value(params: list[Any]) -> Tensor:

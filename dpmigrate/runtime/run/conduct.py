@@ -11,6 +11,9 @@ from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 REUSED = 0.2
 """Share of steps on batches used before from which on it is no accident of what was watched."""
 
+UNWRITTEN = 1e-6
+"""The largest share by which rounding moves parameters that no example moves."""
+
 
 def conduct(run: RunRecord, index: int) -> list[Check]:
     """``private-loader``, ``private-step``, ``accounting`` and ``logical-batches`` of one engine."""
@@ -133,6 +136,20 @@ def private_step(engine: EngineRecord, index: int) -> Check:
     if engine.moved:
         detail += f"; parameters were written {engine.moved} times between steps (loaded, averaged, clamped?)"
     return Check("private-step", True, 0, 0, None, index, detail)
+
+
+def written(share: float | None, index: int) -> list[Check]:
+    """``private-step`` where parameters are written between steps, and an example is seen in what is written.
+
+    ``share``: how far they move with an example when the step itself does not, relative to their norm.
+    """
+    if share is None or share <= UNWRITTEN:
+        return []
+    detail = (
+        "the parameters are written between steps by what depends on the batch, without clipping and noise: "
+        "another example in it moves them by this share, though the noisy step is the same"
+    )
+    return [Check("private-step", False, share, UNWRITTEN, None, index, detail)]
 
 
 def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:

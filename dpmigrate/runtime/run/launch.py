@@ -17,6 +17,7 @@ import types
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -197,24 +198,25 @@ def peak_memory() -> int:
 
 def _complete(record: RunRecord, base: int) -> None:
     record.initial_seed = torch.initial_seed()
-    record.files = _project_files()
+    record.files = project_files()
     record.rank = int(os.environ.get("RANK", "0"))
     record.world = int(os.environ.get("WORLD_SIZE", "1"))
     record.peak_bytes = max(0, peak_memory() - base)
 
 
-def _project_files() -> list[str]:
+def project_files() -> list[str]:
     """Python files of the user's project that this process loaded: below the folder, not installed."""
-    here = STARTED_IN.resolve()
-    found = set()
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
-        if not path or not isinstance(path, str):
-            continue
-        real = Path(path).resolve()
-        if here in real.parents and real.is_file() and not is_library(str(real)):
-            found.add(shown_path(str(real)))
-    return sorted(found)
+    paths = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    below = [p for p in paths if isinstance(p, str) and p and _is_below(p.rpartition("/")[0])]
+    real = [Path(p).resolve() for p in below]
+    return sorted({shown_path(str(r)) for r in real if r.is_file() and not is_library(str(r))})
+
+
+@cache
+def _is_below(folder: str) -> bool:
+    """Whether a folder, links resolved, is the one that the command was started in or lies below it."""
+    real = Path(folder).resolve()
+    return STARTED_IN.resolve() in (real, *real.parents)
 
 
 def _cut(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -95,8 +96,26 @@ def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
     usual = (SequentialSampler, RandomSampler, torch.utils.data.distributed.DistributedSampler)
     if type(batches) is not BatchSampler and batches is not None and not _poisson(batches):
         record.dropped_sampler = type(batches).__name__
-    elif type(batches) is BatchSampler and not isinstance(sampler, usual):
+    elif (
+        type(batches) is BatchSampler
+        and not isinstance(sampler, usual)
+        and not _draws_each_once(sampler, record.population)
+    ):
         record.dropped_sampler = type(sampler).__name__
+
+
+def _draws_each_once(sampler: Any, population: int | None) -> bool:
+    """Whether a sampler goes over all records, in an order of its own: nothing is lost with it."""
+    python = random.getstate()
+    try:
+        if not population or len(sampler) != population:
+            return False
+        with torch.random.fork_rng(devices=[]):
+            return {int(index) for index in sampler} == set(range(population))
+    except Exception:
+        return False
+    finally:
+        random.setstate(python)
 
 
 def _drawn_by(loader: Any) -> Any:

@@ -161,7 +161,7 @@ class OptimizerWatcher:
             if self.watch.settings.quiet:
                 # Drawn all the same, so that sampling (which shares the generator) goes on as it would.
                 for p, s in noised:
-                    p.grad = s.detach().clone().view_as(p)
+                    p.grad = self.watch.instead.get(id(p), s).detach().clone().view_as(p)
         engine.noise = []
         release.noise_count = len(noise)
         release.noise_std = float(noise.square().mean().sqrt()) if len(noise) else 0.0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from dpmigrate.runtime.run.engines import LiveEngine
@@ -15,6 +18,7 @@ from dpmigrate.runtime.run.snapshots import (
     REPLACED,
     SECOND_HALF,
     WITHOUT,
+    WRITTEN,
     Change,
     Prober,
     Snapshot,
@@ -23,6 +27,13 @@ from dpmigrate.runtime.run.state import Watch
 
 MOST_EXAMPLES = 64
 """All examples of a batch are left out in turn up to this many; of a larger batch, an even sample."""
+
+FEW_EXAMPLES = 16
+"""As many where little can be hidden: the sums are those of plain autograd, so that each example's part is
+bounded, and either half of the batch was changed without moving what the other contributes."""
+
+APART = 1e-2
+"""The largest coupling, in units of C, of halves that do not move each other."""
 
 BUDGET = 30.0
 """Seconds to spend on one engine; what was tried by then is what is reported."""
@@ -36,6 +47,8 @@ class Removal:
     numbers, which a missing example would shift for all others, so that none was left out.
     ``coupling``, in units of C: how far the change of one half of a batch depends on who the other half is;
     0 where each example counts for itself; ``reshaped``: the model's input had another shape then.
+    ``written``: how far the parameters depend on an example behind a step that was given the same noisy
+    value, 0 where only the step has moved them.
     """
 
     engine: int
@@ -45,6 +58,7 @@ class Removal:
     replaced: bool = False
     coupling: float | None = None
     reshaped: bool = False
+    written: float | None = None
     problem: str = ""
 
     @property
@@ -54,10 +68,23 @@ class Removal:
 
 
 class Remover(Prober):
-    """Tries each of the first ``steps`` logical steps for coupling, the last of them example by example."""
+    """Tries each of the first ``steps`` logical steps for coupling, the last of them example by example.
 
-    def __init__(self, watch: Watch, steps: int, folder: Path) -> None:
+    ``proved``: the private runs whose sums are those of the oracle; ``writing``: those whose parameters are
+    written between steps as well.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        steps: int,
+        folder: Path,
+        proved: Collection[int] = (),
+        writing: Collection[int] = (),
+    ) -> None:
         super().__init__(watch, steps, folder)
+        self.proved, self.writing = proved, writing
+        self.stepped: LiveEngine | None = None
         self.found: dict[int, Removal] = {}
         watch.record.removal = self.found
 
@@ -70,7 +97,11 @@ class Remover(Prober):
         """End a probe, or run the probes of this step."""
         place = self.watch.record.engines.index(engine.record)
         if self.probing is not None:
-            self.leave(value, engine.shape)
+            self.go_on()
+            if self.probing.kind != WRITTEN:
+                self.leave(value, engine.shape)
+            self._step_as_it_was(engine)
+            return
         number = len(engine.record.steps) + 1
         if number > self.steps:
             return
@@ -82,9 +113,39 @@ class Remover(Prober):
             return
         whole, result.replaced, snapshot = base
         self._couple(snapshot, result, whole, bound)
+        if place in self.writing:
+            self._look_at_writes(snapshot, result, value)
         # The last step has gradients of an earlier one to trip over.
         if number == self.steps or (result.coupling or 0) > 0.1:
             self._probe_all(snapshot, result, whole, bound)
+
+    def _step_as_it_was(self, engine: LiveEngine) -> None:
+        """Let this probe go on behind its step, with the noisy value of the batch as it is."""
+        params = list(engine.optimizer.params)
+        parts = torch.split(torch.load(self._value_path, weights_only=True), [p.numel() for p in params])
+        self.watch.instead = {id(p): part.view_as(p).to(p) for p, part in zip(params, parts, strict=True)}
+        self.watch.settings.steps = sys.maxsize
+        self.stepped = engine
+
+    def go_on(self) -> None:
+        """Behind such a step: end the probe, leaving the parameters as they are now."""
+        if self.stepped is not None:
+            self.leave(self.stepped.flat_parameters(), [])
+
+    def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor) -> None:
+        """Replace some examples where the step itself does not notice: do the parameters?"""
+        torch.save(value, self._value_path)
+        whole = self.probe(snapshot, Change(WRITTEN, -1))
+        for index in sorted({0, snapshot.size // 2, snapshot.size - 1}):
+            other = self.probe(snapshot, Change(WRITTEN, index))
+            if whole is None or other is None:
+                return
+            gap = float((whole.value - other.value).norm() / whole.value.norm())
+            result.written = max(result.written or 0.0, gap)
+
+    @property
+    def _value_path(self) -> Path:
+        return self.folder / "value.pt"
 
     def _couple(self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float) -> None:
         """Change each half of the batch, then both: where no example moves another, the changes add up."""
@@ -94,8 +155,8 @@ class Remover(Prober):
             probes = [self.probe(snapshot, Change(kind, donor)) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
             if any(p is None for p in probes):
                 return
-            first, second, both = (p[0] for p in probes if p is not None)
-            result.reshaped |= len({tuple(p[2]) for p in probes if p is not None}) > 1
+            first, second, both = (p.value for p in probes if p is not None)
+            result.reshaped |= len({tuple(p.shape) for p in probes if p is not None}) > 1
             gap = float((whole - first - second + both).norm()) / bound
             result.coupling = max(result.coupling or 0.0, gap)
 
@@ -116,7 +177,8 @@ class Remover(Prober):
         self, snapshot: Snapshot, result: Removal, kind: int, whole: Tensor, bound: float
     ) -> list[tuple[int, float]]:
         deadline = time.monotonic() + BUDGET
-        count = min(snapshot.size, MOST_EXAMPLES)
+        apart = result.coupling is not None and result.coupling <= APART
+        count = min(snapshot.size, FEW_EXAMPLES if apart and result.engine in self.proved else MOST_EXAMPLES)
         moves = []
         for turn in range(count):
             index = turn * snapshot.size // count
@@ -124,7 +186,7 @@ class Remover(Prober):
             if probe is None:
                 result.problem = f"the loop fails when example {index} of the batch is left out"
                 break
-            moves.append((index, float((whole - probe[0]).norm()) / bound))
+            moves.append((index, float((whole - probe.value).norm()) / bound))
             if time.monotonic() > deadline:
                 break
         return moves

@@ -67,7 +67,8 @@ class Shim:
         for name, module in list(sys.modules.items()):
             if name.startswith("opacus.optimizers"):
                 wrap(module, "_generate_noise", self.optimizer.noise)
-        wrap(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
+        if self.watch.settings.watch:
+            wrap(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
         wrap(torch.autograd, "backward", self.backward.any)
         self.skips.install()
         self.loaders.install()

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.model_copy import NoDropout
+from dpmigrate.runtime.run.held import HeldDraws, drawn_otherwise
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent
 from dpmigrate.runtime.run.patching import family, wrap
 from dpmigrate.runtime.run.state import Watch
@@ -32,10 +33,11 @@ from dpmigrate.runtime.run.state import Watch
 PATIENCE = 60.0
 """Seconds that one probe may take."""
 
-WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, QUIT = range(9)
+WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, WRITTEN, QUIT = range(10)
 """What a snapshot is asked to run on with: the batch as it is; without an example; with another in its
 place; with the examples of one half, or all, replaced by copies of the example that is named; without
-any of the data's example that is named, or with it at the end of the batch."""
+any of the data's example that is named, or with it at the end of the batch; with another in its place (none
+for -1), and on behind the step, which is given the noisy value of the batch as it is."""
 
 _FORM = "iqdi"
 
@@ -49,6 +51,19 @@ class Change(NamedTuple):
     example: int = 0
     factor: float = 1.0
     draws: int = 0
+
+
+class Probed(NamedTuple):
+    """What a probe found.
+
+    ``value``: what was to receive the noise. ``drew``: the loop drew random numbers. ``shape``: of an input
+    of the model. ``held``: where the generators stood whose draws are not held, -1 where none could be.
+    """
+
+    value: Tensor
+    drew: bool
+    shape: list[int]
+    held: int = 0
 
 
 @dataclass
@@ -95,13 +110,18 @@ class Prober:
         self.empty = False
         self.probing: Change | None = None
         self.state: Any = None
+        self.draws = HeldDraws()
 
     def install(self) -> None:
         """Watch the samplers; make what is random about an example depend on that example alone."""
         from opacus.utils import uniform_sampler
 
         torch.set_num_threads(1)
-        for base in (torch.utils.data.BatchSampler, uniform_sampler.UniformWithReplacementSampler):
+        for base in (
+            torch.utils.data.BatchSampler,
+            uniform_sampler.UniformWithReplacementSampler,
+            uniform_sampler.DistributedUniformWithReplacementSampler,
+        ):
             for cls in family(base):
                 wrap(cls, "__iter__", self._batches)
         wrap(torch.utils.data.DataLoader, "__init__", _without_workers)
@@ -116,7 +136,10 @@ class Prober:
 
     def offer(self, batch: Any) -> Any:
         """The batch that a sampler yields; in a probe, without the example that is to be left out."""
-        if self.probing is not None or self._all_done():
+        if self.probing is not None:
+            self.go_on()
+            return batch
+        if self._all_done():
             return batch
         self.empty = len(batch) == 0
         if self.empty:
@@ -127,26 +150,35 @@ class Prober:
         if self.snapshot is not None:
             return batch
         assert self.probing is not None
+        if self.probing.kind in (ABSENT, PRESENT):
+            self.hold()
         self.state = _random_state()
         return changed(list(batch), self.probing.kind, self.probing.example)
+
+    def hold(self) -> None:
+        """In a probe that adds or leaves out an example: hold what is drawn for the others."""
+        self.draws.__enter__()  # type: ignore[no-untyped-call]
+
+    def go_on(self) -> None:
+        """The loop goes on, or ends, in a probe that did not end at its step."""
 
     def end(self) -> None:
         """The script is over: let the last sleeping fork go; a probe that gets here has failed."""
         if self.probing is not None:
+            if self.watch.record.outcome == "ended":
+                self.go_on()
             os._exit(1)
         if self.snapshot is not None:
             self.snapshot.end()
             self.snapshot = None
 
-    def probe(self, snapshot: Snapshot, change: Change) -> tuple[Tensor, bool, list[int]] | None:
-        """(value, whether the loop drew random numbers, shape of an input) of a changed batch; None where
-        the loop fails on it."""
+    def probe(self, snapshot: Snapshot, change: Change) -> Probed | None:
+        """What a changed batch makes of the loop; None where the loop fails on it."""
         out = self._path(change)
         out.unlink(missing_ok=True)
         if not snapshot.ask(change) or not out.exists():
             return None
-        value, moved, shape = torch.load(out, weights_only=True)
-        return value, bool(moved), shape
+        return Probed(*torch.load(out, weights_only=True))
 
     def whole(
         self, snapshot: Snapshot | None, value: Tensor, bound: float
@@ -162,9 +194,9 @@ class Prober:
         base = self.probe(snapshot, Change(WHOLE))
         if base is None:
             return "the loop could not be run again from where its batch was drawn"
-        if not bool((base[0] - value).norm() <= 1e-3 * base[0].norm() + 1e-9 * bound):
+        if not bool((base.value - value).norm() <= 1e-3 * base.value.norm() + 1e-9 * bound):
             return "the loop does something else when it is run again on the same batch"
-        return base[0], base[1], snapshot
+        return base.value, base.drew, snapshot
 
     def _take(self, batch: list[Any]) -> Snapshot | None:
         """Fork; the parent gets the snapshot. A probe gets None, each time the snapshot forks one."""
@@ -172,7 +204,8 @@ class Prober:
         answers, to_parent = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        parent = os.getpid()
+        # Python gives each fork a seed of its own.
+        parent, drawn = os.getpid(), random.getstate()
         process = os.fork()
         if process:
             os.close(commands)
@@ -196,6 +229,8 @@ class Prober:
             if not probe:
                 follow_parent(snapshot, end_group)
                 self.probing = change
+                random.setstate(drawn)
+                _say_nothing_to_others()
                 self.watch.on_done = _never_save
                 return None
             os.waitpid(probe, 0)
@@ -206,7 +241,8 @@ class Prober:
         assert self.probing is not None
         out = self._path(self.probing)
         partial = out.with_suffix(".partial")
-        torch.save((value, _random_state() != self.state, shape), partial)
+        held = -1 if self.draws.permuted else drawn_otherwise()
+        torch.save((value, _random_state() != self.state, shape, held), partial)
         partial.replace(out)
         os._exit(0)
 
@@ -214,6 +250,9 @@ class Prober:
         return self.folder / "probe-{}-{}-{}-{}.pt".format(*change)
 
     def _all_done(self) -> bool:
+        if os.environ.get("RANK", "0") != "0":
+            # Of several processes the first one, which adds the noise, is run again.
+            return True
         engines = self.watch.record.engines
         return bool(engines) and all(len(e.steps) >= self.steps for e in engines)
 
@@ -223,6 +262,7 @@ class Prober:
         if not fetcher.auto_collation:
             return original(fetcher, batch)
         change = self.probing
+        self.draws.batch = len(batch)
         scaled = change is not None and change.kind == PRESENT and change.factor != 1
         if hasattr(fetcher.dataset, "__getitems__"):
             if not scaled:
@@ -239,6 +279,8 @@ class Prober:
 
 def changed(batch: list[Any], kind: int, index: int) -> list[Any]:
     """The indices of a batch, changed as a snapshot is asked to."""
+    if kind == WRITTEN:
+        kind = WHOLE if index < 0 else REPLACED
     if kind == WITHOUT:
         return batch[:index] + batch[index + 1 :]
     if kind == REPLACED:
@@ -271,6 +313,14 @@ def multiplied(example: Any, factor: float) -> Any:
     return example
 
 
+def _say_nothing_to_others() -> None:
+    """Let this probe fail where the loop talks to other processes: they wait for its parent alone."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        for name in ("all_gather", "all_gather_object", "all_reduce", "barrier", "broadcast", "reduce"):
+            setattr(distributed, name, lambda *_, **__: os._exit(1))
+
+
 def _never_save(_record: Any) -> None:
     os._exit(1)
 
@@ -299,7 +349,8 @@ def _each_alike(dataset: Any, batch: Any) -> list[Any]:
     with torch.random.fork_rng(devices=[]):
         for index in batch:
             seed = hash(int(index)) % 2**32 if isinstance(index, (int, Tensor)) else 0
-            torch.manual_seed(seed)
+            # torch.manual_seed() writes down where it was called for each kind of device that is missing.
+            torch.default_generator.manual_seed(seed)
             random.seed(seed)
             if numpy is not None:
                 numpy.random.seed(seed)

@@ -54,6 +54,7 @@ class Watch:
     while our own backward passes run; ``wrapped_loss`` is the Opacus loss that is going backward.
     ``before_value`` is called with an engine and the flat value that is about to receive noise,
     ``before_noise`` before that with the engine and the call that adds it;
+    ``instead`` holds what parameters get for a gradient in place of what was clipped, by id.
     ``at_end`` once the script is over. ``loaded`` counts what the script has read by ``torch.load``.
     """
 
@@ -69,6 +70,7 @@ class Watch:
         self.wrapped_loss: Any = None
         self.before_value: Callable[[LiveEngine, Tensor], None] | None = None
         self.before_noise: Callable[[LiveEngine, Callable[[], Any]], None] | None = None
+        self.instead: Mapping[int, Tensor] = {}
         self.at_end: Callable[[], None] | None = None
         self.accountants: list[Any] = []
         self.loaded: int = 0

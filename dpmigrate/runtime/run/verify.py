@@ -17,12 +17,13 @@ from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_p
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.ranks import record_path
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
-from dpmigrate.runtime.run.removal import Remover
+from dpmigrate.runtime.run.removal import Removal, Remover
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.state import Settings, Watch
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
+TOO_LATE = "the attacks on the runs before it took too long: see --timeout"
 
 PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
 
@@ -64,8 +65,9 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     if request.wants(*PARITY):
         checks += _at_the_median(runner, own, checks, engines)
         checks += _other_mode(runner, own, checks, engines)
-    if request.wants("sensitivity") or foreign.needs_sensitivity(own, checks):
-        checks += _sensitivity(runner, own, checks, engines)
+    written = request.wants("private-step") and any(e.moved for e in own.engines)
+    if request.wants("sensitivity") or foreign.needs_sensitivity(own, checks) or written:
+        checks = _with(checks, _sensitivity(runner, own, checks, engines))
     if request.wants("noise-fresh", "reproducible"):
         checks += _noise(runner, own, engines)
     checks = verdicts.attributed(foreign.excused(own, checks))
@@ -92,7 +94,8 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
         )
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
-    if record.outcome == "raised" and not any(len(e.steps) >= enough for e in record.engines):
+    # Raw steps are a verdict of their own; accountants that heard of no step raise when they are asked.
+    if record.outcome == "raised" and not any(len(e.steps) >= enough or e.raw_steps for e in record.engines):
         hints = [record.advice, other_than_pinned(request, opacus_version())]
         raise NoVerdict("; ".join([f"the script raised {record.error}", *(hint for hint in hints if hint)]))
     if steps:
@@ -183,15 +186,25 @@ def _sensitivity(runner: Runner, own: RunRecord, checks: list[Check], engines: i
         why = "left to the oracle in a distributed run, whose processes cannot be run again one by one"
         return [Check("sensitivity", None, engine=i, detail=why) for i in trained]
     steps = min(runner.request.steps, *(len(own.engines[i].steps) for i in trained)) if trained else 1
+    proved = [i for i in trained if _own_is_right([c for c in checks if c.engine == i])]
+    writing = [i for i in trained if own.engines[i].moved]
     remover: list[Remover] = []
 
     def prepare(watch: Watch) -> None:
-        remover.append(Remover(watch, steps, runner.folder))
+        remover.append(Remover(watch, steps, runner.folder, proved, writing))
         remover[0].install()
 
     settings = Settings(steps, keep_vectors=False, engines=engines)
     record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
-    return [verdicts.sensitivity(own, i, record.removal or {}, checks) for i in trained]
+    removals: dict[int, Removal] = record.removal or {}
+    found = [verdicts.sensitivity(own, i, removals, checks) for i in trained]
+    return found + [c for i in trained if i in removals for c in conduct.written(removals[i].written, i)]
+
+
+def _with(checks: list[Check], more: list[Check]) -> list[Check]:
+    """More checks, each failing one in the place of a passed one of its name."""
+    failed = {(c.name, c.engine) for c in more if c.passed is False}
+    return [c for c in checks if not c.passed or (c.name, c.engine) not in failed] + more
 
 
 def _audit(
@@ -199,23 +212,19 @@ def _audit(
 ) -> tuple[list[Check], list[dict[str, Any]]]:
     """Attack the steps, and hold what that proves to what the accountant was told: checks, and figures."""
     request, trained = runner.request, [i for i, e in enumerate(own.engines) if e.steps]
-    if own.world > 1:
-        why = "not made in a distributed run, whose processes cannot be run again one by one"
-        return [Check("audit", None, engine=i, detail=why) for i in trained], []
     auditor: list[Auditor] = []
 
     def prepare(watch: Watch) -> None:
         auditor.append(Auditor(watch, request.steps, runner.folder, request.seed))
         auditor[0].install()
 
-    settings = Settings(request.steps, keep_vectors=False, engines=engines)
+    # Each private run takes its time; those that are not reached are said.
+    settings = Settings(request.steps, keep_vectors=False, engines=engines, grace=request.timeout / 2)
     record = runner.run(settings, seed=request.seed, label="attacking the steps", prepare=prepare)
-    pairs = [
-        audit_verdict.judged(record, i, own.engines[i].asked_delta, checks)
-        for i in trained
-        if i < len(record.engines)
-    ]
-    return [check for check, _ in pairs], [figures for _, figures in pairs]
+    reached = [i for i in trained if i < len(record.engines)]
+    pairs = [audit_verdict.judged(record, i, own.engines[i].asked_delta, checks) for i in reached]
+    late = [Check("audit", None, engine=i, detail=TOO_LATE) for i in trained if i not in reached]
+    return [check for check, _ in pairs] + late, [figures for _, figures in pairs]
 
 
 def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
