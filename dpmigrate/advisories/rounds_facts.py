@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, PrivateRun, Thing, Turn
+from dpmigrate.analysis.ledger import Backward, Engine, PrivateRun, Thing, Turn
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri
@@ -18,9 +18,15 @@ _COUNTING = frozenset(["range", "trange", "count"])
 def _engine_of_each_turn(s: Subject) -> Tri:
     """Whether a loop makes an engine in every turn and trains with it, on weights and records that go on."""
     run = s.run
-    if run.engine is None or run.engine.made is None or run.engine.accountant is None:
+    engines = [engine for engine in (run.engine, *run.other_engines) if engine is not None]
+    remade = any(_made_in_each_turn(run, engine) for engine in engines)
+    return None if remade and len(engines) > 1 else remade
+
+
+def _made_in_each_turn(run: PrivateRun, engine: Engine) -> bool:
+    if engine.made is None or engine.accountant is None:
         return False
-    around = [turn for turn in run.engine.made.loops if turn in run.loops]
+    around = [turn for turn in engine.made.loops if turn in run.loops]
     rounds = [turn for turn in around if _counts(turn) or _one_model_on_the_same_records(run, turn)]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
     return any(_weights_go_on(run, turn) for turn in inside)

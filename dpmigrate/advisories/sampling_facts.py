@@ -23,6 +23,8 @@ from dpmigrate.analysis.tree import contains
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
+OF_THE_ENGINE = frozenset(["accountant", "secure_mode"])
+"""What the engine itself is given, and not `make_private`."""
 CLIPS_NOTHING = 1e4
 """A `max_grad_norm` that no gradient of a real model reaches."""
 
@@ -230,7 +232,9 @@ def _unknown_keyword(s: Subject) -> Tri:
     if not isinstance(s.event, UnknownKeyword):
         return False
     s.notes["keyword"] = s.event.name
-    s.notes["meant"] = f" (meant: `{s.event.meant}`?)" if s.event.meant else ""
+    name = s.event.name
+    of_the_engine = f" (it belongs to `PrivacyEngine({name}=...)`)" if name in OF_THE_ENGINE else ""
+    s.notes["meant"] = f" (meant: `{s.event.meant}`?)" if s.event.meant else of_the_engine
     return True if s.event.sure else None
 
 

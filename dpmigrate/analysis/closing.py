@@ -96,6 +96,7 @@ class Closing:
             arguments=arguments,
             open_call=run.open_call,
             engine=self.engine(run.engine) if run.engine is not None else None,
+            other_engines=tuple(self.engine(a) for a in run.other_engines if a != run.engine),
             models=tuple(self.model(a) for a in in_order(run.raw_models) if isinstance(a, Obj)),
             optimizers=tuple(self.optimizer(a) for a in in_order(run.raw_optimizers) if isinstance(a, Obj)),
             loaders=tuple(self.loader(a) for a in in_order(run.raw_loaders) if isinstance(a, Obj)),

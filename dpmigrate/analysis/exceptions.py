@@ -172,6 +172,8 @@ def _try_and_handle(
     without = _goes_on_without_opacus(node)
     raised = Literal(("raised", id(node), ip.context), ("truth",), True)
     attempt = Attempt(ip.store.depth)
+    if without:  # what it returns, it returns where nothing was raised
+        ip.path = shorten(saved | {raised._replace(holds=False)})
     survivors: list[tuple[Delta, Guard]] = []
     ip.store.push()
     try:

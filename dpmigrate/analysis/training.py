@@ -57,6 +57,8 @@ class TrainingRun:
     open_call: bool = False
     """Whether ``**kwargs`` with unknown keys are among the arguments."""
     engine: Obj | None = None
+    other_engines: list[Obj] = field(default_factory=list)
+    """Those that it may also be made by, where more than one way leads to the call."""
     adaptive: bool = False
     raw_models: frozenset[Atom] = frozenset()
     raw_optimizers: frozenset[Atom] = frozenset()
@@ -124,6 +126,16 @@ class TrainingRun:
     def argument(self, name: str) -> Value:
         """The value given for a keyword of the call; empty when it was not given."""
         return self.arguments.get(name, NOTHING)
+
+    def work_of(self, engine: Obj | None) -> None:
+        """An engine makes the run, on this way to the call or in this turn of a loop."""
+        if self.engine is not None and engine != self.engine and self.engine not in self.other_engines:
+            self.other_engines.append(self.engine)
+        self.engine = engine
+
+    def made_by(self, engine: Atom) -> bool:
+        """Whether an engine may have made it."""
+        return engine == self.engine or engine in self.other_engines
 
     def add(self, event: Event) -> None:
         """Record an event, unless its assumptions contradict the run's; repeats are merged."""

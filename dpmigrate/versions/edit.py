@@ -147,7 +147,7 @@ def _refusal(pin: Pin, lower_bound: str) -> Refusal | None:
 def _raised(specifier: str, bound: str, dialect: Dialect) -> tuple[str, str]:
     """The new specifier, and the clauses that had to go because they exclude ``bound`` ("" for none)."""
     parts = clauses(specifier, dialect)
-    if not parts or specifier.strip() == "*":
+    if all(part.version == "*" for part in parts):
         return f">={bound}", ""
     if len(parts) == 1 and (exact := _exact(parts[0], bound, dialect)) is not None:
         return exact

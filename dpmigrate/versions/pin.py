@@ -139,11 +139,11 @@ _URL = re.compile(r"@\s*([^\s;]+)\s*")
 _COMPARISON = re.compile(r"(?:===?|~=|!=|<=?|>=?)\s*[^\s=<>!~]+")
 _WHEEL_OR_SDIST = re.compile(r"/opacus-(\d[^-/]*?)(?:-[^/]*\.whl|\.tar\.gz|\.zip)(?:[#?]|$)", re.IGNORECASE)
 _GITHUB = re.compile(
-    r"github\.com[/:](?P<owner>[^/]+)/(?P<repo>[^/@#?]+?)(?:\.git)?"
+    r"github\.com[/:](?P<owner>[^/]{1,100})/(?P<repo>[^/@#?]+?)(?:\.git)?"
     r"(?:/?@(?P<ref>[^#?]+)|/(?:archive|zipball|tarball)/(?P<archive>[^#?]+?)(?:\.zip|\.tar\.gz)?)?/?(?:[#?]|$)",
     re.IGNORECASE,
 )
-_OTHER_REF = re.compile(r"/[^@]*@(?P<ref>[^#?@]+)(?:[#?]|$)")
+_OTHER_REF = re.compile(r"/[^@/]*@(?P<ref>[^#?@]+)(?:[#?]|$)")
 
 
 def parse_requirement(text: str) -> Requirement | None:

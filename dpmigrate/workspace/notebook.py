@@ -20,9 +20,8 @@ from dpmigrate.workspace.magics import LINE, Magics
 from dpmigrate.workspace.notebook_json import CodeCell, NotebookText, read_notebook
 from dpmigrate.workspace.written import apart, first_line
 
-_INSTALL = re.compile(
-    r"\b(?:pip[\d.]*|conda|mamba|micromamba|uv|poetry|pdm|pipenv)\b[^\n#]*?\b(?:install|add|update|upgrade)\b"
-)
+_INSTALLER = re.compile(r"\b(?:pip[\d.]*|conda|mamba|micromamba|uv|poetry|pdm|pipenv)\b")
+_INSTALLS = re.compile(r"\b(?:install|add|update|upgrade)\b")
 _MARKER_LINE = re.compile(r'^"([^"\r\n]+) (\d+)"[ \t]*;?[ \t]*(?:\r\n|\r|\n|$)', re.MULTILINE)
 
 
@@ -104,7 +103,7 @@ class Notebook:
             else:
                 groups.append([(magic.cell, magic.line, magic.text)])
         commands = [InstallLine(g[0][0], g[0][1], "\n".join(text for _, _, text in g)) for g in groups]
-        return tuple(c for c in commands if _INSTALL.search(c.text.replace("\\\n", " ")))
+        return tuple(c for c in commands if _installs(c.text.replace("\\\n", " ")))
 
     def magic_lines(self) -> tuple[tuple[int, int, str], ...]:
         """(cell, line, original text) of every line that was replaced."""
@@ -200,6 +199,12 @@ class Notebook:
                 expected
             ).rstrip("\r\n"):
                 raise NotLossless(f"the edit does not survive in cell {cell.index + 1} of the notebook")
+
+
+def _installs(text: str) -> bool:
+    """Whether any line, up to its comment, names an installer and behind it what installers do."""
+    parts = re.split(r"[\n#]", text)
+    return any((tool := _INSTALLER.search(part)) and _INSTALLS.search(part, tool.end()) for part in parts)
 
 
 def _without_last_newline(text: str) -> str:

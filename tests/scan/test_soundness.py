@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from dpmigrate import api
 from dpmigrate.model import ScanResult
+from tests.scan.hooks_stand_ins import committed
 from tests.scan.random_choices import choices
+from tests.scan.random_hooks import FAULTS, SILENT_IN_DOUBT, hooks_programs
 from tests.scan.random_programs import PROGRAMS, outcomes
 from tests.scan.random_training import programs
 from tests.scan.stand_ins import executions
@@ -87,3 +89,18 @@ def test_what_is_definite_happens_in_every_execution_that_makes_the_run(
         assert ((rule, "definite") in told) <= all(happened)
         reported = {(rule, "definite"), (rule, "possible")} & told
         assert not made or bool(reported) == any(happened)
+
+
+@given(hooks_programs())
+@random_programs
+def test_what_standard_clipping_does_wrong_is_told_where_some_execution_does_it(
+    tmp_path_factory: pytest.TempPathFactory, program: str
+) -> None:
+    told = {(f.rule, f.certainty) for f in scan(tmp_path_factory, program).findings}
+    made = [execution.rules for execution in committed(program) if execution.private]
+    for rule in FAULTS if made else ():
+        happened = [rule in rules for rules in made]
+        assert ((rule, "definite") in told) <= all(happened), f"{rule} is definite, and not always"
+        reported = any(rule == name for name, _ in told)
+        assert reported <= any(happened), f"{rule} is told, and never happens"
+        assert reported or rule == SILENT_IN_DOUBT or not any(happened), f"{rule} happens, and is not told"

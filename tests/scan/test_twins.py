@@ -268,7 +268,27 @@ def main(loader):
     epoch(net, loader, optimizer)
 """
 
+IMPORTED = """
+def load():
+    try:
+        from opacus import PrivacyEngine
+        return PrivacyEngine
+    except ImportError:
+        {handled}
+
+Engine = load()
+AVAILABLE = Engine is not None
+
+def main(net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    if AVAILABLE:
+        net, optimizer, loader = Engine().make_private(
+            module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+    epoch(net, loader, optimizer)
+"""
+
 PAIRS = [
+    ("DPM311", IMPORTED.format(handled="return None"), IMPORTED.format(handled="raise")),
     (
         "DPM414",
         BACKBONE.format(parts="*list(resnet.children())[:-1]"),
@@ -342,3 +362,10 @@ def test_a_handler_of_imports_is_told_as_that(tmp_path: Path) -> None:
 def test_a_failed_call_is_told_as_that_and_not_as_the_loader(tmp_path: Path) -> None:
     lay_out(tmp_path, train=HEAD + CLIENTS.format(handled="print(error)"))
     assert {f.rule for f in api.scan(["."], cwd=tmp_path).findings if f.severity == "error"} == {"DPM311"}
+
+
+def test_a_keyword_of_the_engine_is_told_as_that(tmp_path: Path) -> None:
+    program = HEAD.replace("max_grad_norm=1.0)", "max_grad_norm=1.0, accountant='rdp')")
+    lay_out(tmp_path, train=program)
+    (said,) = [f.message for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM406"]
+    assert "`accountant` (it belongs to `PrivacyEngine(accountant=...)`)" in said

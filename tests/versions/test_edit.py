@@ -108,6 +108,9 @@ def test_poetry(before: str, after: str, applicability: str, entry: str) -> None
 @pytest.mark.parametrize(
     ("before", "after", "applicability"),
     [
+        ("=*", ">=1.5.4", "safe"),
+        ("==*", ">=1.5.4", "safe"),
+        ("=*=py39_0", ">=1.5.4", "safe"),
         ("", ">=1.5.4", "safe"),
         ("=1.5", ">=1.5.4,<1.6", "safe"),
         ("=1", ">=1.5.4,<2", "safe"),

@@ -43,7 +43,7 @@ def damaged(draw: st.DrawFn, text: str) -> str:
         end = min(len(text), start + draw(st.integers(0, 6)))
         text = (
             text[:start]
-            + draw(st.text(alphabet="opacus=<>~^!.1'\"[]{}()#;,\\\n\r \té", max_size=4))
+            + draw(st.text(alphabet="opacus=<>~^!.*1'\"[]{}()#;,\\\n\r \té", max_size=4))
             + text[end:]
         )
     return text

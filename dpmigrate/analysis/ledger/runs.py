@@ -49,6 +49,8 @@ class PrivateRun:
     open_call: bool
     """Whether ``**kwargs`` with unknown keys are among the arguments."""
     engine: Engine | None
+    other_engines: tuple[Engine, ...]
+    """Those that may have made it instead, on another way to the call."""
     models: tuple[Model, ...]
     optimizers: tuple[Optimizer, ...]
     loaders: tuple[Loader, ...]

@@ -1,4 +1,20 @@
 """The differential runner: a user's unchanged training script under a shim, mode against mode.
 
-``api`` is what other parts import (no torch); ``child`` is the process that runs everything else.
+``api``          what other parts import (no torch); ``request`` what is to be verified
+``child``        the process that runs everything else; ``lifeline`` ends with the one that started it
+``verify``, ``plan``, ``preload``   which runs of the script it takes, and what they share
+``launch``, ``swap``, ``factory``   one run: the script as it is, in another mode, or a model handed over
+``stand_ins``, ``footprint``, ``which_opacus``   what it lacks and leaves behind, and its Opacus
+``ranks``, ``spawned``   several processes
+``shim``, ``patching``, ``state``   Opacus watched inside the script's process
+``engines``, ``optimizer``, ``foreign``, ``backward``, ``losses``, ``accounting``,
+``generators``   what is watched
+``loaders``, ``feed``, ``skips``, ``digest``   the batches, and who delivers them
+``graph``, ``alone``   the oracle on the script's own graph, and each example sent alone
+``snapshots``, ``removal``   a step run again without one example
+``audit``, ``audit_bound``, ``audit_verdict``   ``--audit``
+``records``      what one run leaves behind
+``verdicts``, ``conduct``, ``noise_verdicts``, ``naming``   from records to checks and rules
+``advice``, ``pins``, ``places``   what the report says beside
+``text``, ``html``, ``modes``   the report, and that of ``--compare``
 """

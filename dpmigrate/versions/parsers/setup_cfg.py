@@ -12,7 +12,7 @@ from ..pin import Parsed, Pin, parse_requirement
 from .pyproject import project_environment
 
 _SECTION = re.compile(r"\[([^\]]+)\]")
-_OPTION = re.compile(r"(?P<key>[^\s=:\[#;][^=:]*?)\s*[=:](?P<value>.*)$")
+_OPTION = re.compile(r"(?P<key>[^\s=:\[#;][^=:]*)[=:](?P<value>.*)$")
 _INLINE_COMMENT = re.compile(r"(?:^|\s)#.*$")
 _NAMES_OPACUS = re.compile(r"\s*opacus\b(?![.-])", re.I)
 

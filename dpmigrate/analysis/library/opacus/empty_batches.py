@@ -7,7 +7,7 @@ statements are read: a test of a length, a shape or a count of something that th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import libcst as cst
@@ -35,6 +35,8 @@ class Skip:
     how: Literal["continue", "break", "if", "return"]
     empty: bool = True
     """Whether it is for an empty batch that it does so, and for no other reason."""
+    tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
+    """The tests around it in the body of the loop, and whether each holds there."""
 
 
 def enclosing_loop(root: cst.CSTNode, iterated: cst.CSTNode) -> cst.For | None:
@@ -79,10 +81,21 @@ def _first_skip(body: Sequence[cst.CSTNode], bound: _Bound, ways: tuple[str, ...
             if how in ways:
                 yield Skip(statement, how)
                 return
+            outright = tuple(way for way in ways if way != "if")
+            for body_of_branch, holds in _branches(statement):
+                for skip in _first_skip(body_of_branch, bound, outright):
+                    yield replace(skip, tests=((statement.test, holds), *skip.tests))
         if _calls(statement, "step"):
             return
         for assign in _assignments(statement):
             bound = _after(assign, bound)
+
+
+def _branches(node: cst.If) -> Iterator[tuple[Sequence[cst.CSTNode], bool]]:
+    """What is done where a test holds, and where it does not."""
+    yield node.body.body, True
+    if isinstance(node.orelse, cst.Else):
+        yield node.orelse.body.body, False
 
 
 def _after(assign: cst.Assign, bound: _Bound) -> _Bound:

@@ -148,7 +148,7 @@ def private_run(ip: Interpreter, info: CallInfo, engine: Obj | None) -> Value:
             entry = entry._replace(guard=shorten(entry.guard | {Literal(symbol, ("eq", mode), True)}))
         guard = entry.guard | ip.path
         run = record_run(ip, info, call, mode, entry, shown_modes(modes), guard)
-        run.engine = engine
+        run.work_of(engine)
         if Const("ghost") in info.argument(None, "clipping").atoms:
             ip.names_ghost(run)
         run.adaptive = engine is not None and engine.kind == "adaptive-engine"

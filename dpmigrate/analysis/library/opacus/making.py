@@ -129,7 +129,7 @@ def _samplers(ip: Interpreter, run: TrainingRun) -> None:
 
 def epsilon_asked(ip: Interpreter, info: CallInfo, engine: Atom, e: Entry) -> None:
     """Record on every run of an engine that its epsilon is asked for, and for which delta."""
-    for run in [run for run in ip.runs.values() if run.engine == engine]:
+    for run in [run for run in ip.runs.values() if run.made_by(engine)]:
         ip.happen(run, EpsilonAsked(ip.at(info.node, e.guard), aimed=False))
         tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
 

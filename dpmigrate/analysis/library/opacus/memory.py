@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import libcst as cst
 
+from dpmigrate.analysis import narrowing
 from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.ledger import Iterated, Manager, ManagerUsed
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.opacus.empty_batches import enclosing_loop, skips_of_empty_batches
+from dpmigrate.analysis.library.opacus.empty_batches import Skip, enclosing_loop, skips_of_empty_batches
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.data import loader_read
 from dpmigrate.analysis.library.torch.names import real
@@ -83,11 +85,29 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
             run = entry.atom.data
             ip.happen(run, Iterated(ip.at(node, guard), "managed"))
             for skip in skips_of_empty_batches(loop_over(ip, node)):
-                there = replace(ip.at(node, guard), origin=ip.origin(skip.node))
-                ip.happen(run, BatchSkipped(there, skip.how, skip.empty, _ends_all(ip, node)))
+                tested = guard_of_tests(ip, skip)
+                if tested is not None:
+                    there = replace(ip.at(node, guard | tested), origin=ip.origin(skip.node))
+                    ip.happen(run, BatchSkipped(there, skip.how, skip.empty, _ends_all(ip, node)))
         elif isinstance(entry.atom, Obj) and entry.atom.kind in ("loader", "instance"):
             loader_read(ip, real(entry.atom), node, guard)
     return ip.unknown(node, "a batch")
+
+
+def guard_of_tests(ip: Interpreter, skip: Skip) -> Guard | None:
+    """What the tests around a skip assume; None where they cannot hold."""
+    assumed = ALWAYS
+    for test, holds in skip.tests:
+        if any(isinstance(part, cst.Call) for part in every(test)):
+            assumed |= {DOUBT}
+            continue
+        outcome = narrowing.narrow(ip, test)
+        branch, other = (outcome.true, outcome.false) if holds else (outcome.false, outcome.true)
+        if not branch.possible:
+            return None
+        told = not other.possible or (outcome.telling and branch.guard and DOUBT not in branch.guard)
+        assumed |= branch.guard if told else branch.guard | {DOUBT}
+    return assumed
 
 
 def _ends_all(ip: Interpreter, iterated: cst.CSTNode) -> bool:

@@ -23,6 +23,7 @@ from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.empty_batches import skips_of_an_empty_batch
 from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.flattened import tell_of_flattened
+from dpmigrate.analysis.library.opacus.memory import guard_of_tests
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of
@@ -129,8 +130,10 @@ def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         and isinstance(function.node, cst.FunctionDef)
     ):
         for skip in skips_of_an_empty_batch(function.node):
-            there = replace(ip.at(info.node, e.guard), origin=ip.origin(skip.node))
-            ip.happen(run_of(e), BatchSkipped(there, skip.how))
+            tested = guard_of_tests(ip, skip)
+            if tested is not None:
+                there = replace(ip.at(info.node, e.guard | tested), origin=ip.origin(skip.node))
+                ip.happen(run_of(e), BatchSkipped(there, skip.how))
     return NONE
 
 
