@@ -82,8 +82,11 @@ def _alone(new: cst.CSTNode, first: bool) -> cst.FlattenSentinel[cst.BaseStateme
     """The statements of one branch, in the place of the whole."""
     assert isinstance(new, cst.If)
     block = new.body if first else new.orelse.body if isinstance(new.orelse, cst.Else) else new.body
-    assert isinstance(block, cst.IndentedBlock)
-    body = list(block.body)
+    body: list[cst.BaseStatement] = []
+    if isinstance(block, cst.SimpleStatementSuite):
+        body = [cst.SimpleStatementLine(block.body, trailing_whitespace=block.trailing_whitespace)]
+    elif isinstance(block, cst.IndentedBlock):
+        body = list(block.body)
     first_one = body[0]
     assert isinstance(first_one, cst.SimpleStatementLine | cst.BaseCompoundStatement)
     body[0] = first_one.with_changes(leading_lines=[*new.leading_lines, *first_one.leading_lines])
@@ -99,7 +102,7 @@ def _steps_first(facts: Facts, branch: cst.If) -> bool:
         names = [name_of(c.func) for c in facts.inside(virtual, cst.Call)]
         steps = [c for c in facts.inside(block, cst.Call) if name_of(c.func) == "step"]
         alone = [name for name in names if name != _NO_GRAD] == ["virtual_step"]
-        if alone and steps and isinstance(block, cst.IndentedBlock):
+        if alone and steps:
             return first
     raise Withheld(
         "virtual_step is no plain other branch of step() here: let a BatchMemoryManager around the loader "

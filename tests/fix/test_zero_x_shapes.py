@@ -275,3 +275,14 @@ def test_a_delta_that_every_place_can_read_is_written_there(folder: Make) -> Non
     assert made.fix(unsafe=True).refused == ()
     assert "print(engine.accountant.get_privacy_spent(delta=DELTA))\n" in made.read()
     assert "engine.target_delta" not in made.read()
+
+
+def test_virtual_steps_in_suites_of_one_line(folder: Make) -> None:
+    flat = VIRTUAL.replace(
+        ":\n        opt.step()\n        opt.zero_grad()\n", ": opt.step(); opt.zero_grad()\n"
+    )
+    assert flat != VIRTUAL
+    made = project(folder, HEAD + SIZES + RATE + ATTACH + flat)
+    assert made.fix(unsafe=True).refused == ()
+    assert "        opt.step(); opt.zero_grad()\n" in made.read()
+    assert made.fix(unsafe=True).diff == ""

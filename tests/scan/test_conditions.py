@@ -150,6 +150,12 @@ TESTS = {
     "isinstance(1, str)": HOOKS,
     "isinstance(NAMES, list)": GHOST,
     "isinstance(NAMES, tuple)": HOOKS,
+    "isinstance((1, 2), list)": HOOKS,
+    "isinstance((1, 2), (list, tuple))": GHOST,
+    "isinstance(1, (str, int, float, bool, tuple, list))": GHOST,
+    "isinstance(NAMES, (str, int, float, bool, tuple, list))": GHOST,
+    "1 in (1, 1.0)": GHOST,
+    "A in ('b', 'a') and A != 'a' and A != 'b'": HOOKS,
     "isinstance((1, 2), tuple)": GHOST,
     "isinstance(option, str)": OPEN,
     "isinstance(option, str) and not isinstance(option, str)": HOOKS,
@@ -323,6 +329,10 @@ def test_a_program_that_asks_for_a_fourth_object_names_ghost_clipping(tmp_path: 
         ("hooks", "len(made) == 4", 3),
         ("hooks", "len(made) < 4", 4),
         ("hooks", "len(made) == 2 + 2", 3),
+        ("ghost", "isinstance(made, tuple)", 4),
+        ("ghost", "not isinstance(made, list)", 4),
+        ("hooks", "isinstance(made, list)", 3),
+        ("hooks", "not isinstance(made, (list, tuple))", 3),
     ],
 )
 def test_what_is_made_has_as_many_parts_as_its_mode_says(

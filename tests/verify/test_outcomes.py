@@ -18,6 +18,7 @@ from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import environment, releases
 from tests.verify.running import HERE, verify
+from tests.verify.test_audit import LOOP, SPAWNED
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
@@ -318,3 +319,15 @@ def test_sharded_parameters_get_a_sentence() -> None:
     )
     assert "No verdict: the script shards its parameters" in done.stderr, done.stderr[-2000:]
     assert not done.stdout
+
+
+def test_what_several_processes_hand_on_is_not_held_to_one(tmp_path: Path) -> None:
+    refuses = (
+        "optimizer.zero_grad()\n",
+        "optimizer.zero_grad()\n"
+        "        if 'FastGradient' in type(optimizer).__name__: raise RuntimeError('no ghost here')\n",
+    )
+    (tmp_path / "train.py").write_text(LOOP.replace(*refuses) + SPAWNED, encoding="utf-8")
+    done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
+    assert done.status == 0, (done.failing, done.stderr[-2000:])
+    assert "no ghost here" in done.check("parity-step")["detail"]
