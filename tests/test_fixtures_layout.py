@@ -48,7 +48,7 @@ TELLING = {
     "DPM202": "Generator()",
     "DPM203": "make_private",
     "DPM204": "manual_seed(",
-    "DPM205": "seed(",
+    "DPM205": ("seed(", "set_state("),
     "DPM206": "make_private",
     "DPM207": "PrivacyEngine(",
     "DPM208": ("make_private", "add_noise"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, CoefficientAsked
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, HooksSwitched
 from dpmigrate.analysis.ledger.gradients import TokensIgnored
 from dpmigrate.model import Tri
 
@@ -60,3 +60,15 @@ def _sum_left_as_it_is(s: Subject) -> Tri:
     if not isinstance(s.event, Backward) or s.event.reduction != "sum":
         return False
     return not any(step.startswith(("div", "mul", "scaled")) for step in s.event.steps)
+
+
+@fact
+def _hooks_enabled(s: Subject) -> Tri:
+    """Whether this pass makes per-sample gradients: ``disable_hooks`` was not the last that was called."""
+    enabled: Tri = True
+    for event in s.run.events:
+        if event is s.event:
+            return enabled
+        if isinstance(event, HooksSwitched):
+            enabled = event.enabled if not event.guard else None
+    return enabled

@@ -1,7 +1,7 @@
 """DPM901 and DPM902: dependency files that admit an affected Opacus, or none that the code can run on.
 
 The ``[match]`` table of such a rule has ``about = "pins"`` and a ``message`` with {pin} and {hit}, or, where
-``disagree = true``, with {pin} and {needs}.
+``disagree = true``, with {pin} and {why}.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def _disagreeing(
     """DPM902: the pins of a run, where they admit no release on which its code can run."""
     if not versions.disagree or versions.evidence & BEFORE_WRAPPED_RELEASES:
         return
-    needs = (versions.evidence & everything()).words()
+    wanted = versions.evidence & everything()
+    why = f"its API needs Opacus {wanted.words()}" if wanted else "no release has all of the API that it uses"
     faulty = BEFORE_WRAPPED_RELEASES | FAULTY_GIT
     if any(run.happened(SequenceLayer)):
         faulty = faulty | FOR_SEQUENCES
@@ -92,7 +93,7 @@ def _disagreeing(
     for pin in declared.pins:
         if pin.versions & faulty:
             continue
-        message = advisory.match["message"].format(pin=pin.text.strip(), needs=needs)
+        message = advisory.match["message"].format(pin=pin.text.strip(), why=why)
         places = tuple(p.place for p in versions.proofs)
         yield Match(
             advisory,

@@ -52,3 +52,33 @@ def test_what_no_run_is_sure_of_is_possible(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(text, encoding="utf-8")
     result = api.scan(["."], cwd=tmp_path, select=["DPM103"], opacus=">=1.5.3")
     assert [(f.span.line, f.certainty) for f in result.findings] == [(11, "possible")]
+
+
+AT_ODDS = """\
+from opacus import PrivacyEngine
+from torch import nn
+
+
+def train(model, optimizer, loader):
+    model, optimizer, criterion, loader = PrivacyEngine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, criterion=nn.CrossEntropyLoss(),
+        noise_multiplier=1.0, max_grad_norm=1.0, grad_sample_mode="ghost"{more})
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("", "its API needs Opacus 1.5.3 and later"),
+        (', clipping="ghost"', "no release has all of the API that it uses"),
+    ],
+)
+def test_a_pin_that_no_code_runs_on_is_told_why(tmp_path: Path, more: str, why: str) -> None:
+    (tmp_path / "train.py").write_text(AT_ODDS.format(more=more), encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("opacus==1.4.1\n", encoding="utf-8")
+    (finding,) = api.scan(["."], cwd=tmp_path, select=["DPM902"]).findings
+    assert why in finding.message
