@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dpmigrate.cli import COMMANDS
 from tests.opacus_releases import CHECKOUT
 
 PACKAGE = CHECKOUT / "dpmigrate"
@@ -57,6 +58,22 @@ def order() -> list[str]:
 
 def test_every_room_is_in_the_design() -> None:
     assert {room(module) for module in MODULES} - set(FACES) == set(order())
+
+
+ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("folder", ROOMS, ids=lambda folder: folder.name)
+def test_a_room_says_what_each_of_its_modules_is_for(folder: Path) -> None:
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    there = {
+        path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    commands = {path.stem for path in folder.glob("*.py")} & set(COMMANDS) if folder.name == "cli" else set()
+    named = set(re.findall(r"``(\w+)``", said))
+    assert there - {"__init__"} - commands - named == set()
+    listed = "\n".join(re.findall(r"^(?:A command.* )?((?:``\w+``,? *)+)", said, flags=re.MULTILINE))
+    assert set(re.findall(r"``(\w+)``", listed)) - there == set()
 
 
 def test_imports_point_to_rooms_below() -> None:
