@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, Engine, PrivateRun, Thing, Turn
+from dpmigrate.analysis.ledger import Backward, Engine, Origin, PrivateRun, Thing, Turn
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri
@@ -27,7 +27,12 @@ def _made_in_each_turn(run: PrivateRun, engine: Engine) -> bool:
     if engine.made is None or engine.accountant is None:
         return False
     around = [turn for turn in engine.made.loops if turn in run.loops]
-    rounds = [turn for turn in around if _counts(turn) or _one_model_on_the_same_records(run, turn)]
+    rounds = [
+        turn
+        for turn in around
+        if _counts(turn)
+        or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(engine.made.origin, turn))
+    ]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
     return any(_weights_go_on(run, turn) for turn in inside)
 
@@ -62,6 +67,26 @@ def _one_model_on_the_same_records(run: PrivateRun, turn: Turn) -> bool:
     return len(run.models) == len(run.loaders) == 1 and all(
         at is not None and all(loop in outside for loop in at.loops) for at in made
     )
+
+
+def _for_one_item_alone(origin: Origin, turn: Turn) -> bool:
+    """Whether a loop comes to a place for one of its items: ``if stage == "private":``."""
+    loop = turn.loop.node
+    inner = origin.node
+    for around in origin.module.nesting.above(inner):
+        if around is loop:
+            return False
+        if isinstance(around, cst.If) and around.body is inner and isinstance(loop, cst.For):
+            test = around.test
+            if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+                (compared,) = test.comparisons
+                sides = (test.left, compared.comparator)
+                item = any(isinstance(x, cst.Name) and x.deep_equals(loop.target) for x in sides)
+                constant = any(isinstance(x, (cst.SimpleString, cst.Integer)) for x in sides)
+                if isinstance(compared.operator, cst.Equal) and item and constant:
+                    return True
+        inner = around
+    return False
 
 
 def _calls_a_counter(node: cst.CSTNode) -> bool:

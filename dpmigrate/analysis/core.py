@@ -27,9 +27,9 @@ from dpmigrate.analysis.values import Class, Function, Value, of
 from dpmigrate.workspace.errors import own_error
 
 MAX_CALL_DEPTH = 14
-MAX_STEPS = 10_000
+MAX_STEPS = 30_000
 """Statements and calls executed from one root before calls are no longer entered."""
-MAX_TOTAL = 90_000
+MAX_TOTAL = 270_000
 """Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
 

@@ -33,6 +33,8 @@ MAX_DEPTH = 60
 """Sequences within one another."""
 MAX_CASES = 8
 """Assumptions that one atom is kept under side by side."""
+MANY = 16
+"""Entries among which those that are there twice are looked for before they are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,8 @@ def merge(entries: Iterable[Entry]) -> Value:
     if len(several) < 2:
         return Value(several)
     seen: dict[Atom, list[Entry]] = {}
+    if len(several) > MANY:
+        several = _each_case_once(several)
     for e in several:
         cases = seen.get(e.atom)
         if cases is None:
@@ -266,6 +270,16 @@ def merge(entries: Iterable[Entry]) -> Value:
     if len(seen) == len(several):
         return Value(several)
     return Value(tuple([e for cases in seen.values() for e in cases]))
+
+
+def _each_case_once(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The entries, those that say the same as one of them left out; where one gives reasons, it stays."""
+    by_case: dict[tuple[Atom, Guard], Entry] = {}
+    for e in entries:
+        case = e.atom, e.guard
+        if case not in by_case or (e.because and not by_case[case].because):
+            by_case[case] = e
+    return tuple(by_case.values())
 
 
 def _add_case(cases: list[Entry], new: Entry) -> None:
@@ -302,18 +316,26 @@ def join_guarded(branches: Sequence[tuple[Value | None, Guard]]) -> Value:
     An atom that every branch agrees on gets no new assumption; the others get their branch's.
     """
     first = branches[0][0] if branches else None
-    if first is not None and len(first.entries) == 1 and all(value is first for value, _ in branches):
+    if first is not None and all(value is first for value, _ in branches):
         return first
+    # A try hands over a branch for every place that may raise, most of which leave the same.
+    if len(branches) > 2:
+        branches = list({(id(value), guard): (value, guard) for value, guard in branches}.values())
     counts: dict[tuple[Atom, Guard], int] = {}
     for value, _ in branches:
         for e in (value or NOTHING).entries:
             case = e.atom, e.guard
             counts[case] = counts.get(case, 0) + 1
     entries = []
+    told: set[tuple[Atom, Guard]] = set()
     for value, guard in branches:
         for e in (value or NOTHING).entries:
-            if not guard or counts[e.atom, e.guard] == len(branches):
-                entries.append(e)
+            case = e.atom, e.guard
+            if not guard or counts[case] == len(branches):
+                if case not in told:
+                    entries.append(e)
+                if e.because:
+                    told.add(case)
             elif not e.guard:
                 entries.append(Entry(e.atom, together(ALWAYS, guard), e.because))
             elif not contradict(e.guard, guard):

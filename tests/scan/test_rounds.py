@@ -136,3 +136,35 @@ def test_a_simulation_of_one_round_forgets_nothing(
     told = [f.message for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM304"]
     assert len(told) == forgets
     assert all(words in message for message in told)
+
+
+STAGES = """
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def train(stages):
+    net = nn.Linear(4, 2)
+    plain = DataLoader(TensorDataset(torch.randn(64, 4), torch.zeros(64).long()))
+    for stage in stages:
+        if TEST:
+            engine = PrivacyEngine()
+            model, optimizer, loader = engine.make_private(
+                module=net, optimizer=torch.optim.SGD(net.parameters(), lr=0.1), data_loader=plain,
+                noise_multiplier=1.0, max_grad_norm=1.0)
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(x), y).backward()
+                optimizer.step()
+            print(engine.get_epsilon(1e-5))
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "told"), [("stage.private", True), ('stage == "private"', False), ("1 == stage", False)]
+)
+def test_an_engine_of_one_stage_alone_forgets_nothing(tmp_path: Path, test: str, told: bool) -> None:
+    lay_out(tmp_path, train=STAGES.replace("TEST", test))
+    assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
