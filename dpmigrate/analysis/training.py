@@ -185,6 +185,19 @@ class TrainingRun:
         return (e for e in self.events if isinstance(e, kind))
 
 
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The handler of a try in whose body runs are made."""
+
+    handler: Origin
+    runs: tuple[TrainingRun, ...]
+    """The runs that there are not where it handles something."""
+    falls_through: bool
+    """Whether the program goes on behind it."""
+    of_imports: bool
+    """Whether it is for nothing but imports that fail."""
+
+
 def _under(event: Event, guard: Guard) -> Event:
     """The event, under other assumptions."""
     return event if event.guard == guard else replace(event, at=replace(event.at, guard=guard))
@@ -203,16 +216,3 @@ def entries_of_kind(value: Value, *kinds: str) -> Iterator[tuple[Entry, Obj]]:
 
 
 __all__ = ["ALWAYS", "GHOST_MODES", "TrainingRun", "entries_of_kind"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """The handler of a try in whose body runs are made."""
-
-    handler: Origin
-    runs: tuple[TrainingRun, ...]
-    """The runs that there are not where it handles something."""
-    falls_through: bool
-    """Whether the program goes on behind it."""
-    of_imports: bool
-    """Whether it is for nothing but imports that fail."""

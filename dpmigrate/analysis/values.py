@@ -327,15 +327,10 @@ def join_guarded(branches: Sequence[tuple[Value | None, Guard]]) -> Value:
             case = e.atom, e.guard
             counts[case] = counts.get(case, 0) + 1
     entries = []
-    told: set[tuple[Atom, Guard]] = set()
     for value, guard in branches:
         for e in (value or NOTHING).entries:
-            case = e.atom, e.guard
-            if not guard or counts[case] == len(branches):
-                if case not in told:
-                    entries.append(e)
-                if e.because:
-                    told.add(case)
+            if not guard or counts[e.atom, e.guard] == len(branches):
+                entries.append(e)
             elif not e.guard:
                 entries.append(Entry(e.atom, together(ALWAYS, guard), e.because))
             elif not contradict(e.guard, guard):

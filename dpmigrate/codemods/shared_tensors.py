@@ -7,16 +7,12 @@ from collections.abc import Iterator
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.analysis.ledger.models import VIEWS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.program_facts import Facts
 
-_SAME_MEMORY = frozenset(
-    [
-        *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t"),
-        *("swapaxes", "expand", "expand_as", "view_as", "contiguous", "detach", "chunk", "split", "unbind"),
-    ]
-)
-"""Methods of a tensor that give its memory back, or parts of it."""
+_SAME_MEMORY = VIEWS | {"detach"}
+"""Methods of a tensor that give its memory back, or parts of it, to whoever reads it."""
 _KEEPING = frozenset(["append", "insert", "extend", "add", "put", "setdefault", "update"])
 """Methods of containers that keep what they are given."""
 _Block = cst.IndentedBlock | cst.SimpleStatementSuite | cst.Module

@@ -33,6 +33,10 @@ train(Net(), torch.optim.SGD([], lr=0.1), [])
             "out = self.conv(x)\n        kept = out\n        out += x\n        return out + kept",
             "has another name",
         ),
+        (
+            "out = self.conv(x)\n        part = out.narrow(1, 0, 1)\n        out += x\n        return part",
+            "has another name",
+        ),
         ("out = self.conv(x)\n        y = self.act(out)\n        return y + out", "is read again"),
         ("out = self.conv(x)\n        out.lerp_(x, 0.5)\n        return out", "without the underscore"),
         ("out = self.conv(x)\n        y = out.view(-1).add_(1)\n        return y + out", "is read again"),

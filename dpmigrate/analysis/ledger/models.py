@@ -8,6 +8,15 @@ from typing import Literal, NamedTuple
 from dpmigrate.analysis.ledger.circumstances import Origin
 from dpmigrate.analysis.ledger.events import Event
 
+VIEWS = frozenset(
+    [
+        *("flatten", "unflatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "t"),
+        *("swapaxes", "expand", "expand_as", "view_as", "contiguous", "narrow", "select", "diagonal"),
+        *("chunk", "split", "tensor_split", "unbind"),
+    ]
+)
+"""Functions and methods that give the memory of a tensor back, or parts of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceLayer(Event):

@@ -18,7 +18,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlace, InPlaceBy
 from dpmigrate.analysis.library.torch.in_place_forward import MAX_DEPTH, Forward
-from dpmigrate.analysis.library.torch.in_place_names import VIEWS, asked_in_place
+from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY, asked_in_place
 from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, every
@@ -94,7 +94,7 @@ class _Reading:
         if given and asked_in_place(layer.node, name) and not self.switched_off:
             self.note(Origin(layer.module, layer.node, f"{name}(inplace=True)"), given, "layer")
             return given
-        return "hooked" if name in _HOOKED else given if name in VIEWS else ""
+        return "hooked" if name in _HOOKED else given if name in SAME_MEMORY else ""
 
     def note(self, origin: Origin, given: str, by: InPlaceBy) -> None:
         """Record an operation that changes what it is given."""

@@ -15,7 +15,7 @@ from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlaceBy
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.torch.in_place_layers import Layers, MeantLayers
-from dpmigrate.analysis.library.torch.in_place_names import VIEWS, asked_in_place, changes_in_place
+from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY, asked_in_place, changes_in_place
 from dpmigrate.analysis.names import import_module, member_of_module, name_around
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import Class, Function
@@ -228,7 +228,7 @@ class Forward:
         receiver = self._of(func.value)
         if changes_in_place(name):
             self._note(node, f"{name} changes in place", receiver, "method")
-        return receiver if name in VIEWS or changes_in_place(name) else ""
+        return receiver if name in SAME_MEMORY or changes_in_place(name) else ""
 
     def _handed_on(self, node: cst.BaseExpression) -> None:
         """A function within this one, given to another one, which may call it."""
@@ -294,7 +294,7 @@ class Forward:
         if asked_in_place(node, name) or changes_in_place(name):
             self._note(node, f"{name} changes in place", first, "function")
             return first
-        return first if name in VIEWS else ""
+        return first if name in SAME_MEMORY else ""
 
 
 MAX_DEPTH = 6

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger.models import VIEWS
 from dpmigrate.analysis.tree import keyword_node
 
-VIEWS = frozenset(
-    [
-        *("Flatten", "Unflatten", "Identity"),
-        *("flatten", "unflatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "t"),
-        *("swapaxes", "expand", "expand_as", "view_as", "contiguous", "narrow", "select", "diagonal"),
-        *("chunk", "split", "tensor_split", "unbind"),
-    ]
-)
-"""What gives the same memory back, or parts of it."""
+SAME_MEMORY = VIEWS | {"Flatten", "Unflatten", "Identity"}
+"""What gives the same memory back, or parts of it, layers among them."""
 _NOT_IN_PLACE = frozenset(["requires_grad_", "share_memory_"])
 """What ends in an underscore, and leaves the values alone."""
 _PLACES = {
