@@ -63,8 +63,8 @@ def _feeds_training(s: Subject) -> Tri:
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
     loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
-    if not loops and chain and _is_yielded(s.event.origin):
-        # A generator goes over the loader for the loop that takes its items from it.
+    if not loops and chain and _is_handed_out(s.event.origin):
+        # A generator, or an iterator, goes over the loader for the loop that takes its items from it.
         call = chain[-1].through.node
         outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
         loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
@@ -76,12 +76,12 @@ def _feeds_training(s: Subject) -> Tri:
     return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
 
 
-def _is_yielded(origin: Origin) -> bool:
-    """Whether a generator goes over something, and gives what it finds to whoever asks it."""
+def _is_handed_out(origin: Origin) -> bool:
+    """Whether a generator or a ``__next__`` goes over something, and gives what it finds to whoever asks."""
     nesting, inner = origin.module.nesting, origin.node
     for around in nesting.above(inner):
         if isinstance(around, cst.FunctionDef) and around.body is inner:
-            return bool(nesting.inside(around.body, cst.Yield))
+            return around.name.value == "__next__" or bool(nesting.inside(around.body, cst.Yield))
         inner = around
     return False
 
@@ -240,16 +240,17 @@ def _unknown_keyword(s: Subject) -> Tri:
 
 @fact
 def _secure_with_generator(s: Subject) -> Tri:
-    """Whether an engine in secure mode is given a generator, under assumptions that agree."""
+    """Whether an engine in secure mode is given a generator; None where one test decides on both."""
     engine = s.run.engine
     if engine is None or engine.secure_mode is None:
         return False
     secure = [o for o in engine.secure_mode.options if o.what == Constant(True)]
     given = s.run.argument("noise_generator").options
     generators = [o for o in given if isinstance(o.what, Thing)]
-    together = [(a, b) for a in secure for b in generators if not contradict(a.guard, b.guard)]
-    sure = len(secure) == len(engine.secure_mode.options) and len(generators) == len(given)
-    return (True if sure else None) if together else False
+    if len(secure) == len(engine.secure_mode.options) and len(generators) == len(given):
+        return bool(secure and generators)
+    decided = ((a.guard, b.guard) for a in secure for b in generators if a.guard and b.guard)
+    return None if any(a <= b or b <= a for a, b in decided) else False
 
 
 @fact

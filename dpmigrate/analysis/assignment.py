@@ -280,7 +280,10 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             if isinstance(index, int) and -len(atom.items) <= index < len(atom.items):
                 return atom.items[index]
             return NOTHING
-        return atom.each() if key is not None else of(Seq(None, atom.each(), atom.mutable))
+        if key is not None:
+            return atom.each()
+        piece = _piece_of(ip, atom, node)
+        return of(piece if piece is not None else Seq(None, atom.each(), atom.mutable))
     if isinstance(atom, Unknown):
         part = repr(known[0]) if len(known) == 1 else SOME
         put = part_of_unknown(ip, atom, part)
@@ -303,6 +306,19 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             return of(made)
         return of(External(f"{atom.name}[{known[0]!r}]" if len(known) == 1 else f"{atom.name}.[]"))
     return NOTHING
+
+
+def _piece_of(ip: Interpreter, items: Seq, node: cst.CSTNode) -> Seq | None:
+    """``items[1:]``, with bounds that are known; None where the part is not."""
+    index = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
+    if items.items is None or not isinstance(index, cst.Slice):
+        return None
+    given = (index.lower, index.upper, index.step)
+    bounds = [ip.evaluate(bound).only if bound is not None else Const(None) for bound in given]
+    numbers = [b.value for b in bounds if isinstance(b, Const) and (b.value is None or type(b.value) is int)]
+    if len(numbers) < len(given) or numbers[2] == 0:
+        return None
+    return Seq(tuple(items.items[slice(*numbers)]), None, items.mutable)
 
 
 def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:

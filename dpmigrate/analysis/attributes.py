@@ -113,6 +113,11 @@ def _is_its_own(atom: Obj, name: str) -> bool:
     return atom.kind not in ("model", "dp-model") and registry.method_for(atom, name) is not None
 
 
+def is_property(method: Function) -> bool:
+    """Whether a class's function is called by whoever reads the attribute of its name."""
+    return "property" in method.decorators or "cached_property" in method.decorators
+
+
 def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, node: cst.CSTNode) -> Value:
     cls: Class = atom.data
     member = find_member(ip, cls, name)
@@ -120,7 +125,7 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
         parts: list[Entry] = []
         for e in member.entries:
             if isinstance(e.atom, Function):
-                if "property" in e.atom.decorators or "cached_property" in e.atom.decorators:
+                if is_property(e.atom):
                     result = enter_function(ip, e.atom, registry.CallInfo(node), receiver=atom)
                     parts.extend(result.entries)
                     continue

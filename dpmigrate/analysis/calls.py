@@ -8,7 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.assignment import entries_of, parts_in_order
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
-from dpmigrate.analysis.attributes import get_attribute, part_of_unknown
+from dpmigrate.analysis.attributes import get_attribute, is_property, part_of_unknown
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
     external_base,
@@ -295,6 +295,9 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
     if member is not None:
         parts = []
         for e in member.entries:
+            if isinstance(e.atom, Function) and is_property(e.atom):
+                held = get_attribute(ip, of(atom), name, getattr(info.node, "func", info.node))
+                return call_value(ip, held, info)
             if isinstance(e.atom, Function):
                 static = "staticmethod" in e.atom.decorators
                 receiver = cls if "classmethod" in e.atom.decorators else atom

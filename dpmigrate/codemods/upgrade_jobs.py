@@ -100,8 +100,9 @@ def _planned(
                 continue
             job.edits.merge(edits)
             job.notices += notices
-        if not job.found:
-            return Job(left=job.left)
+        if not job.runs:  # what is left of its findings is about pins, which nothing here needs raised
+            path, reason, _ = job.left[-1]
+            return Job(left=[*job.left, (path, reason, job.found)] if job.found else job.left)
         for group in groups if raises else ():
             drop_weights_only(facts.of(group.runs[0].module), job.edits)
         ghost = [run for run in job.runs if run.ghost]

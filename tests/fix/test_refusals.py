@@ -88,3 +88,29 @@ def test_a_record_that_is_made_twice_is_left_alone(folder: Callable[..., Folder]
     before = project.snapshot()
     assert "return it beside the optimizer" in project.fix().refused[0][1]
     assert project.snapshot() == before
+
+
+def test_a_pin_whose_only_run_is_left_as_it_is_stays(folder: Callable[..., Folder]) -> None:
+    """What takes the results apart with a star is not rewritten, and then nothing asks for another pin."""
+    starred = """\
+from opacus import PrivacyEngine
+
+
+def train(model, optimizer, loader, loss):
+    model, optimizer, *rest = PrivacyEngine().make_private(
+        module=model,
+        optimizer=optimizer,
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+        criterion=loss,
+    )
+    for x, y in rest[-1]:
+        optimizer.zero_grad()
+        rest[0](model(x), y).backward()
+        optimizer.step()
+"""
+    project = folder({"train.py": starred, "requirements.txt": "opacus>=1.5,<2\n"})
+    result = project.fix(apply=True)
+    assert project.read("requirements.txt") == "opacus>=1.5,<2\n" and not result.applied
