@@ -69,8 +69,13 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     computing = set(every(method.node)) if isinstance(method, Function) else set()
     held = _held_by_variables(model.data.node)
     for node in every(model.data.node):
-        for operand in _operands(node, node in computing):
-            name = held.get(operand, "") if isinstance(operand, cst.Name) else _parameter_of(operand)
+        names = [
+            held.get(operand, "") if isinstance(operand, cst.Name) else _parameter_of(operand)
+            for operand in _operands(node, node in computing)
+        ]
+        if node not in computing and all(names):  # of parameters alone: a penalty, or a figure
+            continue
+        for name in names:
             if name and name.partition(".")[0] in layers and layers[name.partition(".")[0]] not in frozen:
                 yield Origin(model.data.module, node, f"self.{name}")
 
