@@ -176,10 +176,12 @@ def _told_of_more_noise(s: Subject) -> Tri:
 @fact
 def _told_after_training(s: Subject) -> Tri:
     """Whether an accountant hears of steps when all of them are taken; it may be asked what would be if."""
-    if s.event is None or _in_training_loop(s):
+    event = s.event
+    if not isinstance(event, AccountantTold) or not event.last or _in_training_loop(s):
         return False
-    place = next(i for i, e in enumerate(s.run.events) if e is s.event)
-    return None if any(isinstance(e, Stepped) for e in s.run.events[:place]) else False
+    place = next(i for i, e in enumerate(s.run.events) if e is event)
+    steps = [e for e in s.run.events[:place] if isinstance(e, Stepped)]
+    return None if any(event.chain[: len(e.chain)] == e.chain for e in steps) else False
 
 
 @fact
