@@ -63,3 +63,49 @@ def test_what_is_not_known_stays_open(tmp_path: Path, call: str) -> None:
     )
     (run,) = api.scan(cwd=lay_out(tmp_path, train=text)).runs
     assert "?" in run.mode
+
+
+SOMETIMES = """
+import pytest
+import torch
+from torch import nn
+from opacus import PrivacyEngine
+from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
+from multiprocessing import Pool
+
+def train(private):
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = passed_in = torch.utils.data.DataLoader(torch.zeros(8, 4), batch_size=8)
+    criterion = nn.CrossEntropyLoss()
+    if private:
+        model, optimizer, loader = PrivacyEngine().make_private(
+            module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+    for x, y in LOADER:
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        optimizer.step()
+
+CALL
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Pool().map(train, [True, False])",
+        "Pool().starmap(train, [(False,), (True,)])",
+        "for result in Pool().imap_unordered(train, (True, False)): print(result)",
+        "ThreadPoolExecutor().map(train, [True, False])",
+        "list(map(train, [True, False]))",
+        "list(starmap(train, [(True,), (False,)]))",
+        "@pytest.mark.parametrize('private', [True, False])\ndef test_train(private):\n    train(private)",
+    ],
+)
+def test_a_call_for_each_of_several_arguments_is_one_of_its_own(tmp_path: Path, call: str) -> None:
+    """What a call without privacy trains is not what another call made private."""
+    for loader, rules in (("loader", set()), ("passed_in", {"DPM301"})):
+        text = SOMETIMES.replace("CALL", call).replace("LOADER", loader)
+        result = api.scan(cwd=lay_out(tmp_path, train=text))
+        assert {f.rule for f in result.findings if f.severity != "info"} == rules
