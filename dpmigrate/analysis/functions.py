@@ -134,7 +134,9 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
         receiver, info = _own_receiver(ip, fn, info, receiver)
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
-        if not active:
+        if active:
+            ip.recursive[fn] = None
+        else:
             registry.tell(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
