@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import combinations
 
 import libcst as cst
@@ -86,10 +87,15 @@ def _call(ip: Interpreter, node: cst.Call) -> Value:
         info.name = node.func.attr.value
         if info.name in MAKING_CALLS:
             ip.making_calls.add(node)
-        return call_attribute(ip, receiver, info.name, info)
-    callee = ip.evaluate(node.func)
-    info = gather(ip, node)
-    return call_value(ip, callee, info)
+        result = call_attribute(ip, receiver, info.name, info)
+    else:
+        callee = ip.evaluate(node.func)
+        result = call_value(ip, callee, gather(ip, node))
+    return result.map(_without_graph) if ip.gradients_off else result
+
+
+def _without_graph(atom: Atom) -> Atom:
+    return replace(atom, detached=True) if isinstance(atom, Tensor) else atom
 
 
 def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Entry], Value]) -> Value:

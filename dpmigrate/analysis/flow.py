@@ -10,7 +10,7 @@ import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.frames import LoopControl
@@ -279,15 +279,19 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
     if len(node.items) == 1 and _suppresses(ip, node.items[0].item):
         return suppressed(ip, node)
     at_the_end: list[Callable[[], None]] = []
+    off = ip.gradients_off
     for item in node.items:
         value = ip.evaluate(item.item)
+        manager = value.only
+        if isinstance(manager, Obj) and manager.kind == GRAD_MODE:
+            off = not manager.data
         ends = ip.notes.pop((AFTER_THE_YIELD, value.only), None)
         at_the_end += [ends] if ends is not None else []
         entered = enter_context(ip, value, item.item)
         if item.asname is not None:
             assign_target(ip, item.asname.name, entered)
     if not at_the_end:
-        return ip.execute(node.body)
+        return _execute_within(ip, node.body, off)
 
     def end() -> bool:
         for each in reversed(at_the_end):
@@ -295,9 +299,18 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
         return True
 
     ways_out = WaysOut(ip)
-    alive = ip.execute(node.body)
+    alive = _execute_within(ip, node.body, off)
     ways_out.go_through(end)
     return alive and end()
+
+
+def _execute_within(ip: Interpreter, body: cst.BaseSuite, gradients_off: bool) -> bool:
+    """Execute a block in which torch keeps a graph, or none."""
+    before, ip.gradients_off = ip.gradients_off, gradients_off
+    try:
+        return ip.execute(body)
+    finally:
+        ip.gradients_off = before
 
 
 def _suppresses(ip: Interpreter, manager: cst.BaseExpression) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 import libcst as cst
 
 from dpmigrate.analysis import decorated
-from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown, behind
 from dpmigrate.analysis.classes import (
     external_base,
     find_member,
@@ -53,8 +53,9 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
         if made:
             return made
     if tensors:
-        sources = frozenset().union(*(t.sources for t in tensors))
-        return of(Tensor(sources, callee, (), next((t.coefficient for t in tensors if t.coefficient), None)))
+        sources, detached = behind(tensors)
+        coefficient = next((t.coefficient for t in tensors if t.coefficient), None)
+        return of(Tensor(sources, callee, (), coefficient, detached=detached))
     return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty)
 
 
@@ -160,7 +161,11 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             bind_parameters(ip, fn, info, receiver)
             return _run_body(ip, fn, frame)
 
-        return _activated(ip, frame, run)
+        before, ip.gradients_off = ip.gradients_off, ip.gradients_off or decorated.without_graph(fn)
+        try:
+            return _activated(ip, frame, run)
+        finally:
+            ip.gradients_off = before
 
 
 def _own_receiver(
