@@ -150,7 +150,7 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
     for e in value.entries:
         atom = e.atom
         if isinstance(atom, Seq):
-            parts.append(_element(atom).guarded(e.guard))
+            parts.append(atom.any_one().guarded(e.guard))
         elif isinstance(atom, Params):
             parts.append(Value((e,)))
         elif isinstance(atom, Obj):
@@ -169,25 +169,6 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
         elif isinstance(atom, Tensor):
             parts.append(Value((e,)))
     return join_all(parts) or ip.unknown(node, "element of something unknown")
-
-
-def _element(sequence: Seq) -> Value:
-    """Any element; which one of several objects it is may go together with what others are taken."""
-    element = sequence.each()
-    several = sum(isinstance(atom, Obj) for atom in element.atoms) > 1
-    return element.guarded(frozenset({doubt("element", element.atoms)})) if several else element
-
-
-def _at(sequence: Seq, index: Value) -> Value:
-    """The element at an index that is not known: of two sequences, those at one index go together."""
-    number = index.only
-    if sequence.items is None or not isinstance(number, Unknown):
-        return _element(sequence)
-    literals = [Literal(number.symbol, ("eq", place), True) for place in range(len(sequence.items))]
-    return join_all(
-        item.guarded(frozenset({literal})) if any(isinstance(a, Obj) for a in item.atoms) else item
-        for item, literal in zip(sequence.items, literals, strict=True)
-    )
 
 
 def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
@@ -299,7 +280,7 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             if isinstance(index, int) and -len(atom.items) <= index < len(atom.items):
                 return atom.items[index]
             return NOTHING
-        return _at(atom, key) if key is not None else of(Seq(None, atom.each(), atom.mutable))
+        return atom.at(key) if key is not None else of(Seq(None, atom.each(), atom.mutable))
     if isinstance(atom, Unknown):
         part = repr(known[0]) if len(known) == 1 else SOME
         put = part_of_unknown(ip, atom, part)

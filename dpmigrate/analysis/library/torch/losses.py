@@ -83,8 +83,12 @@ _BY_CLASS = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
 
 
 def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None, weights: Value) -> Value:
-    inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    sources, detached = behind(inputs)
+    ways = info.tensors()
+    return join_all(_loss_of(outputs, maker, reduction, weights).guarded(guard) for guard, outputs in ways)
+
+
+def _loss_of(outputs: list[Tensor], maker: Atom, reduction: Value | None, weights: Value) -> Value:
+    sources, detached = behind(outputs)
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
     plain = Tensor(sources, maker, reduction=text, detached=detached)
