@@ -283,4 +283,6 @@ def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
         yield f"{count} on offer: dpmigrate fix shows the changes, --apply writes them"
     if offers["unsafe"]:
         yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')} on offer: dpmigrate fix --unsafe"
-    yield f"Why, with measured figures: dpmigrate explain {rule}"
+    # Those of files and of comments are about the scan itself, which harms nobody's training.
+    why = "What it means" if rule.startswith("DPM0") else "Why, with measured figures"
+    yield f"{why}: dpmigrate explain {rule}"
