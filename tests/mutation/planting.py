@@ -79,7 +79,7 @@ def _reached(session: pytest.Session) -> dict[str, Any]:
     if kept and Path(kept).exists():
         return json.loads(Path(kept).read_text())
     reached = in_fork(lambda: reach(session.items))
-    if reached is DIED:
+    if reached == DIED:
         raise pytest.UsageError(
             "the process that ran the tests for their lines died: nothing is known of them"
         )
