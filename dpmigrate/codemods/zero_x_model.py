@@ -1,7 +1,7 @@
 """The model of an engine of Opacus 0.x: what is asked of it by the names of its layers.
 
-``attach()`` hooked the model itself. ``make_private`` returns a wrapper, whose names all begin with ``_module.``:
-weights that are saved, sent or loaded by them fit no plain model any more.
+``attach()`` hooked the model itself. ``make_private`` returns a wrapper, all of whose names begin with
+``_module.``: weights that are saved, sent or loaded by them fit no plain model any more.
 """
 
 from __future__ import annotations
