@@ -100,6 +100,8 @@ class Interpreter:
         """Methods of objects that the program replaced, of which the new one is being called."""
         self.entered: set[Hashable] = set()
         """Keys of the functions that some call entered (a nested one once per enclosing frame)."""
+        self.recursive: dict[Function, None] = {}
+        """Functions that call themselves, in the end, which is not followed."""
         self.made: list[Function] = []
         """Every function that was defined, to enter those that nothing calls."""
         self.classes: list[Class] = []

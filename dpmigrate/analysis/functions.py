@@ -21,6 +21,7 @@ from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, parameters_of
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of
@@ -133,7 +134,9 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
         receiver, info = _own_receiver(ip, fn, info, receiver)
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
-        if not active:
+        if active:
+            ip.recursive[fn] = None
+        else:
             registry.tell(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
@@ -292,7 +295,11 @@ def _by_keyword(
         return kept
     parts = [kept]
     default = ip.store.get(("defaults", fn.key), name)
-    if default is not None:
+    if default is not None and decorated.is_configured(fn):
+        choices = [True, False] if any(isinstance(c, bool) for c in default.constants()) else None
+        origin = ip.origin(param, "default that a configuration may change")
+        parts.append(open_value(ip, ("param", fn.key, name), default, choices, origin))
+    elif default is not None:
         parts.append(default.because(ip.origin(param, "parameter default")))
     if default is None and not maybe and name in (by_decorators := decorated.given(ip, fn)):
         parts.append(by_decorators[name])

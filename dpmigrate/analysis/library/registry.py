@@ -7,6 +7,7 @@ that fills these.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -215,7 +216,10 @@ def data_of(atom: Atom) -> Atom:
 
 def is_data(name: str) -> bool:
     """Whether a library name is none of the modules, functions and classes that are known."""
-    if "." not in name or name.startswith(("builtins.", "torch.nn.")):
+    module, _, member = name.partition(".")
+    if module == "builtins":
+        return not hasattr(builtins, member.partition(".")[0])
+    if not member or name.startswith("torch.nn."):
         return False
     return name not in FUNCTIONS and name not in CONSTANTS
 
