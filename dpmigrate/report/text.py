@@ -283,6 +283,7 @@ def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
         yield f"{count} on offer: dpmigrate fix shows the changes, --apply writes them"
     if offers["unsafe"]:
         yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')} on offer: dpmigrate fix --unsafe"
-    # Those of files and of comments are about the scan itself, which harms nobody's training.
-    why = "What it means" if rule.startswith("DPM0") else "Why, with measured figures"
+    # A rule about the scan itself, its files and comments, harms no training: nothing was measured.
+    harmless = all(f.impact == "none" for f in result.findings if f.rule == rule)
+    why = "What it means" if harmless else "Why, with measured figures"
     yield f"{why}: dpmigrate explain {rule}"
