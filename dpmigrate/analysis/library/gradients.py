@@ -70,10 +70,13 @@ def record_backward(
     passed: set[TrainingRun] = set()
     for e in losses.entries:
         if not isinstance(e.atom, Tensor):
+            pending.may_be_made(ip)
             continue
         t = e.atom
         behind = _runs_behind(ip, t)
-        if not behind and t.maker is not None and not isinstance(t.maker, Unknown):
+        if not behind and (t.maker is None or isinstance(t.maker, Unknown)):
+            pending.may_be_made(ip)
+        elif not behind:
             ip.plain_passes[ip.module, node, ip.context] = None
         for run, loss in behind:
             ip.happen(

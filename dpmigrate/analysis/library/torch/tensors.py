@@ -50,8 +50,7 @@ def _autograd_backward(ip: Interpreter, info: CallInfo) -> Value:
 @method("unknown", "backward", "manual_backward")
 @method("model", "manual_backward")
 def _delegated_backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    if info.positional:
-        record_backward(ip, join_all(info.everything()), info.node, via=info.name)
+    record_backward(ip, join_all(info.everything()) or Value((e,)), info.node, via=info.name)
     return NONE
 
 
