@@ -68,12 +68,26 @@ def _feeds_training(s: Subject) -> Tri:
         call = chain[-1].through.node
         outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
         loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
+    if any(_goes_over_both(s, turn) for turn in loops):
+        return None  # nobody knows which of the two batches the private model gets
     by_hand = bool(loops) and (s.event.loader not in ("remade", "records") or _steps_privately(s, loops))
     # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
     fits = (
         isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"
     )
     return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
+
+
+def _goes_over_both(s: Subject, turn: Turn) -> bool:
+    """Whether a loop takes batches of this loader and of the returned one side by side, by ``zip``."""
+    loop = turn.loop.node
+    return (
+        isinstance(loop, cst.For)
+        and isinstance(loop.iter, cst.Call)
+        and any(
+            e.loader == "returned" and contains(loop.iter, e.origin.node) for e in s.run.happened(Iterated)
+        )
+    )
 
 
 def _is_handed_out(origin: Origin) -> bool:

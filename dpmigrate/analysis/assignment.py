@@ -150,7 +150,7 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
     for e in value.entries:
         atom = e.atom
         if isinstance(atom, Seq):
-            parts.append(atom.each().guarded(e.guard))
+            parts.append(atom.any_one().guarded(e.guard))
         elif isinstance(atom, Params):
             parts.append(Value((e,)))
         elif isinstance(atom, Obj):
@@ -281,7 +281,7 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
                 return atom.items[index]
             return NOTHING
         if key is not None:
-            return atom.each()
+            return atom.at(key)
         piece = _piece_of(ip, atom, node)
         return of(piece if piece is not None else Seq(None, atom.each(), atom.mutable))
     if isinstance(atom, Unknown):

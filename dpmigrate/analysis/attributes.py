@@ -47,9 +47,7 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
             registry.tell(ip, "<asked of a tensor>", asked)
         if ("tensor", name) in registry.METHODS:
             return of(Bound(atom, name))
-        return of(
-            Tensor(atom.sources, atom.maker, (*atom.steps, f".{name}")[-6:], atom.coefficient, atom.reduction)
-        )
+        return of(atom.after(f".{name}"))
     if isinstance(atom, Params):
         return of(atom)
     if isinstance(atom, Unknown):

@@ -10,7 +10,7 @@ import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.exceptions import WaysOut, suppressed
@@ -281,8 +281,12 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
         return suppressed(ip, node)
     asynchronous = node.asynchronous is not None
     at_the_end: list[Callable[[], object]] = []
+    off = ip.gradients_off
     for item in node.items:
         value = ip.evaluate(item.item)
+        manager = value.only
+        if isinstance(manager, Obj) and manager.kind == GRAD_MODE:
+            off = not manager.data
         ends = ip.notes.pop((AFTER_THE_YIELD, value.only), None)
         ends = ends or ending_of(ip, value, item.item, asynchronous)
         at_the_end += [ends] if ends is not None else []
@@ -290,7 +294,7 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
         if item.asname is not None:
             assign_target(ip, item.asname.name, entered)
     if not at_the_end:
-        return ip.execute(node.body)
+        return _execute_within(ip, node.body, off)
 
     def end() -> bool:
         for each in reversed(at_the_end):
@@ -298,9 +302,18 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
         return True
 
     ways_out = WaysOut(ip)
-    alive = ip.execute(node.body)
+    alive = _execute_within(ip, node.body, off)
     ways_out.go_through(end)
     return alive and end()
+
+
+def _execute_within(ip: Interpreter, body: cst.BaseSuite, gradients_off: bool) -> bool:
+    """Execute a block in which torch keeps a graph, or none."""
+    before, ip.gradients_off = ip.gradients_off, gradients_off
+    try:
+        return ip.execute(body)
+    finally:
+        ip.gradients_off = before
 
 
 def _suppresses(ip: Interpreter, manager: cst.BaseExpression) -> bool:

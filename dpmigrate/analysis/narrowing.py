@@ -9,10 +9,11 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Tensor, Unknown
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Unknown
 from dpmigrate.analysis.classes import member_values
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, together
+from dpmigrate.analysis.kinds import ATTRIBUTES_OF_OPACUS, has_attribute, is_instance, type_names
 from dpmigrate.analysis.ledger import LengthAsked
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.naming import compares
@@ -298,46 +299,15 @@ def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
             return outcome_of_split(ip, test.func.value, yes, no)
     if isinstance(test.func, cst.Name) and test.func.value == "isinstance" and len(test.args) == 2:
         value, kind = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value)
-        names = _type_names(kind)
+        names = type_names(kind)
         if names is not None:
-            yes, no = split(value, ("isinstance", tuple(sorted(names))), lambda x: _is_instance(x, names))
+            yes, no = split(value, ("isinstance", tuple(sorted(names))), lambda x: is_instance(x, names))
             return outcome_of_split(ip, test.args[0].value, yes, no)
-    return None
-
-
-_BUILTIN_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "tuple": tuple, "list": list}
-
-
-def _type_names(kind: Value) -> frozenset[str] | None:
-    names = set()
-    for atom in kind.atoms:
-        if isinstance(atom, External):
-            names.add(atom.name)
-        elif isinstance(atom, Seq) and atom.items is not None:
-            inner = _type_names(atom.each())
-            if inner is None:
-                return None
-            names |= inner
-        else:
-            return None
-    return frozenset(names)
-
-
-def _is_instance(atom: Atom, names: frozenset[str]) -> bool | None:
-    plain = {n.removeprefix("builtins.") for n in names}
-    if "object" in plain:
-        return True
-    if isinstance(atom, Const):
-        if not plain <= set(_BUILTIN_TYPES):
-            return False if atom.value is None else None
-        return isinstance(atom.value, tuple(_BUILTIN_TYPES[n] for n in plain))
-    if isinstance(atom, Tensor) and isinstance(atom.maker, Obj) and atom.maker.kind == "dp-criterion":
-        # A wrapped loss is no tensor, until something takes the number out of it.
-        return False if not atom.steps and plain == {"torch.Tensor"} else None
-    if isinstance(atom, Obj) and atom.kind == "private-result" and plain <= {"tuple", "list"}:
-        return "tuple" in plain
-    if isinstance(atom, Seq) and plain <= set(_BUILTIN_TYPES):
-        return ("list" if atom.mutable else "tuple") in plain
+    if isinstance(test.func, cst.Name) and test.func.value == "hasattr" and len(test.args) == 2:
+        value, asked = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value).only
+        if isinstance(asked, Const) and asked.value in ATTRIBUTES_OF_OPACUS:
+            yes, no = split(value, ("hasattr", asked.value), partial(has_attribute, asked.value))
+            return outcome_of_split(ip, test.args[0].value, yes, no)
     return None
 
 

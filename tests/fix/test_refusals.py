@@ -90,27 +90,34 @@ def test_a_record_that_is_made_twice_is_left_alone(folder: Callable[..., Folder]
     assert project.snapshot() == before
 
 
-def test_a_pin_whose_only_run_is_left_as_it_is_stays(folder: Callable[..., Folder]) -> None:
-    """What takes the results apart with a star is not rewritten, and then nothing asks for another pin."""
-    starred = """\
-from opacus import PrivacyEngine
+MANUAL = """\
+from opacus.grad_sample import GradSampleModuleFastGradientClipping
+from opacus.optimizers import DPOptimizerFastGradientClipping
+from torch import nn
 
 
-def train(model, optimizer, loader, loss):
-    model, optimizer, *rest = PrivacyEngine().make_private(
-        module=model,
-        optimizer=optimizer,
-        data_loader=loader,
-        noise_multiplier=1.0,
-        max_grad_norm=1.0,
-        grad_sample_mode="ghost",
-        criterion=loss,
+def train(net, sgd, loader):
+    model = GradSampleModuleFastGradientClipping(net, max_grad_norm=1.0)
+    optimizer = DPOptimizerFastGradientClipping(
+        sgd, noise_multiplier=1.0, max_grad_norm=1.0, expected_batch_size=32
     )
-    for x, y in rest[-1]:
-        optimizer.zero_grad()
-        rest[0](model(x), y).backward()
+    per_example = nn.CrossEntropyLoss(reduction="none")
+    for x, y in loader:
+        losses = per_example(model(x), y)
+        print(losses[0])
+        losses.mean().backward()
         optimizer.step()
+        optimizer.zero_grad()
 """
-    project = folder({"train.py": starred, "requirements.txt": "opacus>=1.5,<2\n"})
-    result = project.fix(apply=True)
-    assert project.read("requirements.txt") == "opacus>=1.5,<2\n" and not result.applied
+
+
+def test_pins_stay_where_no_run_under_them_can_be_moved(folder: Callable[..., Folder]) -> None:
+    project = folder({"train.py": MANUAL, "requirements.txt": "opacus==1.5.2\n"})
+    before = project.snapshot()
+    result = project.fix()
+    assert project.snapshot() == before
+    assert [path for path, _ in result.refused] == ["train.py"]
+    assert {f.rule for f, _ in result.unmade} >= {"DPM103", "DPM901"}
+    told = {f.rule: (f.fix, f.by_hand) for f in scan(["."], cwd=project.path).findings}
+    assert told["DPM901"][0] is None
+    assert "raise the lower bound" in str(told["DPM901"][1])

@@ -154,13 +154,14 @@ def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     seq = e.atom
     assert isinstance(seq, Seq)
     new = info.argument(len(info.positional) - 1, "item") if info.positional else NOTHING
+    exact = ip.in_one_turn
     if info.name in ("extend", "update"):
         only = new.only
-        if isinstance(only, Seq) and only.items is not None and seq.items is not None and not ip.loops:
+        if isinstance(only, Seq) and only.items is not None and seq.items is not None and exact:
             changed = Seq((*seq.items, *only.items), None, True)
         else:
             changed = Seq(None, join_all([seq.each(), iterate(ip, new, info.node)]), True)
-    elif seq.items is not None and len(seq.items) < 12 and info.name == "append" and not ip.loops:
+    elif seq.items is not None and len(seq.items) < 12 and info.name == "append" and exact:
         changed = Seq((*seq.items, new), None, True)
     else:
         changed = Seq(None, join_all([seq.each(), new]), True)
@@ -176,7 +177,7 @@ def _shrink(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     taken = seq.each()
     if info.name == "clear":
         changed = Seq((), None, True)
-    elif info.name == "pop" and seq.items and not info.positional and not ip.loops:
+    elif info.name == "pop" and seq.items and not info.positional and ip.in_one_turn:
         taken = seq.items[-1]
         changed = Seq(seq.items[:-1], None, True)
     else:

@@ -43,10 +43,7 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
             inner = e.atom.each() if isinstance(e.atom, Seq) else Value((e,))
             for x in inner.entries:
                 if isinstance(x.atom, Tensor):
-                    t = x.atom
-                    out.append(
-                        of(Tensor(t.sources, t.maker, (*t.steps, step)[-6:], t.coefficient, t.reduction))
-                    )
+                    out.append(of(x.atom.after(step)))
     return join_all(out) if out else opaque(ip, info.node, info.everything())
 
 
@@ -133,7 +130,7 @@ def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         given = CallInfo(info.node, [of(real(e.atom)), *info.positional], info.keywords)
         registry.tell(ip, "<given to a module>", given)
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
-    sources = frozenset({real(e.atom), *inner}).union(*(t.sources for t in inputs))
+    sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
     return of(Tensor(sources, real(e.atom)))
 
 
@@ -145,7 +142,7 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     if whole is None or (whole.kind == "instance" and external_base(ip, whole.data) != "model"):
         return NOTHING
     inputs = [a for v in info.positional[1:] for a in v.atoms if isinstance(a, Tensor)]
-    sources = frozenset[Atom]({whole}).union(*(t.sources for t in inputs))
+    sources = frozenset[Atom]({whole}).union(*(t.reached for t in inputs))
     return of(Tensor(sources, whole, (f".{info.name}",) if info.name else ()))
 
 
