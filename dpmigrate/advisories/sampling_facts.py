@@ -63,8 +63,8 @@ def _feeds_training(s: Subject) -> Tri:
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
     loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
-    if not loops and chain and _is_yielded(s.event.origin):
-        # A generator goes over the loader for the loop that takes its items from it.
+    if not loops and chain and _is_handed_on(s.event.origin):
+        # A generator (or ``__next__``) goes over the loader for the loop that takes its items from it.
         call = chain[-1].through.node
         outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
         loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
@@ -90,12 +90,12 @@ def _goes_over_both(s: Subject, turn: Turn) -> bool:
     )
 
 
-def _is_yielded(origin: Origin) -> bool:
-    """Whether a generator goes over something, and gives what it finds to whoever asks it."""
+def _is_handed_on(origin: Origin) -> bool:
+    """Whether a generator or an iterator goes over something, and gives what it finds to whoever asks it."""
     nesting, inner = origin.module.nesting, origin.node
     for around in nesting.above(inner):
         if isinstance(around, cst.FunctionDef) and around.body is inner:
-            return bool(nesting.inside(around.body, cst.Yield))
+            return around.name.value == "__next__" or bool(nesting.inside(around.body, cst.Yield))
         inner = around
     return False
 
