@@ -129,7 +129,7 @@ OTHERWISE = {
         "_virtual_step_on_unknown",
     },
     "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
-    "python.containers": {"_shrink", "_unknown_string"},
+    "python.containers": {"_unknown_string"},
     "python.records": {"_named_tuple"},
     "python.workers": {"_made_remote", "_remote"},
     "torch.checkpoints": {"_apply", "_checkpoint"},
