@@ -63,8 +63,8 @@ def _feeds_training(s: Subject) -> Tri:
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
     loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
-    if not loops and chain and _is_handed_out(s.event.origin):
-        # A generator, or an iterator, goes over the loader for the loop that takes its items from it.
+    if not loops and chain and _is_handed_on(s.event.origin):
+        # A generator (or ``__next__``) goes over the loader for the loop that takes its items from it.
         call = chain[-1].through.node
         outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
         loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
@@ -90,8 +90,8 @@ def _goes_over_both(s: Subject, turn: Turn) -> bool:
     )
 
 
-def _is_handed_out(origin: Origin) -> bool:
-    """Whether a generator or a ``__next__`` goes over something, and gives what it finds to whoever asks."""
+def _is_handed_on(origin: Origin) -> bool:
+    """Whether a generator or an iterator goes over something, and gives what it finds to whoever asks it."""
     nesting, inner = origin.module.nesting, origin.node
     for around in nesting.above(inner):
         if isinstance(around, cst.FunctionDef) and around.body is inner:

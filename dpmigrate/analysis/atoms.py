@@ -96,6 +96,13 @@ class Obj(Atom):
         return known
 
 
+def dict_key(atom: Atom | None) -> tuple[str, Hashable] | None:
+    """The slot of a dict's entry under a key: a constant, or a member of an Enum; None for any other key."""
+    if isinstance(atom, Const):
+        return ("key", atom.value)
+    return ("key", atom) if isinstance(atom, Obj) and atom.kind == "enum" else None
+
+
 GRAD_MODE = "grad-mode"
 """The kind of what ``torch.no_grad()`` and its like make; its data is whether torch keeps a graph in it."""
 

@@ -13,7 +13,19 @@ from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle
 from dpmigrate.analysis.store import PARTS
-from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, join_all, merge, of
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Bound,
+    Class,
+    Entry,
+    Function,
+    Seq,
+    Value,
+    const,
+    join_all,
+    merge,
+    of,
+)
 
 BY_ATTRIBUTE = "dicts whose entries are attributes as well"
 
@@ -112,7 +124,7 @@ def _is_its_own(atom: Obj, name: str) -> bool:
 
 
 def is_property(method: Function) -> bool:
-    """Whether a class's function is called by whoever reads the attribute of its name."""
+    """Whether an attribute is what the method returns."""
     return "property" in method.decorators or "cached_property" in method.decorators
 
 
@@ -142,7 +154,18 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
             return handler(ip, Entry(stand_in, entry.guard, entry.because), node)
         if _is_its_own(stand_in, name):
             return of(Bound(atom, name))
-    return of(Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom})))
+    return handed_on(ip, atom, name, node) or of(
+        Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom}))
+    )
+
+
+def handed_on(ip: Interpreter, atom: Obj, name: str, node: cst.CSTNode) -> Value:
+    """What ``__getattr__`` of a class says of an attribute that is not there; empty where it has none."""
+    method = find_member(ip, atom.data, "__getattr__")
+    if method is None or not isinstance(method.only, Function):
+        return NOTHING
+    given = registry.CallInfo(node, [const(name)], name="__getattr__")
+    return enter_function(ip, method.only, given, receiver=atom)
 
 
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:

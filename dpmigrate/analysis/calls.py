@@ -11,7 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis.assignment import entries_of, parts_in_order
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
-from dpmigrate.analysis.attributes import get_attribute, is_property, part_of_unknown
+from dpmigrate.analysis.attributes import get_attribute, handed_on, is_property, part_of_unknown
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
     external_base,
@@ -323,9 +323,9 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
         parts = []
         for e in member.entries:
             if isinstance(e.atom, Function) and is_property(e.atom):
-                held = get_attribute(ip, of(atom), name, getattr(info.node, "func", info.node))
-                return call_value(ip, held, info)
-            if isinstance(e.atom, Function):
+                held = enter_function(ip, e.atom, CallInfo(info.node), receiver=atom)
+                parts.append(call_value(ip, held, info))
+            elif isinstance(e.atom, Function):
                 static = "staticmethod" in e.atom.decorators
                 receiver = cls if "classmethod" in e.atom.decorators else atom
                 parts.append(enter_function(ip, e.atom, info, receiver=None if static else receiver))
@@ -342,6 +342,8 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
             return handler(ip, info, Entry(Obj(base, atom.key, atom.module, atom.node, atom)))
     if fallback is not None and own:
         return call_method(ip, atom, fallback, info)
+    if fallback is None and (named := handed_on(ip, atom, name, info.node)):
+        return call_value(ip, named, info)
     if has_unknown_base(cls):
         generic = registry.METHODS.get(("unknown", name))
         if generic is not None:

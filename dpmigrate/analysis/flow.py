@@ -9,7 +9,7 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
+from dpmigrate.analysis.assignment import assign_target, iterate
 from dpmigrate.analysis.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter, statement
@@ -94,61 +94,6 @@ def _import_names(ip: Interpreter, node: cst.CSTNode | None) -> None:
 def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ...]:
     """The ways into a branch, each of which its body is executed for; one where that goes too deep."""
     return branch.each() if ip.apart_ways < MAX_APART else (branch,)
-
-
-@statement(cst.Match)
-def _match(ip: Interpreter, node: cst.Match) -> bool:
-    subject = ip.evaluate(node.subject)
-    rest = subject
-    branches: list[tuple[Guard, Callable[[], bool]]] = []
-    complete = False
-    for case in node.cases:
-        constants = _pattern_constants(ip, case.pattern)
-        if subject and not rest:
-            break  # What it can be was matched by the cases before.
-        if constants is not None:
-            yes = NOTHING
-            for c in constants:
-                hit, rest = outcomes.split(rest, ("eq", c), partial(narrowing.equals, c))
-                yes = join_all([yes, hit])
-            if not yes:
-                continue
-            guard = outcomes.common_guard(yes)
-            bound = yes
-        else:
-            guard, bound = outcomes.common_guard(rest), rest
-            complete = complete or (
-                isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None and case.guard is None
-            )
-
-        def action(case: cst.MatchCase = case, bound: Value = bound) -> bool:
-            if isinstance(node.subject, cst.Name):
-                assign_name(ip, node.subject.value, bound)
-            if isinstance(case.pattern, cst.MatchAs) and case.pattern.name is not None:
-                assign_name(ip, case.pattern.name.value, bound)
-            return ip.execute(case.body)
-
-        branches.append((guard - ip.path, action))
-    if not complete and rest:
-        branches.append((outcomes.common_guard(rest) - ip.path, lambda: True))
-    return ip.alternatives(branches) if branches else True
-
-
-def _pattern_constants(ip: Interpreter, pattern: cst.MatchPattern) -> list[object] | None:
-    if isinstance(pattern, cst.MatchValue):
-        atom = ip.evaluate(pattern.value).only
-        return [atom.value] if isinstance(atom, Const) else None
-    if isinstance(pattern, cst.MatchSingleton):
-        return [{"True": True, "False": False, "None": None}[pattern.value.value]]
-    if isinstance(pattern, cst.MatchOr):
-        found: list[object] = []
-        for part in pattern.patterns:
-            inner = _pattern_constants(ip, part.pattern)
-            if inner is None:
-                return None
-            found.extend(inner)
-        return found
-    return None
 
 
 @statement(cst.For)

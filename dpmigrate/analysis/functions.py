@@ -24,7 +24,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of
+from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of, yields_in_order
 from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, join_all, merge, of
 
@@ -232,7 +232,7 @@ def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
         element = join_all(frame.yields)
         if manages:
             return of(Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, element))
-        return of(Seq(None, element, False))
+        return of(Seq(tuple(frame.yields)) if yields_in_order(fn.node.body) else Seq(None, element))
     if not frame.returns:
         return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
     return join_all(frame.returns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import libcst as cst
@@ -27,6 +27,7 @@ from dpmigrate.analysis.outcomes import (
     truth_of,
     undecided,
 )
+from dpmigrate.analysis.tree import every
 from dpmigrate.analysis.values import Bound, Class, Entry, Function, Seq, Value
 
 
@@ -64,9 +65,12 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
     try:
         enter(ip, goes_on)
         second = narrow(ip, test.right)
+        bound = [(name, ip.evaluate(name)) for name in _walrus_targets(test.right)]
     finally:
         ip.path = saved
         ip.store.pop()
+    for branch in (second.true, second.false):
+        branch.rebinds[:0] = bound
     last_goes, last_stops = (second.true, second.false) if is_and else (second.false, second.true)
     both = all_of(goes_on, last_goes)
     if not stops.possible:
@@ -77,6 +81,11 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
         late = all_of(goes_on, last_stops)
         other = any_of([*stops.each(), *late.each()]) or Branch(True, stops.guard & late.guard)
     return Outcome(both, other) if is_and else Outcome(other, both)
+
+
+@lru_cache(maxsize=10_000)
+def _walrus_targets(test: cst.CSTNode) -> list[cst.BaseExpression]:
+    return [node.target for node in every(test) if isinstance(node, cst.NamedExpr)]
 
 
 def _narrow_comparison(ip: Interpreter, test: cst.Comparison) -> Outcome:
@@ -145,7 +154,7 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             same = atom
             # What a package holds may be equal to something that it is not.
             kind = "eq" if registry.data_of(same) is same else "same"
-            yes, no = split(value, (kind, same), partial(_same, same))
+            yes, no = split(value, (kind, same), partial(is_same, same))
             return outcome_of_split(ip, node, yes, no)
     return undecided()
 
@@ -166,7 +175,8 @@ def equals(constant: object, atom: Atom) -> bool | None:
     return None
 
 
-def _same(other: Atom, atom: Atom) -> bool | None:
+def is_same(other: Atom, atom: Atom) -> bool | None:
+    """Whether an atom is another one; None where it cannot be told."""
     if atom != other and (isinstance(atom, Unknown) or isinstance(registry.data_of(other), Unknown)):
         return None
     return atom == other
@@ -246,7 +256,8 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
 def _keys_of(ip: Interpreter, held: Atom | None) -> Iterable[object]:
     """What a container that an item is looked for in is known to hold."""
     if isinstance(held, Obj) and held.kind == "dict":
-        return [slot[1] for slot in ip.store.keys(held) if isinstance(slot, tuple) and slot[0] == "key"]
+        slots = [slot for slot in ip.store.keys(held) if isinstance(slot, tuple) and slot[0] == "key"]
+        return [slot[1] for slot in slots if not isinstance(slot[1], Obj)]
     if isinstance(held, Class):
         return [c for value in member_values(ip, held) for c in value.constants()]
     return held.each().constants() if isinstance(held, Seq) else ()

@@ -24,6 +24,8 @@ def exact_items(ip: Interpreter, value: Value) -> Sequence[Value] | None:
     atom = value.only
     if isinstance(atom, Seq):
         return atom.items
+    if isinstance(atom, Const) and isinstance(atom.value, str) and len(atom.value) <= MAX_UNROLL:
+        return [const(letter) for letter in atom.value]
     if isinstance(atom, Class) and is_enum(atom):
         members = [of(e.atom, *e.because) for e in members_of(ip, atom, atom.node).entries]
         return members or None

@@ -253,6 +253,10 @@ def symbol_of(name: str) -> Hashable:
     return ("environment", variable[1:-2]) if variable != name else ("external", name)
 
 
+ATTRIBUTES_OF = "the object whose attributes a dict is"
+"""The note, with the dict, of what ``vars(x)`` and ``x.__dict__`` were asked of."""
+
+
 def method_for(receiver: Obj, name: str) -> MethodHandler | None:
     """What a method of an object does, if it is known."""
     return METHODS.get((receiver.kind, name)) or METHODS.get((receiver.kind, "*"))

@@ -19,7 +19,7 @@ from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.holding import MODEL_KINDS
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
-from dpmigrate.analysis.library.registry import CallInfo, function, tell
+from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
 
@@ -98,6 +98,9 @@ def _namespace(ip: Interpreter, info: CallInfo) -> Value:
 @function("builtins.vars", "dataclasses.asdict", "attr.asdict", "attrs.asdict")
 def dict_of(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("dict", info.node, extra="vars")
+    only = info.argument(0, "obj").only
+    if isinstance(only, Obj) and only.kind == "instance" and not info.name.endswith("asdict"):
+        ip.notes[ATTRIBUTES_OF, made] = only
     for atom in info.argument(0, "obj").atoms:
         if isinstance(atom, Obj):
             for slot in ip.store.keys(atom):
@@ -157,8 +160,8 @@ def _enumerate(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("builtins.zip", "itertools.zip_longest")
 def _zip(ip: Interpreter, info: CallInfo) -> Value:
-    columns = [v.only for v in info.positional]
-    exact = [c.items for c in columns if isinstance(c, Seq) and c.items is not None]
+    columns = [exact_items(ip, v) for v in info.positional]
+    exact = [items for items in columns if items is not None]
     if exact and len(exact) == len(columns):
         return of(Seq(tuple(of(Seq(row)) for row in zip(*exact, strict=False))))
     return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
