@@ -1,6 +1,6 @@
 """Random programs with a fault or two, which options choose that belong together.
 
-They clip by hooks; those with several backward passes before a step (DPM106) in ghost mode, where it is silent.
+They clip by hooks, and in ghost mode for several backward passes before a step (DPM106).
 """
 
 from __future__ import annotations
