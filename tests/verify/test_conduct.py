@@ -218,12 +218,18 @@ def test_bare_steps_are_a_verdict_though_the_accountant_then_raises(tmp_path: Pa
     assert "ValueError" in done.report["evidence"]["private_runs"]["error"]
 
 
+def test_another_optimizer_alone_is_a_verdict(tmp_path: Path) -> None:
+    other = ("    public = ", "    other = torch.optim.Adam(model.parameters())\n    public = ")
+    done = planted(tmp_path, other, (STEP, "            other.step()\n"))
+    assert done.failing == {("private-step", "DPM123")}, done.stderr[-2000:]
+
+
 def test_fewer_examples_are_left_out_where_the_sums_are_those_of_the_oracle(tmp_path: Path) -> None:
     large = ("batch_size=12", "batch_size=40")
     mean = ("criterion(private(a), b)", "criterion(private(a - a.mean(0)), b)")
-    for edits, tried in (((large,), "16 of"), ((large, mean), "")):
+    for edits, tried in (((large,), "8 of"), ((large, mean), "")):
         detail = planted(tmp_path, *edits, checks="parity,sensitivity").check("sensitivity")["detail"]
-        assert tried in detail if tried else "16 of" not in detail
+        assert tried in detail if tried else "8 of" not in detail
 
 
 WRITES = STEP + "            with torch.no_grad():\n                model[2].bias.{}\n"

@@ -60,8 +60,8 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
         checks += noise_verdicts.noise_std(engine, i)
     checks += ranks.peer_checks(others)
     checks += ranks.sampling_check(own, others)
-    if any(verdicts.nonfinite(e) for e in own.engines):
-        return own, checks
+    if any(verdicts.nonfinite(e) for e in own.engines) or not any(e.steps for e in own.engines):
+        return own, [c for c in checks if request.wants(c.name)]
     if request.wants(*PARITY):
         checks += _at_the_median(runner, own, checks, engines)
         checks += _other_mode(runner, own, checks, engines)
@@ -80,7 +80,7 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
 
 def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     """Raise NoVerdict unless the run reached a logical step, and ``enough`` of them if it failed later."""
-    steps = sum(len(e.steps) + e.raw_steps for e in record.engines)
+    trained = any(e.steps or e.steps_without_noise for e in record.engines)
     if record.elsewhere:
         raise NoVerdict(
             f"the script changes sys.path and imports the Opacus in {record.elsewhere}, while the one in "
@@ -94,11 +94,12 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
         )
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
-    # Raw steps are a verdict of their own; accountants that heard of no step raise when they are asked.
-    if record.outcome == "raised" and not any(len(e.steps) >= enough or e.raw_steps for e in record.engines):
+    # Steps without noise are a verdict of their own; accountants that heard of no step raise when asked.
+    far = any(len(e.steps) >= enough or e.steps_without_noise for e in record.engines)
+    if record.outcome == "raised" and not far:
         hints = [record.advice, other_than_pinned(request, opacus_version())]
         raise NoVerdict("; ".join([f"the script raised {record.error}", *(hint for hint in hints if hint)]))
-    if steps:
+    if trained:
         return
     if record.outcome == "exited":
         said = f": {record.error}" if record.error else ""
@@ -303,7 +304,7 @@ def _parameters(record: EngineRecord) -> dict[str, Any]:
 def _private_runs(request: Request, own: RunRecord) -> dict[str, Any]:
     """What the verdict covers: runs judged of runs made (or asked for), and the script's end."""
     return {
-        "seen": sum(bool(e.steps or e.raw_steps) for e in own.engines),
+        "seen": sum(bool(e.steps or e.steps_without_noise) for e in own.engines),
         "all": max(len(own.engines), request.engines or 0),
         "script": own.outcome,
         "error": "; ".join(part for part in (own.error, own.advice) if part),
