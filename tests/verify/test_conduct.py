@@ -218,6 +218,14 @@ def test_bare_steps_are_a_verdict_though_the_accountant_then_raises(tmp_path: Pa
     assert "ValueError" in done.report["evidence"]["private_runs"]["error"]
 
 
+@pytest.mark.parametrize("rows", ["x, x", "x, x + 0.01"])
+def test_an_example_in_several_rows_is_named(tmp_path: Path, rows: str) -> None:
+    twice = ("criterion(private(a), b)", f"criterion(private(torch.cat([{rows}])), torch.cat([b, b]))")
+    done = planted(tmp_path, (twice[0], twice[1].replace("x", "a")), checks="parity,sensitivity")
+    assert done.failing == {("sensitivity", "DPM124")}, done.stderr[-2000:]
+    assert "in several" in done.check("sensitivity")["detail"]
+
+
 def test_another_optimizer_alone_is_a_verdict(tmp_path: Path) -> None:
     other = ("    public = ", "    other = torch.optim.Adam(model.parameters())\n    public = ")
     done = planted(tmp_path, other, (STEP, "            other.step()\n"))

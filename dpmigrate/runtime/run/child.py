@@ -77,7 +77,7 @@ def _result(request: Request) -> dict[str, object]:
             where = f"{package} is not installed in {sys.prefix}"
             way = "start dpmigrate in the environment that the script trains in, or pip install torch opacus"
             return {"no_verdict": f"{where}: {way}."}
-    from dpmigrate.runtime.run.plan import NoVerdict
+    from dpmigrate.runtime.run.plan import NoVerdict, Runner
     from dpmigrate.runtime.run.ranks import rank, shared_folder, world
 
     # No TemporaryDirectory: its finalizer would run in every forked run of the script as well.
@@ -89,14 +89,14 @@ def _result(request: Request) -> dict[str, object]:
             gc.enable()
             from dpmigrate.runtime.run.factory import verify_factory
 
-            return {"report": verify_factory(request)}
+            return {"report": verify_factory(request, folder)}
         if request.compare:
             from dpmigrate.runtime.run.modes import compare_modes
 
             return {"report": compare_modes(request, folder)}
         from dpmigrate.runtime.run.verify import verify
 
-        return {"report": verify(request, folder)}
+        return {"report": verify(Runner(request, folder))}
     except NoVerdict as reason:
         return {"no_verdict": str(reason)}
     finally:
@@ -123,12 +123,12 @@ def _patient_threads(request: Request) -> Iterator[None]:
 
 def _peer(request: Request, folder: Path) -> dict[str, object]:
     """A rank above 0: make the same runs, leave the records, say nothing."""
-    from dpmigrate.runtime.run.plan import NoVerdict
+    from dpmigrate.runtime.run.plan import NoVerdict, Runner
     from dpmigrate.runtime.run.ranks import await_verdict
     from dpmigrate.runtime.run.verify import make_runs
 
     try:
-        make_runs(request, folder)
+        make_runs(Runner(request, folder))
     except NoVerdict as reason:
         # Rank 0 meets the same fault and reports it; this one helps to tell what differs.
         print(f"dpmigrate verify, rank {os.environ['RANK']}: {reason}", file=sys.stderr)

@@ -28,15 +28,15 @@ TOO_LATE = "the attacks on the runs before it took too long: see --timeout"
 PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
 
 
-def verify(request: Request, folder: Path) -> dict[str, Any]:
+def verify(runner: Runner) -> dict[str, Any]:
     """The report of one script, as JSON-ready data. Raises NoVerdict with one sentence."""
-    own, checks = make_runs(request, folder)
-    return report(request, own, checks)
+    own, checks = make_runs(runner)
+    return report(runner.request, own, checks)
 
 
-def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
+def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
     """Every run of the script that a verification takes, and the checks that they allow."""
-    runner = Runner(request, folder)
+    request = runner.request
     steps = request.steps
     own = runner.run(
         Settings(steps, oracle=True, watch=0.9 * request.timeout),
@@ -46,8 +46,8 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     )
     require_steps(own, steps, request)
     engines = max(1, sum(bool(e.steps) for e in own.engines))
-    others = ranks.peers(folder, runner.count, request.timeout) if own.rank == 0 else []
-    others = others or spawned.others(record_path(folder, runner.count, 0), own.world)
+    others = ranks.peers(runner.folder, runner.count, request.timeout) if own.rank == 0 else []
+    others = others or spawned.others(record_path(runner.folder, runner.count, 0), own.world)
     checks = []
     for i, engine in enumerate(own.engines):
         oracle = verdicts.against_oracle(engine, i)
@@ -249,26 +249,7 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
 
 def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, Any]:
     """The JSON report; what stands beyond the contract's fields is under ``evidence``."""
-    if not any(c.passed is not None for c in checks):
-        raise NoVerdict(
-            "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
-        )
-    batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
-    # An engine's checks stand together, in the order of the contract's names.
-    order = {name: i for i, name in enumerate((*CHECK_NAMES, "audit"))}
-    checks = sorted(checks, key=lambda c: (c.engine, order[c.name]))
-    body = ClippingReport(
-        opacus=opacus_version(),
-        torch=torch.__version__.split("+")[0],
-        dtype=own.engines[0].dtype if own.engines else "float32",
-        logical_steps=max((len(e.steps) for e in own.engines), default=0),
-        physical_batches=tuple(batches),
-        engines=tuple(Engine(e.path, e.line, e.mode) for e in own.engines),
-        files=tuple(_digests(request, own)),
-        checks=tuple(checks),
-        max_grad_norm=_common([s.max_grad_norm for e in own.engines for s in e.steps]),
-        measurements=tuple(verdicts.measurements(own)),
-    ).to_dict()
+    body = clipping_report(request, own, checks).to_dict()
     for engine, record in zip(body["engines"], own.engines, strict=True):
         engine["cell"], engine["line"] = in_cell(record.path, record.line)
         engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
@@ -286,6 +267,30 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
     if own.audit:
         body["audit"] = own.audit
     return body
+
+
+def clipping_report(request: Request, own: RunRecord, checks: list[Check]) -> ClippingReport:
+    """What was checked. Raises NoVerdict where no check applies."""
+    if not any(c.passed is not None for c in checks):
+        raise NoVerdict(
+            "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
+        )
+    batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
+    # An engine's checks stand together, in the order of the contract's names.
+    order = {name: i for i, name in enumerate((*CHECK_NAMES, "audit"))}
+    checks = sorted(checks, key=lambda c: (c.engine, order[c.name]))
+    return ClippingReport(
+        opacus=opacus_version(),
+        torch=torch.__version__.split("+")[0],
+        dtype=own.engines[0].dtype if own.engines else "float32",
+        logical_steps=max((len(e.steps) for e in own.engines), default=0),
+        physical_batches=tuple(batches),
+        engines=tuple(Engine(e.path, e.line, e.mode) for e in own.engines),
+        files=tuple(_digests(request, own)),
+        checks=tuple(checks),
+        max_grad_norm=_common([s.max_grad_norm for e in own.engines for s in e.steps]),
+        measurements=tuple(verdicts.measurements(own)),
+    )
 
 
 def _parameters(record: EngineRecord) -> dict[str, Any]:
