@@ -43,6 +43,7 @@ def train(model, mode, epochs=2, sigma=1.0):
 train(model, "ghost")
 """
 
+BOTH = "        for number, ({}) in enumerate(zip({})):\n"
 STEP = "            optimizer.step()\n"
 LOOP = "        for number, (a, b) in enumerate(loader):\n"
 BARE = "[setattr(p, 'grad', p.summed_grad.view_as(p)) for p in optimizer.params]"
@@ -65,6 +66,7 @@ def planted(folder: Path, *edits: tuple[str, str], checks: str = "", steps: str 
     "edits",
     [
         pytest.param((), id="as it is"),
+        pytest.param(((LOOP, BOTH.format("(a, b), _", "loader, public")),), id="beside another loader"),
         pytest.param(
             ((CALL, 'import time\ntorch.manual_seed(time.time_ns() % 2**31)\ntrain(model, "hooks")\n'),),
             id="clock",
@@ -134,6 +136,8 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
     ("edits", "check", "rule"),
     [
         ((LOOP, LOOP.replace("loader", "public")), "private-loader", "DPM301"),
+        ((LOOP, BOTH.format("(a, b), _", "public, loader")), "private-loader", "DPM301"),
+        ((STEP, "            (optimizer if number % 2 else raw).step()\n"), "private-step", "DPM120"),
         ((STEP, STEP + "            raw.step()\n"), "private-step", "DPM120"),
         ((STEP, f"            optimizer.add_noise = lambda: {BARE}\n" + STEP), "noise-std", "DPM208"),
         (
