@@ -138,6 +138,7 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
         ((LOOP, LOOP.replace("loader", "public")), "private-loader", "DPM301"),
         ((LOOP, BOTH.format("(a, b), _", "public, loader")), "private-loader", "DPM301"),
         ((STEP, "            (optimizer if number % 2 else raw).step()\n"), "private-step", "DPM120"),
+        ((LOOP, LOOP.replace("loader", "[b for b in loader for _ in range(3)]")), "private-loader", "DPM308"),
         ((STEP, STEP + "            raw.step()\n"), "private-step", "DPM120"),
         ((STEP, f"            optimizer.add_noise = lambda: {BARE}\n" + STEP), "noise-std", "DPM208"),
         (

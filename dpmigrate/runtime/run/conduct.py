@@ -111,6 +111,7 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
             False,
             f"{fed['none']} of {total} batches were trained on again, without being drawn afresh: each "
             "counts as a new sample in epsilon",
+            "DPM308",
         )
     return check(True, f"{total} batches of the loader that make_private returned")
 
