@@ -11,7 +11,8 @@
 ``statements``, ``flow``, ``exceptions``, ``expressions``, ``operators``, ``strings``, ``constants``
                  the Python language, by kind of node
 ``unrolling``, ``retried``   loops that are followed item by item, and those that try again
-``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
+``narrowing``, ``outcomes``, ``kinds``   what a test tells: both branches, and the ways into them
+``patterns``     the cases of ``match``
 ``names``, ``attributes``, ``assignment``, ``calls``, ``functions``, ``classes``, ``decorated``,
 ``managers``, ``holding``   what handlers share
 ``switches``, ``naming``   constants that somebody may turn round, and what a program names an unknown

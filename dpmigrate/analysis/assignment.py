@@ -6,7 +6,18 @@ from collections.abc import Hashable, Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import (
+    Absent,
+    Atom,
+    Const,
+    External,
+    Module,
+    Obj,
+    Params,
+    Tensor,
+    Unknown,
+    dict_key,
+)
 from dpmigrate.analysis.attributes import (
     deeper,
     get_attribute,
@@ -109,11 +120,13 @@ def _unpack_atom(
     ip: Interpreter, e: Entry, node: cst.CSTNode, count: int, star: int | None
 ) -> list[Value] | None:
     atom = e.atom
-    if isinstance(atom, Obj) and atom.kind == "private-result":
-        handler = registry.METHODS["private-result", "<unpack>"]
+    if isinstance(atom, Obj) and atom.kind in ("private-result", "instance"):
+        handler = registry.METHODS[atom.kind, "<unpack>"]
         info = registry.CallInfo(node, [const(count), const(star)])
         result = handler(ip, info, e).only
-        return list(result.items) if isinstance(result, Seq) and result.items is not None else None
+        if atom.kind == "private-result":
+            return list(result.items) if isinstance(result, Seq) and result.items is not None else None
+        atom = result if isinstance(result, Seq) else atom
     atom = _as_tuple(ip, atom, node)
     if isinstance(atom, Seq):
         if atom.items is None:
@@ -150,7 +163,7 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
     for e in value.entries:
         atom = e.atom
         if isinstance(atom, Seq):
-            parts.append(atom.each().guarded(e.guard))
+            parts.append(atom.any_one().guarded(e.guard))
         elif isinstance(atom, Params):
             parts.append(Value((e,)))
         elif isinstance(atom, Obj):
@@ -188,10 +201,13 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     if isinstance(container.only, Module) and isinstance(known, Const) and isinstance(known.value, str):
         set_attribute(ip, container, known.value, value, target)
     for e in owners:
-        slot: Hashable = ("key", known.value) if isinstance(known, Const) else "rest"
+        handler = registry.METHODS.get((e.atom.kind, "<set item>")) if isinstance(e.atom, Obj) else None
+        if handler is not None and key is not None:
+            handler(ip, registry.CallInfo(target, [key, value]), e)
+        slot: Hashable = dict_key(known) or "rest"
         before = ip.store.get(e.atom, slot)
-        strong = len(owners) == 1 and isinstance(known, Const)
-        if not isinstance(known, Const) and _makes_private(value):
+        strong = len(owners) == 1 and slot != "rest"
+        if slot == "rest" and _makes_private(value):
             ip.store.set(e.atom, slot, value.guarded(frozenset({doubt("each", e.atom)})))
             continue
         ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
@@ -280,7 +296,10 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             if isinstance(index, int) and -len(atom.items) <= index < len(atom.items):
                 return atom.items[index]
             return NOTHING
-        return atom.each() if key is not None else of(Seq(None, atom.each(), atom.mutable))
+        if key is not None:
+            return atom.at(key)
+        piece = _piece_of(ip, atom, node)
+        return of(piece if piece is not None else Seq(None, atom.each(), atom.mutable))
     if isinstance(atom, Unknown):
         part = repr(known[0]) if len(known) == 1 else SOME
         put = part_of_unknown(ip, atom, part)
@@ -305,25 +324,37 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
     return NOTHING
 
 
+def _piece_of(ip: Interpreter, items: Seq, node: cst.CSTNode) -> Seq | None:
+    """``items[1:]``, with bounds that are known; None where the part is not."""
+    index = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
+    if items.items is None or not isinstance(index, cst.Slice):
+        return None
+    given = (index.lower, index.upper, index.step)
+    bounds = [ip.evaluate(bound).only if bound is not None else Const(None) for bound in given]
+    numbers = [b.value for b in bounds if isinstance(b, Const) and (b.value is None or type(b.value) is int)]
+    if len(numbers) < len(given) or numbers[2] == 0:
+        return None
+    return Seq(tuple(items.items[slice(*numbers)]), None, items.mutable)
+
+
 def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
     """The entry of a dict under a key; with an unknown key any of them. Absent stays among it."""
     parts: list[Value] = []
-    if key is not None and key.entries and all(isinstance(a, Const) for a in key.atoms):
-        for k in key.entries:
-            assert isinstance(k.atom, Const)
-            slot: Hashable = ("key", k.atom.value) if atom.kind == "dict" else k.atom.value
-            found = ip.read(atom, slot)
+    slots = [dict_key(k.atom) for k in key.entries] if key is not None else []
+    if key is not None and slots and all(slots):
+        for k, keyed in zip(key.entries, filter(None, slots), strict=True):
+            found = ip.read(atom, keyed if atom.kind == "dict" else keyed[1])
             if found is None:
                 found = ip.read(atom, "rest")
                 parts.append(ABSENT if found is None else join_all([ABSENT, found]))
                 if found is None and atom.kind != "dict":
-                    parts.append(of(Unknown((atom.key, ".", k.atom.value))))
+                    parts.append(of(Unknown((atom.key, ".", keyed[1]))))
             else:
                 parts.append(found.guarded(k.guard))
         return join_all(parts)
     symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
     for slot in ip.store.keys(atom):
-        if key is not None and isinstance(slot, tuple):
+        if key is not None and isinstance(slot, tuple) and not isinstance(slot[1], Obj):
             compares(ip, key, slot[1])
     for slot in ip.store.keys(atom):
         found = ip.read(atom, slot)

@@ -21,6 +21,7 @@ from dpmigrate.analysis.atoms import (
     Params,
     Tensor,
     Unknown,
+    behind,
 )
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
@@ -136,9 +137,8 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
                 step = f"{done}-{'reduced' if _is_of_the_batch(other, lead) else 'other'}"
             elif penalties and any(id(e) in penalties for e in pair):
                 step = f"{done}-penalty"
-            sources = lead.sources if len(tensors) == 1 else tensors[0].sources | tensors[1].sources
-            steps = (*lead.steps, step)[-6:]
-            made = Tensor(sources, lead.maker, steps, coefficient, lead.reduction)
+            sources, detached = behind(tensors)
+            made = replace(lead.after(step), sources=sources, coefficient=coefficient, detached=detached)
             out.append(Entry(made, pair[0].guard if len(pair) == 1 else pair[0].guard | pair[1].guard))
     return merge(out)
 

@@ -18,6 +18,7 @@ from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import plan_pins
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.zero_x_engine import AttachedEngine
+from dpmigrate.codemods.zero_x_model import ask_behind_the_wrapper
 from dpmigrate.codemods.zero_x_names import rename
 from dpmigrate.codemods.zero_x_steps import take_physical_batches
 from dpmigrate.codemods.zero_x_uses import EngineUses
@@ -138,6 +139,7 @@ def _plan(facts: Facts, found: Sequence[Found], job: Job) -> None:
     for engine in engines.values():
         EngineUses(engine).rewrite()
         engine.make_private()
+        ask_behind_the_wrapper(engine)
         job.notices += engine.notices
     moves = []
     for finding, match in found:

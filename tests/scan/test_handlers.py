@@ -24,10 +24,12 @@ import argparse
 import collections
 import concurrent.futures
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import itertools
 import multiprocessing
+import operator
 import threading
 import types
 import typing
@@ -81,6 +83,12 @@ HANDED_ON = (
     "holder = types.SimpleNamespace()\nsetattr(holder, 'kept', LOADER)\ntrain(holder.kept)",
     "named = LOADER\ntrain(globals()['named'])",
     "list(map(train, [LOADER]))",
+    "train(operator.itemgetter('kept')({'kept': LOADER}))",
+    "train(operator.attrgetter('kept')(types.SimpleNamespace(kept=LOADER)))",
+    "train(operator.methodcaller('pop')([LOADER]))",
+    "train(functools.reduce(lambda first, last: last, [None, LOADER]))",
+    "train(collections.ChainMap({}, {'kept': LOADER})['kept'])",
+    "held = contextvars.ContextVar('held')\nheld.set(LOADER)\ntrain(held.get())",
     "for each, epoch in itertools.product([LOADER], range(2)):\n    train(each)",
     "threading.Thread(target=train, args=(LOADER,)).start()",
     "multiprocessing.Process(target=train, args=(LOADER,)).start()",
@@ -121,8 +129,7 @@ OTHERWISE = {
         "_virtual_step_on_unknown",
     },
     "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
-    "python.containers": {"_shrink", "_unknown_string"},
-    "python.records": {"_named_tuple"},
+    "python.containers": {"_unknown_string"},
     "python.workers": {"_made_remote", "_remote"},
     "torch.checkpoints": {"_apply", "_checkpoint"},
     "torch.coupling": {"_distances"},

@@ -75,11 +75,12 @@ def _map(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if not _is_function(mapped):
         return unknown_call(ip, e.atom, info)
     items = _items(info.argument(1, "iterable"))
-    for item in (items or ())[:MAX_CALLS]:
-        if info.name.startswith("starmap"):
-            _call_with(ip, info, mapped, item)
-        else:
-            call_value(ip, mapped, CallInfo(info.node, [item]))
+    for number, item in enumerate((items or ())[:MAX_CALLS]):
+        with ip.inside(info.node, number):
+            if info.name.startswith("starmap"):
+                _call_with(ip, info, mapped, item)
+            else:
+                call_value(ip, mapped, CallInfo(info.node, [item]))
     # Data sets have a ``map``, too, whose function is not worth following for an element that is not known.
     if len(items or ()) > MAX_CALLS or (items is None and info.name != "map"):
         call_value(ip, mapped, CallInfo(info.node, unknown_positional=True))
