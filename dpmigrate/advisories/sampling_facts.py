@@ -254,16 +254,17 @@ def _unknown_keyword(s: Subject) -> Tri:
 
 @fact
 def _secure_with_generator(s: Subject) -> Tri:
-    """Whether an engine in secure mode is given a generator, under assumptions that agree."""
+    """Whether an engine in secure mode is given a generator; None where one test decides on both."""
     engine = s.run.engine
     if engine is None or engine.secure_mode is None:
         return False
     secure = [o for o in engine.secure_mode.options if o.what == Constant(True)]
     given = s.run.argument("noise_generator").options
     generators = [o for o in given if isinstance(o.what, Thing)]
-    together = [(a, b) for a in secure for b in generators if not contradict(a.guard, b.guard)]
-    sure = len(secure) == len(engine.secure_mode.options) and len(generators) == len(given)
-    return (True if sure else None) if together else False
+    if len(secure) == len(engine.secure_mode.options) and len(generators) == len(given):
+        return bool(secure and generators)
+    decided = ((a.guard, b.guard) for a in secure for b in generators if a.guard and b.guard)
+    return None if any(a <= b or b <= a for a, b in decided) else False
 
 
 @fact

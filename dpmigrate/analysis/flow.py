@@ -11,6 +11,7 @@ import libcst as cst
 from dpmigrate.analysis import narrowing, outcomes
 from dpmigrate.analysis.assignment import assign_target, iterate
 from dpmigrate.analysis.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.frames import LoopControl
@@ -21,7 +22,7 @@ from dpmigrate.analysis.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
-from dpmigrate.analysis.values import NOTHING, Seq, Value, join_all, of
+from dpmigrate.analysis.values import NONE, NOTHING, Seq, Value, join_all, of
 
 _SUPPRESS = External("contextlib.suppress")
 MAX_APART = 2
@@ -223,7 +224,8 @@ def _while(ip: Interpreter, node: cst.While) -> bool:
 def _with(ip: Interpreter, node: cst.With) -> bool:
     if len(node.items) == 1 and _suppresses(ip, node.items[0].item):
         return suppressed(ip, node)
-    at_the_end: list[Callable[[], None]] = []
+    asynchronous = node.asynchronous is not None
+    at_the_end: list[Callable[[], object]] = []
     off = ip.gradients_off
     for item in node.items:
         value = ip.evaluate(item.item)
@@ -231,8 +233,9 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
         if isinstance(manager, Obj) and manager.kind == GRAD_MODE:
             off = not manager.data
         ends = ip.notes.pop((AFTER_THE_YIELD, value.only), None)
+        ends = ends or ending_of(ip, value, item.item, asynchronous)
         at_the_end += [ends] if ends is not None else []
-        entered = enter_context(ip, value, item.item)
+        entered = enter_context(ip, value, item.item, asynchronous)
         if item.asname is not None:
             assign_target(ip, item.asname.name, entered)
     if not at_the_end:
@@ -264,10 +267,39 @@ def _suppresses(ip: Interpreter, manager: cst.BaseExpression) -> bool:
     return isinstance(func, (cst.Name, cst.Attribute)) and ip.evaluate(func).only == _SUPPRESS
 
 
-def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
+def ending_of(
+    ip: Interpreter, value: Value, node: cst.CSTNode, asynchronous: bool = False
+) -> Callable[[], object] | None:
+    """What the project's own context managers do at the end of a ``with``; None where there is none."""
+    from dpmigrate.analysis.calls import call_method
+
+    name = "__aexit__" if asynchronous else "__exit__"
+
+    def leaving(atom: Atom) -> Callable[[], bool]:
+        def action() -> bool:
+            if isinstance(atom, Obj) and _has(ip, atom, name):
+                call_method(ip, atom, name, registry.CallInfo(node, [NONE, NONE, NONE]))
+            return True
+
+        return action
+
+    if not any(_has(ip, atom, name) for atom in value.atoms):
+        return None
+    return lambda: ip.alternatives([(e.guard, leaving(e.atom)) for e in value.entries])
+
+
+def _has(ip: Interpreter, atom: Atom, method: str) -> bool:
+    """Whether the project itself wrote a method of an object."""
+    return (
+        isinstance(atom, Obj) and atom.kind == "instance" and find_member(ip, atom.data, method) is not None
+    )
+
+
+def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode, asynchronous: bool = False) -> Value:
     """What ``with value as x`` binds."""
     from dpmigrate.analysis.calls import call_method
 
+    name = "__aenter__" if asynchronous else "__enter__"
     parts: list[Value] = []
     for e in value.entries:
         atom = e.atom
@@ -280,7 +312,7 @@ def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
                 ends()
             parts.append(atom.data.guarded(e.guard))
         elif isinstance(atom, Obj) and atom.kind == "instance":
-            parts.append(call_method(ip, atom, "__enter__", registry.CallInfo(node)).guarded(e.guard))
+            parts.append(call_method(ip, atom, name, registry.CallInfo(node)).guarded(e.guard))
         else:
             parts.append(Value((e,)))
     return join_all(parts)

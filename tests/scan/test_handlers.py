@@ -143,7 +143,6 @@ OTHERWISE = {
     },
     "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
     "python.containers": {"_unknown_string"},
-    "python.records": {"_named_tuple"},
     "python.workers": {"_made_remote", "_remote"},
     "torch.checkpoints": {"_apply", "_checkpoint"},
     "torch.coupling": {"_distances"},

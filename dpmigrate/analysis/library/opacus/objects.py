@@ -129,7 +129,7 @@ def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         and function is not None
         and isinstance(function.node, cst.FunctionDef)
     ):
-        for skip in skips_of_an_empty_batch(function.node):
+        for skip in skips_of_an_empty_batch(function.node, ip.module.tree):
             tested = guard_of_tests(ip, skip)
             if tested is not None:
                 there = replace(ip.at(info.node, e.guard | tested), origin=ip.origin(skip.node))

@@ -25,6 +25,11 @@ _PLACES = {
 """Which of its arguments ``inplace`` is, counted from 0, where it has one."""
 
 
+def place_of_inplace(name: str) -> int | None:
+    """Which argument of a layer or function ``inplace`` is, counted from 0; None where it has none."""
+    return _PLACES.get(name)
+
+
 def asked_in_place(call: cst.CSTNode | None, name: str) -> bool:
     """Whether a call of a layer or function says ``inplace=True``, by keyword or in its place."""
     given = keyword_node(call, "inplace")

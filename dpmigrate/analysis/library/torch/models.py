@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
@@ -19,6 +20,7 @@ from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.distributed import train_together
+from dpmigrate.analysis.library.torch.in_place_names import place_of_inplace
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -70,6 +72,9 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     elif info.name == "torch.nn.ModuleDict":
         ip.notes["keyed", made] = info.argument(0, "modules").atoms
     short = info.name.rpartition(".")[2]
+    place = place_of_inplace(short)
+    if place is not None:
+        ip.store.set(made, "<inplace>", info.argument(place, "inplace"))
     if short in ("DataParallel", "DistributedDataParallel"):
         _wrap(ip, info, made, distributed=short != "DataParallel")
     if info.name == "torch.nn.parallel.DistributedDataParallel":
@@ -144,10 +149,6 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
 @method(
     "model",
     "state_dict",
-    "modules",
-    "named_modules",
-    "children",
-    "named_children",
     "buffers",
 )
 @method("model", "register_buffer", "register_forward_hook", "save_pretrained")
@@ -156,6 +157,19 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
 )
 def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
+
+
+@method("model", "modules", "children", "named_modules", "named_children")
+def _parts(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """The layers of a model, each a part of it as ``model.encoder`` is one."""
+    whole = real(e.atom)
+    assert isinstance(whole, Obj)
+    named = info.name.startswith("named_")
+    place = (whole.key, ".", info.name.removeprefix("named_"))
+    parts = of(Unknown(place, f"result of {info.name}", frozenset({whole})), *e.because)
+    if not named:
+        return parts
+    return of(Seq(None, of(Seq((ip.unknown(info.node, "a name"), iterate(ip, parts, info.node))))))
 
 
 @method("model", "__init__")
@@ -204,6 +218,14 @@ def _parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if whole is None:
         return unknown_call(ip, e.atom, info)
     return of(Params(frozenset({whole}), part=True))
+
+
+@method("unknown", "named_parameters")
+def _named_parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    given = _parameters_of_a_part(ip, info, e)
+    if not isinstance(given.only, Params):
+        return given
+    return of(Seq(None, of(Seq((ip.unknown(info.node, "a name"), given)))))
 
 
 @method("unknown", "requires_grad_")
