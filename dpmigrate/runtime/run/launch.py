@@ -15,7 +15,7 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -54,13 +54,14 @@ LONGEST = 240
 
 
 def run_script(
-    request: Request,
+    program: Callable[[], Any],
+    stand_ins: Iterable[tuple[str, str]],
     settings: Settings,
     seed: int | None,
     out: Path,
     prepare: Callable[[Watch], None] | None = None,
 ) -> int:
-    """Run the script in this process and save a RunRecord to ``out``; returns the exit status to use.
+    """Run ``program`` in this process and save a RunRecord to ``out``; returns the exit status to use.
 
     ``seed``: given to torch, random and NumPy first (plus the rank, as independent processes would
     have); None gives each fresh entropy. Never raises.
@@ -90,8 +91,8 @@ def run_script(
             prepare(watch)
         _seed(seed)
         watch_import(watch.other_opacus)
-        put_in_place(request.stand_ins)
-        _execute(request)
+        put_in_place(stand_ins)
+        program()
     except StopTraining:
         pass
     except SystemExit as leaving:
@@ -126,7 +127,8 @@ def run_script(
     return status
 
 
-def _execute(request: Request) -> None:
+def run_target(request: Request) -> None:
+    """Run the script, notebook or module that is to be verified as ``__main__``."""
     if request.kind == "module":
         sys.argv = [request.target, *request.args]
         sys.path.insert(0, script_folder(request))

@@ -53,16 +53,16 @@ class LoaderWatcher:
             tensors = tensors_in(batch)
             sized = next((t for t in tensors if t.dim()), None)
             with suppress(TypeError):
-                self._delivered(drawn_by, len(batch) if sized is None else len(sized), iterator)
+                self._delivered(drawn_by, len(batch) if sized is None else len(sized), iterator, tensors)
         return batch
 
     def _bare(self, original: Any, sampler: Any, /) -> Iterator[Any]:
         for indices in original(sampler):
             if not self.fetching:
-                self._delivered(sampler, len(indices), sampler)
+                self._delivered(sampler, len(indices), sampler, [])
             yield indices
 
-    def _delivered(self, drawn_by: Any, size: int, iterator: Any) -> None:
+    def _delivered(self, drawn_by: Any, size: int, iterator: Any, tensors: list[torch.Tensor]) -> None:
         for engine in self.watch.engines.values():
             feed = engine.feed
             kinds = vars(iterator).setdefault(MARK, {})
@@ -72,12 +72,7 @@ class LoaderWatcher:
                 frame = user_frame()
                 if not kinds[key] and frame is not None and not engine.record.other_place:
                     engine.record.other_place = shown_place(frame.f_code.co_filename, frame.f_lineno)
-            if kinds[key]:
-                feed.waiting.append(size)
-                feed.latest = "private"
-            else:
-                feed.others += 1
-                feed.latest = "other"
+            feed.delivered(kinds[key], size, tensors)
 
 
 def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:

@@ -255,6 +255,8 @@ class OptimizerWatcher:
                 return original(*args, **kwargs)
             if not any(e.current for e in sharing) and _has_gradient(engine.params):
                 engine.record.raw_steps += 1
+                # What it was fed is in no release.
+                engine.feed.examples = 0
                 engine.record.raw_place = engine.record.raw_place or _place()
                 if self._enough_raw(engine):
                     self.watch.finish()

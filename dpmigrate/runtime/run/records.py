@@ -180,6 +180,11 @@ class EngineRecord:
     steps: list[LogicalStep] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
 
+    @property
+    def steps_without_noise(self) -> int:
+        """The steps that trained this model and were none of its private optimizer."""
+        return self.raw_steps + sum(self.other_steps.values())
+
 
 @dataclass(eq=False)
 class RunRecord:

@@ -156,12 +156,12 @@ class Shim:
             # Inside vmap or grad there is no graph of the batch that could be followed later.
             if engine is not None:
                 engine.digest = digest(given, engine.digest)
-                engine.feed.call()
+                engine.feed.call([])
             return
         count = sizes[0] if sizes else outputs[0].shape[0] if outputs and outputs[0].dim() else 1
         if engine is not None:
             engine.digest = digest(given, engine.digest)
-            engine.feed.call()
+            engine.feed.call(given)
             engine.called = max(engine.called, count)
             engine.shape = list(given[0].shape[1:]) if given else []
             engine.record.precision = engine.record.precision or low_precision(outputs)
