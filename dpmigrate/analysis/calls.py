@@ -9,7 +9,7 @@ from itertools import combinations
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import entries_of, parts_in_order
+from dpmigrate.analysis.assignment import parts_in_order
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.attributes import get_attribute, handed_on, is_property, part_of_unknown
 from dpmigrate.analysis.classes import (
@@ -22,6 +22,7 @@ from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.functions import enter_function, instantiate, unknown_call
 from dpmigrate.analysis.guards import Guard, contradict, doubts
 from dpmigrate.analysis.holding import holds_a_private_model
+from dpmigrate.analysis.items import entries_of
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.tree import MAKING_CALLS

@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import parts_in_order, update_dict
+from dpmigrate.analysis.assignment import parts_in_order
 from dpmigrate.analysis.atoms import (
     A_LENGTH,
     WEIGHTED_MEAN,
@@ -26,6 +26,7 @@ from dpmigrate.analysis.atoms import (
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import contradict
+from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import MAX_TEXT, NOTHING, Entry, Seq, Value, const, join_all, merge, of

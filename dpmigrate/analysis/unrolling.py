@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dpmigrate.analysis.assignment import entries_of
 from dpmigrate.analysis.atoms import Absent, Const, External, Obj
 from dpmigrate.analysis.classes import is_enum, members_of
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
+from dpmigrate.analysis.items import entries_of
 from dpmigrate.analysis.values import Bound, Class, Function, Partial, Seq, Value, const, of
 
 

@@ -21,6 +21,7 @@ PROGRAM = (
     HEAD
     + """
 import argparse
+import asyncio
 import collections
 import concurrent.futures
 import contextlib
@@ -63,6 +64,12 @@ class Held:
 
 
 Kept = collections.namedtuple("Kept", "loader")
+
+
+async def handed(source, then=None):
+    return source if then is None else then(source)
+
+
 pool = concurrent.futures.ThreadPoolExecutor()
 processes = multiprocessing.Pool(2)
 """
@@ -93,6 +100,12 @@ HANDED_ON = (
     "threading.Thread(target=train, args=(LOADER,)).start()",
     "multiprocessing.Process(target=train, args=(LOADER,)).start()",
     "pool.submit(train, LOADER)",
+    "train(pool.submit(lambda: LOADER).result())",
+    "train(asyncio.run(asyncio.gather(handed(LOADER)))[0])",
+    "asyncio.run(asyncio.to_thread(train, LOADER))",
+    "asyncio.get_event_loop().run_until_complete(handed(LOADER, train))",
+    "asyncio.get_event_loop().run_in_executor(None, train, LOADER)",
+    "train(Kept._make([LOADER]).loader)",
     "processes.apply_async(train, (LOADER,))",
     "processes.map(train, [LOADER])",
     "torch.multiprocessing.spawn(lambda rank, each: train(each), args=(LOADER,))",

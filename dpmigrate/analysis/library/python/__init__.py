@@ -3,6 +3,7 @@
 from dpmigrate.analysis.library.python import (
     builtins,
     containers,
+    coroutines,
     getters,
     iterating,
     records,
@@ -10,6 +11,6 @@ from dpmigrate.analysis.library.python import (
     wrappers,
 )
 
-LOADED = (builtins, containers, getters, iterating, records, workers, wrappers)
+LOADED = (builtins, containers, coroutines, getters, iterating, records, workers, wrappers)
 
 __all__ = ["LOADED"]

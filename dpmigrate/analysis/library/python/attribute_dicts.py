@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dpmigrate.analysis.assignment import entries_of
 from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.classes import linear
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.items import entries_of
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, method
 from dpmigrate.analysis.values import NONE, Class, Entry, Value

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import iterate, update_dict
+from dpmigrate.analysis.assignment import iterate, parts_in_order
 from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_method, call_value
-from dpmigrate.analysis.classes import find_member
+from dpmigrate.analysis.classes import find_member, is_record
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.holding import MODEL_KINDS
+from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell
 from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
 
 
 @function("builtins.super")
@@ -37,6 +39,10 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
     owner, name, default = info.argument(0, "o"), info.argument(1, "name"), info.argument(2, "default")
     text = name.only
     if not (isinstance(text, Const) and isinstance(text.value, str)):
+        names = [e for e in name.entries if isinstance(e.atom, Const) and isinstance(e.atom.value, str)]
+        if len(names) == len(name.entries) > 1:
+            each = [replace(info, positional=[owner, Value((e,)), *info.positional[2:]]) for e in names]
+            return join_all(_getattr(ip, one).guarded(e.guard) for one, e in zip(each, names, strict=True))
         return join_all([ip.unknown(info.node, "getattr"), default])
     found = get_attribute(ip, owner, text.value, info.node)
     unknown = found.only
@@ -106,7 +112,8 @@ def dict_of(ip: Interpreter, info: CallInfo) -> Value:
             for slot in ip.store.keys(atom):
                 if isinstance(slot, str):
                     ip.store.set(made, ("key", slot), ip.read(atom, slot) or NOTHING)
-    ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "other attributes")))
+    if not (isinstance(only, Obj) and isinstance(only.data, Class) and is_record(only.data)):
+        ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "other attributes")))
     return of(made)
 
 
@@ -160,7 +167,7 @@ def _enumerate(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("builtins.zip", "itertools.zip_longest")
 def _zip(ip: Interpreter, info: CallInfo) -> Value:
-    columns = [exact_items(ip, v) for v in info.positional]
+    columns = [exact_items(ip, v) or parts_in_order(ip, v, info.node) for v in info.positional]
     exact = [items for items in columns if items is not None]
     if exact and len(exact) == len(columns):
         return of(Seq(tuple(of(Seq(row)) for row in zip(*exact, strict=False))))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis import strings
-from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate, set_item, update_dict
+from dpmigrate.analysis.assignment import assign_name, iterate, set_item
 from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown, dict_key
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.python.attribute_dicts import update_attributes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.assignment import get_item
 from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.calls import call_attribute, call_value
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.items import get_item
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import Entry, Seq, Value, of
