@@ -9,7 +9,6 @@ import builtins
 import inspect
 import linecache
 import os
-import random
 import runpy
 import sys
 import traceback
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 
 from dpmigrate.runtime.run import advice, spawned
+from dpmigrate.runtime.run.generators import seed_python
 from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_path, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -173,19 +173,13 @@ class _FrontEnd:
 
 
 def _seed(seed: int | None) -> None:
-    numpy: Any = sys.modules.get("numpy")
+    # A fork shares its parent's generators; a process of its own would not.
     if seed is None:
-        # A fork shares its parent's generators; a process of its own would not.
         torch.seed()
-        random.seed()
-        if numpy is not None:
-            numpy.random.seed()
-        return
-    seed += int(os.environ.get("RANK", "0"))
-    torch.manual_seed(seed)
-    random.seed(seed)
-    if numpy is not None:
-        numpy.random.seed(seed % 2**32)
+    else:
+        seed += int(os.environ.get("RANK", "0"))
+        torch.manual_seed(seed)
+    seed_python(seed)
 
 
 def peak_memory() -> int:

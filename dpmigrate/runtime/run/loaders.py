@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
 
+from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.run import skips
-from dpmigrate.runtime.run.generators import generator_kind
-from dpmigrate.runtime.run.losses import tensors_in
+from dpmigrate.runtime.run.generators import generator_kind, python_put_back
 from dpmigrate.runtime.run.patching import family, wrap
-from dpmigrate.runtime.run.places import shown_place, user_frame
+from dpmigrate.runtime.run.places import user_place
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.engines import LiveEngine
@@ -69,9 +68,8 @@ class LoaderWatcher:
             key = id(engine)
             if key not in kinds:
                 kinds[key] = _poisson(drawn_by) or _draws_with(drawn_by, feed.sampler)
-                frame = user_frame()
-                if not kinds[key] and frame is not None and not engine.record.other_place:
-                    engine.record.other_place = shown_place(frame.f_code.co_filename, frame.f_lineno)
+                if not kinds[key]:
+                    engine.record.other_place = engine.record.other_place or user_place()
             feed.delivered(kinds[key], size, tensors)
 
 
@@ -101,16 +99,13 @@ def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
 
 def _draws_each_once(sampler: Any, population: int | None) -> bool:
     """Whether a sampler goes over all records, in an order of its own: nothing is lost with it."""
-    python = random.getstate()
     try:
         if not population or len(sampler) != population:
             return False
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), python_put_back():
             return {int(index) for index in sampler} == set(range(population))
     except Exception:
         return False
-    finally:
-        random.setstate(python)
 
 
 def _drawn_by(loader: Any) -> Any:

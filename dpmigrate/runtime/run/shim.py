@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import swap
 from dpmigrate.runtime.run.accounting import AccountantWatcher
@@ -24,7 +25,6 @@ from dpmigrate.runtime.run.digest import digest, transformed
 from dpmigrate.runtime.run.engines import PrivateModule
 from dpmigrate.runtime.run.graph import Forward
 from dpmigrate.runtime.run.loaders import LoaderWatcher
-from dpmigrate.runtime.run.losses import tensors_in
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
 from dpmigrate.runtime.run.patching import family, unwrap, wrap
 from dpmigrate.runtime.run.places import being_probed
