@@ -12,13 +12,14 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.classes import external_names, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlace, InPlaceBy
-from dpmigrate.analysis.library.torch.in_place_forward import MAX_DEPTH, Forward
-from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY, asked_in_place
+from dpmigrate.analysis.library.torch.in_place_forward import MAX_DEPTH, Forward, Given
+from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY
+from dpmigrate.analysis.library.torch.models import IN_PLACE
 from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, every
@@ -91,9 +92,11 @@ class _Reading:
             if not self.ip.texts.hold(_FORWARD_REPLACED):
                 self.note(Origin(layer.module, layer.node, f"torchvision's {name}"), "hooked", "library")
             return "hooked"
-        if given and asked_in_place(layer.node, name) and not self.switched_off:
-            self.note(Origin(layer.module, layer.node, f"{name}(inplace=True)"), given, "layer")
-            return given
+        flag = self.ip.store.get(layer, IN_PLACE)
+        if given and flag is not None and Const(True) in flag.atoms and not self.switched_off:
+            changed = given if flag.only == Const(True) else "perhaps"
+            self.note(Origin(layer.module, layer.node, f"{name}(inplace=True)"), changed, "layer")
+            return changed
         return "hooked" if name in _HOOKED else given if name in SAME_MEMORY else ""
 
     def note(self, origin: Origin, given: str, by: InPlaceBy) -> None:
@@ -148,4 +151,4 @@ class _Reading:
             held = self.ip.store.get(model, slot)
             if isinstance(slot, str) and held is not None and held.only is not None:
                 layers[slot] = held.only
-        return Forward(self, method, model, layers, depth).run([given], {})
+        return Forward(self, method, model, layers, depth).run(Given([given]), {})
