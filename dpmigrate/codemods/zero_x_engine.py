@@ -44,6 +44,8 @@ class AttachedEngine:
         """The delta that it was given, where other code asks the engine for it."""
         self.logical_size = ""
         """The size of the logical batches, where the loader that is given has another."""
+        self.is_let_go = False
+        """Whether the program takes the engine off again, and goes on with the model."""
         self.early = False
         """Whether it is made private where it is made: other branches make others, attached by one call."""
         read = arguments_of(facts, node, self.withheld)
@@ -196,7 +198,7 @@ class AttachedEngine:
         self._clear_gradients()
         place = self.module.place(self.statement)
         self.notices.append(
-            f"{place.path}:{place.line}: the loader that make_private returns draws Poisson batches, as the "
+            f"{place.shown}: the loader that make_private returns draws Poisson batches, as the "
             "accountant has assumed all along: their sizes vary around that of the loader"
         )
 
@@ -272,7 +274,7 @@ class AttachedEngine:
             if self.may_be_off:
                 place = self.facts.module_of(step).place(step)
                 self.notices.append(
-                    f"{place.path}:{place.line}: the gradients are cleared behind this step, which without "
+                    f"{place.shown}: the gradients are cleared behind this step, which without "
                     "an engine had added them to the next ones"
                 )
 

@@ -131,7 +131,7 @@ def _of_run(facts: Facts, run: PrivateRun) -> str | None:
         if call is not None:
             place = facts.module_of(call).place(call)
             return (
-                f"the criterion would also be called unwrapped ({place.path}:{place.line}), where Opacus "
+                f"the criterion would also be called unwrapped ({place.shown}), where Opacus "
                 "1.5.3 and 1.5.4 leave it without a reduction: give that place a criterion of its own"
             )
     return None
