@@ -62,7 +62,12 @@ def _feeds_training(s: Subject) -> Tri:
         for e in s.run.happened(Backward)
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
-    loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
+    loops = [
+        turn
+        for e in inside
+        for turn in e.loops
+        if loops_over(turn.loop.node, node) and not _is_fed_within(s, e, turn, node)
+    ]
     if not loops and chain and _is_yielded(s.event.origin):
         # A generator goes over the loader for the loop that takes its items from it.
         call = chain[-1].through.node
@@ -74,6 +79,21 @@ def _feeds_training(s: Subject) -> Tri:
         isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"
     )
     return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
+
+
+def _is_fed_within(s: Subject, event: Backward, turn: Turn, node: cst.CSTNode) -> bool:
+    """Whether a loop of its own within this one, over the private loader, feeds a backward pass.
+
+    What ``next(...)`` takes beside that loop is for something else: an evaluation, a first look.
+    """
+    if isinstance(turn.loop.node, cst.For) and contains(turn.loop.node.iter, node):
+        return False
+    private = [e.origin.node for e in s.run.happened(Iterated) if e.loader in ("returned", "managed")]
+    return any(
+        contains(turn.loop.node, inner.loop.node) and any(loops_over(inner.loop.node, p) for p in private)
+        for inner in event.loops
+        if inner.loop.node is not turn.loop.node and not contains(inner.loop.node, node)
+    )
 
 
 def _is_yielded(origin: Origin) -> bool:
