@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import combinations
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import entries_of, parts_in_order
+from dpmigrate.analysis.assignment import parts_in_order
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
-from dpmigrate.analysis.attributes import get_attribute, part_of_unknown
+from dpmigrate.analysis.attributes import get_attribute, handed_on, is_property, part_of_unknown
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
     external_base,
@@ -17,8 +20,9 @@ from dpmigrate.analysis.classes import (
 )
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.functions import enter_function, instantiate, unknown_call
-from dpmigrate.analysis.guards import Guard, doubts
+from dpmigrate.analysis.guards import Guard, contradict, doubts
 from dpmigrate.analysis.holding import holds_a_private_model
+from dpmigrate.analysis.items import entries_of
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.tree import MAKING_CALLS
@@ -35,6 +39,9 @@ from dpmigrate.analysis.values import (
     join_all,
     of,
 )
+
+MAX_TOLD_APART = 8
+"""How many callees of one call are compared."""
 
 
 def gather(ip: Interpreter, node: cst.Call) -> CallInfo:
@@ -81,10 +88,15 @@ def _call(ip: Interpreter, node: cst.Call) -> Value:
         info.name = node.func.attr.value
         if info.name in MAKING_CALLS:
             ip.making_calls.add(node)
-        return call_attribute(ip, receiver, info.name, info)
-    callee = ip.evaluate(node.func)
-    info = gather(ip, node)
-    return call_value(ip, callee, info)
+        result = call_attribute(ip, receiver, info.name, info)
+    else:
+        callee = ip.evaluate(node.func)
+        result = call_value(ip, callee, gather(ip, node))
+    return result.map(_without_graph) if ip.gradients_off else result
+
+
+def _without_graph(atom: Atom) -> Atom:
+    return replace(atom, detached=True) if isinstance(atom, Tensor) else atom
 
 
 def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Entry], Value]) -> Value:
@@ -97,19 +109,35 @@ def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Ent
         ip.path = saved
         return join_all([result])
     parts: list[Value] = []
+    each_its_own = _one_after_another(live)
 
-    def calling(e: Entry) -> Callable[[], bool]:
+    def calling(number: int, e: Entry) -> Callable[[], bool]:
         def action() -> bool:
-            result = call_one(e)
+            with ip.inside(info.node, number) if each_its_own else nullcontext():
+                result = call_one(e)
             parts.append(result.guarded(e.guard if len(live) > 1 else doubts(e.guard)))
             return True
 
         return action
 
     saved = ip.path
-    ip.alternatives([(e.guard, calling(e)) for e in live])
+    ip.alternatives([(e.guard, calling(number, e)) for number, e in enumerate(live)])
     ip.path = saved
     return join_all(parts) if parts else ip.unknown(info.node, "a call of something unknown")
+
+
+def _one_after_another(callees: Sequence[Entry]) -> bool:
+    """Whether several of the project's callees are no alternatives: elements of a list, each in its turn.
+
+    What one call leaves is not what the next one finds, and no assumption tells the two apart.
+    """
+    of_the_project = [e for e in callees if _enters_the_project(e.atom)]
+    pairs = combinations(of_the_project[:MAX_TOLD_APART], 2)
+    return any(not contradict(a.guard, b.guard) for a, b in pairs)
+
+
+def _enters_the_project(atom: Atom) -> bool:
+    return isinstance(atom, (Function, Bound, Partial)) or (isinstance(atom, Obj) and atom.kind == "instance")
 
 
 def call_value(ip: Interpreter, callee: Value, info: CallInfo) -> Value:
@@ -295,7 +323,10 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
     if member is not None:
         parts = []
         for e in member.entries:
-            if isinstance(e.atom, Function):
+            if isinstance(e.atom, Function) and is_property(e.atom):
+                held = enter_function(ip, e.atom, CallInfo(info.node), receiver=atom)
+                parts.append(call_value(ip, held, info))
+            elif isinstance(e.atom, Function):
                 static = "staticmethod" in e.atom.decorators
                 receiver = cls if "classmethod" in e.atom.decorators else atom
                 parts.append(enter_function(ip, e.atom, info, receiver=None if static else receiver))
@@ -312,6 +343,8 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
             return handler(ip, info, Entry(Obj(base, atom.key, atom.module, atom.node, atom)))
     if fallback is not None and own:
         return call_method(ip, atom, fallback, info)
+    if fallback is None and (named := handed_on(ip, atom, name, info.node)):
+        return call_value(ip, named, info)
     if has_unknown_base(cls):
         generic = registry.METHODS.get(("unknown", name))
         if generic is not None:

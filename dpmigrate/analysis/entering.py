@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from functools import partial
 
 import libcst as cst
@@ -168,21 +169,27 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None, ass
         around = fn.closure or Frame(("module", fn.module.key), fn.module)
         ip.frames.append(around)
         ip.resume(around)
-        for arguments in _parametrized(ip, fn):
-            params = fn.node.params
-            plain = [*params.posonly_params, *params.params]
-            keywords: dict[str, Value] = {}
-            for index, param in enumerate((*plain, *params.kwonly_params)):
-                name = param.name.value
-                if index == 0 and receiver is not None and "staticmethod" not in fn.decorators:
-                    continue
-                default = ip.store.get(("defaults", fn.key), name)
-                told = arguments.get(name) or _told_by_framework(ip, receiver, name)
-                keywords[name] = told or outside_parameter(ip, fn, param, default)
-            result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
-            if receiver is not None:
-                returned = CallInfo(fn.node, [of(receiver), result], name=fn.name)
-                registry.tell(ip, "<returned to a framework>", returned)
+        rows = _parametrized(ip, fn)
+        for number, row in enumerate(rows):
+            with ip.inside(fn.node, number) if len(rows) > 1 else nullcontext():
+                _enter_once(ip, fn, receiver, row)
+
+
+def _enter_once(ip: Interpreter, fn: Function, receiver: Obj | None, arguments: dict[str, Value]) -> None:
+    """Enter a function with some arguments, and the others as ``_enter_alone`` says."""
+    params = fn.node.params
+    keywords: dict[str, Value] = {}
+    for index, param in enumerate((*params.posonly_params, *params.params, *params.kwonly_params)):
+        name = param.name.value
+        if index == 0 and receiver is not None and "staticmethod" not in fn.decorators:
+            continue
+        default = ip.store.get(("defaults", fn.key), name)
+        told = arguments.get(name) or _told_by_framework(ip, receiver, name)
+        keywords[name] = told or outside_parameter(ip, fn, param, default)
+    result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
+    if receiver is not None:
+        returned = CallInfo(fn.node, [of(receiver), result], name=fn.name)
+        registry.tell(ip, "<returned to a framework>", returned)
 
 
 def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:

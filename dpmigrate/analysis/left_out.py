@@ -1,4 +1,4 @@
-"""Calls that make runs but that no root came to before its budget was used up."""
+"""Calls that make runs but that no root came to, where not all code was followed to its end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.leading import leads_to_runs
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.tree import MAKING_CALLS, children, makes_private
@@ -21,9 +22,10 @@ def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Func
     """Functions that were entered, but not as far as some call in them that makes a run.
 
     A function that a loop calls with one configuration after the other is cut short on the way, and
-    the branches of the later ones are never taken.
+    the branches of the later ones are never taken. A function that calls itself is followed once, and what
+    it does with other arguments is not seen either.
     """
-    if not ip.roots_exhausted:
+    if not ip.roots_exhausted and not any(leads_to_runs(ip, fn) for fn in ip.recursive):
         return []
     seen = _places(ip)
     found: dict[int, Function] = {}

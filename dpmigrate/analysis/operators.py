@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import parts_in_order, update_dict
+from dpmigrate.analysis.assignment import parts_in_order
 from dpmigrate.analysis.atoms import (
     A_LENGTH,
     WEIGHTED_MEAN,
@@ -21,10 +21,12 @@ from dpmigrate.analysis.atoms import (
     Params,
     Tensor,
     Unknown,
+    behind,
 )
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import contradict
+from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import MAX_TEXT, NOTHING, Entry, Seq, Value, const, join_all, merge, of
@@ -136,9 +138,8 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
                 step = f"{done}-{'reduced' if _is_of_the_batch(other, lead) else 'other'}"
             elif penalties and any(id(e) in penalties for e in pair):
                 step = f"{done}-penalty"
-            sources = lead.sources if len(tensors) == 1 else tensors[0].sources | tensors[1].sources
-            steps = (*lead.steps, step)[-6:]
-            made = Tensor(sources, lead.maker, steps, coefficient, lead.reduction)
+            sources, detached = behind(tensors)
+            made = replace(lead.after(step), sources=sources, coefficient=coefficient, detached=detached)
             out.append(Entry(made, pair[0].guard if len(pair) == 1 else pair[0].guard | pair[1].guard))
     return merge(out)
 

@@ -16,8 +16,7 @@
 ``generators``, ``seed_generators``   the recipes about randomness
 ``zero_x``, ``zero_x_arguments``, ``zero_x_engine``, ``zero_x_helper``, ``zero_x_loader``, ``zero_x_model``,
 ``zero_x_names``, ``zero_x_sizes``, ``zero_x_steps``, ``zero_x_uses``, ``zero_x_words``, ``zero_x_written``,
-``moved_names``
-                 what is gone
+``moved_names``  what is gone
 ``called_names``, ``checkpoints``   keywords that a later release sets itself
 ``pins``         which pins a job raises
 ``program_facts``, ``assignments``, ``binders``, ``homes``, ``places``, ``criteria``, ``ways``, ``every_way``

@@ -18,7 +18,7 @@ from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import plan_pins
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.zero_x_engine import AttachedEngine
-from dpmigrate.codemods.zero_x_model import reach_the_module
+from dpmigrate.codemods.zero_x_model import ask_behind_the_wrapper
 from dpmigrate.codemods.zero_x_names import rename
 from dpmigrate.codemods.zero_x_steps import take_physical_batches
 from dpmigrate.codemods.zero_x_uses import EngineUses
@@ -138,8 +138,8 @@ def _plan(facts: Facts, found: Sequence[Found], job: Job) -> None:
                 out_of_place(facts, job.edits, change.origin.node, change.by)
     for engine in engines.values():
         EngineUses(engine).rewrite()
-        reach_the_module(engine)
         engine.make_private()
+        ask_behind_the_wrapper(engine)
         job.notices += engine.notices
     moves = []
     for finding, match in found:

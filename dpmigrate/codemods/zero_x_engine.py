@@ -44,8 +44,6 @@ class AttachedEngine:
         """The delta that it was given, where other code asks the engine for it."""
         self.logical_size = ""
         """The size of the logical batches, where the loader that is given has another."""
-        self.is_let_go = False
-        """Whether the program takes the engine off again, and goes on with the model."""
         self.early = False
         """Whether it is made private where it is made: other branches make others, attached by one call."""
         read = arguments_of(facts, node, self.withheld)

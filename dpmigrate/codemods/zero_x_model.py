@@ -1,14 +1,20 @@
-"""What a program asks of the model itself, whose names have "_module." in front once it is private."""
+"""The model of an engine of Opacus 0.x: what is asked of it by the names of its layers.
+
+``attach()`` hooked the model itself. ``make_private`` returns a wrapper, all of whose names begin with
+``_module.``: weights that are saved, sent or loaded by them fit no plain model any more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.codemods.program_facts import keys_of
+from dpmigrate.codemods.program_facts import Facts, keys_of
 from dpmigrate.codemods.ways import same_class
-from dpmigrate.codemods.zero_x_engine import AttachedEngine
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.zero_x_engine import AttachedEngine
 
 _BY_NAME = frozenset(
     [
@@ -16,56 +22,61 @@ _BY_NAME = frozenset(
         *("named_children", "children"),
     ]
 )
-"""Methods that tell or take names of parameters or layers, or go by them."""
+"""What tells or takes names of parameters or layers, or goes by them."""
 
 
-def reach_the_module(engine: AttachedEngine) -> None:
-    """Ask the module inside for what the wrapped model names otherwise, as 0.x, which wrapped nothing."""
-    facts, model = engine.facts, engine.given.get("module")
-    meant = keys_of(facts.held(model)) if model is not None else set()
-    for node in _asked(engine):
-        if not meant & keys_of(facts.held(node)):
-            continue
-        text = facts.code(node).strip()
-        moment = _moment(engine, node, text)
-        if moment != "before":
-            inside = f"{text}._module" if moment == "behind" else f'getattr({text}, "_module", {text})'
-            engine.edits.of(facts.module_of(node)).replace(node, inside)
-
-
-def _asked(engine: AttachedEngine) -> Iterator[cst.Name | cst.Attribute]:
-    """The models whose names are asked for, or whose layers by their place (``model[0]``)."""
-    facts = engine.facts
+def ask_behind_the_wrapper(engine: AttachedEngine) -> None:
+    """Ask the wrapped model itself, wherever the wrapper may be what is asked by name."""
+    facts, module = engine.facts, engine.given["module"]
+    models = keys_of(facts.held(module))
     for info in facts.modules:
-        for member in facts.inside(info.tree, cst.Attribute):
-            called = isinstance(facts.parent(member), cst.Call)
-            if (
-                called
-                and member.attr.value in _BY_NAME
-                and isinstance(member.value, (cst.Name, cst.Attribute))
+        for node in _askings(facts, info.tree):
+            asked = node.value
+            if not isinstance(asked, (cst.Name, cst.Attribute)):
+                continue
+            text = facts.code(asked).strip()
+            scope = facts.scope(node)
+            if text == engine.model and scope is engine.scope:
+                if _is_ahead(facts, node, engine.statement):
+                    continue
+            elif not (keys_of(facts.held(asked)) & models) and not (
+                text == engine.model and text.startswith("self.") and same_class(facts, scope, engine.scope)
             ):
-                yield member.value
-        for part in facts.inside(info.tree, cst.Subscript):
-            if isinstance(part.value, (cst.Name, cst.Attribute)):
-                yield part.value
+                continue
+            behind = _is_surely_behind(facts, node, engine.statement) and not _is_detached(engine)
+            inner = f"{text}._module" if behind else f'getattr({text}, "_module", {text})'
+            engine.edits.of(info).replace(asked, inner)
 
 
-def _moment(engine: AttachedEngine, node: cst.CSTNode, text: str) -> str:
-    """Whether a place is come to "before" the model is private, "behind" that, or "either"."""
-    facts, scope = engine.facts, engine.facts.scope(node)
-    if engine.early or engine.is_made_elsewhere or engine.is_let_go:
-        return "either"
-    if scope is engine.scope and text == engine.model:
-        loops = [n for n in facts.above(node) if isinstance(n, (cst.For, cst.While))]
-        if facts.is_before(node, engine.attached):
-            return "either" if any(n in loops for n in facts.above(engine.attached)) else "before"
-        return "either" if engine.may_be_off else "behind"
-    made_first = isinstance(engine.scope, cst.FunctionDef) and engine.scope.name.value == "__init__"
-    if (
-        made_first
-        and text == engine.model
-        and same_class(facts, scope, engine.scope)
-        and not engine.may_be_off
-    ):
-        return "behind"
-    return "either"
+def _askings(facts: Facts, tree: cst.Module) -> list[cst.Attribute | cst.Subscript]:
+    """Calls of a model that go by names, and layers that are taken by their place (``model[0]``)."""
+    members = [node for node in facts.inside(tree, cst.Attribute) if _is_by_name(facts, node)]
+    return [*members, *facts.inside(tree, cst.Subscript)]
+
+
+def _is_by_name(facts: Facts, node: cst.Attribute) -> bool:
+    called = facts.parent(node)
+    return node.attr.value in _BY_NAME and isinstance(called, cst.Call) and called.func is node
+
+
+def _is_ahead(facts: Facts, node: cst.CSTNode, attached: cst.CSTNode) -> bool:
+    """Whether a place is only met before the model is attached."""
+    loops = [above for above in facts.above(attached) if isinstance(above, (cst.For, cst.While))]
+    again = any(above in loops for above in facts.above(node))
+    return facts.position(node) < facts.position(attached) and not again
+
+
+def _is_surely_behind(facts: Facts, node: cst.CSTNode, attached: cst.CSTNode) -> bool:
+    """Whether a place is only met after the model is attached: later in the same block, or within it."""
+    around = facts.parent(attached)
+    same = facts.scope(node) is facts.scope(attached) and any(above is around for above in facts.above(node))
+    return same and facts.position(node) > facts.position(attached)
+
+
+def _is_detached(engine: AttachedEngine) -> bool:
+    """Whether the program takes the hooks away again, and the model is the plain one from there on."""
+    return any(
+        node.attr.value == "detach" and engine.key in keys_of(engine.facts.held(node.value))
+        for info in engine.facts.modules
+        for node in engine.facts.inside(info.tree, cst.Attribute)
+    )

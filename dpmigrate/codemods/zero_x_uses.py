@@ -73,7 +73,6 @@ class EngineUses:
             assert isinstance(parsed, cst.SimpleStatementLine)
             taken = parsed.body[0]
             own.change(line, lambda new: taken.with_changes(semicolon=new.semicolon))
-            self.engine.is_let_go = True
         else:
             return False
         return True

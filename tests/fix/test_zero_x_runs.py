@@ -52,6 +52,13 @@ CHOSEN = (
 )
 """The optimizer is chosen, and steps of an earlier run are told."""
 
+SENT = (
+    SHAPES + "plain = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 2))\n"
+    "plain.load_state_dict(model.state_dict())\n"
+    "print(*[float(p.norm()) for _, p in sorted(plain.named_parameters())])\n"
+).replace("    print(loss.item())\n", "")
+"""The weights are loaded into a plain model."""
+
 
 def printed(version: str, folder: Path) -> list[float]:
     """The numbers that the program prints on a release."""
@@ -62,7 +69,9 @@ def printed(version: str, folder: Path) -> list[float]:
 
 @pytest.mark.opacus
 @pytest.mark.parametrize(
-    "text", [FULL_BATCHES, EPSILON, SHAPES, CHOSEN], ids=["losses", "epsilon", "uncleared", "chosen"]
+    "text",
+    [FULL_BATCHES, EPSILON, SHAPES, CHOSEN, SENT],
+    ids=["losses", "epsilon", "uncleared", "chosen", "sent"],
 )
 def test_it_prints_the_same(text: str, tmp_path: Path) -> None:
     project = Folder(tmp_path).write({"train.py": text, "requirements.txt": "opacus==0.15.0\n"})

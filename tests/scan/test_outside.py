@@ -59,6 +59,14 @@ TESTS = [
     ("import settings", "'fast' == settings.mode and settings.count > 4"),
     ("import settings", "getattr(settings, 'fast', False)"),
     ("import settings", "settings.modes['dp']['mode'] == 'fast'"),
+    ("import builtins", "getattr(builtins, '__IPYTHON__', False)"),
+    ("import gin\n@gin.configurable\ndef fast(is_fast=False): return is_fast", "fast()"),
+    ("import gin\n@gin.configurable\ndef kind(name='plain'): return name", "kind() == 'plain'"),
+    (
+        "import gin\n@gin.configurable('c')\nclass C:\n    def __init__(self, fast=False): self.fast = fast",
+        "C().fast",
+    ),
+    ("from ingredients import ex\n@ex.capture\ndef fast(is_fast=True): return is_fast", "fast()"),
 ]
 
 

@@ -51,6 +51,8 @@ class AccountantTold(Event):
     how: Literal["hook", "step", "pre-step"]
     noise: Amount = UNKNOWN_AMOUNT
     """The noise multiplier that an accountant of the program's own is told of."""
+    last: bool = False
+    """Whether no other private run is made between this run and the telling."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,13 @@ def record_backward(
     passed: set[TrainingRun] = set()
     for e in losses.entries:
         if not isinstance(e.atom, Tensor):
+            pending.may_be_made(ip)
             continue
         t = e.atom
         behind = _runs_behind(ip, t)
-        if not behind and t.maker is not None and not isinstance(t.maker, Unknown):
+        if not behind and (t.maker is None or isinstance(t.maker, Unknown)):
+            pending.may_be_made(ip)
+        elif not behind:
             ip.plain_passes[ip.module, node, ip.context] = None
         for run, loss in behind:
             ip.happen(
@@ -105,14 +108,16 @@ def _reduced_by(t: Tensor) -> str:
 
 def _reaches_another(ip: Interpreter, run: TrainingRun, t: Tensor) -> bool:
     """Whether the gradient also goes to a model that another optimizer trains, such as a GAN's generator."""
-    others = t.sources - run.raw_models
-    if len(t.sources) < 2 or not others:
+    others = t.reached - run.raw_models
+    if len(t.reached) < 2 or not others:
         return False
     made = [key for key in ip.notes if isinstance(key, tuple) and key[0] == "models"]
     return any(not others.isdisjoint(ip.notes[key]) for key in made if key[1] not in run.raw_optimizers)
 
 
 def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, LossKind]]:
+    if t.detached:
+        return []
     maker = t.maker
     if isinstance(maker, Obj) and maker.kind == "dp-criterion":
         return [(maker.data, "returned-criterion")]

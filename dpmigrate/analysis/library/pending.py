@@ -64,6 +64,15 @@ def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, r
         ip.store.set(_slot(run), _waiting(ip), of(_LOST[raw], ip.origin(node)))
 
 
+def may_be_made(ip: Interpreter) -> None:
+    """A backward pass over what cannot be followed: no run's gradients are known to be lost any more."""
+    for run in ip.runs.values():
+        waiting = ip.read(_slot(run), _waiting(ip)) or NOTHING
+        kept = waiting.select(lambda atom: atom not in _LOST.values())
+        if kept != waiting:
+            ip.store.set(_slot(run), _waiting(ip), kept or const("none"))
+
+
 def passed(ip: Interpreter, run: TrainingRun) -> None:
     """Both passes of ghost clipping are made for a loss; where one waits for the step already, it is lost."""
     before = ip.read(_slot(run), _passes(ip)) or NOTHING

@@ -49,11 +49,12 @@ def _dp_loader_of_another(ip: Interpreter, info: CallInfo) -> Value:
     """Poisson batches of the same data, whatever sampler the other loader had."""
     out = []
     for e in info.argument(0, "data_loader").entries:
-        made = e.atom
         if isinstance(e.atom, Obj) and e.atom.kind == "loader":
             made = ip.new("loader", info.node, e.atom.data, e.atom.key)
             ip.store.set(made, "dataset", ip.read(e.atom, "dataset") or NOTHING)
-            ip.store.set(made, POISSON, const(True))
+        else:
+            made = ip.new("loader", info.node, info.name, e.atom)
+        ip.store.set(made, POISSON, const(True))
         out.append(e._replace(atom=made))
     return Value(tuple(out)) if out else ip.unknown(info.node, "a loader")
 

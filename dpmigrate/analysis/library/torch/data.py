@@ -47,11 +47,16 @@ def _iterate_loader(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 
 
 def loader_read(ip: Interpreter, loader: Atom, node: cst.CSTNode, guard: Guard) -> None:
-    """A loop goes over a loader that no engine returned: runs that were given it, or its data, are told."""
+    """A loop goes over a loader that no engine returned: runs that were given it, or its data, are told.
+
+    Batches that Opacus' own loader draws are Poisson batches, whoever made it.
+    """
+    if ip.read(loader, POISSON):
+        return
     given = list(runs_of_raw(ip, loader))
     for run in given:
         ip.happen(run, Iterated(ip.at(node, guard), "passed"))
-    if not ip.read(loader, POISSON) and not ip.read(loader, "batch_sampler"):
+    if not ip.read(loader, "batch_sampler"):
         for run in [run for run in ip.runs.values() if run.manual]:
             ip.happen(run, Iterated(ip.at(node, guard), "fixed"))
     held = ip.read(loader, "dataset")

@@ -24,6 +24,7 @@ from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, every
 from dpmigrate.analysis.values import Class, Function
+from dpmigrate.model import Tri
 
 _HOOKED = frozenset(
     [
@@ -92,12 +93,19 @@ class _Reading:
             if not self.ip.texts.hold(_FORWARD_REPLACED):
                 self.note(Origin(layer.module, layer.node, f"torchvision's {name}"), "hooked", "library")
             return "hooked"
-        flag = self.ip.store.get(layer, IN_PLACE)
-        if given and flag is not None and Const(True) in flag.atoms and not self.switched_off:
-            changed = given if flag.only == Const(True) else "perhaps"
-            self.note(Origin(layer.module, layer.node, f"{name}(inplace=True)"), changed, "layer")
-            return changed
+        if given and not self.switched_off and (asked := self._asked(layer)) is not False:
+            self.conditions += asked is None
+            self.note(Origin(layer.module, layer.node, f"{name}(inplace=True)"), given, "layer")
+            self.conditions -= asked is None
+            return given
         return "hooked" if name in _HOOKED else given if name in SAME_MEMORY else ""
+
+    def _asked(self, layer: Obj) -> Tri:
+        """Whether a layer was told to activate in place; None where it is one of several values."""
+        told = self.ip.store.get(layer, IN_PLACE)
+        if told is None or Const(True) not in told.atoms:
+            return False
+        return True if told.only == Const(True) else None
 
     def note(self, origin: Origin, given: str, by: InPlaceBy) -> None:
         """Record an operation that changes what it is given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Const, Tensor
+from dpmigrate.analysis.atoms import GRAD_MODE, Const, Obj, Tensor
 from dpmigrate.analysis.constants import LEAVES_THE_GRAPH
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -36,9 +36,7 @@ def tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     t = e.atom
     assert isinstance(t, Tensor)
     _tell_of_request(ip, info, e)
-    return of(
-        Tensor(t.sources, t.maker, (*t.steps, info.name)[-6:], t.coefficient, t.reduction), guard=e.guard
-    )
+    return of(t.after(info.name), guard=e.guard)
 
 
 @function("torch.autograd.backward")
@@ -52,8 +50,7 @@ def _autograd_backward(ip: Interpreter, info: CallInfo) -> Value:
 @method("unknown", "backward", "manual_backward")
 @method("model", "manual_backward")
 def _delegated_backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    if info.positional:
-        record_backward(ip, join_all(info.everything()), info.node, via=info.name)
+    record_backward(ip, join_all(info.everything()) or Value((e,)), info.node, via=info.name)
     return NONE
 
 
@@ -70,13 +67,7 @@ def _scale(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     registry.tell(ip, "<scaled>", CallInfo(info.node, [Value((e,)), given]))
     if not any(isinstance(a, Tensor) for a in given.atoms):
         return ip.unknown(info.node, "a scaled value")
-    return given.map(
-        lambda a: (
-            Tensor(a.sources, a.maker, (*a.steps, "scaled")[-6:], a.coefficient, a.reduction)
-            if isinstance(a, Tensor)
-            else a
-        )
-    )
+    return given.map(lambda a: a.after("scaled") if isinstance(a, Tensor) else a)
 
 
 @method(("scaler", "unknown"), "step")
@@ -88,8 +79,21 @@ def _scaler_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
-@function(
-    "torch.autocast", "torch.no_grad", "torch.enable_grad", "torch.cuda.amp.autocast", "torch.inference_mode"
-)
+@function("torch.autocast", "torch.cuda.amp.autocast")
 def _context(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, "a context")
+
+
+@function(
+    "torch.no_grad", "torch.autograd.no_grad", "torch.autograd.grad_mode.no_grad", "torch.inference_mode"
+)
+@function("torch.enable_grad", "torch.autograd.enable_grad", "torch.set_grad_enabled")
+def _grad_mode(ip: Interpreter, info: CallInfo) -> Value:
+    """A context in which torch keeps no graph, or keeps one; which of them, where it is known."""
+    asked = info.argument(0, "mode").only
+    on = info.name.endswith("enable_grad")
+    if info.name.endswith(("set_grad_enabled", "inference_mode")) and info.everything():
+        if not isinstance(asked, Const):
+            return ip.unknown(info.node, "a context")
+        on = bool(asked.value) == info.name.endswith("set_grad_enabled")
+    return of(Obj(GRAD_MODE, (id(info.node), on), ip.module, info.node, on))

@@ -1,0 +1,40 @@
+"""Programs in pairs about backward passes and loaders: the fault is told, its right twin is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.scan.test_twins import test_the_fault_and_its_right_twin as told_and_silent
+
+LOGGED = """
+def train(net, loader, measured):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, loader = private(net, optimizer, loader)
+    for x, y in loader:
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        print([p.grad_sample for p in net.parameters()])
+        optimizer.zero_grad()
+        {again}
+        optimizer.step()
+"""
+
+DEALT = """
+from opacus.data_loader import DPDataLoader
+
+def train(net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, _ = private(net, optimizer, loader)
+    epoch(net, {loader}, optimizer)
+"""
+
+PAIRS = [
+    ("DPM108", LOGGED.format(again="measured(x, y)"), LOGGED.format(again="measured(x, y).backward()")),
+    ("DPM301", DEALT.format(loader="loader"), DEALT.format(loader="DPDataLoader.from_data_loader(loader)")),
+]
+
+
+@pytest.mark.parametrize("rule, faulty, right", PAIRS)
+def test_passes_and_their_right_twins(tmp_path: Path, rule: str, faulty: str, right: str) -> None:
+    told_and_silent(tmp_path, rule, faulty, right)
