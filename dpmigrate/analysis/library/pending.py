@@ -53,6 +53,11 @@ def _entered(ip: Interpreter) -> object:
     return entered if isinstance(entered, cst.FunctionDef) else None
 
 
+def waits(ip: Interpreter, run: TrainingRun) -> bool:
+    """Whether a backward pass has made gradients that no private step has taken: they have no noise yet."""
+    return (ip.read(_slot(run), _waiting(ip)) or NOTHING).only == _MADE
+
+
 def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
     waiting = ip.read(_slot(run), _waiting(ip)) or NOTHING
