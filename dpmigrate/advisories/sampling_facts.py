@@ -63,7 +63,12 @@ def _feeds_training(s: Subject) -> Tri:
         for e in s.run.happened(Backward)
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
-    loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
+    loops = [
+        turn
+        for e in inside
+        for turn in e.loops
+        if loops_over(turn.loop.node, node) and not _is_fed_within(s, e, turn, node)
+    ]
     if not loops and chain and _is_handed_on(s.event.origin):
         # A generator (or ``__next__``) goes over the loader for the loop that takes its items from it.
         made = chain[-1].through
@@ -89,6 +94,21 @@ def _goes_over_both(s: Subject, turn: Turn) -> bool:
         or (bool(e.chain) and _draws_from(loop, e.chain[-1].through))
         for e in s.run.happened(Iterated)
         if e.loader == "returned"
+    )
+
+
+def _is_fed_within(s: Subject, event: Backward, turn: Turn, node: cst.CSTNode) -> bool:
+    """Whether a loop of its own within this one, over the private loader, feeds a backward pass.
+
+    What ``next(...)`` takes beside that loop is for something else: an evaluation, a first look.
+    """
+    if isinstance(turn.loop.node, cst.For) and contains(turn.loop.node.iter, node):
+        return False
+    private = [e.origin.node for e in s.run.happened(Iterated) if e.loader in ("returned", "managed")]
+    return any(
+        contains(turn.loop.node, inner.loop.node) and any(loops_over(inner.loop.node, p) for p in private)
+        for inner in event.loops
+        if inner.loop.node is not turn.loop.node and not contains(inner.loop.node, node)
     )
 
 
