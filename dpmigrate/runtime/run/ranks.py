@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -141,11 +142,8 @@ def peer_checks(others: Sequence[RunRecord]) -> list[Check]:
     found = []
     for record in others:
         for index, engine in enumerate(record.engines):
-            for check in against_oracle(engine, index):
-                detail = f"rank {record.rank}: {check.detail}"
-                found.append(
-                    Check(check.name, check.passed, check.value, check.limit, check.rule, index, detail)
-                )
+            checks = against_oracle(engine, index)
+            found += [replace(check, detail=f"rank {record.rank}: {check.detail}") for check in checks]
     return found
 
 
