@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger import (
     Event,
     FirstTouch,
     ManagerUsed,
+    Open,
     Unpack,
     Wrapped,
     ZeroGrad,
@@ -85,8 +86,9 @@ def _criterion_given(s: Subject) -> Tri:
 
 @fact
 def _max_grad_norm_is_one(s: Subject) -> Tri:
-    norm = s.run.argument("max_grad_norm")
-    return either(norm.equals(1.0), norm.equals(1))
+    each = s.run.argument("max_grad_norm").each
+    answers = {None if isinstance(w, Open) else w in (Constant(1.0), Constant(1)) for w in each} or {False}
+    return answers.pop() if len(answers) == 1 else None
 
 
 @fact
@@ -351,12 +353,6 @@ def _takes_three(s: Subject) -> Tri:
 def _noise_generator_given(s: Subject) -> Tri:
     generator = s.run.argument("noise_generator")
     return bool(generator) and generator.only != Constant(None)
-
-
-@fact
-def _noise_generator_surely(s: Subject) -> Tri:
-    """Whether a noise generator is given on every way to the call."""
-    return s.run.argument("noise_generator").surely is True
 
 
 @fact

@@ -97,6 +97,15 @@ def _stepped_by_another(s: Subject) -> Tri:
 
 
 @fact
+def _takes_gradients_before_the_noise(s: Subject) -> Tri:
+    """Whether another optimizer steps where the private one does, on gradients that it has not come to."""
+    if not isinstance(s.event, SteppedBeside) or not s.event.before_noise:
+        return False
+    batches = {e.loops[-1] for e in s.run.happened(Backward) if e.loops} & set(s.event.loops)
+    return any(not e.raw and not batches.isdisjoint(e.loops) for e in s.run.happened(Stepped))
+
+
+@fact
 def _norm_of_noise(s: Subject) -> Tri:
     """Whether it is the optimizer's norm that is changed, which the noise goes by."""
     return isinstance(s.event, NormChanged) and s.event.of == "optimizer"
@@ -174,6 +183,17 @@ def _told_of_more_noise(s: Subject) -> Tri:
 
 
 @fact
+def _told_after_training(s: Subject) -> Tri:
+    """Whether an accountant hears of steps when all of them are taken; it may be asked what would be if."""
+    event = s.event
+    if not isinstance(event, AccountantTold) or not event.last or _in_training_loop(s):
+        return False
+    place = next(i for i, e in enumerate(s.run.events) if e is event)
+    steps = [e for e in s.run.events[:place] if isinstance(e, Stepped)]
+    return None if any(event.chain[: len(e.chain)] == e.chain for e in steps) else False
+
+
+@fact
 def _accountant_asked(s: Subject) -> Tri:
     """Whether the program asks an accountant of its own for an epsilon."""
     return any(True for _ in s.run.happened(AccountantAsked))
@@ -192,14 +212,17 @@ def _begins_with_them(s: Subject) -> Tri:
 def _written_by_this_run(s: Subject) -> Tri:
     """Whether the program itself writes a private model's weights to the file that these come from.
 
+    None where another of its runs does, which may be on other records after all.
+
     A file that somebody names may be one: where it has the weights under a key that the program writes, and
     the state of an optimizer beside them.
     """
     event = s.event
     if not isinstance(event, WeightsResumed):
         return False
-    if any(e.path is not None and e.path == event.path for e in s.run.happened(WeightsSaved)):
-        return True
+    here = [e for e in s.run.happened(WeightsSaved) if e.path is not None and e.path == event.path]
+    if here:
+        return None if all(e.by_another for e in here) else True
     alike = any(event.key in e.keys for e in s.run.happened(WeightsSaved))
     return None if alike and any(e.file == event.file for e in s.run.happened(OptimizerResumed)) else False
 

@@ -62,12 +62,19 @@ def _feeds_training(s: Subject) -> Tri:
         for e in s.run.happened(Backward)
         if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
     ]
-    loops = [turn for e in inside for turn in e.loops if loops_over(turn.loop.node, node)]
-    if not loops and chain and _is_yielded(s.event.origin):
-        # A generator goes over the loader for the loop that takes its items from it.
+    loops = [
+        turn
+        for e in inside
+        for turn in e.loops
+        if loops_over(turn.loop.node, node) and not _is_fed_within(s, e, turn, node)
+    ]
+    if not loops and chain and _is_handed_on(s.event.origin):
+        # A generator (or ``__next__``) goes over the loader for the loop that takes its items from it.
         call = chain[-1].through.node
         outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
         loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
+    if any(_goes_over_both(s, turn) for turn in loops):
+        return None  # nobody knows which of the two batches the private model gets
     by_hand = bool(loops) and (s.event.loader not in ("remade", "records") or _steps_privately(s, loops))
     # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
     fits = (
@@ -76,12 +83,39 @@ def _feeds_training(s: Subject) -> Tri:
     return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
 
 
-def _is_yielded(origin: Origin) -> bool:
-    """Whether a generator goes over something, and gives what it finds to whoever asks it."""
+def _goes_over_both(s: Subject, turn: Turn) -> bool:
+    """Whether a loop takes batches of this loader and of the returned one side by side, by ``zip``."""
+    loop = turn.loop.node
+    return (
+        isinstance(loop, cst.For)
+        and isinstance(loop.iter, cst.Call)
+        and any(
+            e.loader == "returned" and contains(loop.iter, e.origin.node) for e in s.run.happened(Iterated)
+        )
+    )
+
+
+def _is_fed_within(s: Subject, event: Backward, turn: Turn, node: cst.CSTNode) -> bool:
+    """Whether a loop of its own within this one, over the private loader, feeds a backward pass.
+
+    What ``next(...)`` takes beside that loop is for something else: an evaluation, a first look.
+    """
+    if isinstance(turn.loop.node, cst.For) and contains(turn.loop.node.iter, node):
+        return False
+    private = [e.origin.node for e in s.run.happened(Iterated) if e.loader in ("returned", "managed")]
+    return any(
+        contains(turn.loop.node, inner.loop.node) and any(loops_over(inner.loop.node, p) for p in private)
+        for inner in event.loops
+        if inner.loop.node is not turn.loop.node and not contains(inner.loop.node, node)
+    )
+
+
+def _is_handed_on(origin: Origin) -> bool:
+    """Whether a generator or an iterator goes over something, and gives what it finds to whoever asks it."""
     nesting, inner = origin.module.nesting, origin.node
     for around in nesting.above(inner):
         if isinstance(around, cst.FunctionDef) and around.body is inner:
-            return bool(nesting.inside(around.body, cst.Yield))
+            return around.name.value == "__next__" or bool(nesting.inside(around.body, cst.Yield))
         inner = around
     return False
 
@@ -240,16 +274,17 @@ def _unknown_keyword(s: Subject) -> Tri:
 
 @fact
 def _secure_with_generator(s: Subject) -> Tri:
-    """Whether an engine in secure mode is given a generator, under assumptions that agree."""
+    """Whether an engine in secure mode is given a generator; None where one test decides on both."""
     engine = s.run.engine
     if engine is None or engine.secure_mode is None:
         return False
     secure = [o for o in engine.secure_mode.options if o.what == Constant(True)]
     given = s.run.argument("noise_generator").options
     generators = [o for o in given if isinstance(o.what, Thing)]
-    together = [(a, b) for a in secure for b in generators if not contradict(a.guard, b.guard)]
-    sure = len(secure) == len(engine.secure_mode.options) and len(generators) == len(given)
-    return (True if sure else None) if together else False
+    if len(secure) == len(engine.secure_mode.options) and len(generators) == len(given):
+        return bool(secure and generators)
+    decided = ((a.guard, b.guard) for a in secure for b in generators if a.guard and b.guard)
+    return None if any(a <= b or b <= a for a, b in decided) else False
 
 
 @fact

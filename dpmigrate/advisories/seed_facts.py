@@ -11,9 +11,11 @@ from dpmigrate.analysis.ledger.events import SeededBefore
 from dpmigrate.model import Tri
 
 _NUMBERS = re.compile(
-    r"(?:client|partition|node|worker|party|site|rank|cid)(?:_?(?:id|idx|index|num|number))?", re.IGNORECASE
+    r"(?:client|partition|node|worker|party|site|rank|cid)(?:_?(?:id|idx|index|num|number))?"
+    r"|i|idx|index|num|number",
+    re.IGNORECASE,
 )
-"""Names of parameters that hold a number which every participant knows."""
+"""Names of parameters that hold a number which every participant knows, or can count to."""
 
 
 @fact

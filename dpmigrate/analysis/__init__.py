@@ -11,8 +11,9 @@
 ``statements``, ``flow``, ``exceptions``, ``expressions``, ``operators``, ``strings``, ``constants``
                  the Python language, by kind of node
 ``unrolling``, ``retried``   loops that are followed item by item, and those that try again
-``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
-``names``, ``attributes``, ``assignment``, ``calls``, ``functions``, ``classes``, ``decorated``,
+``narrowing``, ``outcomes``, ``kinds``   what a test tells: both branches, and the ways into them
+``patterns``     the cases of ``match``
+``names``, ``attributes``, ``assignment``, ``items``, ``calls``, ``functions``, ``classes``, ``decorated``,
 ``managers``, ``holding``   what handlers share
 ``switches``, ``naming``   constants that somebody may turn round, and what a program names an unknown
 ``per_example``, ``forwards``   whether a criterion gives one loss per example

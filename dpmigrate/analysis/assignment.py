@@ -1,4 +1,4 @@
-"""Assignment to every kind of target, and the items of containers."""
+"""Assignment to every kind of target, what is taken apart, and what a loop yields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Hashable, Sequence
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import (
+    Atom,
+    Const,
+    Module,
+    Obj,
+    Params,
+    Tensor,
+    Unknown,
+    dict_key,
+)
 from dpmigrate.analysis.attributes import (
     deeper,
     get_attribute,
@@ -14,22 +23,18 @@ from dpmigrate.analysis.attributes import (
     set_attribute,
     set_part_of_unknown,
 )
-from dpmigrate.analysis.classes import class_attribute, members_of, named_fields
+from dpmigrate.analysis.classes import named_fields
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import ALWAYS, Literal, doubt
+from dpmigrate.analysis.guards import doubt
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.outcomes import told
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import (
-    NOTHING,
-    Class,
     Entry,
     Seq,
     Value,
     const,
     join_all,
-    join_guarded,
     merge,
     of,
 )
@@ -109,12 +114,14 @@ def _unpack_atom(
     ip: Interpreter, e: Entry, node: cst.CSTNode, count: int, star: int | None
 ) -> list[Value] | None:
     atom = e.atom
-    if isinstance(atom, Obj) and atom.kind == "private-result":
-        handler = registry.METHODS["private-result", "<unpack>"]
+    if isinstance(atom, Obj) and atom.kind in ("private-result", "instance"):
+        handler = registry.METHODS[atom.kind, "<unpack>"]
         info = registry.CallInfo(node, [const(count), const(star)])
         result = handler(ip, info, e).only
-        return list(result.items) if isinstance(result, Seq) and result.items is not None else None
-    atom = _as_tuple(ip, atom, node)
+        if atom.kind == "private-result":
+            return list(result.items) if isinstance(result, Seq) and result.items is not None else None
+        atom = result if isinstance(result, Seq) else atom
+    atom = as_tuple(ip, atom, node)
     if isinstance(atom, Seq):
         if atom.items is None:
             return [atom.each()] * count
@@ -136,7 +143,7 @@ def _unpack_atom(
     return [element] * count
 
 
-def _as_tuple(ip: Interpreter, atom: Atom, node: cst.CSTNode) -> Atom:
+def as_tuple(ip: Interpreter, atom: Atom, node: cst.CSTNode) -> Atom:
     """A named tuple as the plain one that it is; anything else as it came."""
     fields = named_fields(atom)
     if fields is None:
@@ -150,7 +157,7 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
     for e in value.entries:
         atom = e.atom
         if isinstance(atom, Seq):
-            parts.append(atom.each().guarded(e.guard))
+            parts.append(atom.any_one().guarded(e.guard))
         elif isinstance(atom, Params):
             parts.append(Value((e,)))
         elif isinstance(atom, Obj):
@@ -188,10 +195,13 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     if isinstance(container.only, Module) and isinstance(known, Const) and isinstance(known.value, str):
         set_attribute(ip, container, known.value, value, target)
     for e in owners:
-        slot: Hashable = ("key", known.value) if isinstance(known, Const) else "rest"
+        handler = registry.METHODS.get((e.atom.kind, "<set item>")) if isinstance(e.atom, Obj) else None
+        if handler is not None and key is not None:
+            handler(ip, registry.CallInfo(target, [key, value]), e)
+        slot: Hashable = dict_key(known) or "rest"
         before = ip.store.get(e.atom, slot)
-        strong = len(owners) == 1 and isinstance(known, Const)
-        if not isinstance(known, Const) and _makes_private(value):
+        strong = len(owners) == 1 and slot != "rest"
+        if slot == "rest" and _makes_private(value):
             ip.store.set(e.atom, slot, value.guarded(frozenset({doubt("each", e.atom)})))
             continue
         ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
@@ -247,138 +257,3 @@ def parts_in_order(ip: Interpreter, value: Value, node: cst.CSTNode) -> Sequence
     if len({len(row) for row in rows}) != 1:
         return None
     return [join_all(column) for column in zip(*rows, strict=True)] if len(rows) > 1 else rows[0]
-
-
-def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CSTNode) -> Value:
-    """``container[key]``."""
-    parts: list[Value] = []
-    for e in container.entries:
-        found = _item_of(ip, e, key, node).select(lambda a: not isinstance(a, Absent))
-        parts.append(found.guarded(e.guard))
-    return ip.feasible(join_all(parts)) or ip.unknown(node, "item")
-
-
-def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) -> Value:
-    atom = e.atom
-    known = [a.value for a in key.atoms if isinstance(a, Const)] if key is not None else []
-    if isinstance(atom, Obj) and atom.kind == "private-result":
-        if key is not None and isinstance(key.only, Const):
-            info = registry.CallInfo(node, [key])
-            return registry.METHODS["private-result", "<item>"](ip, info, e)
-        return ip.unknown(node, "an element of the result", frozenset({atom}))
-    atom = _as_tuple(ip, atom, node)
-    if isinstance(atom, Obj) and atom.kind in ("dict", "namespace", "record"):
-        return dict_items(ip, atom, key)
-    if isinstance(atom, Obj):
-        handler = registry.METHODS.get((atom.kind, "<item>"))
-        if handler is not None:
-            return handler(ip, registry.CallInfo(node, [key] if key else []), e)
-        return iterate(ip, Value((e,)), node)
-    if isinstance(atom, Seq):
-        if atom.items is not None and key is not None and isinstance(key.only, Const) and known:
-            index = known[0]
-            if isinstance(index, int) and -len(atom.items) <= index < len(atom.items):
-                return atom.items[index]
-            return NOTHING
-        return atom.each() if key is not None else of(Seq(None, atom.each(), atom.mutable))
-    if isinstance(atom, Unknown):
-        part = repr(known[0]) if len(known) == 1 else SOME
-        put = part_of_unknown(ip, atom, part)
-        if put:
-            # Which of them was put there, and which is asked for, need not be the same one.
-            return put if part != SOME else put.guarded(frozenset({doubt(atom.symbol, SOME)}))
-        return of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because)
-    if isinstance(atom, (Tensor, Params)):
-        return of(atom)
-    if isinstance(atom, Module) and key is not None and isinstance(key.only, Const):
-        return get_attribute(ip, of(atom), str(known[0]), node)
-    if isinstance(atom, Class):
-        if key is not None and isinstance(key.only, Const):
-            return class_attribute(ip, atom, str(known[0]), node)
-        return members_of(ip, atom, node) or of(atom)
-    if isinstance(atom, External):
-        if atom.name in registry.MEMBERS and len(known) == 1 and isinstance(known[0], str):
-            made = ip.new("namespace", node)
-            ip.store.set(made, "value", registry.MEMBERS[atom.name](ip, known[0]))
-            return of(made)
-        return of(External(f"{atom.name}[{known[0]!r}]" if len(known) == 1 else f"{atom.name}.[]"))
-    return NOTHING
-
-
-def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
-    """The entry of a dict under a key; with an unknown key any of them. Absent stays among it."""
-    parts: list[Value] = []
-    if key is not None and key.entries and all(isinstance(a, Const) for a in key.atoms):
-        for k in key.entries:
-            assert isinstance(k.atom, Const)
-            slot: Hashable = ("key", k.atom.value) if atom.kind == "dict" else k.atom.value
-            found = ip.read(atom, slot)
-            if found is None:
-                found = ip.read(atom, "rest")
-                parts.append(ABSENT if found is None else join_all([ABSENT, found]))
-                if found is None and atom.kind != "dict":
-                    parts.append(of(Unknown((atom.key, ".", k.atom.value))))
-            else:
-                parts.append(found.guarded(k.guard))
-        return join_all(parts)
-    symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
-    for slot in ip.store.keys(atom):
-        if key is not None and isinstance(slot, tuple):
-            compares(ip, key, slot[1])
-    for slot in ip.store.keys(atom):
-        found = ip.read(atom, slot)
-        if not found:
-            continue
-        if len(symbols) == 1 and isinstance(slot, tuple):
-            found = found.guarded(frozenset({Literal(symbols[0], ("eq", slot[1]), True)}))
-        parts.append(found)
-    if not parts or ip.store.get(atom, "rest") or atom.kind != "dict":
-        parts.append(of(Unknown((atom.key, "rest"), "an unknown key")))
-    return join_all(parts)
-
-
-def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[str, Value], bool]:
-    """The string keys of a dict-like object with their values, and whether there may be others."""
-    known: dict[str, Value] = {}
-    for slot in ip.store.keys(atom):
-        name = slot[1] if isinstance(slot, tuple) and slot[0] == "key" else slot
-        if atom.kind != "dict" and isinstance(slot, str):
-            name = slot
-        if not isinstance(name, str) or name == "rest":
-            continue
-        value = ip.read(atom, slot)
-        if value:
-            known[name] = value
-    return known, ip.read(atom, "rest") is not None
-
-
-def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
-    """``target.update(source)`` and ``{**source}``: later entries win where they are present."""
-    for e in source.entries:
-        if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
-            known, more = entries_of(ip, e.atom)
-            for name, value in known.items():
-                before = ip.store.get(target, ("key", name)) or ABSENT
-                sometimes = len(source.entries) > 1 or any(a == ABSENT.only for a in value.atoms)
-                new = value.select(lambda a: a != ABSENT.only).guarded(e.guard)
-                merged = join_guarded([(new, e.guard), (before, ALWAYS)]) if sometimes else new
-                ip.store.set(target, ("key", name), merged)
-            if more:
-                ip.store.set(target, "rest", ip.read(e.atom, "rest") or NOTHING)
-        elif (pairs := _pairs_in(e.atom)) is not None and len(source.entries) == 1:
-            for name, value in pairs:
-                ip.store.set(target, ("key", name), value)
-        elif not (isinstance(e.atom, Const) and e.atom.value is None):
-            ip.store.set(target, "rest", of(Unknown((target.key, "rest"), "unknown entries")))
-
-
-def _pairs_in(atom: Atom) -> list[tuple[str, Value]] | None:
-    """The names and values of ``[("first", a), ("second", b)]``; None for anything else."""
-    if not isinstance(atom, Seq) or atom.items is None:
-        return None
-    items = [item.only.items for item in atom.items if isinstance(item.only, Seq) and item.only.items]
-    names = [item[0].only for item in items if len(item) == 2]
-    strings = [name for name in names if isinstance(name, Const) and isinstance(name.value, str)]
-    if len(strings) != len(atom.items):
-        return None
-    return [(name.value, item[1]) for name, item in zip(strings, items, strict=True)]

@@ -4,8 +4,8 @@ Sequences, functions, methods, classes and partials, which hold values, stand be
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dpmigrate.analysis.guards import Symbol
@@ -96,6 +96,17 @@ class Obj(Atom):
         return known
 
 
+def dict_key(atom: Atom | None) -> tuple[str, Hashable] | None:
+    """The slot of a dict's entry under a key: a constant, or a member of an Enum; None for any other key."""
+    if isinstance(atom, Const):
+        return ("key", atom.value)
+    return ("key", atom) if isinstance(atom, Obj) and atom.kind == "enum" else None
+
+
+GRAD_MODE = "grad-mode"
+"""The kind of what ``torch.no_grad()`` and its like make; its data is whether torch keeps a graph in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor(Atom):
     """A value computed from model outputs: which models, and what made it last.
@@ -111,6 +122,30 @@ class Tensor(Atom):
     """The DP model whose clipping coefficients were multiplied in."""
     reduction: str | None = None
     """How losses became one: "none", "mean", "sum", `WEIGHTED_MEAN`; None where that is not known."""
+    detached: bool = False
+    """Whether no gradient goes back through it: it was detached, or computed where gradients are off."""
+
+    @property
+    def reached(self) -> frozenset[Atom]:
+        """The models that its gradient goes back to."""
+        return frozenset() if self.detached else self.sources
+
+    def after(self, step: str) -> Tensor:
+        """What one more operation makes of it."""
+        detached = self.detached or step in _DETACHING
+        return replace(self, steps=(*self.steps, step)[-MAX_TENSOR_STEPS:], detached=detached)
+
+
+MAX_TENSOR_STEPS = 6
+"""How many of the last operations on a tensor are kept."""
+
+_DETACHING = frozenset({"detach", "detach_", ".data"})
+
+
+def behind(tensors: Collection[Tensor]) -> tuple[frozenset[Atom], bool]:
+    """The models behind what several tensors make together, and whether it is detached from all of them."""
+    detached = bool(tensors) and all(t.detached for t in tensors)
+    return frozenset().union(*(t.sources if detached else t.reached for t in tensors)), detached
 
 
 WEIGHTED_MEAN = "weighted mean"

@@ -13,7 +13,19 @@ from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle
 from dpmigrate.analysis.store import PARTS
-from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, join_all, merge, of
+from dpmigrate.analysis.values import (
+    NOTHING,
+    Bound,
+    Class,
+    Entry,
+    Function,
+    Seq,
+    Value,
+    const,
+    join_all,
+    merge,
+    of,
+)
 
 BY_ATTRIBUTE = "dicts whose entries are attributes as well"
 
@@ -47,9 +59,7 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
             registry.tell(ip, "<asked of a tensor>", asked)
         if ("tensor", name) in registry.METHODS:
             return of(Bound(atom, name))
-        return of(
-            Tensor(atom.sources, atom.maker, (*atom.steps, f".{name}")[-6:], atom.coefficient, atom.reduction)
-        )
+        return of(atom.after(f".{name}"))
     if isinstance(atom, Params):
         return of(atom)
     if isinstance(atom, Unknown):
@@ -113,6 +123,11 @@ def _is_its_own(atom: Obj, name: str) -> bool:
     return atom.kind not in ("model", "dp-model") and registry.method_for(atom, name) is not None
 
 
+def is_property(method: Function) -> bool:
+    """Whether an attribute is what the method returns."""
+    return "property" in method.decorators or "cached_property" in method.decorators
+
+
 def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, node: cst.CSTNode) -> Value:
     cls: Class = atom.data
     member = find_member(ip, cls, name)
@@ -120,7 +135,7 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
         parts: list[Entry] = []
         for e in member.entries:
             if isinstance(e.atom, Function):
-                if "property" in e.atom.decorators or "cached_property" in e.atom.decorators:
+                if is_property(e.atom):
                     result = enter_function(ip, e.atom, registry.CallInfo(node), receiver=atom)
                     parts.extend(result.entries)
                     continue
@@ -139,7 +154,18 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
             return handler(ip, Entry(stand_in, entry.guard, entry.because), node)
         if _is_its_own(stand_in, name):
             return of(Bound(atom, name))
-    return of(Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom})))
+    return handed_on(ip, atom, name, node) or of(
+        Unknown((atom.key, ".", name), f"attribute {name}", frozenset({atom}))
+    )
+
+
+def handed_on(ip: Interpreter, atom: Obj, name: str, node: cst.CSTNode) -> Value:
+    """What ``__getattr__`` of a class says of an attribute that is not there; empty where it has none."""
+    method = find_member(ip, atom.data, "__getattr__")
+    if method is None or not isinstance(method.only, Function):
+        return NOTHING
+    given = registry.CallInfo(node, [const(name)], name="__getattr__")
+    return enter_function(ip, method.only, given, receiver=atom)
 
 
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import combinations
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import entries_of, parts_in_order
+from dpmigrate.analysis.assignment import parts_in_order
 from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Params, Tensor, Unknown
-from dpmigrate.analysis.attributes import get_attribute, part_of_unknown
+from dpmigrate.analysis.attributes import get_attribute, handed_on, is_property, part_of_unknown
 from dpmigrate.analysis.classes import (
     BASE_KINDS,
     external_base,
@@ -21,6 +22,7 @@ from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.functions import enter_function, instantiate, unknown_call
 from dpmigrate.analysis.guards import Guard, contradict, doubts
 from dpmigrate.analysis.holding import holds_a_private_model
+from dpmigrate.analysis.items import entries_of
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.tree import MAKING_CALLS
@@ -86,10 +88,15 @@ def _call(ip: Interpreter, node: cst.Call) -> Value:
         info.name = node.func.attr.value
         if info.name in MAKING_CALLS:
             ip.making_calls.add(node)
-        return call_attribute(ip, receiver, info.name, info)
-    callee = ip.evaluate(node.func)
-    info = gather(ip, node)
-    return call_value(ip, callee, info)
+        result = call_attribute(ip, receiver, info.name, info)
+    else:
+        callee = ip.evaluate(node.func)
+        result = call_value(ip, callee, gather(ip, node))
+    return result.map(_without_graph) if ip.gradients_off else result
+
+
+def _without_graph(atom: Atom) -> Atom:
+    return replace(atom, detached=True) if isinstance(atom, Tensor) else atom
 
 
 def _each(ip: Interpreter, value: Value, info: CallInfo, call_one: Callable[[Entry], Value]) -> Value:
@@ -316,7 +323,10 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
     if member is not None:
         parts = []
         for e in member.entries:
-            if isinstance(e.atom, Function):
+            if isinstance(e.atom, Function) and is_property(e.atom):
+                held = enter_function(ip, e.atom, CallInfo(info.node), receiver=atom)
+                parts.append(call_value(ip, held, info))
+            elif isinstance(e.atom, Function):
                 static = "staticmethod" in e.atom.decorators
                 receiver = cls if "classmethod" in e.atom.decorators else atom
                 parts.append(enter_function(ip, e.atom, info, receiver=None if static else receiver))
@@ -333,6 +343,8 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
             return handler(ip, info, Entry(Obj(base, atom.key, atom.module, atom.node, atom)))
     if fallback is not None and own:
         return call_method(ip, atom, fallback, info)
+    if fallback is None and (named := handed_on(ip, atom, name, info.node)):
+        return call_value(ip, named, info)
     if has_unknown_base(cls):
         generic = registry.METHODS.get(("unknown", name))
         if generic is not None:

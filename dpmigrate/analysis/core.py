@@ -70,6 +70,8 @@ class Interpreter:
         self.path: Guard = ALWAYS
         self.frames: list[Frame] = []
         self.loops: list[Turn] = []
+        self.gradients_off = False
+        """Whether what is computed has no graph, as under ``torch.no_grad()``."""
         self.attempts: list[Attempt] = []
         """The bodies of ``try`` that are being executed, across frames."""
         self.conditional = 0
@@ -160,6 +162,11 @@ class Interpreter:
         if self._context is None:
             self._context = self._contexts.setdefault(tuple(self._calls), len(self._contexts))
         return self._context
+
+    @property
+    def in_one_turn(self) -> bool:
+        """Whether what is executed happens once: all loops around are followed turn by turn."""
+        return all(turn.number is not None for turn in self.loops)
 
     @property
     def chain(self) -> tuple[Step, ...]:
@@ -347,9 +354,10 @@ class Interpreter:
     def apart(self) -> Iterator[None]:
         """Execute outside the current function, path and layers (imports, roots)."""
         names = ("path", "frames", "loops", "attempts", "conditional", "entered_on", "_calls", "_chain")
-        saved = {name: getattr(self, name) for name in names}
+        saved = {name: getattr(self, name) for name in (*names, "gradients_off")}
         self.path, self.frames, self.loops, self.attempts = ALWAYS, [], [], []
         self.conditional, self.entered_on, self._calls, self._chain = 0, None, [], []
+        self.gradients_off = False
         around, self._context = self._context, None
         try:
             with self.store.standing_on(1):

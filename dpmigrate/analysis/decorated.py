@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _AROUND = "the function around a decorated one"
 
+_OFF = frozenset({"no_grad", "inference_mode"})
+
 _CONFIGURED = frozenset({"configurable", "capture", "bind"})
 """Decorators that give a parameter which no call names a value of a configuration (gin, sacred, argbind)."""
 
@@ -35,6 +37,11 @@ def is_configured(fn: Function) -> bool:
     """Whether a configuration may set the parameters that a call of the function leaves at their defaults."""
     of_class = fn.owner.decorators if fn.owner is not None and fn.name == "__init__" else ()
     return any(name.rpartition(".")[2] in _CONFIGURED for name in (*fn.decorators, *of_class))
+
+
+def without_graph(fn: Function) -> bool:
+    """Whether torch keeps no graph of what the function computes."""
+    return not _OFF.isdisjoint(fn.decorators)
 
 
 def put_around(ip: Interpreter, fn: Function, around: Sequence[Function]) -> None:

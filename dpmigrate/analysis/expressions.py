@@ -10,18 +10,12 @@ from functools import lru_cache
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import (
-    assign_target,
-    get_item,
-    iterate,
-    parts_in_order,
-    subscript_key,
-    update_dict,
-)
-from dpmigrate.analysis.atoms import Const, External, Obj, Params
+from dpmigrate.analysis.assignment import assign_target, iterate, parts_in_order, subscript_key
+from dpmigrate.analysis.atoms import External, Obj, Params, dict_key
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.items import get_item, update_dict
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.names import lookup
@@ -121,8 +115,9 @@ def _dict(ip: Interpreter, node: cst.Dict) -> Value:
             continue
         assert isinstance(element, cst.DictElement)
         key, value = ip.evaluate(element.key).only, ip.evaluate(element.value)
-        if isinstance(key, Const):
-            ip.store.set(made, ("key", key.value), value)
+        slot = dict_key(key)
+        if slot is not None:
+            ip.store.set(made, slot, value)
         else:
             ip.store.set(made, "rest", join_all([ip.store.get(made, "rest") or NOTHING, value]))
     return of(made)

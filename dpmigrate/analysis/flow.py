@@ -9,8 +9,9 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import assign_name, assign_target, iterate
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.assignment import assign_target, iterate
+from dpmigrate.analysis.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.frames import LoopControl
@@ -21,7 +22,7 @@ from dpmigrate.analysis.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
-from dpmigrate.analysis.values import NOTHING, Seq, Value, join_all, of
+from dpmigrate.analysis.values import NONE, NOTHING, Seq, Value, join_all, of
 
 _SUPPRESS = External("contextlib.suppress")
 MAX_APART = 2
@@ -95,61 +96,6 @@ def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ..
     return branch.each() if ip.apart_ways < MAX_APART else (branch,)
 
 
-@statement(cst.Match)
-def _match(ip: Interpreter, node: cst.Match) -> bool:
-    subject = ip.evaluate(node.subject)
-    rest = subject
-    branches: list[tuple[Guard, Callable[[], bool]]] = []
-    complete = False
-    for case in node.cases:
-        constants = _pattern_constants(ip, case.pattern)
-        if subject and not rest:
-            break  # What it can be was matched by the cases before.
-        if constants is not None:
-            yes = NOTHING
-            for c in constants:
-                hit, rest = outcomes.split(rest, ("eq", c), partial(narrowing.equals, c))
-                yes = join_all([yes, hit])
-            if not yes:
-                continue
-            guard = outcomes.common_guard(yes)
-            bound = yes
-        else:
-            guard, bound = outcomes.common_guard(rest), rest
-            complete = complete or (
-                isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None and case.guard is None
-            )
-
-        def action(case: cst.MatchCase = case, bound: Value = bound) -> bool:
-            if isinstance(node.subject, cst.Name):
-                assign_name(ip, node.subject.value, bound)
-            if isinstance(case.pattern, cst.MatchAs) and case.pattern.name is not None:
-                assign_name(ip, case.pattern.name.value, bound)
-            return ip.execute(case.body)
-
-        branches.append((guard - ip.path, action))
-    if not complete and rest:
-        branches.append((outcomes.common_guard(rest) - ip.path, lambda: True))
-    return ip.alternatives(branches) if branches else True
-
-
-def _pattern_constants(ip: Interpreter, pattern: cst.MatchPattern) -> list[object] | None:
-    if isinstance(pattern, cst.MatchValue):
-        atom = ip.evaluate(pattern.value).only
-        return [atom.value] if isinstance(atom, Const) else None
-    if isinstance(pattern, cst.MatchSingleton):
-        return [{"True": True, "False": False, "None": None}[pattern.value.value]]
-    if isinstance(pattern, cst.MatchOr):
-        found: list[object] = []
-        for part in pattern.patterns:
-            inner = _pattern_constants(ip, part.pattern)
-            if inner is None:
-                return None
-            found.extend(inner)
-        return found
-    return None
-
-
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
@@ -187,8 +133,8 @@ def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callabl
     with _leaving(ip) as control:
         for last in (False, True, True):
             ends = _once(ip, control, Turn(ip.origin(node)), body, bind)
-            changed = {slot: ip.store.get(*slot) for delta, _ in ends for slot in delta}
-            before, told_of = outcomes.tested_and_assigned(ip, changed)
+            before = {slot: ip.store.get(*slot) for delta, _ in ends for slot in delta}
+            told_of = outcomes.told_in_a_loop(ip, before)
             if not ends or not ip.store.join(ends):
                 break
             for slot in outcomes.forget_tests(ip, told_of):
@@ -281,16 +227,22 @@ def _while(ip: Interpreter, node: cst.While) -> bool:
 def _with(ip: Interpreter, node: cst.With) -> bool:
     if len(node.items) == 1 and _suppresses(ip, node.items[0].item):
         return suppressed(ip, node)
-    at_the_end: list[Callable[[], None]] = []
+    asynchronous = node.asynchronous is not None
+    at_the_end: list[Callable[[], object]] = []
+    off = ip.gradients_off
     for item in node.items:
         value = ip.evaluate(item.item)
+        manager = value.only
+        if isinstance(manager, Obj) and manager.kind == GRAD_MODE:
+            off = not manager.data
         ends = ip.notes.pop((AFTER_THE_YIELD, value.only), None)
+        ends = ends or ending_of(ip, value, item.item, asynchronous)
         at_the_end += [ends] if ends is not None else []
-        entered = enter_context(ip, value, item.item)
+        entered = enter_context(ip, value, item.item, asynchronous)
         if item.asname is not None:
             assign_target(ip, item.asname.name, entered)
     if not at_the_end:
-        return ip.execute(node.body)
+        return _execute_within(ip, node.body, off)
 
     def end() -> bool:
         for each in reversed(at_the_end):
@@ -298,9 +250,18 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
         return True
 
     ways_out = WaysOut(ip)
-    alive = ip.execute(node.body)
+    alive = _execute_within(ip, node.body, off)
     ways_out.go_through(end)
     return alive and end()
+
+
+def _execute_within(ip: Interpreter, body: cst.BaseSuite, gradients_off: bool) -> bool:
+    """Execute a block in which torch keeps a graph, or none."""
+    before, ip.gradients_off = ip.gradients_off, gradients_off
+    try:
+        return ip.execute(body)
+    finally:
+        ip.gradients_off = before
 
 
 def _suppresses(ip: Interpreter, manager: cst.BaseExpression) -> bool:
@@ -309,10 +270,39 @@ def _suppresses(ip: Interpreter, manager: cst.BaseExpression) -> bool:
     return isinstance(func, (cst.Name, cst.Attribute)) and ip.evaluate(func).only == _SUPPRESS
 
 
-def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
+def ending_of(
+    ip: Interpreter, value: Value, node: cst.CSTNode, asynchronous: bool = False
+) -> Callable[[], object] | None:
+    """What the project's own context managers do at the end of a ``with``; None where there is none."""
+    from dpmigrate.analysis.calls import call_method
+
+    name = "__aexit__" if asynchronous else "__exit__"
+
+    def leaving(atom: Atom) -> Callable[[], bool]:
+        def action() -> bool:
+            if isinstance(atom, Obj) and _has(ip, atom, name):
+                call_method(ip, atom, name, registry.CallInfo(node, [NONE, NONE, NONE]))
+            return True
+
+        return action
+
+    if not any(_has(ip, atom, name) for atom in value.atoms):
+        return None
+    return lambda: ip.alternatives([(e.guard, leaving(e.atom)) for e in value.entries])
+
+
+def _has(ip: Interpreter, atom: Atom, method: str) -> bool:
+    """Whether the project itself wrote a method of an object."""
+    return (
+        isinstance(atom, Obj) and atom.kind == "instance" and find_member(ip, atom.data, method) is not None
+    )
+
+
+def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode, asynchronous: bool = False) -> Value:
     """What ``with value as x`` binds."""
     from dpmigrate.analysis.calls import call_method
 
+    name = "__aenter__" if asynchronous else "__enter__"
     parts: list[Value] = []
     for e in value.entries:
         atom = e.atom
@@ -325,7 +315,7 @@ def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
                 ends()
             parts.append(atom.data.guarded(e.guard))
         elif isinstance(atom, Obj) and atom.kind == "instance":
-            parts.append(call_method(ip, atom, "__enter__", registry.CallInfo(node)).guarded(e.guard))
+            parts.append(call_method(ip, atom, name, registry.CallInfo(node)).guarded(e.guard))
         else:
             parts.append(Value((e,)))
     return join_all(parts)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 import libcst as cst
 
 from dpmigrate.analysis import decorated
-from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown, behind
 from dpmigrate.analysis.classes import (
     external_base,
     find_member,
@@ -24,7 +24,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of
+from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of, yields_in_order
 from dpmigrate.analysis.naming import compares
 from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, join_all, merge, of
 
@@ -53,8 +53,9 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
         if made:
             return made
     if tensors:
-        sources = frozenset().union(*(t.sources for t in tensors))
-        return of(Tensor(sources, callee, (), next((t.coefficient for t in tensors if t.coefficient), None)))
+        sources, detached = behind(tensors)
+        coefficient = next((t.coefficient for t in tensors if t.coefficient), None)
+        return of(Tensor(sources, callee, (), coefficient, detached=detached))
     return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty)
 
 
@@ -160,7 +161,11 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             bind_parameters(ip, fn, info, receiver)
             return _run_body(ip, fn, frame)
 
-        return _activated(ip, frame, run)
+        before, ip.gradients_off = ip.gradients_off, ip.gradients_off or decorated.without_graph(fn)
+        try:
+            return _activated(ip, frame, run)
+        finally:
+            ip.gradients_off = before
 
 
 def _own_receiver(
@@ -227,7 +232,7 @@ def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
         element = join_all(frame.yields)
         if manages:
             return of(Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, element))
-        return of(Seq(None, element, False))
+        return of(Seq(tuple(frame.yields)) if yields_in_order(fn.node.body) else Seq(None, element))
     if not frame.returns:
         return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
     return join_all(frame.returns)

@@ -37,5 +37,10 @@ def halves_of(body: Sequence[cst.CSTNode]) -> Halves | None:
     return None if found is None or any(map(_yields, found.after)) else found
 
 
+def yields_in_order(body: cst.BaseSuite) -> bool:
+    """Whether a generator yields each thing once, in order: no test and no loop stands around any."""
+    return not any(_yields(part) for part in body.body if not isinstance(part, cst.SimpleStatementLine))
+
+
 def _yields(node: cst.CSTNode) -> bool:
     return any(isinstance(part, cst.Yield) for part in every(node))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Tensor, Unknown
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Module, Obj, Unknown
 from dpmigrate.analysis.classes import member_values
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, together
+from dpmigrate.analysis.kinds import ATTRIBUTES_OF_OPACUS, has_attribute, is_instance, type_names
 from dpmigrate.analysis.ledger import LengthAsked
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.naming import compares
@@ -26,6 +27,7 @@ from dpmigrate.analysis.outcomes import (
     truth_of,
     undecided,
 )
+from dpmigrate.analysis.tree import every
 from dpmigrate.analysis.values import Bound, Class, Entry, Function, Seq, Value
 
 
@@ -63,9 +65,12 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
     try:
         enter(ip, goes_on)
         second = narrow(ip, test.right)
+        bound = [(name, ip.evaluate(name)) for name in _walrus_targets(test.right)]
     finally:
         ip.path = saved
         ip.store.pop()
+    for branch in (second.true, second.false):
+        branch.rebinds[:0] = bound
     last_goes, last_stops = (second.true, second.false) if is_and else (second.false, second.true)
     both = all_of(goes_on, last_goes)
     if not stops.possible:
@@ -76,6 +81,11 @@ def _narrow_boolean(ip: Interpreter, test: cst.BooleanOperation) -> Outcome:
         late = all_of(goes_on, last_stops)
         other = any_of([*stops.each(), *late.each()]) or Branch(True, stops.guard & late.guard)
     return Outcome(both, other) if is_and else Outcome(other, both)
+
+
+@lru_cache(maxsize=10_000)
+def _walrus_targets(test: cst.CSTNode) -> list[cst.BaseExpression]:
+    return [node.target for node in every(test) if isinstance(node, cst.NamedExpr)]
 
 
 def _narrow_comparison(ip: Interpreter, test: cst.Comparison) -> Outcome:
@@ -144,7 +154,7 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             same = atom
             # What a package holds may be equal to something that it is not.
             kind = "eq" if registry.data_of(same) is same else "same"
-            yes, no = split(value, (kind, same), partial(_same, same))
+            yes, no = split(value, (kind, same), partial(is_same, same))
             return outcome_of_split(ip, node, yes, no)
     return undecided()
 
@@ -165,7 +175,8 @@ def equals(constant: object, atom: Atom) -> bool | None:
     return None
 
 
-def _same(other: Atom, atom: Atom) -> bool | None:
+def is_same(other: Atom, atom: Atom) -> bool | None:
+    """Whether an atom is another one; None where it cannot be told."""
     if atom != other and (isinstance(atom, Unknown) or isinstance(registry.data_of(other), Unknown)):
         return None
     return atom == other
@@ -245,7 +256,8 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
 def _keys_of(ip: Interpreter, held: Atom | None) -> Iterable[object]:
     """What a container that an item is looked for in is known to hold."""
     if isinstance(held, Obj) and held.kind == "dict":
-        return [slot[1] for slot in ip.store.keys(held) if isinstance(slot, tuple) and slot[0] == "key"]
+        slots = [slot for slot in ip.store.keys(held) if isinstance(slot, tuple) and slot[0] == "key"]
+        return [slot[1] for slot in slots if not isinstance(slot[1], Obj)]
     if isinstance(held, Class):
         return [c for value in member_values(ip, held) for c in value.constants()]
     return held.each().constants() if isinstance(held, Seq) else ()
@@ -298,46 +310,15 @@ def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
             return outcome_of_split(ip, test.func.value, yes, no)
     if isinstance(test.func, cst.Name) and test.func.value == "isinstance" and len(test.args) == 2:
         value, kind = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value)
-        names = _type_names(kind)
+        names = type_names(kind)
         if names is not None:
-            yes, no = split(value, ("isinstance", tuple(sorted(names))), lambda x: _is_instance(x, names))
+            yes, no = split(value, ("isinstance", tuple(sorted(names))), lambda x: is_instance(x, names))
             return outcome_of_split(ip, test.args[0].value, yes, no)
-    return None
-
-
-_BUILTIN_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "tuple": tuple, "list": list}
-
-
-def _type_names(kind: Value) -> frozenset[str] | None:
-    names = set()
-    for atom in kind.atoms:
-        if isinstance(atom, External):
-            names.add(atom.name)
-        elif isinstance(atom, Seq) and atom.items is not None:
-            inner = _type_names(atom.each())
-            if inner is None:
-                return None
-            names |= inner
-        else:
-            return None
-    return frozenset(names)
-
-
-def _is_instance(atom: Atom, names: frozenset[str]) -> bool | None:
-    plain = {n.removeprefix("builtins.") for n in names}
-    if "object" in plain:
-        return True
-    if isinstance(atom, Const):
-        if not plain <= set(_BUILTIN_TYPES):
-            return False if atom.value is None else None
-        return isinstance(atom.value, tuple(_BUILTIN_TYPES[n] for n in plain))
-    if isinstance(atom, Tensor) and isinstance(atom.maker, Obj) and atom.maker.kind == "dp-criterion":
-        # A wrapped loss is no tensor, until something takes the number out of it.
-        return False if not atom.steps and plain == {"torch.Tensor"} else None
-    if isinstance(atom, Obj) and atom.kind == "private-result" and plain <= {"tuple", "list"}:
-        return "tuple" in plain
-    if isinstance(atom, Seq) and plain <= set(_BUILTIN_TYPES):
-        return ("list" if atom.mutable else "tuple") in plain
+    if isinstance(test.func, cst.Name) and test.func.value == "hasattr" and len(test.args) == 2:
+        value, asked = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value).only
+        if isinstance(asked, Const) and asked.value in ATTRIBUTES_OF_OPACUS:
+            yes, no = split(value, ("hasattr", asked.value), partial(has_attribute, asked.value))
+            return outcome_of_split(ip, test.args[0].value, yes, no)
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import parts_in_order, update_dict
+from dpmigrate.analysis.assignment import parts_in_order
 from dpmigrate.analysis.atoms import (
     A_LENGTH,
     WEIGHTED_MEAN,
@@ -21,10 +21,12 @@ from dpmigrate.analysis.atoms import (
     Params,
     Tensor,
     Unknown,
+    behind,
 )
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import contradict
+from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
 from dpmigrate.analysis.values import MAX_TEXT, NOTHING, Entry, Seq, Value, const, join_all, merge, of
@@ -40,6 +42,19 @@ def _times(left: Any, right: Any) -> Any:
     return left * right
 
 
+def _power(base: Any, exponent: Any) -> Any:
+    """A power of numbers; what could be large is not worked out."""
+    if isinstance(base, str) or abs(exponent) > MAX_EXPONENT or abs(base) > MAX_BASE:
+        raise ValueError("too large a number")
+    result = base**exponent
+    if isinstance(result, complex):
+        raise ValueError("no real number")
+    return result
+
+
+MAX_EXPONENT, MAX_BASE = 64, 1_000_000
+"""How large the numbers of a power are that is worked out."""
+
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
     "Subtract": operator.sub,
@@ -47,6 +62,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Divide": operator.truediv,
     "FloorDivide": operator.floordiv,
     "Modulo": operator.mod,
+    "Power": _power,
 }
 
 
@@ -136,9 +152,8 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
                 step = f"{done}-{'reduced' if _is_of_the_batch(other, lead) else 'other'}"
             elif penalties and any(id(e) in penalties for e in pair):
                 step = f"{done}-penalty"
-            sources = lead.sources if len(tensors) == 1 else tensors[0].sources | tensors[1].sources
-            steps = (*lead.steps, step)[-6:]
-            made = Tensor(sources, lead.maker, steps, coefficient, lead.reduction)
+            sources, detached = behind(tensors)
+            made = replace(lead.after(step), sources=sources, coefficient=coefficient, detached=detached)
             out.append(Entry(made, pair[0].guard if len(pair) == 1 else pair[0].guard | pair[1].guard))
     return merge(out)
 

@@ -206,22 +206,16 @@ def as_written(ip: Interpreter, owner: Hashable, name: str) -> Value:
 _WRITTEN = "<as written> "
 
 
-def tested_and_assigned(
-    ip: Interpreter, changed: Mapping[Slot, Value | None]
-) -> tuple[dict[Slot, Value | None], dict[Slot, tuple[Value, Value]]]:
-    """What slots hold that a loop body changed, yet before that is joined, without the notes of tests.
+def told_in_a_loop(ip: Interpreter, changed: Mapping[Slot, Value | None]) -> dict[Slot, tuple[Value, Value]]:
+    """Of the slots that a loop body changed those that a test told of, yet before all is joined.
 
-    Beside it those that a test told of: what each holds, and what was assigned to it.
+    For each what it holds and what was assigned to it.
     """
-    before: dict[Slot, Value | None] = {}
-    told_of: dict[Slot, tuple[Value, Value]] = {}
-    for (owner, name), held in changed.items():
-        if isinstance(name, str) and name.startswith(_WRITTEN):
-            continue
-        before[owner, name] = held
-        if isinstance(name, str) and held is not None and (owner, _WRITTEN + name) in changed:
-            told_of[owner, name] = (held, as_written(ip, owner, name))
-    return before, told_of
+    return {
+        (owner, name): (held, as_written(ip, owner, name))
+        for (owner, name), held in changed.items()
+        if isinstance(name, str) and held is not None and (owner, _WRITTEN + name) in changed
+    }
 
 
 def forget_tests(ip: Interpreter, told_of: Mapping[Slot, tuple[Value, Value]]) -> Iterator[Slot]:

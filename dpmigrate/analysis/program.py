@@ -9,7 +9,16 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Protocol
 
-from dpmigrate.analysis import calls, exceptions, expressions, flow, operators, statements, strings
+from dpmigrate.analysis import (
+    calls,
+    exceptions,
+    expressions,
+    flow,
+    operators,
+    patterns,
+    statements,
+    strings,
+)
 from dpmigrate.analysis.atoms import Unknown
 from dpmigrate.analysis.closing import Closing
 from dpmigrate.analysis.components import Group, components, imports_in
@@ -27,7 +36,7 @@ from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
 
 _LOADED = (
-    *(calls, exceptions, expressions, flow, operators, statements, strings),
+    *(calls, exceptions, expressions, flow, operators, patterns, statements, strings),
     *(frameworks, lightning, opacus, options, python, seeds, torch, trainers),
 )
 """Importing these registers their handlers."""

@@ -9,7 +9,7 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis import decorated, narrowing
 from dpmigrate.analysis.assignment import assign_name, assign_target
-from dpmigrate.analysis.atoms import Const, Imported, Obj
+from dpmigrate.analysis.atoms import Imported, Obj, dict_key
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.functions import enter_function
@@ -61,10 +61,10 @@ def _delete(ip: Interpreter, node: cst.Del) -> bool:
         from dpmigrate.analysis.store import ABSENT
 
         key = subscript_key(ip, target)
-        known = key.only if key is not None else None
+        slot = dict_key(key.only) if key is not None else None
         for atom in ip.evaluate(target.value).atoms:
-            if isinstance(atom, Obj) and isinstance(known, Const):
-                ip.store.set(atom, ("key", known.value), ABSENT)
+            if isinstance(atom, Obj) and slot is not None:
+                ip.store.set(atom, slot, ABSENT)
     return True
 
 

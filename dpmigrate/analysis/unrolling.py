@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dpmigrate.analysis.assignment import entries_of
 from dpmigrate.analysis.atoms import Absent, Const, External, Obj
 from dpmigrate.analysis.classes import is_enum, members_of
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
+from dpmigrate.analysis.items import entries_of
 from dpmigrate.analysis.values import Bound, Class, Function, Partial, Seq, Value, const, of
 
 
@@ -24,6 +24,8 @@ def exact_items(ip: Interpreter, value: Value) -> Sequence[Value] | None:
     atom = value.only
     if isinstance(atom, Seq):
         return atom.items
+    if isinstance(atom, Const) and isinstance(atom.value, str) and len(atom.value) <= MAX_UNROLL:
+        return [const(letter) for letter in atom.value]
     if isinstance(atom, Class) and is_enum(atom):
         members = [of(e.atom, *e.because) for e in members_of(ip, atom, atom.node).entries]
         return members or None

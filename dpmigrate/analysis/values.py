@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, either, together, weaken
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, doubt, either, together, weaken
 from dpmigrate.analysis.ledger.circumstances import Origin
 
 if TYPE_CHECKING:
@@ -74,6 +74,23 @@ class Seq(Atom):
         if self.items is None:
             return self.element or NOTHING
         return join_all(self.items)
+
+    def any_one(self) -> Value:
+        """An item; which one of several objects it is may go together with what is taken of others."""
+        item = self.each()
+        several = sum(isinstance(atom, Obj) for atom in item.atoms) > 1
+        return item.guarded(frozenset({doubt("item", item.atoms)})) if several else item
+
+    def at(self, index: Value) -> Value:
+        """The item at an index that is not known: those of two sequences at one index go together."""
+        number = index.only
+        if self.items is None or not isinstance(number, Unknown):
+            return self.any_one()
+        literals = [Literal(number.symbol, ("eq", place), True) for place in range(len(self.items))]
+        return join_all(
+            item.guarded(frozenset({literal})) if any(isinstance(a, Obj) for a in item.atoms) else item
+            for item, literal in zip(self.items, literals, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)

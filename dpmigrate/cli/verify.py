@@ -55,7 +55,7 @@ of a verdict.
 @click.option(
     "--factory",
     metavar="MODULE:FUNCTION",
-    help="Check what this function returns: (model, criterion, batch).",
+    help="Check what this function returns: (model, criterion, batch), or a function that trains.",
 )
 @click.option(
     "--steps", type=click.IntRange(min=1), default=3, show_default=True, help="Logical steps to look at."
@@ -124,10 +124,8 @@ def verify(
     Script output goes to standard error.
     """
     kind, target, rest = _target(module, factory, arguments, engines, compare)
-    if audit and (factory is not None or compare is not None):
-        raise click.UsageError(
-            "--audit needs a script that trains, and goes with neither --factory nor --compare."
-        )
+    if audit and compare is not None:
+        raise click.UsageError("--audit does not go with --compare.")
     request = Request(
         kind,
         target,

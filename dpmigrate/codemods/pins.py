@@ -97,7 +97,8 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
         if isinstance(planned, Edit):
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
-            _refuse_no_room(pin, lower_bound, files)
+            if pin.path not in plan.edits:
+                _refuse_no_room(pin, lower_bound, files)
             raised.add(pin.environment)
             plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):

@@ -83,6 +83,7 @@ def _planned(
 ) -> Job:
     job = Job(list(own), [r for g in groups for r in g.runs], upgrades=True)
     raises = bool(pins)
+    refusal: Withheld | None = None
     try:
         for group in groups:
             if not _needs_rewriting(group):
@@ -92,6 +93,7 @@ def _planned(
             except Withheld as withheld:
                 if raises and _old_only(group, project):
                     raise
+                refusal = withheld
                 # It runs nowhere now, or meets no other Opacus than before: nothing is taken away from it.
                 path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
                 job.left.append((path, spoken(withheld), group.found))
@@ -102,6 +104,8 @@ def _planned(
             job.notices += notices
         if not job.found:
             return Job(left=job.left)
+        if refusal is not None and not job.runs:
+            raise refusal  # no run under the pins is moved, so they stay
         for group in groups if raises else ():
             drop_weights_only(facts.of(group.runs[0].module), job.edits)
         ghost = [run for run in job.runs if run.ghost]

@@ -12,18 +12,23 @@ TAB = 4
 _DRIVING = (
     "\x00-\x08\x0a-\x1f\x7f-\x9f"  # controls (a tab does no harm)
     "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # unseen marks
+    "\u034f\u115f\u1160\u180e\u3164\uffa0"  # letters and joiners that look like nothing
     "\ud800-\udfff\U000e0000-\U000e007f"
 )
 _UNCLEAN = re.compile(f"[{_DRIVING}]")
 _UNCLEAN_IN_LINES = re.compile(rf"(?!\n|\r\n|\x1b\[[0-9;]{{1,4}}m)[{_DRIVING}]")
+# What a line begins with that GitHub's runner obeys, and what it (anywhere in a line) and Azure's do.
+_COMMAND = re.compile(r"(^\s*(?=::\w)|#(?=#(?:\[|vso\[)))([:#])")
 
 
 def clean(text: str) -> str:
     """`text` on one line, with all that drives a terminal or hides in a line made visible.
 
-    Controls, line ends, bidirectional marks, what has no width, and bytes that are no UTF-8.
+    Controls, line ends, bidirectional marks, what has no width, and bytes that are no UTF-8; likewise the
+    beginning of a command to a CI server, which reads its jobs' output (``::add-mask::``, ``##[error]``).
     """
-    return _UNCLEAN.sub(lambda match: _visible(match[0]), text)
+    text = _UNCLEAN.sub(lambda match: _visible(match[0]), text)
+    return _COMMAND.sub(lambda match: f"{match[1]}{_escaped(match[2])}", text)
 
 
 def clean_lines(text: str) -> str:
@@ -58,7 +63,12 @@ def expand(line: str) -> tuple[str, list[int]]:
     column = 0
     for ch in line:
         begins.append(column)
-        piece = " " * (TAB - column % TAB) if ch == "\t" else _visible(ch)
+        if ch == "\t":
+            piece = " " * (TAB - column % TAB)
+        elif ch == "[" and shown[-2:] == ["#", "#"]:
+            piece = _escaped(ch)
+        else:
+            piece = _visible(ch)
         shown.append(piece)
         column += width_of(piece)
     begins.append(column)
@@ -126,6 +136,9 @@ def _visible(ch: str) -> str:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "␡"
-    if _UNCLEAN.match(ch):
-        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return ch
+    return _escaped(ch) if _UNCLEAN.match(ch) else ch
+
+
+def _escaped(ch: str) -> str:
+    code = ord(ch)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

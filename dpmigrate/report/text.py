@@ -283,4 +283,7 @@ def _next_steps(result: ScanResult, rule: str) -> Iterator[str]:
         yield f"{count} on offer: dpmigrate fix shows the changes, --apply writes them"
     if offers["unsafe"]:
         yield f"{plural(offers['unsafe'], 'unsafe fix', 'unsafe fixes')} on offer: dpmigrate fix --unsafe"
-    yield f"Why, with measured figures: dpmigrate explain {rule}"
+    # A rule about the scan itself, its files and comments, harms no training: nothing was measured.
+    harmless = all(f.impact == "none" for f in result.findings if f.rule == rule)
+    why = "What it means" if harmless else "Why, with measured figures"
+    yield f"{why}: dpmigrate explain {rule}"

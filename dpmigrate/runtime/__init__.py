@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dpmigrate.runtime.batches import batch_size, split_batch
     from dpmigrate.runtime.oracle import OracleResult, clip, clipped_sum, per_sample_gradients
-    from dpmigrate.runtime.parity import assert_clipping, check_clipping
+    from dpmigrate.runtime.parity import assert_clipping, assert_training, check_clipping, check_training
     from dpmigrate.runtime.patch import (
         PatchReport,
         UnknownOpacus,
@@ -32,22 +32,18 @@ if TYPE_CHECKING:
     from dpmigrate.runtime.report_types import Check, ClippingReport
 
 _HOMES = {
-    "Check": "report_types",
-    "ClippingReport": "report_types",
-    "OracleResult": "oracle",
-    "PatchReport": "patch",
-    "UnknownOpacus": "patch",
-    "assert_clipping": "parity",
-    "batch_size": "batches",
-    "check_clipping": "parity",
-    "clip": "oracle",
-    "clipped_sum": "oracle",
-    "patch_opacus": "patch",
-    "patched_opacus": "patch",
-    "per_sample_gradients": "oracle",
-    "probe_opacus": "patch",
-    "split_batch": "batches",
-    "unpatch_opacus": "patch",
+    "batches": ("batch_size", "split_batch"),
+    "oracle": ("OracleResult", "clip", "clipped_sum", "per_sample_gradients"),
+    "parity": ("assert_clipping", "assert_training", "check_clipping", "check_training"),
+    "patch": (
+        "PatchReport",
+        "UnknownOpacus",
+        "patch_opacus",
+        "patched_opacus",
+        "probe_opacus",
+        "unpatch_opacus",
+    ),
+    "report_types": ("Check", "ClippingReport"),
 }
 
 __all__ = [
@@ -57,8 +53,10 @@ __all__ = [
     "PatchReport",
     "UnknownOpacus",
     "assert_clipping",
+    "assert_training",
     "batch_size",
     "check_clipping",
+    "check_training",
     "clip",
     "clipped_sum",
     "patch_opacus",
@@ -72,7 +70,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a name's home module on first use (PEP 562)."""
-    home = _HOMES.get(name)
+    home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{home}"), name)

@@ -7,27 +7,25 @@ tensor (None, numbers, strings) is the same for all examples.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def tensors_in(tree: Any) -> Iterator[Tensor]:
-    """Every tensor of the tree that carries examples, in a fixed order."""
+def tensors_in(tree: Any) -> list[Tensor]:
+    """Every tensor of the tree, in a fixed order."""
     if isinstance(tree, Tensor):
-        if tree.dim() > 0:
-            yield tree
-    elif isinstance(tree, Mapping):
-        for value in tree.values():
-            yield from tensors_in(value)
+        return [tree]
+    parts: Iterable[Any] = ()
+    if isinstance(tree, Mapping):
+        parts = tree.values()
     elif isinstance(tree, list | tuple):
-        for value in tree:
-            yield from tensors_in(value)
+        parts = tree
     elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        for field in dataclasses.fields(tree):
-            yield from tensors_in(getattr(tree, field.name))
+        parts = (getattr(tree, field.name, None) for field in dataclasses.fields(tree))
+    return [t for part in parts for t in tensors_in(part)]
 
 
 def map_tensors(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -61,7 +59,7 @@ def batch_size(batch: Any) -> int:
 
     Raises ValueError where there is no tensor, or where the lengths disagree.
     """
-    sizes = {t.shape[0] for t in tensors_in(batch)}
+    sizes = {t.shape[0] for t in tensors_in(batch) if t.dim()}
     if not sizes:
         raise ValueError("the batch holds no tensor with a batch dimension")
     if len(sizes) > 1:

@@ -148,7 +148,7 @@ class Made:
             # A second step, where what is scheduled has moved.
             steps = max(self.steps, 2 if max_physical is None else 1)
             record = self._record([batch] * steps, max_physical, oracle=True, forced=forced)
-            if not record.engines or not (record.engines[0].steps or record.engines[0].raw_steps):
+            if not record.engines or not (record.engines[0].steps or record.engines[0].steps_without_noise):
                 yield Check("private-step", False, detail="the DP optimizer made no step where one was due")
                 return
             engine = record.engines[0]

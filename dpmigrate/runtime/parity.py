@@ -6,7 +6,10 @@ assert_clipping(model, nn.CrossEntropyLoss(), (x, y))
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +29,7 @@ from dpmigrate.runtime.report_types import (
     Engine,
     check_lines,
 )
+from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.verdicts import median_bound
 from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGrad
 
@@ -141,11 +145,48 @@ def assert_clipping(
     """
     __tracebackhide__ = True
     report = check_clipping(model, criterion, batch, max_grad_norm, **options)
-    bad = list(report.failures)
-    if not allow_unsupported or not report.passed:
-        bad += [check for check in report.checks if check.unsupported]
-    if not bad and not report.passed:
-        bad = list(report.checks)
+    could_not = allow_unsupported and report.passed
+    return _held(report, [] if could_not else [check for check in report.checks if check.unsupported])
+
+
+def check_training(
+    train: Callable[[], Any],
+    *,
+    steps: int = 3,
+    seed: int = 0,
+    checks: Collection[str] | None = None,
+    timeout: float = 600.0,
+) -> ClippingReport:
+    """Verify a function that makes a private model, its optimizer and its loader and trains, as a script is.
+
+    Each run is a fork of this process with one thread, and takes ``timeout`` seconds at most; ``steps``
+    logical ones are judged in full. Raises NoVerdict, with one sentence, where there is none (no private
+    step, no ``fork()``, CUDA in use here already), and ValueError for an unknown check.
+    """
+    from dpmigrate.runtime.run.plan import Runner
+    from dpmigrate.runtime.run.verify import clipping_report, make_runs
+
+    names = tuple(_selected(checks)) if checks is not None else ()
+    request = Request("factory", train.__qualname__, steps=steps, seed=seed, checks=names, timeout=timeout)
+    threads, folder = torch.get_num_threads(), Path(tempfile.mkdtemp(prefix="dpmigrate-"))
+    try:
+        runner = Runner(request, folder, train)
+        return clipping_report(request, *make_runs(runner))
+    finally:
+        torch.set_num_threads(threads)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def assert_training(train: Callable[[], Any], **options: Any) -> ClippingReport:
+    """Like :func:`check_training`, raising AssertionError where a check fails."""
+    __tracebackhide__ = True
+    return _held(check_training(train, **options), [])
+
+
+def _held(report: ClippingReport, more: Sequence[Check]) -> ClippingReport:
+    """The report; raises AssertionError where a check fails, and for ``more``."""
+    __tracebackhide__ = True
+    bad = [*report.failures, *more] or ([] if report.passed else list(report.checks))
     if bad:
         raise AssertionError(
             f"clipping is not right under Opacus {report.opacus} ({report.dtype}):\n{check_lines(bad)}"

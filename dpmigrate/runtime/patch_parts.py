@@ -52,14 +52,28 @@ class Part:
 
     name: str
     fault: str
-    probe: Callable[[], Verdict]
+    try_out: Callable[[], Verdict]
     repair: Callable[[], list[Replacement]]
 
+    def probe(self) -> Verdict:
+        """Right, wrong or absent. Raises UnknownOpacus for whatever the probe meets that no release does."""
+        try:
+            return self.try_out()
+        except UnknownOpacus:
+            raise
+        except Exception as error:
+            raise UnknownOpacus(f"{self.name} of this Opacus cannot be probed: {error}") from error
 
-def _replace(owner: Any, name: Any, make: Callable[[Any, list[bool]], Any]) -> Replacement:
+
+def _replace(owner: Any, name: Any, repaired: Callable[..., Any]) -> Replacement:
+    """Let ``repaired(original, *args)`` answer in the place of ``original(*args)``, until switched off."""
     original = owner[name] if isinstance(owner, dict) else vars(owner)[name]
     switch = [True]
-    current = make(original, switch)
+
+    @functools.wraps(original)
+    def current(*args: Any, **kwargs: Any) -> Any:
+        return repaired(original, *args, **kwargs) if switch[0] else original(*args, **kwargs)
+
     if isinstance(owner, dict):
         owner[name] = current
     else:
@@ -75,10 +89,8 @@ def _ghost_optimizer_class() -> type:
 
     (The FSDP optimizer of 1.6.0 overrides it, keeps its sums apart from the parameters and clones.)
     """
-    try:
-        from opacus.optimizers import DPOptimizerFastGradientClipping
-    except ImportError as error:
-        raise UnknownOpacus(f"this Opacus has no ghost clipping optimizer ({error})") from error
+    from opacus.optimizers import DPOptimizerFastGradientClipping
+
     cls: type = DPOptimizerFastGradientClipping
     return cls
 
@@ -88,51 +100,37 @@ def _probe_accumulate() -> Verdict:
     param = nn.Parameter(torch.zeros(2))
     param.summed_grad = None  # type: ignore[attr-defined]
     stub = SimpleNamespace(params=[param])
-    try:
-        accumulate: Callable[[Any], None] = vars(cls)["accumulate"]
-        param.grad = torch.tensor([1.0, 2.0])
-        accumulate(stub)
-        first = param.summed_grad  # type: ignore[attr-defined]
-        aliased = isinstance(first, Tensor) and first.data_ptr() == param.grad.data_ptr()
-        param.grad = torch.tensor([3.0, 5.0])
-        accumulate(stub)
-        total = param.summed_grad  # type: ignore[attr-defined]
-    except Exception as error:
-        raise UnknownOpacus(f"{cls.__name__}.accumulate cannot be probed: {error}") from error
+    accumulate: Callable[[Any], None] = vars(cls)["accumulate"]
+    param.grad = torch.tensor([1.0, 2.0])
+    accumulate(stub)
+    first = param.summed_grad  # type: ignore[attr-defined]
+    aliased = isinstance(first, Tensor) and first.data_ptr() == param.grad.data_ptr()
+    param.grad = torch.tensor([3.0, 5.0])
+    accumulate(stub)
+    total = param.summed_grad  # type: ignore[attr-defined]
     if not isinstance(total, Tensor) or total.tolist() != [4.0, 7.0]:
         raise UnknownOpacus(f"{cls.__name__}.accumulate does not add up gradients as any known release does")
     return "wrong" if aliased else "right"
 
 
 def _repair_accumulate() -> list[Replacement]:
-    def make(original: Callable[[Any], None], switch: list[bool]) -> Callable[[Any], None]:
-        @functools.wraps(original)
-        def accumulate(self: Any) -> None:
-            if not switch[0]:
-                return original(self)
-            for p in self.params:
-                if p.summed_grad is None:
-                    p.summed_grad = p.grad.detach().clone()
-                else:
-                    p.summed_grad.add_(p.grad.detach())
-            return None
+    def accumulate(_original: Any, optimizer: Any) -> None:
+        for p in optimizer.params:
+            if p.summed_grad is None:
+                p.summed_grad = p.grad.detach().clone()
+            else:
+                p.summed_grad.add_(p.grad.detach())
 
-        return accumulate
-
-    return [_replace(_ghost_optimizer_class(), "accumulate", make)]
+    return [_replace(_ghost_optimizer_class(), "accumulate", accumulate)]
 
 
 # linear-bias-norm ---------------------------------------------------------------------------------
 
 
 def _norm_samplers() -> dict[type, Any]:
-    try:
-        from opacus.grad_sample import grad_sample_module_fast_gradient_clipping as module
-    except ImportError as error:
-        raise UnknownOpacus(f"this Opacus has no ghost clipping module ({error})") from error
-    samplers = getattr(module.GradSampleModuleFastGradientClipping, "NORM_SAMPLERS", None)
-    if not isinstance(samplers, dict) or nn.Linear not in samplers:
-        raise UnknownOpacus("this Opacus registers no norm sampler for nn.Linear")
+    from opacus.grad_sample import grad_sample_module_fast_gradient_clipping as module
+
+    samplers: dict[type, Any] = module.GradSampleModuleFastGradientClipping.NORM_SAMPLERS
     return samplers
 
 
@@ -140,10 +138,7 @@ def _probe_linear_bias() -> Verdict:
     sampler = _norm_samplers()[nn.Linear]
     layer = nn.Linear(1, 2)
     backprops = torch.tensor([[[1.0, 2.0], [2.0, -1.0]]])
-    try:
-        norm = sampler(layer, [torch.ones(1, 2, 1)], backprops)[layer.bias]
-    except Exception as error:
-        raise UnknownOpacus(f"the norm sampler of nn.Linear cannot be probed: {error}") from error
+    norm = sampler(layer, [torch.ones(1, 2, 1)], backprops)[layer.bias]
     true_norm = 10.0**0.5
     known_fault = 50.0**0.5
     if norm.shape == (1,) and abs(norm.item() - true_norm) < 1e-4:
@@ -154,17 +149,13 @@ def _probe_linear_bias() -> Verdict:
 
 
 def _repair_linear_bias() -> list[Replacement]:
-    def make(original: Callable[..., dict[Any, Tensor]], switch: list[bool]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def norms(layer: nn.Linear, activations: list[Tensor], backprops: Tensor) -> dict[Any, Tensor]:
-            result = original(layer, activations, backprops)
-            if switch[0] and backprops.dim() == 3 and layer.bias is not None and layer.bias.requires_grad:
-                result[layer.bias] = backprops.sum(dim=1).norm(2, dim=-1)
-            return result
+    def norms(original: Any, layer: nn.Linear, activations: list[Tensor], backprops: Tensor) -> Any:
+        result = original(layer, activations, backprops)
+        if backprops.dim() == 3 and layer.bias is not None and layer.bias.requires_grad:
+            result[layer.bias] = backprops.sum(dim=1).norm(2, dim=-1)
+        return result
 
-        return norms
-
-    return [_replace(_norm_samplers(), nn.Linear, make)]
+    return [_replace(_norm_samplers(), nn.Linear, norms)]
 
 
 # engine-max-grad-norm -----------------------------------------------------------------------------
@@ -176,19 +167,16 @@ def _probe_engine() -> Verdict:
 
     extra: dict[str, Any] = {"criterion": nn.MSELoss()} if wraps_criterion() else {"clipping": "ghost"}
     model = nn.Linear(1, 1)
-    try:
-        wrapped = PrivacyEngine(accountant="rdp").make_private(
-            module=model,
-            optimizer=torch.optim.SGD(model.parameters(), lr=0.0),
-            data_loader=DataLoader(TensorDataset(torch.zeros(2, 1)), batch_size=2),
-            noise_multiplier=1.0,
-            max_grad_norm=0.5,
-            poisson_sampling=False,
-            grad_sample_mode="ghost",
-            **extra,
-        )[0]
-    except Exception as error:
-        raise UnknownOpacus(f"make_private in ghost mode cannot be probed: {error}") from error
+    wrapped = PrivacyEngine(accountant="rdp").make_private(
+        module=model,
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.0),
+        data_loader=DataLoader(TensorDataset(torch.zeros(2, 1)), batch_size=2),
+        noise_multiplier=1.0,
+        max_grad_norm=0.5,
+        poisson_sampling=False,
+        grad_sample_mode="ghost",
+        **extra,
+    )[0]
     clips_at = getattr(wrapped, "max_grad_norm", None)
     if clips_at == 0.5:
         return "right"
@@ -203,17 +191,13 @@ def _repair_engine() -> list[Replacement]:
         GradSampleModuleFastGradientClipping,
     )
 
-    def make(original: Callable[..., Any], switch: list[bool]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def make_private(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(self, *args, **kwargs)
-            if switch[0] and isinstance(result[0], GradSampleModuleFastGradientClipping):
-                result[0].max_grad_norm = kwargs["max_grad_norm"]
-            return result
+    def make_private(original: Any, engine: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(engine, *args, **kwargs)
+        if isinstance(result[0], GradSampleModuleFastGradientClipping):
+            result[0].max_grad_norm = kwargs["max_grad_norm"]
+        return result
 
-        return make_private
-
-    return [_replace(PrivacyEngine, "make_private", make)]
+    return [_replace(PrivacyEngine, "make_private", make_private)]
 
 
 # adaptive-criterion -------------------------------------------------------------------------------
@@ -233,11 +217,8 @@ def _probe_adaptive() -> Verdict:
     if cls is None:
         return "absent"
     stub = SimpleNamespace(loss_reduction="mean", max_grad_norm=1.0)
-    try:
-        wrapped = cls(stub, stub, nn.MSELoss())
-        losses = wrapped(torch.zeros(2), torch.ones(2)).loss_per_sample
-    except Exception as error:
-        raise UnknownOpacus(f"{cls.__name__} cannot be probed: {error}") from error
+    wrapped = cls(stub, stub, nn.MSELoss())
+    losses = wrapped(torch.zeros(2), torch.ones(2)).loss_per_sample
     if losses.shape == (2,):
         return "right"
     if losses.dim() == 0:
@@ -246,21 +227,15 @@ def _probe_adaptive() -> Verdict:
 
 
 def _repair_adaptive() -> list[Replacement]:
-    def make(original: Callable[..., Any], switch: list[bool]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not switch[0]:
-                return original(self, *args, **kwargs)
-            before = self.criterion.reduction
-            self.criterion.reduction = "none"
-            try:
-                return original(self, *args, **kwargs)
-            finally:
-                self.criterion.reduction = before
+    def call(original: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
+        before = loss.criterion.reduction
+        loss.criterion.reduction = "none"
+        try:
+            return original(loss, *args, **kwargs)
+        finally:
+            loss.criterion.reduction = before
 
-        return call
-
-    return [_replace(_adaptive_criterion_class(), "__call__", make)]
+    return [_replace(_adaptive_criterion_class(), "__call__", call)]
 
 
 PARTS: tuple[Part, ...] = (

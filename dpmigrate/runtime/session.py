@@ -49,36 +49,28 @@ class Recipe:
         return self.mode.startswith("ghost")
 
 
+@dataclass
 class Session:
-    """A wrapped copy of the model with its DP optimizer, on which logical steps are made."""
+    """A wrapped copy of ``original`` with its DP optimizer, on which logical steps are made.
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        model: nn.Module,
-        *,
-        expected_batch_size: int,
-        max_grad_norm: float,
-        noise_multiplier: float = 0.0,
-        noise_generator: torch.Generator | None = None,
-        lr: float = 1.0,
-    ) -> None:
-        """Wrap a copy of ``model``; whatever Opacus raises about it comes through."""
-        self.recipe = recipe
-        module = copy_model(model)
-        raw = torch.optim.SGD(module.parameters(), lr=lr)
-        build = _by_hand if recipe.built_by == "pair" else _by_engine
+    Whatever Opacus raises about the model when it is wrapped comes through.
+    """
+
+    recipe: Recipe
+    original: nn.Module
+    expected_batch_size: int
+    max_grad_norm: float
+    noise_multiplier: float = 0.0
+    noise_generator: torch.Generator | None = None
+    lr: float = 1.0
+
+    def __post_init__(self) -> None:
+        module = copy_model(self.original)
+        raw = torch.optim.SGD(module.parameters(), lr=self.lr)
+        build = self._by_hand if self.recipe.built_by == "pair" else self._by_engine
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.model, self.optimizer, self.criterion = build(
-                recipe,
-                module,
-                raw,
-                size=expected_batch_size,
-                max_grad_norm=max_grad_norm,
-                noise_multiplier=noise_multiplier,
-                generator=noise_generator,
-            )
+            self.model, self.optimizer, self.criterion = build(module, raw)
 
     def run(self, batch: Any, max_physical: int | None = None) -> None:
         """One logical step over ``batch``, in physical batches of at most ``max_physical`` examples."""
@@ -129,6 +121,74 @@ class Session:
         else:
             value.backward()
 
+    def _by_engine(self, module: nn.Module, raw: torch.optim.Optimizer) -> tuple[Any, Any, Any]:
+        from opacus import PrivacyEngine
+
+        recipe, engine_class = self.recipe, PrivacyEngine
+        options: dict[str, Any] = {}
+        if recipe.built_by == "adaptive":
+            from opacus.utils.adaptive_clipping.adaptive_clipping_utils import PrivacyEngineAdaptiveClipping
+
+            engine_class = PrivacyEngineAdaptiveClipping
+            # a bound that cannot move: what is left is clipping at max_grad_norm
+            options = {"target_unclipped_quantile": 0.5}
+            options |= dict.fromkeys(("min_clipbound", "max_clipbound"), self.max_grad_norm)
+        if recipe.ghost and wraps_criterion():
+            criterion = recipe.criterion if recipe.criterion is not None else nn.MSELoss()
+            options["criterion"] = copy_criterion(criterion, recipe.loss_reduction)
+        elif recipe.ghost:
+            options["clipping"] = "ghost"
+        size = self.expected_batch_size
+        result = engine_class(accountant="rdp").make_private(
+            module=module,
+            optimizer=raw,
+            data_loader=DataLoader(range(size), batch_size=size),  # type: ignore[arg-type]
+            noise_multiplier=self.noise_multiplier,
+            max_grad_norm=self.max_grad_norm,
+            loss_reduction=recipe.loss_reduction,
+            poisson_sampling=False,
+            noise_generator=self.noise_generator,
+            grad_sample_mode=recipe.mode,
+            **options,
+        )
+        return result[0], result[1], result[2] if len(result) == 4 else self._criterion_of_loop()
+
+    def _by_hand(self, module: nn.Module, raw: torch.optim.Optimizer) -> tuple[Any, Any, Any]:
+        from opacus import optimizers
+        from opacus.grad_sample import GradSampleModule
+        from opacus.grad_sample import grad_sample_module_fast_gradient_clipping as fast
+
+        recipe, reduction = self.recipe, self.recipe.loss_reduction
+        if recipe.ghost:
+            model = fast.GradSampleModuleFastGradientClipping(
+                module, loss_reduction=reduction, max_grad_norm=self.max_grad_norm
+            )
+            optimizer_class = optimizers.DPOptimizerFastGradientClipping
+        else:
+            model = GradSampleModule(module, loss_reduction=reduction)
+            optimizer_class = optimizers.DPOptimizer
+        optimizer = optimizer_class(
+            raw,
+            noise_multiplier=self.noise_multiplier,
+            max_grad_norm=self.max_grad_norm,
+            expected_batch_size=self.expected_batch_size,
+            loss_reduction=reduction,
+            generator=self.noise_generator,
+        )
+        criterion = self._criterion_of_loop()
+        if recipe.ghost and wraps_criterion() and criterion is not None:
+            from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
+
+            criterion = DPLossFastGradientClipping(
+                model, optimizer, copy_criterion(recipe.criterion, reduction), reduction
+            )
+        return model, optimizer, criterion
+
+    def _criterion_of_loop(self) -> Any:
+        """The criterion that the loop body calls where Opacus wraps none: vector-valued for two passes."""
+        recipe = self.recipe
+        return copy_criterion(recipe.criterion, "none" if recipe.ghost else recipe.loss_reduction)
+
 
 def ghost_backward(model: Any, optimizer: Any, losses: Tensor, loss_reduction: str) -> None:
     """The two backward passes of ghost clipping, as the release at hand spells them."""
@@ -151,93 +211,3 @@ def ghost_backward(model: Any, optimizer: Any, losses: Tensor, loss_reduction: s
         (factor * losses).sum().backward()
     finally:
         model.enable_hooks()
-
-
-def _by_engine(
-    recipe: Recipe,
-    module: nn.Module,
-    raw: torch.optim.Optimizer,
-    *,
-    size: int,
-    max_grad_norm: float,
-    noise_multiplier: float,
-    generator: torch.Generator | None,
-) -> tuple[Any, Any, Any]:
-    from opacus import PrivacyEngine
-
-    engine_class: Any = PrivacyEngine
-    options: dict[str, Any] = {}
-    if recipe.built_by == "adaptive":
-        from opacus.utils.adaptive_clipping.adaptive_clipping_utils import PrivacyEngineAdaptiveClipping
-
-        engine_class = PrivacyEngineAdaptiveClipping
-        # a bound that cannot move: what is left is clipping at max_grad_norm
-        options.update(
-            target_unclipped_quantile=0.5, min_clipbound=max_grad_norm, max_clipbound=max_grad_norm
-        )
-    if recipe.ghost and wraps_criterion():
-        options["criterion"] = copy_criterion(
-            recipe.criterion if recipe.criterion is not None else nn.MSELoss(), recipe.loss_reduction
-        )
-    elif recipe.ghost:
-        options["clipping"] = "ghost"
-    result = engine_class(accountant="rdp").make_private(
-        module=module,
-        optimizer=raw,
-        data_loader=DataLoader(range(size), batch_size=size),  # type: ignore[arg-type]
-        noise_multiplier=noise_multiplier,
-        max_grad_norm=max_grad_norm,
-        loss_reduction=recipe.loss_reduction,
-        poisson_sampling=False,
-        noise_generator=generator,
-        grad_sample_mode=recipe.mode,
-        **options,
-    )
-    criterion = result[2] if len(result) == 4 else _criterion_of_loop(recipe)
-    return result[0], result[1], criterion
-
-
-def _by_hand(
-    recipe: Recipe,
-    module: nn.Module,
-    raw: torch.optim.Optimizer,
-    *,
-    size: int,
-    max_grad_norm: float,
-    noise_multiplier: float,
-    generator: torch.Generator | None,
-) -> tuple[Any, Any, Any]:
-    from opacus import optimizers
-    from opacus.grad_sample import GradSampleModule
-    from opacus.grad_sample import grad_sample_module_fast_gradient_clipping as fast
-
-    reduction = recipe.loss_reduction
-    if recipe.ghost:
-        model = fast.GradSampleModuleFastGradientClipping(
-            module, loss_reduction=reduction, max_grad_norm=max_grad_norm
-        )
-        optimizer_class = optimizers.DPOptimizerFastGradientClipping
-    else:
-        model = GradSampleModule(module, loss_reduction=reduction)
-        optimizer_class = optimizers.DPOptimizer
-    optimizer = optimizer_class(
-        raw,
-        noise_multiplier=noise_multiplier,
-        max_grad_norm=max_grad_norm,
-        expected_batch_size=size,
-        loss_reduction=reduction,
-        generator=generator,
-    )
-    criterion = _criterion_of_loop(recipe)
-    if recipe.ghost and wraps_criterion() and criterion is not None:
-        from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
-
-        criterion = DPLossFastGradientClipping(
-            model, optimizer, copy_criterion(recipe.criterion, reduction), reduction
-        )
-    return model, optimizer, criterion
-
-
-def _criterion_of_loop(recipe: Recipe) -> Any:
-    """The criterion that the loop body calls where Opacus wraps none: vector-valued for two passes."""
-    return copy_criterion(recipe.criterion, "none" if recipe.ghost else recipe.loss_reduction)

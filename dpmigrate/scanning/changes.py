@@ -7,7 +7,7 @@ Only ``rev-parse``, ``merge-base``, ``ls-tree`` and ``cat-file`` are asked, whic
 no program that a repository names, and fetch nothing.
 """
 
-# ruff: noqa: PTH119, PTH120, PTH122 - paths are text here, as everywhere where files are listed
+# ruff: noqa: PTH113, PTH118, PTH119, PTH120, PTH122 - paths are text here, as everywhere where files are listed
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 from dpmigrate.model import Finding, ScanResult
 from dpmigrate.workspace.errors import UsageError
@@ -153,15 +154,27 @@ def _shallow(root: str) -> str:
     return f", which was cloned without its history: fetch that ({fetched})"
 
 
+@cache
+def _program() -> str | None:
+    """git, from the absolute folders of ``PATH`` alone: never one that lies in the folder at hand."""
+    folders = filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep))
+    suffix = ".exe" if os.name == "nt" else ""
+    places = (os.path.join(folder, f"git{suffix}") for folder in folders)
+    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), None)
+
+
 def _git(root: str, *arguments: str) -> bytes | None:
     """What a git command says in a folder; None where it fails or there is no git."""
+    program = _program()
+    if program is None:
+        return None
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     # The first is known to git 2.44 and later.
     environment |= {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
     try:
         done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *arguments],
+            [program, "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", *arguments],
             cwd=root,
             env=environment,
             capture_output=True,

@@ -2,7 +2,7 @@
 
 ``discover``, ``listing``, ``tracked``, ``gitignore``, ``glob``, ``names``   PATHs to files
 ``roots``        where a project begins
-``config``, ``settings``   ``[tool.dpmigrate]`` of a pyproject.toml, and which one governs a file
+``config``, ``settings``, ``toml``   ``[tool.dpmigrate]`` of a pyproject.toml, and which one governs a file
 ``reading``      which files hold telling bytes
 ``source``, ``notebook``, ``notebook_json``, ``magics``, ``export``, ``written``   a file as Python, and back
 ``core_patch``   the file that ``fix --strategy patch`` puts into a project, known again

@@ -6,7 +6,6 @@ from __future__ import annotations
 # ruff: noqa: PTH114, PTH120
 import os
 import re
-import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
@@ -110,12 +109,10 @@ def _table(path: str, shown: str) -> dict[str, Any] | None:
         raise ConfigError(f"{shown}: cannot be read: {(error.strerror or str(error)).lower()}") from error
     if _WORD not in data:
         return None
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from dpmigrate.workspace.toml import parse_toml
+
     try:
-        document = tomllib.loads(data.decode("utf-8-sig"))
+        document = parse_toml(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{shown}:{line}: not UTF-8, so not TOML") from error

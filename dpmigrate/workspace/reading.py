@@ -21,6 +21,7 @@ MOST_SEARCHED = 1_000_000_000
 _CHUNK = 1 << 16
 # Without waiting: what was a file when it was listed may be a pipe that nobody writes to by now.
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Telling(NamedTuple):
@@ -31,12 +32,12 @@ class Telling(NamedTuple):
     seen: int = 0
 
 
-def read_bytes(path: str, needles: Sequence[bytes] = ()) -> bytes:
+def read_bytes(path: str, needles: Sequence[bytes] = (), follow: bool = True) -> bytes:
     """The whole file; of a very large one without any of the ``needles``, nothing.
 
-    Raises ``OSError``, also for a file that is too large to hold.
+    Raises ``OSError``, also for a file that is too large to hold, and for a link unless ``follow``.
     """
-    descriptor = os.open(path, _FLAGS)
+    descriptor = os.open(path, _FLAGS if follow else _FLAGS | _NO_LINK)
     try:
         data = os.read(descriptor, _CHUNK)
         if len(data) < _CHUNK:
@@ -87,7 +88,7 @@ def read_at_most(path: str, limit: int) -> bytes | None:
         # Asked first: opening alone can already do something to a device.
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return None
-        descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, _FLAGS | _NO_LINK)
     except (OSError, ValueError):
         return None
     try:
@@ -112,7 +113,8 @@ def telling(files: Iterable[str], needles: Sequence[bytes], display: Callable[[s
     seen = 0
     for path in files:
         try:
-            data = read_bytes(path, needles)
+            # Links were followed when it was listed: one that is there by now may lead out of the project.
+            data = read_bytes(path, needles, follow=False)
         except FileNotFoundError:
             continue
         except OSError as error:

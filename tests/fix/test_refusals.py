@@ -88,3 +88,36 @@ def test_a_record_that_is_made_twice_is_left_alone(folder: Callable[..., Folder]
     before = project.snapshot()
     assert "return it beside the optimizer" in project.fix().refused[0][1]
     assert project.snapshot() == before
+
+
+MANUAL = """\
+from opacus.grad_sample import GradSampleModuleFastGradientClipping
+from opacus.optimizers import DPOptimizerFastGradientClipping
+from torch import nn
+
+
+def train(net, sgd, loader):
+    model = GradSampleModuleFastGradientClipping(net, max_grad_norm=1.0)
+    optimizer = DPOptimizerFastGradientClipping(
+        sgd, noise_multiplier=1.0, max_grad_norm=1.0, expected_batch_size=32
+    )
+    per_example = nn.CrossEntropyLoss(reduction="none")
+    for x, y in loader:
+        losses = per_example(model(x), y)
+        print(losses[0])
+        losses.mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+
+
+def test_pins_stay_where_no_run_under_them_can_be_moved(folder: Callable[..., Folder]) -> None:
+    project = folder({"train.py": MANUAL, "requirements.txt": "opacus==1.5.2\n"})
+    before = project.snapshot()
+    result = project.fix()
+    assert project.snapshot() == before
+    assert [path for path, _ in result.refused] == ["train.py"]
+    assert {f.rule for f, _ in result.unmade} >= {"DPM103", "DPM901"}
+    told = {f.rule: (f.fix, f.by_hand) for f in scan(["."], cwd=project.path).findings}
+    assert told["DPM901"][0] is None
+    assert "raise the lower bound" in str(told["DPM901"][1])

@@ -28,6 +28,7 @@ from _pytest.runner import runtestprotocol
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
+DIED = "died"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,16 +63,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
             tests = [by_id[name] for name in sorted(names) if name in by_id]
             draw.shuffle(tests)
             start = time.monotonic()
-            seen.append(in_fork(partial(killed, module, text, mutant, tests, longest)))
+            # A fault of which the tests die is one that they see.
+            seen.append(bool(in_fork(partial(killed, module, text, mutant, tests, longest))))
             if not seen[-1]:
                 told = f"{text[mutant.start : mutant.end]!r} -> {mutant.new!r}"
                 spent = f"{len(tests)} tests, {time.monotonic() - start:.0f} s"
                 print(f"  {module}:{mutant.line}: {mutant.what}: {told} ({spent})", flush=True)
-        share = sum(map(bool, seen)) / max(1, len(seen))
-        print(
-            f"{module}: {sum(map(bool, seen))} of {len(seen)} seen ({share:.0%}); {len(every)} in all",
-            flush=True,
-        )
+        share = sum(seen) / max(1, len(seen))
+        print(f"{module}: {sum(seen)} of {len(seen)} seen ({share:.0%}); {len(every)} in all", flush=True)
     return True
 
 
@@ -80,13 +79,17 @@ def _reached(session: pytest.Session) -> dict[str, Any]:
     if kept and Path(kept).exists():
         return json.loads(Path(kept).read_text())
     reached = in_fork(lambda: reach(session.items))
+    if reached == DIED:
+        raise pytest.UsageError(
+            "the process that ran the tests for their lines died: nothing is known of them"
+        )
     if kept:
         Path(kept).write_text(json.dumps(reached))
     return reached
 
 
 def in_fork(work: Callable[[], Any]) -> Any:
-    """What ``work`` returns in a process of its own; True for one that dies."""
+    """What ``work`` returns in a process of its own; ``DIED`` for one that dies."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -101,7 +104,7 @@ def in_fork(work: Callable[[], Any]) -> Any:
     with os.fdopen(reading) as pipe:
         answer = pipe.read()
     os.waitpid(child, 0)
-    return json.loads(answer) if answer else True
+    return json.loads(answer) if answer else DIED
 
 
 def reach(items: list[pytest.Item]) -> dict[str, Any]:

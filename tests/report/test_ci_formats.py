@@ -15,6 +15,7 @@ from dpmigrate.api import scan
 from dpmigrate.model import NotAnalysed, ScanResult, Span, Suppressed
 from dpmigrate.report import render
 from dpmigrate.report.style import Style
+from tests.fix.test_refusals import HELPER, MAIN
 from tests.fixtures_support import FIXTURES
 
 COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
@@ -46,10 +47,13 @@ def test_a_report_is_the_same_from_every_folder(tmp_path: Path, form: str) -> No
     (tmp_path / ".git").mkdir()
     for name in ("notebook", "digits-story"):
         shutil.copytree(FIXTURES / name / "before", tmp_path / "pkg" / name)
+    for name, text in (("train.py", MAIN), ("privacy.py", HELPER), ("requirements.txt", "opacus==1.5.2\n")):
+        (tmp_path / "pkg" / name).write_text(text, encoding="utf-8")
     (tmp_path / "other").mkdir()
     from_root = render(form, scan([tmp_path], cwd=tmp_path, jobs=1), Style())
     assert render(form, scan([tmp_path], cwd=tmp_path / "other", jobs=1), Style()) == from_root
     assert "../" not in from_root
+    assert form == "gitlab" or "(not by dpmigrate fix: pkg/privacy.py: line 15: " in from_root
 
 
 class TestGitlab:

@@ -145,6 +145,32 @@ def test_paper_gets_all_that_is_not_filtered_out(page: Page, result: ScanResult,
     assert printed.startswith("JVBERi0")
 
 
+def test_paper_breaks_paths_between_folders_and_parts_no_heading_from_what_follows(
+    page: Page, result: ScanResult, tmp_path: Path
+) -> None:
+    names = ("criterion-not-passed/train.py", "digits-story/train_hooks.py", "train.py", "a/b-c/d/train.py")
+    run = Run("", 121, None, "make_private", ("ghost", "hooks"), "possible", noise_multiplier=1.1)
+    runs = tuple(
+        run._replace(path=name, accountant="prv", poisson_sampling=True, secure_mode=False, clipping="flat")
+        for name in names
+    )
+    scan_page, inventory_page = pages(result._replace(runs=runs))
+    show(page, inventory_page, tmp_path, 720)
+    page.media("print")
+    whole = """[...document.querySelectorAll(".stack td:first-child")].every((cell) => {
+      const last = [...cell.childNodes].filter((node) => node.nodeType === 3).at(-1);
+      const range = document.createRange();
+      range.selectNodeContents(last);
+      return range.getClientRects().length === 1;
+    })"""
+    assert page.run(whole) is True
+    assert page.run("document.documentElement.scrollWidth") <= 720
+    show(page, scan_page, tmp_path, 720)
+    page.media("print")
+    kept = "getComputedStyle(document.querySelector('details.file > summary')).breakAfter"
+    assert page.run(kept) == "avoid"
+
+
 def test_without_a_script_everything_is_shown(page: Page, result: ScanResult, tmp_path: Path) -> None:
     page.ask("Emulation.setScriptExecutionDisabled", value=True)
     try:

@@ -136,6 +136,42 @@ def test_an_error_of_our_own_is_told_of_its_file(tmp_path: Path, monkeypatch: py
         scan([tmp_path], cwd=tmp_path, jobs=1)
 
 
+TOML = {
+    "a key of many parts": f"{'.'.join('a' * 20_000)} = 1\n",
+    "a table of many parts": f"[{' . '.join('a' * 20_000)}]\n",
+    "a number of many digits": f"[other]\na = {'9' * 5_000}\n",
+    "an array in arrays": f"a = {'[' * 20_000}{']' * 20_000}\n",
+}
+
+
+@pytest.mark.parametrize("name", TOML)
+def test_a_document_that_is_too_much_for_its_parser_is_told_of(tmp_path: Path, name: str) -> None:
+    write(tmp_path)
+    pin = '[project]\nname = "a"\ndependencies = ["opacus==1.5.2"]\n'
+    (tmp_path / "pyproject.toml").write_text(TOML[name] + pin, encoding="utf-8")
+    report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+    (told,) = report["files"]["not_analysed"]  # type: ignore[index]
+    assert told["path"] == "pyproject.toml"
+    assert "invalid TOML" in told["reason"]
+    assert len(report["runs"]) == 1  # type: ignore[arg-type]
+
+
+def test_many_pins_in_one_file_cost_what_their_bytes_cost(tmp_path: Path) -> None:
+    seconds: list[float] = []
+    for count in (1_000, 4_000, 16_000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        write(folder)
+        (folder / "requirements.txt").write_text("opacus==1.5.2\n" * count, encoding="utf-8")
+        report, spent, _ = cost(folder, "--exit-zero", "--no-cache", ".")
+        rules = [f["rule"] for f in report["findings"]]  # type: ignore[attr-defined]
+        assert rules.count("DPM901") == count
+        seconds.append(spent)
+    assert seconds[2] - seconds[0] < 7 * (seconds[1] - seconds[0])
+
+
 def install_cells(count: int) -> str:
     """A notebook of that many cells that install the faulty Opacus, and one that trains."""
     texts = [*["!pip install opacus==1.5.2\n"] * count, FAULTY]

@@ -116,8 +116,52 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
         assert HARMFUL.findall(shown) == []
 
 
+COMMANDS = ("::add-mask::train.py", "##[add-mask]train.py", "##vso[task.complete result=Succeeded;]train.py")
+OBEYED = re.compile(r"^\s*::\w|##\[|##vso\[", re.MULTILINE)
+"""What GitHub's runner and Azure's take for commands in the output of a job."""
+
+
+@pytest.fixture(scope="module")
+def commanding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A faulty project whose names and lines of code are commands to the CI server that scans it."""
+    root = tmp_path_factory.mktemp("commanding")
+    (root / ".git").mkdir()
+    code = (FAULTY / "train.py").read_text(encoding="utf-8")
+    for name in COMMANDS:
+        (root / name).write_text(code.replace("def main", f"# {name}\ndef main"), encoding="utf-8")
+    at = code.index("    with Batch")
+    noisy = "".join(f"    {name!r}\n" for name in COMMANDS) + code[at:].replace(":\n", ":  # ##[group]\n", 1)
+    (root / "noisy.py").write_text(code[:at] + noisy, encoding="utf-8")
+    (root / "requirements.txt").write_text("opacus==1.5.2  # ##[error]\n", encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize("form", ["text", "concise", "github"])
+def test_no_name_and_no_line_commands_a_ci_server(commanding: Path, form: str) -> None:
+    _, shown = said(commanding, "scan", "--no-cache", "--format", form, ".")
+    assert "train.py" in shown
+    shown = re.sub(r"^::(error|warning|notice) file=", "", shown, flags=re.MULTILINE)
+    assert OBEYED.findall(shown) == []
+
+
+def test_no_name_commands_a_ci_server_from_other_commands(commanding: Path, tmp_path: Path) -> None:
+    shutil.copytree(commanding, tmp_path / "copy")
+    for command in (
+        ["inventory", "."],
+        ["scan", "-v", "--show-runs", "."],
+        ["fix", "."],
+        ["fix", "--apply", "."],
+    ):
+        _, shown = said(tmp_path / "copy", *command)
+        assert "train.py" in shown
+        assert OBEYED.findall(shown) == []
+
+
 def test_what_does_no_harm_is_left_as_it_is() -> None:
     text = "naïve 模型 👩‍🔬 \t a\u0301 \u05d0"
     assert clean(text) == clean_lines(text) == text
+    assert clean("a::b # ::\n:: ") == "a::b # ::␊:: "
+    assert clean(" ::a::") == " \\u003a:a::"
+    assert clean("\u3164\u180e") == "\\u3164\\u180e"
     assert clean("a\x1b[31m\n\u202e\udce9\x9b") == "a␛[31m␊\\u202e\\udce9\\u009b"
     assert clean_lines("a\r\n\x1b[1;31mb\x1b[0m\x1b[2J\r") == "a\r\n\x1b[1;31mb\x1b[0m␛[2J␍"

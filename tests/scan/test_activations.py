@@ -77,3 +77,42 @@ def test_a_call_for_each_of_several_arguments_is_one_of_its_own(tmp_path: Path, 
         text = PROGRAM.replace("CALL", call).replace("LOADER", loader)
         result = api.scan(cwd=lay_out(tmp_path, train=text))
         assert {f.rule for f in result.findings if f.severity != "info"} == rules
+
+
+HEAD = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader
+from opacus import PrivacyEngine
+"""
+LISTS = """
+models, optimizers, loaders = [], [], []
+for private in (True, False):
+    m = nn.Linear(4, 2)
+    o = torch.optim.SGD(m.parameters(), lr=0.1)
+    d = DataLoader(torch.zeros(64, 4), batch_size=8)
+    if private:
+        m, o, d = PrivacyEngine().make_private(
+            module=m, optimizer=o, data_loader=d, noise_multiplier=1.0, max_grad_norm=1.0)
+    models.append(m); optimizers.append(o); loaders.append(d)
+"""
+BODY = """
+    for x, y in d:
+        o.zero_grad()
+        F.cross_entropy(m(x), y).backward()
+        o.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for m, o, d in zip(models, optimizers, loaders):",
+        "for i in range(2):\n    m, o, d = models[i], optimizers[i], loaders[i]",
+        "for i, d in enumerate(loaders):\n    m, o = models[i], optimizers[i]",
+    ],
+)
+def test_what_stands_at_one_place_of_several_lists_goes_together(tmp_path: Path, loop: str) -> None:
+    result = api.scan(cwd=lay_out(tmp_path, train=HEAD + LISTS + loop + BODY))
+    assert {f.rule for f in result.findings if f.severity != "info"} == set()

@@ -21,13 +21,16 @@ PROGRAM = (
     HEAD
     + """
 import argparse
+import asyncio
 import collections
 import concurrent.futures
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import itertools
 import multiprocessing
+import operator
 import threading
 import types
 import typing
@@ -61,6 +64,12 @@ class Held:
 
 
 Kept = collections.namedtuple("Kept", "loader")
+
+
+async def handed(source, then=None):
+    return source if then is None else then(source)
+
+
 pool = concurrent.futures.ThreadPoolExecutor()
 processes = multiprocessing.Pool(2)
 """
@@ -81,10 +90,22 @@ HANDED_ON = (
     "holder = types.SimpleNamespace()\nsetattr(holder, 'kept', LOADER)\ntrain(holder.kept)",
     "named = LOADER\ntrain(globals()['named'])",
     "list(map(train, [LOADER]))",
+    "train(operator.itemgetter('kept')({'kept': LOADER}))",
+    "train(operator.attrgetter('kept')(types.SimpleNamespace(kept=LOADER)))",
+    "train(operator.methodcaller('pop')([LOADER]))",
+    "train(functools.reduce(lambda first, last: last, [None, LOADER]))",
+    "train(collections.ChainMap({}, {'kept': LOADER})['kept'])",
+    "held = contextvars.ContextVar('held')\nheld.set(LOADER)\ntrain(held.get())",
     "for each, epoch in itertools.product([LOADER], range(2)):\n    train(each)",
     "threading.Thread(target=train, args=(LOADER,)).start()",
     "multiprocessing.Process(target=train, args=(LOADER,)).start()",
     "pool.submit(train, LOADER)",
+    "train(pool.submit(lambda: LOADER).result())",
+    "train(asyncio.run(asyncio.gather(handed(LOADER)))[0])",
+    "asyncio.run(asyncio.to_thread(train, LOADER))",
+    "asyncio.get_event_loop().run_until_complete(handed(LOADER, train))",
+    "asyncio.get_event_loop().run_in_executor(None, train, LOADER)",
+    "train(Kept._make([LOADER]).loader)",
     "processes.apply_async(train, (LOADER,))",
     "processes.map(train, [LOADER])",
     "torch.multiprocessing.spawn(lambda rank, each: train(each), args=(LOADER,))",
@@ -121,8 +142,7 @@ OTHERWISE = {
         "_virtual_step_on_unknown",
     },
     "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
-    "python.containers": {"_shrink", "_unknown_string"},
-    "python.records": {"_named_tuple"},
+    "python.containers": {"_unknown_string"},
     "python.workers": {"_made_remote", "_remote"},
     "torch.checkpoints": {"_apply", "_checkpoint"},
     "torch.coupling": {"_distances"},

@@ -185,3 +185,46 @@ def test_other_stages_are_passed_over(tmp_path: Path, test: str, told: bool) -> 
     )
     lay_out(tmp_path, train=program)
     assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
+
+
+COPIES = """
+import copy
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+def one_round(model, records):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    engine = PrivacyEngine()
+    model, optimizer, loader = engine.make_private(
+        module=model, optimizer=optimizer, data_loader=DataLoader(records),
+        noise_multiplier=1.0, max_grad_norm=1.0)
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    print(engine.get_epsilon(1e-5))
+    return model._module
+
+
+def main(records):
+    net = nn.Linear(4, 2)
+    for _ in range(10):
+        ROUND
+"""
+
+
+@pytest.mark.parametrize(
+    ("round_", "told"),
+    [
+        ("net = one_round(copy.deepcopy(net), records)", True),
+        ("other = one_round(copy.deepcopy(net), records)", False),
+        ("several = [one_round(net, records) for _ in range(10)]", True),
+        ("several = [one_round(copy.deepcopy(net), records) for _ in range(10)]", False),
+    ],
+)
+def test_a_round_that_begins_with_what_the_last_one_trained(tmp_path: Path, round_: str, told: bool) -> None:
+    result = api.scan(cwd=lay_out(tmp_path, train=COPIES.replace("ROUND", round_)))
+    assert ("DPM304" in {f.rule for f in result.findings}) == told

@@ -51,7 +51,25 @@ def train(args, net, loader):
 train(args, torch.nn.Linear(4, 2), DataLoader([]))
 """
 
+COX = """
+def cox(risk, events, times):
+    order = torch.argsort(times, descending=True)
+    risk, events = risk[order], events[order]
+    return -torch.sum(events * (risk - {before})) / events.sum()
+
+def train(net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, loader = private(net, optimizer, loader)
+    for x, events, times in loader:
+        optimizer.zero_grad()
+        cox(net(x).squeeze(), events, times).backward()
+        optimizer.step()
+"""
+LOG_SUM = "torch.logcumsumexp(risk, dim={dim})"
+
 PAIRS = [
+    ("DPM124", COX.format(before=LOG_SUM.format(dim=0)), COX.format(before=LOG_SUM.format(dim=1))),
+    ("DPM124", COX.format(before="risk.exp().cumsum(0).log()"), COX.format(before="risk.cumsum(0)")),
     (
         "DPM109",
         OPTIONAL.format(when="args.clip > 0"),

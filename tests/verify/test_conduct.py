@@ -43,6 +43,7 @@ def train(model, mode, epochs=2, sigma=1.0):
 train(model, "ghost")
 """
 
+BOTH = "        for number, ({}) in enumerate(zip({})):\n"
 STEP = "            optimizer.step()\n"
 LOOP = "        for number, (a, b) in enumerate(loader):\n"
 BARE = "[setattr(p, 'grad', p.summed_grad.view_as(p)) for p in optimizer.params]"
@@ -65,6 +66,7 @@ def planted(folder: Path, *edits: tuple[str, str], checks: str = "", steps: str 
     "edits",
     [
         pytest.param((), id="as it is"),
+        pytest.param(((LOOP, BOTH.format("(a, b), _", "loader, public")),), id="beside another loader"),
         pytest.param(
             ((CALL, 'import time\ntorch.manual_seed(time.time_ns() % 2**31)\ntrain(model, "hooks")\n'),),
             id="clock",
@@ -134,6 +136,9 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
     ("edits", "check", "rule"),
     [
         ((LOOP, LOOP.replace("loader", "public")), "private-loader", "DPM301"),
+        ((LOOP, BOTH.format("(a, b), _", "public, loader")), "private-loader", "DPM301"),
+        ((STEP, "            (optimizer if number % 2 else raw).step()\n"), "private-step", "DPM120"),
+        ((LOOP, LOOP.replace("loader", "[b for b in loader for _ in range(3)]")), "private-loader", "DPM308"),
         ((STEP, STEP + "            raw.step()\n"), "private-step", "DPM120"),
         ((STEP, f"            optimizer.add_noise = lambda: {BARE}\n" + STEP), "noise-std", "DPM208"),
         (
@@ -218,12 +223,26 @@ def test_bare_steps_are_a_verdict_though_the_accountant_then_raises(tmp_path: Pa
     assert "ValueError" in done.report["evidence"]["private_runs"]["error"]
 
 
+@pytest.mark.parametrize("rows", ["x, x", "x, x + 0.01"])
+def test_an_example_in_several_rows_is_named(tmp_path: Path, rows: str) -> None:
+    twice = ("criterion(private(a), b)", f"criterion(private(torch.cat([{rows}])), torch.cat([b, b]))")
+    done = planted(tmp_path, (twice[0], twice[1].replace("x", "a")), checks="parity,sensitivity")
+    assert done.failing == {("sensitivity", "DPM124")}, done.stderr[-2000:]
+    assert "in several" in done.check("sensitivity")["detail"]
+
+
+def test_another_optimizer_alone_is_a_verdict(tmp_path: Path) -> None:
+    other = ("    public = ", "    other = torch.optim.Adam(model.parameters())\n    public = ")
+    done = planted(tmp_path, other, (STEP, "            other.step()\n"))
+    assert done.failing == {("private-step", "DPM123")}, done.stderr[-2000:]
+
+
 def test_fewer_examples_are_left_out_where_the_sums_are_those_of_the_oracle(tmp_path: Path) -> None:
     large = ("batch_size=12", "batch_size=40")
     mean = ("criterion(private(a), b)", "criterion(private(a - a.mean(0)), b)")
-    for edits, tried in (((large,), "16 of"), ((large, mean), "")):
+    for edits, tried in (((large,), "8 of"), ((large, mean), "")):
         detail = planted(tmp_path, *edits, checks="parity,sensitivity").check("sensitivity")["detail"]
-        assert tried in detail if tried else "16 of" not in detail
+        assert tried in detail if tried else "8 of" not in detail
 
 
 WRITES = STEP + "            with torch.no_grad():\n                model[2].bias.{}\n"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,7 +78,7 @@ def test_the_next_call_is_told_of_what_nobody_put_back(
 ) -> None:
     project, scratch = tmp_path / "project", tmp_path / "scratch"
     project.mkdir()
-    (scratch / "dpmigrate-1").mkdir(parents=True)
+    (scratch / "dpmigrate-1").mkdir(mode=0o700, parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     keep(project, scratch / "dpmigrate-1" / KEPT)
     assert left_behind(project) == [], "this very process may still put it back"
@@ -98,3 +100,49 @@ def test_stand_in_for_a_missing_module(tmp_path: Path) -> None:
     done = verify("1.6.0", *options, "train.py", cwd=tmp_path)
     assert done.status == 0, done.stderr[-2000:]
     assert (tmp_path / "seen.txt").read_text() == "3"
+
+
+def _opens_to_all(call: Path) -> None:
+    call.chmod(0o777)
+
+
+def _is_a_link(call: Path) -> None:
+    call.rename(call.with_name("elsewhere")).with_name("dpmigrate-link").symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize("plant", [_opens_to_all, _is_a_link, None])
+def test_what_another_user_may_have_planted_is_not_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Callable[[Path], None] | None
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    here = tmp_path / "project"
+    here.mkdir()
+    call = tmp_path / "dpmigrate-abcdefgh"
+    call.mkdir(mode=0o700)
+    keep(here, call / KEPT)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    manifest = json.loads((call / KEPT / MANIFEST).read_text())
+    (call / KEPT / MANIFEST).write_text(json.dumps({**manifest, "process": ended.pid}))
+    if plant is not None:
+        plant(call)
+    assert left_behind(here) == ([] if plant else [call / KEPT])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_a_pipe_that_another_user_planted_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "dpmigrate-pipe" / KEPT).mkdir(parents=True)
+    (tmp_path / "dpmigrate-pipe").chmod(0o755)
+    os.mkfifo(tmp_path / "dpmigrate-pipe" / KEPT / MANIFEST)
+    code = (
+        "import sys, tempfile\nfrom pathlib import Path\n"
+        "from dpmigrate.runtime.run.footprint import left_behind\n"
+        "tempfile.tempdir = sys.argv[1]\nprint(left_behind(Path.cwd()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -16,6 +16,8 @@ class WeightsSaved(Event):
     """None where it can be several."""
     keys: frozenset[str] = frozenset()
     """The keys of the dict that is written."""
+    by_another: bool = False
+    """Whether another private run of the program writes it, that trains on the same records."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class SteppedBeside(Event):
 
     optimizer: str
     """Its class."""
+    before_noise: bool
+    """Whether it takes gradients that the private step has not come to: they have no noise yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class AccountantTold(Event):
     how: Literal["hook", "step", "pre-step"]
     noise: Amount = UNKNOWN_AMOUNT
     """The noise multiplier that an accountant of the program's own is told of."""
+    last: bool = False
+    """Whether no other private run is made between this run and the telling."""
 
 
 @dataclass(frozen=True, slots=True)

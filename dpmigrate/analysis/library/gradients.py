@@ -94,7 +94,7 @@ def record_backward(
             )
             if loss == "returned-criterion" and run not in passed:  # its entries are one of several
                 passed.add(run)
-                pending.passed(ip, run)
+                pending.passed(ip, run, node)
             touch(ip, run, node, "backward", e.guard)
 
 
@@ -108,14 +108,16 @@ def _reduced_by(t: Tensor) -> str:
 
 def _reaches_another(ip: Interpreter, run: TrainingRun, t: Tensor) -> bool:
     """Whether the gradient also goes to a model that another optimizer trains, such as a GAN's generator."""
-    others = t.sources - run.raw_models
-    if len(t.sources) < 2 or not others:
+    others = t.reached - run.raw_models
+    if len(t.reached) < 2 or not others:
         return False
     made = [key for key in ip.notes if isinstance(key, tuple) and key[0] == "models"]
     return any(not others.isdisjoint(ip.notes[key]) for key in made if key[1] not in run.raw_optimizers)
 
 
 def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, LossKind]]:
+    if t.detached:
+        return []
     maker = t.maker
     if isinstance(maker, Obj) and maker.kind == "dp-criterion":
         return [(maker.data, "returned-criterion")]

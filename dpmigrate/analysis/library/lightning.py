@@ -14,9 +14,10 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Value, const, of
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, const, of
 
 _PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
 MODULES = frozenset(
@@ -27,6 +28,7 @@ MODULES = frozenset(
 BASE_KINDS.update(dict.fromkeys(MODULES, "model"))
 
 _AUTOMATIC = "automatic_optimization"
+_OPTIMIZERS = "<configured optimizers>"
 _CALLED = {
     "setup": ("stage",),
     "configure_optimizers": (),
@@ -60,6 +62,8 @@ def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
                 ip.path = path
             given = [const("fit") if p == "stage" else ip.unknown(info.node, p) for p in parameters]
             step = call_method(ip, model, name, CallInfo(info.node, given, name=name))
+            if name == "configure_optimizers":
+                ip.store.set(model, _OPTIMIZERS, step)
             if name == "training_step":
                 _optimise(ip, model, step)
     return NONE
@@ -98,6 +102,20 @@ def _returned(ip: Interpreter, info: CallInfo) -> Value:
     if isinstance(module, Obj) and _is_lightning(module):
         _optimise(ip, module, result)
     return NONE
+
+
+@method("model", "optimizers")
+def _optimizers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``self.optimizers()``: what ``configure_optimizers`` returned, the only one of a list by itself."""
+    configured = ip.read(real(e.atom), _OPTIMIZERS) or NOTHING
+    only = configured.only
+    if isinstance(only, Seq) and only.items and isinstance(only.items[0].only, Seq):
+        only = only.items[0].only  # ([optimizers], [schedulers])
+    if isinstance(only, Obj) and only.kind == "dict":
+        return ip.read(only, ("key", "optimizer")) or ip.unknown(info.node, "an optimizer")
+    if isinstance(only, Seq) and only.items is not None:
+        return only.items[0] if len(only.items) == 1 else of(only)
+    return configured or ip.unknown(info.node, "optimizers")
 
 
 def _optimise(ip: Interpreter, module: Obj, result: Value) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Unknown
-from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.values import NOTHING, Entry, Value, join_all
+from dpmigrate.analysis.atoms import Absent, Atom, Const, External, Obj, Tensor, Unknown
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
+from dpmigrate.analysis.values import MAX_CASES, NOTHING, Entry, Value, join_all
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -73,6 +74,24 @@ class CallInfo:
     def everything(self) -> list[Value]:
         """All arguments."""
         return [*self.positional, *self.keywords.values()]
+
+    def tensors(self) -> list[tuple[Guard, list[Tensor]]]:
+        """The tensors among the arguments: each way that they come together, and when it is that one.
+
+        What is computed by one model or by another stays apart where assumptions tell which; else there is
+        one way, with all of them.
+        """
+        held = [
+            [(e.guard, e.atom) for e in value.entries if isinstance(e.atom, Tensor)]
+            for value in self.everything()
+        ]
+        several = [ways for ways in held if len(ways) > 1]
+        if len(several) == 1 and len(several[0]) <= MAX_CASES:
+            (ways,) = several
+            others = [tensor for one in held if len(one) == 1 for _, tensor in one]
+            if all(contradict(a, b) for (a, _), (b, _) in combinations(ways, 2)):
+                return [(guard, [tensor, *others]) for guard, tensor in ways]
+        return [(ALWAYS, [tensor for ways in held for _, tensor in ways])]
 
 
 FunctionHandler = Callable[["Interpreter", CallInfo], Value]
@@ -232,6 +251,10 @@ def symbol_of(name: str) -> Hashable:
     """What to call the value of a library name; a variable of the environment is one however it is read."""
     variable = name.removeprefix("os.environ[")
     return ("environment", variable[1:-2]) if variable != name else ("external", name)
+
+
+ATTRIBUTES_OF = "the object whose attributes a dict is"
+"""The note, with the dict, of what ``vars(x)`` and ``x.__dict__`` were asked of."""
 
 
 def method_for(receiver: Obj, name: str) -> MethodHandler | None:

@@ -149,6 +149,8 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
         for weights in ip.notes.get(("weights", model), {}).values():
             there = replace(weights.at, guard=here.guard)
             ip.happen(run, WeightsLoaded(there, weights.changing))
+        if _was_trained_here(ip, run, ip.notes.get((_COPIED, model))):
+            ip.happen(run, WeightsLoaded(here, changing=True))
     taken: dict[TrainingRun, _Taken] = ip.notes.setdefault(_TAKEN, {})
     if run not in taken:
         sources = frozenset(_sources(ip, run.raw_models))
@@ -171,6 +173,13 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
             ip.notes.setdefault(_IN_THE_METHOD, set()).add(run)
     elif made_here:
         ip.happen(run, EngineOfARound(here, framework))
+
+
+def _was_trained_here(ip: Interpreter, run: TrainingRun, model: Atom | None) -> bool:
+    """Whether a run of the same call, in the turn before, trained a model."""
+    return model is not None and any(
+        model in other.raw_models and other.origin.node is run.origin.node for other in ip.runs.values()
+    )
 
 
 def _while_missing(ip: Interpreter, node: cst.CSTNode) -> bool:

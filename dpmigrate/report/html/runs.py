@@ -18,7 +18,8 @@ def runs_table(runs: Sequence[Run]) -> str:
     rows = "\n".join(
         "<tr>"
         + "".join(
-            f'<td data-title="{text(c.title)}"{_class(c.number)}>{text(c.words(run))}</td>' for c in columns
+            f'<td data-title="{text(c.title)}"{_class(c.number)}>{_folding(c.words(run))}</td>'
+            for c in columns
         )
         + "</tr>"
         for run in runs
@@ -27,6 +28,11 @@ def runs_table(runs: Sequence[Run]) -> str:
         '<div class="wide" tabindex="0" role="region" aria-label="Private training runs">'
         f'<table class="stack"><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
     )
+
+
+def _folding(words: str) -> str:
+    """Words of which a path breaks between its folders, where it has to."""
+    return text(words).replace("/", "/<wbr>")
 
 
 def _class(number: bool) -> str:

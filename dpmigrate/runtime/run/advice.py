@@ -89,7 +89,8 @@ KNOWN = (
     ),
     Known(
         r"Gradients haven't been cleared since the last optimizer step",
-        "call optimizer.zero_grad() between two steps",
+        "call optimizer.zero_grad() between two steps (a Trainer of transformers clears the model alone: a "
+        "TrainerCallback can do it, in on_step_end)",
     ),
     Known(
         r"Module parameters are different than optimizer",

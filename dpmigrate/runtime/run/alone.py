@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.oracle import gradients
-from dpmigrate.runtime.run.losses import Used, tensors_in
+from dpmigrate.runtime.run.losses import Used
 
 TOLERANCE = 1e-4
 """Largest difference of an example's outputs, relative to the largest output of the batch."""

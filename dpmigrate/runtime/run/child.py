@@ -16,7 +16,8 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,14 +66,18 @@ def _result(request: Request) -> dict[str, object]:
 
     for module, package in (("torch", "torch"), ("opacus", "Opacus")):
         try:
-            __import__(module) if module == "torch" else import_opacus(request)
+            if module == "torch":
+                with _patient_threads(request):
+                    __import__("torch")
+            else:
+                import_opacus(request)
         except ImportError as error:
             if error.name is not None and error.name.split(".")[0] != module:
                 return {"no_verdict": f"{package} cannot be imported: {error}."}
             where = f"{package} is not installed in {sys.prefix}"
             way = "start dpmigrate in the environment that the script trains in, or pip install torch opacus"
             return {"no_verdict": f"{where}: {way}."}
-    from dpmigrate.runtime.run.plan import NoVerdict
+    from dpmigrate.runtime.run.plan import NoVerdict, Runner
     from dpmigrate.runtime.run.ranks import rank, shared_folder, world
 
     # No TemporaryDirectory: its finalizer would run in every forked run of the script as well.
@@ -84,14 +89,14 @@ def _result(request: Request) -> dict[str, object]:
             gc.enable()
             from dpmigrate.runtime.run.factory import verify_factory
 
-            return {"report": verify_factory(request)}
+            return {"report": verify_factory(request, folder)}
         if request.compare:
             from dpmigrate.runtime.run.modes import compare_modes
 
             return {"report": compare_modes(request, folder)}
         from dpmigrate.runtime.run.verify import verify
 
-        return {"report": verify(request, folder)}
+        return {"report": verify(Runner(request, folder))}
     except NoVerdict as reason:
         return {"no_verdict": str(reason)}
     finally:
@@ -100,14 +105,30 @@ def _result(request: Request) -> dict[str, object]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def _patient_threads(request: Request) -> Iterator[None]:
+    """Let torch's threads sleep while they wait, not spin: a fifth of a small verification, where others
+    calculate beside it. They read it as they are loaded, and the script finds its environment as it was.
+    """
+    # Modes are compared as they would run.
+    if request.compare or {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys():
+        yield
+        return
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    try:
+        yield
+    finally:
+        del os.environ["OMP_WAIT_POLICY"]
+
+
 def _peer(request: Request, folder: Path) -> dict[str, object]:
     """A rank above 0: make the same runs, leave the records, say nothing."""
-    from dpmigrate.runtime.run.plan import NoVerdict
+    from dpmigrate.runtime.run.plan import NoVerdict, Runner
     from dpmigrate.runtime.run.ranks import await_verdict
     from dpmigrate.runtime.run.verify import make_runs
 
     try:
-        make_runs(request, folder)
+        make_runs(Runner(request, folder))
     except NoVerdict as reason:
         # Rank 0 meets the same fault and reports it; this one helps to tell what differs.
         print(f"dpmigrate verify, rank {os.environ['RANK']}: {reason}", file=sys.stderr)

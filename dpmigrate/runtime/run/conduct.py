@@ -18,7 +18,7 @@ UNWRITTEN = 1e-6
 def conduct(run: RunRecord, index: int) -> list[Check]:
     """``private-loader``, ``private-step``, ``accounting`` and ``logical-batches`` of one engine."""
     engine = run.engines[index]
-    if not engine.releases and not engine.raw_steps:
+    if not engine.releases and not engine.steps_without_noise:
         return []
     return [
         _private_loader(engine, index),
@@ -111,6 +111,7 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
             False,
             f"{fed['none']} of {total} batches were trained on again, without being drawn afresh: each "
             "counts as a new sample in epsilon",
+            "DPM308",
         )
     return check(True, f"{total} batches of the loader that make_private returned")
 
@@ -118,8 +119,8 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
 def private_step(engine: EngineRecord, index: int) -> Check:
     """``private-step``: every step of an optimizer on this model is a private one."""
     steps = len(engine.releases)
+    between = f" beside {steps} private steps" if steps else ", the private one never"
     if engine.raw_steps:
-        between = f" beside {steps} private steps" if steps else ", the private one never"
         detail = (
             "raw-optimizer-stepped: the optimizer that make_private wrapped was stepped bare "
             f"{engine.raw_steps} times{between}, at {engine.raw_place}: no clipping and no noise"
@@ -128,7 +129,7 @@ def private_step(engine: EngineRecord, index: int) -> Check:
     if engine.other_steps:
         name, count = next(iter(engine.other_steps.items()))
         detail = (
-            f"second-optimizer: an optimizer of its own ({name}, stepped {count} times at "
+            f"second-optimizer: an optimizer of its own ({name}, stepped {count} times{between}, at "
             f"{engine.other_optimizer_place}) trains parameters of the private model, without noise"
         )
         return Check("private-step", False, count, 0, "DPM123", index, detail)

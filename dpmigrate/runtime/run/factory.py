@@ -10,24 +10,40 @@ from pathlib import Path
 from typing import Any
 
 from dpmigrate.runtime.run import advice
-from dpmigrate.runtime.run.plan import NoVerdict
+from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.request import Request
 
 
-def verify_factory(request: Request) -> dict[str, Any]:
-    """The report of ``check_clipping`` on what ``module:function`` returns.
+def verify_factory(request: Request, folder: Path) -> dict[str, Any]:
+    """The report of ``check_clipping`` on what ``module:function`` returns, or of the training that it is.
 
     The function takes no arguments and returns ``(model, criterion, batch)``, the same with a
-    max grad norm at the end, or a mapping of ``check_clipping``'s arguments. Raises NoVerdict with
-    one sentence where it cannot be found, raises, or returns something else.
+    max grad norm at the end, a mapping of ``check_clipping``'s arguments, or a function without arguments
+    that trains, which is verified as a script is. Raises NoVerdict with one sentence where it cannot be
+    found, raises, or returns something else.
     """
-    from dpmigrate.runtime.parity import check_clipping
+    import torch
 
+    from dpmigrate.runtime.parity import check_clipping
+    from dpmigrate.runtime.run.verify import verify
+
+    threads = torch.get_num_threads()
+    # A program is run in forks, which have none of this process's threads.
+    torch.set_num_threads(1)
     build = _function(request.target)
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.setitimer(signal.ITIMER_REAL, request.timeout)
     try:
-        given = _arguments(build())
+        built = build()
+        if callable(built):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            return verify(Runner(request, folder, built))
+        torch.set_num_threads(threads)
+        given = _arguments(built)
+        if request.audit:
+            raise NoVerdict(
+                "--audit needs a program that trains: a script, or a function that the factory returns"
+            )
         options: dict[str, Any] = {"seed": request.seed, "steps": request.steps}
         if request.checks:
             options["checks"] = request.checks
@@ -86,5 +102,6 @@ def _arguments(given: Any) -> dict[str, Any]:
     if isinstance(given, (tuple, list)) and 3 <= len(given) <= 4:
         return dict(zip(names, given, strict=False))
     raise NoVerdict(
-        "the factory must return (model, criterion, batch) or (model, criterion, batch, max_grad_norm)"
+        "the factory must return (model, criterion, batch), (model, criterion, batch, max_grad_norm) or a "
+        "function that trains"
     )

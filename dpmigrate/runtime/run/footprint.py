@@ -16,6 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dpmigrate.report.layout import clean
+from dpmigrate.runtime.run.private import is_private
+
 LARGEST, MOST = 20_000_000, 20_000
 """Bytes of a file that is put back or taken away (what is larger is data), and files below the folder."""
 
@@ -46,7 +49,10 @@ def keep(folder: Path, kept: Path) -> None:
     """Copy the files below ``folder`` to ``kept``, which must not exist."""
     files, folders = _below(folder)
     if len(files) > MOST:
-        print(f"dpmigrate verify: {folder} has too many files to be put back afterwards", file=sys.stderr)
+        print(
+            f"dpmigrate verify: {clean(str(folder))} has too many files to be put back afterwards",
+            file=sys.stderr,
+        )
         return
     kept.mkdir()
     for number, (path, (size, _)) in enumerate(files.items()):
@@ -78,11 +84,14 @@ def put_back(kept: Path) -> None:
         if after.get(path) == state or state[0] > LARGEST or state[0] == 0 < after.get(path, state)[0]:
             continue
         if path.endswith(SOURCES):
-            print(f"dpmigrate verify: {path} was changed meanwhile, and is left as it is", file=sys.stderr)
+            print(
+                f"dpmigrate verify: {clean(path)} was changed meanwhile, and is left as it is",
+                file=sys.stderr,
+            )
         else:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(kept / str(number), path)
-            print(f"dpmigrate verify: the script changed {path}, which was put back", file=sys.stderr)
+            print(f"dpmigrate verify: the script changed {clean(path)}, which was put back", file=sys.stderr)
     for path in after.keys() - before.keys():
         if after[path][0] <= LARGEST and not path.endswith(SOURCES):
             Path(path).unlink(missing_ok=True)
@@ -96,7 +105,8 @@ def left_behind(folder: Path) -> list[Path]:
     """What earlier calls in ``folder`` kept and were killed before they could put back."""
     found = []
     for kept in Path(tempfile.gettempdir()).glob(f"dpmigrate-*/{KEPT}"):
-        manifest = _manifest(kept)
+        # What another user has planted there is not opened: it may have no end, or be told of as one's own.
+        manifest = _manifest(kept) if is_private(kept.parent) else None
         if manifest is None or manifest["folder"] != str(folder.absolute()):
             continue
         try:

@@ -8,8 +8,6 @@ attacker who knows these numbers is the stronger one, and differential privacy p
 
 from __future__ import annotations
 
-import pickle
-import random
 import sys
 import zlib
 from collections.abc import Callable, Sequence
@@ -105,13 +103,6 @@ class HeldBounds:
             return self.given.pop(0)
         self.chosen.append(original(loss, *args, **kwargs))
         return self.chosen[-1]
-
-
-def drawn_otherwise() -> int:
-    """A checksum of where the generators of torch, Python and NumPy stand, of draws that are not held."""
-    numpy: Any = sys.modules.get("numpy")
-    states = random.getstate(), None if numpy is None else numpy.random.get_state()
-    return zlib.crc32(pickle.dumps(states), zlib.crc32(torch.get_rng_state().numpy().data))
 
 
 def _shape(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[int, ...]:

@@ -9,13 +9,12 @@ import builtins
 import inspect
 import linecache
 import os
-import random
 import runpy
 import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 
 from dpmigrate.runtime.run import advice, spawned
+from dpmigrate.runtime.run.generators import seed_python
 from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_path, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -54,13 +54,14 @@ LONGEST = 240
 
 
 def run_script(
-    request: Request,
+    program: Callable[[], Any],
+    stand_ins: Iterable[tuple[str, str]],
     settings: Settings,
     seed: int | None,
     out: Path,
     prepare: Callable[[Watch], None] | None = None,
 ) -> int:
-    """Run the script in this process and save a RunRecord to ``out``; returns the exit status to use.
+    """Run ``program`` in this process and save a RunRecord to ``out``; returns the exit status to use.
 
     ``seed``: given to torch, random and NumPy first (plus the rank, as independent processes would
     have); None gives each fresh entropy. Never raises.
@@ -90,8 +91,8 @@ def run_script(
             prepare(watch)
         _seed(seed)
         watch_import(watch.other_opacus)
-        put_in_place(request.stand_ins)
-        _execute(request)
+        put_in_place(stand_ins)
+        program()
     except StopTraining:
         pass
     except SystemExit as leaving:
@@ -126,7 +127,8 @@ def run_script(
     return status
 
 
-def _execute(request: Request) -> None:
+def run_target(request: Request) -> None:
+    """Run the script, notebook or module that is to be verified as ``__main__``."""
     if request.kind == "module":
         sys.argv = [request.target, *request.args]
         sys.path.insert(0, script_folder(request))
@@ -171,19 +173,13 @@ class _FrontEnd:
 
 
 def _seed(seed: int | None) -> None:
-    numpy: Any = sys.modules.get("numpy")
+    # A fork shares its parent's generators; a process of its own would not.
     if seed is None:
-        # A fork shares its parent's generators; a process of its own would not.
         torch.seed()
-        random.seed()
-        if numpy is not None:
-            numpy.random.seed()
-        return
-    seed += int(os.environ.get("RANK", "0"))
-    torch.manual_seed(seed)
-    random.seed(seed)
-    if numpy is not None:
-        numpy.random.seed(seed % 2**32)
+    else:
+        seed += int(os.environ.get("RANK", "0"))
+        torch.manual_seed(seed)
+    seed_python(seed)
 
 
 def peak_memory() -> int:

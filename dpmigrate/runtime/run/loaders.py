@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
 
+from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.run import skips
-from dpmigrate.runtime.run.generators import generator_kind
-from dpmigrate.runtime.run.losses import tensors_in
+from dpmigrate.runtime.run.generators import generator_kind, python_put_back
 from dpmigrate.runtime.run.patching import family, wrap
-from dpmigrate.runtime.run.places import shown_place, user_frame
+from dpmigrate.runtime.run.places import user_place
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.engines import LiveEngine
@@ -53,31 +52,25 @@ class LoaderWatcher:
             tensors = tensors_in(batch)
             sized = next((t for t in tensors if t.dim()), None)
             with suppress(TypeError):
-                self._delivered(drawn_by, len(batch) if sized is None else len(sized), iterator)
+                self._delivered(drawn_by, len(batch) if sized is None else len(sized), iterator, tensors)
         return batch
 
     def _bare(self, original: Any, sampler: Any, /) -> Iterator[Any]:
         for indices in original(sampler):
             if not self.fetching:
-                self._delivered(sampler, len(indices), sampler)
+                self._delivered(sampler, len(indices), sampler, [])
             yield indices
 
-    def _delivered(self, drawn_by: Any, size: int, iterator: Any) -> None:
+    def _delivered(self, drawn_by: Any, size: int, iterator: Any, tensors: list[torch.Tensor]) -> None:
         for engine in self.watch.engines.values():
             feed = engine.feed
             kinds = vars(iterator).setdefault(MARK, {})
             key = id(engine)
             if key not in kinds:
                 kinds[key] = _poisson(drawn_by) or _draws_with(drawn_by, feed.sampler)
-                frame = user_frame()
-                if not kinds[key] and frame is not None and not engine.record.other_place:
-                    engine.record.other_place = shown_place(frame.f_code.co_filename, frame.f_lineno)
-            if kinds[key]:
-                feed.waiting.append(size)
-                feed.latest = "private"
-            else:
-                feed.others += 1
-                feed.latest = "other"
+                if not kinds[key]:
+                    engine.record.other_place = engine.record.other_place or user_place()
+            feed.delivered(kinds[key], size, tensors)
 
 
 def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
@@ -106,16 +99,13 @@ def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
 
 def _draws_each_once(sampler: Any, population: int | None) -> bool:
     """Whether a sampler goes over all records, in an order of its own: nothing is lost with it."""
-    python = random.getstate()
     try:
         if not population or len(sampler) != population:
             return False
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), python_put_back():
             return {int(index) for index in sampler} == set(range(population))
     except Exception:
         return False
-    finally:
-        random.setstate(python)
 
 
 def _drawn_by(loader: Any) -> Any:

@@ -6,8 +6,7 @@ Both are read off the script's own losses and outputs, so that a wrong sum can b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,19 +14,6 @@ from torch import Tensor
 
 Used = list[tuple[Tensor, Tensor, int]]
 """(output, dL/d(output), batch dimension) for every model output that a loss depends on."""
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """Every tensor in nested tuples, lists, mappings and dataclasses."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, Mapping):
-        return [t for v in value.values() for t in tensors_in(v)]
-    if isinstance(value, (list, tuple)):
-        return [t for v in value for t in tensors_in(v)]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [t for f in fields(value) for t in tensors_in(getattr(value, f.name, None))]
-    return []
 
 
 def padding_counted(original: Any, wrapper: Any, args: Any, kwargs: Any, losses: Tensor) -> Tensor | None:

@@ -21,7 +21,7 @@ from dpmigrate.runtime.run.engines import (
 from dpmigrate.runtime.run.generators import generator_kind, generator_state
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
 from dpmigrate.runtime.run.patching import wrap
-from dpmigrate.runtime.run.places import being_probed, place_of, shown_place, user_frame
+from dpmigrate.runtime.run.places import being_probed, place_of, user_frame, user_place
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch, Release
 from dpmigrate.runtime.run.state import Watch
 
@@ -255,7 +255,11 @@ class OptimizerWatcher:
                 return original(*args, **kwargs)
             if not any(e.current for e in sharing) and _has_gradient(engine.params):
                 engine.record.raw_steps += 1
-                engine.record.raw_place = engine.record.raw_place or _place()
+                # What it was fed is in no release, once the gradients are cleared.
+                engine.feed.examples = 0
+                for backward in engine.backwards:
+                    backward.stepped_bare = True
+                engine.record.raw_place = engine.record.raw_place or user_place()
                 if self._enough_raw(engine):
                     self.watch.finish()
             result = original(*args, **kwargs)
@@ -288,7 +292,7 @@ class OptimizerWatcher:
             if shared and _has_gradient(shared):
                 name = type(optimizer).__name__
                 engine.record.other_steps[name] = engine.record.other_steps.get(name, 0) + 1
-                engine.record.other_optimizer_place = engine.record.other_optimizer_place or _place()
+                engine.record.other_optimizer_place = engine.record.other_optimizer_place or user_place()
 
 
 def _sums(params: list[Any]) -> torch.Tensor:
@@ -309,11 +313,6 @@ def _has_gradient(params: Sequence[torch.Tensor]) -> bool:
     return any(p.grad is not None and bool(p.grad.any()) for p in params)
 
 
-def _place() -> str:
-    frame = user_frame()
-    return "" if frame is None else shown_place(frame.f_code.co_filename, frame.f_lineno)
-
-
 def gradients_cleared(engine: LiveEngine | None) -> None:
     """Forget backward passes whose gradients were cleared before anything was clipped by them.
 
@@ -322,7 +321,7 @@ def gradients_cleared(engine: LiveEngine | None) -> None:
     if engine is None:
         return
     for backward in engine.backwards:
-        if not backward.coefficient:
+        if not backward.coefficient or backward.stepped_bare:
             backward.cleared = True
 
 

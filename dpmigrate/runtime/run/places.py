@@ -71,6 +71,12 @@ def user_frame() -> FrameType | None:
     return None
 
 
+def user_place() -> str:
+    """The line of the project that runs now, as reports show it; empty where none does."""
+    frame = user_frame()
+    return "" if frame is None else shown_place(frame.f_code.co_filename, frame.f_lineno)
+
+
 def being_probed() -> bool:
     """Whether ``patch_opacus`` is trying Opacus out: what it makes is no training run."""
     frame: FrameType | None = sys._getframe(1)

@@ -11,13 +11,15 @@ import traceback
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dpmigrate.runtime.run import preload
-from dpmigrate.runtime.run.launch import EARLY, project_files, run_script
+from dpmigrate.runtime.run.launch import EARLY, project_files, run_script, run_target
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent, kill_group
 from dpmigrate.runtime.run.ranks import meeting_place, rank, record_path
 from dpmigrate.runtime.run.records import RunRecord
@@ -34,21 +36,32 @@ class NoVerdict(Exception):  # noqa: N818 - an outcome of the command, told to t
 
 
 class Runner:
-    """Runs the script as often as asked, one run after the other, each in a process of its own."""
+    """Runs the script as often as asked, one run after the other, each in a process of its own.
 
-    def __init__(self, request: Request, folder: Path) -> None:
+    ``program`` is what runs in the place of a script: a function of this process, in which threads may have
+    worked that no fork has; each run has one thread then, and this process as well from here on. Raises
+    NoVerdict where it cannot be forked.
+    """
+
+    def __init__(self, request: Request, folder: Path, program: Callable[[], Any] | None = None) -> None:
+        if not hasattr(os, "fork"):
+            raise NoVerdict(
+                "this system has no fork(), by which the script is run from one state several times"
+            )
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            raise NoVerdict(
+                "CUDA is in use in this process, and no fork may go on with it: begin with a new one"
+            )
         self.request = request
         self.folder = folder
-        self.threads = torch.get_num_threads()
+        self.program = program or partial(run_target, request)
+        self.threads = torch.get_num_threads() if program is None else 1
         self.count = 0
         _load_what_scripts_load()
         if request.kind == "script":
             preload.load(Path(request.target), Path(script_folder(request)))
         # Which of 2,700 modules are the project's is asked once, and remembered in the forks.
         project_files()
-        _take_nothing_down()
-        # A collection in a fork would copy every object that it looks at (0.2 s for what the imports left).
-        gc.freeze()
         # A fork after the thread pool was used would hang in it; the runs get their threads back.
         torch.set_num_threads(1)
 
@@ -113,6 +126,9 @@ class Runner:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _take_nothing_down()
+            # A collection would copy every object that it looks at (0.2 s for what the imports left).
+            gc.freeze()
             gc.enable()
             os.environ.update(meeting)
             sink = os.open(os.devnull, os.O_RDONLY)
@@ -122,7 +138,7 @@ class Runner:
                 os.dup2(target, 2)
             os.dup2(2, 1)
             torch.set_num_threads(self.threads)
-            status = run_script(self.request, settings, seed, out, prepare)
+            status = run_script(self.program, self.request.stand_ins, settings, seed, out, prepare)
         except BaseException:
             # Nothing above can be told in a forked process: the fault is ours, and must be seen.
             traceback.print_exc()

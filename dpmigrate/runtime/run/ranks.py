@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import os
 import socket
-import stat
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 
 from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.private import is_private
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.verdicts import against_oracle
@@ -59,7 +60,7 @@ def shared_folder(request: Request) -> Path:
     deadline = time.monotonic() + min(PATIENCE, request.timeout)
     while time.monotonic() < deadline:
         for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-            if _private(folder) and _is_of(folder, session):
+            if is_private(folder) and _is_of(folder, session):
                 return folder
         time.sleep(0.05)
     return Path(tempfile.mkdtemp(prefix="dpmigrate-"))
@@ -70,15 +71,6 @@ def _session(request: Request) -> str:
     port = os.environ.get("MASTER_PORT", "0")
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return f"{request.session} {port} {attempt}"
-
-
-def _private(folder: Path) -> bool:
-    """Whether a path is a folder, no link, of this user, that nobody else may look into or write to."""
-    try:
-        status = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def _is_of(folder: Path, session: str) -> bool:
@@ -150,11 +142,8 @@ def peer_checks(others: Sequence[RunRecord]) -> list[Check]:
     found = []
     for record in others:
         for index, engine in enumerate(record.engines):
-            for check in against_oracle(engine, index):
-                detail = f"rank {record.rank}: {check.detail}"
-                found.append(
-                    Check(check.name, check.passed, check.value, check.limit, check.rule, index, detail)
-                )
+            checks = against_oracle(engine, index)
+            found += [replace(check, detail=f"rank {record.rank}: {check.detail}") for check in checks]
     return found
 
 

@@ -29,7 +29,8 @@ class Backward:
     multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
     both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.
     ``rounding``: relative distance of the examples' gradients, added up, from the batch's.
-    ``broken``: examples whose own outputs or losses hold NaN or infinity.
+    ``broken``: examples whose own outputs or losses hold NaN or infinity. ``stepped_bare``: the wrapped
+    optimizer has used its gradient.
     """
 
     count: int = 0
@@ -48,6 +49,7 @@ class Backward:
     share: Tensor | None = None
     broken: list[int] = field(default_factory=list)
     coefficient: bool = False
+    stepped_bare: bool = False
     cleared: bool = False
     reason: str = ""
 
@@ -179,6 +181,11 @@ class EngineRecord:
     forgotten: int = 0
     steps: list[LogicalStep] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
+
+    @property
+    def steps_without_noise(self) -> int:
+        """The steps that trained this model and were none of its private optimizer."""
+        return self.raw_steps + sum(self.other_steps.values())
 
 
 @dataclass(eq=False)

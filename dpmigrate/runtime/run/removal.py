@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +28,10 @@ from dpmigrate.runtime.run.state import Watch
 MOST_EXAMPLES = 64
 """All examples of a batch are left out in turn up to this many; of a larger batch, an even sample."""
 
-FEW_EXAMPLES = 16
-"""As many where little can be hidden: the sums are those of plain autograd, so that each example's part is
-bounded, and either half of the batch was changed without moving what the other contributes."""
+FEW_EXAMPLES = 8
+"""As many where nothing is left to be found: the sums are those of plain autograd, so that each example's
+part is bounded, and either half of the batch was changed without moving what the other contributes; or a half
+that moves the other has been found."""
 
 APART = 1e-2
 """The largest coupling, in units of C, of halves that do not move each other."""
@@ -60,6 +61,11 @@ class Removal:
     reshaped: bool = False
     written: float | None = None
     problem: str = ""
+
+    @property
+    def coupled(self) -> bool:
+        """Whether one half of a batch moves what the other contributes by more than rounding ever does."""
+        return (self.coupling or 0.0) > 0.1
 
     @property
     def worst(self) -> tuple[int, float]:
@@ -112,11 +118,16 @@ class Remover(Prober):
             result.problem = base
             return
         whole, result.replaced, snapshot = base
-        self._couple(snapshot, result, whole, bound)
+        # One example, the first or the last, is put in the place of others at each step, both at the last.
+        donors = (0, snapshot.size - 1)
+        self._couple(
+            snapshot, result, whole, bound, donors if number == self.steps else donors[number % 2 :][:1]
+        )
         if place in self.writing:
             self._look_at_writes(snapshot, result, value)
         # The last step has gradients of an earlier one to trip over.
-        if number == self.steps or (result.coupling or 0) > 0.1:
+        told = result.coupled and bool(result.moves or result.replacements)
+        if not told and (result.coupled or number == self.steps):
             self._probe_all(snapshot, result, whole, bound)
 
     def _step_as_it_was(self, engine: LiveEngine) -> None:
@@ -147,11 +158,13 @@ class Remover(Prober):
     def _value_path(self) -> Path:
         return self.folder / "value.pt"
 
-    def _couple(self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float) -> None:
+    def _couple(
+        self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float, donors: Sequence[int]
+    ) -> None:
         """Change each half of the batch, then both: where no example moves another, the changes add up."""
         if snapshot.size < 4:
             return
-        for donor in (0, snapshot.size - 1):
+        for donor in donors:
             probes = [self.probe(snapshot, Change(kind, donor)) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
             if any(p is None for p in probes):
                 return
@@ -168,7 +181,7 @@ class Remover(Prober):
             return
         if not result.replaced:
             result.moves = self._probe_each(snapshot, result, WITHOUT, whole, bound)
-            if not result.moves or result.worst[1] <= 1 or (result.coupling or 0) > 0.1:
+            if not result.moves or result.worst[1] <= 1 or result.coupled:
                 return
         # Where a missing example shifts the random draws of the others, a replaced one does not.
         result.replacements = self._probe_each(snapshot, result, REPLACED, whole, bound)
@@ -178,7 +191,8 @@ class Remover(Prober):
     ) -> list[tuple[int, float]]:
         deadline = time.monotonic() + BUDGET
         apart = result.coupling is not None and result.coupling <= APART
-        count = min(snapshot.size, FEW_EXAMPLES if apart and result.engine in self.proved else MOST_EXAMPLES)
+        few = result.coupled or (apart and result.engine in self.proved)
+        count = min(snapshot.size, FEW_EXAMPLES if few else MOST_EXAMPLES)
         moves = []
         for turn in range(count):
             index = turn * snapshot.size // count

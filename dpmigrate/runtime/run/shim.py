@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import swap
 from dpmigrate.runtime.run.accounting import AccountantWatcher
@@ -24,7 +25,6 @@ from dpmigrate.runtime.run.digest import digest, transformed
 from dpmigrate.runtime.run.engines import PrivateModule
 from dpmigrate.runtime.run.graph import Forward
 from dpmigrate.runtime.run.loaders import LoaderWatcher
-from dpmigrate.runtime.run.losses import tensors_in
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
 from dpmigrate.runtime.run.patching import family, unwrap, wrap
 from dpmigrate.runtime.run.places import being_probed
@@ -156,12 +156,12 @@ class Shim:
             # Inside vmap or grad there is no graph of the batch that could be followed later.
             if engine is not None:
                 engine.digest = digest(given, engine.digest)
-                engine.feed.call()
+                engine.feed.call([])
             return
         count = sizes[0] if sizes else outputs[0].shape[0] if outputs and outputs[0].dim() else 1
         if engine is not None:
             engine.digest = digest(given, engine.digest)
-            engine.feed.call()
+            engine.feed.call(given)
             engine.called = max(engine.called, count)
             engine.shape = list(given[0].shape[1:]) if given else []
             engine.record.precision = engine.record.precision or low_precision(outputs)

@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.model_copy import NoDropout
-from dpmigrate.runtime.run.held import HeldDraws, drawn_otherwise
+from dpmigrate.runtime.run.generators import python_put_back, random_digest, seed_python
+from dpmigrate.runtime.run.held import HeldDraws
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent
 from dpmigrate.runtime.run.patching import family, wrap
 from dpmigrate.runtime.run.state import Watch
@@ -109,7 +110,7 @@ class Prober:
         self.snapshot: Snapshot | None = None
         self.empty = False
         self.probing: Change | None = None
-        self.state: Any = None
+        self.state = 0
         self.draws = HeldDraws()
 
     def install(self) -> None:
@@ -152,7 +153,7 @@ class Prober:
         assert self.probing is not None
         if self.probing.kind in (ABSENT, PRESENT):
             self.hold()
-        self.state = _random_state()
+        self.state = random_digest()
         return changed(list(batch), self.probing.kind, self.probing.example)
 
     def hold(self) -> None:
@@ -241,8 +242,8 @@ class Prober:
         assert self.probing is not None
         out = self._path(self.probing)
         partial = out.with_suffix(".partial")
-        held = -1 if self.draws.permuted else drawn_otherwise()
-        torch.save((value, _random_state() != self.state, shape, held), partial)
+        held = -1 if self.draws.permuted else random_digest()
+        torch.save((value, random_digest() != self.state, shape, held), partial)
         partial.replace(out)
         os._exit(0)
 
@@ -325,12 +326,6 @@ def _never_save(_record: Any) -> None:
     os._exit(1)
 
 
-def _random_state() -> tuple[Any, ...]:
-    numpy: Any = sys.modules.get("numpy")
-    drawn = numpy.random.get_state()[1].tobytes() if numpy is not None else b""
-    return torch.get_rng_state().numpy().tobytes(), random.getstate(), drawn
-
-
 def _without_workers(original: Any, loader: Any, /, *args: Any, **kwargs: Any) -> None:
     """A DataLoader that fetches in this process: worker processes cannot be shared with a fork."""
     given = inspect.signature(original).bind(loader, *args, **kwargs).arguments
@@ -342,20 +337,12 @@ def _without_workers(original: Any, loader: Any, /, *args: Any, **kwargs: Any) -
 
 
 def _each_alike(dataset: Any, batch: Any) -> list[Any]:
-    numpy: Any = sys.modules.get("numpy")
-    outer_numpy = numpy.random.get_state() if numpy is not None else None
-    outer = random.getstate()
     examples = []
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), python_put_back():
         for index in batch:
             seed = hash(int(index)) % 2**32 if isinstance(index, (int, Tensor)) else 0
             # torch.manual_seed() writes down where it was called for each kind of device that is missing.
             torch.default_generator.manual_seed(seed)
-            random.seed(seed)
-            if numpy is not None:
-                numpy.random.seed(seed)
+            seed_python(seed)
             examples.append(dataset[index])
-    random.setstate(outer)
-    if numpy is not None:
-        numpy.random.set_state(outer_numpy)
     return examples

@@ -209,9 +209,19 @@ def sensitivity(
                 f"happens to be {worst:.2g} C at most"
             )
         return Check("sensitivity", True, worst, limit, None, index, detail)
+    if not named and not engine.late and any(c.passed for c in checks if _is_sum(c, index)):
+        # Each row's part is at most C, as the oracle has shown: the example is in several.
+        rows = sum(b.count for p in engine.steps[-1].physical for b in p.backwards)
+        often = f" ({rows} rows for {removal.size} examples)" if rows > removal.size else ""
+        cause = f"examples-coupled: the gradient of each row is clipped, and an example is in several{often}"
+        return Check("sensitivity", False, worst, limit, "DPM124", index, f"{cause}: {detail}")
     if len(rules) > 1:
         detail += f"; {' and '.join(rules)} have a part in it together"
     return Check("sensitivity", False, worst, limit, rules[0] if rules else None, index, detail)
+
+
+def _is_sum(check: Check, index: int) -> bool:
+    return check.engine == index and check.name == "parity-clipped-sum"
 
 
 def attributed(checks: Sequence[Check]) -> list[Check]:

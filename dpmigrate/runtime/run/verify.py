@@ -28,15 +28,15 @@ TOO_LATE = "the attacks on the runs before it took too long: see --timeout"
 PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
 
 
-def verify(request: Request, folder: Path) -> dict[str, Any]:
+def verify(runner: Runner) -> dict[str, Any]:
     """The report of one script, as JSON-ready data. Raises NoVerdict with one sentence."""
-    own, checks = make_runs(request, folder)
-    return report(request, own, checks)
+    own, checks = make_runs(runner)
+    return report(runner.request, own, checks)
 
 
-def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
+def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
     """Every run of the script that a verification takes, and the checks that they allow."""
-    runner = Runner(request, folder)
+    request = runner.request
     steps = request.steps
     own = runner.run(
         Settings(steps, oracle=True, watch=0.9 * request.timeout),
@@ -46,8 +46,8 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
     )
     require_steps(own, steps, request)
     engines = max(1, sum(bool(e.steps) for e in own.engines))
-    others = ranks.peers(folder, runner.count, request.timeout) if own.rank == 0 else []
-    others = others or spawned.others(record_path(folder, runner.count, 0), own.world)
+    others = ranks.peers(runner.folder, runner.count, request.timeout) if own.rank == 0 else []
+    others = others or spawned.others(record_path(runner.folder, runner.count, 0), own.world)
     checks = []
     for i, engine in enumerate(own.engines):
         oracle = verdicts.against_oracle(engine, i)
@@ -60,8 +60,8 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
         checks += noise_verdicts.noise_std(engine, i)
     checks += ranks.peer_checks(others)
     checks += ranks.sampling_check(own, others)
-    if any(verdicts.nonfinite(e) for e in own.engines):
-        return own, checks
+    if any(verdicts.nonfinite(e) for e in own.engines) or not any(e.steps for e in own.engines):
+        return own, [c for c in checks if request.wants(c.name)]
     if request.wants(*PARITY):
         checks += _at_the_median(runner, own, checks, engines)
         checks += _other_mode(runner, own, checks, engines)
@@ -80,7 +80,7 @@ def make_runs(request: Request, folder: Path) -> tuple[RunRecord, list[Check]]:
 
 def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     """Raise NoVerdict unless the run reached a logical step, and ``enough`` of them if it failed later."""
-    steps = sum(len(e.steps) + e.raw_steps for e in record.engines)
+    trained = any(e.steps or e.steps_without_noise for e in record.engines)
     if record.elsewhere:
         raise NoVerdict(
             f"the script changes sys.path and imports the Opacus in {record.elsewhere}, while the one in "
@@ -94,11 +94,12 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
         )
     if record.gpu:
         raise NoVerdict(f"the script needs a GPU, and there is none here: {record.error}")
-    # Raw steps are a verdict of their own; accountants that heard of no step raise when they are asked.
-    if record.outcome == "raised" and not any(len(e.steps) >= enough or e.raw_steps for e in record.engines):
+    # Steps without noise are a verdict of their own; accountants that heard of no step raise when asked.
+    far = any(len(e.steps) >= enough or e.steps_without_noise for e in record.engines)
+    if record.outcome == "raised" and not far:
         hints = [record.advice, other_than_pinned(request, opacus_version())]
         raise NoVerdict("; ".join([f"the script raised {record.error}", *(hint for hint in hints if hint)]))
-    if steps:
+    if trained:
         return
     if record.outcome == "exited":
         said = f": {record.error}" if record.error else ""
@@ -248,26 +249,7 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
 
 def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, Any]:
     """The JSON report; what stands beyond the contract's fields is under ``evidence``."""
-    if not any(c.passed is not None for c in checks):
-        raise NoVerdict(
-            "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
-        )
-    batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
-    # An engine's checks stand together, in the order of the contract's names.
-    order = {name: i for i, name in enumerate((*CHECK_NAMES, "audit"))}
-    checks = sorted(checks, key=lambda c: (c.engine, order[c.name]))
-    body = ClippingReport(
-        opacus=opacus_version(),
-        torch=torch.__version__.split("+")[0],
-        dtype=own.engines[0].dtype if own.engines else "float32",
-        logical_steps=max((len(e.steps) for e in own.engines), default=0),
-        physical_batches=tuple(batches),
-        engines=tuple(Engine(e.path, e.line, e.mode) for e in own.engines),
-        files=tuple(_digests(request, own)),
-        checks=tuple(checks),
-        max_grad_norm=_common([s.max_grad_norm for e in own.engines for s in e.steps]),
-        measurements=tuple(verdicts.measurements(own)),
-    ).to_dict()
+    body = clipping_report(request, own, checks).to_dict()
     for engine, record in zip(body["engines"], own.engines, strict=True):
         engine["cell"], engine["line"] = in_cell(record.path, record.line)
         engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
@@ -287,6 +269,30 @@ def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, A
     return body
 
 
+def clipping_report(request: Request, own: RunRecord, checks: list[Check]) -> ClippingReport:
+    """What was checked. Raises NoVerdict where no check applies."""
+    if not any(c.passed is not None for c in checks):
+        raise NoVerdict(
+            "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
+        )
+    batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
+    # An engine's checks stand together, in the order of the contract's names.
+    order = {name: i for i, name in enumerate((*CHECK_NAMES, "audit"))}
+    checks = sorted(checks, key=lambda c: (c.engine, order[c.name]))
+    return ClippingReport(
+        opacus=opacus_version(),
+        torch=torch.__version__.split("+")[0],
+        dtype=own.engines[0].dtype if own.engines else "float32",
+        logical_steps=max((len(e.steps) for e in own.engines), default=0),
+        physical_batches=tuple(batches),
+        engines=tuple(Engine(e.path, e.line, e.mode) for e in own.engines),
+        files=tuple(_digests(request, own)),
+        checks=tuple(checks),
+        max_grad_norm=_common([s.max_grad_norm for e in own.engines for s in e.steps]),
+        measurements=tuple(verdicts.measurements(own)),
+    )
+
+
 def _parameters(record: EngineRecord) -> dict[str, Any]:
     """What a reviewer asks of a private run first."""
     first = record.releases[0] if record.releases else None
@@ -303,7 +309,7 @@ def _parameters(record: EngineRecord) -> dict[str, Any]:
 def _private_runs(request: Request, own: RunRecord) -> dict[str, Any]:
     """What the verdict covers: runs judged of runs made (or asked for), and the script's end."""
     return {
-        "seen": sum(bool(e.steps or e.raw_steps) for e in own.engines),
+        "seen": sum(bool(e.steps or e.steps_without_noise) for e in own.engines),
         "all": max(len(own.engines), request.engines or 0),
         "script": own.outcome,
         "error": "; ".join(part for part in (own.error, own.advice) if part),

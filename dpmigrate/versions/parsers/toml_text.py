@@ -7,13 +7,9 @@ business. So pins are read from, and spliced into, the text itself.
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from dpmigrate.workspace.toml import parse_toml
 
 _STRING = re.compile(
     r'"""(?P<ml>(?:[^"\\]|\\.|"{1,2}(?!"))*)"""'
@@ -56,8 +52,8 @@ def toml_strings(text: str) -> list[TomlString]:
     """Every string value of a document in order. Raises TomlError where it is not TOML."""
     normal = text.replace("\r\n", "\n")
     try:
-        tomllib.loads(normal)
-    except tomllib.TOMLDecodeError as error:
+        parse_toml(normal)
+    except ValueError as error:  # also of a number with too many digits
         match = re.search(r"at line (\d+)", str(error))
         raise TomlError(f"invalid TOML: {error}", int(match[1]) if match else 1) from error
     except RecursionError as error:
@@ -185,6 +181,6 @@ class _Scanner:
 
 
 def _unescaped(literal: str) -> str:
-    value = tomllib.loads(f"x = {literal}".replace("\r\n", "\n"))["x"]
+    value = parse_toml(f"x = {literal}".replace("\r\n", "\n"))["x"]
     assert isinstance(value, str)
     return value

@@ -81,8 +81,9 @@ def _history_assigned(ip: Interpreter, info: CallInfo) -> Value:
 
 
 def _told(ip: Interpreter, node: cst.CSTNode, noise: Value) -> None:
-    for run in list(ip.runs.values()):
-        ip.happen(run, AccountantTold(ip.at(node), "step", amount_of(noise)))
+    made = list(ip.runs.values())
+    for run in made:
+        ip.happen(run, AccountantTold(ip.at(node), "step", amount_of(noise), last=run is made[-1]))
 
 
 @function("<step of something unknown>")

@@ -98,7 +98,7 @@ def _wrap_losses(ip: Interpreter, info: CallInfo) -> Value:
     ):
         run: TrainingRun = obj.data
         ip.happen(run, Wrapped(ip.at(info.node, entry.guard), "DPTensorFastGradientClipping"))
-        sources = frozenset({part(run, "dp-model")}).union(*(t.sources for t in tensors))
+        sources = frozenset({part(run, "dp-model")}).union(*(t.reached for t in tensors))
         parts.append(of(Tensor(sources, criterion_of(run)), guard=entry.guard))
     return join_all(parts) if parts else ip.unknown(info.node, "wrapped losses")
 
@@ -113,7 +113,7 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
                 if id(run) in told:
                     continue
                 told.add(id(run))
-                pending.passed(ip, run)
+                pending.passed(ip, run, info.node)
                 touch(ip, run, info.node, "backward", e.guard)
                 ip.happen(run, DoubleBackward(ip.at(info.node, e.guard)))
     return NONE

@@ -25,6 +25,8 @@ class _Bound(NamedTuple):
 
     names: frozenset[str]
     sizes: frozenset[str] = frozenset()
+    module: cst.CSTNode | None = None
+    """Where the functions stand that a test may call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,12 @@ def enclosing_loop(root: cst.CSTNode, iterated: cst.CSTNode) -> cst.For | None:
     return next((loop for loop in loops if contains(loop.iter, iterated)), None)
 
 
-def skips_of_empty_batches(loop: cst.For | None) -> Iterator[Skip]:
+def skips_of_empty_batches(loop: cst.For | None, module: cst.CSTNode) -> Iterator[Skip]:
     """The statements of a loop that leave out the step for an empty batch."""
     if loop is None:
         return
-    skips = list(_first_skip(loop.body.body, _Bound(_names(loop.target)), ("continue", "break", "if")))
+    bound = _Bound(_names(loop.target), module=module)
+    skips = list(_first_skip(loop.body.body, bound, ("continue", "break", "if")))
     yield from skips or _steps_left_out(loop)
 
 
@@ -67,11 +70,11 @@ def _steps_left_out(loop: cst.For) -> Iterator[Skip]:
             return
 
 
-def skips_of_an_empty_batch(function: cst.FunctionDef) -> Iterator[Skip]:
+def skips_of_an_empty_batch(function: cst.FunctionDef, module: cst.CSTNode) -> Iterator[Skip]:
     """The statement by which a function that steps for the batch that it is given leaves before."""
     params = function.params
     bound = frozenset(param.name.value for param in (*params.posonly_params, *params.params))
-    yield from _first_skip(function.body.body, _Bound(bound - {"self"}), ("return",))
+    yield from _first_skip(function.body.body, _Bound(bound - {"self"}, module=module), ("return",))
 
 
 def _first_skip(body: Sequence[cst.CSTNode], bound: _Bound, ways: tuple[str, ...]) -> Iterator[Skip]:
@@ -102,8 +105,8 @@ def _after(assign: cst.Assign, bound: _Bound) -> _Bound:
     """What the variables hold after an assignment."""
     names = frozenset[str]().union(*(_names(target.target) for target in assign.targets))
     if _is_size(assign.value, bound):
-        return _Bound(bound.names - names, bound.sizes | names)
-    return _Bound(bound.names | names, bound.sizes - names)
+        return bound._replace(names=bound.names - names, sizes=bound.sizes | names)
+    return bound._replace(names=bound.names | names, sizes=bound.sizes - names)
 
 
 def _skips(node: cst.If, bound: _Bound) -> Literal["continue", "break", "if", "return"] | None:
@@ -115,7 +118,7 @@ def _skips(node: cst.If, bound: _Bound) -> Literal["continue", "break", "if", "r
             return "break"
         if isinstance(last, cst.Return) and not _calls(node.body, "step"):
             return "return"
-    elif _tells(node.test, bound, _FULL, negated=False) and node.orelse is None and _calls(node.body, "step"):
+    elif _tells(node.test, bound, _FULL, negated=False) and node.orelse is None and _steps(node.body, bound):
         return "if"
     return None
 
@@ -144,7 +147,45 @@ def _tells(test: cst.BaseExpression, bound: _Bound, table: dict[str, tuple[int, 
         return (
             isinstance(number, cst.Integer) and int(number.value, 0) in wanted and _is_size(test.left, bound)
         )
+    said = _returned_by(test, bound)
+    if said is not None:
+        return _tells(*said, table, negated)
     return _says_empty(test, bound) if negated else _is_size(test, bound)
+
+
+def _steps(body: cst.CSTNode, bound: _Bound) -> bool:
+    """Whether a step is taken, here or in a function of the program that is called here."""
+    if _calls(body, "step") or bound.module is None:
+        return _calls(body, "step")
+    called = {_name_of(call) for call in every(body) if isinstance(call, cst.Call)} - {""}
+    functions = (f for f in every(bound.module) if isinstance(f, cst.FunctionDef) and f.name.value in called)
+    return any(_calls(function.body, "step") for function in functions)
+
+
+def _name_of(call: cst.Call) -> str:
+    """The function that a call names, by itself or as a method of ``self``; empty for any other call."""
+    name = call.func
+    if isinstance(name, cst.Attribute) and isinstance(name.value, cst.Name) and name.value.value == "self":
+        name = name.attr
+    return name.value if isinstance(name, cst.Name) else ""
+
+
+def _returned_by(test: cst.BaseExpression, bound: _Bound) -> tuple[cst.BaseExpression, _Bound] | None:
+    """What a function of the program that is given a batch returns: ``usable(batch)``, ``self.usable(x)``."""
+    name = _name_of(test) if isinstance(test, cst.Call) else ""
+    if not isinstance(test, cst.Call) or not name or bound.module is None:
+        return None
+    for function in every(bound.module):
+        if not isinstance(function, cst.FunctionDef) or function.name.value != name:
+            continue
+        last = _last(function.body)
+        if len(function.body.body) > 2 or not isinstance(last, cst.Return) or last.value is None:
+            return None
+        parameters = [p.name.value for p in function.params.params if p.name.value not in ("self", "cls")]
+        pairs = zip(parameters, test.args, strict=False)
+        given = frozenset(p for p, arg in pairs if _root(arg.value) in bound.names)
+        return (last.value, _Bound(given)) if given else None
+    return None
 
 
 def _says_empty(test: cst.BaseExpression, bound: _Bound) -> bool:

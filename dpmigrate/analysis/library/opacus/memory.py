@@ -51,6 +51,11 @@ def _enter_by_hand(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return _enter_manager(ip, e, info.node)
 
 
+@method("memory-manager", "__exit__")
+def _leave_by_hand(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return NONE
+
+
 @function("opacus.wrap_data_loader")
 def _wrap_loader(ip: Interpreter, info: CallInfo) -> Value:
     manage(ip, info, "wrap_data_loader", info.argument(None, "max_batch_size"))
@@ -84,7 +89,7 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
         if isinstance(entry.atom, Obj) and entry.atom.kind == "dp-loader":
             run = entry.atom.data
             ip.happen(run, Iterated(ip.at(node, guard), "managed"))
-            for skip in skips_of_empty_batches(loop_over(ip, node)):
+            for skip in skips_of_empty_batches(loop_over(ip, node), ip.module.tree):
                 tested = guard_of_tests(ip, skip)
                 if tested is not None:
                     there = replace(ip.at(node, guard | tested), origin=ip.origin(skip.node))

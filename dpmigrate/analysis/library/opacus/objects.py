@@ -29,7 +29,7 @@ from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of
 from dpmigrate.analysis.library.torch.models import set_to_none
 from dpmigrate.analysis.retired import MetCall
-from dpmigrate.analysis.values import NONE, Entry, Function, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, Entry, Function, Seq, Value, const, join_all, of
 
 
 @method("dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "apply")
@@ -42,7 +42,7 @@ def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    return of(Tensor(frozenset({e.atom}).union(*(t.sources for t in inputs)), e.atom))
+    return of(Tensor(frozenset({e.atom}).union(*(t.reached for t in inputs)), e.atom))
 
 
 @method("dp-model", "zero_grad")
@@ -79,7 +79,7 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if not info.takes_data and info.name != "generate":
         return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    sources = frozenset({e.atom}).union(*(t.sources for t in inputs))
+    sources = frozenset({e.atom}).union(*(t.reached for t in inputs))
     return of(Tensor(sources, e.atom, (f".{info.name}",)))
 
 
@@ -129,7 +129,7 @@ def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         and function is not None
         and isinstance(function.node, cst.FunctionDef)
     ):
-        for skip in skips_of_an_empty_batch(function.node):
+        for skip in skips_of_an_empty_batch(function.node, ip.module.tree):
             tested = guard_of_tests(ip, skip)
             if tested is not None:
                 there = replace(ip.at(info.node, e.guard | tested), origin=ip.origin(skip.node))
@@ -170,6 +170,14 @@ def _zero_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
+@attribute("dp-optimizer", "param_groups")
+def _optimizer_groups(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    group = ip.new("dict", node)
+    ip.store.set(group, ("key", "params"), _optimizer_params(ip, e, node))
+    ip.store.set(group, "rest", ip.unknown(node, "an option of a group"))
+    return of(Seq(None, of(group)))
+
+
 @attribute("dp-optimizer", "params")
 def _optimizer_params(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     return of(Params(frozenset({part(run_of(e), "dp-model")})))
@@ -178,7 +186,7 @@ def _optimizer_params(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 @method("dp-criterion", "__call__", "forward")
 def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.sources for t in inputs))
+    sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.reached for t in inputs))
     _tell_of_columns(ip, info, e)
     _tell_of_ignored(ip, info, e)
     tell_of_flattened(ip, run_of(e), info, e)

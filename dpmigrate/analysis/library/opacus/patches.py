@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.atoms import Const, External, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.gradients import NoisePatchedOut
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.registry import CallInfo, function, tell
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, Function, Value
+from dpmigrate.analysis.values import NONE, Function, Value, of
 
 _OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
 _DRAWS = re.compile(r"noise|normal|rand|laplace|gauss", re.IGNORECASE)
@@ -37,6 +37,17 @@ def _of_a_class(ip: Interpreter, info: CallInfo) -> Value:
         for run in list(ip.runs.values()):
             tell_of_patches(ip, run, info.node)
     return NONE
+
+
+@function("unittest.mock.patch.object", "mock.patch.object")
+def _of_a_mock(ip: Interpreter, info: CallInfo) -> Value:
+    """``with mock.patch.object(DPOptimizer, "add_noise", function):``."""
+    target, new = info.argument(0, "target"), info.argument(2, "new")
+    if info.argument(1, "attribute").only == Const("add_noise"):
+        for atom in target.atoms:
+            kind = atom.kind if isinstance(atom, Obj) else atom.name if isinstance(atom, External) else ""
+            tell(ip, f"<assign {kind}.add_noise>", CallInfo(info.node, [of(atom), new]))
+    return ip.unknown(info.node, "a mock")
 
 
 def tell_of_patches(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> None:

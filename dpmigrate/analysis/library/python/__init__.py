@@ -1,7 +1,16 @@
 """What Python's own names mean. Each module is one group of names; importing it registers its handlers."""
 
-from dpmigrate.analysis.library.python import builtins, containers, iterating, records, workers, wrappers
+from dpmigrate.analysis.library.python import (
+    builtins,
+    containers,
+    coroutines,
+    getters,
+    iterating,
+    records,
+    workers,
+    wrappers,
+)
 
-LOADED = (builtins, containers, iterating, records, workers, wrappers)
+LOADED = (builtins, containers, coroutines, getters, iterating, records, workers, wrappers)
 
 __all__ = ["LOADED"]

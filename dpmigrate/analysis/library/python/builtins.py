@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
-from dpmigrate.analysis.assignment import iterate, update_dict
+import libcst as cst
+
+from dpmigrate.analysis.assignment import iterate, parts_in_order
 from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
-from dpmigrate.analysis.calls import call_value
+from dpmigrate.analysis.calls import call_method, call_value
+from dpmigrate.analysis.classes import find_member, is_record
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.holding import MODEL_KINDS
+from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
-from dpmigrate.analysis.library.registry import CallInfo, function, tell
+from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell
 from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
 
 
 @function("builtins.super")
@@ -34,6 +39,10 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
     owner, name, default = info.argument(0, "o"), info.argument(1, "name"), info.argument(2, "default")
     text = name.only
     if not (isinstance(text, Const) and isinstance(text.value, str)):
+        names = [e for e in name.entries if isinstance(e.atom, Const) and isinstance(e.atom.value, str)]
+        if len(names) == len(name.entries) > 1:
+            each = [replace(info, positional=[owner, Value((e,)), *info.positional[2:]]) for e in names]
+            return join_all(_getattr(ip, one).guarded(e.guard) for one, e in zip(each, names, strict=True))
         return join_all([ip.unknown(info.node, "getattr"), default])
     found = get_attribute(ip, owner, text.value, info.node)
     unknown = found.only
@@ -95,12 +104,16 @@ def _namespace(ip: Interpreter, info: CallInfo) -> Value:
 @function("builtins.vars", "dataclasses.asdict", "attr.asdict", "attrs.asdict")
 def dict_of(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("dict", info.node, extra="vars")
+    only = info.argument(0, "obj").only
+    if isinstance(only, Obj) and only.kind == "instance" and not info.name.endswith("asdict"):
+        ip.notes[ATTRIBUTES_OF, made] = only
     for atom in info.argument(0, "obj").atoms:
         if isinstance(atom, Obj):
             for slot in ip.store.keys(atom):
                 if isinstance(slot, str):
                     ip.store.set(made, ("key", slot), ip.read(atom, slot) or NOTHING)
-    ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "other attributes")))
+    if not (isinstance(only, Obj) and isinstance(only.data, Class) and is_record(only.data)):
+        ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "other attributes")))
     return of(made)
 
 
@@ -154,8 +167,8 @@ def _enumerate(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("builtins.zip", "itertools.zip_longest")
 def _zip(ip: Interpreter, info: CallInfo) -> Value:
-    columns = [v.only for v in info.positional]
-    exact = [c.items for c in columns if isinstance(c, Seq) and c.items is not None]
+    columns = [exact_items(ip, v) or parts_in_order(ip, v, info.node) for v in info.positional]
+    exact = [items for items in columns if items is not None]
     if exact and len(exact) == len(columns):
         return of(Seq(tuple(of(Seq(row)) for row in zip(*exact, strict=False))))
     return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
@@ -169,6 +182,14 @@ def _product(ip: Interpreter, info: CallInfo) -> Value:
     if len(exact) == len(columns) and not info.keywords and prod(map(len, exact)) <= MAX_UNROLL:
         return of(Seq(tuple(of(Seq(row)) for row in itertools.product(*exact))))
     return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
+
+
+def _next_of(ip: Interpreter, given: Value, node: cst.CSTNode) -> Value:
+    """What ``next(given)`` gives: what a ``__next__`` of the program returns, else an element."""
+    own = given.only
+    if isinstance(own, Obj) and own.kind == "instance" and find_member(ip, own.data, "__next__") is not None:
+        return call_method(ip, own, "__next__", CallInfo(node, name="__next__"))
+    return iterate(ip, given, node)
 
 
 @function(
@@ -188,7 +209,7 @@ def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
     last = info.name.rpartition(".")[2]
     given = info.argument(1 if last == "filter" else 0, "iterable")
     if last == "next":
-        return iterate(ip, given, info.node)
+        return _next_of(ip, given, info.node)
     return given or ip.unknown(info.node, last)
 
 

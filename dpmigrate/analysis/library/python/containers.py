@@ -5,15 +5,17 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis import strings
-from dpmigrate.analysis.assignment import assign_name, dict_items, entries_of, iterate, set_item, update_dict
-from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown
+from dpmigrate.analysis.assignment import assign_name, iterate, set_item
+from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown, dict_key
 from dpmigrate.analysis.attributes import deeper, set_attribute
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.choices import open_value
+from dpmigrate.analysis.library.python.attribute_dicts import update_attributes
 from dpmigrate.analysis.library.python.builtins import dict_of
 from dpmigrate.analysis.library.python.wrappers import copied
-from dpmigrate.analysis.library.registry import CallInfo, attribute, method
+from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.store import ABSENT
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
 
@@ -31,9 +33,9 @@ def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         if missing
         else present
     )
-    key = info.argument(0, "key").only
-    if isinstance(key, Const) and info.name != "get":
-        ip.store.set(atom, ("key", key.value), ABSENT if info.name == "pop" else result)
+    slot = dict_key(info.argument(0, "key").only)
+    if slot is not None and info.name != "get":
+        ip.store.set(atom, slot, ABSENT if info.name == "pop" else result)
     elif info.name == "setdefault":
         ip.store.set(atom, "rest", join_all([ip.read(atom, "rest") or NOTHING, result]))
     return result
@@ -56,6 +58,7 @@ def _unknown_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("dict", "update")
 def _dict_update(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
+    update_attributes(ip, e.atom, info)
     for value in info.positional:
         update_dict(ip, e.atom, value)
     for name, value in info.keywords.items():
@@ -63,6 +66,32 @@ def _dict_update(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if info.unknown_keywords:
         ip.store.set(e.atom, "rest", of(Unknown((e.atom.key, "rest"), "unknown entries")))
     return NONE
+
+
+@function("collections.ChainMap")
+def _chain_map(ip: Interpreter, info: CallInfo) -> Value:
+    """Dicts looked up one after the other: of two entries the first one's."""
+    made = ip.new("dict", info.node)
+    for value in reversed(info.positional):
+        update_dict(ip, made, value)
+    return of(made)
+
+
+@function("contextvars.ContextVar")
+def _context_variable(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("context-variable", info.node)
+    default = info.argument(None, "default")
+    if default:
+        ip.store.set(made, "value", default)
+    return of(made)
+
+
+@method("context-variable", "set", "get")
+def _of_context_variable(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if info.name == "set":
+        ip.store.set(e.atom, "value", info.argument(0, "value"))
+        return ip.unknown(info.node, "a token")
+    return ip.read(e.atom, "value") or info.argument(0, "default") or ip.unknown(info.node, "a value")
 
 
 @method(("dict", "namespace"), "copy")
@@ -154,13 +183,14 @@ def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     seq = e.atom
     assert isinstance(seq, Seq)
     new = info.argument(len(info.positional) - 1, "item") if info.positional else NOTHING
+    exact = ip.in_one_turn
     if info.name in ("extend", "update"):
         only = new.only
-        if isinstance(only, Seq) and only.items is not None and seq.items is not None and not ip.loops:
+        if isinstance(only, Seq) and only.items is not None and seq.items is not None and exact:
             changed = Seq((*seq.items, *only.items), None, True)
         else:
             changed = Seq(None, join_all([seq.each(), iterate(ip, new, info.node)]), True)
-    elif seq.items is not None and len(seq.items) < 12 and info.name == "append" and not ip.loops:
+    elif seq.items is not None and len(seq.items) < 12 and info.name == "append" and exact:
         changed = Seq((*seq.items, new), None, True)
     else:
         changed = Seq(None, join_all([seq.each(), new]), True)
@@ -176,7 +206,7 @@ def _shrink(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     taken = seq.each()
     if info.name == "clear":
         changed = Seq((), None, True)
-    elif info.name == "pop" and seq.items and not info.positional and not ip.loops:
+    elif info.name == "pop" and seq.items and not info.positional and ip.in_one_turn:
         taken = seq.items[-1]
         changed = Seq(seq.items[:-1], None, True)
     else:

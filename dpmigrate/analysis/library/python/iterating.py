@@ -1,4 +1,4 @@
-"""Loops over objects of the program's own classes: ``__iter__``, and what their library base gives."""
+"""Loops over objects of the program's own classes, and their items: ``__iter__``, ``__getitem__``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import external_base, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.values import Class, Entry, Function, Value
+from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Value
+
+
+@method("instance", "<unpack>")
+def _unpack_instance(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """What ``a, b = instance`` takes apart: the items in their order, where ``__iter__`` gives them so."""
+    instance = e.atom
+    assert isinstance(instance, Obj)
+    if isinstance(instance.data, Class) and find_member(ip, instance.data, "__iter__") is not None:
+        return call_method(ip, instance, "__iter__", CallInfo(info.node, name="__iter__"))
+    return NOTHING
 
 
 def _iterate_instance(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
@@ -35,3 +45,22 @@ def _iterate_instance(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 
 
 registry.ITERATION["instance"] = _iterate_instance
+
+
+@method("instance", "<item>")
+def _item_of_instance(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``instance[key]``: what the class's own method gives, or an element as a loop gets it."""
+    instance = e.atom
+    assert isinstance(instance, Obj)
+    if isinstance(instance.data, Class) and find_member(ip, instance.data, "__getitem__") is not None:
+        return call_method(ip, instance, "__getitem__", CallInfo(info.node, info.positional))
+    return iterate(ip, Value((e,)), info.node)
+
+
+@method("instance", "<set item>")
+def _set_item_of_instance(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    instance = e.atom
+    assert isinstance(instance, Obj)
+    if isinstance(instance.data, Class) and find_member(ip, instance.data, "__setitem__") is not None:
+        call_method(ip, instance, "__setitem__", CallInfo(info.node, info.positional))
+    return NONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dpmigrate.analysis.assignment import parts_in_order
 from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library.registry import CallInfo, function, method
@@ -26,6 +27,14 @@ def _fields(value: Value) -> tuple[str, ...] | None:
     firsts = [v.only.items[0] if isinstance(v.only, Seq) and v.only.items else v for v in only.items]
     names = [v.only.value for v in firsts if isinstance(v.only, Const) and isinstance(v.only.value, str)]
     return tuple(names) if len(names) == len(firsts) else None
+
+
+@method("record-type", "_make")
+def _make_of(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``Pair._make(sequence)``."""
+    items = parts_in_order(ip, info.argument(0, "iterable"), info.node)
+    given = CallInfo(info.node, list(items or ()), unknown_positional=items is None)
+    return _make(ip, given, e)
 
 
 @method("record-type", "__call__")

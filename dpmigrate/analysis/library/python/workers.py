@@ -7,7 +7,7 @@ from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import NONE, Bound, Entry, Function, Partial, Seq, Value
+from dpmigrate.analysis.values import NONE, Bound, Entry, Function, Partial, Seq, Value, of
 
 MAX_CALLS = 8
 """How many elements of a list a mapped function is called with."""
@@ -58,14 +58,26 @@ def _remote(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _submit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if info.positional and _is_function(info.positional[0]):
         rest = CallInfo(info.node, info.positional[1:], info.keywords, info.unknown_positional)
-        call_value(ip, info.positional[0], rest)
+        return _future(ip, info, call_value(ip, info.positional[0], rest))
     return unknown_call(ip, e.atom, info)
+
+
+def _future(ip: Interpreter, info: CallInfo, result: Value) -> Value:
+    made = ip.new("future", info.node)
+    ip.store.set(made, "<result>", result)
+    return of(made)
+
+
+@method("future", "result", "get", "wait")
+def _result(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return ip.read(e.atom, "<result>") or ip.unknown(info.node, "a result")
 
 
 @method("unknown", "apply_async")
 def _apply(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if _is_function(info.argument(0, "func")):
-        _call_with(ip, info, info.argument(0, "func"), info.argument(1, "args"), info.argument(2, "kwds"))
+        arguments, keywords = info.argument(1, "args"), info.argument(2, "kwds")
+        return _future(ip, info, _call_with(ip, info, info.argument(0, "func"), arguments, keywords))
     return unknown_call(ip, e.atom, info)
 
 
@@ -75,12 +87,16 @@ def _map(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if not _is_function(mapped):
         return unknown_call(ip, e.atom, info)
     items = _items(info.argument(1, "iterable"))
+    results = []
     for number, item in enumerate((items or ())[:MAX_CALLS]):
         with ip.inside(info.node, number):
             if info.name.startswith("starmap"):
-                _call_with(ip, info, mapped, item)
+                results.append(_call_with(ip, info, mapped, item))
             else:
-                call_value(ip, mapped, CallInfo(info.node, [item]))
+                results.append(call_value(ip, mapped, CallInfo(info.node, [item])))
+    if results and len(results) == len(items or ()):
+        every = of(Seq(tuple(results)))
+        return _future(ip, info, every) if info.name.endswith("async") else every
     # Data sets have a ``map``, too, whose function is not worth following for an element that is not known.
     if len(items or ()) > MAX_CALLS or (items is None and info.name != "map"):
         call_value(ip, mapped, CallInfo(info.node, unknown_positional=True))
@@ -94,8 +110,8 @@ def _call_with(
     arguments: Value,
     keywords: Value | None = None,
     before: list[Value] | None = None,
-) -> None:
-    """Call a function with a tuple, and perhaps a dict, of arguments."""
+) -> Value:
+    """What a function returns that is called with a tuple, and perhaps a dict, of arguments."""
     items = _items(arguments)
     named: dict[str, Value] = {}
     known = not keywords
@@ -107,7 +123,7 @@ def _call_with(
                 named[slot[1]] = ip.read(mapping, slot) or Value()
     given = [*(before or ()), *(items or ())]
     unknown = items is None and bool(arguments)
-    call_value(ip, callee, CallInfo(info.node, given, named, unknown, not known))
+    return call_value(ip, callee, CallInfo(info.node, given, named, unknown, not known))
 
 
 def _items(value: Value) -> list[Value] | None:

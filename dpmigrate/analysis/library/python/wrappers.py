@@ -7,6 +7,7 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.library import registry, rounds
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.registry import CallInfo, function, method
@@ -23,6 +24,7 @@ def copied(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(atom, Obj) and atom.kind in (
             "dict",
             "namespace",
+            "record",
             "instance",
             "model",
             "criterion",
@@ -44,10 +46,23 @@ def copied(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("dataclasses.replace")
 def _replace(ip: Interpreter, info: CallInfo) -> Value:
-    twin = copied(ip, CallInfo(info.node, info.positional[:1]))
+    return _changed(ip, info, info.argument(0, "obj"))
+
+
+@method(("unknown", "record"), "_replace")
+def _replace_in_tuple(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``state._replace(model=private)``, of a named tuple."""
+    if isinstance(e.atom, Obj):
+        return _changed(ip, info, Value((e,)))
+    return unknown_call(ip, e.atom, info)
+
+
+def _changed(ip: Interpreter, info: CallInfo, value: Value) -> Value:
+    """Copies of records with other values in some of their fields."""
+    twin = copied(ip, CallInfo(info.node, [value]))
     for atom in twin.atoms:
-        for name, value in info.keywords.items():
-            ip.store.set(atom, name, value)
+        for name, held in info.keywords.items():
+            ip.store.set(atom, name, held)
     return twin
 
 
@@ -118,9 +133,17 @@ registry.ENTERING["null-context"] = _enter_null
 
 @method("unknown", "enter_context", "enter_async_context")
 def _enter_context(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    from dpmigrate.analysis.flow import enter_context
+    """A manager that is put on a stack, which ends it nobody knows where."""
+    from dpmigrate.analysis.flow import ending_of, enter_context
 
-    return enter_context(ip, info.argument(0, "cm"), info.node)
+    manager = info.argument(0, "cm")
+    entered = enter_context(ip, manager, info.node, info.name == "enter_async_context")
+    ends = ending_of(ip, manager, info.node, info.name == "enter_async_context")
+    if ends is not None:
+        ip.conditional += 1
+        ends()
+        ip.conditional -= 1
+    return entered
 
 
 @function("types.MethodType")

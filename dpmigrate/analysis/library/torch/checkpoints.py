@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
-from dpmigrate.analysis.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.ledger import Circumstances
@@ -26,6 +26,8 @@ from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 ENGINES = ("engine", "adaptive-engine")
 _LOADED = "a file's content"
 _WAITING = "weights loaded before a run"
+_SAVED = "runs that write a file, by its path"
+_RESUMED = "runs that go on from a file, by its path"
 _OPTIMIZERS = "optimizers whose state was loaded"
 
 
@@ -39,7 +41,40 @@ def _save(ip: Interpreter, info: CallInfo) -> Value:
         elif path is not None or keys:
             for run in runs_of_model(ip, atom):
                 ip.happen(run, WeightsSaved(ip.at(info.node), path, keys))
+                _tell_others(ip, run, WeightsSaved(ip.at(info.node), path, keys, by_another=True))
     return NONE
+
+
+def _tell_others(ip: Interpreter, run: TrainingRun, saved: WeightsSaved) -> None:
+    """A file that one run writes and another goes on from, over the same records: in either order."""
+    if isinstance(saved.path, Const):
+        ip.notes.setdefault(_SAVED, {}).setdefault(saved.path, []).append((run, saved))
+        for other in ip.notes.get(_RESUMED, {}).get(saved.path, ()):
+            if other is not run and _same_records(ip, run, other):
+                ip.happen(other, saved)
+
+
+def _go_on(ip: Interpreter, run: TrainingRun, at: Circumstances, source: _Source) -> None:
+    """Record that a run goes on from the weights of a file."""
+    ip.happen(run, WeightsResumed(at, source.path, source.file, source.key))
+    if isinstance(source.path, Const):
+        ip.notes.setdefault(_RESUMED, {}).setdefault(source.path, []).append(run)
+        for other, saved in ip.notes.get(_SAVED, {}).get(source.path, ()):
+            if other is not run and _same_records(ip, run, other):
+                ip.happen(run, saved)
+
+
+def _same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
+    """Whether two runs train on what one place in the program makes."""
+    made = [
+        {d.node for loader in run.argument("data_loader").atoms for d in _dataset_of(ip, loader)}
+        for run in (one, other)
+    ]
+    return not made[0].isdisjoint(made[1])
+
+
+def _dataset_of(ip: Interpreter, loader: Atom) -> Iterator[Obj]:
+    yield from (a for a in (ip.store.get(loader, "dataset") or NOTHING).atoms if isinstance(a, Obj))
 
 
 def _keys(ip: Interpreter, content: Atom | None) -> Iterator[str]:
@@ -98,13 +133,9 @@ def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         rounds.loaded(ip, e.atom if e.atom.kind == "dp-model" else model, info)
     if source is not None:
         for run in [run for run in runs_of_model(ip, model) if run in there]:
-            ip.happen(run, _resumed(ip.at(info.node, e.guard), source))
+            _go_on(ip, run, ip.at(info.node, e.guard), source)
         ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), source)
     return ip.unknown(info.node, "missing keys", frozenset({model}))
-
-
-def _resumed(at: Circumstances, source: _Source) -> WeightsResumed:
-    return WeightsResumed(at, source.path, source.file, source.key)
 
 
 @method(("optimizer", "dp-optimizer"), "load_state_dict")
@@ -135,7 +166,7 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
         waiting: dict[Atom, tuple[Circumstances, _Source]] = ip.notes.get(_WAITING, {})
         for model in run.raw_models & waiting.keys():
             here, source = waiting[model]
-            ip.happen(run, _resumed(replace(here, guard=here.guard | ip.path), source))
+            _go_on(ip, run, replace(here, guard=here.guard | ip.path), source)
         optimizers: dict[Atom, tuple[Circumstances, _Source]] = ip.notes.get(_OPTIMIZERS, {})
         for optimizer in run.raw_optimizers & optimizers.keys():
             here, source = optimizers[optimizer]

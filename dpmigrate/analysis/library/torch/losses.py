@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown
+from dataclasses import replace
+
+from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown, behind
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -81,12 +83,16 @@ _BY_CLASS = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
 
 
 def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None, weights: Value) -> Value:
-    inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    sources = frozenset().union(*(t.sources for t in inputs)) if inputs else frozenset[Atom]()
+    ways = info.tensors()
+    return join_all(_loss_of(outputs, maker, reduction, weights).guarded(guard) for guard, outputs in ways)
+
+
+def _loss_of(outputs: list[Tensor], maker: Atom, reduction: Value | None, weights: Value) -> Value:
+    sources, detached = behind(outputs)
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
-    plain = Tensor(sources, maker, (), None, text)
-    weighted = Tensor(sources, maker, (), None, WEIGHTED_MEAN)
+    plain = Tensor(sources, maker, reduction=text, detached=detached)
+    weighted = replace(plain, reduction=WEIGHTED_MEAN)
     if text != "mean" or not weights:
         return of(plain)
     given = [_given_weights(e.atom, alone=len(weights.entries) == 1) for e in weights.entries]

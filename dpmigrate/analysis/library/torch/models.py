@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Params, Tensor, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
@@ -14,7 +15,7 @@ from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
-from dpmigrate.analysis.ledger.models import DataParallel
+from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
@@ -25,6 +26,8 @@ from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 _CLIPPED = ("norm", "norm_", "value_")
+IN_PLACE = "<in place>"
+"""The slot of a layer that holds what it was given as ``inplace``."""
 _OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])
 """Functions that take nothing but a tensor in their first place."""
 
@@ -41,10 +44,7 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
             inner = e.atom.each() if isinstance(e.atom, Seq) else Value((e,))
             for x in inner.entries:
                 if isinstance(x.atom, Tensor):
-                    t = x.atom
-                    out.append(
-                        of(Tensor(t.sources, t.maker, (*t.steps, step)[-6:], t.coefficient, t.reduction))
-                    )
+                    out.append(of(x.atom.after(step)))
     return join_all(out) if out else opaque(ip, info.node, info.everything())
 
 
@@ -73,6 +73,8 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     elif info.name == "torch.nn.ModuleDict":
         ip.notes["keyed", made] = info.argument(0, "modules").atoms
     short = info.name.rpartition(".")[2]
+    if short in INPLACE_PLACES:
+        ip.store.set(made, IN_PLACE, info.argument(INPLACE_PLACES[short], "inplace"))
     if short in ("DataParallel", "DistributedDataParallel"):
         _wrap(ip, info, made, distributed=short != "DataParallel")
     if info.name == "torch.nn.parallel.DistributedDataParallel":
@@ -128,7 +130,7 @@ def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         given = CallInfo(info.node, [of(real(e.atom)), *info.positional], info.keywords)
         registry.tell(ip, "<given to a module>", given)
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
-    sources = frozenset({real(e.atom), *inner}).union(*(t.sources for t in inputs))
+    sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
     return of(Tensor(sources, real(e.atom)))
 
 
@@ -140,17 +142,13 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     if whole is None or (whole.kind == "instance" and external_base(ip, whole.data) != "model"):
         return NOTHING
     inputs = [a for v in info.positional[1:] for a in v.atoms if isinstance(a, Tensor)]
-    sources = frozenset[Atom]({whole}).union(*(t.sources for t in inputs))
+    sources = frozenset[Atom]({whole}).union(*(t.reached for t in inputs))
     return of(Tensor(sources, whole, (f".{info.name}",) if info.name else ()))
 
 
 @method(
     "model",
     "state_dict",
-    "modules",
-    "named_modules",
-    "children",
-    "named_children",
     "buffers",
 )
 @method("model", "register_buffer", "register_forward_hook", "save_pretrained")
@@ -159,6 +157,19 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
 )
 def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
+
+
+@method("model", "modules", "children", "named_modules", "named_children")
+def _parts(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """The layers of a model, each a part of it as ``model.encoder`` is one."""
+    whole = real(e.atom)
+    assert isinstance(whole, Obj)
+    named = info.name.startswith("named_")
+    place = (whole.key, ".", info.name.removeprefix("named_"))
+    parts = of(Unknown(place, f"result of {info.name}", frozenset({whole})), *e.because)
+    if not named:
+        return parts
+    return of(Seq(None, of(Seq((ip.unknown(info.node, "a name"), iterate(ip, parts, info.node))))))
 
 
 @method("model", "__init__")
@@ -207,6 +218,14 @@ def _parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if whole is None:
         return unknown_call(ip, e.atom, info)
     return of(Params(frozenset({whole}), part=True))
+
+
+@method("unknown", "named_parameters")
+def _named_parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    given = _parameters_of_a_part(ip, info, e)
+    if not isinstance(given.only, Params):
+        return given
+    return of(Seq(None, of(Seq((ip.unknown(info.node, "a name"), given)))))
 
 
 @method("unknown", "requires_grad_")

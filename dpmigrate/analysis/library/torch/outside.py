@@ -67,11 +67,42 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     forward = find_member(ip, model.data, "forward")
     method = forward.only if forward is not None else None
     computing = set(every(method.node)) if isinstance(method, Function) else set()
+    held = _held_by_variables(model.data.node)
     for node in every(model.data.node):
-        for operand in _operands(node, node in computing):
-            name = _parameter_of(operand)
+        names = [
+            held.get(operand, "") if isinstance(operand, cst.Name) else _parameter_of(operand)
+            for operand in _operands(node, node in computing)
+        ]
+        if node not in computing and all(names):  # of parameters alone: a penalty, or a figure
+            continue
+        for name in names:
             if name and name.partition(".")[0] in layers and layers[name.partition(".")[0]] not in frozen:
                 yield Origin(model.data.module, node, f"self.{name}")
+
+
+def _held_by_variables(cls: cst.CSTNode) -> dict[cst.CSTNode, str]:
+    """The reads of variables that hold a layer's parameter and nothing else in their function."""
+    held: dict[cst.CSTNode, str] = {}
+    for function in every(cls):
+        if not isinstance(function, cst.FunctionDef):
+            continue
+        given: dict[str, set[str]] = {}
+        for node in every(function.body):
+            if isinstance(node, (cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For)):
+                for part in every(node.target):
+                    if isinstance(part, cst.Name):
+                        given.setdefault(part.value, set()).add("")
+            if isinstance(node, cst.Assign):
+                name = _parameter_of(node.value)
+                for target in node.targets:
+                    for part in every(target.target):
+                        if isinstance(part, cst.Name):
+                            given.setdefault(part.value, set()).add(name if part is target.target else "")
+        only = {name: next(iter(values)) for name, values in given.items() if len(values) == 1}
+        for node in every(function.body):
+            if isinstance(node, cst.Name) and only.get(node.value):
+                held[node] = only[node.value]
+    return held
 
 
 def _layers_of(ip: Interpreter, model: Obj) -> Iterator[tuple[str, Obj]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Const, Tensor
+from dpmigrate.analysis.atoms import GRAD_MODE, Const, Obj, Tensor
 from dpmigrate.analysis.constants import LEAVES_THE_GRAPH
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward, step_taken
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 
@@ -36,9 +37,7 @@ def tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     t = e.atom
     assert isinstance(t, Tensor)
     _tell_of_request(ip, info, e)
-    return of(
-        Tensor(t.sources, t.maker, (*t.steps, info.name)[-6:], t.coefficient, t.reduction), guard=e.guard
-    )
+    return of(t.after(info.name), guard=e.guard)
 
 
 @function("torch.autograd.backward")
@@ -69,26 +68,36 @@ def _scale(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     registry.tell(ip, "<scaled>", CallInfo(info.node, [Value((e,)), given]))
     if not any(isinstance(a, Tensor) for a in given.atoms):
         return ip.unknown(info.node, "a scaled value")
-    return given.map(
-        lambda a: (
-            Tensor(a.sources, a.maker, (*a.steps, "scaled")[-6:], a.coefficient, a.reduction)
-            if isinstance(a, Tensor)
-            else a
-        )
-    )
+    return given.map(lambda a: a.after("scaled") if isinstance(a, Tensor) else a)
 
 
 @method(("scaler", "unknown"), "step")
 def _scaler_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for entry, optimizer in entries_of_kind(info.argument(0, "optimizer"), "dp-optimizer"):
         step_taken(ip, optimizer.data, info.node, entry.guard)
+    stepped = info.argument(0, "optimizer").only
+    if isinstance(stepped, Obj) and stepped.kind == "optimizer":
+        plain_step(ip, stepped, info.node, e.guard)
     told = CallInfo(info.node, [Value((e,)), *info.positional], info.keywords)
     registry.tell(ip, "<step of something unknown>", told)
     return NONE
 
 
-@function(
-    "torch.autocast", "torch.no_grad", "torch.enable_grad", "torch.cuda.amp.autocast", "torch.inference_mode"
-)
+@function("torch.autocast", "torch.cuda.amp.autocast")
 def _context(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, "a context")
+
+
+@function(
+    "torch.no_grad", "torch.autograd.no_grad", "torch.autograd.grad_mode.no_grad", "torch.inference_mode"
+)
+@function("torch.enable_grad", "torch.autograd.enable_grad", "torch.set_grad_enabled")
+def _grad_mode(ip: Interpreter, info: CallInfo) -> Value:
+    """A context in which torch keeps no graph, or keeps one; which of them, where it is known."""
+    asked = info.argument(0, "mode").only
+    on = info.name.endswith("enable_grad")
+    if info.name.endswith(("set_grad_enabled", "inference_mode")) and info.everything():
+        if not isinstance(asked, Const):
+            return ip.unknown(info.node, "a context")
+        on = bool(asked.value) == info.name.endswith("set_grad_enabled")
+    return of(Obj(GRAD_MODE, (id(info.node), on), ip.module, info.node, on))

@@ -1,0 +1,52 @@
+"""An object's attributes as a dict: ``vars(self)["loader"] = loader``, ``self.__dict__.update(options)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dpmigrate.analysis.atoms import Const, Obj
+from dpmigrate.analysis.classes import linear
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.items import entries_of
+from dpmigrate.analysis.library.fields import open_field
+from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, method
+from dpmigrate.analysis.values import NONE, Class, Entry, Value
+
+
+def update_attributes(ip: Interpreter, view: Obj, info: CallInfo) -> None:
+    """Each entry that a view of attributes is given becomes one; of more, the class's own are open."""
+    owner: Obj | None = ip.notes.get((ATTRIBUTES_OF, view))
+    if owner is None:
+        return
+    more, given = info.unknown_keywords, dict(info.keywords)
+    for value in info.positional:
+        source = value.only
+        if isinstance(source, Obj) and source.kind in ("dict", "namespace", "record"):
+            entries, others = entries_of(ip, source)
+            given.update(entries)
+            more = more or others
+        else:
+            more = True
+    if more and isinstance(owner.data, Class):
+        for name in _constants_of(ip, owner.data):
+            ip.store.set(owner, name, open_field(ip, owner, owner.data, name, info.node))
+    for name, value in given.items():
+        ip.store.set(owner, name, value)
+
+
+@method("dict", "<set item>")
+def _set_attribute(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``vars(thing)[name] = value``."""
+    owner, name = ip.notes.get((ATTRIBUTES_OF, e.atom)), info.positional[0].only
+    if owner is not None and isinstance(name, Const):
+        ip.store.set(owner, name.value, info.positional[1])
+    return NONE
+
+
+def _constants_of(ip: Interpreter, cls: Class) -> Iterator[str]:
+    """The attributes that a class gives constants to."""
+    for each in linear(cls):
+        for slot in ip.store.keys(("class", each.key)):
+            held = ip.read(("class", each.key), slot)
+            if isinstance(slot, str) and held and all(isinstance(a, Const) for a in held.atoms):
+                yield slot

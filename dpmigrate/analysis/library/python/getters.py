@@ -1,0 +1,61 @@
+"""What ``operator`` takes out of things, and ``functools.reduce`` puts together."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.atoms import Const, Obj
+from dpmigrate.analysis.attributes import get_attribute
+from dpmigrate.analysis.calls import call_attribute, call_value
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.items import get_item
+from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.unrolling import exact_items
+from dpmigrate.analysis.values import Entry, Seq, Value, of
+
+MAX_FOLDED = 8
+"""How many items are put together one after the other."""
+
+
+@function("operator.itemgetter", "operator.attrgetter", "operator.methodcaller")
+def _make_getter(ip: Interpreter, info: CallInfo) -> Value:
+    made = ip.new("getter", info.node, (info.name.rpartition(".")[2], info))
+    return of(made)
+
+
+@method("getter", "__call__")
+def _get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    assert isinstance(e.atom, Obj)
+    what, asked = e.atom.data
+    owner = info.argument(0, "obj")
+    if what == "methodcaller":
+        name = asked.positional[0].only if asked.positional else None
+        if not isinstance(name, Const):
+            return ip.unknown(info.node, "result of a method")
+        given = CallInfo(info.node, asked.positional[1:], asked.keywords)
+        return call_attribute(ip, owner, str(name.value), given)
+    parts = [_part(ip, what, owner, key, info) for key in asked.positional]
+    return parts[0] if len(parts) == 1 else of(Seq(tuple(parts)))
+
+
+def _part(ip: Interpreter, what: str, owner: Value, key: Value, info: CallInfo) -> Value:
+    if what == "itemgetter":
+        return get_item(ip, owner, key, info.node)
+    name = key.only
+    if not isinstance(name, Const):
+        return ip.unknown(info.node, "an attribute")
+    for part in str(name.value).split("."):
+        owner = get_attribute(ip, owner, part, info.node)
+    return owner
+
+
+@function("functools.reduce")
+def _reduce(ip: Interpreter, info: CallInfo) -> Value:
+    items = exact_items(ip, info.argument(1, "iterable"))
+    start = info.argument(2, "initial")
+    rest = [*([start] if start else []), *(items or ())]
+    if items is None or not 0 < len(rest) <= MAX_FOLDED:
+        return ip.unknown(info.node, "result of reduce")
+    folded = rest[0]
+    for number, item in enumerate(rest[1:]):
+        with ip.inside(info.node, number):
+            folded = call_value(ip, info.argument(0, "function"), CallInfo(info.node, [folded, item]))
+    return folded
