@@ -54,7 +54,7 @@ def _counts(turn: Turn) -> bool:
     loop = turn.loop.node
     if isinstance(loop, cst.While):
         return True
-    return turn.number is None and isinstance(loop, cst.For) and _calls_a_counter(loop.iter)
+    return turn.number is None and isinstance(loop, (cst.For, cst.CompFor)) and _calls_a_counter(loop.iter)
 
 
 def _one_model_on_the_same_records(run: PrivateRun, turn: Turn) -> bool:

@@ -11,7 +11,11 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis.tree import children
 from dpmigrate.codemods.listed import without
 
-_REMOVED = "opacus.utils.fast_gradient_clipping_utils.double_backward"
+_REMOVED = (
+    "opacus.utils.fast_gradient_clipping_utils.double_backward",
+    "opacus.utils.module_modification",
+    "opacus.dp_model_inspector",
+)
 
 
 def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]:
@@ -182,11 +186,11 @@ def _words(text: str) -> list[str]:
 def remove_unused(tree: cst.Module, before: set[str], keep: set[str]) -> cst.Module:
     """The module without imports of names that were read ``before`` and are read no more.
 
-    Also without an unread ``double_backward``, which cannot be imported since Opacus 1.5.3. ``keep``
-    holds names that other modules import from this one.
+    Also without an unread name that cannot be imported any more (``double_backward``). ``keep`` holds names
+    that other modules import from this one.
     """
     now = used_names(tree)
-    stale = {bound for bound, dotted in bindings(tree).items() if dotted == _REMOVED}
+    stale = {bound for bound, dotted in bindings(tree).items() if dotted.startswith(_REMOVED)}
     gone = (before | stale) - now - keep
     if not gone:
         return tree
