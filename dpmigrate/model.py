@@ -58,6 +58,12 @@ class Place(NamedTuple):
     text: str = ""
     cell: int | None = None
 
+    @property
+    def shown(self) -> str:
+        """File and line as people read them, with the cell of a notebook."""
+        inside = "" if self.cell is None else f" cell {self.cell + 1} line "
+        return f"{self.path}{inside or ':'}{self.line}"
+
 
 class Span(NamedTuple):
     """A stretch of text, 1-based in lines and columns as editors show, end column exclusive."""

@@ -34,7 +34,7 @@ TELLING = {
     "DPM112": "self.",
     "DPM113": "make_private",
     "DPM114": ("BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
-    "DPM115": ("backward(",),
+    "DPM115": ("backward(", "make_private("),
     "DPM116": ("max_grad_norm", ".step()"),
     "DPM117": ("linear(", "matmul(", " @ "),
     "DPM118": "disable_hooks(",

@@ -149,7 +149,7 @@ def test_the_front_matter_is_complete(path: Path) -> None:
     for text in (front["summary"], front["fix"]["summary"]):
         assert text.strip() == text != ""
         assert "\n" not in text
-    assert front["references"]
+    assert front["references"], "references = [...]: name the page or issue that it goes by"
     assert all(reference.startswith("https://") for reference in front["references"])
     SpecifierSet(front["affected"])
 
@@ -166,7 +166,10 @@ def test_the_prose_has_every_section_once_and_in_order(path: Path) -> None:
     headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", body, flags=re.DOTALL), flags=re.MULTILINE)
     assert headings == SECTIONS
     sections = re.split(r"^## .*$", body, flags=re.MULTILINE)[1:]
-    assert all(section.strip() for section in sections)
+    empty = [
+        name for name, text in zip(SECTIONS[-len(sections) :], sections, strict=True) if not text.strip()
+    ]
+    assert not empty, f"nothing stands under {empty}"
     assert "@" not in re.sub(r"```.*?```", "", body, flags=re.DOTALL)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, CoefficientAsked, HooksSwitched
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, HooksSwitched
+from dpmigrate.analysis.ledger.accounting import ReductionGiven
 from dpmigrate.analysis.ledger.gradients import TokensIgnored
 from dpmigrate.model import Tri
 
@@ -27,6 +28,24 @@ def _engine_means(s: Subject) -> Tri:
     if s.run.open_call:
         return False
     return _told(s, "mean") if s.run.argument("loss_reduction") else True
+
+
+@fact
+def _reduces_otherwise(s: Subject) -> Tri:
+    """Whether the criterion that is given reduces in another way than ``loss_reduction`` says."""
+    event = s.event
+    if not isinstance(event, ReductionGiven) or s.run.open_call:
+        return False
+    told = s.run.argument("loss_reduction")
+    s.notes["criterion"], s.notes["told"] = event.reduction, "mean"
+    if not told:
+        return event.reduction != "mean"
+    names = [what.value for what in told.each if isinstance(what, Constant)]
+    others = [name for name in names if name != event.reduction]
+    if not others:
+        return False
+    s.notes["told"] = str(others[0])
+    return True if len(others) == len(list(told.each)) else None
 
 
 def _told(s: Subject, reduction: str) -> Tri:

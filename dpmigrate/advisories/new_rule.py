@@ -20,7 +20,7 @@ severity = "error"
 impact = "privacy"
 affected = ""
 reported = "default"
-references = []
+references = ["https://opacus.ai/api/privacy_engine.html"]
 
 [fix]
 applicability = "none"
@@ -61,6 +61,8 @@ What the fix changes about clipping, noise, sampling and epsilon.
 Which releases have the fault, and how that is known.
 
 ## References
+
+- [what it goes by](https://opacus.ai/api/privacy_engine.html)
 """
 
 EXPECT = """\

@@ -97,6 +97,15 @@ def _stepped_by_another(s: Subject) -> Tri:
 
 
 @fact
+def _takes_gradients_before_the_noise(s: Subject) -> Tri:
+    """Whether another optimizer steps where the private one does, on gradients that it has not come to."""
+    if not isinstance(s.event, SteppedBeside) or not s.event.before_noise:
+        return False
+    batches = {e.loops[-1] for e in s.run.happened(Backward) if e.loops} & set(s.event.loops)
+    return any(not e.raw and not batches.isdisjoint(e.loops) for e in s.run.happened(Stepped))
+
+
+@fact
 def _norm_of_noise(s: Subject) -> Tri:
     """Whether it is the optimizer's norm that is changed, which the noise goes by."""
     return isinstance(s.event, NormChanged) and s.event.of == "optimizer"

@@ -42,6 +42,19 @@ def _times(left: Any, right: Any) -> Any:
     return left * right
 
 
+def _power(base: Any, exponent: Any) -> Any:
+    """A power of numbers; what could be large is not worked out."""
+    if isinstance(base, str) or abs(exponent) > MAX_EXPONENT or abs(base) > MAX_BASE:
+        raise ValueError("too large a number")
+    result = base**exponent
+    if isinstance(result, complex):
+        raise ValueError("no real number")
+    return result
+
+
+MAX_EXPONENT, MAX_BASE = 64, 1_000_000
+"""How large the numbers of a power are that is worked out."""
+
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
     "Subtract": operator.sub,
@@ -49,6 +62,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Divide": operator.truediv,
     "FloorDivide": operator.floordiv,
     "Modulo": operator.mod,
+    "Power": _power,
 }
 
 

@@ -7,13 +7,14 @@ from collections.abc import Hashable, Iterable
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Const, External, Module, Obj, Unknown
+from dpmigrate.analysis.classes import linear
 from dpmigrate.analysis.closing import Closing
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ALWAYS, Constant, Guard, Open, What, contradict
 from dpmigrate.analysis.ledger.expressions import Defined, Expressions
 from dpmigrate.analysis.library.registry import canonical
 from dpmigrate.analysis.per_example import class_honours, reduction_default
-from dpmigrate.analysis.values import Class
+from dpmigrate.analysis.values import Class, Function
 
 
 class Sightings(Expressions):
@@ -94,4 +95,14 @@ class Sightings(Expressions):
         else:
             return []
         value = self.ip.store.get(owner, name)
+        if value is None and isinstance(receiver, Obj) and isinstance(receiver.data, Class):
+            return self._of_class(receiver.data, name)
         return value.atoms if value is not None else []
+
+    def _of_class(self, cls: Class, name: str) -> Iterable[Atom]:
+        """What an object has of its class, methods left out: those are known by where calls lead."""
+        for current in linear(cls):
+            value = self.ip.store.get(("class", current.key), name)
+            if value is not None:
+                return [atom for atom in value.atoms if not isinstance(atom, Function)]
+        return []

@@ -7,8 +7,8 @@
 ``clipping_ghost``, ``unpack``, ``two_pass``, ``manual_pair``   its arguments, results and backward passes
 ``criterion``    the criterion that it is given and returns: ``kept_criterion`` and ``own_criterion`` (the
                  project's), ``given_criterion``, ``held_criterion``, ``inline_criterion``,
-                 ``functional_criterion``, ``functional_losses``
-``ways_out``, ``returned_record``, ``annotations``   the wrapped criterion on its way to those that use it
+                 ``functional_criterion``, ``functional_losses``, ``unconditional``
+``ways_out``, ``returned_record``, ``entries``, ``annotations``   the wrapped criterion on its way out
 ``other_modes``  the same call in other modes
 ``losses``, ``uses``, ``floats``   where its losses come from, and what is done with them
 ``hooks``, ``set_to_none``, ``patch_core``   the recipes of the other strategies

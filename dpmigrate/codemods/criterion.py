@@ -25,6 +25,7 @@ from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, variables_in
 from dpmigrate.codemods.program_facts import Facts, Scope, place_of
+from dpmigrate.codemods.unconditional import before_conditions
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 from dpmigrate.codemods.ways import (
@@ -316,8 +317,9 @@ class CriterionPlan:
                 "make_private is called in the head of a compound statement, before which no criterion can "
                 "be made: assign what it returns on a line of its own first"
             )
-        own.insert_before(statement, f"{name} = {code}")
-        self.modes.set_before_call = True
+        anchor = before_conditions(self.facts, self.call, name, code)
+        own.insert_before(anchor, f"{name} = {code}")
+        self.modes.set_at = anchor
         self._give(name)
         for scope in loss_scopes or {self.scope}:
             self._receive(name, scope)

@@ -11,7 +11,11 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis.tree import children
 from dpmigrate.codemods.listed import without
 
-_REMOVED = "opacus.utils.fast_gradient_clipping_utils.double_backward"
+_REMOVED = (
+    "opacus.utils.fast_gradient_clipping_utils.double_backward",
+    "opacus.utils.module_modification",
+    "opacus.dp_model_inspector",
+)
 
 
 def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]:
@@ -154,23 +158,25 @@ def used_names(tree: cst.Module) -> set[str]:
     stack: list[cst.CSTNode] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, (cst.Import, cst.ImportFrom)):
+        if type(node) in _NOT_READ:
             continue
-        if isinstance(node, cst.Name):
+        if type(node) in _OF_A_VALUE:
+            stack.append(node.value)  # type: ignore[attr-defined]
+        elif isinstance(node, cst.Name):
             found.add(node.value)
         elif isinstance(node, cst.SimpleString):
             text = node.raw_value
             if len(text) < 200:
                 found.update(part for part in _words(text) if part.isidentifier())
-            continue
-        if isinstance(node, cst.Attribute):
-            stack.append(node.value)
-            continue
-        if isinstance(node, cst.Arg):
-            stack.append(node.value)
-            continue
-        stack.extend(children(node))
+        else:
+            stack.extend(children(node))
     return found
+
+
+# Types are compared, as asking abstract base classes of every node would be most of the time.
+_NOT_READ = frozenset([cst.Import, cst.ImportFrom])
+_OF_A_VALUE = frozenset([cst.Attribute, cst.Arg])
+"""What reads no name but those in its value."""
 
 
 def _words(text: str) -> list[str]:
@@ -180,11 +186,11 @@ def _words(text: str) -> list[str]:
 def remove_unused(tree: cst.Module, before: set[str], keep: set[str]) -> cst.Module:
     """The module without imports of names that were read ``before`` and are read no more.
 
-    Also without an unread ``double_backward``, which cannot be imported since Opacus 1.5.3. ``keep``
-    holds names that other modules import from this one.
+    Also without an unread name that cannot be imported any more (``double_backward``). ``keep`` holds names
+    that other modules import from this one.
     """
     now = used_names(tree)
-    stale = {bound for bound, dotted in bindings(tree).items() if dotted == _REMOVED}
+    stale = {bound for bound, dotted in bindings(tree).items() if dotted.startswith(_REMOVED)}
     gone = (before | stale) - now - keep
     if not gone:
         return tree

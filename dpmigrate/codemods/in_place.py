@@ -11,14 +11,21 @@ from collections.abc import Sequence
 import libcst as cst
 
 from dpmigrate.analysis.ledger import PrivateRun
-from dpmigrate.analysis.ledger.models import ChangedInPlace, InPlaceBy
+from dpmigrate.analysis.ledger.expressions import Named
+from dpmigrate.analysis.ledger.models import INPLACE_PLACES, ChangedInPlace, InPlaceBy
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.jobs import Found, Job
 from dpmigrate.codemods.listed import without
-from dpmigrate.codemods.nodes import name_of, receiver, remove_argument
+from dpmigrate.codemods.nodes import add_argument, name_of, receiver, remove_argument
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
-from dpmigrate.codemods.shared_tensors import refuse_reads_behind, refuse_shared, seen_through, text_of
+from dpmigrate.codemods.shared_tensors import (
+    bound_before,
+    refuse_reads_behind,
+    refuse_shared,
+    seen_through,
+    text_of,
+)
 
 _OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
     cst.AddAssign: cst.Add,
@@ -64,7 +71,53 @@ def of_a_library(runs: Sequence[PrivateRun]) -> bool:
 
 
 def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy) -> None:
-    """Rewrite one operation. Raises `Withheld`."""
+    """Rewrite one operation, or let it work on a copy of the layer's output. Raises `Withheld`."""
+    try:
+        _rewrite(facts, edits, node, by)
+    except Withheld:
+        if not _on_a_copy(facts, edits, node, by):
+            raise
+
+
+def _on_a_copy(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy) -> bool:
+    """Whether what is changed comes right from a call, which then gives a copy that all its names mean."""
+    changed = _changed_by(node, by)
+    held = seen_through(changed)
+    bound = bound_before(facts, node, held) if held and "." not in held else None
+    if (
+        not isinstance(bound, cst.Assign)
+        or not isinstance(bound.value, cst.Call)
+        or seen_through(bound.value)
+    ):
+        return False
+    functions = {f.name.value for info in facts.modules for f in facts.inside(info.tree, cst.FunctionDef)}
+    if name_of(bound.value.func) in functions or not all(
+        isinstance(t.target, cst.Name) for t in bound.targets
+    ):
+        return False  # a function may have kept what it gives
+    edits.of(facts.module_of(node)).change(bound.value, _copied)
+    return True
+
+
+def _changed_by(node: cst.CSTNode, by: InPlaceBy) -> cst.BaseExpression | None:
+    """The tensor that an operation changes, as far as it is an expression of its own."""
+    if isinstance(node, cst.Call) and by == "function":
+        return node.args[0].value if node.args else None
+    if isinstance(node, cst.Call) and by == "method":
+        return receiver(node)
+    if isinstance(node, cst.AugAssign):
+        return node.target
+    return node if isinstance(node, cst.Subscript) and by == "operator" else None
+
+
+def _copied(new: cst.CSTNode) -> cst.CSTNode:
+    assert isinstance(new, cst.Call)
+    if isinstance(new.func, cst.Attribute) and new.func.attr.value == "clone":
+        return new  # for another change of the same tensor
+    return cst.Call(cst.Attribute(new, cst.Name("clone")))
+
+
+def _rewrite(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy) -> None:
     own = edits.of(facts.module_of(node))
     if by == "operator":
         if not isinstance(node, cst.AugAssign) or not text_of(node.target):
@@ -82,13 +135,19 @@ def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPla
             facts.module_of(node),
             node,
         )
-    elif isinstance(node, cst.Call) and _asks(node):
+    elif isinstance(node, cst.Call) and by in ("layer", "function") and _flag(facts, node) is not None:
+        flag = _flag(facts, node)
+        assert flag is not None
         for call in _calls_of_layer(facts, node) if by == "layer" else [node]:
             given = text_of(call.args[0].value) if call.args else ""
             if given:
                 refuse_shared(facts, call, given)
                 refuse_reads_behind(facts, call, given)
-        own.change(node, _not_in_place)
+        own.change(node, lambda new: _without_flag(new, flag))
+    elif by == "layer" and isinstance(node, cst.Call) and not any(a.star for a in node.args):
+        own.change(node, lambda new: add_argument(new, "inplace", "False", ()))  # over what partial() gives
+    elif by == "layer":
+        raise _raises_later(facts, node, "leave inplace out of what this call is given")
     else:
         assert isinstance(node, cst.Call)
         _make_new(facts, edits, node, by)
@@ -107,7 +166,9 @@ def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call, by: InPlaceBy) 
     own = edits.of(facts.module_of(node))
     new_name = _without_underscore(node)
     changed = node.args[0].value if by == "function" and node.args else receiver(node)
-    alone = isinstance(facts.parent(node), cst.Expr)
+    while by == "method" and isinstance(changed, cst.Call) and _without_underscore(changed):
+        changed = receiver(changed)  # h.mul_(2).add_(1)
+    alone = isinstance(facts.parent(_whole_chain(facts, node) if by == "method" else node), cst.Expr)
     held = text_of(changed) if alone else seen_through(changed)
     if not new_name or (alone and not _can_be_bound(facts, node, held)):
         raise _raises_later(
@@ -124,6 +185,15 @@ def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call, by: InPlaceBy) 
     elif held:
         refuse_reads_behind(facts, node, held)
     own.change(node, lambda new: new.with_changes(func=_renamed(new.func, new_name)))
+
+
+def _whole_chain(facts: Facts, node: cst.Call) -> cst.Call:
+    """``h.mul_(2).add_(1)`` of the first of its operations in place."""
+    member = facts.parent(node)
+    call = facts.parent(member) if isinstance(member, cst.Attribute) else None
+    if isinstance(call, cst.Call) and call.func is member and _without_underscore(call):
+        return _whole_chain(facts, call)
+    return node
 
 
 def _can_be_bound(facts: Facts, node: cst.CSTNode, held: str) -> bool:
@@ -147,19 +217,16 @@ def _assigned(new: cst.CSTNode, target: cst.AssignTarget) -> cst.CSTNode:
     return new
 
 
-def _asks(node: cst.Call) -> bool:
-    """Whether ``inplace=True`` is among the arguments, by name or by position."""
-    return any(a.keyword is not None and a.keyword.value == "inplace" for a in node.args) or _last_true(node)
-
-
-def _last_true(node: cst.Call) -> bool:
-    last = node.args[-1] if node.args else None
-    return (
-        last is not None
-        and last.keyword is None
-        and isinstance(last.value, cst.Name)
-        and last.value.value == "True"
-    )
+def _flag(facts: Facts, node: cst.Call) -> int | None:
+    """The place of the argument by which a layer or function works in place; None for none."""
+    named = [n for n, a in enumerate(node.args) if a.keyword is not None and a.keyword.value == "inplace"]
+    if named or any(a.star for a in node.args):
+        return named[0] if named else None
+    names = {name_of(node.func)} | {
+        w.name.rpartition(".")[2] for w in facts.called(node) if isinstance(w, Named)
+    }
+    place = next((INPLACE_PLACES[name] for name in names if name in INPLACE_PLACES), len(node.args))
+    return place if place < len(node.args) and node.args[place].keyword is None else None
 
 
 _NEW_ONES = frozenset(
@@ -178,11 +245,14 @@ def _without_underscore(node: cst.Call) -> str:
     return name[:-1] if name in _NEW_ONES and isinstance(node.func, cst.Attribute) else ""
 
 
-def _not_in_place(new: cst.CSTNode) -> cst.CSTNode:
+def _without_flag(new: cst.CSTNode, place: int) -> cst.CSTNode:
     assert isinstance(new, cst.Call)
-    if any(a.keyword is not None and a.keyword.value == "inplace" for a in new.args):
+    if new.args[place].keyword is not None:
         return remove_argument(new, "inplace")
-    return new.with_changes(args=without(new.args, len(new.args) - 1)) if _last_true(new) else new
+    if any(a.keyword is None for a in new.args[place + 1 :]):
+        off = new.args[place].with_changes(value=cst.Name("False"))
+        return new.with_changes(args=[*new.args[:place], off, *new.args[place + 1 :]])
+    return new.with_changes(args=without(new.args, place))
 
 
 def _as_assignment(new: cst.CSTNode) -> cst.CSTNode:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
@@ -94,6 +94,11 @@ def remove_argument(call: cst.Call, *keywords: str) -> cst.Call:
         if place == 0 and len(args) > 1:
             call = call.with_changes(whitespace_before_args=before_first(call, args[0]))
         args = without(args, place)
+
+
+def with_element(place: int, value: str) -> Callable[[cst.Tuple | cst.List], cst.Tuple | cst.List]:
+    """The change that gives a tuple or list one more element at a place."""
+    return lambda new: add_element(new, place, value)
 
 
 def add_element(node: cst.Tuple | cst.List, place: int, value: str) -> cst.Tuple | cst.List:

@@ -21,8 +21,8 @@ class OtherModes:
         self.upgrade = upgrade
         self.facts = upgrade.facts
         self.scope: Scope = upgrade.facts.scope(upgrade.call)
-        self.set_before_call = False
-        """Whether a statement before the call will set the criterion's variable, whatever the mode."""
+        self.set_at: cst.CSTNode | None = None
+        """Before which statement the criterion's variable will be set, whatever the mode."""
 
     def run_on(self) -> bool:
         """Whether the call may run in another mode, and what follows is not written for ghost mode alone."""
@@ -56,7 +56,7 @@ class OtherModes:
             )
         own = self.upgrade.edits.of(self.upgrade.module)
         own.insert_before(statement, f"{name} = {self.facts.code(given.value).strip()}")
-        self.set_before_call = True
+        self.set_at = statement
         if not isinstance(given.value, (cst.Name, cst.Attribute)):
             own.replace(given.value, name)
 
@@ -68,8 +68,8 @@ class OtherModes:
         setting = [facts.statement(b) for b in binders(facts, scope) if name in bound_by(facts, b)]
         events = (*result.unpacks, *result.items)
         setting += [facts.statement(e.origin.node) for e in events if facts.scope(e.origin.node) is scope]
-        if self.set_before_call and scope is self.scope:
-            setting.append(facts.statement(self.upgrade.call))
+        if self.set_at is not None and facts.scope(self.set_at) is scope:
+            setting.append(self.set_at)
         if scope in setting or isinstance(scope, cst.Lambda) or always_passed(scope.body, frozenset(setting)):
             return
         blocks = {facts.parent(statement) for statement in setting}

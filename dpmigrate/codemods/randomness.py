@@ -48,7 +48,7 @@ def _with_entropy(facts: Facts, node: cst.CSTNode, own: list[Found], options: Op
         job.withheld = withheld
         return job
     place = facts.module_of(node).place(node)
-    where = f"{place.path}:{place.line}"
+    where = place.shown
     if seed is not None:
         job.notices.append(
             f"{where}: seeded by {seed}: the run repeats, and whoever knows the seed can subtract the noise"

@@ -1,51 +1,92 @@
-"""A named tuple or dataclass of the project that a function returns: it grows by a field."""
+"""An object with a field for each thing that a function returns, which grows by one.
+
+A named tuple or dataclass of the project, ``namedtuple("Setup", "model optimizer")``,
+``SimpleNamespace(...)`` or ``dict(...)``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger import ALWAYS, Thing
+from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.codemods.annotations import wrapped_type
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.nodes import add_argument, add_element
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.nodes import add_argument, add_element, name_of
+from dpmigrate.codemods.program_facts import Facts, place_of
 
 Call = tuple[cst.CSTNode, ModuleInfo]
+_OPEN = {"builtins.dict": '{}["{}"]', "types.SimpleNamespace": "{}.{}", "argparse.Namespace": "{}.{}"}
+"""What takes any keyword, and how one is read."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """The class, and the one call that makes an object of it."""
+    """What is returned: the one call that makes it, and how its kind gets another field."""
 
     facts: Facts
     made: cst.Call
-    definition: cst.ClassDef
-    fields: list[cst.SimpleStatementLine]
+    kind: str
+    """What people call it."""
+    declare: Callable[[ProjectEdits, str], None]
+    reading: str = "{}.{}"
 
     @classmethod
     def returned(cls, facts: Facts, call: cst.Call) -> Record | None:
         """The record that a call makes; None for anything else, and where other calls make it too."""
+        if not call.args or any(a.star for a in call.args):
+            return None
+        made = facts.called(call)
+        what = made[0] if len(made) == 1 else None
+        if isinstance(what, Named) and what.name in _OPEN:
+            by_keyword = all(a.keyword is not None for a in call.args)
+            short = what.name.rpartition(".")[2]
+            return cls(facts, call, short, _nothing, _OPEN[what.name]) if by_keyword else None
+        if isinstance(what, Thing) and what.kind == "record-type":
+            return cls._by_call(facts, call, what)
         definition = facts.record_made_only_by(call)
-        if definition is None or not isinstance(definition.body, cst.IndentedBlock):
+        return cls._by_class(facts, call, definition) if definition is not None else None
+
+    @classmethod
+    def _by_class(cls, facts: Facts, call: cst.Call, definition: cst.ClassDef) -> Record | None:
+        if not isinstance(definition.body, cst.IndentedBlock):
             return None
         fields = [line for line in definition.body.body if _is_field(line)]
-        plain = [f for f in fields if isinstance(f, cst.SimpleStatementLine)]
-        spread = any(a.star for a in call.args)
-        return (
-            cls(facts, call, definition, plain) if 0 < len(plain) == len(call.args) and not spread else None
-        )
+        if not fields or len(fields) != len(call.args):
+            return None
+
+        def declare(edits: ProjectEdits, name: str) -> None:
+            home = facts.module_of(definition)
+            edits.of(home).insert_after(fields[-1], f"{name}: {wrapped_type(edits, home)}")
+
+        return cls(facts, call, definition.name.value, declare)
+
+    @classmethod
+    def _by_call(cls, facts: Facts, call: cst.Call, what: Thing) -> Record | None:
+        """``namedtuple("Setup", "model optimizer")``, whose fields are a string, or a list of them."""
+        made = place_of(what)
+        if not isinstance(made, cst.Call) or not facts.knows(made) or len(made.args) != 2:
+            return None
+        fields = made.args[1].value
+        if list(facts.calls_of(what, ALWAYS)) != [call] or _count(fields) != len(call.args):
+            return None
+
+        def declare(edits: ProjectEdits, name: str) -> None:
+            edits.of(facts.module_of(fields)).change(fields, lambda new: _with_field(new, name))
+
+        return cls(facts, call, name_of(call.func), declare)
 
     def grow(self, edits: ProjectEdits, name: str, calls: Sequence[Call]) -> None:
         """One field more, given where the record is made and read by every caller. Raises `Withheld`."""
         facts = self.facts
-        home = facts.module_of(self.definition)
-        kind = wrapped_type(edits, home)
-        edits.of(home).insert_after(self.fields[-1], f"{name}: {kind}")
-        module = facts.module_of(self.made)
+        self.declare(edits, name)
+        module, count = facts.module_of(self.made), len(self.made.args)
         if self.made.args[-1].keyword is not None:
             edits.of(module).change(self.made, lambda new: add_argument(new, name, name, ()))
         else:
@@ -53,18 +94,22 @@ class Record:
         for call, where in calls:
             assign = facts.parent(call)
             target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
-            if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == len(self.fields):
-                edits.of(where).change(target, lambda new: add_element(new, len(self.fields), name))
+            if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == count:
+                edits.of(where).change(target, lambda new: add_element(new, count, name))
                 continue
             text = target_text(facts, assign) if isinstance(assign, Home) else ""
             if not text:
                 raise Withheld(
-                    f"{name}, the wrapped criterion, comes back in this {self.definition.name.value}: keep "
-                    "that in a variable, and make the losses by what it holds",
+                    f"{name}, the wrapped criterion, comes back in this {self.kind}: keep that in a "
+                    "variable, and make the losses by what it holds",
                     where,
                     call,
                 )
-            edits.of(where).insert_after(facts.statement(call), f"{name} = {text}.{name}")
+            edits.of(where).insert_after(facts.statement(call), f"{name} = {self.reading.format(text, name)}")
+
+
+def _nothing(edits: ProjectEdits, name: str) -> None:
+    """What takes any keyword declares none."""
 
 
 def _is_field(line: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
@@ -74,6 +119,26 @@ def _is_field(line: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
         and isinstance(line.body[0], cst.AnnAssign)
         and line.body[0].value is None
     )
+
+
+def _count(fields: cst.BaseExpression) -> int:
+    """How many fields a named tuple is made with; 0 where they are not written there."""
+    if isinstance(fields, cst.SimpleString):
+        return len(re.findall(r"\w+", str(fields.evaluated_value)))
+    if isinstance(fields, (cst.List, cst.Tuple)):
+        plain = all(isinstance(e.value, cst.SimpleString) for e in fields.elements)
+        return len(fields.elements) if plain else 0
+    return 0
+
+
+def _with_field(new: cst.CSTNode, name: str) -> cst.CSTNode:
+    if isinstance(new, cst.SimpleString):
+        text, between = new.raw_value.rstrip(), ", " if "," in new.raw_value else " "
+        return new.with_changes(value=f"{new.prefix}{new.quote}{text}{between}{name}{new.quote}")
+    assert isinstance(new, (cst.List, cst.Tuple))
+    first = new.elements[0].value
+    assert isinstance(first, cst.SimpleString)
+    return add_element(new, len(new.elements), f"{first.quote}{name}{first.quote}")
 
 
 def _with_last(new: cst.Call, value: str) -> cst.Call:

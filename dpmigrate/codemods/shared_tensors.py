@@ -9,7 +9,7 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.ledger.models import VIEWS
 from dpmigrate.codemods.edits import Withheld
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.program_facts import Facts, Scope
 
 _SAME_MEMORY = VIEWS | {"detach"}
 """Methods of a tensor that give its memory back, or parts of it, to whoever reads it."""
@@ -24,7 +24,7 @@ def refuse_shared(facts: Facts, node: cst.CSTNode, name: str) -> None:
 
     ``name`` is a variable or an attribute, as it is written. Raises `Withheld`.
     """
-    since = _bound_before(facts, node, name)
+    since = bound_before(facts, node, name)
     for read in _reads(facts, node, name):
         if _keeps(facts, read) and not _out_of_reach(facts, read, since, node):
             raise _by_another_name(facts, node, name, read)
@@ -35,8 +35,8 @@ def refuse_shared(facts: Facts, node: cst.CSTNode, name: str) -> None:
     other = seen_through(since.value if since is not None else None)
     if other and other != name and any(_behind(facts, node, other)):
         raise _by_another_name(facts, node, name, since)
-    if since is None and "." not in name:
-        _refuse_callers_that_read_on(facts, node, name)
+    if "." not in name and (since is None or other == name):
+        _refuse_callers_that_read_on(facts, facts.scope(node), name)
 
 
 def refuse_reads_behind(facts: Facts, call: cst.Call, name: str) -> None:
@@ -115,7 +115,7 @@ def _keeps(facts: Facts, read: cst.CSTNode) -> bool:
     return isinstance(around, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) and around.value is node
 
 
-def _bound_before(facts: Facts, node: cst.CSTNode, name: str) -> cst.Assign | cst.NamedExpr | None:
+def bound_before(facts: Facts, node: cst.CSTNode, name: str) -> cst.Assign | cst.NamedExpr | None:
     """The last assignment of a name that every way to a node comes by."""
     inside: cst.CSTNode = node
     for around in facts.above(node):
@@ -201,26 +201,71 @@ def _loop_binds(facts: Facts, loop: cst.CSTNode, name: str) -> bool:
     ) or (isinstance(loop, cst.For) and name in _targets(loop.target))
 
 
-def _refuse_callers_that_read_on(facts: Facts, node: cst.CSTNode, name: str) -> None:
+def _refuse_callers_that_read_on(
+    facts: Facts, function: Scope, name: str, seen: frozenset[cst.CSTNode] = frozenset()
+) -> None:
     """A parameter is the caller's tensor, who may go on to read it. Raises `Withheld`."""
-    function = facts.scope(node)
-    if not isinstance(function, cst.FunctionDef):
+    if not isinstance(function, cst.FunctionDef) or function.name.value == "forward" or function in seen:
         return
-    names = [p.name.value for p in function.params.params]
-    if name not in names or function.name.value == "forward":
+    names = [p.name.value for p in (*function.params.posonly_params, *function.params.params)]
+    keywords = [p.name.value for p in function.params.kwonly_params]
+    if name not in (*names, *keywords):
         return
-    place = names.index(name) - (facts.class_of(function) is not None)
-    for call in facts.inside(facts.module_of(node).tree, cst.Call):
-        if text_of(call.func).rpartition(".")[2] != function.name.value:
-            continue
-        given = [a.value for a in call.args if a.keyword is None][place : place + 1]
+    method = facts.class_of(function) is not None
+    place = names.index(name) - method if name in names else None
+    called = function.name.value
+    for read in _mentions(facts, function):
+        call = facts.parent(read)
+        if not isinstance(call, cst.Call) or call.func is not read:
+            raise Withheld(
+                f"{called}() changes {name} in place, and is handed on here, to whoever calls it: let that "
+                "keep what the function returns",
+                facts.module_of(read),
+                read,
+            )
+        positional = [a.value for a in call.args if a.keyword is None]
+        given = positional[place : place + 1] if place is not None else []
         given += [a.value for a in call.args if a.keyword is not None and a.keyword.value == name]
         for value in given:
             held = seen_through(value)
             if held and next(_behind(facts, call, held), None) is not None:
                 raise Withheld(
-                    f"{held} is changed in place by {function.name.value}(), and read again behind that: "
-                    "keep what the function returns",
+                    f"{held} is changed in place by {called}(), and read again behind that: keep what the "
+                    "function returns",
                     facts.module_of(call),
                     call,
                 )
+            if held and "." not in held and bound_before(facts, call, held) is None:
+                _refuse_callers_that_read_on(facts, facts.scope(call), held, seen | {function})
+
+
+def _mentions(facts: Facts, function: cst.FunctionDef) -> Iterator[cst.Name | cst.Attribute]:
+    """Where a function is called, by its name, and where it is read to be handed on."""
+    called = function.name.value
+    method = facts.class_of(function) is not None
+    for info in facts.modules:
+        names = {called} | {
+            alias.evaluated_alias
+            for alias in facts.inside(info.tree, cst.ImportAlias)
+            if alias.evaluated_alias and alias.evaluated_name == called
+        }
+        for found in facts.inside(info.tree, cst.Name):
+            if found.value not in names:
+                continue
+            around = facts.parent(found)
+            if isinstance(around, cst.Attribute) and around.attr is found:
+                of_itself = method and text_of(around.value) == "self"
+                call = facts.parent(around)
+                if of_itself or (isinstance(call, cst.Call) and call.func is around):
+                    yield around
+            elif not method and _is_read(around, found):
+                yield found
+
+
+def _is_read(around: cst.CSTNode | None, name: cst.Name) -> bool:
+    """Whether a name stands for its value: it is not bound here, nor the name of an argument or import."""
+    if isinstance(around, (cst.FunctionDef, cst.ClassDef)):
+        return around.name is not name
+    if isinstance(around, cst.Arg):
+        return around.value is name
+    return not isinstance(around, (cst.ImportAlias, cst.AsName, cst.Param, cst.AssignTarget, cst.NameItem))

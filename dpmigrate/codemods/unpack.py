@@ -13,7 +13,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Happening, ItemTaken, LengthAsked, ResultUsed, Unpack
 from dpmigrate.codemods.annotations import result_annotations
 from dpmigrate.codemods.edits import Withheld
-from dpmigrate.codemods.nodes import add_element
+from dpmigrate.codemods.nodes import add_element, with_element
 from dpmigrate.codemods.places import fresh_name
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -57,8 +57,37 @@ class ResultPlan:
         """Whether a third target can be put in, or is the criterion already."""
         if event.star is None:
             return event.count in (3, 4)
+        if event.star == event.count - 1 == 3:
+            return True
         given = any(r.argument("criterion") for r in self.upgrade.ghost)
-        return event.star == event.count - 1 == 3 or (event.star == event.count - 1 == 2 and not given)
+        return not given and (event.star == event.count - 1 == 2 or self._beside_star(event) is not None)
+
+    def _beside_star(self, event: Unpack) -> tuple[cst.Tuple | cst.List, int] | None:
+        """Where the third of four goes when a starred target takes more than the last of three.
+
+        Before the last target, which takes the loader, or where the rest is taken apart in its turn.
+        """
+        if self.upgrade.mixed or event.star is None:
+            return None
+        targets = self._targets(event)
+        if event.star < event.count - 1:
+            return targets, event.count - 1
+        rest = targets.elements[event.star].value
+        scope = self.facts.scope(targets)
+        reads = [
+            n
+            for n in self.facts.inside(scope, cst.Name)
+            if isinstance(rest, cst.Name) and n.value == rest.value and n is not rest
+        ]
+        taken = self.facts.parent(reads[0]) if len(reads) == 1 else None
+        if event.count != 2 or not isinstance(taken, cst.Assign) or len(taken.targets) != 1:
+            return None
+        apart = taken.targets[0].target
+        plain = isinstance(apart, (cst.Tuple, cst.List)) and taken.value is reads[0]
+        if not isinstance(apart, (cst.Tuple, cst.List)) or not plain or len(apart.elements) != 2:
+            return None
+        starred = any(isinstance(e, cst.StarredElement) for e in apart.elements)
+        return None if starred else (apart, 1)
 
     @property
     def scopes(self) -> list[Scope]:
@@ -70,7 +99,7 @@ class ResultPlan:
         """The third of four targets, where the code has them already."""
         for event in self.unpacks:
             node = self._targets(event)
-            if event.count == 4:
+            if event.count == 4 and event.star in (None, 3):
                 return self.facts.code(node.elements[2].value).strip()
         return None
 
@@ -98,12 +127,15 @@ class ResultPlan:
             result_annotations(self.facts, self.edits, self.upgrade.call)
         for event in self.unpacks:
             targets = self._targets(event)
-            if event.count == 4:
+            if event.count == 4 and event.star in (None, 3):
                 own = self.facts.code(targets.elements[2].value).strip()
                 if own != target:
                     self.edits.of(event.origin.module).replace(targets.elements[2].value, target)
             elif self.upgrade.mixed:
                 self._by_mode(event, targets, target)
+            elif event.star is not None and (beside := self._beside_star(event)) is not None:
+                apart, place = beside
+                self.edits.of(event.origin.module).change(apart, with_element(place, target))
             else:
                 self.edits.of(event.origin.module).change(
                     targets,

@@ -173,7 +173,7 @@ class Upgrade:
             if short in ELEMENTWISE and not isinstance(maker, Instance):
                 place = site.module.place(site.call)
                 self.notices.append(
-                    f"{place.path}:{place.line}: {short} has one loss for each element: where the output has "
+                    f"{place.shown}: {short} has one loss for each element: where the output has "
                     "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong"
                 )
                 return
@@ -188,7 +188,7 @@ class Upgrade:
             text = ", ".join(str(c) for c in others) if known else "what max_grad_norm says"
             place = self.of.module.place(self.of.call)
             self.notices.append(
-                f"{place.path}:{place.line}: gradients are now clipped at {text}; "
+                f"{place.shown}: gradients are now clipped at {text}; "
                 "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"
             )
 

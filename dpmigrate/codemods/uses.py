@@ -16,6 +16,7 @@ from dpmigrate.analysis.ledger.expressions import Computed
 from dpmigrate.codemods.assignments import is_bound_by
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.floats import Floats, UseWithheld
+from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of, receiver
 from dpmigrate.codemods.places import parameter_of
 from dpmigrate.codemods.program_facts import Facts
@@ -48,21 +49,42 @@ class Uses:
         """What ``item()`` of a wrapped loss is over the examples: their mean or their sum."""
         self.floats = Floats(facts, edits)
         self._seen: set[cst.CSTNode] = set()
-        self._count: tuple[cst.CSTNode, str] | None = None
+        self._counts: list[tuple[cst.CSTNode, str]] = []
+        """Calls that make or hand on these losses, each with a variable as long as there are examples."""
 
     def follow_call(self, call: cst.Call, reduced: bool) -> None:
         """Rewrite what is done with the losses that a call makes; ``reduced`` as in `follow`."""
-        self._count = self._examples(call)
+        self._counts = [(call, name) for name in self._examples(call)]
         self.follow(call, reduced)
 
-    def _examples(self, call: cst.Call) -> tuple[cst.CSTNode, str] | None:
-        """The call, and the variable of its targets, whose length is the number of examples."""
-        named = [a for a in call.args if a.keyword is not None and a.keyword.value == "target"]
-        plain = [a for a in call.args if a.keyword is None and not a.star]
-        target = named[0] if named else plain[1] if len(plain) > 1 else None
-        if target is None or not isinstance(target.value, cst.Name):
-            return None
-        return call, target.value.value
+    def _examples(self, call: cst.Call) -> list[str]:
+        """The variables of a call's targets and of its inputs: each is as long as there are examples."""
+        named = {a.keyword.value: a.value for a in call.args if a.keyword is not None}
+        plain = [a.value for a in call.args if a.keyword is None and not a.star]
+        found = [named.get("target"), *plain[1:2], named.get("input"), *plain[:1]]
+        return [node.value for node in found if isinstance(node, cst.Name)]
+
+    def _hand_on_counts(self, function: cst.CSTNode, call: cst.CSTNode, target: cst.CSTNode | None) -> None:
+        """Where losses come back from a function, what its caller has that is as long.
+
+        An argument, or another of the values that come back (``target`` takes them apart).
+        """
+        facts = self.facts
+        inside = {name for made, name in self._counts if facts.scope(made) is function}
+        if not isinstance(function, cst.FunctionDef) or not isinstance(call, cst.Call):
+            return
+        for name in inside:
+            bound = [t for t in facts.own(function, cst.AssignTarget) if _binds(facts, t, name)]
+            given = argument_for(facts, call, function, name) if not bound else None
+            if isinstance(given, cst.Name):
+                self._counts.append((call, given.value))
+        values = [r.value for r in facts.own(function, cst.Return)]
+        value = values[0] if len(values) == 1 else None
+        if isinstance(value, cst.Tuple) and isinstance(target, (cst.Tuple, cst.List)):
+            for element, taken in zip(value.elements, target.elements, strict=False):
+                same = isinstance(element.value, cst.Name) and element.value.value in inside
+                if same and isinstance(taken.value, cst.Name):
+                    self._counts.append((target, taken.value.value))
 
     def follow(self, node: cst.CSTNode, reduced: bool) -> None:
         """Rewrite what is done with the losses that an expression holds.
@@ -144,7 +166,7 @@ class Uses:
         self.edits.of(self.facts.module_of(whole)).replace(whole, text)
 
     def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str) -> None:
-        """``losses.sum().item()`` becomes ``losses.item() * len(targets)``."""
+        """``losses.sum().item()`` becomes ``losses.item() * len(targets)``, and 0 for an empty batch."""
         facts = self.facts
         text = self._length(node)
         if text is None:
@@ -159,15 +181,16 @@ class Uses:
             layers += 1
             parent = facts.parent(whole)
         bare = isinstance(parent, _WHOLE)
-        sign = "*" if wanted == "sum" else "/"
+        # The mean of an empty Poisson batch is no number.
+        scaled = f"x.item() * {text} if {text} else 0.0" if wanted == "sum" else f"x.item() / max({text}, 1)"
 
         as_argument = isinstance(facts.parent(node), cst.Arg)
 
         def change(new: cst.CSTNode) -> cst.CSTNode:
             for layer in range(layers, 0, -1):
                 new = _argument_of(new) if as_argument and layer == 1 else receiver(new)
-            product = cst.parse_expression(f"x.item() {sign} {text}" if bare else f"(x.item() {sign} {text})")
-            return product.with_deep_changes(_receiver_of_item(product), value=new)
+            number = cst.parse_expression(scaled if bare else f"({scaled})")
+            return number.with_deep_changes(_receiver_of_item(number), value=new)
 
         self.edits.of(facts.module_of(whole)).change(whole, change)
         if not plain:
@@ -175,20 +198,19 @@ class Uses:
 
     def _length(self, node: cst.CSTNode) -> str | None:
         """The number of examples as text, where it can be read behind the losses."""
-        if self._count is None:
-            return None
-        call, name = self._count
         facts = self.facts
-        if facts.scope(call) is not facts.scope(node):
-            return None
-        first, last = facts.position(call), facts.position(node)
-        rebound = [
-            t
-            for t in facts.own(facts.scope(node), cst.AssignTarget)
-            if first < facts.position(t) <= last
-            and any(n.value == name for n in facts.inside(t.target, cst.Name))
-        ]
-        return None if rebound or last < first else f"len({name})"
+        for made, name in self._counts:
+            if facts.scope(made) is not facts.scope(node):
+                continue
+            first, last = facts.position(made), facts.position(node)
+            rebound = [
+                t
+                for t in facts.own(facts.scope(node), cst.AssignTarget)
+                if first < facts.position(t) <= last and _binds(facts, t, name)
+            ]
+            if not rebound and first <= last:
+                return f"len({name})"
+        return None
 
     def _drop(self, whole: cst.CSTNode) -> None:
         """``losses.mean()`` becomes ``losses``."""
@@ -231,11 +253,12 @@ class Uses:
         for call, _ in facts.callers.get(function, ()):
             if not facts.gives_back(call):
                 self._refuse(call, "the losses come back through a function that calls another")
+            assign = facts.parent(call)
+            target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+            self._hand_on_counts(function, call, target)
             if place is None:
                 self.follow(call, reduced)
                 continue
-            assign = facts.parent(call)
-            target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
             if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) <= place:
                 if isinstance(assign, cst.Expr):
                     continue
@@ -342,6 +365,11 @@ class Uses:
         )
 
 
+def _binds(facts: Facts, target: cst.AssignTarget, name: str) -> bool:
+    """Whether an assignment gives a variable a value."""
+    return any(n.value == name for n in facts.inside(target.target, cst.Name))
+
+
 def _item(losses: cst.BaseExpression) -> cst.Call:
     return cst.Call(func=cst.Attribute(losses, cst.Name("item")))
 
@@ -352,7 +380,8 @@ def _argument_of(new: cst.CSTNode) -> cst.BaseExpression:
     return new.args[0].value
 
 
-def _receiver_of_item(product: cst.CSTNode) -> cst.CSTNode:
-    """The attribute ``x.item`` in a parsed ``x.item() * n``."""
+def _receiver_of_item(number: cst.CSTNode) -> cst.CSTNode:
+    """The attribute ``x.item`` in a parsed ``x.item() * n``, with or without a condition."""
+    product = number.body if isinstance(number, cst.IfExp) else number
     assert isinstance(product, cst.BinaryOperation) and isinstance(product.left, cst.Call)
     return product.left.func

@@ -6,7 +6,8 @@ import libcst as cst
 
 from dpmigrate.codemods.annotations import lengthen
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.nodes import add_element, add_entry
+from dpmigrate.codemods.entries import refuse_taken_whole
+from dpmigrate.codemods.nodes import add_element, add_entry, with_element
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.returned_record import Record
 from dpmigrate.codemods.ways import calls_lead
@@ -39,28 +40,54 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
                 call,
             )
     if record is not None:
+        refuse_taken_whole(facts, record.made, name, record.kind)
         record.grow(edits, name, calls)
         return
     assert isinstance(value, (cst.Tuple, cst.Dict))
     if isinstance(value, cst.Dict):
+        refuse_taken_whole(facts, value, name, "dict")
         _out_by_key(facts, edits, value, [call for call, _ in calls], name)
         return
     count = len(value.elements)
     optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
     place = optimizers[0] + 1 if len(optimizers) == 1 else min(2, count)
+    if not all(_is_taken_apart(facts, call, count) for call, _ in calls):
+        place = count  # a starred target, or numbers, mean the same as before
     edits.of(module).change(value, lambda new: add_element(new, place, name))
     if inner.returns is not None:
         lengthen(facts, edits, inner.returns, count, place)
     for call, where in calls:
-        assign = facts.parent(call)
-        target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
-        if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) != count:
+        target = _target(facts, call)
+        if isinstance(target, (cst.Tuple, cst.List)) and (place == count or len(target.elements) == count):
+            at = len(target.elements) if place == count else place
+            edits.of(where).change(target, with_element(at, name))
+        elif isinstance(target, (cst.Name, cst.Attribute)) and place == count:
+            refuse_taken_whole(facts, value, name, "tuple")
+            text = facts.code(target).strip()
+            edits.of(where).insert_after(facts.statement(call), f"{name} = {text}[{count}]")
+        else:
             raise Withheld(
                 f"{name}, the wrapped criterion, comes back here beside the others: take one value more",
                 where,
                 call,
             )
-        edits.of(where).change(target, lambda new: add_element(new, place, name))
+
+
+def _target(facts: Facts, call: cst.CSTNode) -> cst.BaseExpression | None:
+    """What takes the result of a call, alone."""
+    assign = facts.parent(call)
+    alone = isinstance(assign, cst.Assign) and len(assign.targets) == 1
+    return assign.targets[0].target if isinstance(assign, cst.Assign) and alone else None
+
+
+def _is_taken_apart(facts: Facts, call: cst.CSTNode, count: int) -> bool:
+    """Whether each of so many values has a target of its own."""
+    target = _target(facts, call)
+    return (
+        isinstance(target, (cst.Tuple, cst.List))
+        and len(target.elements) == count
+        and not any(isinstance(e, cst.StarredElement) for e in target.elements)
+    )
 
 
 def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:

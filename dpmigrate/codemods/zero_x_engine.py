@@ -196,7 +196,7 @@ class AttachedEngine:
         self._clear_gradients()
         place = self.module.place(self.statement)
         self.notices.append(
-            f"{place.path}:{place.line}: the loader that make_private returns draws Poisson batches, as the "
+            f"{place.shown}: the loader that make_private returns draws Poisson batches, as the "
             "accountant has assumed all along: their sizes vary around that of the loader"
         )
 
@@ -272,7 +272,7 @@ class AttachedEngine:
             if self.may_be_off:
                 place = self.facts.module_of(step).place(step)
                 self.notices.append(
-                    f"{place.path}:{place.line}: the gradients are cleared behind this step, which without "
+                    f"{place.shown}: the gradients are cleared behind this step, which without "
                     "an engine had added them to the next ones"
                 )
 

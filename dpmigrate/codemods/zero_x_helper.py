@@ -35,13 +35,18 @@ class Helper:
             return None
         own = {name for b in binders(facts, scope) for name in bound_by(facts, b)}
         theirs = {name for b in binders(facts, facts.scope(call)) for name in bound_by(facts, b)}
-        if loader in own or loader not in theirs or facts.class_of(scope) is not None:
+        taken = is_parameter(facts, loader, scope)
+        if (loader in own) != taken or facts.class_of(scope) is not None:
             return None
-        given = [argument_for(facts, call, scope, name) for name in (model, optimizer)]
+        wanted = (model, optimizer, loader) if taken else (model, optimizer)
+        given = [argument_for(facts, call, scope, name) for name in wanted]
         names = [g.value for g in given if isinstance(g, cst.Name)]
-        if len(names) != 2 or not all(is_parameter(facts, n, scope) for n in (model, optimizer)):
+        if len(names) != len(wanted) or not all(is_parameter(facts, n, scope) for n in wanted):
             return None
-        found = cls(facts, scope, call, (model, optimizer, loader), (names[0], names[1], loader))
+        outside = (names[0], names[1], names[2] if taken else loader)
+        if outside[2] not in theirs:
+            return None
+        found = cls(facts, scope, call, (model, optimizer, loader), outside)
         return found if found._returned() is not None and found._taken() is not None else None
 
     def _returned(self) -> cst.Return | cst.BaseStatement | None:
@@ -73,8 +78,9 @@ class Helper:
         """The parameter, the argument, and what comes back."""
         facts, loader = self.facts, self.inside[2]
         own, theirs = edits.of(facts.module_of(self.function)), edits.of(facts.module_of(self.call))
-        own.change(self.function, lambda new: add_parameter(new, loader))
-        theirs.change(self.call, lambda new: add_argument(new, loader, loader, ()))
+        if not is_parameter(facts, loader, self.function):
+            own.change(self.function, lambda new: add_parameter(new, loader))
+            theirs.change(self.call, lambda new: add_argument(new, loader, loader, ()))
         returned, taken = self._returned(), self._taken()
         assert returned is not None and taken is not None
         if not isinstance(returned, cst.Return):

@@ -170,7 +170,22 @@ class Trained:
                     if value is not None:
                         yield from self._variable(value, call, depth - 1)
                 return
-        yield node.value if facts.module_of(scope) is facts.module_of(self.scope) else ""
+        taken = self._taken_as(node, scope)
+        yield taken or (node.value if facts.module_of(scope) is facts.module_of(self.scope) else "")
+
+    def _taken_as(self, node: cst.Name, scope: Scope) -> str:
+        """The parameter by which the scope of ``attach`` is given a variable of one that calls it."""
+        facts = self.facts
+        if not isinstance(self.scope, cst.FunctionDef):
+            return ""
+        for call, _ in facts.callers.get(self.scope, ()):
+            if not isinstance(call, cst.Call) or facts.scope(call) is not scope:
+                continue
+            for param in facts.inside(self.scope.params, cst.Param):
+                given = argument_for(facts, call, self.scope, param.name.value)
+                if isinstance(given, cst.Name) and given.value == node.value:
+                    return param.name.value
+        return ""
 
 
 def argument_of(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from dpmigrate.codemods.zero_x_engine import AttachedEngine
 
 _BY_NAME = frozenset(
-    ["state_dict", "load_state_dict", "named_parameters", "named_buffers", "named_modules", "named_children"]
+    [
+        *("state_dict", "load_state_dict", "named_parameters", "named_buffers", "named_modules"),
+        *("named_children", "children"),
+    ]
 )
+"""What tells or takes names of parameters or layers, or goes by them."""
 
 
 def ask_behind_the_wrapper(engine: AttachedEngine) -> None:
@@ -26,10 +30,9 @@ def ask_behind_the_wrapper(engine: AttachedEngine) -> None:
     facts, module = engine.facts, engine.given["module"]
     models = keys_of(facts.held(module))
     for info in facts.modules:
-        for node in facts.inside(info.tree, cst.Attribute):
+        for node in _askings(facts, info.tree):
             asked = node.value
-            called = facts.parent(node)
-            if node.attr.value not in _BY_NAME or not isinstance(called, cst.Call) or called.func is not node:
+            if not isinstance(asked, (cst.Name, cst.Attribute)):
                 continue
             text = facts.code(asked).strip()
             scope = facts.scope(node)
@@ -43,6 +46,17 @@ def ask_behind_the_wrapper(engine: AttachedEngine) -> None:
             behind = _is_surely_behind(facts, node, engine.statement) and not _is_detached(engine)
             inner = f"{text}._module" if behind else f'getattr({text}, "_module", {text})'
             engine.edits.of(info).replace(asked, inner)
+
+
+def _askings(facts: Facts, tree: cst.Module) -> list[cst.Attribute | cst.Subscript]:
+    """Calls of a model that go by names, and layers that are taken by their place (``model[0]``)."""
+    members = [node for node in facts.inside(tree, cst.Attribute) if _is_by_name(facts, node)]
+    return [*members, *facts.inside(tree, cst.Subscript)]
+
+
+def _is_by_name(facts: Facts, node: cst.Attribute) -> bool:
+    called = facts.parent(node)
+    return node.attr.value in _BY_NAME and isinstance(called, cst.Call) and called.func is node
 
 
 def _is_ahead(facts: Facts, node: cst.CSTNode, attached: cst.CSTNode) -> bool:

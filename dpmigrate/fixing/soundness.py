@@ -122,7 +122,7 @@ def _of_run(facts: Facts, run: PrivateRun) -> str | None:
         )
     if any(isinstance(e, (DoubleBackward, CoefficientAsked)) for e in run.events):
         return "something of the two passes would be left"
-    counts = {e.count for e in run.happened(Unpack)}
+    counts = {e.count for e in run.happened(Unpack) if e.star is None}
     if counts - {4} and not run.manual:
         return "the result would not be taken apart in four everywhere"
     given = [c for c in run.argument("criterion").things if isinstance(c, Criterion) and not c.function]
@@ -131,7 +131,7 @@ def _of_run(facts: Facts, run: PrivateRun) -> str | None:
         if call is not None:
             place = facts.module_of(call).place(call)
             return (
-                f"the criterion would also be called unwrapped ({place.path}:{place.line}), where Opacus "
+                f"the criterion would also be called unwrapped ({place.shown}), where Opacus "
                 "1.5.3 and 1.5.4 leave it without a reduction: give that place a criterion of its own"
             )
     return None

@@ -61,8 +61,8 @@ def test_another_mode_with_a_mean_of_its_own_goes_on(folder: Make) -> None:
     assert upgraded(folder, modes(old=True)) == modes(old=False).lstrip("\n")
 
 
-@pytest.mark.parametrize("where", ["if mode:\n        ", "while mode:\n        if loader:\n            "])
-def test_a_variable_that_one_branch_leaves_unbound_withholds(folder: Make, where: str) -> None:
+@pytest.mark.parametrize("where", ["match mode:\n        case 1:\n            "])
+def test_a_variable_that_one_case_leaves_unbound_withholds(folder: Make, where: str) -> None:
     inner = OLD_CALL.replace("\n    ", "\n            ")
     body = f"""
 def main(model, optimizer, loader, mode):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fix.conftest import OLD
 from tests.fix.upgrading import HEAD, NEW_CALL, OLD_CALL, Make, body_of, upgraded, withheld
 
 WRAPPED = """
@@ -107,10 +108,25 @@ def test_logs_that_need_what_the_wrapped_criterion_lacks_withhold(
 @pytest.mark.parametrize(
     ("log", "new_log", "end", "new_end"),
     [
-        ("total += losses.sum().item()", "total += losses.item() * len(y)", "print(total)", "print(total)"),
+        (
+            "total += losses.sum().item()",
+            "total += losses.item() * len(y) if len(y) else 0.0",
+            "print(total)",
+            "print(total)",
+        ),
         ("total += losses.mean()", "total += losses.item()", "print(total.item())", "print(total)"),
-        ("total += torch.sum(losses).item()", "total += losses.item() * len(y)", "pass", "pass"),
-        ("print(torch.sum(losses.detach()))", "print(losses.item() * len(y))", "pass", "pass"),
+        (
+            "total += torch.sum(losses).item()",
+            "total += losses.item() * len(y) if len(y) else 0.0",
+            "pass",
+            "pass",
+        ),
+        (
+            "print(torch.sum(losses.detach()))",
+            "print(losses.item() * len(y) if len(y) else 0.0)",
+            "pass",
+            "pass",
+        ),
         ("print(torch.mean(losses))", "print(losses.item())", "pass", "pass"),
         ("meter.sum(losses.mean())", "meter.sum(losses.item())", "pass", "pass"),
         ("print(torch.exp(losses.mean()))", "print(torch.exp(torch.tensor(losses.item())))", "pass", "pass"),
@@ -120,7 +136,12 @@ def test_logs_that_need_what_the_wrapped_criterion_lacks_withhold(
             "print(torch.exp(total / 3))",
             "print(torch.exp(torch.tensor(total / 3)))",
         ),
-        ("print(1 / losses.sum())", "print(1 / (losses.item() * len(y)))", "pass", "pass"),
+        (
+            "print(1 / losses.sum())",
+            "print(1 / (losses.item() * len(y) if len(y) else 0.0))",
+            "pass",
+            "pass",
+        ),
         (
             "kept.append(losses.mean().detach())",
             "kept.append(losses.item())",
@@ -192,3 +213,47 @@ def test_a_tensor_to_which_a_number_is_added_stays_one(folder: Make) -> None:
 def test_what_may_also_be_a_number_is_left(folder: Make) -> None:
     body = counted("total += losses.detach().mean()", "torch.zeros(1) if loader else 0.0", ".item()")
     assert "may also be a tensor" in withheld(folder, body)
+
+
+HANDED_ON = """\
+def step(criterion, model, optimizer, batch):
+    x, y = batch
+    out = model(x)
+    losses = criterion(out, y)
+    double_backward(model, optimizer, losses)
+    optimizer.step()
+    return {returned}
+
+
+def train(model, optimizer, loader):
+    criterion = nn.CrossEntropyLoss(reduction="none")
+    model, optimizer, loader = PrivacyEngine().make_private(
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        grad_sample_mode="ghost", clipping="ghost",
+    )
+    for batch in loader:
+        {taken} = step(criterion, model, optimizer, batch)
+        print(losses.sum().item())
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "taken", "count"),
+    [
+        ("losses, out", "losses, logits", "logits"),
+        ("y, losses", "targets, losses", "targets"),
+        ("losses, model", "losses, _", ""),
+        ("losses", "losses", ""),
+    ],
+)
+def test_as_many_as_what_comes_back_beside_the_losses(
+    folder: Make, returned: str, taken: str, count: str
+) -> None:
+    head = OLD.partition("\n\n\n")[0] + "\n\n\n"
+    project = folder(head + HANDED_ON.format(returned=returned, taken=taken))
+    refused = project.fix().refused
+    assert bool(refused) == (not count), refused
+    if count:
+        assert f"print(losses.item() * len({count}) if len({count}) else 0.0)" in project.read()
+    else:
+        assert "the losses' .sum is used" in refused[0][1]

@@ -97,7 +97,8 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
             "a variable of other code than this function",
         ),
         (
-            f"{HEAD}def attach(net, opt, loader):\n    {ENGINE}    {ATTACH}attach(net, opt, loader)\n{LOOP}",
+            f"{HEAD}def attach(net, opt, loader):\n    {ENGINE}    {ATTACH}"
+            f"x = attach(net, opt, loader)\n{LOOP}",
             "is also stepped in line",
         ),
         (HEAD + ENGINE + ATTACH + LOOP.replace("in loader", "in [(1, 2)]"), "the loader that is trained on"),

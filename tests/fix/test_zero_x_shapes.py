@@ -286,3 +286,87 @@ def test_virtual_steps_in_suites_of_one_line(folder: Make) -> None:
     assert made.fix(unsafe=True).refused == ()
     assert "        opt.step(); opt.zero_grad()\n" in made.read()
     assert made.fix(unsafe=True).diff == ""
+
+
+MODEL_NAMES = """\
+before = net.state_dict()
+{attach}
+net.load_state_dict(before)
+print(net[0], [name for name, _ in net.named_parameters()], sum(p.sum() for p in net.parameters()))
+
+
+def saved(model):
+    return model.state_dict()
+
+
+print(saved(net), saved(nn.Linear(2, 2)))
+"""
+
+
+def test_the_model_goes_by_the_names_that_it_had(folder: Make) -> None:
+    text = MODEL_NAMES.format(attach=ENGINE + ATTACH + LOOP)
+    made = project(folder, HEAD + text)
+    assert made.fix(unsafe=True).refused == ()
+    after = MODEL_NAMES.format(attach=PRIVATE + LOOP)
+    for old in ("net.load_state_dict(before)", "net[0]", "net.named_parameters()"):
+        after = after.replace(old, old.replace("net", "net._module", 1))
+    after = after.replace("return model.", 'return getattr(model, "_module", model).')
+    assert made.read() == HEAD + after
+
+
+@pytest.mark.parametrize("condition", ["if private:\n", "while True:\n"])
+def test_a_model_that_may_not_be_private_is_asked_for_the_module_inside(folder: Make, condition: str) -> None:
+    head = HEAD.replace("net =", "from options import private\nnet =")
+    text = f"{head}{condition}    net.eval()\n    print(net.state_dict())\n{indented(ENGINE + ATTACH)}{LOOP}"
+    made = project(folder, f"{text}print(net.state_dict())\n")
+    assert made.fix(unsafe=True).refused == ()
+    asked = 'print(getattr(net, "_module", net).state_dict())\n'
+    if condition.startswith("if"):
+        assert "    print(net.state_dict())\n" in made.read()
+        assert made.read().endswith(asked)
+    else:
+        assert f"    {asked}" in made.read()
+
+
+def test_a_client_takes_the_weights_of_a_server(folder: Make) -> None:
+    body = (
+        ENGINE.replace("net", "self.net").replace("engine", "self.engine") + "self.engine.attach(self.opt)\n"
+    )
+    loop = LOOP.replace("loader", "self.loader").replace("opt", "self.opt").replace("net(", "self.net(")
+    text = (
+        f"{HEAD}\n\nclass Client:\n    def __init__(self, net, opt, loader):\n"
+        f"        self.net, self.opt, self.loader = net, opt, loader\n{indented(body, ' ' * 8)}\n"
+        f"    def fit(self, state):\n        self.net.load_state_dict(state)\n{indented(loop, ' ' * 8)}"
+        f"        return self.net.state_dict()\n\n\nClient(net, opt, loader).fit({{}})\n"
+    )
+    made = project(folder, text)
+    assert made.fix(unsafe=True).refused == ()
+    assert '        getattr(self.net, "_module", self.net).load_state_dict(state)\n' in made.read()
+    assert '        return getattr(self.net, "_module", self.net).state_dict()\n' in made.read()
+
+
+def test_a_helper_in_another_file_that_is_given_the_loader(folder: Make) -> None:
+    helper = (
+        "from opacus import PrivacyEngine\n\n\n"
+        "def privatize(model, optimizer, data):\n"
+        f"{indented(ENGINE.replace('net', 'model') + ATTACH.replace('opt', 'optimizer'))}"
+    )
+    text = HEAD.replace("from opacus import PrivacyEngine\n", "from dp import privatize\n")
+    made = folder(
+        {
+            "dp.py": helper,
+            "train.py": f"{text}privatize(net, opt, loader)\n{LOOP}",
+            "requirements.txt": "opacus<1\n",
+        }
+    )
+    assert made.fix(unsafe=True).refused == ()
+    assert "    model, optimizer, data = engine.make_private(\n" in made.read("dp.py")
+    assert made.read("dp.py").endswith("    return model, optimizer, data\n")
+    assert made.read() == f"{text}net, opt, loader = privatize(net, opt, loader)\n{LOOP}"
+
+
+def test_an_unread_import_of_what_is_gone_goes(folder: Make) -> None:
+    unread = "from opacus.utils import batch_memory_manager, module_modification\n"
+    made = project(folder, f"{unread}{HEAD}{ENGINE}{ATTACH}{LOOP}print(batch_memory_manager)\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert "module_modification" not in made.read()

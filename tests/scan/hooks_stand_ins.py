@@ -1,4 +1,4 @@
-"""What a program of standard clipping does wrong, seen by stand-ins for torch and Opacus."""
+"""What a private program does wrong, seen by stand-ins for torch and Opacus."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _modules(arguments: Namespace, seen: Committed) -> dict[str, dict[str, Any]]
         def backward(self) -> None:
             run = self.model.run
             if run is not None:
-                run.waiting, run.changed = True, False
+                run.waiting, run.changed, run.passes = True, False, run.passes + 1
                 seen.rules |= {"DPM122"} if self.penalised else set()
                 seen.rules |= {"DPM301"} if not run.over_private else set()
 
@@ -108,7 +108,8 @@ def _modules(arguments: Namespace, seen: Committed) -> dict[str, dict[str, Any]]
         def step(self) -> None:
             if self.run is not None:
                 seen.rules |= {"DPM109"} if self.run.changed else set()
-                self.run.waiting, self.run.steps = False, self.run.steps + 1
+                seen.rules |= {"DPM106"} if self.run.passes > 1 else set()
+                self.run.waiting, self.run.steps, self.run.passes = False, self.run.steps + 1, 0
             elif self.passed:
                 seen.rules.add("DPM120")
 
@@ -124,15 +125,17 @@ def _modules(arguments: Namespace, seen: Committed) -> dict[str, dict[str, Any]]
                 yield _Batch(size), _Batch(size)
 
     class PrivacyEngine:
-        def make_private(self, *, module: Any, optimizer: Any, data_loader: Any, **_: Any) -> Any:
+        def make_private(
+            self, *, module: Any, optimizer: Any, data_loader: Any, criterion: Any = None, **_: Any
+        ) -> Any:
             seen.private = True
-            run = _Anything(waiting=False, changed=False, over_private=False, steps=0)
+            run = _Anything(waiting=False, changed=False, over_private=False, steps=0, passes=0)
             made, stepping, loader = Model(), Optimizer(), Loader()
             made.run = stepping.run = loader.run = data_loader.passed_to = run
             optimizer.passed = True
             seen.rules |= {"DPM303"} if data_loader.sampler is not None else set()
             engines.extend([self] if self not in engines else [])
-            return made, stepping, loader
+            return (made, stepping, loader) if criterion is None else (made, stepping, criterion, loader)
 
         def get_epsilon(self, delta: float) -> float:
             seen.rules |= {"DPM304"} if len(engines) > 1 else set()
@@ -157,8 +160,16 @@ def _modules(arguments: Namespace, seen: Committed) -> dict[str, dict[str, Any]]
         def parse_args(self) -> Namespace:
             return arguments
 
-    functional = _Anything(cross_entropy=lambda output, target: Loss(output.model))
-    nn = _Anything(Linear=Model, functional=functional, utils=_Anything(clip_grad_norm_=clip))
+    def cross_entropy(output: Any, target: Any) -> Loss:
+        return Loss(output.model)
+
+    functional = _Anything(cross_entropy=cross_entropy)
+    nn = _Anything(
+        Linear=Model,
+        CrossEntropyLoss=lambda: cross_entropy,
+        functional=functional,
+        utils=_Anything(clip_grad_norm_=clip),
+    )
     data = {"DataLoader": Loader, "TensorDataset": _Anything, "WeightedRandomSampler": _Anything}
     return {
         "argparse": {"ArgumentParser": ArgumentParser},

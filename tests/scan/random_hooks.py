@@ -1,4 +1,7 @@
-"""Random programs of standard clipping with a fault or two, which options choose that belong together."""
+"""Random programs with a fault or two, which options choose that belong together.
+
+They clip by hooks, and in ghost mode for several backward passes before a step (DPM106).
+"""
 
 from __future__ import annotations
 
@@ -36,10 +39,11 @@ def optional(work, wanted):
 """
 SILENT_IN_DOUBT = "DPM109"
 """The rule that says nothing where assumptions were given up: ``a or b`` is no conjunction."""
-FAULTS = ["DPM109", "DPM122", "DPM302", "DPM303", "DPM301", "DPM120", "DPM304"]
+FAULTS = ["DPM106", "DPM109", "DPM122", "DPM302", "DPM303", "DPM301", "DPM120", "DPM304"]
 APART = [{"DPM120", "DPM109"}, {"DPM120", "DPM302"}, {"DPM301", "DPM302"}, {"DPM304", "DPM302"}]
 APART += [{"DPM304", fault} for fault in ("DPM301", "DPM120", "DPM303", "DPM109")]
-"""Faults of which one leaves nothing of the other."""
+APART += [{"DPM106", fault} for fault in ("DPM120", "DPM122", "DPM302", "DPM304")]
+"""Faults of which one leaves nothing of the other, or makes another one of it."""
 TESTS = ["args.a", "args.b", "not args.a", "args.n > 1", "args.a and args.b", "args.a or args.b"]
 
 
@@ -90,14 +94,17 @@ def _trained(draw: st.DrawFn, tests: dict[str, str], private: str) -> list[str]:
         if "DPM303" in tests
         else ""
     )
+    ghost = "DPM106" in tests
     making = [
         "engine = PrivacyEngine()",
-        "model, optimizer, loader = engine.make_private(",
-        "    module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0",
+        f"model, optimizer, {'criterion, ' if ghost else ''}loader = engine.make_private(",
+        "    module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,",
+        *(['    criterion=criterion, grad_sample_mode="ghost",'] if ghost else []),
         ")",
     ]
     lines = [
         "model = nn.Linear(4, 2)",
+        "criterion = nn.CrossEntropyLoss()",
         "raw = optimizer = torch.optim.SGD(model.parameters(), lr=0.1)",
         f"passed = loader = DataLoader(TensorDataset(torch.randn(8, 4)), batch_size=8{sampler})",
         *([f"if {private}:", *_inside(making)] if private else making),
@@ -140,11 +147,15 @@ def _steps(draw: st.DrawFn, tests: dict[str, str], model: str, optimizer: str) -
     if "DPM302" in tests:
         test = draw(st.sampled_from(["len(x) == 0", "x.shape[0] == 0", "not len(y)"]))
         lines += [f"if {tests['DPM302']}:", f"    if {test}:", "        continue"]
-    lines += [f"{optimizer}.zero_grad()", f"loss = nn.functional.cross_entropy({model}(x), y)"]
+    made = f"criterion({model}(x), y)" if "DPM106" in tests else f"nn.functional.cross_entropy({model}(x), y)"
+    lines += [f"{optimizer}.zero_grad()", f"loss = {made}"]
     if "DPM122" in tests:
         more = draw(st.sampled_from(["loss = loss + penalty({})", "loss += 0.1 * penalty({})"])).format(model)
         lines += [f"if {tests['DPM122']}:", f"    {more}"]
     lines += ["loss.backward()"]
+    if "DPM106" in tests:
+        again = draw(st.sampled_from([f"{made}.backward()", f"second = {made}\n    second.backward()"]))
+        lines += [f"if {tests['DPM106']}:", *f"    {again}".split("\n")]
     if "DPM109" in tests:
         how = draw(st.sampled_from(["direct", "helper", "handed"]))
         if how == "handed":

@@ -170,6 +170,23 @@ def test_an_engine_of_one_stage_alone_forgets_nothing(tmp_path: Path, test: str,
     assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
 
 
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        ('stage != "private"', False),
+        ('not stage == "private"', False),
+        ('stage == "public"', True),
+        ('stage.startswith("public")', True),
+    ],
+)
+def test_other_stages_are_passed_over(tmp_path: Path, test: str, told: bool) -> None:
+    program = STAGES.replace(
+        "        if TEST:\n", f"        if {test}:\n            continue\n        if stages:\n"
+    )
+    lay_out(tmp_path, train=program)
+    assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
+
+
 COPIES = """
 import copy
 import torch
@@ -195,13 +212,19 @@ def one_round(model, records):
 def main(records):
     net = nn.Linear(4, 2)
     for _ in range(10):
-        TRAINED = one_round(copy.deepcopy(net), records)
+        ROUND
 """
 
 
-@pytest.mark.parametrize(("trained", "told"), [("net", True), ("other", False)])
-def test_a_round_that_begins_with_a_copy_of_what_the_last_one_trained(
-    tmp_path: Path, trained: str, told: bool
-) -> None:
-    result = api.scan(cwd=lay_out(tmp_path, train=COPIES.replace("TRAINED", trained)))
+@pytest.mark.parametrize(
+    ("round_", "told"),
+    [
+        ("net = one_round(copy.deepcopy(net), records)", True),
+        ("other = one_round(copy.deepcopy(net), records)", False),
+        ("several = [one_round(net, records) for _ in range(10)]", True),
+        ("several = [one_round(copy.deepcopy(net), records) for _ in range(10)]", False),
+    ],
+)
+def test_a_round_that_begins_with_what_the_last_one_trained(tmp_path: Path, round_: str, told: bool) -> None:
+    result = api.scan(cwd=lay_out(tmp_path, train=COPIES.replace("ROUND", round_)))
     assert ("DPM304" in {f.rule for f in result.findings}) == told

@@ -390,4 +390,27 @@ for x, y in loader:
         "SubsetRandomSampler(range(100))",
         "RandomSampler(records)",
     ),
+    Pair(
+        "DPM306",
+        "power-of-ten",
+        HEAD
+        + HOOKS
+        + """
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=nn.Linear(16, 8),
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+print(engine.get_epsilon(10**FACT))
+""",
+        "-1",
+        "-6",
+    ),
 )

@@ -281,4 +281,58 @@ for x, y in loader:
         '"mean"',
         '"sum"',
     ),
+    Pair(
+        "DPM123",
+        "step-of-another-before-the-private-one",
+        HEAD
+        + HOOKS
+        + """
+another = torch.optim.Adam(net.parameters())
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    for each in FACT:
+        each.step()
+""",
+        "(another, optimizer)",
+        "(optimizer, another)",
+    ),
+    Pair(
+        "DPM109",
+        "gradients-of-the-optimizer-s-groups",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    nn.utils.clip_grad_norm_(FACT, 1.0)
+    optimizer.step()
+""",
+        'optimizer.param_groups[0]["params"]',
+        "nn.Linear(4, 2).parameters()",
+    ),
+    Pair(
+        "DPM120",
+        "scaler-of-the-optimizer-that-was-passed-in",
+        HEAD
+        + """
+net = nn.Linear(16, 8)
+passed_in = torch.optim.SGD(net.parameters(), lr=0.1)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=passed_in,
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+scaler = torch.amp.GradScaler(enabled=False)
+for x, y in loader:
+    optimizer.zero_grad()
+    scaler.scale(F.cross_entropy(net(x), y)).backward()
+    scaler.step(FACT)
+""",
+        "passed_in",
+        "optimizer",
+    ),
 )

@@ -10,6 +10,14 @@ from dpmigrate.analysis.ledger.things import Amount
 
 
 @dataclass(frozen=True, slots=True)
+class ReductionGiven(Event):
+    """A criterion is handed to ``make_private`` that reduces the losses of a batch in a known way."""
+
+    reduction: str
+    """"mean", "sum" or "none"."""
+
+
+@dataclass(frozen=True, slots=True)
 class EpsilonAsked(Event):
     """An epsilon is asked for, or aimed at, for some delta."""
 

@@ -17,6 +17,19 @@ VIEWS = frozenset(
 )
 """Functions and methods that give the memory of a tensor back, or parts of it."""
 
+INPLACE_PLACES = {
+    **dict.fromkeys(["ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid"], 0),
+    **dict.fromkeys(["LeakyReLU", "ELU", "CELU", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"], 1),
+    **dict.fromkeys(["AlphaDropout", "FeatureAlphaDropout"], 1),
+    **dict.fromkeys(["Threshold", "Hardtanh", "RReLU"], 2),
+    **dict.fromkeys(["relu", "relu6", "selu", "silu", "mish", "hardswish", "hardsigmoid"], 1),
+    **dict.fromkeys(["leaky_relu", "elu", "celu"], 2),
+    **dict.fromkeys(["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"], 3),
+    **dict.fromkeys(["threshold", "hardtanh", "feature_alpha_dropout"], 3),
+    "rrelu": 4,
+}
+"""Which argument of torch's layers and functions ``inplace`` is, counted from 0, where they have one."""
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceLayer(Event):

@@ -32,6 +32,8 @@ class SteppedBeside(Event):
 
     optimizer: str
     """Its class."""
+    before_noise: bool
+    """Whether it takes gradients that the private step has not come to: they have no noise yet."""
 
 
 @dataclass(frozen=True, slots=True)

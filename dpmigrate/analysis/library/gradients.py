@@ -94,7 +94,7 @@ def record_backward(
             )
             if loss == "returned-criterion" and run not in passed:  # its entries are one of several
                 passed.add(run)
-                pending.passed(ip, run)
+                pending.passed(ip, run, node)
             touch(ip, run, node, "backward", e.guard)
 
 

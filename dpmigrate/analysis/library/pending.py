@@ -26,10 +26,10 @@ from dpmigrate.analysis.ledger.gradients import (
 )
 from dpmigrate.analysis.library.counters import comes_round_after
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Value, const, join_all, of
+from dpmigrate.analysis.values import NOTHING, Entry, Value, const, join_all, of
 
 _MADE = Const("made")
-_ONE, _SEVERAL = Const("one"), Const("several")
+_ONE, _SEVERAL, _APART = Const("one"), Const("several"), Const("several, at different places")
 _LOST = {False: Const("lost"), True: Const("lost, by what was passed in")}
 
 
@@ -53,6 +53,11 @@ def _entered(ip: Interpreter) -> object:
     return entered if isinstance(entered, cst.FunctionDef) else None
 
 
+def waits(ip: Interpreter, run: TrainingRun) -> bool:
+    """Whether a backward pass has made gradients that no private step has taken: they have no noise yet."""
+    return (ip.read(_slot(run), _waiting(ip)) or NOTHING).only == _MADE
+
+
 def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
     waiting = ip.read(_slot(run), _waiting(ip)) or NOTHING
@@ -73,12 +78,18 @@ def may_be_made(ip: Interpreter) -> None:
             ip.store.set(_slot(run), _waiting(ip), kept or const("none"))
 
 
-def passed(ip: Interpreter, run: TrainingRun) -> None:
+def passed(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> None:
     """Both passes of ghost clipping are made for a loss; where one waits for the step already, it is lost."""
     before = ip.read(_slot(run), _passes(ip)) or NOTHING
-    others = [e._replace(atom=_SEVERAL) for e in before.entries if e.atom in (_ONE, _SEVERAL)]
-    fresh = [e._replace(atom=_ONE) for e in before.entries if e.atom not in (_ONE, _SEVERAL)]
-    ip.store.set(_slot(run), _passes(ip), Value((*others, *fresh)) if before else of(_ONE))
+    here = ip.origin(node)
+
+    def after(e: Entry) -> Entry:
+        if e.atom not in (_ONE, _SEVERAL):
+            return e if e.atom == _APART else e._replace(atom=_ONE, because=(here,))
+        return e._replace(atom=_SEVERAL if here in e.because else _APART)
+
+    first = of(_ONE, here)
+    ip.store.set(_slot(run), _passes(ip), Value(tuple(map(after, before.entries))) if before else first)
 
 
 def change(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Change) -> None:
@@ -102,9 +113,10 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
             if e.atom == Const(how):
                 ip.happen(run, GradientChanged(there, how))
     passes = ip.read(_slot(run), _passes(ip)) or NOTHING
-    if any(e.atom == _SEVERAL and not e.guard for e in passes.entries):  # else a counter may take the step
-        unsure = ALWAYS if passes.only == _SEVERAL else frozenset({DOUBT})
-        ip.happen(run, SeveralPasses(replace(here, guard=here.guard | unsure)))
+    for e in passes.entries:
+        if e.atom == _APART or (e.atom == _SEVERAL and not e.guard):  # else a counter may take the step
+            unsure = ALWAYS if e.guard or passes.only == e.atom else frozenset({DOUBT})
+            ip.happen(run, SeveralPasses(replace(here, guard=here.guard | e.guard | unsure)))
     ip.store.set(_slot(run), _waiting(ip), const("none"))
     ip.store.set(_slot(run), _passes(ip), const("none"))
     _step_by_a_counter(ip, run, node, guard)

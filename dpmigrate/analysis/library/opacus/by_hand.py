@@ -113,7 +113,7 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
                 if id(run) in told:
                     continue
                 told.add(id(run))
-                pending.passed(ip, run)
+                pending.passed(ip, run, info.node)
                 touch(ip, run, info.node, "backward", e.guard)
                 ip.happen(run, DoubleBackward(ip.at(info.node, e.guard)))
     return NONE

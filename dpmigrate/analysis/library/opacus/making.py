@@ -12,7 +12,7 @@ from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked
+from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, ReductionGiven
 from dpmigrate.analysis.ledger.events import SeededBefore
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
@@ -71,6 +71,7 @@ OF_OTHER_CALLS = frozenset(
 def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     """Record what one call of an engine says, on the run that it makes."""
     _keywords(ip, run, info)
+    _reductions(ip, run, info)
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
@@ -93,6 +94,14 @@ def _takes_its_own(ip: Interpreter, engine: Obj | None) -> bool:
     if engine is None or not isinstance(engine.data, Class):
         return False
     return any(find_member(ip, engine.data, name) for name in _TAKE_KEYWORDS)
+
+
+def _reductions(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
+    """Record how the criterion reduces now: Opacus, and the program, may set another reduction later."""
+    for e in run.argument("criterion").entries:
+        held = ip.read(e.atom, "reduction") if isinstance(e.atom, Obj) else None
+        if held is not None and isinstance(held.only, Const):
+            ip.happen(run, ReductionGiven(ip.at(info.node, e.guard), str(held.only.value)))
 
 
 def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:

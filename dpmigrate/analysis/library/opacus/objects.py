@@ -29,7 +29,7 @@ from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of
 from dpmigrate.analysis.library.torch.models import set_to_none
 from dpmigrate.analysis.retired import MetCall
-from dpmigrate.analysis.values import NONE, Entry, Function, Value, const, join_all, of
+from dpmigrate.analysis.values import NONE, Entry, Function, Seq, Value, const, join_all, of
 
 
 @method("dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "apply")
@@ -168,6 +168,14 @@ def _step_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _zero_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     touch(ip, run_of(e), info.node, set_to_none(info, default=True), e.guard, raw=True)
     return NONE
+
+
+@attribute("dp-optimizer", "param_groups")
+def _optimizer_groups(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    group = ip.new("dict", node)
+    ip.store.set(group, ("key", "params"), _optimizer_params(ip, e, node))
+    ip.store.set(group, "rest", ip.unknown(node, "an option of a group"))
+    return of(Seq(None, of(group)))
 
 
 @attribute("dp-optimizer", "params")

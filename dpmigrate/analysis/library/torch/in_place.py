@@ -17,8 +17,9 @@ from dpmigrate.analysis.classes import external_names, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlace, InPlaceBy
-from dpmigrate.analysis.library.torch.in_place_forward import MAX_DEPTH, Forward
-from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY, asked_in_place
+from dpmigrate.analysis.library.torch.in_place_forward import MAX_DEPTH, Forward, Given
+from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY
+from dpmigrate.analysis.library.torch.models import IN_PLACE
 from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, every
@@ -92,18 +93,16 @@ class _Reading:
             if not self.ip.texts.hold(_FORWARD_REPLACED):
                 self.note(Origin(layer.module, layer.node, f"torchvision's {name}"), "hooked", "library")
             return "hooked"
-        if given and not self.switched_off and (asked := self._asked(layer, name)) is not False:
+        if given and not self.switched_off and (asked := self._asked(layer)) is not False:
             self.conditions += asked is None
             self.note(Origin(layer.module, layer.node, f"{name}(inplace=True)"), given, "layer")
             self.conditions -= asked is None
             return given
         return "hooked" if name in _HOOKED else given if name in SAME_MEMORY else ""
 
-    def _asked(self, layer: Obj, name: str) -> Tri:
+    def _asked(self, layer: Obj) -> Tri:
         """Whether a layer was told to activate in place; None where it is one of several values."""
-        if asked_in_place(layer.node, name):
-            return True
-        told = self.ip.store.get(layer, "<inplace>")
+        told = self.ip.store.get(layer, IN_PLACE)
         if told is None or Const(True) not in told.atoms:
             return False
         return True if told.only == Const(True) else None
@@ -160,4 +159,4 @@ class _Reading:
             held = self.ip.store.get(model, slot)
             if isinstance(slot, str) and held is not None and held.only is not None:
                 layers[slot] = held.only
-        return Forward(self, method, model, layers, depth).run([given], {})
+        return Forward(self, method, model, layers, depth).run(Given([given]), {})

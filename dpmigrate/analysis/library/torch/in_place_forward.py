@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
+from types import MappingProxyType
+from typing import NamedTuple
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis.atoms import Atom, External, Module, Obj
+from dpmigrate.analysis.atoms import Atom, Const, External, Module, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlaceBy
@@ -22,6 +24,17 @@ from dpmigrate.analysis.values import Class, Function
 
 Tensors = dict[str, str]
 """What variables and attributes hold, as they are written: see ``Layers``."""
+
+
+class Given(NamedTuple):
+    """The tensors that a function is called with."""
+
+    positional: Sequence[str] = ()
+    by_name: Mapping[str, str] = MappingProxyType({})
+
+    def to(self, parameters: Sequence[str]) -> Tensors:
+        """What each parameter holds."""
+        return dict(zip(parameters, self.positional, strict=False)) | dict(self.by_name)
 
 
 class Forward:
@@ -52,12 +65,12 @@ class Forward:
         self.parameters = parameters
         self.meant_layers = MeantLayers(reading, model, layers, self.own_name)
 
-    def run(self, given: Sequence[str], attributes: Tensors) -> str:
+    def run(self, given: Given, attributes: Tensors) -> str:
         """Read it with some tensors given; what it gives. Brings the model's ``attributes`` up to date."""
         node = self.method.node
         mine = f"{self.own_name}."
         self.tensors = {mine + name: tensor for name, tensor in attributes.items()}
-        self.tensors.update(zip(self.parameters, given, strict=False))
+        self.tensors.update(given.to(self.parameters))
         if isinstance(node, cst.Lambda):
             return self._of(node.body)
         self._block(node.body)
@@ -206,8 +219,9 @@ class Forward:
 
     def _call(self, node: cst.Call) -> str:
         func = node.func
-        given = [self._of(arg.value) for arg in node.args]
-        first = given[0] if given else ""
+        values = [(arg.keyword.value if arg.keyword else "", self._of(arg.value)) for arg in node.args]
+        given = Given([t for name, t in values if not name], {name: t for name, t in values if name})
+        first = values[0][1] if values else ""
         for arg in node.args:
             self._handed_on(arg.value)
         layers = [x for x in self.meant_layers.of(func)[0] if not isinstance(x, (External, Function))]
@@ -234,15 +248,15 @@ class Forward:
         """A function within this one, given to another one, which may call it."""
         if isinstance(node, cst.Name) and node.value in self.functions:
             with self._perhaps():
-                self._inner(self.functions[node.value], [])
+                self._inner(self.functions[node.value], Given())
 
-    def _inner(self, function: cst.FunctionDef | cst.Lambda, given: Sequence[str]) -> str:
+    def _inner(self, function: cst.FunctionDef | cst.Lambda, given: Given) -> str:
         """What a function that is defined in this one gives: it sees what this one holds."""
         if self.depth > MAX_DEPTH:
             return ""
         before, returned = dict(self.tensors), self.returned
         self.depth += 1
-        self.tensors.update(zip((p.name.value for p in function.params.params), given, strict=False))
+        self.tensors.update(given.to([p.name.value for p in function.params.params]))
         if isinstance(function, cst.Lambda):
             value = self._of(function.body)
         else:
@@ -272,7 +286,7 @@ class Forward:
             return member_of_module(self.reading.ip, owner.info, node.attr.value).only
         return None
 
-    def _method(self, name: str, given: Sequence[str]) -> str:
+    def _method(self, name: str, given: Given) -> str:
         """What a method of the same model gives; nothing where it has none that is known."""
         assert self.model is not None
         assert isinstance(self.model.data, Class)
@@ -280,7 +294,7 @@ class Forward:
         method = found.only if found is not None else None
         return self._enter(method, self.model, given) if isinstance(method, Function) else ""
 
-    def _enter(self, function: Function, model: Obj | None, given: Sequence[str]) -> str:
+    def _enter(self, function: Function, model: Obj | None, given: Given) -> str:
         if self.depth >= MAX_DEPTH:
             return ""
         mine = f"{self.own_name}."
@@ -291,10 +305,16 @@ class Forward:
         return result
 
     def _function(self, node: cst.Call, name: str, first: str) -> str:
-        if asked_in_place(node, name) or changes_in_place(name):
+        asked = asked_in_place(node, name)
+        if changes_in_place(name) or (asked is not None and self._is_true(asked)):
             self._note(node, f"{name} changes in place", first, "function")
             return first
         return first if name in SAME_MEMORY else ""
+
+    def _is_true(self, node: cst.BaseExpression) -> bool:
+        """Whether an argument is True: written so, or by way of a constant or an attribute of the model."""
+        written = isinstance(node, cst.Name) and node.value == "True"
+        return written or self._meant(node) == Const(True)
 
 
 MAX_DEPTH = 6

@@ -15,18 +15,19 @@ from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
-from dpmigrate.analysis.ledger.models import DataParallel
+from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
 from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.distributed import train_together
-from dpmigrate.analysis.library.torch.in_place_names import place_of_inplace
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 _CLIPPED = ("norm", "norm_", "value_")
+IN_PLACE = "<in place>"
+"""The slot of a layer that holds what it was given as ``inplace``."""
 _OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])
 """Functions that take nothing but a tensor in their first place."""
 
@@ -72,9 +73,8 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     elif info.name == "torch.nn.ModuleDict":
         ip.notes["keyed", made] = info.argument(0, "modules").atoms
     short = info.name.rpartition(".")[2]
-    place = place_of_inplace(short)
-    if place is not None:
-        ip.store.set(made, "<inplace>", info.argument(place, "inplace"))
+    if short in INPLACE_PLACES:
+        ip.store.set(made, IN_PLACE, info.argument(INPLACE_PLACES[short], "inplace"))
     if short in ("DataParallel", "DistributedDataParallel"):
         _wrap(ip, info, made, distributed=short != "DataParallel")
     if info.name == "torch.nn.parallel.DistributedDataParallel":

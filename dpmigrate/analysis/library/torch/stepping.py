@@ -10,6 +10,7 @@ from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import SteppedBeside
+from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -33,7 +34,8 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
     beside = dict.fromkeys(run for model in models for run in runs_of_model(ip, model) if run in there)
     for run in beside:
         if _one_of_each(ip, optimizer, run):
-            ip.happen(run, SteppedBeside(ip.at(node, guard), str(optimizer.data or "another optimizer")))
+            name = str(optimizer.data or "another optimizer")
+            ip.happen(run, SteppedBeside(ip.at(node, guard), name, before_noise=pending.waits(ip, run)))
 
 
 @function("<step of something unknown>")

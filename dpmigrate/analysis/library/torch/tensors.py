@@ -8,6 +8,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward, step_taken
 from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 
@@ -74,6 +75,9 @@ def _scale(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _scaler_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for entry, optimizer in entries_of_kind(info.argument(0, "optimizer"), "dp-optimizer"):
         step_taken(ip, optimizer.data, info.node, entry.guard)
+    stepped = info.argument(0, "optimizer").only
+    if isinstance(stepped, Obj) and stepped.kind == "optimizer":
+        plain_step(ip, stepped, info.node, e.guard)
     told = CallInfo(info.node, [Value((e,)), *info.positional], info.keywords)
     registry.tell(ip, "<step of something unknown>", told)
     return NONE
