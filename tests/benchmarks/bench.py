@@ -191,17 +191,17 @@ TRIED = """\
 
 Measured on 19 public trees with Opacus, in shares of the time that the interpreter takes there:
 
-- **Not following calls that cannot reach a run**, as what they mention, directly or not, means nothing to the
-  analysis: 0 to 20 %, one tree 87 %, median 4 %, where no object goes in. With objects 1 to 87 %, median 26 %, but
-  what such calls leave on an object may decide a run.
-- **Keeping results of calls by what they read**: 3 to 85 %, median 28 %, goes into calls that the same way led to
-  before, with the same arguments (turns of loops). Only for 0 to 42 %, median 7 %, is what they read the same, too:
-  each turn leaves something where the next one looks.
-- **Compiling with mypyc**: five modules of values, guards and store gained 1 % on the file of 5,000 lines and 12 % on
-  a fork of Opacus. With fourteen more, which read syntax nodes, the fork takes 1.7 times as long, as compiled code
-  asks LibCST's abstract base classes at every step.
-- **Files without Opacus**: of 0.20 s of CPU 0.04 are start-up, 0.04 opening and reading, 0.02 the walk, and 0.09 the
-  search of 113 MB for two words, which `bytes` cannot do faster.
+- **Not following calls that cannot reach a run**, as what they mention, directly or not, means nothing to
+  the analysis: 0 to 20 %, one tree 87 %, median 4 %, where no object goes in. With objects 1 to 87 %,
+  median 26 %, but what such calls leave on an object may decide a run.
+- **Keeping results of calls by what they read**: 3 to 85 %, median 28 %, goes into calls that the same way
+  led to before, with the same arguments (turns of loops). Only for 0 to 42 %, median 7 %, is what they read
+  the same, too: each turn leaves something where the next one looks.
+- **Compiling with mypyc**: five modules of values, guards and store gained 1 % on the file of 5,000 lines
+  and 12 % on a fork of Opacus. With fourteen more, which read syntax nodes, the fork takes 1.7 times as
+  long, as compiled code asks LibCST's abstract base classes at every step.
+- **Files without Opacus**: of 0.20 s of CPU 0.04 are start-up, 0.04 opening and reading, 0.02 the walk, and
+  0.09 the search of 113 MB for two words, which `bytes` cannot do faster.
 """
 
 
