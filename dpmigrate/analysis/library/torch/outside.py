@@ -6,7 +6,7 @@ gradient past every hook (opacus, ``grad_sample/``, 1.0 to 1.6.0).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import libcst as cst
 
@@ -69,10 +69,7 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     computing = set(every(method.node)) if isinstance(method, Function) else set()
     held = _held_by_variables(model.data.node)
     for node in every(model.data.node):
-        names = [
-            held.get(operand, "") if isinstance(operand, cst.Name) else _parameter_of(operand)
-            for operand in _operands(node, node in computing)
-        ]
+        names = [_parameter_of(operand, held) for operand in _operands(node, node in computing)]
         if node not in computing and all(names):  # of parameters alone: a penalty, or a figure
             continue
         for name in names:
@@ -134,9 +131,14 @@ def _operands(node: cst.CSTNode, in_forward: bool) -> Iterator[cst.BaseExpressio
             yield from (arg.value for arg in node.args)
 
 
-def _parameter_of(node: cst.BaseExpression) -> str:
-    """``embed.weight`` for ``self.embed.weight``, turned or reshaped; empty for anything else."""
+def _parameter_of(node: cst.BaseExpression, held: Mapping[cst.CSTNode, str] | None = None) -> str:
+    """``embed.weight`` for ``self.embed.weight``, turned or reshaped; empty for anything else.
+
+    ``held``: the reads of variables that hold one.
+    """
     while True:
+        if isinstance(node, cst.Name):
+            return (held or {}).get(node, "")
         if isinstance(node, cst.Call):
             node = node.func
         if not isinstance(node, cst.Attribute):
