@@ -212,7 +212,7 @@ def _of_several_engines(s: Subject) -> Tri:
     if not isinstance(s.event, EpsilonsCombined) or s.event.series:
         return False
     made = s.run.engine.made if s.run.engine is not None else None
-    if made is not None and any(repeats_a_trial(s.run, turn) for turn in made.loops):
+    if made is not None and any(repeats_a_trial(s.run, turn, s.event.apart) for turn in made.loops):
         return False
     s.notes["combined"] = s.event.how
     return None
