@@ -194,7 +194,7 @@ def right_but_for_doubt(s: Subject, right: Callable[[Event], bool]) -> bool:
 def _assumptions_lost(s: Subject) -> Tri:
     """Whether assumptions were given up on the way here, so that it may well be of another run."""
     event = s.event
-    return event is not None and (event.doubtful or (s.run.cut_short and bool(event.guard)))
+    return event is not None and (event.unplaced or (s.run.cut_short and bool(event.guard)))
 
 
 def _wraps(event: Event) -> bool:

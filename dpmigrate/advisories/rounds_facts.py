@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, Engine, Origin, PrivateRun, Thing, Turn
+from dpmigrate.analysis.ledger import Backward, Engine, PrivateRun, Thing, Turn
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri
@@ -30,8 +30,7 @@ def _made_in_each_turn(run: PrivateRun, engine: Engine) -> bool:
     rounds = [
         turn
         for turn in around
-        if _counts(turn)
-        or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(engine.made.origin, turn))
+        if _counts(turn) or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(run, turn))
     ]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
     return any(_weights_go_on(run, turn) for turn in inside)
@@ -69,24 +68,16 @@ def _one_model_on_the_same_records(run: PrivateRun, turn: Turn) -> bool:
     )
 
 
-def _for_one_item_alone(origin: Origin, turn: Turn) -> bool:
+def _for_one_item_alone(run: PrivateRun, turn: Turn) -> bool:
     """Whether a loop comes to a place for one of its items: ``if stage == "private":``."""
-    loop = turn.loop.node
-    inner = origin.node
-    for around in origin.module.nesting.above(inner):
-        if around is loop:
-            return False
-        if isinstance(around, cst.If) and around.body is inner and isinstance(loop, cst.For):
-            test = around.test
-            if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
-                (compared,) = test.comparisons
-                sides = (test.left, compared.comparator)
-                item = any(isinstance(x, cst.Name) and x.deep_equals(loop.target) for x in sides)
-                constant = any(isinstance(x, (cst.SimpleString, cst.Integer)) for x in sides)
-                if isinstance(compared.operator, cst.Equal) and item and constant:
-                    return True
-        inner = around
-    return False
+    return isinstance(turn.loop.node, cst.For) and any(
+        literal.holds and literal.test[0] == "eq" and _is_an_element(literal.symbol) for literal in run.guard
+    )
+
+
+def _is_an_element(symbol: object) -> bool:
+    """Whether something unknown is an element of what a loop goes over."""
+    return isinstance(symbol, tuple) and symbol[-1:] == ("element",)
 
 
 def _calls_a_counter(node: cst.CSTNode) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
@@ -19,7 +20,7 @@ from dpmigrate.analysis.ledger.accounting import (
 )
 from dpmigrate.analysis.ledger.events import Backward, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
-from dpmigrate.analysis.tree import contains
+from dpmigrate.analysis.tree import assigned_in, contains, every
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -70,9 +71,10 @@ def _feeds_training(s: Subject) -> Tri:
     ]
     if not loops and chain and _is_handed_on(s.event.origin):
         # A generator (or ``__next__``) goes over the loader for the loop that takes its items from it.
-        call = chain[-1].through.node
+        made = chain[-1].through
         outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
-        loops = [turn for e in outside for turn in e.loops if loops_over(turn.loop.node, call)]
+        turns = (turn for e in outside for turn in e.loops)
+        loops = [t for t in turns if loops_over(t.loop.node, made.node) or _draws_from(t.loop.node, made)]
     if any(_goes_over_both(s, turn) for turn in loops):
         return None  # nobody knows which of the two batches the private model gets
     by_hand = bool(loops) and (s.event.loader not in ("remade", "records") or _steps_privately(s, loops))
@@ -84,14 +86,14 @@ def _feeds_training(s: Subject) -> Tri:
 
 
 def _goes_over_both(s: Subject, turn: Turn) -> bool:
-    """Whether a loop takes batches of this loader and of the returned one side by side, by ``zip``."""
+    """Whether a loop takes batches of this loader and of the returned one, by ``zip`` or ``next``."""
     loop = turn.loop.node
-    return (
-        isinstance(loop, cst.For)
-        and isinstance(loop.iter, cst.Call)
-        and any(
-            e.loader == "returned" and contains(loop.iter, e.origin.node) for e in s.run.happened(Iterated)
-        )
+    zipped = loop.iter if isinstance(loop, cst.For) and isinstance(loop.iter, cst.Call) else None
+    return any(
+        (zipped is not None and contains(zipped, e.origin.node))
+        or (bool(e.chain) and _draws_from(loop, e.chain[-1].through))
+        for e in s.run.happened(Iterated)
+        if e.loader == "returned"
     )
 
 
@@ -118,6 +120,22 @@ def _is_handed_on(origin: Origin) -> bool:
             return around.name.value == "__next__" or bool(nesting.inside(around.body, cst.Yield))
         inner = around
     return False
+
+
+def _draws_from(loop: cst.CSTNode, made: Origin) -> bool:
+    """Whether a loop says ``next(batches)`` of a variable that was given a generator beforehand."""
+    above = next((node for node in made.module.nesting.above(made.node)), None)
+    if not isinstance(above, cst.Assign) or not isinstance(loop, (cst.For, cst.While)):
+        return False
+    names = set(assigned_in(above))
+    return any(
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Name)
+        and node.func.value == "next"
+        and bool(node.args)
+        and get_full_name_for_node(node.args[0].value) in names
+        for node in every(loop.body)
+    )
 
 
 def _steps_privately(s: Subject, loops: list[Turn]) -> bool:
@@ -194,7 +212,7 @@ def _of_several_engines(s: Subject) -> Tri:
     if not isinstance(s.event, EpsilonsCombined) or s.event.series:
         return False
     made = s.run.engine.made if s.run.engine is not None else None
-    if made is not None and any(repeats_a_trial(s.run, turn) for turn in made.loops):
+    if made is not None and any(repeats_a_trial(s.run, turn, s.event.apart) for turn in made.loops):
         return False
     s.notes["combined"] = s.event.how
     return None

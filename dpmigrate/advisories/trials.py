@@ -15,8 +15,11 @@ from dpmigrate.analysis.tree import contains, every
 _SETTINGS = ("noise_multiplier", "max_grad_norm", "target_epsilon", "target_delta", "epochs", "clipping")
 
 
-def repeats_a_trial(run: PrivateRun, turn: Turn) -> bool:
-    """Whether the turns of a loop around a run train on the same records, or are told apart by a setting."""
+def repeats_a_trial(run: PrivateRun, turn: Turn, apart: bool = False) -> bool:
+    """Whether the turns of a loop around a run train on the same records, or are told apart by a setting.
+
+    ``apart``: each is known to have a data set of its own.
+    """
     loop = turn.loop.node
     if any(turn in event.loops for event in run.happened(SeededBefore)):
         return True
@@ -25,7 +28,7 @@ def repeats_a_trial(run: PrivateRun, turn: Turn) -> bool:
             return True
         if any(_chosen_by(run.argument(name), loop) for name in _SETTINGS):
             return True
-    return _on_the_same_records(run, turn)
+    return not apart and _on_the_same_records(run, turn)
 
 
 def _on_the_same_records(run: PrivateRun, turn: Turn) -> bool:

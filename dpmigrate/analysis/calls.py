@@ -69,7 +69,7 @@ def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:
     for e in value.entries:
         if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
             known, more = entries_of(ip, e.atom)
-            ways.append((e.guard, known))
+            ways.append((e.guard, {name: held for name, held in known.items() if isinstance(name, str)}))
             info.unknown_keywords = info.unknown_keywords or more
         elif isinstance(e.atom, Const) and e.atom.value is None:
             ways.append((e.guard, {}))

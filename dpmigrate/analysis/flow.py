@@ -134,8 +134,11 @@ def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callabl
         for last in (False, True, True):
             ends = _once(ip, control, Turn(ip.origin(node)), body, bind)
             before = {slot: ip.store.get(*slot) for delta, _ in ends for slot in delta}
+            told_of = outcomes.told_in_a_loop(ip, before)
             if not ends or not ip.store.join(ends):
                 break
+            for slot in outcomes.forget_tests(ip, told_of):
+                before.pop(slot, None)
             _give_up(ip, node, before, last)
             if last and not _grew(ip, before):
                 break

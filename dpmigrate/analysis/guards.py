@@ -127,6 +127,8 @@ def doubt(*about: Hashable) -> Literal:
 
 DOUBT = doubt()
 """Stands for assumptions that were given up."""
+SEVERAL = doubt("several ways")
+"""Stands for the assumptions of one of several ways, each of which was followed as it is."""
 
 
 def doubts(guard: Guard) -> Guard:

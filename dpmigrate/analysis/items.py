@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import libcst as cst
 
 from dpmigrate.analysis.assignment import SOME, as_tuple, iterate
@@ -143,15 +145,14 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
     return join_all(parts)
 
 
-def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[str, Value], bool]:
-    """The string keys of a dict-like object with their values, and whether there may be others."""
-    known: dict[str, Value] = {}
+def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[Hashable, Value], bool]:
+    """The known keys of a dict-like object with their values, and whether there may be others."""
+    known: dict[Hashable, Value] = {}
     for slot in ip.store.keys(atom):
-        name = slot[1] if isinstance(slot, tuple) and slot[0] == "key" else slot
-        if atom.kind != "dict" and isinstance(slot, str):
-            name = slot
-        if not isinstance(name, str) or name == "rest":
+        keyed = isinstance(slot, tuple) and slot[0] == "key"
+        if slot == "rest" or not (keyed or isinstance(slot, str)):
             continue
+        name = slot[1] if isinstance(slot, tuple) else slot
         value = ip.read(atom, slot)
         if value:
             known[name] = value

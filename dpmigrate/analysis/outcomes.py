@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -12,6 +12,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, together
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.store import Slot
 from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, of
 
 MAX_WAYS = 4
@@ -203,6 +204,30 @@ def as_written(ip: Interpreter, owner: Hashable, name: str) -> Value:
 
 
 _WRITTEN = "<as written> "
+
+
+def told_in_a_loop(ip: Interpreter, changed: Mapping[Slot, Value | None]) -> dict[Slot, tuple[Value, Value]]:
+    """Of the slots that a loop body changed those that a test told of, yet before all is joined.
+
+    For each what it holds and what was assigned to it.
+    """
+    return {
+        (owner, name): (held, as_written(ip, owner, name))
+        for (owner, name), held in changed.items()
+        if isinstance(name, str) and held is not None and (owner, _WRITTEN + name) in changed
+    }
+
+
+def forget_tests(ip: Interpreter, told_of: Mapping[Slot, tuple[Value, Value]]) -> Iterator[Slot]:
+    """Take back what the tests in a loop told of variables that it does not assign; yields their slots.
+
+    What held before the loop holds in its next turn, unless a branch of the test ended for some of it.
+    """
+    for (owner, name), (held, written) in told_of.items():
+        now = ip.store.get(owner, name) or NOTHING
+        if as_written(ip, owner, str(name)) == written and set(now.atoms) >= set(held.atoms):
+            ip.store.set(owner, name, held)
+            yield owner, name
 
 
 def _refines(e: Entry, written: Value) -> bool:

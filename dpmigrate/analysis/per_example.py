@@ -99,8 +99,8 @@ def _asks_for_none(node: cst.CSTNode) -> bool:
 
 
 def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> Tri:
-    """Whether the result of a project class's forward follows ``self.reduction``."""
-    forward = find_member(ip, cls, "forward")
+    """Whether the result of a project class's forward, or of its call, follows ``self.reduction``."""
+    forward = find_member(ip, cls, "forward") or find_member(ip, cls, "__call__")
     method = forward.only if forward is not None else None
     from_library = any(BASE_KINDS.get(name) == "criterion" for name in external_names(cls))
     if not isinstance(method, Function) or not isinstance(method.node, cst.FunctionDef):

@@ -15,21 +15,7 @@ if TYPE_CHECKING:
 
 def is_tolerated(module: ModuleInfo, node: cst.CSTNode) -> bool:
     """Whether the program does without it elsewhere: it catches the failure, or asks for the release."""
-    return any(_provides_for_others(above) for above in _around(module.tree, node))
-
-
-def _around(root: cst.CSTNode, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """The nodes around a node, outermost first."""
-    trail: list[tuple[cst.CSTNode, Iterator[cst.CSTNode]]] = [(root, iter(children(root)))]
-    while trail:
-        child = next(trail[-1][1], None)
-        if child is node:
-            break
-        if child is None:
-            trail.pop()
-        else:
-            trail.append((child, iter(children(child))))
-    return (above for above, _ in trail)
+    return node in module.nesting and any(map(_provides_for_others, module.nesting.above(node)))
 
 
 _CATCHING = frozenset(

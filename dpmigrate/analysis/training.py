@@ -17,6 +17,7 @@ from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.guards import (
     ALWAYS,
     DOUBT,
+    SEVERAL,
     Guard,
     beyond_entries,
     contradict,
@@ -152,7 +153,10 @@ class TrainingRun:
             return
         self._met_under[place].add(event.guard)
         held = self.events[place]
-        self.events[place] = _under(held, weaken(held.guard, beyond))
+        weaker = weaken(held.guard, beyond)
+        if DOUBT not in held.guard | beyond and DOUBT in weaker:
+            weaker = weaker - {DOUBT} | {SEVERAL}
+        self.events[place] = _under(held, weaker)
 
     def _ways_of_entry(self, guard: Guard) -> tuple[Guard, ...]:
         """The ways to the call in the very activation that is assumed, where it is made in that one too.

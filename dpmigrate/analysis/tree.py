@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -47,11 +47,18 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
 
 
 def _fields_of(kind: type[Any]) -> Callable[[cst.CSTNode], tuple[Any, ...]]:
-    names = [f.name for f in fields(kind) if not f.name.startswith(_LAYOUT)]
-    # Of one name attrgetter gives the value, and of none it takes nothing.
-    take = attrgetter(*names) if len(names) > 1 else lambda node: tuple(getattr(node, n) for n in names)
-    _FIELDS[kind] = take
+    names = [f.name for f in fields(kind) if not f.name.startswith(_LAYOUT) and f.type is not str]
+    take = _FIELDS[kind] = _taking(names)
     return take
+
+
+def _taking(names: Sequence[str]) -> Callable[[cst.CSTNode], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    if not names:
+        return lambda node: ()
+    only = attrgetter(*names)
+    return lambda node: (only(node),)
 
 
 def every(root: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -47,6 +47,8 @@ def drop_weights_only(facts: Facts, edits: ProjectEdits) -> None:
 def _loading(facts: Facts) -> Iterator[cst.Call]:
     """The calls of ``load_checkpoint``, of an engine or of what may be one, that say how torch is to load."""
     for module in facts.modules:
+        if _METHOD.encode() not in module.source.data:
+            continue  # asked once for every run
         for call in facts.inside(module.tree, cst.Call):
             if not isinstance(call.func, cst.Attribute) or call.func.attr.value != _METHOD:
                 continue

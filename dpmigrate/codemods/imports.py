@@ -158,23 +158,25 @@ def used_names(tree: cst.Module) -> set[str]:
     stack: list[cst.CSTNode] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, (cst.Import, cst.ImportFrom)):
+        if type(node) in _NOT_READ:
             continue
-        if isinstance(node, cst.Name):
+        if type(node) in _OF_A_VALUE:
+            stack.append(node.value)  # type: ignore[attr-defined]
+        elif isinstance(node, cst.Name):
             found.add(node.value)
         elif isinstance(node, cst.SimpleString):
             text = node.raw_value
             if len(text) < 200:
                 found.update(part for part in _words(text) if part.isidentifier())
-            continue
-        if isinstance(node, cst.Attribute):
-            stack.append(node.value)
-            continue
-        if isinstance(node, cst.Arg):
-            stack.append(node.value)
-            continue
-        stack.extend(children(node))
+        else:
+            stack.extend(children(node))
     return found
+
+
+# Types are compared, as asking abstract base classes of every node would be most of the time.
+_NOT_READ = frozenset([cst.Import, cst.ImportFrom])
+_OF_A_VALUE = frozenset([cst.Attribute, cst.Arg])
+"""What reads no name but those in its value."""
 
 
 def _words(text: str) -> list[str]:

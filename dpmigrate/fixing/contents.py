@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
@@ -69,8 +70,11 @@ def _exported(project: Project, edits: Edits) -> set[str]:
     part = project.program.part_of(edits.module)
     reached = part.executed if part is not None else ()
     found: set[str] = set()
+    stem = PurePosixPath(edits.module.key).stem
+    # Who imports from it writes its name, but for a package's, which `from . import x` leaves out.
+    name = stem.encode() if stem.isascii() and not edits.module.is_package else b"import"
     for info in (m for whole in project.modules.values() for m in (whole, *whole.written)):
-        if info is edits.module or info.key not in reached:
+        if info is edits.module or info.key not in reached or name not in info.source.data:
             continue
         stack: list[cst.CSTNode] = [info.tree]
         while stack:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from dpmigrate.advisories.catalogue import concerned_with
 from dpmigrate.advisories.findings import Found
+from dpmigrate.advisories.matching import Match
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
@@ -20,6 +21,7 @@ from dpmigrate.codemods.planner import plan_jobs
 from dpmigrate.fixing.contents import new_contents, old_content
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.soundness import Soundness
+from dpmigrate.model import Finding
 from dpmigrate.project import Project
 from dpmigrate.workspace.errors import NotLossless, Refused
 from dpmigrate.workspace.transaction import Transaction
@@ -216,10 +218,17 @@ class Prover:
         problems = []
         before = Counter((f.rule, f.span.path) for f in self.found.findings)
         now = Counter((f.rule, f.span.path) for f in after.findings)
+        behind: dict[tuple[str, str], list[tuple[Finding, Match]]] = {}
+        for finding, match in after.matches:
+            behind.setdefault((finding.rule, finding.span.path), []).append((finding, match))
         mended = Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found)
         for key, count in sorted(now.items()):
             left = before[key] - mended[key]
-            if count > before[key] and not self._asked_for(key, after) and not _revealed(key, jobs, after):
+            if (
+                count > before[key]
+                and not self._asked_for(key, after)
+                and not _revealed(key, jobs, behind[key])
+            ):
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
                 problems.append(
                     Problem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}: {said}")
@@ -234,14 +243,13 @@ _UNTOUCHED_BY_A_MOVE = frozenset(["backward", "batch-statistics", "delta"])
 """Subjects of findings about what a move to ``make_private`` leaves as it was: losses, models, delta."""
 
 
-def _revealed(key: tuple[str, str], jobs: Sequence[Job], after: Found) -> bool:
+def _revealed(key: tuple[str, str], jobs: Sequence[Job], matches: Sequence[tuple[Finding, Match]]) -> bool:
     """Whether a finding was there unseen: mere information, or about what a call of today's API took over.
 
     Its job then says so.
     """
     rule, path = key
     movers = [job for job in jobs if job.privatizes and path in job.paths]
-    matches = [(f, m) for f, m in after.matches if (f.rule, f.span.path) == key]
     taken_over = all(
         f.severity == "info"
         or m.subject in _UNTOUCHED_BY_A_MOVE

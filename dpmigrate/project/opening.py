@@ -160,6 +160,7 @@ def let_go(modules: int) -> None:
     if _let_go >= AT_ONCE:
         _let_go = 0
         gc.collect()
+        gc.freeze()  # what lives on is not gone through each time, until the pause ends
 
 
 @contextmanager
@@ -173,7 +174,7 @@ def paused_collector() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()
         if collecting:
-            gc.freeze()
-            gc.unfreeze()
             gc.enable()

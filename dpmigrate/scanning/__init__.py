@@ -147,7 +147,9 @@ def _of_group(project: Project, group: Group) -> Share:
     size = sum(len(info.source.data) for info in alone.ready.values())
     mended = any(finding.fix is not None for finding in share.findings)
     if not share.private or not (mended or size < KEPT - project.kept or size > project.kept):
-        let_go(len(alone.ready))
+        modules = len(alone.ready)
+        del alone
+        let_go(modules)
     else:
         # For the fixes, which are planned next: those of other groups with the same pins ask for it, too.
         project.ready.update(alone.ready)

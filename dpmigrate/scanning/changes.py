@@ -23,7 +23,7 @@ from dpmigrate.workspace.reading import read_bytes
 from dpmigrate.workspace.settings import Settings
 from dpmigrate.workspace.stretches import changed
 
-SECONDS = 60
+SECONDS = 45
 ALIKE = 0.5
 """The part of the lines of a file that another one shares which it was renamed from; git's own measure."""
 MOST_GONE = 200
@@ -164,7 +164,10 @@ def _program() -> str | None:
 
 
 def _git(root: str, *arguments: str) -> bytes | None:
-    """What a git command says in a folder; None where it fails or there is no git."""
+    """What a git command says in a folder; None where it fails or there is no git.
+
+    Raises UsageError where it says nothing in time, as in a repository whose files are pipes.
+    """
     program = _program()
     if program is None:
         return None
@@ -182,6 +185,8 @@ def _git(root: str, *arguments: str) -> bytes | None:
             timeout=SECONDS,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"--diff-base: git gave no answer within {SECONDS} seconds in {root}.") from error
+    except OSError:
         return None
     return done.stdout if done.returncode == 0 else None

@@ -13,7 +13,7 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from dpmigrate.workspace.errors import NotLossless
 from dpmigrate.workspace.magics import LINE, Magics
@@ -290,15 +290,21 @@ def _python(magics: Magics, cell: int, lines: list[str]) -> tuple[list[str], Bro
 
 def _fault(cell: int, lines: list[str]) -> BrokenCell | None:
     """Why the lines are no Python, or None."""
+    wrong = _refused("".join(lines))
+    return None if wrong is None else BrokenCell(cell, wrong[0], f"syntax error: {wrong[1]}")
+
+
+@lru_cache(maxsize=20_000)
+def _refused(text: str) -> tuple[int, str] | None:
+    """Where a text is no Python, and why; a fix reads the cells that it leaves alone once more."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse("".join(lines))
+            ast.parse(text)
     except SyntaxError as error:
-        return BrokenCell(cell, max(1, error.lineno or 1), f"syntax error: {error.msg}")
+        return max(1, error.lineno or 1), error.msg
     except (ValueError, RecursionError, MemoryError) as error:
-        reason = "too deeply nested" if not isinstance(error, ValueError) else str(error)
-        return BrokenCell(cell, 1, f"syntax error: {reason}")
+        return 1, "too deeply nested" if not isinstance(error, ValueError) else str(error)
     return None
 
 

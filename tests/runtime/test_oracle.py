@@ -145,9 +145,9 @@ def test_batches_are_trees_of_tensors() -> None:
         parts = batches.split_batch(batch)
         assert batches.batch_size(batch) == len(parts) == 3
         assert all(type(part) is type(batch) for part in parts)
-        again = torch.cat([next(batches.tensors_in(part)) for part in parts])
+        again = torch.cat([batches.tensors_in(part)[0] for part in parts])
         assert torch.equal(again, x)
-        assert torch.equal(next(batches.tensors_in(batches.take(batch, [2, 0]))), x[[2, 0]])
+        assert torch.equal(batches.tensors_in(batches.take(batch, [2, 0]))[0], x[[2, 0]])
     assert batches.split_batch(Sample(x, {"y": y}))[1].note == "kept"
     scalar = torch.tensor(2.0)
     assert batches.split_batch((x, scalar))[0][1] is scalar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -134,6 +135,23 @@ def test_an_error_of_our_own_is_told_of_its_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("DPMIGRATE_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         scan([tmp_path], cwd=tmp_path, jobs=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="knows no holes in files")
+def test_large_files_that_hold_nothing_cost_nothing_and_hide_nothing(tmp_path: Path) -> None:
+    write(tmp_path)
+    for number in range(20):
+        with (tmp_path / f"large{number}.py").open("wb") as stream:
+            stream.truncate(900_000_000)
+    with (tmp_path / "told.py").open("wb") as stream:
+        stream.seek(700_000_000)
+        stream.write(b"\nimport opacus\n")
+        stream.truncate(900_000_000)
+    report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+    assert [n["path"] for n in report["files"]["not_analysed"]] == ["told.py"]  # type: ignore[index]
+    assert len(report["runs"]) == 1  # type: ignore[arg-type]
 
 
 TOML = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from dpmigrate.scanning import changes
 from dpmigrate.workspace import reading
+from dpmigrate.workspace.errors import UsageError
+from dpmigrate.workspace.settings import Settings
 from tests.safety.test_nothing_runs import FAULTY, git
 
 
@@ -42,6 +45,18 @@ def test_a_folder_that_looks_like_a_repository_without_files_is_none(tmp_path: P
     assert changes._git(str(tmp_path), "rev-parse", "--git-dir") is None
     (tmp_path / "below").mkdir()
     assert changes._git(str(tmp_path / "below"), "rev-parse", "--git-dir") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_a_repository_of_pipes_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".git" / "HEAD").unlink()
+    os.mkfifo(tmp_path / ".git" / "HEAD")
+    monkeypatch.setattr(changes, "SECONDS", 0.5)
+    start = time.monotonic()
+    with pytest.raises(UsageError, match="gave no answer"):
+        changes.Changes("HEAD", Settings(str(tmp_path)), [str(tmp_path)])
+    assert time.monotonic() - start < 10
 
 
 def _a_link_out(path: Path) -> None:

@@ -151,6 +151,39 @@ def test_the_private_loader_stays_the_private_one(tmp_path: Path, carrier: str) 
     assert _rules(tmp_path, above, store, raw) == {("DPM301", certainty)}
 
 
+DRAWN = """
+def cycle(loader):
+    while True:
+        yield from loader
+
+drawn = cycle(DRAWN)
+other = cycle(OTHER)
+for step in range(100):
+    x, y = next(drawn)
+    a, b = next(other)
+    o.zero_grad()
+    F.cross_entropy(m(x), y).backward()
+    o.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("drawn", "other", "told"),
+    [
+        ("private", "[]", set()),
+        ("raw", "[]", {("DPM301", "definite")}),
+        ("private", "raw", {("DPM301", "possible")}),  # which of the two the model gets is not told
+    ],
+)
+def test_batches_that_are_drawn_from_a_generator(
+    tmp_path: Path, drawn: str, other: str, told: set[tuple[str, str]]
+) -> None:
+    head = PROGRAM.partition("STORE")[0].replace("ABOVE", "")
+    text = head + DRAWN.replace("DRAWN", drawn).replace("OTHER", other)
+    findings = api.scan(cwd=lay_out(tmp_path, train=text)).findings
+    assert {(f.rule, f.certainty) for f in findings if f.severity != "info"} == told
+
+
 MATCHED = """
 import enum, sys
 import torch

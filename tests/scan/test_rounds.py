@@ -170,6 +170,23 @@ def test_an_engine_of_one_stage_alone_forgets_nothing(tmp_path: Path, test: str,
     assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
 
 
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        ('stage != "private"', False),
+        ('not stage == "private"', False),
+        ('stage == "public"', True),
+        ('stage.startswith("public")', True),
+    ],
+)
+def test_other_stages_are_passed_over(tmp_path: Path, test: str, told: bool) -> None:
+    program = STAGES.replace(
+        "        if TEST:\n", f"        if {test}:\n            continue\n        if stages:\n"
+    )
+    lay_out(tmp_path, train=program)
+    assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
+
+
 COPIES = """
 import copy
 import torch

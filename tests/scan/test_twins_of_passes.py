@@ -29,7 +29,53 @@ def train(net, loader):
     epoch(net, {loader}, optimizer)
 """
 
+OPTIONAL = """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--private", action="store_true")
+parser.add_argument("--clip", type=float, default=1.0)
+args = parser.parse_args()
+
+def train(args, net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    if args.private:
+        net, optimizer, loader = private(net, optimizer, loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        if {when}:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), args.clip)
+        optimizer.step()
+
+train(args, torch.nn.Linear(4, 2), DataLoader([]))
+"""
+
+COX = """
+def cox(risk, events, times):
+    order = torch.argsort(times, descending=True)
+    risk, events = risk[order], events[order]
+    return -torch.sum(events * (risk - {before})) / events.sum()
+
+def train(net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, loader = private(net, optimizer, loader)
+    for x, events, times in loader:
+        optimizer.zero_grad()
+        cox(net(x).squeeze(), events, times).backward()
+        optimizer.step()
+"""
+LOG_SUM = "torch.logcumsumexp(risk, dim={dim})"
+
 PAIRS = [
+    ("DPM124", COX.format(before=LOG_SUM.format(dim=0)), COX.format(before=LOG_SUM.format(dim=1))),
+    ("DPM124", COX.format(before="risk.exp().cumsum(0).log()"), COX.format(before="risk.cumsum(0)")),
+    (
+        "DPM109",
+        OPTIONAL.format(when="args.clip > 0"),
+        OPTIONAL.format(when="args.clip > 0 and not args.private"),
+    ),
+    ("DPM109", OPTIONAL.format(when="args.clip"), OPTIONAL.format(when="not args.private and args.clip > 0")),
     ("DPM108", LOGGED.format(again="measured(x, y)"), LOGGED.format(again="measured(x, y).backward()")),
     ("DPM301", DEALT.format(loader="loader"), DEALT.format(loader="DPDataLoader.from_data_loader(loader)")),
 ]

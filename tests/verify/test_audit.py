@@ -197,7 +197,16 @@ def exceeds(done: Verified, rule: str, move: float) -> None:
 
 
 def test_options_that_an_audit_does_not_go_with(tmp_path: Path) -> None:
-    for options in (("--factory", "made:model"), ("--compare", "hooks", "train.py")):
+    (tmp_path / "made.py").write_text(
+        "import torch\n"
+        "def model():\n"
+        "    batch = torch.ones(4, 2), torch.arange(4) % 2\n"
+        "    return torch.nn.Linear(2, 2), torch.nn.CrossEntropyLoss(), batch\n"
+    )
+    for options, said in (
+        (("--factory", "made:model"), "--audit needs a program that trains"),
+        (("--compare", "hooks", "train.py"), "--audit does not go with --compare"),
+    ):
         done = verify(KNOWN[-1], "--audit", *options, cwd=tmp_path)
         assert done.status == 2
-        assert "--audit needs a script that trains" in " ".join(done.stderr.split())
+        assert said in " ".join(done.stderr.split())

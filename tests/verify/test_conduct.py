@@ -166,6 +166,19 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
         ((STEP, STEP + "            torch.manual_seed(3)\n"), "noise-fresh", "DPM205"),
         (
             (
+                "    for epoch",
+                "    kept = [torch.randn_like(p) for p in optimizer.params]\n"
+                "    def add_noise():\n"
+                "        for p, z in zip(optimizer.params, kept):\n"
+                "            p.grad = (p.summed_grad + z).view_as(p)\n"
+                "    optimizer.add_noise = add_noise\n"
+                "    for epoch",
+            ),
+            "noise-fresh",
+            "DPM205",
+        ),
+        (
+            (
                 CALL,
                 'for turn in range(3):\n    model = train(model, "hooks", 1).to_standard_module()\n',
             ),

@@ -74,3 +74,18 @@ def test_every_process_ends_with_the_command(
     finally:
         command.kill()
         command.wait()
+
+
+def test_threads_sleep_while_they_wait_and_the_script_sees_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import os\nraise SystemExit(f'set: {sorted(os.environ)}')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "dpmigrate", "verify", "train.py"],
+        cwd=tmp_path,
+        env=environment("1.6.0") | {"OMP_DISPLAY_ENV": "TRUE"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr, done.stderr[-3000:]
+    assert "'OMP_WAIT_POLICY'" not in done.stderr.split("No verdict")[1]

@@ -35,6 +35,8 @@ class EpsilonsCombined(Event):
     how: str
     """"mean", "median" or "smallest"."""
     series: bool
+    apart: bool = False
+    """Whether the runs that spent them are known to train on data sets of their own."""
 
 
 @dataclass(frozen=True, slots=True)

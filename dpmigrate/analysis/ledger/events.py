@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from dpmigrate.analysis.guards import DOUBT, Guard
+from dpmigrate.analysis.guards import DOUBT, SEVERAL, Guard
 from dpmigrate.analysis.ledger.circumstances import Circumstances, Origin, Step, Turn
 from dpmigrate.analysis.ledger.things import Amount, Maker
 
@@ -40,6 +40,11 @@ class Event:
     @property
     def doubtful(self) -> bool:
         """Whether assumptions were given up on the way, so that what excludes it may have been lost."""
+        return not self.at.guard.isdisjoint((DOUBT, SEVERAL))
+
+    @property
+    def unplaced(self) -> bool:
+        """Whether those were given up under which it was met: it may well be another run's."""
         return DOUBT in self.at.guard
 
     @property

@@ -102,8 +102,18 @@ class PrivateRun:
         """The events of a kind, in the order of first occurrence."""
         found: list[Happening] | None = self.known.get(kind)
         if found is None:
-            found = self.known[kind] = [e for e in self.events if isinstance(e, kind)]
+            kinds = [held for held in self._numbers_of_kinds if issubclass(held, kind)]
+            numbers = sorted(number for held in kinds for number in self._numbers_of_kinds[held])
+            found = self.known[kind] = [self.events[number] for number in numbers]
         return iter(found)
+
+    @cached_property
+    def _numbers_of_kinds(self) -> dict[type[Event], list[int]]:
+        """The places of the events of each class: far fewer classes are asked for a kind than events."""
+        numbers: dict[type[Event], list[int]] = {}
+        for number, event in enumerate(self.events):
+            numbers.setdefault(type(event), []).append(number)
+        return numbers
 
     @cached_property
     def known(self) -> dict[Any, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, External, Obj, Unknown
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.calls import call_method, call_value
 from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
@@ -20,6 +20,7 @@ from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsCombined
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import every
 from dpmigrate.analysis.values import NOTHING, Bound, Entry, Function, Partial, Seq, Value
 
@@ -235,9 +236,18 @@ def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) 
     if not engines:
         ip.notes.setdefault(_REPORTED, {})[node, ip.context] = (ip.at(node), how)
         _tell_of_reports(ip)
-    for run in list(ip.runs.values()):
-        if run.engine in engines:
-            ip.happen(run, EpsilonsCombined(ip.at(node), how, series))
+    runs = [run for run in ip.runs.values() if run.engine in engines]
+    records = [dataset_of(ip, run) for run in runs]
+    apart = len(runs) > 1 and None not in records and len(set(records)) == len(runs)
+    for run in runs:
+        ip.happen(run, EpsilonsCombined(ip.at(node), how, series, apart))
+
+
+def dataset_of(ip: Interpreter, run: TrainingRun) -> Atom | None:
+    """The data set that a run trains on; None where it may be one of several."""
+    loader = run.argument("data_loader").only
+    held = ip.store.get(loader, "dataset") if loader is not None else None
+    return held.only if held is not None else None
 
 
 def _tell_of_reports(ip: Interpreter) -> None:

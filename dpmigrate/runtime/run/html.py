@@ -6,6 +6,7 @@ Charts are inline SVG drawn here (``charts``); the page is readable without them
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,14 +124,12 @@ def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
     place = f"{engine['path']}:{engine['line']}" if engine.get("path") else ""
     cell = f", cell {engine['cell'] + 1}" if engine.get("cell") is not None else ""
     checks = [c for c in report["checks"] if c["engine"] == index]
-    rows = "\n".join(_row(c, consequence(c, checks)) for c in checks)
+    rows = [_row(c, consequence(c, checks)) for c in checks]
     name = f"Private run {index + 1}: <code>{escape(place)}</code>{cell} ({escape(engine['mode'])})"
     name += escape(parameters(engine))
     parts = [
         f"<section>\n<h2>{name}</h2>",
-        '<div class="wide"><table><thead><tr><th scope="col">Verdict</th><th scope="col">Check</th>'
-        '<th scope="col">Value</th><th scope="col">Limit</th><th scope="col">What</th></tr></thead>\n'
-        f"<tbody>\n{rows}\n</tbody></table></div>",
+        _table(("Verdict", "Check", "Value", "Limit", "What"), rows),
         _charts(report, index),
         "</section>",
     ]
@@ -189,18 +188,12 @@ def _compare(rows: list[dict[str, Any]]) -> str:
             f'<td class="n">{spread(row)} ({row["steps_timed"]} steps)</td>'
             f'<td class="n">{memory}</td><td class="n">{_figure(row["relative_error"])}</td></tr>'
         )
-    return (
-        '<section>\n<h2>Modes side by side</h2>\n<table><thead><tr><th scope="col">Mode</th>'
-        '<th scope="col">Seconds a step</th><th scope="col">Least to most</th>'
-        '<th scope="col">Peak memory</th>'
-        '<th scope="col">Against the oracle</th></tr></thead>\n<tbody>'
-        + "\n".join(cells)
-        + "</tbody></table>\n</section>"
-    )
+    heads = ("Mode", "Seconds a step", "Least to most", "Peak memory", "Against the oracle")
+    return f"<section>\n<h2>Modes side by side</h2>\n{_table(heads, cells)}\n</section>"
 
 
 def _audit(audit: dict[str, Any]) -> str:
-    rows = "\n".join(
+    rows = [
         f'<tr><td data-of="step">{step["step"]}</td>'
         f'<td class="n" data-of="move, in C">{_figure(step["move"])}</td>'
         f'<td class="n" data-of="sampling rate">{_figure(step["sample_rate"])}</td>'
@@ -208,7 +201,7 @@ def _audit(audit: dict[str, Any]) -> str:
         f'<td class="n" data-of="wrong">{sum(step["wrong"])}</td>'
         f'<td class="n" data-of="gap shown">{_figure(step["gap"])}</td></tr>'
         for step in audit["steps"]
-    )
+    ]
     heads = ("Step", "Move, in C", "Sampling rate", "Guesses", "Wrong", "Gap shown, in standard deviations")
     times = "" if audit["factor"] == 1 else f", its floats times {audit['factor']:g}"
     return (
@@ -216,26 +209,26 @@ def _audit(audit: dict[str, Any]) -> str:
         f"<p>With example {audit['example']} of the data{times}, and without it: epsilon is at least "
         f"{_figure(audit['epsilon_lower_bound'])} ({100 * audit['confidence']:g} % sure) at delta "
         f"{audit['delta']:g}; the {escape(audit['accountant'])} accountant says "
-        f"{_figure(audit['epsilon_accountant'])}.</p>\n"
-        '<div class="wide"><table><thead><tr>'
-        + "".join(f'<th scope="col">{head}</th>' for head in heads)
-        + f"</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n</section>"
+        f"{_figure(audit['epsilon_accountant'])}.</p>\n{_table(heads, rows)}\n</section>"
     )
 
 
 def _files(files: list[dict[str, str]]) -> str:
     if not files:
         return ""
-    rows = "\n".join(
+    rows = [
         f"<tr><td><code>{escape(f['path'])}</code></td><td><code>{escape(f['sha256'])}</code></td></tr>"
         for f in files
-    )
-    return (
-        "<section>\n<h2>The evidence is for these very bytes</h2>\n"
-        '<div class="wide"><table><thead><tr><th scope="col">File</th>'
-        '<th scope="col">SHA-256</th></tr></thead>'
-        f"<tbody>\n{rows}\n</tbody></table></div>\n</section>"
-    )
+    ]
+    table = _table(("File", "SHA-256"), rows)
+    return f"<section>\n<h2>The evidence is for these very bytes</h2>\n{table}\n</section>"
+
+
+def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
+    """A table that scrolls by itself where the page is narrow."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    body = "\n".join(rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
 
 
 def _figure(value: float | None) -> str:

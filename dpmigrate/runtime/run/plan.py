@@ -55,13 +55,16 @@ class Runner:
         self.request = request
         self.folder = folder
         self.program = program or partial(run_target, request)
-        self.threads = torch.get_num_threads() if program is None else 1
+        self.shares_process = program is not None
+        self.threads = 1 if self.shares_process else torch.get_num_threads()
         self.count = 0
         _load_what_scripts_load()
         if request.kind == "script":
             preload.load(Path(request.target), Path(script_folder(request)))
         # Which of 2,700 modules are the project's is asked once, and remembered in the forks.
         project_files()
+        if not self.shares_process:
+            _keep_as_it_is()
         # A fork after the thread pool was used would hang in it; the runs get their threads back.
         torch.set_num_threads(1)
 
@@ -126,9 +129,8 @@ class Runner:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _take_nothing_down()
-            # A collection would copy every object that it looks at (0.2 s for what the imports left).
-            gc.freeze()
+            if self.shares_process:
+                _keep_as_it_is()
             gc.enable()
             os.environ.update(meeting)
             sink = os.open(os.devnull, os.O_RDONLY)
@@ -190,8 +192,13 @@ def _load_what_scripts_load() -> None:
             import_module(name)
 
 
-def _take_nothing_down() -> None:
-    """Let no run end what was there before it: torch takes 176 libraries of operators down (0.1 s)."""
+def _keep_as_it_is() -> None:
+    """Let no run collect or end what was there before it.
+
+    A collection copies every object that it looks at (0.2 s for what the imports left), and torch takes 176
+    libraries of operators down at the end (0.1 s).
+    """
+    gc.freeze()
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
         finalizer.atexit = False
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import libcst as cst
 
-from dpmigrate.analysis.tree import children, contains, every
+from dpmigrate.analysis.tree import children, every
 
 _SIZES = frozenset(["size", "numel", "nelement", "dim"])
 _EMPTY = {"Equal": (0,), "LessThan": (1, 2), "LessThanEqual": (0, 1)}
@@ -39,12 +39,6 @@ class Skip:
     """Whether it is for an empty batch that it does so, and for no other reason."""
     tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
     """The tests around it in the body of the loop, and whether each holds there."""
-
-
-def enclosing_loop(root: cst.CSTNode, iterated: cst.CSTNode) -> cst.For | None:
-    """The loop below ``root`` that goes over ``iterated``."""
-    loops = (node for node in every(root) if isinstance(node, cst.For))
-    return next((loop for loop in loops if contains(loop.iter, iterated)), None)
 
 
 def skips_of_empty_batches(loop: cst.For | None, module: cst.CSTNode) -> Iterator[Skip]:

@@ -14,7 +14,7 @@ from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.ledger import Iterated, Manager, ManagerUsed
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.opacus.empty_batches import Skip, enclosing_loop, skips_of_empty_batches
+from dpmigrate.analysis.library.opacus.empty_batches import Skip, skips_of_empty_batches
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.data import loader_read
 from dpmigrate.analysis.library.torch.names import real
@@ -129,7 +129,15 @@ def _ends_all(ip: Interpreter, iterated: cst.CSTNode) -> bool:
 def loop_over(ip: Interpreter, node: cst.CSTNode) -> cst.For | None:
     """The loop whose ``in`` a node stands behind."""
     function = ip.frame.function
-    return enclosing_loop(function.node if function is not None else ip.module.tree, node)
+    root = function.node if function is not None else ip.module.tree
+    loop, inside = None, node
+    for above in ip.module.nesting.above(node) if node in ip.module.nesting else ():
+        if isinstance(above, cst.For) and above.iter is inside:
+            loop = above
+        if above is root:
+            return loop
+        inside = above
+    return None
 
 
 registry.ITERATION["managed-loader"] = _iterate_managed

@@ -23,7 +23,7 @@ def update_attributes(ip: Interpreter, view: Obj, info: CallInfo) -> None:
         source = value.only
         if isinstance(source, Obj) and source.kind in ("dict", "namespace", "record"):
             entries, others = entries_of(ip, source)
-            given.update(entries)
+            given.update((name, held) for name, held in entries.items() if isinstance(name, str))
             more = more or others
         else:
             more = True

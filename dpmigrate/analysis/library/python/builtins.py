@@ -125,8 +125,9 @@ def _sequence(ip: Interpreter, info: CallInfo) -> Value:
     if isinstance(atom, Seq):
         items = tuple(reversed(atom.items)) if atom.items and info.name.endswith("reversed") else atom.items
         return of(Seq(items, atom.element, info.name != "builtins.tuple"))
-    if isinstance(atom, Obj) and atom.kind == "private-result":
-        return given
+    kept = "loader" if info.name in ("builtins.list", "builtins.tuple") else ""
+    if isinstance(atom, Obj) and atom.kind in ("private-result", kept):
+        return given  # batches that are kept in a list are those of the loader all the same
     if not given:
         return of(Seq((), None, True))
     exact = exact_items(ip, given)

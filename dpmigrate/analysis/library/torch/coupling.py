@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj, Tensor
+from dpmigrate.analysis.atoms import Const, Obj, Tensor
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
@@ -21,6 +21,8 @@ from dpmigrate.analysis.values import NOTHING, Class, Entry, Function, Value
 
 _PERMUTING = frozenset(["randperm", "permutation"])
 _TURNING = frozenset(["flip", "roll"])
+_COMPARING = frozenset(["mm", "matmul", "cdist", "cosine_similarity", "cumsum", "logcumsumexp"])
+"""What a criterion is entered for."""
 
 
 @function("<arithmetic>")
@@ -117,6 +119,30 @@ def _distances(ip: Interpreter, info: CallInfo) -> Value:
     return torch_operation(ip, info)
 
 
+@function("torch.cumsum", "torch.logcumsumexp")
+def _accumulated(ip: Interpreter, info: CallInfo) -> Value:
+    """``torch.logcumsumexp(risk, dim=0)``: each example and all before it, as in the loss of Cox."""
+    _accumulate(ip, info, info.argument(0, "input"), info.argument(1, "dim"))
+    return torch_operation(ip, info)
+
+
+@method("tensor", "cumsum", "logcumsumexp")
+def _accumulated_by_itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``risk.exp().cumsum(0)``."""
+    _accumulate(ip, info, Value((e,)), info.argument(0, "dim"))
+    return tensor_method(ip, info, e)
+
+
+def _accumulate(ip: Interpreter, info: CallInfo, what: Value, over: Value) -> None:
+    """Over the examples: a sum of exponentials is part of a loss, any other may be a measurement."""
+    named = info.name.rpartition(".")[2]
+    of_exponentials = named == "logcumsumexp" or any(
+        isinstance(a, Tensor) and a.steps[-1:] == ("exp",) for a in what.atoms
+    )
+    if of_exponentials and over.only == Const(0):
+        _compared(ip, info.node, what, what, same=False)
+
+
 @function("<given to a module>")
 def _given_to_a_criterion(ip: Interpreter, info: CallInfo) -> Value:
     """A criterion of the program is entered where it has products or distances, for what it compares."""
@@ -134,7 +160,7 @@ def _may_compare(node: cst.CSTNode) -> bool:
     if isinstance(node, cst.BinaryOperation):
         return isinstance(node.operator, cst.MatrixMultiply)
     name = node.func.attr if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
-    return name is not None and name.value in ("mm", "matmul", "cdist", "cosine_similarity")
+    return name is not None and name.value in _COMPARING
 
 
 @method("tensor", "mm", "matmul")

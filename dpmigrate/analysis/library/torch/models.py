@@ -305,6 +305,18 @@ def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
+@function("<assign params.grad_sample>")
+def _assign_samples(ip: Interpreter, info: CallInfo) -> Value:
+    """``p.grad_sample = None``: what standard clipping would have clipped is lost."""
+    params, new = info.positional
+    for atom in params.atoms:
+        if isinstance(atom, Params) and not atom.part and new.only == Const(None):
+            for run in _runs_of(ip, atom.models):
+                if run.mode == "hooks":
+                    pending.touch(ip, run, info.node, "none", raw=False)
+    return NONE
+
+
 @function(*(f"torch.nn.utils.{place}clip_grad_{what}" for place in ("", "clip_grad.") for what in _CLIPPED))
 def _clip_gradients(ip: Interpreter, info: CallInfo) -> Value:
     _change_gradients(ip, models_in(ip, info.argument(0, "parameters")), info.node, "clipped")

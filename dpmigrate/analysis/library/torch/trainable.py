@@ -40,7 +40,8 @@ def set_trainable(
     trainable = bool(wanted.only.value)
     for model in models:
         late = [run for run in runs_of_model(ip, model) if run in there]
-        for run in late:
+        nothing_new = not trainable and wholly_frozen(ip, model)
+        for run in late if not nothing_new else ():
             ip.happen(run, TrainableSet(ip.at(node, guard), trainable, _frozen_before(ip, run)))
         frozen: set[Hashable] = ip.notes.setdefault(_FROZEN, {}).setdefault(model, set())
         if not late and not trainable:
