@@ -20,7 +20,7 @@ from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.inline_criterion import own_line
 from dpmigrate.codemods.kept_criterion import Kept, KeptCriteria
 from dpmigrate.codemods.losses import LossSite, is_object
-from dpmigrate.codemods.nodes import add_argument, add_name
+from dpmigrate.codemods.nodes import add_argument, add_name, with_statement
 from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, variables_in
@@ -311,14 +311,17 @@ class CriterionPlan:
 
     def _build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
         own = self.edits.of(self.module)
-        statement = self.facts.statement(self.call)
-        if not isinstance(statement, cst.SimpleStatementLine):
+        anchor = before_conditions(self.facts, self.call, name, code)
+        if isinstance(anchor, cst.SimpleStatementSuite):
+            place = anchor.body.index(self.facts.removable(self.call))
+            own.change(anchor, with_statement(place, f"{name} = {code}"))
+        elif isinstance(anchor, (cst.SimpleStatementLine, cst.If)):
+            own.insert_before(anchor, f"{name} = {code}")
+        else:
             raise self.upgrade.withheld(
                 "make_private is called in the head of a compound statement, before which no criterion can "
                 "be made: assign what it returns on a line of its own first"
             )
-        anchor = before_conditions(self.facts, self.call, name, code)
-        own.insert_before(anchor, f"{name} = {code}")
         self.modes.set_at = anchor
         self._give(name)
         for scope in loss_scopes or {self.scope}:

@@ -96,6 +96,14 @@ def remove_argument(call: cst.Call, *keywords: str) -> cst.Call:
         args = without(args, place)
 
 
+def with_statement(place: int, code: str) -> Callable[[cst.SimpleStatementSuite], cst.SimpleStatementSuite]:
+    """The change that puts one more statement into a suite on one line (``def f(): a()``), at a place."""
+    parsed = cst.parse_statement(code)
+    assert isinstance(parsed, cst.SimpleStatementLine)
+    new = parsed.body[0].with_changes(semicolon=cst.Semicolon(whitespace_after=cst.SimpleWhitespace(" ")))
+    return lambda suite: suite.with_changes(body=[*suite.body[:place], new, *suite.body[place:]])
+
+
 def with_element(place: int, value: str) -> Callable[[cst.Tuple | cst.List], cst.Tuple | cst.List]:
     """The change that gives a tuple or list one more element at a place."""
     return lambda new: add_element(new, place, value)

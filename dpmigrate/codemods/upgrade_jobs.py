@@ -22,6 +22,7 @@ from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import bound_of, needed, pins_to_raise, plan_pins
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
+from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
 from dpmigrate.versions.releases import between
 
@@ -35,7 +36,7 @@ def upgrade_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], o
     groups, loose = group_by_call(project, [f for f in found if "upgrade" in f[1].advisory.fix.strategies])
     pins_of = {node: pins_to_raise(project, g.runs, options) for node, g in groups.items() if g.ghost}
     jobs = []
-    for component in _components(groups, pins_of):
+    for component in _components(project, groups, pins_of):
         pins = list(dict.fromkeys(p for node in component for p in pins_of[node]))
         places = {(p.path, p.cell, p.line) for p in pins}
         own = [f for node in component for f in groups[node].found]
@@ -50,9 +51,12 @@ def _place(pin: Pin) -> tuple[str, int | None, int]:
 
 
 def _components(
-    groups: dict[cst.CSTNode, CallGroup], pins_of: dict[cst.CSTNode, list[Pin]]
+    project: Project, groups: dict[cst.CSTNode, CallGroup], pins_of: dict[cst.CSTNode, list[Pin]]
 ) -> list[list[cst.CSTNode]]:
-    """Calls that share a pin or a place of their training code, directly or through others."""
+    """Calls that share a pin or a place of their training code, directly or through others.
+
+    Also those on the old API that one file comes to: with one of them moved, no release runs that file.
+    """
     parent: dict[object, object] = {}
 
     def find(x: object) -> object:
@@ -63,6 +67,9 @@ def _components(
     for node, pins in pins_of.items():
         for pin in pins:
             parent[find(_place(pin))] = find(node)
+        if _old_only(groups[node], project):
+            for path in users_of(project, groups[node].runs[0].module):
+                parent[find(path)] = find(node)
         for run in groups[node].runs:
             for event in run.events:
                 if isinstance(event, (Backward, DoubleBackward, Unpack, CoefficientAsked)):
@@ -91,10 +98,10 @@ def _planned(
             try:
                 edits, notices = upgraded(facts.of(group.runs[0].module), group.runs)
             except Withheld as withheld:
-                if raises and _old_only(group, project):
+                if (raises or len(groups) > 1) and _old_only(group, project):
                     raise
                 refusal = withheld
-                # It runs nowhere now, or meets no other Opacus than before: nothing is taken away from it.
+                # It runs nowhere now, or alone, on the same Opacus as before: nothing is taken away from it.
                 path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
                 job.left.append((path, spoken(withheld), group.found))
                 job.found = [f for f in job.found if all(f is not other for other in group.found)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.codemods.annotations import lengthen
+from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.entries import refuse_taken_whole
 from dpmigrate.codemods.nodes import add_element, add_entry, with_element
@@ -122,13 +123,12 @@ def _out_by_key(
     edits.of(facts.module_of(value)).change(value, lambda new: add_entry(new, key, name))
     for call in calls:
         assign, module = facts.parent(call), facts.module_of(call)
-        target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
-        if not isinstance(target, (cst.Name, cst.Attribute)):
+        text = target_text(facts, assign) if isinstance(assign, Home) else ""
+        if not text:
             raise Withheld(
                 f"{name}, the wrapped criterion, comes back in this dict: keep the dict in a variable, and "
                 "read it",
                 module,
                 call,
             )
-        text = facts.code(target).strip()
         edits.of(module).insert_after(facts.statement(call), f"{name} = {text}[{key}]")

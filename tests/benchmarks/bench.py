@@ -179,7 +179,7 @@ def page(result: dict[str, object], found: Sequence[tuple[str, str, Cost]]) -> s
             "|---|---|---|---|---|---|",
         ]
         for label, cost in costs.items():
-            bar = "█" * max(1, round(24 * cost.cpu / most))
+            bar = "█" * max(1, round(12 * cost.cpu / most))
             ratio = cost.cpu / base.cpu if base.cpu else 0.0
             figures = f"{cost.cpu:.2f} | {ratio:.2f} | {cost.clock:.2f} | {cost.megabytes:.0f}"
             lines.append(f"| {label} | {figures} | {bar} |")

@@ -6,9 +6,11 @@ import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 import dpmigrate.codemods
 from dpmigrate.api import scan
-from tests.fix.conftest import OLD, Folder
+from tests.fix.conftest import NEW, OLD, Folder
 
 EMPTY = (
     "cannot be seen",
@@ -121,3 +123,30 @@ def test_pins_stay_where_no_run_under_them_can_be_moved(folder: Callable[..., Fo
     told = {f.rule: (f.fix, f.by_hand) for f in scan(["."], cwd=project.path).findings}
     assert told["DPM901"][0] is None
     assert "raise the lower bound" in str(told["DPM901"][1])
+
+
+STUCK = (
+    OLD.partition("\n\n\n")[2]
+    .replace("def train", "def stuck")
+    .replace("criterion(model(x), y)", "criterion(model(x), y) + model(x).pow(2).mean(1)")
+)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_file_is_not_left_between_two_apis(folder: Callable[..., Folder], apart: bool) -> None:
+    head = OLD.partition("\n\n\n")[0]
+    both = "import one\nimport two\n\none.train(None, None, [])\ntwo.stuck(None, None, [])\n"
+    files = {"one.py": OLD, "two.py": f"{head}\n\n\n{STUCK}", "main.py": both}
+    project = folder(files if apart else {"train.py": f"{OLD}\n\n{STUCK}"})
+    before = project.snapshot()
+    ((path, reason),) = project.fix().refused
+    assert path == ("two.py" if apart else "train.py")
+    assert "terms are added" in reason and "together or not at all" in reason
+    assert project.snapshot() == before
+
+
+def test_files_that_nothing_runs_together_are_moved_apart(folder: Callable[..., Folder]) -> None:
+    head = OLD.partition("\n\n\n")[0]
+    project = folder({"one.py": OLD, "two.py": f"{head}\n\n\n{STUCK}"})
+    assert [path for path, _ in project.fix().refused] == ["two.py"]
+    assert project.read("one.py") == NEW

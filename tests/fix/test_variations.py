@@ -42,6 +42,7 @@ LEFT = {
         [
             *("loader-generator-bare", "noise-generator-bare", "returned_dict", "dataclass_config"),
             *("named_tuple", "named_tuple_unpacked", "dataclass_result", "attached-engine"),
+            *("virtual-step", "click_command"),
         ]
     ),
     "in_a_try": frozenset(["focal"]),
