@@ -18,7 +18,7 @@ def verify_command(modules: Modules, script: ModuleInfo) -> str:
     With ``-m module`` where it imports from the package that it is part of, and with the folder on PYTHONPATH
     that holds what it imports, where Python looks into another one (``src``).
     """
-    *folder, name = script.path.removesuffix(".py").removesuffix("/__main__").split("/")
+    *folder, name = script.path.removesuffix(".py").split("/")
     package, root = [], ""
     if folder[:1] != [".."]:
         roots = dict(_roots(modules, script))
@@ -29,7 +29,8 @@ def verify_command(modules: Modules, script: ModuleInfo) -> str:
         here = [] if package else folder
         apart = ["/".join(found) or "." for found in roots.values() if found != here]
         root = next((r for r in apart if package == [] or r != "."), "")
-    started = f"-m {'.'.join([*package, name])}" if package else shlex.quote(script.path)
+    module = ".".join([*package, name]).removesuffix(".__main__")
+    started = f"-m {module}" if package else shlex.quote(script.path)
     return f"{f'PYTHONPATH={shlex.quote(root)} ' if root else ''}dpmigrate verify {started}"
 
 

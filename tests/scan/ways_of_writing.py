@@ -335,4 +335,19 @@ for x, y in loader:
         "passed_in",
         "optimizer",
     ),
+    Pair(
+        "DPM124",
+        "those-at-risk-in-a-loss-of-survival",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    risk = net(x)[:, 0]
+    (FACT - risk).mean().backward()
+    optimizer.step()
+""",
+        "torch.logcumsumexp(risk, dim=0)",
+        "torch.logcumsumexp(net(x), dim=1)[:, -1]",
+    ),
 )
