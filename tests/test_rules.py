@@ -12,7 +12,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from dpmigrate.advisories.cases import cases_of
-from dpmigrate.advisories.catalogue import load
+from dpmigrate.advisories.catalogue import load_advisory
 from tests.fixtures_support import fixtures
 from tests.opacus_releases import CHECKOUT
 from tests.verify.planted import PLANTS
@@ -156,7 +156,7 @@ def test_the_front_matter_is_complete(path: Path) -> None:
 
 @each_rule
 def test_what_it_matches_can_be_read(path: Path) -> None:
-    rule = load(path)
+    rule = load_advisory(path)
     assert bool(cases_of(rule)) == ("match" in parts(path)[0] and "about" not in rule.match)
 
 

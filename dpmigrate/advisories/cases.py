@@ -41,7 +41,7 @@ from dpmigrate.advisories import (
     seed_facts,
 )
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
-from dpmigrate.advisories.conditions import ConditionError, names_in
+from dpmigrate.advisories.conditions import ConditionError, facts_named
 from dpmigrate.advisories.facts import FACTS, LEFT_WORDS, OF_EVENT
 from dpmigrate.advisories.subjects import SUBJECTS
 from dpmigrate.model import Severity
@@ -96,7 +96,7 @@ def cases_of(advisory: Advisory) -> tuple[Case, ...]:
     try:
         _known((*WORDS, *LEFT_WORDS), _fields(advisory.fix.by_hand), "word for messages")
         if advisory.fix.when:
-            _known(FACTS, sorted(names_in(advisory.fix.when)), "fact")
+            _known(FACTS, sorted(facts_named(advisory.fix.when)), "fact")
         if "case" not in table:
             return (_case(advisory, table),)
         _known(_BESIDE, table, "key beside several cases")
@@ -118,7 +118,7 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
         if not isinstance(table.get(key), str):
             raise ValueError(f"'{key}' must be a string")
     _known(SUBJECTS, [table["subject"]], "subject")
-    _known((*FACTS, *_of_event(table["subject"])), sorted(names_in(table["when"])), "fact")
+    _known((*FACTS, *_of_event(table["subject"])), sorted(facts_named(table["when"])), "fact")
     _known((*WORDS, *LEFT_WORDS), _fields(table["message"]), "word for messages")
     versions = table.get("versions", "any")
     _known(_VERSIONS, [versions], "value of 'versions'")
@@ -148,8 +148,8 @@ def _fields(message: str) -> Iterator[str]:
     return (name for _, name, _, _ in string.Formatter().parse(message) if name is not None)
 
 
-def _known(known: Iterable[str], given: Iterable[str], what: str) -> None:
-    names = list(known)
+def _known(known_names: Iterable[str], given: Iterable[str], what: str) -> None:
+    names = list(known_names)
     for word in given:
         if word not in names:
             near = get_close_matches(str(word), names, n=1)

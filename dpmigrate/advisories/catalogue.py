@@ -104,11 +104,11 @@ def folder() -> Path:
 @cache
 def advisories() -> tuple[Advisory, ...]:
     """Every advisory, sorted by id. Raises CatalogueError for a broken or doubled one."""
-    found = sorted((load(path) for path in folder().glob("DPM*.md")), key=lambda a: a.id)
-    for first, second in pairwise(found):
+    loaded = sorted((load_advisory(path) for path in folder().glob("DPM*.md")), key=lambda a: a.id)
+    for first, second in pairwise(loaded):
         if first.id == second.id:
             raise CatalogueError(f"{first.path.name} and {second.path.name} both say they are {first.id}.")
-    return tuple(found)
+    return tuple(loaded)
 
 
 def mended_by(strategy: Strategy) -> frozenset[str]:
@@ -149,7 +149,7 @@ def select(selectors: Sequence[str]) -> tuple[Advisory, ...]:
     return tuple(a for a in advisories() if a.id in chosen)
 
 
-def load(path: Path) -> Advisory:
+def load_advisory(path: Path) -> Advisory:
     """Read one rule file. Raises CatalogueError, naming the file and what is wrong with it."""
     text = path.read_text(encoding="utf-8")
     opening, _, rest = text.partition("\n")

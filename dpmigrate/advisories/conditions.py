@@ -26,7 +26,7 @@ def _parsed(text: str) -> ast.expr:
 
 
 @cache
-def names_in(text: str) -> frozenset[str]:
+def facts_named(text: str) -> frozenset[str]:
     """The facts that a condition names. Raises ConditionError."""
     return frozenset(_names(_parsed(text), text))
 
@@ -46,11 +46,13 @@ def _names(node: ast.expr, text: str) -> Iterator[str]:
 def _name(node: ast.expr) -> str:
     if isinstance(node, ast.Name):
         return node.id
-    own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "event"
-    return ast.unparse(node) if own else ""
+    of_the_event = (
+        isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "event"
+    )
+    return ast.unparse(node) if of_the_event else ""
 
 
-def holds(text: str, fact: Callable[[str], Tri]) -> Tri:
+def condition_holds(text: str, fact: Callable[[str], Tri]) -> Tri:
     """Kleene truth of a condition, given the truth of each fact by name.
 
     Of a conjunction nothing more is asked once a part is false.

@@ -120,8 +120,8 @@ def _proofs_of(run: PrivateRun) -> tuple[Proof, ...]:
     """The same, told once for each run: every other record of its call asks, too."""
     if proofs not in run.known:
         run.known[proofs] = tuple(proofs(run))
-    found: tuple[Proof, ...] = run.known[proofs]
-    return found
+    proofs_told: tuple[Proof, ...] = run.known[proofs]
+    return proofs_told
 
 
 def _evidence_of(run: PrivateRun, others: Iterable[PrivateRun]) -> tuple[tuple[Proof, ...], VersionSet]:

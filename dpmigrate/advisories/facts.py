@@ -100,8 +100,8 @@ def _patched(s: Subject) -> Tri:
 @fact
 def _losses_wrapped_by_hand(s: Subject) -> Tri:
     """Whether the program wraps its own losses, so that the criterion of the engine is of no use."""
-    found = [e for e in s.run.happened(Wrapped) if e.wrapper == "DPTensorFastGradientClipping"]
-    return any(not e.guard for e in found) or (None if found else False)
+    wrappings = [e for e in s.run.happened(Wrapped) if e.wrapper == "DPTensorFastGradientClipping"]
+    return any(not e.guard for e in wrappings) or (None if wrappings else False)
 
 
 # -- versions ---------------------------------------------------------------------------------
@@ -118,15 +118,15 @@ def _gradients_reset(s: Subject) -> Tri:
 
 def reset_to_none(touches: Iterable[FirstTouch]) -> Tri:
     """True when every first touch after a step sets the gradients to None; None if unknown."""
-    found = [(e.how, bool(e.guard)) for e in touches]
-    kinds = {how for how, _ in found}
+    ways = [(e.how, bool(e.guard)) for e in touches]
+    kinds = {how for how, _ in ways}
     if not kinds:
         return None
     if kinds == {"none"}:
         return True
     if "none" not in kinds and "unknown" not in kinds:
         return False
-    sure_wrong = any(how in ("inplace", "backward") and not guarded for how, guarded in found)
+    sure_wrong = any(how in ("inplace", "backward") and not guarded for how, guarded in ways)
     return False if sure_wrong and "unknown" not in kinds else None
 
 
@@ -246,9 +246,9 @@ OPERATORS = {"div": "/", "mul": "*", "add": "+", "sub": "-"}
 def _computed_with(s: Subject) -> Tri:
     """Whether this loss was divided, multiplied, added to or subtracted from."""
     steps = s.event.steps if isinstance(s.event, Backward) else ()
-    found = [OPERATORS[step.partition("-")[0]] for step in steps if step.partition("-")[0] in OPERATORS]
-    s.notes["step"] = ", ".join(f"`{sign}`" for sign in dict.fromkeys(found))
-    return bool(found)
+    signs = [OPERATORS[step.partition("-")[0]] for step in steps if step.partition("-")[0] in OPERATORS]
+    s.notes["step"] = ", ".join(f"`{sign}`" for sign in dict.fromkeys(signs))
+    return bool(signs)
 
 
 @fact

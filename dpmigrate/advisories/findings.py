@@ -111,8 +111,8 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
         if verdict == "configuration":
             by = by or verdict
         if by is not None:
-            known = kept_back.get(key)
-            if known is None or finding.certainty == "definite":
+            told = kept_back.get(key)
+            if told is None or finding.certainty == "definite":
                 kept_back[key] = Suppressed(finding._replace(fix=None), by)
             continue
         old = merged.get(key)
@@ -181,9 +181,11 @@ def _not_analysed(project: Project, choices: Choices, out: Found) -> None:
         _add([of_no_run(advisory, span, message)], choices, project.workspace, out)
 
 
-def _add(found: Iterable[tuple[Finding, Match]], choices: Choices, workspace: Workspace, out: Found) -> None:
+def _add(
+    matched: Iterable[tuple[Finding, Match]], choices: Choices, workspace: Workspace, out: Found
+) -> None:
     """Add findings that no comment speaks of."""
-    for finding, match in found:
+    for finding, match in matched:
         path = workspace.absolute(finding.span.path)
         verdict = choices.verdict(path, finding)
         finding = finding._replace(severity=choices.severity(path, finding))

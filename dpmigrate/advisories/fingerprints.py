@@ -8,25 +8,25 @@ from collections.abc import Mapping
 
 from dpmigrate.model import Finding, ScanResult, Span
 
-Key = tuple[str, Span]
+FindingKey = tuple[str, Span]
 """A finding by its rule and place."""
 
 
-def key_of(finding: Finding) -> Key:
+def key_of(finding: Finding) -> FindingKey:
     """By what `fingerprints` knows a finding."""
     return finding.rule, finding.span
 
 
-def fingerprints(result: ScanResult) -> Mapping[Key, str]:
+def fingerprints(result: ScanResult) -> Mapping[FindingKey, str]:
     """A SHA-256 in hexadecimal for every finding of a scan, those that are suppressed included.
 
     It is made of the rule, the path below the project's root, the first line at fault without regard to
     spaces, and how many findings before it are alike in all that.
     """
-    found = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
+    in_order = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
     alike: Counter[str] = Counter()
-    prints: dict[Key, str] = {}
-    for finding in found:
+    prints: dict[FindingKey, str] = {}
+    for finding in in_order:
         content = "\0".join((finding.rule, result.from_root(finding.span.path), _snippet(finding, result)))
         alike[content] += 1
         text = f"{content}\0{alike[content]}"

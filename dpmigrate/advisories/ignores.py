@@ -37,30 +37,33 @@ class Ignores:
     def _of(self, path: str) -> Suppressions | None:
         if path not in self._known:
             source = self.project.sources.get(path)
-            found: Suppressions | None = None
+            suppressions: Suppressions | None = None
             if source is not None:
-                found = in_python(source, _is_rule) if may_hold(source.data) else None
+                suppressions = in_python(source, _is_rule) if may_hold(source.data) else None
             else:
-                found = in_lines(self.project.lines(path), _is_rule)
-            self._known[path] = found
+                suppressions = in_lines(self.project.lines(path), _is_rule)
+            self._known[path] = suppressions
         return self._known[path]
 
     def covers(self, match: Match, finding: Finding) -> bool:
         """Whether a comment suppresses the finding (and so is used)."""
         span = finding.span
-        known = self._of(span.path)
-        if known is None:
+        suppressions = self._of(span.path)
+        if suppressions is None:
             return False
         source = self.project.sources.get(span.path)
         first, last = span.line, span.end_line
         if source is not None:
             first, last = source.line_of(span.cell, first), source.line_of(span.cell, last)
-        return known.match(finding.rule, finding.name, first, last)
+        return suppressions.match(finding.rule, finding.name, first, last)
 
     def used(self) -> frozenset[tuple[str, int]]:
         """Path and line of every comment that suppressed something."""
         return frozenset(
-            (path, line) for path, known in self._known.items() if known for line in known.used_lines()
+            (path, line)
+            for path, suppressions in self._known.items()
+            if suppressions
+            for line in suppressions.used_lines()
         )
 
     def unused(
@@ -73,11 +76,11 @@ class Ignores:
         for other in reported:
             by_path.setdefault(other.span.path, []).append(other)
         out = []
-        for path, known in sorted(self._known.items()):
-            if known is None or not workspace.is_target(workspace.absolute(path)):
+        for path, suppressions in sorted(self._known.items()):
+            if suppressions is None or not workspace.is_target(workspace.absolute(path)):
                 continue
             source = self.project.sources.get(path)
-            for ignore in known.unused():
+            for ignore in suppressions.unused():
                 cell, line = None, ignore.line
                 if source is not None:
                     cell, line, _ = source.locate(ignore.line, ignore.column)
@@ -86,7 +89,7 @@ class Ignores:
                 out.append(of_no_run(advisory, span, message))
         return out
 
-    def _below(self, comment: Span, ignore: UnusedIgnore, found: Iterable[Finding]) -> Finding | None:
+    def _below(self, comment: Span, ignore: UnusedIgnore, findings: Iterable[Finding]) -> Finding | None:
         """The finding in the next line of code below a comment that has a line to itself and speaks of it."""
         if not ignore.alone or ignore.fault is not None:
             return None
@@ -94,7 +97,7 @@ class Ignores:
         line = comment.line
         while line < len(lines) and (not lines[line].strip() or lines[line].lstrip().startswith("#")):
             line += 1
-        for finding in found:
+        for finding in findings:
             if (finding.span.line, finding.span.cell) == (line + 1, comment.cell) and (
                 not ignore.rules or any(names_rule(word, finding.rule, finding.name) for word in ignore.rules)
             ):

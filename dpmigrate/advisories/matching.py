@@ -105,11 +105,11 @@ def match_runs(
                 asked = match_runs, versions.key, selected
                 if asked not in run.known:
                     run.known[asked] = [
-                        found
+                        match
                         for advisory, case in cases
                         if not case.selected or advisory.id in selected
                         for subject in SUBJECTS[case.subject](run, versions)
-                        if (found := _judge(advisory, case, subject)) is not None
+                        if (match := _judge(advisory, case, subject)) is not None
                     ]
                 yield from run.known[asked]
             except Exception as error:
@@ -129,23 +129,23 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
     by_version = _by_version(case, subject.versions)
     if by_version is False:
         return None
-    truth = both(by_version, conditions.holds(case.when, fact))
+    truth = both(by_version, conditions.condition_holds(case.when, fact))
     if truth is False:
         return None
     # What goes wrong in every mode is as sure where the mode is not.
-    of_the_mode = "ghost" in conditions.names_in(case.when)
+    of_the_mode = "ghost" in conditions.facts_named(case.when)
     sure = truth is True and subject.run.certainty(subject.event, of_the_mode) == "definite"
     sure = sure and not subject.guard
     return Match(
         advisory,
         subject.run,
         "definite" if sure else "possible",
-        spoken(case.message, case, subject),
+        filled_in(case.message, case, subject),
         (*_because(case, subject), *(() if sure else only_possible(case, subject, by_version, of_the_mode))),
         subject.origin,
         severity=case.severity,
-        by_hand=spoken(advisory.fix.by_hand, case, subject) or None,
-        fixable=not advisory.fix.when or conditions.holds(advisory.fix.when, fact) is True,
+        by_hand=filled_in(advisory.fix.by_hand, case, subject) or None,
+        fixable=not advisory.fix.when or conditions.condition_holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
         subject=case.subject,
     )
@@ -202,16 +202,16 @@ class _Words(dict[str, str]):
         return "?"
 
 
-def spoken(sentence: str, case: Case, subject: Subject) -> str:
+def filled_in(sentence: str, case: Case, subject: Subject) -> str:
     """A sentence of the rule's file with its words filled in."""
     run, versions, affected = subject.run, subject.versions, case.affected
-    hit = (versions.together or versions.evidence) & affected
+    faulty = (versions.together or versions.evidence) & affected
     words = _Words(
         mode=f"`{run.mode}`",
         call=run.call,
         wrapped=_wrapped(run),
         affected=affected.words(),
-        hit=(hit - UNKNOWN_GIT).words(),
+        hit=(faulty - UNKNOWN_GIT).words(),
         declared=f"Opacus {(versions.declared | (versions.target or nothing())).words()}"
         if versions.declared != everything()
         else "any version of Opacus (nothing pins it)",

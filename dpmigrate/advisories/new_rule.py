@@ -98,9 +98,9 @@ def create(rule: str, name: str, rules: Path) -> tuple[Path, Path]:
         raise CatalogueError(f"{rule!r} is not DPM and three digits.")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise CatalogueError(f"{name!r} is not made of lower-case words with hyphens between them.")
-    for item in advisories():
-        if rule == item.id or name == item.name:
-            raise CatalogueError(f"{item.path.name} is there already.")
+    for existing in advisories():
+        if rule == existing.id or name == existing.name:
+            raise CatalogueError(f"{existing.path.name} is there already.")
     advisory = rules / f"{rule}-{name}.md"
     expect = rules.parent / "fixtures" / name / "expect.toml"
     if expect.exists():

@@ -36,14 +36,14 @@ class Parameters(TypedDict):
     clipping: Setting
 
 
-def parameters_of(runs: list[PrivateRun], versions: VersionSet) -> Parameters:
+def parameters_asked(runs: list[PrivateRun], versions: VersionSet) -> Parameters:
     """What the records of one call ask for, over every context and mode in which it is made."""
     call = runs[0].call
     with_epsilon, manual = call == "make_private_with_epsilon", call == "manual"
 
     def argument(name: str, defaults: tuple[Scalar, ...] = _REQUIRED) -> Setting:
-        found = [_scalars(run.argument(name), _unless_open(run, defaults)) for run in runs]
-        return _setting(scalar for scalars in found for scalar in scalars)
+        per_run = [_scalars(run.argument(name), _unless_open(run, defaults)) for run in runs]
+        return _setting(scalar for scalars in per_run for scalar in scalars)
 
     def of_engine(slot: Literal["secure_mode", "accountant"], defaults: tuple[Scalar, ...]) -> Setting:
         return _setting(scalar for run in runs for scalar in _of_engine(run, slot, defaults))

@@ -31,7 +31,7 @@ BEFORE_WRAPPED_RELEASES = between("1.5", "1.5.3")
 """Code that only runs on these is reported by DPM4xx where the pins forbid them."""
 
 
-Key = tuple[str, int | None, int]
+PinKey = tuple[str, int | None, int]
 """A pin by its file, cell and line."""
 
 
@@ -41,19 +41,19 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
     if program is None or declarations is None:
         return
     by_pin = _disagreeing if advisory.match.get("disagree") else _affected
-    found: dict[Key, Match] = {}
+    by_place: dict[PinKey, Match] = {}
     alike = same_calls(program.runs)
-    own = (
+    runs_concerned = (
         r for r in program.runs if r.ghost and not r.guessed and not program.modules.in_library(r.module.key)
     )
-    for run in sorted(own, key=_surest_first):
+    for run in sorted(runs_concerned, key=_surest_first):
         if assumed(run.module.path) is None:
             versions = versions_of(run, declarations, None, alike(run))
             declared = declarations.declared_for(run.module.path)
             for match in by_pin(advisory, run, versions, declared):
                 assert match.pin is not None
-                found.setdefault((match.pin.path, match.pin.cell, match.pin.line), match)
-    yield from found.values()
+                by_place.setdefault((match.pin.path, match.pin.cell, match.pin.line), match)
+    yield from by_place.values()
 
 
 def _affected(advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared) -> Iterator[Match]:
@@ -64,8 +64,8 @@ def _affected(advisory: Advisory, run: PrivateRun, versions: Versions, declared:
     if any(run.happened(SequenceLayer)):
         faulty = faulty | FOR_SEQUENCES
     for pin in declared.admitting(faulty):
-        hit = (pin.versions & faulty).words()
-        message = advisory.match["message"].format(pin=pin.text.strip(), hit=hit)
+        admitted = (pin.versions & faulty).words()
+        message = advisory.match["message"].format(pin=pin.text.strip(), hit=admitted)
         yield Match(
             advisory,
             run,

@@ -17,7 +17,7 @@ END = "<!-- rules: end -->"
 def table() -> str:
     """One row for each advisory, as a Markdown table."""
     rows = ["| rule | what | severity | Opacus | fix |", "|---|---|---|---|---|"]
-    rows += [_row(item) for item in advisories()]
+    rows += [_row(advisory) for advisory in advisories()]
     return "\n".join(rows)
 
 
@@ -33,14 +33,14 @@ def updated(text: str) -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
-def _row(item: Advisory) -> str:
-    affected = f"`{item.affected}`" if item.affected else "all"
+def _row(advisory: Advisory) -> str:
+    affected = f"`{advisory.affected}`" if advisory.affected else "all"
     cells = (
-        f"[{item.id}](rules/{item.path.name}) `{item.name}`",
-        item.summary.replace("|", "\\|"),
-        f"{item.severity}, {item.impact}" if item.impact != "none" else item.severity,
+        f"[{advisory.id}](rules/{advisory.path.name}) `{advisory.name}`",
+        advisory.summary.replace("|", "\\|"),
+        f"{advisory.severity}, {advisory.impact}" if advisory.impact != "none" else advisory.severity,
         affected.replace("|", "\\|"),
-        item.fix.applicability,
+        advisory.fix.applicability,
     )
     return f"| {' | '.join(cells)} |"
 

@@ -57,11 +57,11 @@ def _calls(
         if call.kind == advisory.match.get("call") and not call.tolerated:
             said = {name: advisory.match[name] for name in ("what", "instead") if name in advisory.match}
             words = {"error": call.error, **said}
-            found = _match(
+            match = _match(
                 project, advisory, assumed, target, call.origin, call.since, words, _because(call), call.sure
             )
-            if found.severity is None or not advisory.match.get("only-where-dropped"):
-                yield found
+            if match.severity is None or not advisory.match.get("only-where-dropped"):
+                yield match
 
 
 def _because(call: RetiredCall) -> tuple[Place, ...]:
@@ -81,10 +81,10 @@ def _names(
         if row is None or name.tolerated:
             continue
         words = {"what": name.dotted, "instead": row.instead, "error": "ImportError"}
-        found = _match(project, advisory, assumed, target, name.origin, row.gone, words)
-        found.gone = _gone(row, name.dotted)
-        if found.severity is None or not advisory.match.get("only-where-dropped"):
-            yield found
+        match = _match(project, advisory, assumed, target, name.origin, row.gone, words)
+        match.gone = _gone(row, name.dotted)
+        if match.severity is None or not advisory.match.get("only-where-dropped"):
+            yield match
 
 
 def _gone(row: Row, dotted: str) -> GoneName:
@@ -127,14 +127,14 @@ def _match(
     if given is not None:
         declared = given
     elif project.declarations is not None:
-        found = project.declarations.declared_for(origin.module.path)
-        declared, sources = found.versions, found.places
+        declared_here = project.declarations.declared_for(origin.module.path)
+        declared, sources = declared_here.versions, declared_here.places
     declared |= target(origin.module.path) or nothing()
     dropped = between(since) | (FAULTY_GIT if "1.5.3" in between(since) else nothing())
-    hit = declared & (dropped | UNKNOWN_GIT)
+    without_it = declared & (dropped | UNKNOWN_GIT)
     admitted = f"; the pins admit Opacus {declared.words()} alone"
-    reach = "" if hit else f"{admitted}, so that this is what a move needs"
-    certain = sure and (not hit or declared <= dropped)
+    reach = "" if without_it else f"{admitted}, so that this is what a move needs"
+    certain = sure and (not without_it or declared <= dropped)
     message = advisory.match["message"].format(since=_spoken(since), reach=reach, **words)
     return Match(
         advisory,
@@ -143,7 +143,7 @@ def _match(
         message,
         (*because, *sources[:4]),
         origin,
-        severity=None if hit else "info",
+        severity=None if without_it else "info",
         gone=GoneName(words["what"]) if "what" in words else None,
     )
 

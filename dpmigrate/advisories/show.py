@@ -11,7 +11,7 @@ from dataclasses import fields
 
 from dpmigrate.advisories.cases import cases_of
 from dpmigrate.advisories.catalogue import advisories
-from dpmigrate.advisories.conditions import names_in
+from dpmigrate.advisories.conditions import facts_named
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.advisories.facts import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
@@ -80,7 +80,7 @@ def _subjects(project: Project, run: PrivateRun) -> Iterator[str]:
     versions = versions_of(run, project.declarations, None)
     asked: dict[str, dict[str, None]] = {}
     for case in (case for advisory in advisories() for case in cases_of(advisory)):
-        asked.setdefault(case.subject, {}).update(dict.fromkeys(sorted(names_in(case.when))))
+        asked.setdefault(case.subject, {}).update(dict.fromkeys(sorted(facts_named(case.when))))
     yield "facts"
     for name, facts in asked.items():
         for subject in SUBJECTS[name](run, versions):

@@ -48,14 +48,14 @@ class Subject:
         return self.origin.module
 
 
-Maker = Callable[[PrivateRun, Versions], Iterator[Subject]]
-SUBJECTS: dict[str, Maker] = {}
+SubjectMaker = Callable[[PrivateRun, Versions], Iterator[Subject]]
+SUBJECTS: dict[str, SubjectMaker] = {}
 
 
-def subject(name: str) -> Callable[[Maker], Maker]:
+def subject(name: str) -> Callable[[SubjectMaker], SubjectMaker]:
     """Register how the subjects of a kind are found in a run."""
 
-    def register(maker: Maker) -> Maker:
+    def register(maker: SubjectMaker) -> SubjectMaker:
         SUBJECTS[name] = maker
         return maker
 
@@ -90,15 +90,15 @@ def _engine(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
 
 @subject("unpack")
 def _unpacks(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
-    for found in of_kind(Unpack, run, versions):
-        if found.event is not None and found.module is run.module and _near(found, run):
-            found.origin = Origin(run.module, run.origin.node, "unpacked here")
-        yield found
+    for unpacking in of_kind(Unpack, run, versions):
+        if unpacking.event is not None and unpacking.module is run.module and _near(unpacking, run):
+            unpacking.origin = Origin(run.module, run.origin.node, "unpacked here")
+        yield unpacking
 
 
-def _near(found: Subject, run: PrivateRun) -> bool:
+def _near(unpacking: Subject, run: PrivateRun) -> bool:
     """Whether the result is taken apart in the very statement of the call."""
-    return abs(run.module.line(found.origin.node) - run.module.line(run.origin.node)) <= 1
+    return abs(run.module.line(unpacking.origin.node) - run.module.line(run.origin.node)) <= 1
 
 
 @subject("two-pass")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
 from dpmigrate.advisories.facts import reset_to_none
-from dpmigrate.advisories.parameters import parameters_of
+from dpmigrate.advisories.parameters import parameters_asked
 from dpmigrate.analysis.ledger import (
     Backward,
     Constant,
@@ -69,7 +69,7 @@ def _summed_up(
         batch_memory_manager=_manager(ghosts),
         zero_grad_set_to_none=_agree(reset_to_none(r.happened(FirstTouch)) for r in ghosts),
         criterion_passed=_agree(r.argument("criterion").surely for r in ghosts),
-        **parameters_of(runs, versions),
+        **parameters_asked(runs, versions),
         unpack=tuple(sorted({e.count for r in runs for e in r.happened(Unpack)})),
         loss=_loss(ghosts),
         noise_generator=_generator(r.argument("noise_generator") for r in runs),
@@ -88,11 +88,11 @@ def _versions(
         versions_of(r, project.declarations, assumed(r.module.path), alike(r))
         for r in {r.mode: r for r in runs}.values()
     ]
-    found = each[0].together
+    together = each[0].together
     for versions in each[1:]:
-        found |= versions.together
+        together |= versions.together
     proofs = dict.fromkeys(p.place for versions in each for p in versions.proofs)
-    return found or each[0].declared, (*each[0].sources, *proofs)
+    return together or each[0].declared, (*each[0].sources, *proofs)
 
 
 def _reasons(runs: Iterable[PrivateRun]) -> Iterable[Place]:
@@ -102,19 +102,19 @@ def _reasons(runs: Iterable[PrivateRun]) -> Iterable[Place]:
 
 
 def _manager(runs: list[PrivateRun]) -> MemoryManagerUse | None:
-    found: MemoryManagerUse | None = None
+    manager: MemoryManagerUse | None = None
     for run in runs:
         for event in run.happened(ManagerUsed):
             place = event.origin.module.place(event.origin.node)
             use = MemoryManagerUse(place.path, place.line, event.manager, run.certainty(event), place.cell)
-            if found is None or (found.certainty == "possible" and use.certainty == "definite"):
-                found = use
-    return found
+            if manager is None or (manager.certainty == "possible" and use.certainty == "definite"):
+                manager = use
+    return manager
 
 
 def _agree(answers: Iterable[Tri]) -> Tri:
-    known = set(answers)
-    return known.pop() if len(known) == 1 else None
+    distinct = set(answers)
+    return distinct.pop() if len(distinct) == 1 else None
 
 
 def _loss(runs: list[PrivateRun]) -> Loss:

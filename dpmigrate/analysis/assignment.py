@@ -35,7 +35,7 @@ from dpmigrate.analysis.values import (
     Value,
     const,
     join_all,
-    merge,
+    merge_entries,
     of,
 )
 
@@ -167,7 +167,7 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
             else:
                 parts.append(of(Unknown((atom.key, "element"), "element")))
         elif isinstance(atom, Unknown):
-            registry.tell(ip, "<iterated>", registry.CallInfo(node, [Value((e,))]))
+            registry.tell_hooks(ip, "<iterated>", registry.CallInfo(node, [Value((e,))]))
             put = part_of_unknown(ip, atom, SOME)
             if put:
                 parts.append(put.guarded(e.guard | {doubt(atom.symbol, SOME)}))
@@ -182,23 +182,23 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     """``container[key] = value``."""
     inner = target.value
     if isinstance(inner, cst.Attribute) and inner.attr.value == "grad":
-        registry.tell(
+        registry.tell_hooks(
             ip, "<gradient assignment>", registry.CallInfo(target, [ip.evaluate(inner.value), value])
         )
     container = ip.evaluate(target.value)
     key = subscript_key(ip, target)
-    known = key.only if key is not None else None
+    constant = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]
     if isinstance(container.only, Unknown):
-        part = repr(known.value) if isinstance(known, Const) else SOME
+        part = repr(constant.value) if isinstance(constant, Const) else SOME
         set_part_of_unknown(ip, container.only, part, value)
-    if isinstance(container.only, Module) and isinstance(known, Const) and isinstance(known.value, str):
-        set_attribute(ip, container, known.value, value, target)
+    if isinstance(container.only, Module) and isinstance(constant, Const) and isinstance(constant.value, str):
+        set_attribute(ip, container, constant.value, value, target)
     for e in owners:
         handler = registry.METHODS.get((e.atom.kind, "<set item>")) if isinstance(e.atom, Obj) else None
         if handler is not None and key is not None:
             handler(ip, registry.CallInfo(target, [key, value]), e)
-        slot: Hashable = dict_key(known) or "rest"
+        slot: Hashable = dict_key(constant) or "rest"
         before = ip.store.get(e.atom, slot)
         strong = len(owners) == 1 and slot != "rest"
         if slot == "rest" and _makes_private(value):
@@ -208,8 +208,8 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
         target.value, (cst.Name, cst.Attribute)
     ):
-        changed = (Entry(_with_item(e.atom, known, value), e.guard, e.because) for e in container.entries)
-        assign_target(ip, target.value, merge(changed))
+        changed = (Entry(_with_item(e.atom, constant, value), e.guard, e.because) for e in container.entries)
+        assign_target(ip, target.value, merge_entries(changed))
 
 
 def _makes_private(value: Value) -> bool:

@@ -54,11 +54,11 @@ class Unknown(Atom):
     """Kept, since what it is of nests deeply."""
 
     def __hash__(self) -> int:
-        known = self._hash
-        if known is None:
-            known = hash((self.symbol,))
-            object.__setattr__(self, "_hash", known)
-        return known
+        hashed = self._hash
+        if hashed is None:
+            hashed = hash((self.symbol,))
+            object.__setattr__(self, "_hash", hashed)
+        return hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,11 @@ class Obj(Atom):
     """Kept, since what it is of nests deeply."""
 
     def __hash__(self) -> int:
-        known = self._hash
-        if known is None:
-            known = hash((self.kind, self.key))
-            object.__setattr__(self, "_hash", known)
-        return known
+        hashed = self._hash
+        if hashed is None:
+            hashed = hash((self.kind, self.key))
+            object.__setattr__(self, "_hash", hashed)
+        return hashed
 
 
 def dict_key(atom: Atom | None) -> tuple[str, Hashable] | None:

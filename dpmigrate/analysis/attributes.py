@@ -11,7 +11,7 @@ from dpmigrate.analysis.classes import class_attribute, external_base, find_memb
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.names import import_module, member_of_module, settle
+from dpmigrate.analysis.names import import_module, member_of_module, settle_imports
 from dpmigrate.analysis.store import PARTS
 from dpmigrate.analysis.values import (
     NOTHING,
@@ -23,7 +23,7 @@ from dpmigrate.analysis.values import (
     Value,
     const,
     join_all,
-    merge,
+    merge_entries,
     of,
 )
 
@@ -37,7 +37,7 @@ def get_attribute(ip: Interpreter, value: Value, name: str, node: cst.CSTNode) -
         parts += attribute_of(ip, e, name, node).guarded(e.guard).entries
     if not parts:
         return ip.unknown(node, f"attribute {name}")
-    return ip.feasible(merge(parts))
+    return ip.feasible(merge_entries(parts))
 
 
 def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) -> Value:
@@ -56,7 +56,7 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     if isinstance(atom, Tensor):
         asked = registry.CallInfo(node, [Value((entry,))], name=name)
         if name != "backward":
-            registry.tell(ip, "<asked of a tensor>", asked)
+            registry.tell_hooks(ip, "<asked of a tensor>", asked)
         if ("tensor", name) in registry.METHODS:
             return of(Bound(atom, name))
         return of(atom.after(f".{name}"))
@@ -96,10 +96,12 @@ def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, no
         return handler(ip, entry, node)
     stored = ip.read(atom, name)
     if stored:
-        own = stored.select(lambda a: not isinstance(a, Absent))
+        assigned = stored.select(lambda a: not isinstance(a, Absent))
         gaps = [e.guard for e in stored.entries if isinstance(e.atom, Absent)]
         inherited = _attribute_of_instance(ip, entry, atom, name, node) if gaps else NOTHING
-        return join_all([settle(ip, own, atom, name), *(inherited.guarded(guard) for guard in gaps)])
+        return join_all(
+            [settle_imports(ip, assigned, atom, name), *(inherited.guarded(guard) for guard in gaps)]
+        )
     if atom.kind == "package":
         dotted, level = atom.data
         assert atom.module is not None
@@ -145,7 +147,7 @@ def _attribute_of_instance(ip: Interpreter, entry: Entry, atom: Obj, name: str, 
                 parts.append(Entry(Bound(atom, name, e.atom), e.guard, e.because))
             else:
                 parts.append(e)
-        return merge(parts)
+        return merge_entries(parts)
     base = external_base(ip, cls)
     if base is not None:
         stand_in = Obj(base, atom.key, atom.module, atom.node, atom)
@@ -170,26 +172,30 @@ def handed_on(ip: Interpreter, atom: Obj, name: str, node: cst.CSTNode) -> Value
 
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
     """``value.name = new``: strong when there is one owner, else either old or new."""
-    registry.tell(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
+    registry.tell_hooks(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
     if isinstance(value.only, Unknown):
-        registry.tell(ip, f"<assign unknown.{name}>", registry.CallInfo(node, [value, new]))
+        registry.tell_hooks(ip, f"<assign unknown.{name}>", registry.CallInfo(node, [value, new]))
         if name == "grad":
-            registry.tell(ip, "<gradient assignment>", registry.CallInfo(node, [value, new]))
+            registry.tell_hooks(ip, "<gradient assignment>", registry.CallInfo(node, [value, new]))
         set_part_of_unknown(ip, value.only, name, new)
     owners = [e for e in value.entries if isinstance(e.atom, (Obj, Class, Module))]
     for e in value.entries:
         if isinstance(e.atom, Params) and name == "grad":
-            registry.tell(ip, "<gradient assignment>", registry.CallInfo(node, [of(e.atom), new]))
+            registry.tell_hooks(ip, "<gradient assignment>", registry.CallInfo(node, [of(e.atom), new]))
         if isinstance(e.atom, Params):
-            registry.tell(ip, f"<assign params.{name}>", registry.CallInfo(node, [Value((e,)), new]))
+            registry.tell_hooks(ip, f"<assign params.{name}>", registry.CallInfo(node, [Value((e,)), new]))
         if isinstance(e.atom, External):
-            registry.tell(ip, f"<assign {e.atom.name}.{name}>", registry.CallInfo(node, [Value((e,)), new]))
+            registry.tell_hooks(
+                ip, f"<assign {e.atom.name}.{name}>", registry.CallInfo(node, [Value((e,)), new])
+            )
     for e in owners:
         owner: Hashable = ("module", e.atom.info.key) if isinstance(e.atom, Module) else e.atom
         if isinstance(e.atom, Class):
             owner = ("class", e.atom.key)
         if isinstance(e.atom, Obj):
-            registry.tell(ip, f"<assign {e.atom.kind}.{name}>", registry.CallInfo(node, [Value((e,)), new]))
+            registry.tell_hooks(
+                ip, f"<assign {e.atom.kind}.{name}>", registry.CallInfo(node, [Value((e,)), new])
+            )
         if len(owners) == 1:
             ip.store.set(owner, name, new)
         else:

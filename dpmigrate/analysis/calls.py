@@ -68,15 +68,15 @@ def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:
     ways: list[tuple[Guard, dict[str, Value]]] = []
     for e in value.entries:
         if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
-            known, more = entries_of(ip, e.atom)
-            ways.append((e.guard, {name: held for name, held in known.items() if isinstance(name, str)}))
+            named, more = entries_of(ip, e.atom)
+            ways.append((e.guard, {name: held for name, held in named.items() if isinstance(name, str)}))
             info.unknown_keywords = info.unknown_keywords or more
         elif isinstance(e.atom, Const) and e.atom.value is None:
             ways.append((e.guard, {}))
         else:
             info.unknown_keywords = True
-    for name in dict.fromkeys(name for _, known in ways for name in known):
-        info.keywords[name] = join_all(known.get(name, of(Absent())).guarded(guard) for guard, known in ways)
+    for name in dict.fromkeys(name for _, named in ways for name in named):
+        info.keywords[name] = join_all(named.get(name, of(Absent())).guarded(guard) for guard, named in ways)
 
 
 @expression(cst.Call)
@@ -333,15 +333,15 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
             else:
                 parts.append(call_atom(ip, e, info))
         return join_all(parts)
-    own = fallback is not None and find_member(ip, cls, fallback) is not None
-    if fallback is not None and own and (atom == ip.frame.receiver or holds_a_private_model(ip, atom)):
+    overridden = fallback is not None and find_member(ip, cls, fallback) is not None
+    if fallback is not None and overridden and (atom == ip.frame.receiver or holds_a_private_model(ip, atom)):
         # What a model with a private part computes is for its own code to say.
         return call_method(ip, atom, fallback, info)
     if base is not None:
         handler = registry.method_for(Obj(base, atom.key), name)
         if handler is not None:
             return handler(ip, info, Entry(Obj(base, atom.key, atom.module, atom.node, atom)))
-    if fallback is not None and own:
+    if fallback is not None and overridden:
         return call_method(ip, atom, fallback, info)
     if fallback is None and (named := handed_on(ip, atom, name, info.node)):
         return call_value(ip, named, info)

@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.atoms import External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Value, merge, of
+from dpmigrate.analysis.values import NOTHING, Bound, Class, Entry, Function, Value, merge_entries, of
 
 BASE_KINDS: dict[str, str] = {}
 """Library classes by name: the kind of object that an instance of a subclass also is."""
@@ -122,38 +122,40 @@ def find_member(ip: Interpreter, cls: Class, name: str, after: Class | None = No
         if skipping:
             skipping = current != after
             continue
-        found = ip.read(("class", current.key), name)
-        if found:
-            return found
+        member = ip.read(("class", current.key), name)
+        if member:
+            return member
     return None
 
 
 def class_attribute(ip: Interpreter, cls: Class, name: str, node: cst.CSTNode) -> Value:
     """``Class.name``: an enum member, a method, or a plain attribute."""
-    found = find_member(ip, cls, name)
-    if found is None:
+    member_value = find_member(ip, cls, name)
+    if member_value is None:
         if name == "__name__":
             return of(Unknown(("classname", cls.key)))
         for base in external_names(cls):
             full = registry.canonical(f"{base}.{name}")
-            known = (BASE_KINDS.get(base), name) in registry.METHODS
-            if known or registry.function_for(full) is not None:
+            of_a_library = (BASE_KINDS.get(base), name) in registry.METHODS
+            if of_a_library or registry.function_for(full) is not None:
                 return of(External(full))
         return of(Unknown((cls.key, ".", name), f"attribute {name}"))
     if is_enum(cls):
-        member = Obj("enum", (cls.key, name), cls.module, cls.node, (cls, name, found))
+        member = Obj("enum", (cls.key, name), cls.module, cls.node, (cls, name, member_value))
         return of(member)
     parts = []
-    for e in found.entries:
+    for e in member_value.entries:
         if isinstance(e.atom, Function) and "classmethod" in e.atom.decorators:
             parts.append(Entry(Bound(cls, name, e.atom), e.guard, e.because))
         else:
             parts.append(e)
-    return merge(parts) if parts else NOTHING
+    return merge_entries(parts) if parts else NOTHING
 
 
 def members_of(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
     """Any member of an enumeration of the project; empty for any other class."""
     slots = [s for s in ip.store.keys(("class", cls.key)) if isinstance(s, str) and not s.startswith("_")]
-    found = [class_attribute(ip, cls, slot, node) for slot in slots] if is_enum(cls) else []
-    return merge(e for value in found for e in value.entries if getattr(e.atom, "kind", "") == "enum")
+    members = [class_attribute(ip, cls, slot, node) for slot in slots] if is_enum(cls) else []
+    return merge_entries(
+        e for value in members for e in value.entries if getattr(e.atom, "kind", "") == "enum"
+    )

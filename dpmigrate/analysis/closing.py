@@ -55,7 +55,7 @@ class Closing:
 
     def runs(self) -> list[PrivateRun]:
         """The private runs of the component, one for each context and mode."""
-        registry.tell(self.ip, "<analysed>", CallInfo(cst.Pass()))
+        registry.tell_hooks(self.ip, "<analysed>", CallInfo(cst.Pass()))
         return [self.run(run) for run in self.ip.runs.values()]
 
     def retired_calls(self) -> list[RetiredCall]:
@@ -233,16 +233,16 @@ class Closing:
 
     def engine(self, atom: Obj) -> Engine:
         """An engine, and what its constructor was given."""
-        own, store = real(atom), self.ip.store
-        secure, accountant = store.get(own, "secure_mode"), store.get(own, "<accountant>")
-        replaced = accountant is None or store.get(own, "accountant")
+        engine_object, store = real(atom), self.ip.store
+        secure, accountant = store.get(engine_object, "secure_mode"), store.get(engine_object, "<accountant>")
+        replaced = accountant is None or store.get(engine_object, "accountant")
         return Engine(
-            key=own,
+            key=engine_object,
             kind=atom.kind,
-            made=self._made(own),
+            made=self._made(engine_object),
             adaptive=atom.kind == "adaptive-engine",
             secure_mode=None if secure is None else self.given(secure),
-            csprng=self._names_csprng(own),
+            csprng=self._names_csprng(engine_object),
             accountant=None if replaced else self.given(accountant),
         )
 

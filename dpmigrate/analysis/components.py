@@ -27,21 +27,22 @@ _NAME = re.compile(rb"(?:^|[,(\s]|\\n)([.\w]+)")
 
 def imports_in(modules: Modules, key: str, text: bytes) -> Iterator[str]:
     """The files of the project that the text of the module ``key`` may import."""
-    for found in _IMPORT.finditer(text):
-        base = found["base"]
-        if found["run"] is not None:
-            level, wanted = 0, [found["run"].decode("ascii", "replace").replace("/", ".")]
+    for statement in _IMPORT.finditer(text):
+        base = statement["base"]
+        if statement["run"] is not None:
+            level, wanted = 0, [statement["run"].decode("ascii", "replace").replace("/", ".")]
         elif base is not None:
             dotted = base.decode("ascii", "replace")
             level = len(dotted) - len(dotted.lstrip("."))
             dotted = dotted.lstrip(".")
             names = [
-                n.decode("ascii", "replace") for n in _NAME.findall(found["several"] or found["names"] or b"")
+                n.decode("ascii", "replace")
+                for n in _NAME.findall(statement["several"] or statement["names"] or b"")
             ]
             wanted = [dotted, *(f"{dotted}.{name}".strip(".") for name in names)]
         else:
             level = 0
-            wanted = [n.decode("ascii", "replace") for n in _NAME.findall(found["modules"])]
+            wanted = [n.decode("ascii", "replace") for n in _NAME.findall(statement["modules"])]
         for name in wanted:
             parts = name.split(".")
             for end in range(1, len(parts) + 1):

@@ -12,7 +12,7 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
-from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge
+from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge_entries
 
 MAX_COMBINATIONS = 8
 """Beyond these the result is unknown."""
@@ -35,7 +35,7 @@ def computed(
     if not 0 < combinations <= MAX_COMBINATIONS or unsettled:
         return opaque(ip, node, operands)
     origin = ip.origin(node, text)
-    found: list[Entry] = []
+    entries_made: list[Entry] = []
     for entries in itertools.product(*(operand.entries for operand in operands)):
         guard: Guard = ALWAYS
         for e in entries:
@@ -52,17 +52,17 @@ def computed(
                 if is_large(result):
                     raise ValueError("too large a value")
                 because = tuple(dict.fromkeys(o for e in entries for o in e.because))[-3:]
-                found.append(Entry(Const(result), guard, (*because, origin)))
+                entries_made.append(Entry(Const(result), guard, (*because, origin)))
             except (TypeError, ValueError, ArithmeticError, LookupError):
-                found += opaque(ip, node, [Value((e,)) for e in entries]).guarded(guard).entries
-    return merge(found)
+                entries_made += opaque(ip, node, [Value((e,)) for e in entries]).guarded(guard).entries
+    return merge_entries(entries_made)
 
 
 LEAVES_THE_GRAPH = ("item", "tolist", "numpy", "size", "dim", "numel", "argmax")
 """What gives numbers of a tensor that have no gradient."""
 
 
-def parameters_of(value: Value) -> Iterator[Params]:
+def params_in_value(value: Value) -> Iterator[Params]:
     """The parameters that are in a value, or went into what is unknown of it."""
     for atom in value.atoms:
         if isinstance(atom, Params):
@@ -80,5 +80,5 @@ def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Val
         elif isinstance(atom, Unknown):
             parts |= atom.parts
         elif isinstance(atom, Seq):
-            parts |= set(parameters_of(atom.each()))
+            parts |= set(params_in_value(atom.each()))
     return ip.unknown(node, "a computation", frozenset(parts))

@@ -21,7 +21,7 @@ from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.store import Delta, Store
-from dpmigrate.analysis.texts import Texts
+from dpmigrate.analysis.texts import JoinedTexts
 from dpmigrate.analysis.training import Fallback, TrainingRun
 from dpmigrate.analysis.values import Class, Function, Value, of
 from dpmigrate.workspace.errors import own_error
@@ -94,7 +94,7 @@ class Interpreter:
         self.met: dict[TrainingRun, None] = {}
         """The runs that the current root made, or did something to."""
         self.executed: dict[str, ModuleInfo] = {}
-        self.texts = Texts()
+        self.texts = JoinedTexts()
         """Those of the executed modules."""
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
@@ -220,11 +220,11 @@ class Interpreter:
         A fix asks that of a program which was interpreted to its end; putting it in order costs more than
         keeping it.
         """
-        known: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
+        seen_by_node: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
         for node, value, path in self._evaluated:
-            cases = known.setdefault(node, {})
+            cases = seen_by_node.setdefault(node, {})
             cases.update(((e.atom, e.guard | path), None) for e in value.entries if type(e.atom) is not Const)
-        return known
+        return seen_by_node
 
     def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:
         """A fresh unknown, the same one whenever this node is evaluated in this context."""

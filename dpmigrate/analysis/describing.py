@@ -24,8 +24,8 @@ def amount_of(value: Value) -> Amount:
 def maker_of(atom: Atom | None) -> Maker:
     """What made a loss."""
     if isinstance(atom, External):
-        known = atom.name.rpartition(".")[2] in LOSS_FUNCTIONS
-        return Maker("loss-function" if known else "library", atom.name, atom)
+        is_loss_function = atom.name.rpartition(".")[2] in LOSS_FUNCTIONS
+        return Maker("loss-function" if is_loss_function else "library", atom.name, atom)
     if not isinstance(atom, Obj):
         return UNKNOWN_MAKER
     if atom.kind == "criterion":

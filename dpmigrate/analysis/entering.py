@@ -99,8 +99,10 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     for fn in left_out(ip, wanted, mentions_of_all(ip)):
         ip.total = 0
         with only_new_places(ip):
-            found = _instances(ip, fn.owner) if fn.owner is not None else []
-            enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn, found[0] if found else None))
+            instances = _instances(ip, fn.owner) if fn.owner is not None else []
+            enter_root(
+                ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn, instances[0] if instances else None)
+            )
 
 
 def _enter_otherwise_set(ip: Interpreter, wanted: set[str]) -> None:
@@ -189,7 +191,7 @@ def _enter_once(ip: Interpreter, fn: Function, receiver: Obj | None, arguments: 
     result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
     if receiver is not None:
         returned = CallInfo(fn.node, [of(receiver), result], name=fn.name)
-        registry.tell(ip, "<returned to a framework>", returned)
+        registry.tell_hooks(ip, "<returned to a framework>", returned)
 
 
 def _told_by_framework(ip: Interpreter, receiver: Obj | None, name: str) -> Value | None:
@@ -258,9 +260,9 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
 
     When one turns out to keep objects of a run, its other methods are entered (again) with them.
     """
-    known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
+    entered: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
     again = cls.key in ip.notes.setdefault("entered classes", set())
-    keeps_run = not leading and any(holds_run(ip, i) for i in known.get(cls.key, ()))
+    keeps_run = not leading and any(holds_run(ip, i) for i in entered.get(cls.key, ()))
     inherited = not again and names_a_ghost_mode(cls)
     with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
 
@@ -272,7 +274,7 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
             return False
         if leads_to_runs(ip, method):
             return True
-        receivers: list[Obj | None] = [*(known.get(cls.key) or _made_by_the_project(ip, cls))] or [None]
+        receivers: list[Obj | None] = [*(entered.get(cls.key) or _made_by_the_project(ip, cls))] or [None]
         return not leading and any(may_use_runs(ip, method, i) for i in receivers)
 
     chosen = [m for m in methods_of(ip, cls) if fresh(m)]
@@ -292,17 +294,17 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
 
 def _instances(ip: Interpreter, cls: Class) -> list[Obj]:
     """What to call a class's methods on: the first instances that the project makes, else an outsider's."""
-    known: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
-    if cls.key not in known:
-        own = _made_by_the_project(ip, cls)
-        known[cls.key] = own or [i for i in [_outside_instance(ip, cls)] if i is not None]
-    return known[cls.key]
+    by_class: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
+    if cls.key not in by_class:
+        made = _made_by_the_project(ip, cls)
+        by_class[cls.key] = made or [i for i in [_outside_instance(ip, cls)] if i is not None]
+    return by_class[cls.key]
 
 
 def _made_by_the_project(ip: Interpreter, cls: Class) -> list[Obj]:
     """The first few instances of a class that the project makes."""
-    own = [i for i in ip.instances if isinstance(i.data, Class) and i.data.key == cls.key]
-    return own[:MAX_INSTANCES]
+    made = [i for i in ip.instances if isinstance(i.data, Class) and i.data.key == cls.key]
+    return made[:MAX_INSTANCES]
 
 
 def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:

@@ -20,7 +20,7 @@ from dpmigrate.analysis.outcomes import Branch
 from dpmigrate.analysis.store import Delta
 from dpmigrate.analysis.training import Fallback, TrainingRun
 
-Handler = cst.ExceptHandler | cst.ExceptStarHandler
+ExceptClause = cst.ExceptHandler | cst.ExceptStarHandler
 
 OPACUS_MISSING = "where importing Opacus raises"
 """The note of a handler that goes on without Opacus, by the literal of its exception."""
@@ -127,7 +127,7 @@ def _entered(ip: Interpreter, branch: Branch, body: cst.BaseSuite) -> bool:
     return narrowing.enter(ip, branch) and ip.execute(body)
 
 
-def _catches(handler: Handler, name: str) -> bool:
+def _catches(handler: ExceptClause, name: str) -> bool:
     """Whether a handler is for an exception, as far as its text tells."""
     if handler.type is None:
         return True

@@ -101,7 +101,7 @@ def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
     held = tuple(e for e in sequence.entries if isinstance(e.atom, Seq)) if ip.runs else ()
     if held:
-        registry.tell(ip, "<iterated>", registry.CallInfo(node.iter, [Value(held)]))
+        registry.tell_hooks(ip, "<iterated>", registry.CallInfo(node.iter, [Value(held)]))
     items = worth_unrolling(ip, sequence)
     if items is not None:
         return _unrolled(ip, node, items)
@@ -205,8 +205,11 @@ def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | N
 def _grew(ip: Interpreter, before: Mapping[Slot, Value | None]) -> bool:
     """Whether anything may now be one more thing that matters, so that another turn would see it there."""
     for slot, old in before.items():
-        known = set((old or NOTHING).atoms)
-        if any(a not in known and not isinstance(a, Unknown) for a in (ip.store.get(*slot) or NOTHING).atoms):
+        atoms_before = set((old or NOTHING).atoms)
+        if any(
+            a not in atoms_before and not isinstance(a, Unknown)
+            for a in (ip.store.get(*slot) or NOTHING).atoms
+        ):
             return True
     return False
 
@@ -230,17 +233,17 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
     asynchronous = node.asynchronous is not None
     at_the_end: list[Callable[[], object]] = []
     off = ip.gradients_off
-    for item in node.items:
-        value = ip.evaluate(item.item)
+    for managed in node.items:
+        value = ip.evaluate(managed.item)
         manager = value.only
         if isinstance(manager, Obj) and manager.kind == GRAD_MODE:
             off = not manager.data
         ends = ip.notes.pop((AFTER_THE_YIELD, value.only), None)
-        ends = ends or ending_of(ip, value, item.item, asynchronous)
+        ends = ends or ending_of(ip, value, managed.item, asynchronous)
         at_the_end += [ends] if ends is not None else []
-        entered = enter_context(ip, value, item.item, asynchronous)
-        if item.asname is not None:
-            assign_target(ip, item.asname.name, entered)
+        entered = enter_context(ip, value, managed.item, asynchronous)
+        if managed.asname is not None:
+            assign_target(ip, managed.asname.name, entered)
     if not at_the_end:
         return _execute_within(ip, node.body, off)
 

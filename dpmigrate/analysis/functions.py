@@ -17,7 +17,7 @@ from dpmigrate.analysis.classes import (
     member_values,
     record_fields,
 )
-from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, parameters_of
+from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, params_in_value
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
@@ -26,7 +26,18 @@ from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of, yields_in_order
 from dpmigrate.analysis.naming import compares
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, join_all, merge, of
+from dpmigrate.analysis.values import (
+    NONE,
+    NOTHING,
+    Class,
+    Entry,
+    Function,
+    Seq,
+    Value,
+    join_all,
+    merge_entries,
+    of,
+)
 
 
 def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
@@ -38,18 +49,18 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
         # ``terms.sum()``: a number of what it is called on.
         without = info.name in LEAVES_THE_GRAPH or info.name == "detach"
         of_receiver = isinstance(info.node.func, cst.Attribute) and not without
-        penalty = frozenset(parameters_of(of(callee))) if of_receiver else frozenset()
+        penalty = frozenset(params_in_value(of(callee))) if of_receiver else frozenset()
     else:
         penalty = frozenset()
     if held:
-        registry.tell(ip, "<escape>", CallInfo(info.node, [arguments, of(callee)], name=info.name))
+        registry.tell_hooks(ip, "<escape>", CallInfo(info.node, [arguments, of(callee)], name=info.name))
     if not isinstance(callee, Function):
-        registry.tell(
+        registry.tell_hooks(
             ip, "<unknown call>", CallInfo(info.node, [of(callee), *info.positional], info.keywords)
         )
     if isinstance(callee, Unknown) and info.takes_data:
         given = CallInfo(info.node, [of(callee), *info.everything()], name=info.name)
-        made = registry.tell(ip, "<part of a model>", given)
+        made = registry.tell_hooks(ip, "<part of a model>", given)
         if made:
             return made
     if tensors:
@@ -101,7 +112,7 @@ def _enum_by_value(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
         for e in wanted.entries:
             if e.atom == held.only or isinstance(e.atom, Unknown):
                 parts.append(Entry(member, e.guard, held.entries[0].because if held.entries else ()))
-    return merge(parts) if parts else ip.unknown(info.node, "an enum member")
+    return merge_entries(parts) if parts else ip.unknown(info.node, "an enum member")
 
 
 def fill_record(ip: Interpreter, cls: Class, made: Obj, info: CallInfo) -> None:
@@ -138,7 +149,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
         if active:
             ip.recursive[fn] = None
         else:
-            registry.tell(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
+            registry.tell_hooks(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
     ip.callees.setdefault(info.node, {})[fn] = None

@@ -46,9 +46,9 @@ def clash(a: Literal, b: Literal) -> bool:
         return False
     if a.test == b.test:
         return a.holds != b.holds
-    for known, other in ((a, b), (b, a)):
-        if known.test[0] == "eq" and known.holds:
-            truth = _apply(other.test, known.test[1])
+    for given, other in ((a, b), (b, a)):
+        if given.test[0] == "eq" and given.holds:
+            truth = _apply(other.test, given.test[1])
             if truth is not None and truth != other.holds:
                 return True
     return False
@@ -110,14 +110,14 @@ def together(a: Guard, b: Guard) -> Guard:
     return shorten(a | b)
 
 
-def entails(known: Guard, literal: Literal) -> bool:
+def entails(assumed: Guard, literal: Literal) -> bool:
     """Whether ``literal`` follows from the assumptions in ``known``."""
-    if literal in known:
+    if literal in assumed:
         return True
     if denied := _conjunctions(literal):
-        return all(contradict(known, guard) for guard in denied)
+        return all(contradict(assumed, guard) for guard in denied)
     opposite = Literal(literal.symbol, literal.test, not literal.holds)
-    return any(clash(k, opposite) for k in known)
+    return any(clash(k, opposite) for k in assumed)
 
 
 def doubt(*about: Hashable) -> Literal:
@@ -157,7 +157,7 @@ def beyond_entries(guard: Guard) -> Guard:
 
 
 @lru_cache(maxsize=20_000)
-def either(a: Guard, b: Guard) -> Guard | None:
+def either_guard(a: Guard, b: Guard) -> Guard | None:
     """The one conjunction that says "``a`` or ``b``"; None where no single one does."""
     if a <= b:
         return a
@@ -174,7 +174,7 @@ def either(a: Guard, b: Guard) -> Guard | None:
 
 def weaken(a: Guard, b: Guard) -> Guard:
     """A guard that holds wherever ``a`` or ``b`` does; with a doubt where it says less than both."""
-    exact = either(a, b)
+    exact = either_guard(a, b)
     return (a & b) | {DOUBT} if exact is None else exact
 
 

@@ -12,9 +12,9 @@ from dpmigrate.analysis.values import Seq
 MODEL_KINDS = ("model", "dp-model", "instance")
 
 
-def parts_of(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
+def part_objects(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
     """The objects that are attributes of an object, or in a list that is one."""
-    yield from ip.notes.get(("holds", owner), ())
+    yield from ip.notes.get(("holds_part", owner), ())
     for slot in ip.store.keys(owner):
         value = ip.store.get(owner, slot)
         for atom in value.atoms if value is not None else ():
@@ -24,12 +24,12 @@ def parts_of(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
                 yield from (a for item in atom.items or () for a in item.atoms if isinstance(a, Obj))
 
 
-def holds(ip: Interpreter, owner: Obj, wanted: Atom, depth: int = 3) -> bool:
+def holds_part(ip: Interpreter, owner: Obj, wanted: Atom, depth: int = 3) -> bool:
     """Whether an object is a part of another, at some depth."""
     if owner.kind not in MODEL_KINDS:
         return False
-    parts = [p for p in parts_of(ip, owner) if p != owner]
-    return wanted in parts or (depth > 1 and any(holds(ip, p, wanted, depth - 1) for p in parts))
+    parts = [p for p in part_objects(ip, owner) if p != owner]
+    return wanted in parts or (depth > 1 and any(holds_part(ip, p, wanted, depth - 1) for p in parts))
 
 
 def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
@@ -37,12 +37,12 @@ def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
     if isinstance(atom, Obj) and atom.kind == "dp-model":
         yield atom.data
         return
-    own = ip.runs_by_object.get(atom, {})
-    yield from list(own.values())
-    if own or not isinstance(atom, Obj):
+    runs_of_atom = ip.runs_by_object.get(atom, {})
+    yield from list(runs_of_atom.values())
+    if runs_of_atom or not isinstance(atom, Obj):
         return
     for owner, runs in list(ip.runs_by_object.items()):
-        if isinstance(owner, Obj) and holds(ip, owner, atom):
+        if isinstance(owner, Obj) and holds_part(ip, owner, atom):
             yield from runs.values()
 
 
@@ -50,7 +50,7 @@ def holds_a_private_model(ip: Interpreter, owner: Obj) -> bool:
     """Whether some part of an object, which is itself no model of a run, is one."""
     if owner in ip.runs_by_object:
         return False
-    return any(p.kind == "dp-model" or p in ip.runs_by_object for p in parts_of(ip, owner))
+    return any(p.kind == "dp-model" or p in ip.runs_by_object for p in part_objects(ip, owner))
 
 
 def is_model_of(ip: Interpreter, run: TrainingRun, atom: Atom) -> bool:
@@ -62,10 +62,10 @@ def is_model_of(ip: Interpreter, run: TrainingRun, atom: Atom) -> bool:
     if any(is_model_of(ip, run, p) for p in atom.parts if isinstance(p, Obj)):
         return True
     symbol: Hashable = atom.symbol
-    known = {a.symbol for a in run.raw_models if isinstance(a, Unknown)}
-    while symbol not in known and isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+    symbols = {a.symbol for a in run.raw_models if isinstance(a, Unknown)}
+    while symbol not in symbols and isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
         symbol = symbol[0]
-    return symbol in known
+    return symbol in symbols
 
 
 def whole_of(atom: Unknown) -> Obj | None:

@@ -46,14 +46,14 @@ def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CST
     """``container[key]``."""
     parts: list[Value] = []
     for e in container.entries:
-        found = _item_of(ip, e, key, node).select(lambda a: not isinstance(a, Absent))
-        parts.append(found.guarded(e.guard))
+        value = _item_of(ip, e, key, node).select(lambda a: not isinstance(a, Absent))
+        parts.append(value.guarded(e.guard))
     return ip.feasible(join_all(parts)) or ip.unknown(node, "item")
 
 
 def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) -> Value:
     atom = e.atom
-    known = [a.value for a in key.atoms if isinstance(a, Const)] if key is not None else []
+    constants = [a.value for a in key.atoms if isinstance(a, Const)] if key is not None else []
     if isinstance(atom, Obj) and atom.kind == "private-result":
         if key is not None and isinstance(key.only, Const):
             info = registry.CallInfo(node, [key])
@@ -68,8 +68,8 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             return handler(ip, registry.CallInfo(node, [key] if key else []), e)
         return iterate(ip, Value((e,)), node)
     if isinstance(atom, Seq):
-        if atom.items is not None and key is not None and isinstance(key.only, Const) and known:
-            index = known[0]
+        if atom.items is not None and key is not None and isinstance(key.only, Const) and constants:
+            index = constants[0]
             if isinstance(index, int) and -len(atom.items) <= index < len(atom.items):
                 return atom.items[index]
             return NOTHING
@@ -78,7 +78,7 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
         piece = _piece_of(ip, atom, node)
         return of(piece if piece is not None else Seq(None, atom.each(), atom.mutable))
     if isinstance(atom, Unknown):
-        part = repr(known[0]) if len(known) == 1 else SOME
+        part = repr(constants[0]) if len(constants) == 1 else SOME
         put = part_of_unknown(ip, atom, part)
         if put:
             # Which of them was put there, and which is asked for, need not be the same one.
@@ -87,17 +87,17 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
     if isinstance(atom, (Tensor, Params)):
         return of(atom)
     if isinstance(atom, Module) and key is not None and isinstance(key.only, Const):
-        return get_attribute(ip, of(atom), str(known[0]), node)
+        return get_attribute(ip, of(atom), str(constants[0]), node)
     if isinstance(atom, Class):
         if key is not None and isinstance(key.only, Const):
-            return class_attribute(ip, atom, str(known[0]), node)
+            return class_attribute(ip, atom, str(constants[0]), node)
         return members_of(ip, atom, node) or of(atom)
     if isinstance(atom, External):
-        if atom.name in registry.MEMBERS and len(known) == 1 and isinstance(known[0], str):
+        if atom.name in registry.MEMBERS and len(constants) == 1 and isinstance(constants[0], str):
             made = ip.new("namespace", node)
-            ip.store.set(made, "value", registry.MEMBERS[atom.name](ip, known[0]))
+            ip.store.set(made, "value", registry.MEMBERS[atom.name](ip, constants[0]))
             return of(made)
-        return of(External(f"{atom.name}[{known[0]!r}]" if len(known) == 1 else f"{atom.name}.[]"))
+        return of(External(f"{atom.name}[{constants[0]!r}]" if len(constants) == 1 else f"{atom.name}.[]"))
     return NOTHING
 
 
@@ -120,26 +120,26 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
     slots = [dict_key(k.atom) for k in key.entries] if key is not None else []
     if key is not None and slots and all(slots):
         for k, keyed in zip(key.entries, filter(None, slots), strict=True):
-            found = ip.read(atom, keyed if atom.kind == "dict" else keyed[1])
-            if found is None:
-                found = ip.read(atom, "rest")
-                parts.append(ABSENT if found is None else join_all([ABSENT, found]))
-                if found is None and atom.kind != "dict":
+            held = ip.read(atom, keyed if atom.kind == "dict" else keyed[1])
+            if held is None:
+                held = ip.read(atom, "rest")
+                parts.append(ABSENT if held is None else join_all([ABSENT, held]))
+                if held is None and atom.kind != "dict":
                     parts.append(of(Unknown((atom.key, ".", keyed[1]))))
             else:
-                parts.append(found.guarded(k.guard))
+                parts.append(held.guarded(k.guard))
         return join_all(parts)
     symbols = [a.symbol for a in key.atoms if isinstance(a, Unknown)] if key is not None else []
     for slot in ip.store.keys(atom):
         if key is not None and isinstance(slot, tuple) and not isinstance(slot[1], Obj):
             compares(ip, key, slot[1])
     for slot in ip.store.keys(atom):
-        found = ip.read(atom, slot)
-        if not found:
+        held = ip.read(atom, slot)
+        if not held:
             continue
         if len(symbols) == 1 and isinstance(slot, tuple):
-            found = found.guarded(frozenset({Literal(symbols[0], ("eq", slot[1]), True)}))
-        parts.append(found)
+            held = held.guarded(frozenset({Literal(symbols[0], ("eq", slot[1]), True)}))
+        parts.append(held)
     if not parts or ip.store.get(atom, "rest") or atom.kind != "dict":
         parts.append(of(Unknown((atom.key, "rest"), "an unknown key")))
     return join_all(parts)
@@ -147,7 +147,7 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
 
 def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[Hashable, Value], bool]:
     """The known keys of a dict-like object with their values, and whether there may be others."""
-    known: dict[Hashable, Value] = {}
+    by_key: dict[Hashable, Value] = {}
     for slot in ip.store.keys(atom):
         keyed = isinstance(slot, tuple) and slot[0] == "key"
         if slot == "rest" or not (keyed or isinstance(slot, str)):
@@ -155,16 +155,16 @@ def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[Hashable, Value], bool]
         name = slot[1] if isinstance(slot, tuple) else slot
         value = ip.read(atom, slot)
         if value:
-            known[name] = value
-    return known, ip.read(atom, "rest") is not None
+            by_key[name] = value
+    return by_key, ip.read(atom, "rest") is not None
 
 
 def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
     """``target.update(source)`` and ``{**source}``: later entries win where they are present."""
     for e in source.entries:
         if isinstance(e.atom, Obj) and e.atom.kind in ("dict", "namespace", "record"):
-            known, more = entries_of(ip, e.atom)
-            for name, value in known.items():
+            named, more = entries_of(ip, e.atom)
+            for name, value in named.items():
                 before = ip.store.get(target, ("key", name)) or ABSENT
                 sometimes = len(source.entries) > 1 or any(a == ABSENT.only for a in value.atoms)
                 new = value.select(lambda a: a != ABSENT.only).guarded(e.guard)

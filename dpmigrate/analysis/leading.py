@@ -38,10 +38,10 @@ def mentioned_by_others(ip: Interpreter) -> frozenset[str]:
     """Names of functions and methods that some other function's body mentions."""
     mentions = mentions_of_all(ip)
     names = {f.node.name.value for f in ip.made if isinstance(f.node, cst.FunctionDef)}
-    found: set[str] = set()
+    mentioned: set[str] = set()
     for fn in ip.made:
-        found |= (mentions.of(fn.node.body) & names) - {fn.name}
-    return frozenset(found - {"__init__", "__call__", "forward"})
+        mentioned |= (mentions.of(fn.node.body) & names) - {fn.name}
+    return frozenset(mentioned - {"__init__", "__call__", "forward"})
 
 
 MAKERS = MAKING_CALLS | frozenset(
@@ -99,8 +99,8 @@ def holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
 
 
 def mentions_of_all(ip: Interpreter) -> Mentions:
-    known: Mentions = ip.notes.setdefault("mentions", Mentions())
-    return known
+    mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
+    return mentions
 
 
 def leading_to(ip: Interpreter, names: frozenset[str]) -> frozenset[str]:

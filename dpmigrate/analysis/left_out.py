@@ -28,7 +28,7 @@ def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Func
     if not ip.roots_exhausted and not any(leads_to_runs(ip, fn) for fn in ip.recursive):
         return []
     seen = _places(ip)
-    found: dict[int, Function] = {}
+    functions: dict[int, Function] = {}
     for fn in ip.made:
         if fn.key not in ip.entered or fn.module.key not in wanted:
             continue
@@ -37,8 +37,8 @@ def left_out(ip: Interpreter, wanted: set[str], mentions: Mentions) -> list[Func
         # The run of an engine's own override is listed where that is called.
         done = ip.making_calls if fn.name in MAKING_CALLS else ()
         if any(id(call) not in seen and call not in done for call in making_calls_in(fn.node)):
-            found.setdefault(id(fn.node), fn)
-    return list(found.values())[:MAX_AGAIN]
+            functions.setdefault(id(fn.node), fn)
+    return list(functions.values())[:MAX_AGAIN]
 
 
 @contextmanager

@@ -27,14 +27,14 @@ def halves_of(body: Sequence[cst.CSTNode]) -> Halves | None:
         return None
     here, behind = body[place], tuple(body[place + 1 :])
     if isinstance(here, cst.SimpleStatementLine):
-        found: Halves | None = Halves((*body[: place + 1],), behind)
+        halves: Halves | None = Halves((*body[: place + 1],), behind)
     elif isinstance(here, cst.Try):
         inner = halves_of(here.body.body)
         last = tuple(here.finalbody.body.body) if here.finalbody is not None else ()
-        found = inner and Halves((*body[:place], *inner.before), (*inner.after, *last, *behind))
+        halves = inner and Halves((*body[:place], *inner.before), (*inner.after, *last, *behind))
     else:
-        found = None
-    return None if found is None or any(map(_yields, found.after)) else found
+        halves = None
+    return None if halves is None or any(map(_yields, halves.after)) else halves
 
 
 def yields_in_order(body: cst.BaseSuite) -> bool:

@@ -28,7 +28,7 @@ def names_a_ghost_mode(cls: Class) -> bool:
 
 def methods_of(ip: Interpreter, cls: Class) -> list[Function]:
     """The class's methods, inherited ones included, each name once, in order of definition."""
-    found: dict[str, Function] = {}
+    methods: dict[str, Function] = {}
     for current in linear(cls):
         for slot in ip.store.keys(("class", current.key)):
             value = ip.store.get(("class", current.key), slot)
@@ -38,5 +38,5 @@ def methods_of(ip: Interpreter, cls: Class) -> list[Function]:
                     and isinstance(atom.node, cst.FunctionDef)
                     and isinstance(slot, str)
                 ):
-                    found.setdefault(slot, atom)
-    return list(found.values())
+                    methods.setdefault(slot, atom)
+    return list(methods.values())

@@ -19,16 +19,16 @@ class Mentions:
 
     def of(self, node: cst.CSTNode) -> frozenset[str]:
         """Every identifier inside a node: names, attributes, keywords, definitions."""
-        found = self._known.get(id(node))
-        if found is None:
+        mentioned = self._known.get(id(node))
+        if mentioned is None:
             names: set[str] = set()
             for part in self._parts(node):
                 if type(part) is cst.Name:
                     names.add(part.value)
                 else:
                     names |= self.of(part)
-            found = self._known[id(node)] = frozenset(names)
-        return found
+            mentioned = self._known[id(node)] = frozenset(names)
+        return mentioned
 
     def _parts(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The names below a node, and the definitions among them, which are asked in turn."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from dpmigrate.analysis.positions import Positions
-from dpmigrate.analysis.texts import Texts
+from dpmigrate.analysis.texts import JoinedTexts
 from dpmigrate.analysis.tree import Nesting
 from dpmigrate.model import Place, Span
 from dpmigrate.workspace.written import module_parts
@@ -86,9 +86,9 @@ class ModuleInfo:
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where a node stands, as editors count (in its cell, in a notebook)."""
-        found = self._positions[node]
-        cell, line, column = self.source.locate(found.line, found.column + 1)
-        end_cell, end_line, end_column = self.source.locate(found.end_line, found.end_column + 1)
+        position = self._positions[node]
+        cell, line, column = self.source.locate(position.line, position.column + 1)
+        end_cell, end_line, end_column = self.source.locate(position.end_line, position.end_column + 1)
         if end_cell != cell:
             end_line, end_column = line, column + 1
         return Span(self.path, line, column, end_line, end_column, cell)
@@ -119,7 +119,7 @@ class Modules:
         self._load = load
         self._roots = tuple(f"{root}/" for root in roots)
         self._loaded: dict[str, ModuleInfo | None] = {}
-        self.texts = Texts()
+        self.texts = JoinedTexts()
         """Those of the modules that were parsed."""
         self._meant: dict[tuple[str, str, int], str | None] = {}
         """What was asked for by name, from a folder: what a name means is asked for every import."""
@@ -143,7 +143,7 @@ class Modules:
     def unloaded(self, load: Load) -> Modules:
         """The same files under the same names, of which none is parsed yet."""
         other = copy(self)
-        other._load, other._loaded, other.texts = load, {}, Texts()
+        other._load, other._loaded, other.texts = load, {}, JoinedTexts()
         return other
 
     def get(self, path: str) -> ModuleInfo | None:
@@ -227,9 +227,9 @@ class Modules:
             return None
         for up in range(len(folder), -1, -1):
             for between in ((), ("src",), ("lib",)):
-                found = self._exact(folder[:up] + between + parts)
-                if found is not None and found in candidates:
-                    return found
+                module = self._exact(folder[:up] + between + parts)
+                if module is not None and module in candidates:
+                    return module
         if len(parts) > 1 or len(candidates) == 1:
             return max(candidates, key=lambda c: (_shared(PurePosixPath(c).parts, folder), -len(c), c))
         return None
@@ -242,8 +242,8 @@ class Modules:
         if not parts:
             return None
         for path in self._by_suffix.get(parts, ()):
-            own = PurePosixPath(path).with_suffix("").parts
-            if own == parts or own == (*parts, "__init__"):
+            path_parts = PurePosixPath(path).with_suffix("").parts
+            if path_parts == parts or path_parts == (*parts, "__init__"):
                 return path
         return None
 
@@ -285,16 +285,16 @@ def _library_folders(keys: Iterable[str]) -> list[tuple[str, ...]]:
     A fork has an engine beside per-sample gradients, whatever its name; patched files stand below
     a folder named ``opacus`` where the library has them.
     """
-    known = set(keys)
-    found = set()
-    for key in known:
+    all_keys = set(keys)
+    folders = set()
+    for key in all_keys:
         path = PurePosixPath(key)
-        if path.name == "privacy_engine.py" and str(path.parent / "grad_sample" / "__init__.py") in known:
-            found.add(path.parent.parts)
+        if path.name == "privacy_engine.py" and str(path.parent / "grad_sample" / "__init__.py") in all_keys:
+            folders.add(path.parent.parts)
         for end, part in enumerate(path.parts[:-1], 1):
             if part == "opacus" and "/".join(path.parts[end:]) in _TELLING:
-                found.add(path.parts[:end])
-    return sorted(found)
+                folders.add(path.parts[:end])
+    return sorted(folders)
 
 
 def _checkouts(keys: Iterable[str], libraries: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -303,19 +303,19 @@ def _checkouts(keys: Iterable[str], libraries: Iterable[tuple[str, ...]]) -> lis
     Such a folder is named after it, or has its benchmarks beside the library. Of a checkout whose setup was
     left behind, the settings of its tests tell.
     """
-    known = set(keys)
-    found = []
+    all_keys = set(keys)
+    folders = []
     for *above, name in libraries:
         marks = ("setup.py", "conftest.py", "benchmarks/run_benchmarks.py")
-        here = [mark for mark in marks if "/".join([*above, mark]) in known]
+        here = [mark for mark in marks if "/".join([*above, mark]) in all_keys]
         if (
             above
             and name == "opacus"
             and here
             and ("opacus" in above[-1].lower() or set(marks[::2]) <= set(here))
         ):
-            found.append(tuple(above))
-    return found
+            folders.append(tuple(above))
+    return folders
 
 
 def _shared(a: tuple[str, ...], b: tuple[str, ...]) -> int:

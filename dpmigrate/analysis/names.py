@@ -11,7 +11,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.values import NOTHING, Entry, Function, Value, const, merge, of
+from dpmigrate.analysis.values import NOTHING, Entry, Function, Value, const, merge_entries, of
 from dpmigrate.workspace.core_patch import MODULE
 
 BUILTINS = frozenset(
@@ -79,7 +79,7 @@ def lookup(ip: Interpreter, name: str, node: cst.CSTNode) -> Value:
         if first or not scope.is_class_body:
             value = ip.store.get(scope.owner, name)
             if value is not None:
-                return settle(ip, ip.feasible(value), scope.owner, name)
+                return settle_imports(ip, ip.feasible(value), scope.owner, name)
         first = False
         scope = scope.closure
     return module_name(ip, ip.module, name, node)
@@ -91,7 +91,7 @@ def name_around(ip: Interpreter, fn: Function, name: str, node: cst.CSTNode) -> 
     while scope is not None:
         value = None if scope.is_class_body else ip.store.get(scope.owner, name)
         if value is not None:
-            return settle(ip, ip.feasible(value), scope.owner, name)
+            return settle_imports(ip, ip.feasible(value), scope.owner, name)
         scope = scope.closure
     return module_name(ip, fn.module, name, node)
 
@@ -101,11 +101,11 @@ def module_name(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode)
     owner = ("module", info.key)
     value = ip.store.get(owner, name)
     if value is not None:
-        return settle(ip, ip.feasible(value), owner, name)
+        return settle_imports(ip, ip.feasible(value), owner, name)
     for starred in ip.notes.get(("star", info.key), ()):
-        found = from_import(ip, starred, name, node)
-        if found:
-            return found
+        starred_value = from_import(ip, starred, name, node)
+        if starred_value:
+            return starred_value
     if name in BUILTINS:
         return of(External(f"builtins.{name}"))
     if name == "__name__":
@@ -115,7 +115,7 @@ def module_name(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode)
     return of(Unknown(("name", info.key, name), f"name {name}"))
 
 
-def settle(ip: Interpreter, value: Value, owner: Hashable, name: Hashable) -> Value:
+def settle_imports(ip: Interpreter, value: Value, owner: Hashable, name: Hashable) -> Value:
     """Replace imports by what they mean, once they are read."""
     for e in value.entries:
         if isinstance(e.atom, Imported):
@@ -129,7 +129,7 @@ def settle(ip: Interpreter, value: Value, owner: Hashable, name: Hashable) -> Va
             entries.extend(Entry(r.atom, r.guard | e.guard, r.because) for r in resolved.entries)
         else:
             entries.append(e)
-    return merge(entries)
+    return merge_entries(entries)
 
 
 def resolve_import(ip: Interpreter, atom: Imported) -> Value:
@@ -170,9 +170,9 @@ def from_import(ip: Interpreter, source: Imported, name: str, node: cst.CSTNode 
     )
     atom = owner.only
     if isinstance(atom, Module):
-        found = member_of_module(ip, atom.info, name)
-        if found:
-            return found
+        value = member_of_module(ip, atom.info, name)
+        if value:
+            return value
         if node is not None:
             return NOTHING
         return of(Unknown(("name", atom.info.key, name), f"{name} of {atom.info.key}"))
@@ -195,13 +195,13 @@ def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
     if value is not None and (owner, name) not in ip.resolving:
         ip.resolving.add((owner, name))
         try:
-            return settle(ip, value, owner, name)
+            return settle_imports(ip, value, owner, name)
         finally:
             ip.resolving.discard((owner, name))
     for starred in ip.notes.get(("star", info.key), ()):
-        found = from_import(ip, starred, name, info.tree)
-        if found:
-            return found
+        starred_value = from_import(ip, starred, name, info.tree)
+        if starred_value:
+            return starred_value
     if info.is_package:
         path = ip.modules.path_of(name, info.key, 1)
         inner = ip.modules.get(path) if path else None

@@ -23,7 +23,7 @@ from dpmigrate.analysis.outcomes import (
     all_of,
     any_of,
     outcome_of_split,
-    split,
+    split_by_test,
     truth_of,
     undecided,
 )
@@ -46,10 +46,10 @@ def narrow(ip: Interpreter, test: cst.BaseExpression) -> Outcome:
             return special
     if isinstance(test, cst.NamedExpr):
         value = ip.evaluate(test)
-        yes, no = split(value, ("truth",), truth_of)
+        yes, no = split_by_test(value, ("truth",), truth_of)
         return outcome_of_split(ip, test.target, yes, no)
     value = ip.evaluate(test)
-    yes, no = split(value, ("truth",), truth_of)
+    yes, no = split_by_test(value, ("truth",), truth_of)
     return outcome_of_split(ip, test, yes, no)
 
 
@@ -130,7 +130,7 @@ def _narrow_order(
             return compare(atom.value, limit)
         return None
 
-    yes, no = split(a, test, decide)
+    yes, no = split_by_test(a, test, decide)
     return outcome_of_split(ip, left, yes, no)
 
 
@@ -146,7 +146,7 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             if length is not None and node is left and isinstance(constant, int):
                 return narrow_length(ip, length, ("len", constant), constant.__eq__)
             compares(ip, value, constant)
-            yes, no = split(value, ("eq", constant), partial(equals, constant))
+            yes, no = split_by_test(value, ("eq", constant), partial(equals, constant))
             return outcome_of_split(ip, node, yes, no, ("eq", constant))
     for node, value, other in ((left, a, b), (right, b, a)):
         atom = other.only
@@ -154,7 +154,7 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             same = atom
             # What a package holds may be equal to something that it is not.
             kind = "eq" if registry.data_of(same) is same else "same"
-            yes, no = split(value, (kind, same), partial(is_same, same))
+            yes, no = split_by_test(value, (kind, same), partial(is_same, same))
             return outcome_of_split(ip, node, yes, no)
     return undecided()
 
@@ -209,12 +209,12 @@ def narrow_length(
             return fits(4 if atom.data.ghost else 3)
         return None
 
-    yes, no = split(value, test, decide)
+    yes, no = split_by_test(value, test, decide)
     return outcome_of_split(ip, node, yes, no)
 
 
 def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
-    item, container = ip.evaluate(left), ip.evaluate(right)
+    member, container = ip.evaluate(left), ip.evaluate(right)
     held = container.only
     if (
         isinstance(held, Seq)
@@ -223,17 +223,17 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
     ):
         choices = [v.constant for v in held.items]
         for c in choices:
-            compares(ip, item, c)
+            compares(ip, member, c)
         if len(choices) == 1:
             only = choices[0]
-            yes, no = split(item, ("eq", only), partial(equals, only))
+            yes, no = split_by_test(member, ("eq", only), partial(equals, only))
         else:
-            yes, no = _split_choices(item, choices)
+            yes, no = _split_choices(member, choices)
         return outcome_of_split(ip, left, yes, no)
     keys = _keys_of(ip, held)
     for key in keys:
-        compares(ip, item, key)
-    needle = item.only
+        compares(ip, member, key)
+    needle = member.only
     if isinstance(needle, Const) and isinstance(needle.value, str):
         text = needle.value
         compares(ip, container, text)
@@ -248,7 +248,7 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
                 return None if any(isinstance(a, Absent) for a in present.atoms) else True
             return None
 
-        yes, no = split(container, ("has", text), decide)
+        yes, no = split_by_test(container, ("has", text), decide)
         return outcome_of_split(ip, right, yes, no)
     return undecided()
 
@@ -263,11 +263,11 @@ def _keys_of(ip: Interpreter, held: Atom | None) -> Iterable[object]:
     return held.each().constants() if isinstance(held, Seq) else ()
 
 
-def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
+def _split_choices(member: Value, choices: list[object]) -> tuple[Value, Value]:
     """Split on membership in several constants: an unknown can be any one of them."""
     yes: list[Entry] = []
     no: list[Entry] = []
-    for e in item.entries:
+    for e in member.entries:
         thing = registry.data_of(e.atom)
         if isinstance(thing, Unknown):
             for c in choices:
@@ -278,10 +278,10 @@ def _split_choices(item: Value, choices: list[object]) -> tuple[Value, Value]:
             if not contradict(rest, e.guard):
                 no.append(Entry(e.atom, together(e.guard, rest), e.because))
             continue
-        known = [equals(c, e.atom) for c in choices]
-        if any(k is not False for k in known):
+        equal = [equals(c, e.atom) for c in choices]
+        if any(k is not False for k in equal):
             yes.append(e)
-        if not any(k is True for k in known):
+        if not any(k is True for k in equal):
             no.append(e)
     return Value(tuple(yes)), Value(tuple(no))
 
@@ -298,7 +298,7 @@ def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
         if isinstance(atom, Const) and isinstance(atom.value, str):
             text, method = atom.value, test.func.attr.value
             compares(ip, value, text)
-            yes, no = split(
+            yes, no = split_by_test(
                 value,
                 (method, text),
                 lambda x: (
@@ -312,12 +312,14 @@ def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
         value, kind = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value)
         names = type_names(kind)
         if names is not None:
-            yes, no = split(value, ("isinstance", tuple(sorted(names))), lambda x: is_instance(x, names))
+            yes, no = split_by_test(
+                value, ("isinstance", tuple(sorted(names))), lambda x: is_instance(x, names)
+            )
             return outcome_of_split(ip, test.args[0].value, yes, no)
     if isinstance(test.func, cst.Name) and test.func.value == "hasattr" and len(test.args) == 2:
         value, asked = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value).only
         if isinstance(asked, Const) and asked.value in ATTRIBUTES_OF_OPACUS:
-            yes, no = split(value, ("hasattr", asked.value), partial(has_attribute, asked.value))
+            yes, no = split_by_test(value, ("hasattr", asked.value), partial(has_attribute, asked.value))
             return outcome_of_split(ip, test.args[0].value, yes, no)
     return None
 

@@ -29,7 +29,7 @@ from dpmigrate.analysis.guards import contradict
 from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.strings import formatted
-from dpmigrate.analysis.values import MAX_TEXT, NOTHING, Entry, Seq, Value, const, join_all, merge, of
+from dpmigrate.analysis.values import MAX_TEXT, NOTHING, Entry, Seq, Value, const, join_all, merge_entries, of
 
 _PLAIN = (int, float, str, bool)
 
@@ -76,9 +76,11 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
     tensors = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Tensor)]
     if tensors:
         if name == "MatrixMultiply":
-            registry.tell(ip, "<product of tensors>", registry.CallInfo(node, [left, right], name=name))
+            registry.tell_hooks(ip, "<product of tensors>", registry.CallInfo(node, [left, right], name=name))
         if name in ("Subtract", "Divide"):
-            registry.tell(ip, "<arithmetic of tensors>", registry.CallInfo(node, [left, right], name=name))
+            registry.tell_hooks(
+                ip, "<arithmetic of tensors>", registry.CallInfo(node, [left, right], name=name)
+            )
         return _tensor_arithmetic(name, left, right)
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
         of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]
@@ -120,7 +122,7 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
             return of(Unknown(("batches", a.symbol, id(node)), A_LENGTH, counted))
     result = computed(ip, node, [left, right], compute)
     if name in ("Add", "Multiply", "Divide"):
-        registry.tell(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))
+        registry.tell_hooks(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))
     return result
 
 
@@ -155,7 +157,7 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
             sources, detached = behind(tensors)
             made = replace(lead.after(step), sources=sources, coefficient=coefficient, detached=detached)
             out.append(Entry(made, pair[0].guard if len(pair) == 1 else pair[0].guard | pair[1].guard))
-    return merge(out)
+    return merge_entries(out)
 
 
 _STEPS = {"Divide": "div", "Multiply": "mul", "Add": "add", "Subtract": "sub"}
@@ -223,7 +225,7 @@ def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:
 def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     outcome = narrowing.narrow(ip, node.left)
     left = ip.evaluate(node.left)
-    yes, no = outcomes.split(left, ("truth",), outcomes.truth_of)
+    yes, no = outcomes.split_by_test(left, ("truth",), outcomes.truth_of)
     is_and = isinstance(node.operator, cst.And)
     goes_on, kept = (outcome.true, no) if is_and else (outcome.false, yes)
     if not goes_on.possible:

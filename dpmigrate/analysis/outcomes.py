@@ -73,14 +73,14 @@ def truth_of(atom: Atom) -> bool | None:
     return None
 
 
-def split(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tuple[Value, Value]:
+def split_by_test(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tuple[Value, Value]:
     """The parts of a value for which a test holds, and for which it does not."""
     yes: list[Entry] = []
     no: list[Entry] = []
     for e in value.entries:
         thing = registry.data_of(e.atom)
-        known = decide(thing)
-        if known is None and isinstance(thing, Unknown):
+        verdict = decide(thing)
+        if verdict is None and isinstance(thing, Unknown):
             for target, holds in ((yes, True), (no, False)):
                 literal = Literal(thing.symbol, test, holds)
                 if any(clash(literal, lit) for lit in e.guard):
@@ -90,9 +90,9 @@ def split(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tu
                     atom = test[1] if isinstance(test[1], Atom) else Const(test[1])
                 target.append(Entry(atom, together(e.guard, frozenset({literal})), e.because))
             continue
-        if known is not False:
+        if verdict is not False:
             yes.append(e)
-        if known is not True:
+        if verdict is not True:
             no.append(e)
     return Value(tuple(yes)), Value(tuple(no))
 
@@ -159,11 +159,11 @@ def _ways_of(ip: Interpreter, node: cst.BaseExpression, part: Value) -> Branch |
     return any_of([Branch(True, guard, [(node, Value(tuple(es)))]) for guard, es in alike.items()])
 
 
-def _opposites(known: Guard, other: Value) -> Guard:
+def _opposites(assumed: Guard, other: Value) -> Guard:
     """The negations of assumptions of one branch that hold throughout the other."""
     return frozenset(
         Literal(lit.symbol, lit.test, not lit.holds)
-        for lit in known
+        for lit in assumed
         if other.entries and all(any(clash(lit, x) for x in e.guard) for e in other.entries)
     )
 

@@ -30,7 +30,7 @@ def _match(ip: Interpreter, node: cst.Match) -> bool:
         tests = _tests_of(ip, case.pattern)
         matched = NOTHING if tests is not None else rest
         for test, decide in tests or ():
-            hit, rest = outcomes.split(rest, test, decide)
+            hit, rest = outcomes.split_by_test(rest, test, decide)
             matched = join_all([matched, hit])
         if not matched:
             continue

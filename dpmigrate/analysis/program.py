@@ -45,7 +45,7 @@ MAX_CALLERS = 150
 """Modules beyond the telling ones that are read for the arguments which they call with."""
 
 
-class Texts(Protocol):
+class FileTexts(Protocol):
     """The texts of a project's files, by their key below its root."""
 
     def parse(self, key: str, library_path: str | None) -> ModuleInfo | None:
@@ -59,7 +59,7 @@ class Texts(Protocol):
 
 
 @dataclass(eq=False)
-class Part:
+class InterpretedPart:
     """One component of a project, interpreted on its own: a `ledger.analysed.Component`."""
 
     interpreter: Interpreter
@@ -103,7 +103,7 @@ class Part:
 class Program:
     """Everything that the analysis of one project found out."""
 
-    def __init__(self, modules: Modules, parts: Sequence[Part]) -> None:
+    def __init__(self, modules: Modules, parts: Sequence[InterpretedPart]) -> None:
         self.modules = modules
         self.parts = tuple(parts)
 
@@ -123,10 +123,10 @@ class Program:
         return any(part.interpreter.retired for part in self.parts)
 
     @cached_property
-    def _part_of(self) -> dict[str, Part]:
+    def _part_of(self) -> dict[str, InterpretedPart]:
         return {key: part for part in reversed(self.parts) for key in part.executed}
 
-    def part_of(self, module: ModuleInfo) -> Part | None:
+    def part_of(self, module: ModuleInfo) -> InterpretedPart | None:
         """The component that executed a module; None when none did."""
         return self._part_of.get(module.key)
 
@@ -151,29 +151,29 @@ class Program:
         return (key for part in self.parts for key in part.interpreter.too_deep)
 
 
-def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Group]:
+def groups_of(modules: Modules, telling: Sequence[str], texts: FileTexts) -> list[Group]:
     """The modules where the analysis begins, in groups that have nothing to do with one another.
 
     These are the telling ones, Opacus's own source excepted, and those that import them.
     """
-    known: dict[str, frozenset[str]] = {}
+    imported: dict[str, frozenset[str]] = {}
 
     def imports(key: str) -> frozenset[str]:
-        if key not in known:
+        if key not in imported:
             text = texts.text(key)
             # What is too large is not parsed, and its imports lead nowhere; those of a notebook are few.
             read = b"import" in text and (key.endswith(".ipynb") or not is_too_large(text))
-            found = imports_in(modules, key, text) if read else ()
-            known[key] = frozenset(k for k in found if modules.is_followed(k))
-        return known[key]
+            names_imported = imports_in(modules, key, text) if read else ()
+            imported[key] = frozenset(k for k in names_imported if modules.is_followed(k))
+        return imported[key]
 
     entries = [k for k in telling if modules.is_followed(k)]
     callers: dict[str, None] = {}
     frontier = set(entries)
     for _ in range(3):
         names = {_module_name(k) for k in frontier if not k.endswith(".ipynb")}
-        found = [k for k in texts.mentioning(names) if k not in callers] if names else []
-        frontier = {k for k in found if not modules.in_library(k) and imports(k) & frontier}
+        mentioning = [k for k in texts.mentioning(names) if k not in callers] if names else []
+        frontier = {k for k in mentioning if not modules.in_library(k) and imports(k) & frontier}
         if not frontier:
             break
         callers.update(dict.fromkeys(sorted(frontier)))
@@ -183,7 +183,7 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: Texts) -> list[Gr
 
 
 def analyse(
-    modules: Modules, groups: Iterable[Group], known: Mapping[Group, Part] = MappingProxyType({})
+    modules: Modules, groups: Iterable[Group], known: Mapping[Group, InterpretedPart] = MappingProxyType({})
 ) -> Program:
     """Interpret each group of modules, as :func:`groups_of` found them, but for those that are ``known``."""
     return Program(
@@ -191,17 +191,17 @@ def analyse(
     )
 
 
-def _part_or_failure(modules: Modules, entries: Sequence[str]) -> Part:
+def _part_or_failure(modules: Modules, entries: Sequence[str]) -> InterpretedPart:
     """One component interpreted; without any run where the analysis itself fails in it."""
     try:
         return _part(modules, entries)
     except Exception as error:
         failed = Interpreter(modules)
         failed.failures = dict.fromkeys(entries, own_error(error))
-        return Part(failed)
+        return InterpretedPart(failed)
 
 
-def _part(modules: Modules, entries: Sequence[str]) -> Part:
+def _part(modules: Modules, entries: Sequence[str]) -> InterpretedPart:
     ip = _interpret(Interpreter(modules), entries)
     if switches := switches_of(ip):
         again = Interpreter(modules)
@@ -212,7 +212,7 @@ def _part(modules: Modules, entries: Sequence[str]) -> Part:
         again.tested, again.switches = ip.tested, ip.switches
         ip = _interpret(again, entries)
     _name_supposed_modes(ip)
-    return Part(ip)
+    return InterpretedPart(ip)
 
 
 def _name_supposed_modes(ip: Interpreter) -> None:
@@ -245,8 +245,8 @@ def _module_name(key: str) -> str:
 
 
 def _interpret(ip: Interpreter, entries: Sequence[str]) -> Interpreter:
-    found = [info for info in map(ip.modules.get, entries) if info is not None]
-    infos = [info for own in _mains_first(found) for info in (own, *own.written)]
+    modules = [info for info in map(ip.modules.get, entries) if info is not None]
+    infos = [info for main in _mains_first(modules) for info in (main, *main.written)]
     ip.entry_paths = {info.key for info in infos}
     for info in infos:
         enter_root(ip, info.key, "", partial(ip.run_module, info))
@@ -265,4 +265,4 @@ def _mains_first(infos: list[ModuleInfo]) -> list[ModuleInfo]:
     return sorted(infos, key=rank)
 
 
-__all__ = ["Part", "Program", "Texts", "analyse", "groups_of"]
+__all__ = ["FileTexts", "InterpretedPart", "Program", "analyse", "groups_of"]

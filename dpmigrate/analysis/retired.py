@@ -42,10 +42,10 @@ class Retired:
 
     def note(self, met: MetCall) -> MetCall:
         """Keep a call; one that was met before is as sure as its surest meeting, and fails as early."""
-        known = self.calls.setdefault((met.kind, met.origin.node), met)
-        known.sure = known.sure or met.sure
-        known.since = min(known.since, met.since)
-        return known
+        noted = self.calls.setdefault((met.kind, met.origin.node), met)
+        noted.sure = noted.sure or met.sure
+        noted.since = min(noted.since, met.since)
+        return noted
 
     def name(self, dotted: str, origin: Origin, *, imported: bool = False) -> None:
         """Keep a dotted name; those of other packages are none of ours."""

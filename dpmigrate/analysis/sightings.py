@@ -38,10 +38,10 @@ class Sightings(Expressions):
         func = call.func
         if isinstance(func, cst.Attribute):
             receivers = self._atoms(func.value, guard)
-            found = dict.fromkeys(m for r in receivers for m in self._member(r, func.attr.value))
+            described = dict.fromkeys(m for r in receivers for m in self._member(r, func.attr.value))
         else:
-            found = dict.fromkeys(self._atoms(func, guard))
-        return self._describe(found or self.ip.callees.get(call) or ())
+            described = dict.fromkeys(self._atoms(func, guard))
+        return self._describe(described or self.ip.callees.get(call) or ())
 
     def members(self, node: cst.CSTNode, name: str) -> list[What]:
         """What a member of an object or class was seen to be."""

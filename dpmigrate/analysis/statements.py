@@ -190,12 +190,12 @@ def _class(ip: Interpreter, node: cst.ClassDef) -> bool:
 
 def _fields(node: cst.ClassDef) -> dict[str, cst.BaseExpression]:
     """The annotated names of a class, with their annotations."""
-    found: dict[str, cst.BaseExpression] = {}
+    fields: dict[str, cst.BaseExpression] = {}
     for line in node.body.body:
         for small in getattr(line, "body", ()) if isinstance(line, cst.SimpleStatementLine) else ():
             if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
-                found[small.target.value] = small.annotation.annotation
-    return found
+                fields[small.target.value] = small.annotation.annotation
+    return fields
 
 
 @statement(cst.Import)

@@ -67,7 +67,7 @@ def _formatted(ip: Interpreter, node: cst.FormattedString) -> Value:
             value = ip.evaluate(part.expression)
             spec = part.format_spec[0] if part.format_spec else None
             if isinstance(spec, cst.FormattedStringText) and part.conversion is None:
-                registry.tell(
+                registry.tell_hooks(
                     ip, "<formatted>", registry.CallInfo(node, [value], name=f"{{...:{spec.value}}}")
                 )
             plain = part.format_spec is None and part.conversion in (None, "s") and part.equal is None
@@ -120,17 +120,17 @@ def method_result(
     if names or name not in METHODS:
         return opaque(ip, node, [text, *arguments])
 
-    def change(own: Any, *given: Any) -> Any:
+    def change(text: Any, *given: Any) -> Any:
         if name == "replace" and len(given) > 1:
             new = _is_text(given[1])
-            if len(_is_text(own)) + own.count(_is_text(given[0])) * len(new) > MAX_TEXT:
+            if len(_is_text(text)) + text.count(_is_text(given[0])) * len(new) > MAX_TEXT:
                 raise ValueError("too long a text")
-        return getattr(_is_text(own), name)(*given)
+        return getattr(_is_text(text), name)(*given)
 
     return computed(ip, node, [text, *arguments], change)
 
 
-def joined(ip: Interpreter, node: cst.CSTNode, separator: Value, items: Value) -> Value:
+def joined_text(ip: Interpreter, node: cst.CSTNode, separator: Value, items: Value) -> Value:
     """``separator.join(items)``."""
     only = items.only
     if not isinstance(only, Seq) or only.items is None:

@@ -6,7 +6,7 @@ import re
 from itertools import islice
 
 
-class Texts:
+class JoinedTexts:
     """The texts so far. Whether they hold something is asked again and again: each is looked through once."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from dpmigrate.analysis.guards import (
     Guard,
     beyond_entries,
     contradict,
-    either,
+    either_guard,
     entails,
     shorten,
     times_entered,
@@ -91,7 +91,7 @@ class TrainingRun:
     def made_again(self, guard: Guard) -> None:
         """Add one more way to the call; of too many the two most alike become what they share."""
         for place, way in enumerate(self.ways):
-            joined = either(way, guard)
+            joined = either_guard(way, guard)
             if joined is not None:
                 self.ways = (*self.ways[:place], joined, *self.ways[place + 1 :])
                 return

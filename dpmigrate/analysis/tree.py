@@ -189,13 +189,15 @@ class Nesting:
         """Those of a kind below a node, what is below a nested function or class left out."""
         first = self._numbers[id(scope)]
         wanted = first if type(scope) in _SCOPES else self._scopes[first]
-        found = self._between(first + 1, self._ends[first], kind)
-        return [self.nodes[n] for n in found if self._scopes[n] == wanted]  # type: ignore[misc]
+        numbers = self._between(first + 1, self._ends[first], kind)
+        return [self.nodes[n] for n in numbers if self._scopes[n] == wanted]  # type: ignore[misc]
 
     def _between(self, first: int, end: int, kind: type[cst.CSTNode]) -> list[int]:
         numbers = self._kinds.get(kind)
         if numbers is None:
-            of_types = [found for each, found in self._types.items() if issubclass(each, kind)]
-            numbers = of_types[0] if len(of_types) == 1 else sorted(n for found in of_types for n in found)
+            of_types = [of_type for each, of_type in self._types.items() if issubclass(each, kind)]
+            numbers = (
+                of_types[0] if len(of_types) == 1 else sorted(n for of_type in of_types for n in of_type)
+            )
             self._kinds[kind] = numbers
         return numbers[bisect_left(numbers, first) : bisect_left(numbers, end)]

@@ -31,18 +31,18 @@ def exact_items(ip: Interpreter, value: Value) -> Sequence[Value] | None:
         return members or None
     if not isinstance(atom, Obj) or atom.kind not in ("dict", "dict-items"):
         return None
-    known, more = entries_of(ip, atom if atom.kind == "dict" else atom.data)
-    if more or any(isinstance(a, Absent) for held in known.values() for a in held.atoms):
+    named, more = entries_of(ip, atom if atom.kind == "dict" else atom.data)
+    if more or any(isinstance(a, Absent) for held in named.values() for a in held.atoms):
         return None
     if atom.kind == "dict":
-        return [const(key) for key in known]
-    return [of(Seq((const(key), held))) for key, held in known.items()]
+        return [const(key) for key in named]
+    return [of(Seq((const(key), held))) for key, held in named.items()]
 
 
-def _telling(item: Value) -> bool:
+def _telling(value: Value) -> bool:
     return any(
         isinstance(a, (Function, Bound, Partial, Class, Obj, External))
         or (isinstance(a, Const) and isinstance(a.value, (str, bool)))
         or (isinstance(a, Seq) and a.items is not None and any(map(_telling, a.items)))
-        for a in item.atoms
+        for a in value.atoms
     )

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, doubt, either, together, weaken
+from dpmigrate.analysis.guards import (
+    ALWAYS,
+    Guard,
+    Literal,
+    contradict,
+    doubt,
+    either_guard,
+    together,
+    weaken,
+)
 from dpmigrate.analysis.ledger.circumstances import Origin
 
 if TYPE_CHECKING:
@@ -237,7 +246,7 @@ class Value:
 
     def map(self, change: Callable[[Atom], Atom]) -> Value:
         """Every atom replaced, guards and reasons kept."""
-        return merge(Entry(change(e.atom), e.guard, e.because) for e in self.entries)
+        return merge_entries(Entry(change(e.atom), e.guard, e.because) for e in self.entries)
 
     def guarded(self, guard: Guard) -> Value:
         """The same under more assumptions; entries that contradict them are dropped."""
@@ -267,7 +276,7 @@ NOTHING = Value()
 NONE = Value((Entry(Const(None)),))
 
 
-def merge(entries: Iterable[Entry]) -> Value:
+def merge_entries(entries: Iterable[Entry]) -> Value:
     """One value out of entries: an atom that is there twice is kept under the assumptions of either."""
     several = tuple(entries)
     if len(several) < 2:
@@ -302,7 +311,7 @@ def _each_case_once(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 def _add_case(cases: list[Entry], new: Entry) -> None:
     """Add one more case of an atom to those known, joined with one of them where that says the same."""
     for place, old in enumerate(cases):
-        exact = either(old.guard, new.guard)
+        exact = either_guard(old.guard, new.guard)
         if exact is not None:
             joined = Entry(new.atom, exact, old.because or new.because)
             del cases[place]
@@ -324,7 +333,7 @@ def join_all(values: Iterable[Value]) -> Value:
     several = [value for value in values if value.entries]
     if len(several) == 1 and len(several[0].entries) == 1:
         return several[0]
-    return merge([e for value in several for e in value.entries])
+    return merge_entries([e for value in several for e in value.entries])
 
 
 def join_guarded(branches: Sequence[tuple[Value | None, Guard]]) -> Value:
@@ -352,7 +361,7 @@ def join_guarded(branches: Sequence[tuple[Value | None, Guard]]) -> Value:
                 entries.append(Entry(e.atom, together(ALWAYS, guard), e.because))
             elif not contradict(e.guard, guard):
                 entries.append(Entry(e.atom, together(e.guard, guard), e.because))
-    return merge(entries)
+    return merge_entries(entries)
 
 
 def of(atom: Atom, *because: Origin, guard: Guard = ALWAYS) -> Value:

@@ -11,7 +11,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import paths_argument, quiet_option, rule_options, settings_of
-from dpmigrate.cli.output import OutputGone, emit, tell
+from dpmigrate.cli.output import OutputGone, emit, tell_warnings
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES, Reason
 from dpmigrate.report.layout import clean, clean_lines, plural
@@ -89,7 +89,7 @@ def fix(
     if not apply:
         emit(_shown(result.diff, style_for(sys.stdout)))
     if not quiet:
-        tell(result.warnings)
+        tell_warnings(result.warnings)
         say(result, style_for(sys.stderr), selected)
         if not (result.contents or result.refused or result.unmade or result.remaining):
             click.echo("Nothing to fix.", err=True)

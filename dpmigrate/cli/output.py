@@ -50,7 +50,7 @@ def emit(text: str, output: str | None = None) -> None:
         raise OutputFull(f"standard output: {(error.strerror or str(error)).lower()}") from error
 
 
-def tell(warnings: Iterable[Place]) -> None:
+def tell_warnings(warnings: Iterable[Place]) -> None:
     """Say on standard error what was passed over, a line each."""
     for place in warnings:
         click.echo(clean(f"{place.path}:{place.line}: warning: {place.text}"), err=True)

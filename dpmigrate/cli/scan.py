@@ -18,7 +18,7 @@ from dpmigrate.cli.options import (
     rule_options,
     settings_of,
 )
-from dpmigrate.cli.output import emit, tell
+from dpmigrate.cli.output import emit, tell_warnings
 from dpmigrate.cli.progress import said
 from dpmigrate.cli.types import FILE, ReportFile, ReportOption
 from dpmigrate.report import FORMATS, render
@@ -26,7 +26,7 @@ from dpmigrate.report.style import Style, style_for
 
 if TYPE_CHECKING:
     from dpmigrate.model import ScanResult
-    from dpmigrate.scanning.baseline import Entry
+    from dpmigrate.scanning.baseline import BaselineEntry
 
 
 @click.command(
@@ -173,7 +173,7 @@ def _standard_input(name: str | None) -> bytes:
     return data
 
 
-def _entries(baseline: str | None) -> tuple[Entry, ...]:
+def _entries(baseline: str | None) -> tuple[BaselineEntry, ...]:
     """The entries of a baseline."""
     if baseline is None:
         return ()
@@ -199,7 +199,7 @@ def _tell(result: ScanResult, paths: Sequence[str], baseline: str | None, exclud
     """What is no finding, on standard error: what was passed over, and what a baseline no longer needs."""
     from dpmigrate.report.layout import clean, plural
 
-    tell(result.warnings)
+    tell_warnings(result.warnings)
     if result.empty:
         click.echo(f"warning: {_nothing_below(paths, excluding)}", err=True)
     if result.gone:

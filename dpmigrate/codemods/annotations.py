@@ -7,7 +7,7 @@ import libcst as cst
 from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.codemods.edits import ProjectEdits
 from dpmigrate.codemods.imports import bindings
-from dpmigrate.codemods.listed import split
+from dpmigrate.codemods.listed import split_comma
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts
 
@@ -23,13 +23,13 @@ def result_annotations(facts: Facts, edits: ProjectEdits, call: cst.Call) -> Non
 
 def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
     """By the call that makes a result, the annotations of what holds it."""
-    found: dict[cst.CSTNode, list[cst.Annotation]] = {}
+    by_call: dict[cst.CSTNode, list[cst.Annotation]] = {}
 
     def holds(annotation: cst.Annotation | None, *values: cst.CSTNode | None) -> None:
         if annotation is not None:
             made = [facts.made_at(value, "private-result") for value in values if value is not None]
             for call in dict.fromkeys(call for call in made if call is not None):
-                found.setdefault(call, []).append(annotation)
+                by_call.setdefault(call, []).append(annotation)
 
     for info in facts.modules:
         for function in facts.inside(info.tree, cst.FunctionDef):
@@ -41,7 +41,7 @@ def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
                 holds(param.annotation, *(n for n in names if n.value == param.name.value))
         for assign in facts.inside(info.tree, cst.AnnAssign):
             holds(assign.annotation, assign.value)
-    return found
+    return by_call
 
 
 def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, count: int, place: int) -> None:
@@ -60,11 +60,11 @@ def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, coun
 
 def wrapped_type(edits: ProjectEdits, module: ModuleInfo) -> str:
     """How a module writes the class of the wrapped criterion, which it imports now where it did not."""
-    known = {dotted: bound for bound, dotted in bindings(module.tree).items()}
+    bound_by_dotted = {dotted: bound for bound, dotted in bindings(module.tree).items()}
     dotted = ".".join(_WRAPPED)
-    if dotted not in known:
+    if dotted not in bound_by_dotted:
         edits.of(module).need_import(f"from {_WRAPPED[0]} import {_WRAPPED[1]}")
-    return known.get(dotted, _WRAPPED[1])
+    return bound_by_dotted.get(dotted, _WRAPPED[1])
 
 
 def _with_type(new: cst.CSTNode, count: int, place: int, text: str) -> cst.CSTNode:
@@ -75,7 +75,7 @@ def _with_type(new: cst.CSTNode, count: int, place: int, text: str) -> cst.CSTNo
     before = parts[place - 1]
     added = cst.SubscriptElement(cst.Index(cst.parse_expression(text)), before.comma)
     if isinstance(before.comma, cst.Comma):
-        above, below = split(before.comma)
+        above, below = split_comma(before.comma)
         parts[place - 1] = before.with_changes(comma=above)
         added = added.with_changes(comma=below)
     parts.insert(place, added)

@@ -20,10 +20,10 @@ def names_called(facts: Facts, call: cst.Call) -> set[str]:
     root = written.partition(".")[0]
     if not root or _bound_around(facts, call, root):
         return set()
-    known = bindings(facts.module_of(call).tree)
-    longest = sorted(known, key=len, reverse=True)
+    dotted_by_bound = bindings(facts.module_of(call).tree)
+    longest = sorted(dotted_by_bound, key=len, reverse=True)
     bound = next((name for name in longest if f"{written}.".startswith(f"{name}.")), "")
-    return {known[bound] + written.removeprefix(bound)} if bound else set()
+    return {dotted_by_bound[bound] + written.removeprefix(bound)} if bound else set()
 
 
 def _bound_around(facts: Facts, node: cst.CSTNode, name: str) -> bool:

@@ -26,11 +26,11 @@ def drop_weights_only(facts: Facts, edits: ProjectEdits) -> None:
         given = next(
             arg.value for arg in call.args if arg.keyword is not None and arg.keyword.value == _ARGUMENT
         )
-        own = edits.of(facts.module_of(call))
+        module_edits = edits.of(facts.module_of(call))
         if isinstance(given, cst.Name):
             given = _only_value(facts, call, given.value) or given
             if _has_it(given):
-                _take_out(own, given)
+                _take_out(module_edits, given)
             elif isinstance(given, cst.Name) and _NAME in facts.code(facts.module_of(call).tree):
                 raise Withheld(
                     f"{_METHOD}() says {_NAME} itself since Opacus 1.5.3, and raises where it is given: "
@@ -39,9 +39,9 @@ def drop_weights_only(facts: Facts, edits: ProjectEdits) -> None:
                     call,
                 )
         elif _has_it(given) and _size(given) == 1:
-            own.change(call, lambda new: remove_argument(new, _ARGUMENT))
+            module_edits.change(call, lambda new: remove_argument(new, _ARGUMENT))
         elif _has_it(given):
-            _take_out(own, given)
+            _take_out(module_edits, given)
 
 
 def _loading(facts: Facts) -> Iterator[cst.Call]:
@@ -94,7 +94,7 @@ def _size(given: cst.BaseExpression) -> int:
     return len(_entries(given))
 
 
-def _take_out(own: Edits, given: cst.BaseExpression) -> None:
+def _take_out(module_edits: Edits, given: cst.BaseExpression) -> None:
     def change(new: cst.CSTNode) -> cst.CSTNode:
         assert isinstance(new, (cst.Dict, cst.Call))
         items = new.elements if isinstance(new, cst.Dict) else new.args
@@ -104,4 +104,4 @@ def _take_out(own: Edits, given: cst.BaseExpression) -> None:
         left = without(list(items), place)
         return new.with_changes(**{"elements" if isinstance(new, cst.Dict) else "args": left})
 
-    own.change(given, change)
+    module_edits.change(given, change)

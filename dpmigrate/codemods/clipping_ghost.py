@@ -61,22 +61,22 @@ def _flat(new: cst.CSTNode) -> cst.CSTNode:
 
 
 def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None:
-    own = edits.of(facts.module_of(literal))
+    module_edits = edits.of(facts.module_of(literal))
     parent = facts.parent(literal)
     while isinstance(parent, cst.IfExp):
         parent = facts.parent(parent)
     if isinstance(parent, cst.DictElement):
         container = facts.parent(parent)
         assert isinstance(container, cst.Dict)
-        own.change(container, _without_key)
+        module_edits.change(container, _without_key)
     elif isinstance(parent, cst.Arg) and parent.keyword is not None and parent.keyword.value == "clipping":
         around = facts.parent(parent)
         assert around is not None
-        own.change(around, lambda new: remove_argument(new, "clipping"))
+        module_edits.change(around, lambda new: remove_argument(new, "clipping"))
     elif isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, cst.Subscript):
-        own.remove(facts.removable(parent))
+        module_edits.remove(facts.removable(parent))
     else:
-        own.change(literal, _flat)
+        module_edits.change(literal, _flat)
 
 
 def _without_key(new: cst.CSTNode) -> cst.CSTNode:

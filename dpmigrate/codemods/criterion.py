@@ -24,7 +24,7 @@ from dpmigrate.codemods.nodes import add_argument, add_name, with_statement
 from dpmigrate.codemods.other_modes import OtherModes
 from dpmigrate.codemods.own_criterion import OwnCriterion
 from dpmigrate.codemods.places import fresh_name, route, variables_in
-from dpmigrate.codemods.program_facts import Facts, Scope, place_of
+from dpmigrate.codemods.program_facts import Facts, Scope, making_node
 from dpmigrate.codemods.unconditional import before_conditions
 from dpmigrate.codemods.unpack import ResultPlan
 from dpmigrate.codemods.upgraded_call import UpgradedCall
@@ -139,14 +139,14 @@ class CriterionPlan:
 
     def _own_object(self, kept: Kept) -> None:
         line = own_line(self.upgrade, kept)
-        own = line.scope if line is not None else self.kept.scope(kept)
+        kept_in = line.scope if line is not None else self.kept.scope(kept)
         kept.name = line.name if line is not None else kept.name
         member = kept.name.startswith("self.")
         held = held_by_name(self.upgrade, self.sites, self.result) if not kept.name or member else ""
         if (
             held
             and not self.upgrade.apart
-            and not (own is not None and same_class(self.facts, own, self.scope))
+            and not (kept_in is not None and same_class(self.facts, kept_in, self.scope))
         ):
             self._hold(kept, held)
             return
@@ -154,12 +154,12 @@ class CriterionPlan:
         if not kept.name or self.upgrade.apart or (once and repeats(self.facts, self.call, once)):
             self._rebuild(kept)
             return
-        assert own is not None
-        if own is self.scope:
+        assert kept_in is not None
+        if kept_in is self.scope:
             for home in kept.homes:
                 make_before(self.facts, self.edits, home, self.call)
         elif member:
-            if not same_class(self.facts, own, self.scope):
+            if not same_class(self.facts, kept_in, self.scope):
                 raise Withheld(
                     f"{kept.name} belongs to another object than the one that calls make_private: hand it "
                     "on to there, give it as criterion=, and put the third object that comes back into its "
@@ -167,11 +167,11 @@ class CriterionPlan:
                     self.facts.module_of(kept.homes[0]),
                     kept.homes[0],
                 )
-        elif self._hands_on(kept, own):
-            for home, call in product(kept.homes, leading_calls(self.facts, own, self.scope)[:1]):
+        elif self._hands_on(kept, kept_in):
+            for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
                 make_before(self.facts, self.edits, home, call)
-            route(self.facts, self.edits, own, self.scope, kept.name, self.routed)
-        elif line is not None or not self._binds_globally(kept, own):
+            route(self.facts, self.edits, kept_in, self.scope, kept.name, self.routed)
+        elif line is not None or not self._binds_globally(kept, kept_in):
             kept.name = kept.name if line is None else ""
             self._rebuild(kept)
             return
@@ -181,7 +181,7 @@ class CriterionPlan:
             self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self._give(kept.name)
-        self._receive(kept.name, own)
+        self._receive(kept.name, kept_in)
 
     def _hold(self, kept: Kept, name: str) -> None:
         """Take the member of an object that holds it, and put what comes back into its place."""
@@ -190,22 +190,24 @@ class CriterionPlan:
         self._give(name)
         self.result.give_criterion_once(name)
 
-    def _hands_on(self, kept: Kept, own: Scope) -> bool:
+    def _hands_on(self, kept: Kept, kept_in: Scope) -> bool:
         """Whether the variable can be handed from its scope to the call, and what comes back to it.
 
         A function may also read a module's variable unasked: then only the module's own may be bound anew.
         """
-        if not isinstance(own, (cst.FunctionDef, cst.Module)) or not calls_lead(self.facts, own, self.scope):
+        if not isinstance(kept_in, (cst.FunctionDef, cst.Module)) or not calls_lead(
+            self.facts, kept_in, self.scope
+        ):
             return False
-        if isinstance(own, cst.FunctionDef) or all(scope is own for scope in self.result.scopes):
+        if isinstance(kept_in, cst.FunctionDef) or all(scope is kept_in for scope in self.result.scopes):
             return True
         return all(is_parameter(self.facts, kept.name, self.facts.scope(call)) for call in kept.calls)
 
-    def _binds_globally(self, kept: Kept, own: Scope) -> bool:
+    def _binds_globally(self, kept: Kept, kept_in: Scope) -> bool:
         """Whether the call's function sets variables of the module: the criterion is then one more."""
         facts = self.facts
         statements = declared_global(facts, self.scope)
-        if own is not self.module.tree or self.result.scopes != [self.scope] or not statements:
+        if kept_in is not self.module.tree or self.result.scopes != [self.scope] or not statements:
             return False
         if any(kept.name in bound_by(facts, b) for s in self._readers(kept) for b in binders(facts, s)):
             return False
@@ -224,16 +226,16 @@ class CriterionPlan:
         facts = self.facts
         if self.own.shared:
             raise self.own.of_another()
-        own = self.kept.scope(kept)
+        kept_in = self.kept.scope(kept)
         code = self.kept.built(kept, self.call)
-        alone = isinstance(own, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {own}
-        apart = self.upgrade.apart or (own is not None and same_class(facts, own, self.scope))
-        if alone and own is not self.scope and len(kept.homes) == 1 and not apart:
-            assert own is not None
+        alone = isinstance(kept_in, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {kept_in}
+        apart = self.upgrade.apart or (kept_in is not None and same_class(facts, kept_in, self.scope))
+        if alone and kept_in is not self.scope and len(kept.homes) == 1 and not apart:
+            assert kept_in is not None
             self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
-            self.freed = own
+            self.freed = kept_in
             self._affected = [(c, not kept.per_example) for c in kept.calls]
-            self._build(code, kept.name, {own})
+            self._build(code, kept.name, {kept_in})
             return
         scopes = {facts.scope(s.call) for s in self.sites}
         names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(facts, s)}
@@ -256,8 +258,8 @@ class CriterionPlan:
         home = kept.homes[0]
         module = facts.module_of(home)
         funcs = {c.func for c in calls}
-        own = self.kept.scope(kept)
-        roots = [own] if isinstance(own, cst.FunctionDef) else [info.tree for info in facts.modules]
+        kept_in = self.kept.scope(kept)
+        roots = [kept_in] if isinstance(kept_in, cst.FunctionDef) else [info.tree for info in facts.modules]
         names = [n for root in roots for n in facts.inside(root, cst.Name) if n.value == kept.name]
         used = [n for n in names if n not in funcs and n not in targets_of(home)]
         if not used:
@@ -304,19 +306,19 @@ class CriterionPlan:
         met = {meeting_place(self.facts, s, other) for s in self.result.scopes for other in scopes} - {None}
         places = {s for s in (self.scope, *self.result.scopes, *scopes, *met) if s is not None}
         taken = {n for s in places for n in variables_in(self.facts, s)}
-        found = next((n for n in NAMES if n not in taken), None)
-        return found or fresh_name(self.facts, self.module.tree, "private_criterion")
+        free = next((n for n in NAMES if n not in taken), None)
+        return free or fresh_name(self.facts, self.module.tree, "private_criterion")
 
     # -- giving and receiving -------------------------------------------------------------
 
     def _build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
-        own = self.edits.of(self.module)
+        module_edits = self.edits.of(self.module)
         anchor = before_conditions(self.facts, self.call, name, code)
         if isinstance(anchor, cst.SimpleStatementSuite):
             place = anchor.body.index(self.facts.removable(self.call))
-            own.change(anchor, with_statement(place, f"{name} = {code}"))
+            module_edits.change(anchor, with_statement(place, f"{name} = {code}"))
         elif isinstance(anchor, (cst.SimpleStatementLine, cst.If)):
-            own.insert_before(anchor, f"{name} = {code}")
+            module_edits.insert_before(anchor, f"{name} = {code}")
         else:
             raise self.upgrade.withheld(
                 "make_private is called in the head of a compound statement, before which no criterion can "
@@ -328,10 +330,10 @@ class CriterionPlan:
             self._receive(name, scope)
 
     def _give(self, text: str, needed: str | None = None) -> None:
-        own = self.edits.of(self.module)
+        module_edits = self.edits.of(self.module)
         if needed is not None:
-            own.need_import(needed)
-        own.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))
+            module_edits.need_import(needed)
+        module_edits.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))
 
     def _receive(self, name: str, wanted_in: Scope) -> None:
         """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""
@@ -393,7 +395,7 @@ class CriterionPlan:
 def _key(facts: Facts, site: LossSite) -> object:
     """What two calls must share to be made by the same criterion."""
     if is_object(site.maker):
-        return frozenset(place_of(m) for m in site.makers if isinstance(m, Thing))
+        return frozenset(making_node(m) for m in site.makers if isinstance(m, Thing))
     if isinstance(site.maker, Named):
         extra = [
             facts.code(a).strip().rstrip(",")

@@ -15,7 +15,7 @@ import libcst as cst
 if TYPE_CHECKING:
     from dpmigrate.analysis.modules import ModuleInfo
 
-Change = Callable[[Any], cst.CSTNode | cst.FlattenSentinel[Any]]
+NodeChange = Callable[[Any], cst.CSTNode | cst.FlattenSentinel[Any]]
 """From a node as the changes below it left it, of the kind that it had, to what takes its place."""
 
 
@@ -36,7 +36,7 @@ class Edits:
     """The changes of one module."""
 
     module: ModuleInfo
-    changes: dict[cst.CSTNode, list[Change]] = field(default_factory=dict)
+    changes: dict[cst.CSTNode, list[NodeChange]] = field(default_factory=dict)
     before: dict[cst.CSTNode, list[str]] = field(default_factory=dict)
     """Statements, as text, to insert before a statement."""
     after: dict[cst.CSTNode, list[str]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Edits:
     imports: list[str] = field(default_factory=list)
     """Import statements that the module needs."""
 
-    def change(self, node: cst.CSTNode, change: Change) -> None:
+    def change(self, node: cst.CSTNode, change: NodeChange) -> None:
         """Rewrite a node."""
         self.changes.setdefault(node, []).append(change)
 
@@ -87,8 +87,8 @@ class Edits:
             self.changes.setdefault(node, []).extend(changes)
         for mine, theirs in ((self.before, other.before), (self.after, other.after)):
             for node, lines in theirs.items():
-                known = mine.setdefault(node, [])
-                known.extend(line for line in lines if line not in known)
+                inserted = mine.setdefault(node, [])
+                inserted.extend(line for line in lines if line not in inserted)
         self.removed.update(other.removed)
         for anchor, statements in other.moved.items():
             self.moved.setdefault(anchor, []).extend(statements)
@@ -119,7 +119,7 @@ class ProjectEdits:
         return [e for _, e in sorted(self.modules.items()) if e]
 
 
-def rewrite(edits: Edits) -> cst.Module:
+def rewritten_tree(edits: Edits) -> cst.Module:
     """The module's tree with the changes made. The tree of the analysis stays as it is."""
     changed = edits.module.tree.visit(_Rewriter(edits))
     assert isinstance(changed, cst.Module)
@@ -180,8 +180,8 @@ class _Rewriter(cst.CSTTransformer):
         if new and isinstance(updated_node, cst.SimpleStatementLine | cst.BaseCompoundStatement):
             lines, updated_node = _take_leading_blank(updated_node)
             new[0] = new[0].with_changes(leading_lines=[*lines, *new[0].leading_lines])
-        own = [] if original_node in edits.removed else [updated_node]
-        return cst.FlattenSentinel([*new, *own, *(self.statement(code) for code in below or ())])
+        kept = [] if original_node in edits.removed else [updated_node]
+        return cst.FlattenSentinel([*new, *kept, *(self.statement(code) for code in below or ())])
 
     def _is_empty(self, node: cst.Try) -> bool:
         """Whether nothing is left of a ``try`` and its ``finally``."""
@@ -215,13 +215,13 @@ def _ways_to(edits: Edits) -> set[int] | None:
     nodes = [*edits.changes, *edits.before, *edits.after, *edits.removed, *edits.moved, *moved]
     if not all(node in nesting for node in nodes):
         return None
-    found = set(map(id, nodes))
+    on_the_way = set(map(id, nodes))
     for node in nodes:
         for around in nesting.above(node):
-            if id(around) in found:
+            if id(around) in on_the_way:
                 break
-            found.add(id(around))
-    return found
+            on_the_way.add(id(around))
+    return on_the_way
 
 
 def _take_leading_blank(

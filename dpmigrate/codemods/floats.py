@@ -150,10 +150,10 @@ class Floats:
             self._refuse(node, f"the losses go into torch's {name}")
         module = facts.module_of(node)
         text, needed = spelling(module.tree, "torch", "tensor")
-        own = self.edits.of(module)
+        module_edits = self.edits.of(module)
         if needed is not None:
-            own.need_import(needed)
-        own.change(node, lambda new: cst.Call(func=cst.parse_expression(text), args=[cst.Arg(new)]))
+            module_edits.need_import(needed)
+        module_edits.change(node, lambda new: cst.Call(func=cst.parse_expression(text), args=[cst.Arg(new)]))
 
     def _member(self, node: cst.CSTNode, attribute: cst.Attribute) -> None:
         facts = self.facts

@@ -27,10 +27,10 @@ def replace_given(upgrade: UpgradedCall) -> None:
         counterpart = COUNTERPARTS.get(criterion.name.rpartition(".")[2])
         if counterpart is not None and isinstance(argument.value, (cst.Name, cst.Attribute)):
             text, needed = spelling(upgrade.module.tree, "torch.nn", counterpart)
-            own = upgrade.edits.of(upgrade.module)
+            module_edits = upgrade.edits.of(upgrade.module)
             if needed is not None:
-                own.need_import(needed)
-            own.replace(argument.value, f"{text}()")
+                module_edits.need_import(needed)
+            module_edits.replace(argument.value, f"{text}()")
             return
     what = criterion.name if criterion.kind == "instance" else "the criterion"
     raise upgrade.withheld(

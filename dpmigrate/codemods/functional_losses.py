@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
-from dpmigrate.codemods.edits import Change, Withheld
+from dpmigrate.codemods.edits import NodeChange, Withheld
 from dpmigrate.codemods.homes import same_variables
 from dpmigrate.codemods.listed import with_comments_of, without
 from dpmigrate.codemods.program_facts import Facts
@@ -71,7 +71,7 @@ def portable_arguments(facts: Facts, args: Iterable[cst.Arg], at: cst.CSTNode) -
     return texts
 
 
-def becomes_call_of(name: str) -> Change:
+def becomes_call_of(name: str) -> NodeChange:
     """``F.cross_entropy(a, b, reduction="none")`` becomes ``criterion(a, b)``."""
 
     def change(new: cst.CSTNode) -> cst.CSTNode:

@@ -50,7 +50,7 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
             module,
             constructor,
         )
-    own = edits.of(module)
+    module_edits = edits.of(module)
     seeding = "seed()" if seed is None else f"manual_seed({seed})"
     small = statement.body[0]
     value, targets = None, []
@@ -59,10 +59,10 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
     elif isinstance(small, cst.AnnAssign):
         value, targets = small.value, [small.target]
     if value is constructor and isinstance(targets[0], (cst.Name, cst.Attribute)):
-        own.insert_after(statement, f"{facts.code(targets[0]).strip()}.{seeding}")
+        module_edits.insert_after(statement, f"{facts.code(targets[0]).strip()}.{seeding}")
         return
     if seed is not None:
-        own.change(
+        module_edits.change(
             constructor,
             lambda new: cst.Call(
                 func=cst.Attribute(new, cst.Name("manual_seed")),
@@ -86,9 +86,9 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
     )
     taken = wanted in variables_in(facts, facts.scope(constructor))
     name = fresh_name(facts, facts.scope(constructor), "fresh_generator") if taken else wanted
-    own.insert_before(statement, f"{name} = {facts.code(constructor).strip()}")
-    own.insert_before(statement, f"{name}.seed()")
-    own.replace(constructor, name)
+    module_edits.insert_before(statement, f"{name} = {facts.code(constructor).strip()}")
+    module_edits.insert_before(statement, f"{name}.seed()")
+    module_edits.replace(constructor, name)
 
 
 def visible(facts: Facts, node: cst.CSTNode, expression: str) -> bool:
@@ -139,21 +139,21 @@ def projects_seed(facts: Facts, node: cst.CSTNode) -> str | None:
 
 def _seed_at_hand(facts: Facts, node: cst.CSTNode) -> str | None:
     """``args.seed`` or the like: the seed of an object that a node can read, seeded with or not."""
-    found = _seeds(facts, node)
-    return next((text for text, constants in found.items() if not constants), None)
+    constants_by_seed = _seeds(facts, node)
+    return next((text for text, constants in constants_by_seed.items() if not constants), None)
 
 
 def _seeds(facts: Facts, node: cst.CSTNode) -> dict[str, list[object]]:
     """The seeds of objects that a node can read, each with the constants that it may be."""
-    found: dict[str, list[object]] = {}
+    constants_by_seed: dict[str, list[object]] = {}
     for scope in (facts.scope(node), facts.module_of(node).tree):
         for name, value in _variables(facts, scope):
             for member in SEED_NAMES:
                 held = facts.members(value, member)
                 text = f"{name}.{member}"
                 if held and visible(facts, node, text):
-                    found[text] = [w.value for w in held if isinstance(w, Constant)]
-    return found
+                    constants_by_seed[text] = [w.value for w in held if isinstance(w, Constant)]
+    return constants_by_seed
 
 
 def _variables(facts: Facts, scope: Scope) -> Iterator[tuple[str, cst.CSTNode]]:

@@ -15,7 +15,7 @@ from dpmigrate.codemods.criteria import COUNTERPARTS
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.functional_losses import functional_arguments
 from dpmigrate.codemods.losses import LossSite
-from dpmigrate.codemods.program_facts import Facts, keys_of, place_of
+from dpmigrate.codemods.program_facts import Facts, keys_of, making_node
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 Computation = tuple[str, frozenset[str], str]
@@ -62,7 +62,7 @@ def _of_given(facts: Facts, what: What) -> Computation | None:
         return ("CrossEntropyLoss", frozenset(), "mean")
     if not isinstance(what, Thing) or what.kind != "criterion":
         return None
-    call = place_of(what)
+    call = making_node(what)
     if not isinstance(call, cst.Call) or not facts.knows(call):
         return None
     return _of_constructor(facts, what.name.rpartition(".")[2], call.args)

@@ -21,9 +21,9 @@ def homes_of(facts: Facts, func: cst.BaseExpression, makers: Collection[What]) -
     Through parameters back to what callers give, through enclosing functions, and for ``self.x``
     in the class. Empty where that is not plain, or where it leads to several variables.
     """
-    found = list(dict.fromkeys(_homes(facts, func, frozenset(makers), MAX_DEPTH)))
-    variables = {(facts.scope(a), target_text(facts, a)) for a in found}
-    return found if len(variables) == 1 else []
+    homes = list(dict.fromkeys(_homes(facts, func, frozenset(makers), MAX_DEPTH)))
+    variables = {(facts.scope(a), target_text(facts, a)) for a in homes}
+    return homes if len(variables) == 1 else []
 
 
 def _homes(facts: Facts, node: cst.BaseExpression, makers: frozenset[What], depth: int) -> Iterator[Home]:
@@ -41,9 +41,9 @@ def _of_name(
     facts: Facts, node: cst.Name, scope: Scope, makers: frozenset[What], depth: int
 ) -> Iterator[Home]:
     while True:
-        found = list(_assigned(facts, homes_in(facts, scope, own=True), node.value, makers))
-        if found or isinstance(scope, cst.Module):
-            yield from found
+        homes = list(_assigned(facts, homes_in(facts, scope, own=True), node.value, makers))
+        if homes or isinstance(scope, cst.Module):
+            yield from homes
             return
         if isinstance(scope, cst.FunctionDef):
             given = [
@@ -93,9 +93,9 @@ def _binding(facts: Facts, name: str, scope: Scope) -> tuple[Scope | None, list[
     """The scope that binds a name as seen from a scope, and what binds it there."""
     while True:
         if not isinstance(scope, cst.ClassDef):
-            found = [n for n in binders(facts, scope) if name in bound_by(facts, n)]
-            if found:
-                return scope, found
+            binding = [n for n in binders(facts, scope) if name in bound_by(facts, n)]
+            if binding:
+                return scope, binding
         if isinstance(scope, cst.Module):
             return None, []
         scope = facts.scope(scope)

@@ -49,34 +49,34 @@ def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun])
             call,
         )
     drop_clipping(facts, edits, runs, call)
-    own = edits.of(module)
+    module_edits = edits.of(module)
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
     if direct is not None and isinstance(direct.value, cst.SimpleString):
-        own.change(call, lambda new: remove_argument(new, "grad_sample_mode"))
+        module_edits.change(call, lambda new: remove_argument(new, "grad_sample_mode"))
     else:
         for literal in _mode_literals(facts, runs):
             edits.of(facts.module_of(literal)).change(literal, _hooks)
-    own.change(call, lambda new: remove_argument(new, "criterion"))
+    module_edits.change(call, lambda new: remove_argument(new, "criterion"))
     events = [e for r in runs for e in r.events]
     _results(facts, edits, events, runs)
     _loop(facts, edits, events, runs)
 
 
 def _mode_literals(facts: Facts, runs: Sequence[PrivateRun]) -> list[cst.SimpleString]:
-    found = {
+    literals = {
         o.node
         for r in runs
         for o in r.mode_because
         if isinstance(o.node, cst.SimpleString) and o.node.evaluated_value == r.mode
     }
-    if not found:
+    if not literals:
         raise Withheld(
             'this call gets grad_sample_mode="ghost" from a place that cannot be followed: write '
             '"hooks" there',
             runs[0].module,
             runs[0].origin.node,
         )
-    return sorted(found, key=facts.position)
+    return sorted(literals, key=facts.position)
 
 
 def _hooks(new: cst.CSTNode) -> cst.CSTNode:

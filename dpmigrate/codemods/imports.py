@@ -31,17 +31,17 @@ def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]
 
 def bindings(tree: cst.Module) -> dict[str, str]:
     """The dotted name behind every name that an absolute top-level import binds."""
-    found: dict[str, str] = {}
+    dotted_by_bound: dict[str, str] = {}
     for statement in import_statements(tree):
         if isinstance(statement, cst.Import):
             for alias in statement.names:
                 dotted = get_full_name_for_node(alias.name) or ""
                 if alias.asname is not None:
-                    found[alias.evaluated_alias or ""] = dotted
+                    dotted_by_bound[alias.evaluated_alias or ""] = dotted
                 else:
-                    found[dotted.partition(".")[0]] = dotted.partition(".")[0]
+                    dotted_by_bound[dotted.partition(".")[0]] = dotted.partition(".")[0]
                     if "." in dotted:
-                        found[dotted] = dotted
+                        dotted_by_bound[dotted] = dotted
         elif (
             not statement.relative
             and statement.module is not None
@@ -49,8 +49,10 @@ def bindings(tree: cst.Module) -> dict[str, str]:
         ):
             package = get_full_name_for_node(statement.module) or ""
             for alias in statement.names:
-                found[alias.evaluated_alias or alias.evaluated_name] = f"{package}.{alias.evaluated_name}"
-    return found
+                dotted_by_bound[alias.evaluated_alias or alias.evaluated_name] = (
+                    f"{package}.{alias.evaluated_name}"
+                )
+    return dotted_by_bound
 
 
 def spelling(tree: cst.Module, package: str, name: str) -> tuple[str, str | None]:
@@ -58,19 +60,19 @@ def spelling(tree: cst.Module, package: str, name: str) -> tuple[str, str | None
 
     The module's own style is kept: an alias of the package, the name itself, or a parent package.
     """
-    known = bindings(tree)
-    for bound, dotted in known.items():
+    dotted_by_bound = bindings(tree)
+    for bound, dotted in dotted_by_bound.items():
         if dotted == package and "." not in bound:
             return f"{bound}.{name}", None
-    for bound, dotted in known.items():
+    for bound, dotted in dotted_by_bound.items():
         if dotted == f"{package}.{name}":
             return bound, None
-    for dotted in known.values():
+    for dotted in dotted_by_bound.values():
         home, _, short = dotted.rpartition(".")
         if home == package and short[:1].isupper():
             return name, f"from {package} import {name}"
     parent, _, last = package.rpartition(".")
-    for bound, dotted in known.items():
+    for bound, dotted in dotted_by_bound.items():
         if parent and dotted == parent and bound == dotted:
             return f"{package}.{name}", None
     return f"{last}.{name}", f"from {parent} import {last}" if parent else f"import {last}"
@@ -154,7 +156,7 @@ def is_import(line: cst.CSTNode) -> bool:
 
 def used_names(tree: cst.Module) -> set[str]:
     """Every name that a module reads, strings such as ``__all__`` and annotations included."""
-    found: set[str] = set()
+    names: set[str] = set()
     stack: list[cst.CSTNode] = [tree]
     while stack:
         node = stack.pop()
@@ -163,14 +165,14 @@ def used_names(tree: cst.Module) -> set[str]:
         if type(node) in _OF_A_VALUE:
             stack.append(node.value)  # type: ignore[attr-defined]
         elif isinstance(node, cst.Name):
-            found.add(node.value)
+            names.add(node.value)
         elif isinstance(node, cst.SimpleString):
             text = node.raw_value
             if len(text) < 200:
-                found.update(part for part in _words(text) if part.isidentifier())
+                names.update(part for part in _words(text) if part.isidentifier())
         else:
             stack.extend(children(node))
-    return found
+    return names
 
 
 # Types are compared, as asking abstract base classes of every node would be most of the time.
@@ -208,12 +210,12 @@ def _close_gaps(tree: cst.Module, remover: _ImportRemover) -> cst.Module:
         if not isinstance(line, cst.SimpleStatementLine) or not remover.empties(line):
             continue
         opens = index == 0 or (line.leading_lines and line.leading_lines[0].comment is None)
-        own = list(getattr(following, "leading_lines", ()))
-        if opens and own and own[0].comment is None:
-            while own and own[0].comment is None:
-                own.pop(0)
+        lines_above = list(getattr(following, "leading_lines", ()))
+        if opens and lines_above and lines_above[0].comment is None:
+            while lines_above and lines_above[0].comment is None:
+                lines_above.pop(0)
             blank = [above for above in line.leading_lines if above.comment is None]
-            body[index + 1] = following.with_changes(leading_lines=[*blank, *own])
+            body[index + 1] = following.with_changes(leading_lines=[*blank, *lines_above])
     return tree.with_changes(body=body)
 
 

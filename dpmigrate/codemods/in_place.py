@@ -15,7 +15,7 @@ from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.analysis.ledger.models import INPLACE_PLACES, ChangedInPlace, InPlaceBy
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.jobs import Job, MatchedFinding
 from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.nodes import add_argument, name_of, receiver, remove_argument
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
@@ -35,7 +35,7 @@ _OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
 }
 
 
-def in_place_jobs(facts: FactsByPart, found: Sequence[Found]) -> list[Job]:
+def in_place_jobs(facts: FactsByPart, found: Sequence[MatchedFinding]) -> list[Job]:
     """One job for each operation in place that a finding is about."""
     jobs = []
     for finding, match in found:
@@ -163,7 +163,7 @@ def _raises_later(facts: Facts, node: cst.CSTNode, instead: str) -> Withheld:
 
 def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call, by: InPlaceBy) -> None:
     """``h.relu_()`` becomes ``h.relu()``, and ``h = h.relu()`` where nothing took the result."""
-    own = edits.of(facts.module_of(node))
+    module_edits = edits.of(facts.module_of(node))
     new_name = _without_underscore(node)
     changed = node.args[0].value if by == "function" and node.args else receiver(node)
     while by == "method" and isinstance(changed, cst.Call) and _without_underscore(changed):
@@ -181,10 +181,10 @@ def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call, by: InPlaceBy) 
     if alone:
         assert isinstance(changed, (cst.Name, cst.Attribute))
         target = cst.AssignTarget(changed.deep_clone())
-        own.change(facts.removable(node), lambda new: _assigned(new, target))
+        module_edits.change(facts.removable(node), lambda new: _assigned(new, target))
     elif held:
         refuse_reads_behind(facts, node, held)
-    own.change(node, lambda new: new.with_changes(func=_renamed(new.func, new_name)))
+    module_edits.change(node, lambda new: new.with_changes(func=_renamed(new.func, new_name)))
 
 
 def _whole_chain(facts: Facts, node: cst.Call) -> cst.Call:

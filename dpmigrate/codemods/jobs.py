@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from dpmigrate.model import Finding
     from dpmigrate.project import Project
 
-Found = tuple["Finding", "Match"]
+MatchedFinding = tuple["Finding", "Match"]
 
 
 @dataclass(slots=True)
 class Job:
     """One fix: the findings that it mends, and, once planned, its edits or why it is withheld."""
 
-    found: list[Found] = field(default_factory=list)
+    found: list[MatchedFinding] = field(default_factory=list)
     runs: list[PrivateRun] = field(default_factory=list)
     edits: ProjectEdits = field(default_factory=ProjectEdits)
     pins: PinPlan = field(default_factory=PinPlan)
@@ -37,7 +37,7 @@ class Job:
     """Whether its runs come to the API of Opacus 1.5.3, on which each must then be right in all."""
     privatizes: bool = False
     """Whether training that no private run was seen in comes to one."""
-    left: list[tuple[str, str, list[Found]]] = field(default_factory=list)
+    left: list[tuple[str, str, list[MatchedFinding]]] = field(default_factory=list)
     """(path, reason, findings) of calls that it leaves as they are without harm to the others."""
 
     @property
@@ -61,10 +61,10 @@ class Job:
     def reason(self) -> Reason:
         """Why it is withheld, with the line."""
         assert self.withheld is not None
-        return spoken(self.withheld)
+        return reason_spoken(self.withheld)
 
 
-def spoken(withheld: Withheld) -> Reason:
+def reason_spoken(withheld: Withheld) -> Reason:
     """Why a fix is withheld, with the line that says so."""
     where = ""
     if withheld.module is not None and withheld.node is not None:
@@ -79,7 +79,7 @@ class CallGroup:
     """All runs of one ``make_private`` call."""
 
     runs: list[PrivateRun]
-    found: list[Found] = field(default_factory=list)
+    found: list[MatchedFinding] = field(default_factory=list)
 
     @property
     def ghost(self) -> bool:
@@ -87,8 +87,8 @@ class CallGroup:
 
 
 def group_by_call(
-    project: Project, found: Sequence[Found]
-) -> tuple[dict[cst.CSTNode, CallGroup], list[Found]]:
+    project: Project, found: Sequence[MatchedFinding]
+) -> tuple[dict[cst.CSTNode, CallGroup], list[MatchedFinding]]:
     """The runs and findings of every call, by its node, and the findings about pins.
 
     A copy of Opacus inside the project, its tests included, is left alone: it is somebody else's.
@@ -99,7 +99,7 @@ def group_by_call(
         if project.program.modules.in_library(run.module.key):
             continue
         groups.setdefault(run.origin.node, CallGroup([])).runs.append(run)
-    loose: list[Found] = []
+    loose: list[MatchedFinding] = []
     for finding, match in found:
         if match.pin is not None:
             loose.append((finding, match))

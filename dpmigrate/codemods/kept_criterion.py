@@ -18,7 +18,7 @@ from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.losses import LossSite, functional_behind, is_object
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.own_criterion import OwnCriterion
-from dpmigrate.codemods.program_facts import Scope, place_of
+from dpmigrate.codemods.program_facts import Scope, making_node
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -65,7 +65,7 @@ class KeptCriteria:
     def _objects(self, makers: Sequence[Thing], homes: list[Home]) -> Kept:
         constructors: dict[cst.Call, Thing] = {}
         for maker in makers:
-            call = place_of(maker)
+            call = making_node(maker)
             if not isinstance(call, cst.Call) or not self.facts.knows(call):
                 raise self.upgrade.withheld(
                     "the criterion that makes the losses is made outside of this project: make one of "
@@ -98,8 +98,8 @@ class KeptCriteria:
     def _stand_in(self, maker: What, homes: list[Home]) -> Kept:
         """``partial(F.x, ...)`` or a lambda around a functional loss."""
         facts = self.facts
-        found = functional_behind(facts, maker)
-        class_name = COUNTERPARTS.get(found.rpartition(".")[2])
+        functional = functional_behind(facts, maker)
+        class_name = COUNTERPARTS.get(functional.rpartition(".")[2])
         value = homes[0].value if len(homes) == 1 else None
         if isinstance(value, cst.Lambda):
             value = value.body
@@ -133,7 +133,7 @@ class KeptCriteria:
 
     def lift(self, kept: Kept) -> None:
         """Give it the reduction that ``make_private`` expects, as a module of ``torch.nn``."""
-        makers = {place_of(m): m for m in kept.makers if isinstance(m, Thing)}
+        makers = {making_node(m): m for m in kept.makers if isinstance(m, Thing)}
         for constructor in kept.constructors:
             self.own.lift(makers[constructor], constructor)
             for other in self._beside(constructor) if makers[constructor].kind == "criterion" else ():

@@ -26,35 +26,35 @@ def without(items: Sequence[Item], place: int) -> list[Item]:
     above, below = (getattr(item, "comma", None) for item in (before, gone))
     if not isinstance(above, cst.Comma):
         return kept
-    own = above.whitespace_after
+    before_gone = above.whitespace_after
     if isinstance(below, cst.Comma):
-        comma = below.with_changes(whitespace_after=_joined(own, below.whitespace_after))
+        comma = below.with_changes(whitespace_after=_joined(before_gone, below.whitespace_after))
         if place < len(items) - 1:
             comma = comma.with_changes(whitespace_before=above.whitespace_before)
         kept[place - 1] = before.with_changes(comma=comma)
     elif isinstance(gone, cst.Arg):
-        end = _joined(own, gone.whitespace_after_arg)
+        end = _joined(before_gone, gone.whitespace_after_arg)
         kept[place - 1] = before.with_changes(comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=end)
-    elif _comment(own) is None:
+    elif _comment(before_gone) is None:
         kept[place - 1] = before.with_changes(comma=below)
     return kept
 
 
 def before_first(call: cst.Call, gone: cst.Arg) -> Space:
     """What stands before the arguments of a call whose first one goes: lines above the second come along."""
-    own, after = call.whitespace_before_args, gone.comma
-    if isinstance(own, cst.ParenthesizedWhitespace) and isinstance(after, cst.Comma):
+    above, after = call.whitespace_before_args, gone.comma
+    if isinstance(above, cst.ParenthesizedWhitespace) and isinstance(after, cst.Comma):
         below = after.whitespace_after
-        return _joined(own, below) if isinstance(below, cst.ParenthesizedWhitespace) else own
-    return own
+        return _joined(above, below) if isinstance(below, cst.ParenthesizedWhitespace) else above
+    return above
 
 
-def _joined(own: Space, after: Space) -> Space:
+def _joined(before: Space, after: Space) -> Space:
     """The end of a line as the item before has it, and from there on what followed the one that goes."""
-    if isinstance(own, cst.ParenthesizedWhitespace):
+    if isinstance(before, cst.ParenthesizedWhitespace):
         if isinstance(after, cst.ParenthesizedWhitespace):
-            return after.with_changes(first_line=own.first_line)
-        return own.with_changes(empty_lines=[]) if _comment(own) is not None else after
+            return after.with_changes(first_line=before.first_line)
+        return before.with_changes(empty_lines=[]) if _comment(before) is not None else after
     if isinstance(after, cst.ParenthesizedWhitespace):
         bare = after.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
         return after.with_changes(first_line=bare)
@@ -65,15 +65,17 @@ def _comment(space: Space) -> cst.Comment | None:
     return space.first_line.comment if isinstance(space, cst.ParenthesizedWhitespace) else None
 
 
-def split(comma: cst.Comma) -> tuple[cst.Comma, cst.Comma]:
+def split_comma(comma: cst.Comma) -> tuple[cst.Comma, cst.Comma]:
     """The commas of an item and of one put behind it: comment lines stay above what followed."""
     space = comma.whitespace_after
     if not isinstance(space, cst.ParenthesizedWhitespace):
         return comma, comma
     bare = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
-    own = space.with_changes(empty_lines=[line for line in space.empty_lines if line.comment is None])
+    without_comments = space.with_changes(
+        empty_lines=[line for line in space.empty_lines if line.comment is None]
+    )
     return (
-        comma.with_changes(whitespace_after=own),
+        comma.with_changes(whitespace_after=without_comments),
         comma.with_changes(whitespace_after=space.with_changes(first_line=bare)),
     )
 
@@ -95,8 +97,8 @@ def with_comments_of(args: Sequence[cst.Arg], others: Sequence[cst.Arg]) -> list
 
 
 def _behind(arg: cst.Arg) -> cst.Comment | None:
-    own = _comment(arg.comma.whitespace_after) if isinstance(arg.comma, cst.Comma) else None
-    return own or _comment(arg.whitespace_after_arg)
+    at_comma = _comment(arg.comma.whitespace_after) if isinstance(arg.comma, cst.Comma) else None
+    return at_comma or _comment(arg.whitespace_after_arg)
 
 
 def _commented(arg: cst.Arg, comment: cst.Comment | None) -> cst.Arg:

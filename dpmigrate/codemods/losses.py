@@ -35,10 +35,10 @@ class LossSite:
 
 def origins(facts: Facts, expression: cst.CSTNode, guard: Guard) -> list[LossSite]:
     """The calls that make the losses an expression holds. Raises `Withheld` where that is not plain."""
-    found: dict[cst.CSTNode, LossSite] = {}
+    sites: dict[cst.CSTNode, LossSite] = {}
     for site in _trace(facts, expression, guard, MAX_DEPTH):
-        found.setdefault(site.call, site)
-    return list(found.values())
+        sites.setdefault(site.call, site)
+    return list(sites.values())
 
 
 def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterator[LossSite]:
@@ -141,8 +141,12 @@ def functional_behind(facts: Facts, maker: What) -> str:
     if inputs != params or any(a.keyword is not None for a in call.args[:2]):
         return ""
     makers = facts.called(call)
-    found = makers[0] if len(makers) == 1 else None
-    return found.name if isinstance(found, Named) and found.name.startswith(_FUNCTIONAL) else ""
+    maker_behind = makers[0] if len(makers) == 1 else None
+    return (
+        maker_behind.name
+        if isinstance(maker_behind, Named) and maker_behind.name.startswith(_FUNCTIONAL)
+        else ""
+    )
 
 
 def _definitions(facts: Facts, name: cst.Name, guard: Guard) -> list[cst.BaseExpression]:

@@ -29,11 +29,11 @@ def wrap_criterion(upgrade: UpgradedCall, criterion: CriterionPlan) -> None:
             f"the criterion is not made where model and optimizer are: wrap it in "
             f"{WRAPPER}(model, optimizer, criterion) there"
         )
-    own = upgrade.edits.of(upgrade.module)
+    module_edits = upgrade.edits.of(upgrade.module)
     text, needed = spelling(upgrade.module.tree, PACKAGE, WRAPPER)
     if needed is not None:
         text, needed = WRAPPER, f"from {PACKAGE} import {WRAPPER}"
-        own.need_import(needed)
+        module_edits.need_import(needed)
     (model, _), (optimizer, last) = parts["dp-model"], parts["dp-optimizer"]
     if facts.position(constructor) > facts.position(last):
 
@@ -44,9 +44,9 @@ def wrap_criterion(upgrade: UpgradedCall, criterion: CriterionPlan) -> None:
             args = [*wrapped.args[:-1], wrapped.args[-1].with_changes(value=new)]
             return wrapped.with_changes(args=args)
 
-        own.change(constructor, change)
+        module_edits.change(constructor, change)
     else:
-        own.insert_after(facts.statement(last), f"{name} = {text}({model}, {optimizer}, {name})")
+        module_edits.insert_after(facts.statement(last), f"{name} = {text}({model}, {optimizer}, {name})")
 
 
 def _assigned(upgrade: UpgradedCall, scope: cst.CSTNode, kind: str) -> tuple[str, Home]:

@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.called_names import names_called
-from dpmigrate.codemods.edits import Change, Edits, ProjectEdits
+from dpmigrate.codemods.edits import Edits, NodeChange, ProjectEdits
 from dpmigrate.codemods.imports import bindings, spelling
 from dpmigrate.codemods.listed import without
 from dpmigrate.codemods.program_facts import Facts, Scope
@@ -40,16 +40,18 @@ def move_names(facts: Facts, edits: ProjectEdits, moves: Sequence[MovedName]) ->
             _written_anew(facts, edits.of(move.origin.module), node, move.new)
         _name_arguments(facts, edits.of(move.origin.module), move)
     for statement, moved in statements.items():
-        own = edits.of(moved[0].origin.module)
+        module_edits = edits.of(moved[0].origin.module)
         if isinstance(statement, cst.Import):
             for move in moved:
-                own.replace(move.origin.node, move.new)
+                module_edits.replace(move.origin.node, move.new)
         else:
             assert isinstance(statement, cst.ImportFrom)
-            _imported_anew(facts, own, statement, moved)
+            _imported_anew(facts, module_edits, statement, moved)
 
 
-def _imported_anew(facts: Facts, own: Edits, statement: cst.ImportFrom, moved: Sequence[MovedName]) -> None:
+def _imported_anew(
+    facts: Facts, module_edits: Edits, statement: cst.ImportFrom, moved: Sequence[MovedName]
+) -> None:
     """``from old import a, b``: what moved comes from where it is, in the place of the last that went."""
     assert not isinstance(statement.names, cst.ImportStar)
     lines = []
@@ -62,17 +64,17 @@ def _imported_anew(facts: Facts, own: Edits, statement: cst.ImportFrom, moved: S
             bound != name
             and alias.asname is None
             and name[:1].isupper()
-            and _renamed(facts, own, bound, name)
+            and _renamed(facts, module_edits, bound, name)
         ):
             bound = name
         lines.append(f"from {package} import {name}" + (f" as {bound}" if bound != name else ""))
     if len(moved) == len(statement.names):
         first, *lines = lines
-        own.change(statement, lambda new: _in_place(new, first))
+        module_edits.change(statement, lambda new: _in_place(new, first))
     else:
-        own.change(statement, lambda new: _without(new, {m.origin.node for m in moved}, statement))
+        module_edits.change(statement, lambda new: _without(new, {m.origin.node for m in moved}, statement))
     for line in lines:
-        own.need_import(line)
+        module_edits.need_import(line)
 
 
 def _in_place(new: cst.CSTNode, line: str) -> cst.CSTNode:
@@ -96,9 +98,9 @@ def _without(new: cst.CSTNode, gone: set[cst.CSTNode], old: cst.ImportFrom) -> c
     return new.with_changes(names=names)
 
 
-def _renamed(facts: Facts, own: Edits, old: str, new: str) -> bool:
+def _renamed(facts: Facts, module_edits: Edits, old: str, new: str) -> bool:
     """Rename a module's uses of an imported name, where nothing else binds it or the new one."""
-    tree = own.module.tree
+    tree = module_edits.module.tree
     scopes: list[Scope] = [tree, *facts.inside(tree, cst.FunctionDef), *facts.inside(tree, cst.ClassDef)]
     bound = [name for s in scopes for b in binders(facts, s) for name in bound_by(facts, b)]
     if bound.count(old) != 1 or new in bound:
@@ -108,37 +110,37 @@ def _renamed(facts: Facts, own: Edits, old: str, new: str) -> bool:
         member = isinstance(around, cst.Attribute) and around.attr is name
         keyword = isinstance(around, cst.Arg) and around.keyword is name
         if name.value == old and not member and not keyword and not isinstance(around, cst.ImportAlias):
-            own.change(name, lambda node: node.with_changes(value=new))
+            module_edits.change(name, lambda node: node.with_changes(value=new))
     return True
 
 
-def _written_anew(facts: Facts, own: Edits, node: cst.CSTNode, new: str) -> None:
+def _written_anew(facts: Facts, module_edits: Edits, node: cst.CSTNode, new: str) -> None:
     """An expression that reaches the old name through a package."""
     package, _, name = new.rpartition(".")
     module = new if name[:1].islower() else package
-    known, root = bindings(own.module.tree), node
+    dotted_by_bound, root = bindings(module_edits.module.tree), node
     while isinstance(root, cst.Attribute):
         root = root.value
-    if isinstance(root, cst.Name) and known.get(root.value) == "opacus":
-        own.need_import(f"import {module}")
-        own.replace(node, new.replace("opacus", root.value, 1))
+    if isinstance(root, cst.Name) and dotted_by_bound.get(root.value) == "opacus":
+        module_edits.need_import(f"import {module}")
+        module_edits.replace(node, new.replace("opacus", root.value, 1))
         return
-    text, needed = spelling(own.module.tree, package, name)
+    text, needed = spelling(module_edits.module.tree, package, name)
     if needed is not None:
-        own.need_import(needed)
-    own.replace(node, text)
+        module_edits.need_import(needed)
+    module_edits.replace(node, text)
 
 
-def _name_arguments(facts: Facts, own: Edits, move: MovedName) -> None:
+def _name_arguments(facts: Facts, module_edits: Edits, move: MovedName) -> None:
     """Arguments by position of functions that take them by keyword only now."""
-    for call in facts.inside(own.module.tree, cst.Call):
+    for call in facts.inside(module_edits.module.tree, cst.Call):
         for name in sorted(names_called(facts, call)):
             start, _, function = name.rpartition(".")
             if move.old in (start, f"{start}.{function}") and function in move.keywords:
-                own.change(call, _by_keyword(move.keywords[function]))
+                module_edits.change(call, _by_keyword(move.keywords[function]))
 
 
-def _by_keyword(names: Sequence[str]) -> Change:
+def _by_keyword(names: Sequence[str]) -> NodeChange:
     bare = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
 
     def change(new: cst.CSTNode) -> cst.CSTNode:

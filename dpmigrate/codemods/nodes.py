@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import libcst as cst
 
-from dpmigrate.codemods.listed import before_first, split, without
+from dpmigrate.codemods.listed import before_first, split_comma, without
 
 
 def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str]) -> cst.Call:
@@ -46,7 +46,7 @@ def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str])
         )
     else:
         assert comma is not None
-        above, below = split(comma)
+        above, below = split_comma(comma)
         args[place] = model.with_changes(comma=above)
         new = new.with_changes(comma=below)
     args.insert(place + 1, new)
@@ -115,7 +115,7 @@ def add_element(node: cst.Tuple | cst.List, place: int, value: str) -> cst.Tuple
     before = elements[place - 1]
     new = cst.Element(cst.parse_expression(value), before.comma)
     if isinstance(before.comma, cst.Comma):
-        above, below = split(before.comma)
+        above, below = split_comma(before.comma)
         elements[place - 1] = before.with_changes(comma=above)
         new = new.with_changes(comma=below)
     elements.insert(place, new)

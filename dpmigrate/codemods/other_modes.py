@@ -54,11 +54,11 @@ class OtherModes:
                 "this call may also run in another mode, in which the loss could not be made by what "
                 "it is given: make the criterion before it, and give it by name"
             )
-        own = self.upgrade.edits.of(self.upgrade.module)
-        own.insert_before(statement, f"{name} = {self.facts.code(given.value).strip()}")
+        module_edits = self.upgrade.edits.of(self.upgrade.module)
+        module_edits.insert_before(statement, f"{name} = {self.facts.code(given.value).strip()}")
         self.set_at = statement
         if not isinstance(given.value, (cst.Name, cst.Attribute)):
-            own.replace(given.value, name)
+            module_edits.replace(given.value, name)
 
     def check_reads(
         self, name: str, scope: Scope, uses: Sequence[cst.CSTNode], handed_on: bool, result: ResultPlan

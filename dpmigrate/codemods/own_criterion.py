@@ -11,7 +11,7 @@ from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.assignments import Home
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_argument, remove_argument
-from dpmigrate.codemods.program_facts import Facts, place_of
+from dpmigrate.codemods.program_facts import Facts, making_node
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 
@@ -76,24 +76,24 @@ class OwnCriterion:
     def lift(self, maker: Thing, constructor: cst.Call) -> None:
         """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
         wanted = self.wanted
-        own = self.edits.of(self.facts.module_of(constructor))
+        module_edits = self.edits.of(self.facts.module_of(constructor))
         of = _own_class(maker)
         default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
         literal = next(
             (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
         )
         if isinstance(literal, cst.IfExp):
-            own.change(constructor, lambda new: remove_argument(new, "reduction"))
+            module_edits.change(constructor, lambda new: remove_argument(new, "reduction"))
         elif isinstance(literal, cst.SimpleString):
             if literal.evaluated_value == wanted:
                 return
             if wanted == default:
-                own.change(constructor, lambda new: remove_argument(new, "reduction"))
+                module_edits.change(constructor, lambda new: remove_argument(new, "reduction"))
             else:
                 quote = literal.quote
-                own.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
+                module_edits.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
         elif default != wanted:
-            own.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
+            module_edits.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
 
     def binding(self, constructor: cst.Call) -> Home | None:
         """The assignment that keeps the criterion, through ``.to(device)`` and the like."""
@@ -113,14 +113,14 @@ class OwnCriterion:
         one number, reduced alike.
         """
         facts = self.facts
-        found = facts.in_order(c for made in constructors for c in facts.once(_calls_of_made).get(made, ()))
-        for call in found:
+        calls = facts.in_order(c for made in constructors for c in facts.once(_calls_of_made).get(made, ()))
+        for call in calls:
             others = [w for w in facts.called(call) if _maker(w) not in constructors]
             if others:
                 self.shared.append(call)
                 if not all(self._reduced_alike(w) for w in others):
                     raise self.of_another()
-        return found
+        return calls
 
     def of_another(self) -> Withheld:
         """Why a call that may be of another criterion, too, stays as it is."""
@@ -134,7 +134,7 @@ class OwnCriterion:
 
     def _reduced_alike(self, other: What) -> bool:
         """Whether a criterion of torch gives the one number that the wrapped criterion stands for."""
-        made = place_of(other) if isinstance(other, Thing) and other.kind == "criterion" else None
+        made = making_node(other) if isinstance(other, Thing) and other.kind == "criterion" else None
         if not isinstance(made, cst.Call) or not self.facts.knows(made):
             return False
         given = {a.keyword.value: a.value for a in made.args if a.keyword is not None}
@@ -147,18 +147,18 @@ class OwnCriterion:
 
 def _calls_of_made(facts: Facts) -> dict[cst.CSTNode, list[cst.Call]]:
     """By the node that makes an object, the calls of that object itself."""
-    found: dict[cst.CSTNode, list[cst.Call]] = {}
+    calls_by_maker: dict[cst.CSTNode, list[cst.Call]] = {}
     for info in facts.modules:
         for call in facts.inside(info.tree, cst.Call):
             for what in facts.called(call):
                 if (made := _maker(what)) is not None:
-                    found.setdefault(made, []).append(call)
-    return found
+                    calls_by_maker.setdefault(made, []).append(call)
+    return calls_by_maker
 
 
 def _maker(what: What) -> cst.CSTNode | None:
     """The node that makes an object, unless it is, or wraps, the criterion that Opacus returns."""
-    return place_of(what) if isinstance(what, Thing) and what.kind != "dp-criterion" else None
+    return making_node(what) if isinstance(what, Thing) and what.kind != "dp-criterion" else None
 
 
 def _own_class(maker: Thing) -> Defined | None:

@@ -60,10 +60,10 @@ def patch_core(project: Project, facts: Facts, job: Job) -> None:
     last = imports[0]
     while last + 1 < len(body) and is_import(body[last + 1]):
         last += 1
-    own = job.edits.of(module)
-    own.insert_after(body[last], f"\n{NAME}()")
+    module_edits = job.edits.of(module)
+    module_edits.insert_after(body[last], f"\n{NAME}()")
     dotted = f".{MODULE}" if package == RELATIVE else ".".join(filter(None, (package, MODULE)))
-    own.need_import(f"from {dotted} import {NAME}")
+    module_edits.need_import(f"from {dotted} import {NAME}")
 
 
 def is_patched(tree: cst.Module) -> bool:

@@ -46,7 +46,7 @@ def needed(runs: Iterable[PrivateRun], least: str = DEFAULT_LOWER_BOUND) -> str:
     return bound
 
 
-def bound_of(runs: Sequence[PrivateRun], options: Options, in_place: bool = False) -> str:
+def release_needed(runs: Sequence[PrivateRun], options: Options, in_place: bool = False) -> str:
     """The release that the pins of some runs are raised to: what is asked for, else what their code needs.
 
     ``in_place`` says that the project's own models go on to change outputs of layers in place. Raises
@@ -114,9 +114,9 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
 
 def _refuse_no_room(pin: Pin, lower_bound: str, files: Mapping[str, bytes]) -> None:
     """Raise `Withheld` where a file pins what the release requires to something older."""
-    found = leaves_no_room(decode(files.get(pin.path, b"")).text, lower_bound)
-    if found is not None:
-        line, text, needed = found
+    in_the_way = leaves_no_room(decode(files.get(pin.path, b"")).text, lower_bound)
+    if in_the_way is not None:
+        line, text, needed = in_the_way
         raise Withheld(
             f"{pin.path}:{line}: Opacus {lower_bound} requires {needed}, and `{text}` admits none: raise "
             "that first"

@@ -12,24 +12,24 @@ from dpmigrate.codemods.program_facts import Facts, Scope
 MAX_ROUTE = 4
 
 
-def names_in(facts: Facts, scope: cst.CSTNode) -> set[str]:
+def names_mentioned(facts: Facts, scope: cst.CSTNode) -> set[str]:
     """Every name that a scope mentions, so that a new one can be told from them."""
     return {n.value for n in facts.inside(scope, cst.Name)}
 
 
 def variables_in(facts: Facts, scope: cst.CSTNode) -> set[str]:
     """The variables that a scope mentions: every name but the keywords of calls."""
-    found = set()
+    variables = set()
     for name in facts.inside(scope, cst.Name):
         parent = facts.parent(name)
         if not isinstance(parent, cst.Arg) or parent.keyword is not name:
-            found.add(name.value)
-    return found
+            variables.add(name.value)
+    return variables
 
 
 def fresh_name(facts: Facts, scope: cst.CSTNode, *wanted: str) -> str:
     """The first of some names that a scope does not mention, numbered where all are taken."""
-    taken = names_in(facts, scope)
+    taken = names_mentioned(facts, scope)
     for name in wanted:
         if name not in taken:
             return name

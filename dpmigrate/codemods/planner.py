@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.analysis.ledger.analysed import Component
 from dpmigrate.codemods.in_place import in_place_jobs
-from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.jobs import Job, MatchedFinding
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.randomness import randomness_jobs
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def plan_jobs(
-    project: Project, matches: Sequence[Found], options: Options, known: dict[Component, Facts] | None = None
+    project: Project,
+    matches: Sequence[MatchedFinding],
+    options: Options,
+    known: dict[Component, Facts] | None = None,
 ) -> list[Job]:
     """Every fix that the findings of a project admit, planned or withheld; unsafe ones only on request.
 
@@ -39,11 +42,11 @@ def plan_jobs(
     facts = FactsByPart(project.program, known)
     jobs = []
     for strategy in STRATEGIES:
-        own = [(f, m) for f, m in fixable if options.at(_home(f, m)).strategy == strategy]
-        if own and strategy == "upgrade":
-            jobs += upgrade_jobs(project, facts, own, options)
-        elif own:
-            jobs += strategy_jobs(project, facts, own, strategy)
+        of_strategy = [(f, m) for f, m in fixable if options.at(_home(f, m)).strategy == strategy]
+        if of_strategy and strategy == "upgrade":
+            jobs += upgrade_jobs(project, facts, of_strategy, options)
+        elif of_strategy:
+            jobs += strategy_jobs(project, facts, of_strategy, strategy)
     jobs += zero_x_jobs(project, facts, fixable, options)
     return [*jobs, *in_place_jobs(facts, fixable), *randomness_jobs(project, facts, fixable, options)]
 

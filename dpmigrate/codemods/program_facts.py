@@ -81,9 +81,11 @@ class Facts:
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """The statement (a line, or a compound statement) that holds a node."""
         kinds = (cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.BaseCompoundStatement)
-        found = node if isinstance(node, kinds) else next(n for n in self.above(node) if isinstance(n, kinds))
-        assert found is not None
-        return found
+        around = (
+            node if isinstance(node, kinds) else next(n for n in self.above(node) if isinstance(n, kinds))
+        )
+        assert around is not None
+        return around
 
     def removable(self, node: cst.CSTNode) -> cst.CSTNode:
         """What goes when the statement that holds a node goes: its line, or its part of a shared line."""
@@ -96,14 +98,14 @@ class Facts:
 
     def scope(self, node: cst.CSTNode) -> Scope:
         """The function or module (or class body) whose variables a node sees first."""
-        found = next(
+        around = next(
             n
             for n in self.above(node)
             if isinstance(n, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.Module))
         )
-        if isinstance(found, cst.FunctionDef) and not self._in_body(node, found):
-            return self.scope(found)
-        return found
+        if isinstance(around, cst.FunctionDef) and not self._in_body(node, around):
+            return self.scope(around)
+        return around
 
     def _in_body(self, node: cst.CSTNode, function: cst.FunctionDef) -> bool:
         current: cst.CSTNode | None = node
@@ -115,10 +117,10 @@ class Facts:
 
     def class_of(self, function: cst.CSTNode) -> cst.ClassDef | None:
         """The class whose method a function is."""
-        found = next(
+        around = next(
             (n for n in self.above(function) if isinstance(n, (cst.FunctionDef, cst.ClassDef))), None
         )
-        return found if isinstance(found, cst.ClassDef) else None
+        return around if isinstance(around, cst.ClassDef) else None
 
     def below(self, root: cst.CSTNode) -> list[cst.CSTNode]:
         """A node and all nodes below it, in the order of the text."""
@@ -174,7 +176,7 @@ class Facts:
 
     def made_at(self, node: cst.CSTNode, kind: str) -> cst.CSTNode | None:
         """Where the only object of a kind that an expression was seen to be was made."""
-        places = {place_of(w) for w in self.held(node) if isinstance(w, Thing) and w.kind == kind}
+        places = {making_node(w) for w in self.held(node) if isinstance(w, Thing) and w.kind == kind}
         return places.pop() if len(places) == 1 else None
 
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
@@ -193,7 +195,7 @@ class Facts:
     def called_places(self) -> frozenset[cst.CSTNode | None]:
         """Where each object is made that is called anywhere."""
         calls = (call for info in self.modules for call in self.inside(info.tree, cst.Call))
-        return frozenset(place_of(w) for call in calls for w in self.called(call) if isinstance(w, Thing))
+        return frozenset(making_node(w) for call in calls for w in self.called(call) if isinstance(w, Thing))
 
     @cached_property
     def _calls_by_callee(self) -> dict[Hashable, list[cst.Call]]:
@@ -215,8 +217,8 @@ class Facts:
 
     def record_made_only_by(self, call: cst.Call) -> cst.ClassDef | None:
         """The project's record (a named tuple, a dataclass) that a call makes and no other call does."""
-        found = self.called(call)
-        made = found[0] if len(found) == 1 else None
+        things_called = self.called(call)
+        made = things_called[0] if len(things_called) == 1 else None
         if not isinstance(made, Defined) or not isinstance(made.node, cst.ClassDef) or not made.record:
             return None
         return made.node if self.knows(made.node) and list(self.calls_of(made, ALWAYS)) == [call] else None
@@ -233,7 +235,7 @@ class Facts:
         return self.expressions.entered(call)
 
 
-def place_of(thing: Thing) -> cst.CSTNode | None:
+def making_node(thing: Thing) -> cst.CSTNode | None:
     """The node at which an object is made; None where that cannot be seen."""
     return thing.made.origin.node if thing.made is not None else None
 
@@ -257,6 +259,6 @@ class FactsByPart:
         """The facts of the component that a module is part of."""
         part = self.program.part_of(module) or self.program.parts[0]
         if part not in self.known:
-            own = (m for m in self.program.modules.loaded() if m.key in part.executed)
-            self.known[part] = Facts(part, own)
+            modules = (m for m in self.program.modules.loaded() if m.key in part.executed)
+            self.known[part] = Facts(part, modules)
         return self.known[part]

@@ -9,7 +9,7 @@ import libcst as cst
 
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.generators import give_entropy, projects_seed, why_no_seed
-from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.jobs import Job, MatchedFinding
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.seed_generators import seed_run
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def randomness_jobs(
-    project: Project, facts: FactsByPart, found: Sequence[Found], options: Options
+    project: Project, facts: FactsByPart, found: Sequence[MatchedFinding], options: Options
 ) -> list[Job]:
     """One job for each generator, or run, that a finding is about."""
     jobs = []
-    generators: dict[cst.CSTNode, list[Found]] = {}
+    generators: dict[cst.CSTNode, list[MatchedFinding]] = {}
     modules: dict[cst.CSTNode, ModuleInfo] = {}
     for finding, match in found:
         if match.advisory.fix.concerns == "generator" and match.origin is not None:
@@ -32,13 +32,15 @@ def randomness_jobs(
             modules[match.origin.node] = match.origin.module
         elif match.advisory.fix.concerns == "seeding" and match.run is not None:
             jobs.append(_seeded(facts.of(match.run.module), (finding, match), options))
-    for node, own in generators.items():
-        jobs.append(_with_entropy(facts.of(modules[node]), node, own, options))
+    for node, of_generator in generators.items():
+        jobs.append(_with_entropy(facts.of(modules[node]), node, of_generator, options))
     return jobs
 
 
-def _with_entropy(facts: Facts, node: cst.CSTNode, own: list[Found], options: Options) -> Job:
-    job = Job(own, [m.run for _, m in own if m.run is not None])
+def _with_entropy(
+    facts: Facts, node: cst.CSTNode, of_generator: list[MatchedFinding], options: Options
+) -> Job:
+    job = Job(of_generator, [m.run for _, m in of_generator if m.run is not None])
     seed = options.at(facts.module_of(node).path).seed
     if seed is None and options.unsafe:
         seed = projects_seed(facts, node)
@@ -56,7 +58,7 @@ def _with_entropy(facts: Facts, node: cst.CSTNode, own: list[Found], options: Op
     return job
 
 
-def _seeded(facts: Facts, found: Found, options: Options) -> Job:
+def _seeded(facts: Facts, found: MatchedFinding, options: Options) -> Job:
     finding, match = found
     assert match.run is not None
     job = Job([found], [match.run])

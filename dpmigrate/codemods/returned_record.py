@@ -19,7 +19,7 @@ from dpmigrate.codemods.annotations import wrapped_type
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, add_element, name_of
-from dpmigrate.codemods.program_facts import Facts, place_of
+from dpmigrate.codemods.program_facts import Facts, making_node
 
 Call = tuple[cst.CSTNode, ModuleInfo]
 _OPEN = {"builtins.dict": '{}["{}"]', "types.SimpleNamespace": "{}.{}", "argparse.Namespace": "{}.{}"}
@@ -70,7 +70,7 @@ class Record:
     @classmethod
     def _by_call(cls, facts: Facts, call: cst.Call, what: Thing) -> Record | None:
         """``namedtuple("Setup", "model optimizer")``, whose fields are a string, or a list of them."""
-        made = place_of(what)
+        made = making_node(what)
         if not isinstance(made, cst.Call) or not facts.knows(made) or len(made.args) != 2:
             return None
         fields = made.args[1].value

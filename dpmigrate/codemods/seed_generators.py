@@ -14,7 +14,7 @@ from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.generators import visible
 from dpmigrate.codemods.imports import spelling
 from dpmigrate.codemods.nodes import add_argument
-from dpmigrate.codemods.places import names_in
+from dpmigrate.codemods.places import names_mentioned
 from dpmigrate.codemods.program_facts import Facts, Scope
 
 
@@ -154,11 +154,11 @@ def _generator(
             module,
             call,
         )
-    if name in names_in(facts, facts.scope(call)) and name != keyword:
+    if name in names_mentioned(facts, facts.scope(call)) and name != keyword:
         raise Withheld(f"the name {name} is taken here: rename that variable", module, call)
     text, needed = spelling(module.tree, "torch", "Generator")
-    own = edits.of(module)
+    module_edits = edits.of(module)
     if needed is not None:
-        own.need_import(needed)
-    own.insert_before(statement, f"{name} = {text}({device}).manual_seed({seed})")
-    own.change(call, lambda new: add_argument(new, keyword, name, ()))
+        module_edits.need_import(needed)
+    module_edits.insert_before(statement, f"{name} = {text}({device}).manual_seed({seed})")
+    module_edits.change(call, lambda new: add_argument(new, keyword, name, ()))

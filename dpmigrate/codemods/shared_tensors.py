@@ -66,10 +66,10 @@ def _by_another_name(facts: Facts, node: cst.CSTNode, name: str, place: cst.CSTN
 def _reads(facts: Facts, node: cst.CSTNode, name: str) -> Iterator[cst.Name | cst.Attribute]:
     """Where a name is read in the scope of a node and the functions within it, in the order of the text."""
     first = name.partition(".")[0]
-    for found in facts.inside(facts.scope(node), cst.Name):
-        if found.value != first:
+    for read in facts.inside(facts.scope(node), cst.Name):
+        if read.value != first:
             continue
-        whole: cst.Name | cst.Attribute = found
+        whole: cst.Name | cst.Attribute = read
         around = facts.parent(whole)
         for _ in range(name.count(".")):
             if not isinstance(around, cst.Attribute) or around.value is not whole:
@@ -124,9 +124,9 @@ def bound_before(facts: Facts, node: cst.CSTNode, name: str) -> cst.Assign | cst
         if isinstance(around, _Block):
             for statement in reversed(around.body[: _place_in(around, inside)]):
                 if isinstance(statement, cst.SimpleStatementLine):
-                    for found in reversed(facts.inside(statement, cst.Assign)):
-                        if any(name in _targets(t.target) for t in found.targets):
-                            return found
+                    for assignment in reversed(facts.inside(statement, cst.Assign)):
+                        if any(name in _targets(t.target) for t in assignment.targets):
+                            return assignment
                     for walrus in facts.inside(statement, cst.NamedExpr):
                         if text_of(walrus.target) == name:
                             return walrus
@@ -146,10 +146,10 @@ def _targets(target: cst.BaseExpression) -> list[str]:
 
 def _loop(facts: Facts, node: cst.CSTNode) -> cst.CSTNode | None:
     """The innermost loop around a node, within its function."""
-    found = next(
+    around = next(
         (n for n in facts.above(node) if isinstance(n, (*_LOOPS, cst.FunctionDef, cst.Lambda))), None
     )
-    return found if isinstance(found, _LOOPS) else None
+    return around if isinstance(around, _LOOPS) else None
 
 
 def _out_of_reach(

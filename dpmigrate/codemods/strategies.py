@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.hooks import back_to_hooks
-from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call
+from dpmigrate.codemods.jobs import CallGroup, Job, MatchedFinding, group_by_call
 from dpmigrate.codemods.patch_core import is_patched, patch_core
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.set_to_none import set_to_none
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def strategy_jobs(
-    project: Project, facts: FactsByPart, found: Sequence[Found], strategy: Strategy
+    project: Project, facts: FactsByPart, found: Sequence[MatchedFinding], strategy: Strategy
 ) -> list[Job]:
     """One job for each call whose findings the strategy mends, planned."""
     mended = [(f, m) for f, m in found if strategy in m.advisory.fix.strategies]
@@ -28,14 +28,14 @@ def strategy_jobs(
 
 def _planned(project: Project, facts: FactsByPart, group: CallGroup, strategy: Strategy) -> Job:
     job = Job(group.found, group.runs)
-    own = facts.of(group.runs[0].module)
+    part_facts = facts.of(group.runs[0].module)
     try:
         if strategy == "set-to-none":
-            set_to_none(own, job.edits, group.runs)
+            set_to_none(part_facts, job.edits, group.runs)
         elif strategy == "hooks":
-            back_to_hooks(own, job.edits, group.runs)
+            back_to_hooks(part_facts, job.edits, group.runs)
         elif not is_patched(group.runs[0].module.tree):
-            patch_core(project, own, job)
+            patch_core(project, part_facts, job)
     except Withheld as withheld:
         job.withheld = withheld
     return job

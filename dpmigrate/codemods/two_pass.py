@@ -168,15 +168,15 @@ class TwoPassBlock:
         the passes does it before. ``reduction`` ("mean" or "sum") is called on the losses
         first, where they are plain tensors.
         """
-        own = edits.of(self.module)
+        module_edits = edits.of(self.module)
         keep = self.facts.removable(self.first)
         text = self.facts.code(self.losses).strip()
         if clears and self.clearing:
             moved = self.facts.removable(self.clearing[0])
-            own.insert_before(self.facts.statement(self.first), _written(self.facts.code(moved)))
+            module_edits.insert_before(self.facts.statement(self.first), _written(self.facts.code(moved)))
         for statement in self.statements:
             if statement is not keep:
-                own.remove(statement)
+                module_edits.remove(statement)
 
         def change(new: cst.CSTNode) -> cst.CSTNode:
             reduced = f"{text}.{reduction}()" if reduction else text
@@ -188,7 +188,7 @@ class TwoPassBlock:
             trailing = new.trailing_whitespace.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
             return new.with_changes(body=[cst.Expr(call)], leading_lines=lines, trailing_whitespace=trailing)
 
-        own.change(keep, change)
+        module_edits.change(keep, change)
 
 
 def _written(code: str) -> str:
@@ -202,5 +202,5 @@ def nothing_else_clears(events: Iterable[Event], handled: Collection[cst.CSTNode
 
 
 def _one(events: Iterable[Event]) -> Event | None:
-    found = {e.origin.node: e for e in events}
-    return next(iter(found.values())) if len(found) == 1 else None
+    by_node = {e.origin.node: e for e in events}
+    return next(iter(by_node.values())) if len(by_node) == 1 else None

@@ -44,13 +44,13 @@ class ResultPlan:
         for event in self.unpacks:
             if not self._is_plain(event):
                 raise Withheld(UNUSUAL, event.origin.module, event.origin.node)
-        for item in self.items:
-            by_number = isinstance(item, ItemTaken) and isinstance(item.index, int)
-            if not by_number or not isinstance(item.origin.node, cst.Subscript):
+        for taken in self.items:
+            by_number = isinstance(taken, ItemTaken) and isinstance(taken.index, int)
+            if not by_number or not isinstance(taken.origin.node, cst.Subscript):
                 raise Withheld(
                     UNUSUAL,
-                    item.origin.module,
-                    item.origin.node,
+                    taken.origin.module,
+                    taken.origin.node,
                 )
 
     def _is_plain(self, event: Unpack) -> bool:
@@ -128,8 +128,8 @@ class ResultPlan:
         for event in self.unpacks:
             targets = self._targets(event)
             if event.count == 4 and event.star in (None, 3):
-                own = self.facts.code(targets.elements[2].value).strip()
-                if own != target:
+                third = self.facts.code(targets.elements[2].value).strip()
+                if third != target:
                     self.edits.of(event.origin.module).replace(targets.elements[2].value, target)
             elif self.upgrade.mixed:
                 self._by_mode(event, targets, target)
@@ -150,22 +150,22 @@ class ResultPlan:
         for event in self.items:
             node = event.origin.node
             assert isinstance(node, cst.Subscript) and isinstance(event, ItemTaken)
-            own = self.edits.of(event.origin.module)
+            module_edits = self.edits.of(event.origin.module)
             index = event.index
             text = self.facts.code(node.value).strip()
             statement = self.facts.statement(node)
             if index in (2, -1) and not named:
                 if self.upgrade.mixed:
-                    own.insert_before(statement, f"if len({text}) == 4:\n    {target} = {text}[2]")
+                    module_edits.insert_before(statement, f"if len({text}) == 4:\n    {target} = {text}[2]")
                 else:
-                    own.insert_before(statement, f"{target} = {text}[2]")
+                    module_edits.insert_before(statement, f"{target} = {text}[2]")
                 named = True
             if written_for_four:
                 continue
             if index == 2:
-                own.change(node.slice[0], _last)
+                module_edits.change(node.slice[0], _last)
             elif index in (-2, -3):
-                own.change(node.slice[0], _first if index == -3 else _second)
+                module_edits.change(node.slice[0], _first if index == -3 else _second)
         if self.items and not self.unpacks and not named:
             raise self.upgrade.withheld(
                 "only some elements of what this call returns are taken by number: write model, optimizer, "
@@ -182,18 +182,20 @@ class ResultPlan:
             or assign.targets[0].target is not targets
         ):
             raise Withheld(UNUSUAL, event.origin.module, targets)
-        own = self.edits.of(event.origin.module)
+        module_edits = self.edits.of(event.origin.module)
         scope = facts.scope(targets)
         three = facts.code(targets).strip()
         four = _with_third(targets, target, facts)
         if isinstance(assign.value, cst.Name):
             held = assign.value.value
-            own.remove(facts.removable(targets))
+            module_edits.remove(facts.removable(targets))
         else:
             held = fresh_name(facts, scope, "private", "private_objects")
-            own.replace(targets, held)
+            module_edits.replace(targets, held)
         test = self._test(scope, held)
-        own.insert_after(statement, f"if {test}:\n    {four} = {held}\nelse:\n    {three} = {held}\n")
+        module_edits.insert_after(
+            statement, f"if {test}:\n    {four} = {held}\nelse:\n    {three} = {held}\n"
+        )
 
     def _test(self, scope: Scope, held: str) -> str:
         """The condition under which there are four: the call's own mode, where it can be read again."""

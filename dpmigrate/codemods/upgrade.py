@@ -46,11 +46,11 @@ def upgraded(facts: Facts, runs: Sequence[PrivateRun]) -> tuple[ProjectEdits, li
     Where other code needs what only the project's own criterion gives (one loss per example), the
     run gets another one beside it.
     """
-    upgrade = Upgrade(UpgradedCall(facts, runs))
+    upgrade = UpgradePlan(UpgradedCall(facts, runs))
     try:
         upgrade.plan()
     except UseWithheld as withheld:
-        upgrade = Upgrade(UpgradedCall(facts, runs, apart=True))
+        upgrade = UpgradePlan(UpgradedCall(facts, runs, apart=True))
         try:
             upgrade.plan()
         except Withheld:
@@ -58,7 +58,7 @@ def upgraded(facts: Facts, runs: Sequence[PrivateRun]) -> tuple[ProjectEdits, li
     return upgrade.edits, upgrade.notices
 
 
-class Upgrade:
+class UpgradePlan:
     """The recipes for one call, put together. Planning raises `Withheld`."""
 
     def __init__(self, of: UpgradedCall) -> None:
@@ -113,8 +113,8 @@ class Upgrade:
             if isinstance(event, Backward) and event.loss == "two-pass":
                 scope = self.facts.scope(event.origin.node)
                 if scope not in blocks:
-                    own = [e for e in events if self.facts.scope(e.origin.node) is scope]
-                    blocks[scope] = TwoPassBlock(self.facts, own)
+                    of_scope = [e for e in events if self.facts.scope(e.origin.node) is scope]
+                    blocks[scope] = TwoPassBlock(self.facts, of_scope)
                     inside |= {blocks[scope].first, blocks[scope].second}
         if any(isinstance(e, CoefficientAsked) for e in events) and not blocks:
             raise self.of.withheld(
@@ -154,16 +154,16 @@ class Upgrade:
                     node,
                 )
             expressions.append(node.func.value)
-        found: dict[cst.CSTNode, LossSite] = {}
+        sites: dict[cst.CSTNode, LossSite] = {}
         for expression in expressions:
             for site in origins(self.facts, expression, self.of.guard):
-                found.setdefault(site.call, site)
-        if not found and not plain:
+                sites.setdefault(site.call, site)
+        if not sites and not plain:
             raise self.of.withheld(
                 "no loop is seen that trains with what this call returns: let the third object that it "
                 "returns make the losses there, and call backward() on them"
             )
-        return list(found.values())
+        return list(sites.values())
 
     def _tell_of_shapes(self, sites: list[LossSite]) -> None:
         """Say where it hangs on a shape, which code does not tell, that there is one loss per example."""
@@ -184,8 +184,8 @@ class Upgrade:
         clipped = [w for r in self.of.ghost for w in r.argument("clipping").each]
         others = constants - {1}
         if Constant("ghost") in clipped and others:
-            known = None not in others
-            text = ", ".join(str(c) for c in others) if known else "what max_grad_norm says"
+            all_known = None not in others
+            text = ", ".join(str(c) for c in others) if all_known else "what max_grad_norm says"
             place = self.of.module.place(self.of.call)
             self.notices.append(
                 f"{place.shown}: gradients are now clipped at {text}; "
@@ -233,4 +233,4 @@ def _reads_only(name: str | None) -> bool:
     return short in _READERS or "schedule" in text.lower() or text.startswith("torch.")
 
 
-__all__ = ["Upgrade", "upgraded"]
+__all__ = ["UpgradePlan", "upgraded"]

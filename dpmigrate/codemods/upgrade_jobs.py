@@ -17,9 +17,9 @@ from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.codemods.checkpoints import drop_weights_only
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.in_place import all_out_of_place, of_a_library
-from dpmigrate.codemods.jobs import CallGroup, Found, Job, group_by_call, spoken
+from dpmigrate.codemods.jobs import CallGroup, Job, MatchedFinding, group_by_call, reason_spoken
 from dpmigrate.codemods.options import Options
-from dpmigrate.codemods.pins import bound_of, needed, pins_to_raise, plan_pins
+from dpmigrate.codemods.pins import needed, pins_to_raise, plan_pins, release_needed
 from dpmigrate.codemods.program_facts import FactsByPart
 from dpmigrate.codemods.upgrade import upgraded
 from dpmigrate.project.users import users_of
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from dpmigrate.versions.pin import Pin
 
 
-def upgrade_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
+def upgrade_jobs(
+    project: Project, facts: FactsByPart, found: Sequence[MatchedFinding], options: Options
+) -> list[Job]:
     """The upgrades that some findings ask for, planned."""
     groups, loose = group_by_call(project, [f for f in found if "upgrade" in f[1].advisory.fix.strategies])
     pins_of = {node: pins_to_raise(project, g.runs, options) for node, g in groups.items() if g.ghost}
@@ -39,10 +41,10 @@ def upgrade_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], o
     for component in _components(project, groups, pins_of):
         pins = list(dict.fromkeys(p for node in component for p in pins_of[node]))
         places = {(p.path, p.cell, p.line) for p in pins}
-        own = [f for node in component for f in groups[node].found]
-        own += [f for f in loose if f[1].pin is not None and _place(f[1].pin) in places]
-        if own:
-            jobs.append(_planned(project, facts, [groups[n] for n in component], pins, own, options))
+        of_component = [f for node in component for f in groups[node].found]
+        of_component += [f for f in loose if f[1].pin is not None and _place(f[1].pin) in places]
+        if of_component:
+            jobs.append(_planned(project, facts, [groups[n] for n in component], pins, of_component, options))
     return jobs
 
 
@@ -74,10 +76,10 @@ def _components(
             for event in run.events:
                 if isinstance(event, (Backward, DoubleBackward, Unpack, CoefficientAsked)):
                     parent[find(event.origin.node)] = find(node)
-    found: dict[object, list[cst.CSTNode]] = {}
+    by_root: dict[object, list[cst.CSTNode]] = {}
     for node in pins_of:
-        found.setdefault(find(node), []).append(node)
-    return list(found.values())
+        by_root.setdefault(find(node), []).append(node)
+    return list(by_root.values())
 
 
 def _planned(
@@ -85,10 +87,10 @@ def _planned(
     facts: FactsByPart,
     groups: Sequence[CallGroup],
     pins: Sequence[Pin],
-    own: list[Found],
+    concerned: list[MatchedFinding],
     options: Options,
 ) -> Job:
-    job = Job(list(own), [r for g in groups for r in g.runs], upgrades=True)
+    job = Job(list(concerned), [r for g in groups for r in g.runs], upgrades=True)
     raises = bool(pins)
     refusal: Withheld | None = None
     try:
@@ -103,7 +105,7 @@ def _planned(
                 refusal = withheld
                 # It runs nowhere now, or alone, on the same Opacus as before: nothing is taken away from it.
                 path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
-                job.left.append((path, spoken(withheld), group.found))
+                job.left.append((path, reason_spoken(withheld), group.found))
                 job.found = [f for f in job.found if all(f is not other for other in group.found)]
                 job.runs = [r for r in job.runs if all(r is not other for other in group.runs)]
                 continue
@@ -125,15 +127,15 @@ def _planned(
                 "outputs of layers in place, which raises there: write the blocks of that model without "
                 "in-place operations, or use one that has none"
             )
-        bound = bound_of(job.runs, options, in_place=left is not None)
+        bound = release_needed(job.runs, options, in_place=left is not None)
         if left is not None:
             job.notices.append(
                 f"{job.runs[0].module.path}: the release is {bound} and not {DEFAULT_LOWER_BOUND}, which "
-                f"would raise: {spoken(left)}"
+                f"would raise: {reason_spoken(left)}"
             )
         job.pins = plan_pins(pins, options.unsafe, bound, project.dependencies)
         job.notices += job.pins.notices
-        reported = {_place(match.pin) for _, match in own if match.pin is not None}
+        reported = {_place(match.pin) for _, match in concerned if match.pin is not None}
         for pin, notice in job.pins.stuck:
             if _place(pin) in reported:
                 raise Withheld(notice)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.in_place import out_of_place
-from dpmigrate.codemods.jobs import Found, Job
+from dpmigrate.codemods.jobs import Job, MatchedFinding
 from dpmigrate.codemods.moved_names import MovedName, move_names
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import plan_pins
@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from dpmigrate.versions.pin import Pin
 
 
-def zero_x_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], options: Options) -> list[Job]:
+def zero_x_jobs(
+    project: Project, facts: FactsByPart, found: Sequence[MatchedFinding], options: Options
+) -> list[Job]:
     """One job for the components that use what Opacus dropped and share pins: they move together or not."""
-    groups: dict[int, tuple[Facts, list[Found]]] = {}
+    groups: dict[int, tuple[Facts, list[MatchedFinding]]] = {}
     for finding, match in found:
         if match.advisory.fix.concerns == "retired" and match.origin is not None:
-            own = facts.of(match.origin.module)
-            groups.setdefault(id(own), (own, []))[1].append((finding, match))
+            part_facts = facts.of(match.origin.module)
+            groups.setdefault(id(part_facts), (part_facts, []))[1].append((finding, match))
     pins = {key: _pins(project, members, options) for key, (_, members) in groups.items()}
     return [
         _moved(
@@ -52,7 +54,7 @@ def zero_x_jobs(project: Project, facts: FactsByPart, found: Sequence[Found], op
     ]
 
 
-def _pins(project: Project, found: list[Found], options: Options) -> list[Pin]:
+def _pins(project: Project, found: list[MatchedFinding], options: Options) -> list[Pin]:
     """The pins of every file that uses what is gone, and of whoever imports it."""
     pins: dict[Pin, None] = {}
     if project.declarations is None:
@@ -71,8 +73,8 @@ def _pins(project: Project, found: list[Found], options: Options) -> list[Pin]:
 def _sharing(pins: dict[int, list[Pin]]) -> list[list[int]]:
     """The components in groups: those under one pin that admits 0.x alone have to agree on the release."""
     groups: list[tuple[list[int], set[Pin]]] = []
-    for key, own in pins.items():
-        old = {pin for pin in own if not pin.versions & between("1.0.0")}
+    for key, pins_of_part in pins.items():
+        old = {pin for pin in pins_of_part if not pin.versions & between("1.0.0")}
         joined = [g for g in groups if g[1] & old]
         groups = [g for g in groups if not g[1] & old]
         groups.append(
@@ -82,12 +84,12 @@ def _sharing(pins: dict[int, list[Pin]]) -> list[list[int]]:
 
 
 def _moved(
-    project: Project, parts: list[tuple[Facts, list[Found]]], pins: list[Pin], options: Options
+    project: Project, parts: list[tuple[Facts, list[MatchedFinding]]], pins: list[Pin], options: Options
 ) -> Job:
-    job = Job([f for _, found in parts for f in found], privatizes=True)
+    job = Job([f for _, findings in parts for f in findings], privatizes=True)
     try:
-        for facts, found in parts:
-            _plan(facts, found, job)
+        for facts, findings in parts:
+            _plan(facts, findings, job)
         # A library's model in place trains on 1.5.3, and raises from 1.5.4 on.
         calls = [call for facts, _ in parts for call in facts.retired_calls]
         in_place = any(change.library for call in calls for change in call.in_place)
@@ -107,7 +109,7 @@ def _moved(
     return job
 
 
-def _plan(facts: Facts, found: Sequence[Found], job: Job) -> None:
+def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
     calls = facts.retired_calls
     engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if c.makes_engine}
     attached = [engine.attached for engine in engines.values()]

@@ -71,9 +71,11 @@ class AttachedEngine:
         """The constructor, and ``to(device)`` behind it."""
         self.name = self._name()
         func = self.attached.func
-        own = self.is_made_elsewhere and isinstance(func, cst.Attribute)
+        bound_to_an_object = self.is_made_elsewhere and isinstance(func, cst.Attribute)
         self.called = (
-            code_of(func.value) if own and isinstance(func, cst.Attribute) else self.name or "privacy_engine"
+            code_of(func.value)
+            if bound_to_an_object and isinstance(func, cst.Attribute)
+            else self.name or "privacy_engine"
         )
 
     def withheld(self, reason: str) -> Withheld:
@@ -163,7 +165,7 @@ class AttachedEngine:
                     self.facts.module_of(asked),
                     asked,
                 )
-        own = self.edits.of(self.module)
+        module_edits = self.edits.of(self.module)
         engine = Written(self).new_engine()
         call_on = self.called
         new = Written(self).call(call_on, loader)
@@ -175,7 +177,7 @@ class AttachedEngine:
         if not self.name:
             lines.insert(0, f"{call_on} = {engine}")
         else:
-            own.replace(self.whole, engine)
+            module_edits.replace(self.whole, engine)
         if self.is_made_elsewhere:
             self._wrap()
         if self.own_delta:
@@ -185,14 +187,14 @@ class AttachedEngine:
         if self.early:
             self._refuse_between(loader)
             for line in lines:
-                own.insert_after(self.facts.statement(self.made), line)
-            own.remove(self.statement)
+                module_edits.insert_after(self.facts.statement(self.made), line)
+            module_edits.remove(self.statement)
         else:
             for line in lines[:-1]:
-                own.insert_before(self.statement, line)
+                module_edits.insert_before(self.statement, line)
             last = cst.parse_statement(lines[-1], config=self.module.tree.config_for_parsing)
             assert isinstance(last, cst.SimpleStatementLine)
-            own.change(self.statement, lambda line: line.with_changes(body=last.body))
+            module_edits.change(self.statement, lambda line: line.with_changes(body=last.body))
         self._clear_gradients()
         place = self.module.place(self.statement)
         self.notices.append(
@@ -213,12 +215,12 @@ class AttachedEngine:
                 "there, too, call make_private behind it, and hand on what that returns"
             )
         text, needed = spelling(self.module.tree, "opacus.grad_sample", "GradSampleModule")
-        own = self.edits.of(self.module)
+        module_edits = self.edits.of(self.module)
         if needed is not None:
             text = "GradSampleModule"
-            own.need_import(f"from opacus.grad_sample import {text}")
+            module_edits.need_import(f"from opacus.grad_sample import {text}")
         model = code_of(self.given["module"])
-        own.insert_before(self.facts.statement(self.made), f"{model} = {text}({model})")
+        module_edits.insert_before(self.facts.statement(self.made), f"{model} = {text}({model})")
 
     def _model_where_attached(self, text: str) -> str:
         """The model's variable in the function that attaches, which may be another than makes the engine."""
@@ -267,8 +269,8 @@ class AttachedEngine:
                     self.facts.module_of(step),
                     step,
                 )
-            own = self.edits.of(self.facts.module_of(step))
-            own.insert_after(statement, f"{self.facts.code(func.value).strip()}.zero_grad()")
+            module_edits = self.edits.of(self.facts.module_of(step))
+            module_edits.insert_after(statement, f"{self.facts.code(func.value).strip()}.zero_grad()")
             if self.may_be_off:
                 place = self.facts.module_of(step).place(step)
                 self.notices.append(
@@ -302,9 +304,9 @@ class AttachedEngine:
     @cached_property
     def loader(self) -> str:
         """The variable, where the engine is attached, of the loader that the training reads."""
-        found = self.trained.loaders()
-        if len(found) != 1 or "" in found:
-            said = " and ".join(sorted(found - {""})) or "no variable that can be seen"
+        variables = self.trained.loaders()
+        if len(variables) != 1 or "" in variables:
+            said = " and ".join(sorted(variables - {""})) or "no variable that can be seen"
             raise Withheld(
                 "make_private takes the place of attach() here, and needs the loader that is trained on "
                 f"({said}): make the loader in this function, before this line, and loop over what "
@@ -312,7 +314,7 @@ class AttachedEngine:
                 self.module,
                 self.attached,
             )
-        return found.pop()
+        return variables.pop()
 
     def _refuse_steps_elsewhere(self, helper: Helper | None) -> None:
         """Whoever steps has to get what make_private returns. Raises `Withheld`."""

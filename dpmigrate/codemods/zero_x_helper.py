@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.codemods.binders import binders, bound_by
-from dpmigrate.codemods.edits import Change, ProjectEdits
+from dpmigrate.codemods.edits import NodeChange, ProjectEdits
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import add_argument, add_element, add_parameter
 from dpmigrate.codemods.program_facts import Facts, Scope
@@ -33,10 +33,10 @@ class Helper:
         call = calls[0][0] if len(calls) == 1 else None
         if not isinstance(scope, cst.FunctionDef) or not isinstance(call, cst.Call):
             return None
-        own = {name for b in binders(facts, scope) for name in bound_by(facts, b)}
+        bound_here = {name for b in binders(facts, scope) for name in bound_by(facts, b)}
         theirs = {name for b in binders(facts, facts.scope(call)) for name in bound_by(facts, b)}
         taken = is_parameter(facts, loader, scope)
-        if (loader in own) != taken or facts.class_of(scope) is not None:
+        if (loader in bound_here) != taken or facts.class_of(scope) is not None:
             return None
         wanted = (model, optimizer, loader) if taken else (model, optimizer)
         given = [argument_for(facts, call, scope, name) for name in wanted]
@@ -46,8 +46,8 @@ class Helper:
         outside = (names[0], names[1], names[2] if taken else loader)
         if outside[2] not in theirs:
             return None
-        found = cls(facts, scope, call, (model, optimizer, loader), outside)
-        return found if found._returned() is not None and found._taken() is not None else None
+        helper = cls(facts, scope, call, (model, optimizer, loader), outside)
+        return helper if helper._returned() is not None and helper._taken() is not None else None
 
     def _returned(self) -> cst.Return | cst.BaseStatement | None:
         """The one return at the end of the function, or its last statement where it has none."""
@@ -77,15 +77,18 @@ class Helper:
     def rewrite(self, edits: ProjectEdits) -> None:
         """The parameter, the argument, and what comes back."""
         facts, loader = self.facts, self.inside[2]
-        own, theirs = edits.of(facts.module_of(self.function)), edits.of(facts.module_of(self.call))
+        function_edits, call_edits = (
+            edits.of(facts.module_of(self.function)),
+            edits.of(facts.module_of(self.call)),
+        )
         if not is_parameter(facts, loader, self.function):
-            own.change(self.function, lambda new: add_parameter(new, loader))
-            theirs.change(self.call, lambda new: add_argument(new, loader, loader, ()))
+            function_edits.change(self.function, lambda new: add_parameter(new, loader))
+            call_edits.change(self.call, lambda new: add_argument(new, loader, loader, ()))
         returned, taken = self._returned(), self._taken()
         assert returned is not None and taken is not None
         if not isinstance(returned, cst.Return):
-            own.insert_after(returned, f"return {', '.join(self.inside)}")
-            theirs.change(taken, _assigned(", ".join(self.outside)))
+            function_edits.insert_after(returned, f"return {', '.join(self.inside)}")
+            call_edits.change(taken, _assigned(", ".join(self.outside)))
             return
         value = returned.value
         assert isinstance(value, (cst.Name, cst.Tuple)) and isinstance(taken, cst.Assign)
@@ -93,15 +96,15 @@ class Helper:
         there = {facts.code(element.value).strip() for element in elements}
         for name, outer in zip(self.inside, self.outside, strict=True):
             if name not in there:
-                own.change(value, _longer(name))
-                theirs.change(taken.targets[0].target, _longer(outer))
+                function_edits.change(value, _longer(name))
+                call_edits.change(taken.targets[0].target, _longer(outer))
 
 
 def _length(node: cst.CSTNode) -> int:
     return len(node.elements) if isinstance(node, cst.Tuple) else 1
 
 
-def _assigned(targets: str) -> Change:
+def _assigned(targets: str) -> NodeChange:
     parsed = cst.parse_statement(f"{targets} = None")
     assert isinstance(parsed, cst.SimpleStatementLine)
     assign = parsed.body[0]
@@ -114,7 +117,7 @@ def _assigned(targets: str) -> Change:
     return change
 
 
-def _longer(name: str) -> Change:
+def _longer(name: str) -> NodeChange:
     """A name, or several, with one more at the end."""
 
     def change(new: cst.CSTNode) -> cst.CSTNode:

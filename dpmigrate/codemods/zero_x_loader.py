@@ -151,11 +151,11 @@ class Trained:
         if not isinstance(node, (cst.Name, cst.Attribute)) or depth == 0:
             yield ""
             return
-        own = facts.code(node).strip().startswith("self.") and same_class(facts, scope, self.scope)
-        if isinstance(node, cst.Attribute) and scope is not self.scope and not own:
+        of_same_class = facts.code(node).strip().startswith("self.") and same_class(facts, scope, self.scope)
+        if isinstance(node, cst.Attribute) and scope is not self.scope and not of_same_class:
             yield ""
             return
-        if scope is self.scope or own:
+        if scope is self.scope or of_same_class:
             yield facts.code(node).strip()
             return
         assert isinstance(node, cst.Name)

@@ -26,7 +26,7 @@ def rename(facts: Facts, edits: ProjectEdits, dotted: str, origin: Origin, messa
 
 def _converted(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
     """``convert_batchnorm_modules(model)`` becomes ``ModuleValidator.fix(model)``. Raises `Withheld`."""
-    own = edits.of(origin.module)
+    module_edits = edits.of(origin.module)
     for call in facts.inside(origin.module.tree, cst.Call):
         if not _is_called(facts, call, "opacus.utils.module_modification."):
             continue
@@ -40,8 +40,8 @@ def _converted(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
             )
         text, needed = spelling(origin.module.tree, *_VALIDATOR)
         if needed is not None:
-            own.need_import(f"from {_VALIDATOR[0]} import {_VALIDATOR[1]}")
-        own.replace(call.func, f"{_VALIDATOR[1] if needed else text}.fix")
+            module_edits.need_import(f"from {_VALIDATOR[0]} import {_VALIDATOR[1]}")
+        module_edits.replace(call.func, f"{_VALIDATOR[1] if needed else text}.fix")
         if isinstance(facts.parent(call), cst.Expr):
             raise Withheld(
                 "this converts the model in place, and ModuleValidator.fix returns a new one: write model = "
@@ -53,13 +53,13 @@ def _converted(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
 
 def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
     """``DPModelInspector().validate(model)`` becomes ``ModuleValidator.validate(model, strict=True)``."""
-    own = edits.of(origin.module)
+    module_edits = edits.of(origin.module)
     for call in facts.inside(origin.module.tree, cst.Call):
         if not _is_called(facts, call, "opacus.dp_model_inspector."):
             continue
         text, needed = spelling(origin.module.tree, *_VALIDATOR)
         if needed is not None:
-            own.need_import(f"from {_VALIDATOR[0]} import {_VALIDATOR[1]}")
+            module_edits.need_import(f"from {_VALIDATOR[0]} import {_VALIDATOR[1]}")
         validator = _VALIDATOR[1] if needed else text
         parent = facts.parent(call)
         if isinstance(parent, cst.Attribute) and parent.attr.value == "validate" and not call.args:
@@ -84,7 +84,7 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
                     call,
                 )
             checks = [facts.parent(m) for m in members if m is not None]
-            own.remove(facts.removable(call))
+            module_edits.remove(facts.removable(call))
         else:
             raise Withheld(
                 "DPModelInspector is gone since Opacus 1.0: use ModuleValidator.validate(model, "
@@ -102,10 +102,10 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
                 )
             if not isinstance(facts.parent(check), cst.Expr):
                 # It told whether the model is valid; ``validate`` tells of errors now.
-                own.replace(check.func, f"{validator}.is_valid")
+                module_edits.replace(check.func, f"{validator}.is_valid")
                 continue
-            own.replace(check.func, f"{validator}.validate")
-            own.change(check, lambda new: add_argument(new, "strict", "True", ()))
+            module_edits.replace(check.func, f"{validator}.validate")
+            module_edits.change(check, lambda new: add_argument(new, "strict", "True", ()))
 
 
 def _is_called(facts: Facts, call: cst.Call, start: str) -> bool:

@@ -114,9 +114,9 @@ class Sizes:
         size, rate = self.engine.given.get("batch_size"), self.engine.given.get("sample_rate")
         if size is not None:
             return self.facts.code(size).strip()
-        found = self._numerator(rate, _MAX_DEPTH) if rate is not None else ""
-        if found:
-            return found
+        numerator = self._numerator(rate, _MAX_DEPTH) if rate is not None else ""
+        if numerator:
+            return numerator
         raise self.engine.withheld(
             "this engine is told neither batch_size nor sample_rate as a quotient, so that the size of a "
             "logical batch is not known: give the loader that size, and let a BatchMemoryManager around it "
@@ -131,9 +131,9 @@ class Sizes:
             return self.facts.code(node.left).strip()
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Multiply):
             for one, other in ((node.left, node.right), (node.right, node.left)):
-                found = self._numerator(one, depth - 1)
-                if found:
-                    return f"{found} * {self.facts.code(other).strip()}"
+                numerator = self._numerator(one, depth - 1)
+                if numerator:
+                    return f"{numerator} * {self.facts.code(other).strip()}"
         if isinstance(node, (cst.Name, cst.Attribute)):
             texts = {self._numerator(value, depth - 1) for value in values_of(self.facts, node)}
             return texts.pop() if len(texts) == 1 else ""

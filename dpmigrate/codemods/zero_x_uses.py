@@ -42,37 +42,39 @@ class EngineUses:
 
     def _is_rewritten(self, node: cst.Attribute) -> bool:
         facts, name, around = self.facts, node.attr.value, self.facts.parent(node)
-        own = self.edits.of(facts.module_of(node))
+        module_edits = self.edits.of(facts.module_of(node))
         line = facts.parent(around) if around is not None else None
         if name in _MOVED_ELSEWHERE:
             return True
         if name == "to" and (isinstance(line, cst.Expr) or self._is_kept(line, node.value)):
-            own.remove(facts.removable(node))
+            module_edits.remove(facts.removable(node))
         elif name == "to" and around is self.engine.whole:
             return True
         elif name in _OF_OPTIMIZER and self._through_optimizer(node.value):
-            own.replace(node, f"{self._through_optimizer(node.value)}.{name}")
+            module_edits.replace(node, f"{self._through_optimizer(node.value)}.{name}")
         elif name == "sample_rate" and self._is_loader_known(node):
             rate = f"1 / len({self.engine.loader})"
             alone = isinstance(around, (cst.Arg, cst.Assign, cst.FormattedStringExpression))
-            own.replace(node, rate if alone else f"({rate})")
+            module_edits.replace(node, rate if alone else f"({rate})")
         elif name in _OF_OPTIMIZER and self._is_optimizer_known(node):
-            own.replace(node, f"{self.engine.optimizer}.{name}")
+            module_edits.replace(node, f"{self.engine.optimizer}.{name}")
         elif self._taken_before(node) is not None:
             self._set_steps(node)
         elif name == "target_delta" and self.engine.given.get(name) is not None:
             self._keep_delta(self.engine.given[name])
         elif name in _STATES and isinstance(around, cst.Call) and not self._is_state_looked_into():
-            own.replace(node, f"{self._reached(node.value)}.accountant.{name}")
+            module_edits.replace(node, f"{self._reached(node.value)}.accountant.{name}")
         elif name == "steps" and not isinstance(around, (cst.AssignTarget, cst.AugAssign)):
-            own.replace(node, f"sum(count for _, _, count in {self._reached(node.value)}.accountant.history)")
+            module_edits.replace(
+                node, f"sum(count for _, _, count in {self._reached(node.value)}.accountant.history)"
+            )
         elif name == "detach" and isinstance(line, cst.Expr) and self._are_bound_at(node):
             model, optimizer = self.engine.model, self.engine.optimizer
             code = f"{model}, {optimizer} = {model}.to_standard_module(), {optimizer}.original_optimizer"
             parsed = cst.parse_statement(code)
             assert isinstance(parsed, cst.SimpleStatementLine)
             taken = parsed.body[0]
-            own.change(line, lambda new: taken.with_changes(semicolon=new.semicolon))
+            module_edits.change(line, lambda new: taken.with_changes(semicolon=new.semicolon))
         else:
             return False
         return True
@@ -122,10 +124,10 @@ class EngineUses:
             raise Withheld(without_counterpart("steps"), facts.module_of(node), node)
         count = facts.code(taken).strip()
         step = f"({engine.optimizer}.noise_multiplier, 1 / len({engine.loader}), {count})"
-        own = self.edits.of(facts.module_of(node))
-        own.remove(line)
+        module_edits = self.edits.of(facts.module_of(node))
+        module_edits.remove(line)
         history = "[]" if count == "0" else f"[{step}]"
-        own.insert_after(engine.statement, f"{engine.called}.accountant.history = {history}")
+        module_edits.insert_after(engine.statement, f"{engine.called}.accountant.history = {history}")
 
     def _is_kept(self, line: cst.CSTNode | None, engine: cst.BaseExpression) -> bool:
         """``engine = engine.to(device)``: the variable keeps what it holds."""

@@ -17,7 +17,7 @@ DEFAULT_DELTA = "1e-6"
 LINE = 100
 
 
-class Engine(Protocol):
+class WrittenEngine(Protocol):
     """What is known of an engine where its code is written."""
 
     facts: Facts
@@ -40,7 +40,7 @@ class Engine(Protocol):
 class Written:
     """The code for one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: WrittenEngine) -> None:
         self.engine = engine
 
     def enlarged(self, loader: str) -> str:
@@ -104,8 +104,8 @@ class Written:
     def _may_be_none(self, name: str) -> bool:
         """Whether 0.x may have gone by the target epsilon in its place: both are given."""
         value = self.engine.given.get(name)
-        known = value is not None and self.engine.facts.knows(value)
-        held = self.engine.facts.held(value) if value is not None and known else []
+        is_known = value is not None and self.engine.facts.knows(value)
+        held = self.engine.facts.held(value) if value is not None and is_known else []
         numbers = bool(held) and all(isinstance(w, Constant) and w.value is not None for w in held)
         chosen = isinstance(value, (cst.Name, cst.Attribute, cst.Subscript)) and not numbers
         return chosen and {"target_epsilon", "epochs"} <= set(self.engine.given)

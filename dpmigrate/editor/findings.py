@@ -35,10 +35,12 @@ def scan_opened(file: Opened) -> ScanResult:
     """
     from dpmigrate import api
 
-    return api.scan(stdin=file.data, stdin_filename=str(file.path), settings=settings_of(file.path), jobs=1)
+    return api.scan(
+        stdin=file.data, stdin_filename=str(file.path), settings=settings_of_file(file.path), jobs=1
+    )
 
 
-def settings_of(path: Path) -> Settings:
+def settings_of_file(path: Path) -> Settings:
     """The options of a file: those of its configuration, with its folder as the current one."""
     return Settings(str(path.parent), Config())
 

@@ -8,11 +8,11 @@ from lsprotocol import types as lsp
 from pygls.uris import from_fs_path
 from pygls.workspace import TextDocument, Workspace
 
-from dpmigrate.editor.findings import settings_of
+from dpmigrate.editor.findings import settings_of_file
 from dpmigrate.editor.opened import Opened, all_opened, opened
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.notebook_json import read_notebook
-from dpmigrate.workspace.stretches import changed
+from dpmigrate.workspace.stretches import stretches_changed
 
 
 def safe_fix(workspace: Workspace, file: Opened) -> lsp.WorkspaceEdit | None:
@@ -22,7 +22,7 @@ def safe_fix(workspace: Workspace, file: Opened) -> lsp.WorkspaceEdit | None:
     """
     from dpmigrate import api
 
-    settings = settings_of(file.path)
+    settings = settings_of_file(file.path)
     project = discover([str(file.path)], settings)
     result = api.fix(
         [str(file.path), *project.dependency_files], settings=settings, unsaved=all_opened(workspace)
@@ -60,7 +60,7 @@ def _rewritten(document: TextDocument, text: str) -> lsp.TextDocumentEdit:
     old, new = document.lines, text.splitlines(keepends=True)
     edits: list[lsp.TextEdit | lsp.AnnotatedTextEdit | lsp.SnippetTextEdit] = [
         lsp.TextEdit(lsp.Range(lsp.Position(i, 0), lsp.Position(end, 0)), "".join(new[j:j_end]))
-        for i, end, j, j_end in changed(old, new)
+        for i, end, j, j_end in stretches_changed(old, new)
     ]
     at = lsp.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
     return lsp.TextDocumentEdit(at, edits)

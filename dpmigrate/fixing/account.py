@@ -34,13 +34,13 @@ def unmade(
     mended = {id(f) for job in kept for f, _ in job.found if job.changes}
     planned = {id(f): job for job in jobs for f, _ in job.found}
     left = Counter((f.rule, f.span.path) for f in after)
-    found = []
+    reasons_by_finding = []
     for finding in sorted(offered, key=lambda f: f.sort_key):
         if id(finding) in mended or not left[finding.rule, finding.span.path]:
             continue
         reason = reasons.get(id(finding)) or _why_unplanned(finding, planned.get(id(finding)), options)
-        found.append((finding, reason))
-    return tuple(found)
+        reasons_by_finding.append((finding, reason))
+    return tuple(reasons_by_finding)
 
 
 def _why_unplanned(finding: Finding, job: Job | None, options: Options) -> str:

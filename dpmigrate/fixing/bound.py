@@ -50,8 +50,8 @@ def unbound(text: str) -> frozenset[str] | None:
 
 def _symbols(table: SymbolTable) -> Iterator[Symbol]:
     """The symbols of a scope; ``get_symbols`` goes through all scopes below it for each of them."""
-    known: Mapping[str, int] = vars(table)["_table"].symbols
-    return (Symbol(name, flags) for name, flags in known.items())
+    flags_by_name: Mapping[str, int] = vars(table)["_table"].symbols
+    return (Symbol(name, flags) for name, flags in flags_by_name.items())
 
 
 def _scopes(table: SymbolTable) -> Iterator[SymbolTable]:

@@ -11,13 +11,13 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.tree import children
-from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld, rewrite
+from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld, rewritten_tree
 from dpmigrate.codemods.imports import add_imports, remove_unused, used_names
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.fixing.bound import unbound
 from dpmigrate.project import Project
 from dpmigrate.versions.edit import Edit, apply_edits
-from dpmigrate.versions.edit import rewrite as rewrite_dependency
+from dpmigrate.versions.edit import rewritten_bytes as rewrite_dependency
 
 
 def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
@@ -30,8 +30,8 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
             pins.setdefault(path, {}).update(planned)
     contents: dict[str, bytes] = {}
     touched: dict[str, list[Edits]] = {}
-    for own in edits.touched():
-        touched.setdefault(own.module.path, []).append(own)
+    for module_edits in edits.touched():
+        touched.setdefault(module_edits.module.path, []).append(module_edits)
     for path, parts in touched.items():
         source = project.sources[path]
         raised = pins.pop(path, {})
@@ -40,7 +40,10 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
                 "its own code and the requirement in it would both change: do one by hand", parts[0].module
             )
         installs = _edited_installs(project, path, raised)
-        texts = {own.module.source.label: _new_python(own, _exported(project, own)) for own in parts}
+        texts = {
+            module_edits.module.source.label: _new_python(module_edits, _exported(project, module_edits))
+            for module_edits in parts
+        }
         contents[path] = source.rebuild(texts.pop("", source.python), installs, texts)
     for path, raised in pins.items():
         notebook = project.sources.get(path)
@@ -58,8 +61,8 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
 
 def old_content(project: Project, path: str) -> bytes | None:
     """The bytes of a file before a fix; None where the fix makes it."""
-    known = path in project.sources or path in project.dependencies
-    return project.data(path) if known else None
+    is_there = path in project.sources or path in project.dependencies
+    return project.data(path) if is_there else None
 
 
 def _exported(project: Project, edits: Edits) -> set[str]:
@@ -69,7 +72,7 @@ def _exported(project: Project, edits: Edits) -> set[str]:
     modules = project.program.modules
     part = project.program.part_of(edits.module)
     reached = part.executed if part is not None else ()
-    found: set[str] = set()
+    names: set[str] = set()
     stem = PurePosixPath(edits.module.key).stem
     # Who imports from it writes its name, but for a package's, which `from . import x` leaves out.
     name = stem.encode() if stem.isascii() and not edits.module.is_package else b"import"
@@ -82,13 +85,13 @@ def _exported(project: Project, edits: Edits) -> set[str]:
             if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
                 dotted = get_full_name_for_node(node.module) if node.module else ""
                 if modules.path_of(dotted or "", info.key, len(node.relative)) == edits.module.key:
-                    found |= {alias.evaluated_name for alias in node.names}
+                    names |= {alias.evaluated_name for alias in node.names}
             stack.extend(
                 c
                 for c in children(node)
                 if isinstance(c, (cst.BaseStatement, cst.BaseSmallStatement, cst.BaseSuite))
             )
-    return found
+    return names
 
 
 def _new_python(edits: Edits, exported: set[str]) -> str:
@@ -103,7 +106,7 @@ def _new_python(edits: Edits, exported: set[str]) -> str:
             module,
         )
     before = used_names(module.tree)
-    tree: cst.Module = rewrite(edits)
+    tree: cst.Module = rewritten_tree(edits)
     tree = add_imports(tree, edits.imports)
     tree = remove_unused(tree, before, exported)
     text = tree.code
@@ -136,12 +139,12 @@ def _edited_installs(project: Project, path: str, edits: Iterable[Edit]) -> dict
     for edit in edits:
         assert edit.cell is not None
         by_cell.setdefault(edit.cell, []).append(edit)
-    found: dict[tuple[int, int], str] = {}
+    texts: dict[tuple[int, int], str] = {}
     for install in source.install_lines():
         if install.cell not in by_cell:
             continue
         text = apply_edits("\n".join(source.lines(install.cell)), by_cell[install.cell])
         first = install.line - 1
         lines = text.split("\n")[first : first + install.text.count("\n") + 1]
-        found[install.cell, install.line] = "\n".join(lines)
-    return found
+        texts[install.cell, install.line] = "\n".join(lines)
+    return texts

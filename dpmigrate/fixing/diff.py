@@ -6,7 +6,7 @@ import difflib
 import re
 
 from dpmigrate.versions.decoding import decode
-from dpmigrate.workspace.source import Source, load
+from dpmigrate.workspace.source import Source, load_source
 
 _BREAKING = re.compile(r'[\x00-\x1f\x7f"]')
 
@@ -16,13 +16,13 @@ def diff_of(path: str, old: bytes | None, new: bytes) -> str:
     if old is None:
         return _lines(path, "", _text(path, new), new=True)
     if path.endswith(".ipynb"):
-        return _notebook(path, load(path, "/", old), load(path, "/", new))
+        return _notebook(path, load_source(path, "/", old), load_source(path, "/", new))
     return _lines(path, _text(path, old), _text(path, new))
 
 
 def _text(path: str, data: bytes) -> str:
     if path.endswith(".py"):
-        return load(path, "/", data).python
+        return load_source(path, "/", data).python
     return decode(data).text
 
 

@@ -73,8 +73,8 @@ class Fixing:
         jobs = plan_jobs(self.project, self.found.matches, self.options, prover.facts)
         ready: list[Job] = []
         for job in jobs:
-            for path, reason, found in job.left:
-                self.refuse(path, reason, found)
+            for path, reason, findings in job.left:
+                self.refuse(path, reason, findings)
             if job.withheld is not None:
                 self.refuse(job.path, job.reason, job.found)
             elif job.changes:
@@ -118,12 +118,12 @@ class Fixing:
             rollback=transaction.rollback,
         )
 
-    def refuse(self, path: str, reason: str, found: Iterable[tuple[Finding, object]] = ()) -> None:
+    def refuse(self, path: str, reason: str, concerned: Iterable[tuple[Finding, object]] = ()) -> None:
         """Note why a fix is not made, and for which findings."""
-        known = self.refused.setdefault(path, [])
-        if reason not in known:
-            known.append(reason)
-        for finding, _ in found:
+        reasons_of_path = self.refused.setdefault(path, [])
+        if reason not in reasons_of_path:
+            reasons_of_path.append(reason)
+        for finding, _ in concerned:
             # A line says little without its file.
             placed = isinstance(reason, Reason) and reason.place
             self.reasons[id(finding)] = (

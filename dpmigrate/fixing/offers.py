@@ -21,7 +21,7 @@ from dpmigrate.project.opening import analyse_groups
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
 
-Place = tuple[str, Span]
+FindingPlace = tuple[str, Span]
 """A finding's rule and where it stands, which are the same in every analysis of the same bytes."""
 
 
@@ -33,8 +33,8 @@ def with_offers(findings: Sequence[Finding], project: Project, groups: Sequence[
     """
     analyse_groups(project, groups)
     settings = project.workspace.settings
-    made: dict[Place, Applicability] = {}
-    reasons: dict[Place, str] = {}
+    made: dict[FindingPlace, Applicability] = {}
+    reasons: dict[FindingPlace, str] = {}
     candidates, rehearsals = findings_of(project), Rehearsals(project)
     for unsafe in (False, True):
         fixing = Fixing(project, candidates, findings_of, Options(unsafe, settings), rehearsals)

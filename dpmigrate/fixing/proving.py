@@ -30,7 +30,7 @@ Proved = tuple[dict[str, bytes], list[Job], Found | None]
 """The new contents of every file that some jobs change, those jobs, and what is found after them."""
 
 
-class Problem(NamedTuple):
+class ProofProblem(NamedTuple):
     """What is wrong with a project after some fixes, and in which file, where that is known."""
 
     path: str | None
@@ -91,11 +91,11 @@ class Prover:
         half = len(jobs) // 2
         first = self._settled(jobs[:half], proved, None)
         # Where the first half holds, the second with it is what has just failed.
-        known = failure if len(first[1]) == len(proved[1]) + half and len(jobs) - half > 1 else None
-        return self._settled(jobs[half:], first, known)
+        failure_of_rest = failure if len(first[1]) == len(proved[1]) + half and len(jobs) - half > 1 else None
+        return self._settled(jobs[half:], first, failure_of_rest)
 
     def _failing_alone(
-        self, jobs: Sequence[Job], others: Sequence[Job], problems: Sequence[Problem]
+        self, jobs: Sequence[Job], others: Sequence[Job], problems: Sequence[ProofProblem]
     ) -> dict[int, str]:
         """The places of jobs that fail whatever the others do, with what goes wrong.
 
@@ -156,12 +156,12 @@ class Prover:
             self._contents[together] = new_contents(self.project, jobs)
         return self._contents[together]
 
-    def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], Sequence[Problem], Found | None]:
+    def _try(self, jobs: Sequence[Job]) -> tuple[dict[str, bytes], Sequence[ProofProblem], Found | None]:
         """The new contents, and what is wrong with the project as it would then be."""
         try:
             contents = self._after(jobs)
         except (Withheld, NotLossless) as error:
-            return {}, [Problem(None, str(error))], None
+            return {}, [ProofProblem(None, str(error))], None
         workspace = self.project.workspace
         project = self.rehearsals.of({workspace.absolute(path): data for path, data in contents.items()})
         after = self.look(project)
@@ -170,7 +170,9 @@ class Prover:
         )
         if not problems:
             again = self._planned_again(project, after, jobs) & set(contents)
-            problems = [Problem(path, f"a second run would change {path} again") for path in sorted(again)]
+            problems = [
+                ProofProblem(path, f"a second run would change {path} again") for path in sorted(again)
+            ]
         return contents, problems, after
 
     @cached_property
@@ -178,19 +180,19 @@ class Prover:
         program = self.project.program
         return Soundness(program, self.facts) if program is not None else None
 
-    def _unsound(self, project: Project, jobs: Sequence[Job]) -> list[Problem]:
-        known = self._soundness
-        if known is None or project.program is None:
+    def _unsound(self, project: Project, jobs: Sequence[Job]) -> list[ProofProblem]:
+        soundness = self._soundness
+        if soundness is None or project.program is None:
             return []
-        upgraded = {known.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
+        upgraded = {soundness.ranks[run.origin.node] for job in jobs if job.upgrades for run in job.runs}
         privatized = {path for job in jobs if job.privatizes for path in job.paths}
-        said = known.problem(project.program, upgraded, privatized)
-        return [] if said is None else [Problem(None, said)]
+        said = soundness.problem(project.program, upgraded, privatized)
+        return [] if said is None else [ProofProblem(None, said)]
 
     def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:
         """The files that a second run would change, but for what other jobs are there to mend."""
-        found = Counter((f.rule, f.span.path) for f in self.found.findings)
-        others = set(found - Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found))
+        counts = Counter((f.rule, f.span.path) for f in self.found.findings)
+        others = set(counts - Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found))
         again = plan_jobs(project, after.matches, self.options, self.facts)
         return {
             path
@@ -200,11 +202,11 @@ class Prover:
             for path in job.paths
         }
 
-    def _unread(self, project: Project, contents: Mapping[str, bytes]) -> list[Problem]:
-        known = {(n.path, n.reason) for n in self.project.not_analysed}
-        new = [n for n in project.not_analysed if n.path in contents and (n.path, n.reason) not in known]
+    def _unread(self, project: Project, contents: Mapping[str, bytes]) -> list[ProofProblem]:
+        before = {(n.path, n.reason) for n in self.project.not_analysed}
+        new = [n for n in project.not_analysed if n.path in contents and (n.path, n.reason) not in before]
         said = "could not be analysed after the fix"
-        return [Problem(n.path, f"{n.path} {said}: {n.reason}") for n in new]
+        return [ProofProblem(n.path, f"{n.path} {said}: {n.reason}") for n in new]
 
     def _asked_for(self, key: tuple[str, str], after: Found) -> bool:
         """Whether a finding is what the user's own seed brings, where the code does not settle that seed."""
@@ -213,7 +215,7 @@ class Prover:
             return False
         return all(f.certainty == "possible" for f in after.findings if (f.rule, f.span.path) == key)
 
-    def _not_gone(self, jobs: Sequence[Job], after: Found) -> list[Problem]:
+    def _not_gone(self, jobs: Sequence[Job], after: Found) -> list[ProofProblem]:
         """The findings that a job set out to mend and that are there still, and those that have come."""
         problems = []
         before = Counter((f.rule, f.span.path) for f in self.found.findings)
@@ -231,11 +233,11 @@ class Prover:
             ):
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
                 problems.append(
-                    Problem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}: {said}")
+                    ProofProblem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}: {said}")
                 )
             elif mended[key] and count > left:
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
-                problems.append(Problem(key[1], f"{key[0]} in {key[1]} would still be there: {said}"))
+                problems.append(ProofProblem(key[1], f"{key[0]} in {key[1]} would still be there: {said}"))
         return problems
 
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dpmigrate.analysis.components import Group, imports_in
 from dpmigrate.analysis.ledger.analysed import Component
 from dpmigrate.analysis.modules import Modules
-from dpmigrate.analysis.program import Part, Program, analyse
+from dpmigrate.analysis.program import InterpretedPart, Program, analyse
 from dpmigrate.codemods.program_facts import Facts
 from dpmigrate.project import Project, Ready
-from dpmigrate.project.opening import TELLING, analyse_groups, groups, paused_collector, settle, survey
+from dpmigrate.project.opening import TELLING, analyse_groups, groups, keep_analysis, paused_collector, survey
 from dpmigrate.project.texts import Texts
 
 
@@ -24,7 +24,7 @@ class Rehearsals:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._ready: Ready = {(key, None): m for key, m in project.parsed.items() if m is not None}
-        self._parts: dict[tuple[int, frozenset[tuple[str, bytes]]], Part] = {}
+        self._parts: dict[tuple[int, frozenset[tuple[str, bytes]]], InterpretedPart] = {}
         """The analyses of groups, by number and the bytes of their changed files."""
         self.facts: dict[Component, Facts] = {}
         """What codemods know of each component, which most tries share."""
@@ -52,7 +52,7 @@ class Rehearsals:
                 self._part(modules, number, group, changed) or old.program.parts[number]
                 for number, group in enumerate(old.groups)
             ]
-        settle(project, texts, Program(modules, parts), old.groups)
+        keep_analysis(project, texts, Program(modules, parts), old.groups)
         return project
 
     def _anew(self, overlay: Mapping[str, bytes]) -> Project:
@@ -74,14 +74,16 @@ class Rehearsals:
         telling = [any(mark in data for mark in TELLING) for data in (before, new)]
         return telling[0] == telling[1] and _imported(modules, key, before) == _imported(modules, key, new)
 
-    def _part(self, modules: Modules, number: int, group: Group, changed: Mapping[str, bytes]) -> Part | None:
+    def _part(
+        self, modules: Modules, number: int, group: Group, changed: Mapping[str, bytes]
+    ) -> InterpretedPart | None:
         """A group analysed with its changed files; None where nothing in it changes."""
-        own = frozenset((key, data) for key, data in changed.items() if key in group.members)
-        if not own:
+        changed_here = frozenset((key, data) for key, data in changed.items() if key in group.members)
+        if not changed_here:
             return None
-        if (number, own) not in self._parts:
-            self._parts[number, own] = analyse(modules, [group]).parts[0]
-        return self._parts[number, own]
+        if (number, changed_here) not in self._parts:
+            self._parts[number, changed_here] = analyse(modules, [group]).parts[0]
+        return self._parts[number, changed_here]
 
 
 def _imported(modules: Modules, key: str, text: bytes) -> frozenset[str]:

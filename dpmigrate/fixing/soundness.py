@@ -76,12 +76,12 @@ def ranks(program: Program) -> dict[cst.CSTNode, Rank]:
     places = {run.origin.node: run.module.place(run.origin.node) for run in program.runs}
     lines = {node: (-1 if p.cell is None else p.cell, p.line) for node, p in places.items()}
     counts: Counter[str] = Counter()
-    found: dict[cst.CSTNode, Rank] = {}
+    by_call: dict[cst.CSTNode, Rank] = {}
     for node in sorted(places, key=lines.__getitem__):
         path = places[node].path
-        found[node] = path, counts[path]
+        by_call[node] = path, counts[path]
         counts[path] += 1
-    return found
+    return by_call
 
 
 def _wrong(program: Program, known: dict[Component, Facts]) -> Iterator[tuple[Rank, str]]:

@@ -27,7 +27,7 @@ def verify_command(modules: Modules, script: ModuleInfo) -> str:
         start = inside[0] if inside else 0 if relative else len(folder)
         package = folder[start:]
         here = [] if package else folder
-        apart = ["/".join(found) or "." for found in roots.values() if found != here]
+        apart = ["/".join(parts) or "." for parts in roots.values() if parts != here]
         root = next((r for r in apart if package == [] or r != "."), "")
     module = ".".join([*package, name]).removesuffix(".__main__")
     started = f"-m {module}" if package else shlex.quote(script.path)
@@ -38,8 +38,8 @@ def _roots(modules: Modules, script: ModuleInfo) -> Iterator[tuple[str, list[str
     """What a script imports of the project, by its first name, and the folder that this stands in."""
     if script.path != script.key:
         return
-    for found in _ABSOLUTE.finditer(script.source.data):
-        names = (found[1] or found[2]).decode("ascii", "replace").split(".")
+    for statement in _ABSOLUTE.finditer(script.source.data):
+        names = (statement[1] or statement[2]).decode("ascii", "replace").split(".")
         path = modules.path_of(".".join(names), script.key)
         if path is not None:
             parts = path.removesuffix(".py").removesuffix("/__init__").split("/")

@@ -16,7 +16,7 @@ from dpmigrate.workspace.discover import Workspace
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
     from dpmigrate.analysis.modules import ModuleInfo, Modules
-    from dpmigrate.analysis.program import Part, Program
+    from dpmigrate.analysis.program import InterpretedPart, Program
     from dpmigrate.versions.project import Declarations
     from dpmigrate.workspace.source import Source
 
@@ -72,7 +72,7 @@ class Project:
         """What is known of the files by their names alone, once somebody asks."""
         self.ready: Ready = {}
         """Parsed modules that may be asked for again."""
-        self.known: dict[Group, Part] = {}
+        self.known: dict[Group, InterpretedPart] = {}
         """Groups of ``ready`` modules that were interpreted already."""
         self.kept = 0
         """The bytes of those modules."""

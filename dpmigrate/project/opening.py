@@ -101,10 +101,10 @@ def analyse_groups(project: Project, chosen: Sequence[Group]) -> None:
                 for key in project.known[group].modules.asked:
                     modules.get(key)
         program = analyse(modules, chosen, project.known)
-    settle(project, texts, program, chosen)
+    keep_analysis(project, texts, program, chosen)
 
 
-def settle(project: Project, texts: Texts, program: Program, chosen: Sequence[Group]) -> None:
+def keep_analysis(project: Project, texts: Texts, program: Program, chosen: Sequence[Group]) -> None:
     """Keep an analysis: its modules, what it could not follow, and the dependency files that it asks for."""
     project.program, project.groups = program, tuple(chosen)
     project.modules = {m.path: m for m in program.modules.loaded() if m.notebook is None}

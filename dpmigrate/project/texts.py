@@ -106,13 +106,13 @@ class Texts:
         from dpmigrate.analysis.modules import ModuleInfo
         from dpmigrate.workspace.errors import Unreadable, own_error
         from dpmigrate.workspace.parse import parse
-        from dpmigrate.workspace.source import from_stdin, load
+        from dpmigrate.workspace.source import from_stdin, load_source
 
         path = self.absolute[key]
         workspace = self.project.workspace
         try:
             data = self.data.get(path)
-            source = from_stdin(self.data["-"]) if path == "-" else load(path, workspace.cwd, data)
+            source = from_stdin(self.data["-"]) if path == "-" else load_source(path, workspace.cwd, data)
             if not source.is_python:
                 return None
             self._noted(source, path)

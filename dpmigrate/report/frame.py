@@ -19,7 +19,7 @@ MOST = 4
 
 def frame(span: Span, lines: Lines, style: Style, paint: str) -> list[str]:
     """The frame of `span`, one string a line; nothing when its lines are not known."""
-    shown = shown_lines(span, lines)
+    shown = frame_lines(span, lines)
     if not shown:
         return []
     source = lines[span.path, span.cell]
@@ -46,7 +46,7 @@ def frame(span: Span, lines: Lines, style: Style, paint: str) -> list[str]:
     return out
 
 
-def shown_lines(span: Span, lines: Lines) -> range:
+def frame_lines(span: Span, lines: Lines) -> range:
     """The numbers of the lines that the frame of `span` shows; empty when they are not known."""
     source = lines.get((span.path, span.cell), ())
     if not 1 <= span.line <= len(source):

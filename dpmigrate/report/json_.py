@@ -15,10 +15,10 @@ SCHEMA = 1
 
 def render(result: ScanResult, style: Style) -> str:
     """`result` as one JSON object in ASCII, indented, ending with a newline. Nothing depends on `style`."""
-    return json.dumps(document(result), indent=2, allow_nan=False) + "\n"
+    return json.dumps(json_document(result), indent=2, allow_nan=False) + "\n"
 
 
-def document(result: ScanResult) -> dict[str, Any]:
+def json_document(result: ScanResult) -> dict[str, Any]:
     """`result` as the contract's object.
 
     Runs are put in the order of their places, findings in the contract's, so that the order in which

@@ -10,7 +10,7 @@ from dpmigrate.versions.decoding import shown_lines
 from dpmigrate.workspace.errors import Unreadable
 from dpmigrate.workspace.reading import read_bytes
 from dpmigrate.workspace.roots import Roots
-from dpmigrate.workspace.source import Source, load
+from dpmigrate.workspace.source import Source, load_source
 
 _SOURCES = (".py", ".pyi", ".ipynb")
 
@@ -44,6 +44,6 @@ def _source(path: str, cwd: str) -> Source | tuple[str, ...]:
         inside = absolute.startswith(Roots().root_of(os.path.realpath(cwd)).rstrip("/") + "/")
         if not inside or not stat.S_ISREG(os.lstat(absolute).st_mode):
             return ()
-        return load(absolute, cwd) if path.endswith(_SOURCES) else shown_lines(read_bytes(absolute))
+        return load_source(absolute, cwd) if path.endswith(_SOURCES) else shown_lines(read_bytes(absolute))
     except (OSError, ValueError, Unreadable):
         return ()

@@ -24,7 +24,7 @@ from dpmigrate.model import (
 from dpmigrate.report.checked import misfit
 from dpmigrate.report.json_ import SCHEMA
 
-Held = dict[str, Any]
+JsonObject = dict[str, Any]
 _KINDS = {"finding", "suppressed"}
 
 
@@ -72,7 +72,7 @@ def _unknown(result: ScanResult) -> str | None:
     return None
 
 
-def _result(held: Held) -> ScanResult:
+def _result(held: JsonObject) -> ScanResult:
     files = held["files"]
     elsewhere = {
         (kind, item[kind]): _place(item) for item in held["elsewhere"] for kind in _KINDS & item.keys()
@@ -94,15 +94,15 @@ def _result(held: Held) -> ScanResult:
     )
 
 
-def _place(held: Held) -> Place:
+def _place(held: JsonObject) -> Place:
     return Place(held["path"], held["line"], held.get("text", ""), held.get("cell"))
 
 
-def _not_analysed(held: Held) -> NotAnalysed:
+def _not_analysed(held: JsonObject) -> NotAnalysed:
     return NotAnalysed(held["path"], held["line"], held["reason"], held["cell"])
 
 
-def _run(held: Held) -> Run:
+def _run(held: JsonObject) -> Run:
     fields = {name: _setting(held[name]) for name in Run._fields}
     manager, opacus = held["batch_memory_manager"], held["opacus"]
     fields["mode_because"] = tuple(map(_place, held["mode_because"]))
@@ -116,7 +116,7 @@ def _setting(value: Any) -> Any:
     return cast(Setting, tuple(value)) if isinstance(value, list) else value
 
 
-def _finding(held: Held, elsewhere: Place | None) -> Finding:
+def _finding(held: JsonObject, elsewhere: Place | None) -> Finding:
     span = Span(**{name: held[name] for name in Span._fields})
     fields = {name: held[name] for name in Finding._fields if name in held}
     fields["because"] = tuple(map(_place, held["because"]))

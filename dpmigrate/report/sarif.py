@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from dpmigrate import __version__
 from dpmigrate.advisories.catalogue import Advisory, advisories
-from dpmigrate.advisories.fingerprints import Key, fingerprints, key_of
+from dpmigrate.advisories.fingerprints import FindingKey, fingerprints, key_of
 from dpmigrate.model import Finding, NotAnalysed, Place, ScanResult, SuppressedBy
 from dpmigrate.report.rooted import rooted
 from dpmigrate.report.style import Style
@@ -27,7 +27,7 @@ def render(result: ScanResult, style: Style) -> str:
     points.
     """
     result = rooted(result)
-    held: dict[Key, SuppressedBy | None] = {key_of(s.finding): s.by for s in result.suppressed}
+    held: dict[FindingKey, SuppressedBy | None] = {key_of(s.finding): s.by for s in result.suppressed}
     ordered = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
     named = {finding.rule for finding in ordered}
     rules = [item for item in advisories() if item.id in named]

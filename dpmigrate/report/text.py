@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, Place, Run, ScanResult, SuppressedBy
-from dpmigrate.report.frame import frame, shown_lines, source_line
+from dpmigrate.report.frame import frame, frame_lines, source_line
 from dpmigrate.report.layout import clean, plural, wrap
 from dpmigrate.report.style import Style
 
@@ -100,7 +100,7 @@ def _headline(finding: Finding, style: Style) -> str:
 def _because(finding: Finding, result: ScanResult, style: Style) -> Iterator[str]:
     """The reasons, each with its place and, where it is known and says more, the line there."""
     span = finding.span
-    framed = shown_lines(span, result.lines)
+    framed = frame_lines(span, result.lines)
     label = "because"
     for path, line, said, cell in by_place(finding.because):
         place, text = where(path, cell, line), clean(said)

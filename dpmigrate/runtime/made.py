@@ -20,8 +20,8 @@ from dpmigrate.runtime.run import conduct, noise_verdicts, verdicts
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.removal import MOST_EXAMPLES, Removal
 from dpmigrate.runtime.run.shim import Shim
-from dpmigrate.runtime.run.snapshots import ALL, FIRST_HALF, SECOND_HALF, WITHOUT, changed
-from dpmigrate.runtime.run.state import Settings, StopTraining, Watch
+from dpmigrate.runtime.run.snapshots import ALL, FIRST_HALF, SECOND_HALF, WITHOUT, changed_batch
+from dpmigrate.runtime.run.state import RunSettings, StopTraining, Watch
 from dpmigrate.runtime.session import Recipe, Session
 
 FOREVER = 1e9
@@ -34,7 +34,7 @@ NOT_HERE = ("private-loader", "logical-batches", "accounting")
 """Checks of what a training script does around its steps."""
 
 
-def watched(program: Callable[[], None], settings: Settings, seed: int) -> RunRecord:
+def watched(program: Callable[[], None], settings: RunSettings, seed: int) -> RunRecord:
     """What the shim records while ``program`` runs; Opacus, torch and the random state are then put back."""
     watch = Watch(settings, lambda record: None)
     shim = Shim(watch)
@@ -74,19 +74,19 @@ class Made:
 
     def run(self) -> list[Check]:
         """Every selected check. What Opacus raises becomes an "unsupported" outcome, not an exception."""
-        found: list[Check] = []
-        for part in (self._parity(), self._sensitivity(found), self._noise()):
+        checks: list[Check] = []
+        for part in (self._parity(), self._sensitivity(checks), self._noise()):
             try:
                 for check in part:
-                    found.append(self._named(check))
+                    checks.append(self._named(check))
             except Exception as error:
-                if any(c.passed is False for c in found):
+                if any(c.passed is False for c in checks):
                     break
                 # Whatever Opacus (or the user's loop under it) raises is loud for the user as well.
                 why = f"{UNSUPPORTED}{self.recipe.mode}: {error_line(error)}"
-                found = [Check(n, None, detail=why) for n in CHECK_NAMES]
+                checks = [Check(n, None, detail=why) for n in CHECK_NAMES]
                 break
-        return [replace(c, engine=self.index) for c in verdicts.attributed(found) if c.name in self.names]
+        return [replace(c, engine=self.index) for c in verdicts.attributed(checks) if c.name in self.names]
 
     def _record(
         self,
@@ -115,7 +115,7 @@ class Made:
             for batch in batches:
                 session.run(batch, max_physical)
 
-        settings = Settings(
+        settings = RunSettings(
             len(batches),
             mode=None if oracle else self.recipe.mode,
             oracle=oracle,
@@ -179,9 +179,9 @@ class Made:
         chosen = [turn * size // min(size, MOST_EXAMPLES) for turn in range(min(size, MOST_EXAMPLES))]
         everything = list(range(size))
         lists = [everything]
-        lists += [changed(everything, WITHOUT, i) for i in chosen] if size > 1 else []
+        lists += [changed_batch(everything, WITHOUT, i) for i in chosen] if size > 1 else []
         for donor in (0, size - 1):
-            lists += [changed(everything, kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
+            lists += [changed_batch(everything, kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
         batches = [take(self.batch, indices) for indices in lists]
         batches += [scaled(self.batch, i) for i in chosen[:8]]
         with without_dropout(self.model):

@@ -188,9 +188,10 @@ def gradients(
 
     ``keep`` keeps the graph; ``seeds`` are the gradients of something else in ``value``.
     """
-    found = torch.autograd.grad(value, params, seeds, retain_graph=keep, allow_unused=True)
+    by_param = torch.autograd.grad(value, params, seeds, retain_graph=keep, allow_unused=True)
     return [
-        (torch.zeros_like(p) if g is None else g).detach().cpu() for g, p in zip(found, params, strict=True)
+        (torch.zeros_like(p) if g is None else g).detach().cpu()
+        for g, p in zip(by_param, params, strict=True)
     ]
 
 

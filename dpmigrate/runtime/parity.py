@@ -31,7 +31,7 @@ from dpmigrate.runtime.report_types import (
 )
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.verdicts import median_bound
-from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGrad
+from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGradWay
 
 
 def check_clipping(
@@ -44,7 +44,7 @@ def check_clipping(
     *,
     loss: LossFunction | None = None,
     loss_reduction: str = "mean",
-    zero_grad: ZeroGrad = "default",
+    zero_grad: ZeroGradWay = "default",
     train_step: TrainStep | None = None,
     built_by: BuiltBy = "engine",
     noise_multiplier: float = 1.0,
@@ -94,11 +94,11 @@ def check_clipping(
                 bound, why = _batch_gradient(twin, criterion, loss, given) / 2, ""
                 if not bound:
                     why = str(error)
-    found: list[Check] = []
+    all_checks: list[Check] = []
     measured = []
     for index, mode in enumerate(modes):
         if bound is None or why:
-            found += [Check(n, None, engine=index, detail=why) for n in CHECK_NAMES if n in names]
+            all_checks += [Check(n, None, engine=index, detail=why) for n in CHECK_NAMES if n in names]
             continue
         made = Made(
             recipe=Recipe(mode, criterion, loss, loss_reduction, zero_grad, built_by, train_step),
@@ -114,7 +114,7 @@ def check_clipping(
             seed=seed,
             steps=steps,
         )
-        found += made.run()
+        all_checks += made.run()
         measured += made.measurements
     return ClippingReport(
         opacus=opacus_version(),
@@ -123,7 +123,7 @@ def check_clipping(
         logical_steps=steps,
         physical_batches=tuple(physical_batches),
         engines=tuple(Engine(None, None, mode) for mode in modes),
-        checks=tuple(found),
+        checks=tuple(all_checks),
         max_grad_norm=bound,
         measurements=tuple(measured),
     )
@@ -217,8 +217,8 @@ def _batch_gradient(
         value = criterion(model(*inputs), target)  # type: ignore[misc]
     if not value.requires_grad:
         return 0.0
-    found = gradients(value.mean(), list(trainable(model).values()), keep=False)
-    return float(torch.cat([g.reshape(-1).double() for g in found]).norm())
+    by_param = gradients(value.mean(), list(trainable(model).values()), keep=False)
+    return float(torch.cat([g.reshape(-1).double() for g in by_param]).norm())
 
 
 def _mixing(model: nn.Module) -> str:

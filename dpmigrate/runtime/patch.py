@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dpmigrate.runtime.features import opacus_version
-from dpmigrate.runtime.patch_parts import PARTS, Part, Replacement
+from dpmigrate.runtime.patch_parts import PARTS, PatchPart, Replacement
 from dpmigrate.runtime.patch_parts import UnknownOpacus as UnknownOpacus
 
 State = Literal["patched", "already-patched", "right", "wrong", "absent"]
@@ -120,7 +120,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _selected(names: Iterable[str] | None) -> list[Part]:
+def _selected(names: Iterable[str] | None) -> list[PatchPart]:
     if names is None:
         return list(PARTS)
     wanted = [names] if isinstance(names, str) else list(names)
@@ -130,7 +130,7 @@ def _selected(names: Iterable[str] | None) -> list[Part]:
     return [part for part in PARTS if part.name in wanted]
 
 
-def _visit(parts: list[Part], *, repair: bool) -> PatchReport:
+def _visit(parts: list[PatchPart], *, repair: bool) -> PatchReport:
     with _lock:
         # all probes run before the first repair, so that an unknown Opacus is left untouched
         with _quietly():

@@ -47,7 +47,7 @@ class Replacement:
 
 
 @dataclass(frozen=True)
-class Part:
+class PatchPart:
     """A repairable part: its name, the fault in one sentence, its probe and its repair."""
 
     name: str
@@ -238,28 +238,28 @@ def _repair_adaptive() -> list[Replacement]:
     return [_replace(_adaptive_criterion_class(), "__call__", call)]
 
 
-PARTS: tuple[Part, ...] = (
-    Part(
+PARTS: tuple[PatchPart, ...] = (
+    PatchPart(
         "accumulate",
         "accumulate() keeps p.grad itself as the running sum, which a later zero_grad() clears: "
         "under the batch memory manager only the last physical batch counts, twice",
         _probe_accumulate,
         _repair_accumulate,
     ),
-    Part(
+    PatchPart(
         "linear-bias-norm",
         "the norm of a Linear bias with 3-d activations is not the gradient's norm, "
         "so that examples are clipped at the wrong bound",
         _probe_linear_bias,
         _repair_linear_bias,
     ),
-    Part(
+    PatchPart(
         "engine-max-grad-norm",
         "make_private does not hand max_grad_norm to the model, which clips at 1 whatever was asked for",
         _probe_engine,
         _repair_engine,
     ),
-    Part(
+    PatchPart(
         "adaptive-criterion",
         "ghost adaptive clipping reduces the loss before clipping, so that nothing is clipped",
         _probe_adaptive,

@@ -22,7 +22,7 @@ from dpmigrate.runtime.model_copy import copy_criterion, copy_model
 from dpmigrate.runtime.oracle import LossFunction
 
 BuiltBy = Literal["engine", "pair", "adaptive"]
-ZeroGrad = Literal["default", "set-to-none"] | None
+ZeroGradWay = Literal["default", "set-to-none"] | None
 TrainStep = Callable[[nn.Module, Any, Any, Any], Any]
 """``train_step(model, optimizer, criterion, batch)``: one pass of the user's own loop body."""
 
@@ -39,7 +39,7 @@ class Recipe:
     criterion: Callable[..., Any] | None
     loss: LossFunction | None = None
     loss_reduction: str = "mean"
-    zero_grad: ZeroGrad = "default"
+    zero_grad: ZeroGradWay = "default"
     built_by: BuiltBy = "engine"
     train_step: TrainStep | None = None
 

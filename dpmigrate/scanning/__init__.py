@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dpmigrate.analysis.components import Group
     from dpmigrate.scanning.answers import Answers
-    from dpmigrate.scanning.baseline import Entry
+    from dpmigrate.scanning.baseline import BaselineEntry
     from dpmigrate.scanning.offering import Cluster, Offer
 
 
@@ -52,7 +52,7 @@ def scan(
     exclude: Sequence[str] = (),
     exclude_base: str | Path | None = None,
     settings: Settings | None = None,
-    baseline: Sequence[Entry] = (),
+    baseline: Sequence[BaselineEntry] = (),
     diff_base: str | None = None,
     stdin_filename: str | None = None,
     cache: str | Path | None = None,

@@ -15,7 +15,7 @@ from dpmigrate.workspace.reading import read_named, reason_of
 SCHEMA = 1
 
 
-class Entry(NamedTuple):
+class BaselineEntry(NamedTuple):
     """A finding of the baseline; ``path`` is relative to the project's root."""
 
     path: str
@@ -37,7 +37,7 @@ def baseline_text(result: ScanResult) -> str:
     prints = fingerprints(result)
     known = [s.finding for s in result.suppressed if s.by == "baseline"]
     entries = sorted(
-        Entry(result.from_root(f.span.path), f.rule, prints[key_of(f)], f.message)
+        BaselineEntry(result.from_root(f.span.path), f.rule, prints[key_of(f)], f.message)
         for f in (*result.findings, *known)
         if f.rule != NOT_ANALYSED
     )
@@ -49,7 +49,7 @@ def baseline_text(result: ScanResult) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def read_baseline(path: str, shown: str) -> tuple[Entry, ...]:
+def read_baseline(path: str, shown: str) -> tuple[BaselineEntry, ...]:
     """The entries of the file at ``path``. Raises UsageError, naming it as ``shown``, for no baseline."""
     try:
         document = json.loads(read_named(path))
@@ -62,15 +62,15 @@ def read_baseline(path: str, shown: str) -> tuple[Entry, ...]:
     rows = document.get("findings")
     if not isinstance(rows, list) or not all(map(_is_entry, rows)):
         raise UsageError(f"--baseline: {shown} is damaged: write it anew with --write-baseline.")
-    return tuple(Entry(**{name: row[name] for name in Entry._fields}) for row in rows)
+    return tuple(BaselineEntry(**{name: row[name] for name in BaselineEntry._fields}) for row in rows)
 
 
 def _is_entry(row: Any) -> bool:
-    return isinstance(row, dict) and all(isinstance(row.get(name), str) for name in Entry._fields)
+    return isinstance(row, dict) and all(isinstance(row.get(name), str) for name in BaselineEntry._fields)
 
 
 def hold_against(
-    result: ScanResult, entries: Iterable[Entry], looked_for: Callable[[Entry], bool]
+    result: ScanResult, entries: Iterable[BaselineEntry], looked_for: Callable[[BaselineEntry], bool]
 ) -> ScanResult:
     """The result without the findings of a baseline, which are suppressed, and with what is gone of it.
 

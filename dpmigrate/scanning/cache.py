@@ -28,7 +28,7 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of dpmigrate; it 
 """By which backups know a folder of this kind (https://bford.info/cachedir/)."""
 
 
-def digest(*parts: bytes) -> str:
+def bytes_digest(*parts: bytes) -> str:
     """A digest of several byte strings, which are kept apart."""
     from hashlib import blake2b
 
@@ -124,4 +124,4 @@ def _is_ours(entry: os.stat_result) -> bool:
 
 
 def _head(key: str, body: bytes) -> str:
-    return f"{key} {digest(body)}"
+    return f"{key} {bytes_digest(body)}"

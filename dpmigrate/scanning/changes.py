@@ -21,7 +21,7 @@ from dpmigrate.model import Finding, ScanResult
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.reading import read_bytes
 from dpmigrate.workspace.settings import Settings
-from dpmigrate.workspace.stretches import changed
+from dpmigrate.workspace.stretches import stretches_changed
 
 SECONDS = 45
 ALIKE = 0.5
@@ -125,7 +125,9 @@ class Changes:
 def changed_lines(before: Sequence[bytes], after: Sequence[bytes]) -> frozenset[int]:
     """The 1-based numbers of the lines of ``after`` that are new or other than in ``before``."""
     return frozenset(
-        number + 1 for part in changed(before, after) for number in range(part.new_start, part.new_end)
+        number + 1
+        for part in stretches_changed(before, after)
+        for number in range(part.new_start, part.new_end)
     )
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from dpmigrate import __version__
 from dpmigrate.project import Project
 from dpmigrate.project.dependencies import telling_dependencies
-from dpmigrate.scanning.cache import digest
+from dpmigrate.scanning.cache import bytes_digest
 from dpmigrate.workspace.reading import read_bytes
 
 if TYPE_CHECKING:
@@ -42,14 +42,17 @@ class Dependents:
         files = ("-",) if "-" in project.seeds else workspace.files
         pins = telling_dependencies(project)
         self._keys = sorted(path.removeprefix(self._root) for path in files)
-        self._common = joined(
+        self._common = texts_digest(
             tool(),
             *self._options(),
             workspace.display(workspace.root),
             os.path.relpath(workspace.cwd, workspace.root),
             *self._keys,
             *("/dependency files/", *map(self._placeless, workspace.dependency_files)),
-            *("/pins/", *(f"{path} {digest(data)} {self._aim(path)}" for path, data in sorted(pins.items()))),
+            *(
+                "/pins/",
+                *(f"{path} {bytes_digest(data)} {self._aim(path)}" for path, data in sorted(pins.items())),
+            ),
         )
 
     def again(self) -> Dependents:
@@ -73,12 +76,12 @@ class Dependents:
     def of_all(self) -> str:
         """The key of the answer for the whole project."""
         failed = map(repr, self._project.unreadable)
-        return joined("all", self._common, *failed, *map(self._state, self._keys))
+        return texts_digest("all", self._common, *failed, *map(self._state, self._keys))
 
     def of_group(self, group: Group) -> str:
         """The key of the answer for one group, as far as it is known before the analysis."""
         members = sorted(group.members)
-        return joined("group", self._common, *group.entries, *map(self._state, members))
+        return texts_digest("group", self._common, *group.entries, *map(self._state, members))
 
     def of_share(self, group: Group, share: Share) -> str:
         """The key of the answer for one group, with the files that its analysis turned out to ask for."""
@@ -86,11 +89,11 @@ class Dependents:
 
     def with_others(self, group: Group, keys: Iterable[str]) -> str:
         """The key of the answer for one group whose analysis asks for some files besides its members."""
-        return joined("share", self.of_group(group), *map(self._state, sorted(keys)))
+        return texts_digest("share", self.of_group(group), *map(self._state, sorted(keys)))
 
     def of_cluster(self, cluster: Cluster, shares: Mapping[Group, Share]) -> str:
         """The key of what the findings of some groups have on offer."""
-        return joined("offers", *(self.of_share(group, shares[group]) for group in cluster.groups))
+        return texts_digest("offers", *(self.of_share(group, shares[group]) for group in cluster.groups))
 
     def _state(self, key: str) -> str:
         """The bytes of a file, and whether findings in it are reported."""
@@ -98,7 +101,7 @@ class Dependents:
             path = key if key == "-" else os.path.join(self._root, key)
             data = self._project.seeds.get(path)
             try:
-                held = digest(read_bytes(path) if data is None else data)
+                held = bytes_digest(read_bytes(path) if data is None else data)
             except OSError as error:
                 held = f"errno {error.errno}"
             aimed = path == "-" or self._workspace.is_target(path)
@@ -114,7 +117,7 @@ def tool() -> str:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100
     beside = os.path.join(os.path.dirname(package), "rules")
     files = sorted(file for folder in (package, beside) for file in _files(folder))
-    return joined(__version__, sys.version, *map(_release, _BUILT_ON), *map(_content, files))
+    return texts_digest(__version__, sys.version, *map(_release, _BUILT_ON), *map(_content, files))
 
 
 def _files(folder: str) -> Iterable[str]:
@@ -132,7 +135,7 @@ def _files(folder: str) -> Iterable[str]:
 
 
 def _content(path: str) -> str:
-    return digest(read_bytes(path))
+    return bytes_digest(read_bytes(path))
 
 
 def _release(package: str) -> str:
@@ -145,6 +148,6 @@ def _release(package: str) -> str:
     return " ".join(sorted(held))
 
 
-def joined(*parts: str) -> str:
+def texts_digest(*parts: str) -> str:
     """A digest of several texts."""
-    return digest(*(part.encode("utf-8", "surrogateescape") for part in parts))
+    return bytes_digest(*(part.encode("utf-8", "surrogateescape") for part in parts))

@@ -8,12 +8,12 @@ from functools import partial
 
 from dpmigrate.advisories.choice import Choices
 from dpmigrate.model import Finding, ScanResult
-from dpmigrate.scanning.baseline import Entry, hold_against
+from dpmigrate.scanning.baseline import BaselineEntry, hold_against
 from dpmigrate.workspace.discover import Workspace
 
 
 def sifted(
-    result: ScanResult, workspace: Workspace, baseline: Sequence[Entry], diff_base: str | None
+    result: ScanResult, workspace: Workspace, baseline: Sequence[BaselineEntry], diff_base: str | None
 ) -> ScanResult:
     """The result without what is not certain enough, what a baseline knows, and what was there before."""
     choices = Choices(workspace.settings)
@@ -34,7 +34,7 @@ def sifted(
     return Changes(diff_base, workspace.settings, workspace.roots).only(result)
 
 
-def _would_be_reported(workspace: Workspace, choices: Choices, entry: Entry) -> bool:
+def _would_be_reported(workspace: Workspace, choices: Choices, entry: BaselineEntry) -> bool:
     """Whether an entry of a baseline is about a file of the given paths, and a rule looked for there."""
     path = os.path.normpath(f"{workspace.root}/{entry.path}")
     return workspace.is_target(path) and entry.rule in choices.of(path).enabled

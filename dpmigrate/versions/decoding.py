@@ -82,7 +82,7 @@ def line_at(text: str, offset: int) -> int:
 @lru_cache(maxsize=4)
 def _line_ends(text: str) -> list[int]:
     """Where each line but the last ends, in a text whose lines are asked for again and again."""
-    return [found.end() for found in _LINE_END.finditer(text)]
+    return [match.end() for match in _LINE_END.finditer(text)]
 
 
 def lines_of(text: str) -> list[str]:

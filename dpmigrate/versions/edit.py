@@ -108,7 +108,7 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     return "".join((*pieces, text[position:]))
 
 
-def rewrite(data: bytes, edits: Iterable[Edit]) -> bytes:
+def rewritten_bytes(data: bytes, edits: Iterable[Edit]) -> bytes:
     """The bytes of a dependency file (no notebook) with the edits made; encoding, BOM, line ends stay."""
     decoded = decode(data)
     return decoded.encode(apply_edits(decoded.text, edits))

@@ -31,9 +31,9 @@ def classify_commit(ref: str | None, *, upstream: bool = True) -> VersionSet:
     if ref:
         commit = ref.lower()
         if _HASH.fullmatch(commit):
-            known = {members for full, members in _commits().items() if full.startswith(commit)}
-            if len(known) == 1:
-                return VersionSet.of(known.pop(), ref=ref)
+            versions_like_it = {members for full, members in _commits().items() if full.startswith(commit)}
+            if len(versions_like_it) == 1:
+                return VersionSet.of(versions_like_it.pop(), ref=ref)
         elif upstream and (release := _tagged(ref)):
             return VersionSet.of([release])
     return VersionSet.of([GIT_UNKNOWN], ref=ref)

@@ -54,14 +54,14 @@ class Declared:
 
         A pin that admits one is left out where another pin of its environment forbids it.
         """
-        found: dict[tuple[str, int | None, int, str], Pin] = {}
+        by_place: dict[tuple[str, int | None, int, str], Pin] = {}
         for pins in self.environments:
             if environment_versions(pins) & affected:
                 plain = [pin for pin in pins if not pin.variant] or list(pins)
                 for pin in (*plain, *(pin for pin in pins if pin.kind == "lock")):
                     if pin.versions & affected:
-                        found[pin.path, pin.cell, pin.line, pin.text] = pin
-        return tuple(sorted(found.values(), key=_order))
+                        by_place[pin.path, pin.cell, pin.line, pin.text] = pin
+        return tuple(sorted(by_place.values(), key=_order))
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -84,18 +84,18 @@ class Declarations:
         shown: Mapping[str, str] = MappingProxyType({}),
         folder: str = "",
     ) -> None:
-        own = tuple(pins)
+        own_pins = tuple(pins)
         self._folder = folder
         self._notebooks: dict[str, list[Pin]] = {}
         self._folders: dict[str, list[Pin]] = {}
-        for pin in _with_included(own, tuple(includes)):
+        for pin in _with_included(own_pins, tuple(includes)):
             given_out = replace(pin, path=shown.get(pin.path, pin.path))
             if pin.kind == "notebook":
                 self._notebooks.setdefault(pin.path, []).append(given_out)
             else:
                 self._folders.setdefault(_governed_folder(pin.environment), []).append(given_out)
         self.pins: tuple[Pin, ...] = _each_place_once(
-            replace(pin, path=shown.get(pin.path, pin.path)) for pin in own
+            replace(pin, path=shown.get(pin.path, pin.path)) for pin in own_pins
         )
         self._declared: dict[str, Declared] = {}
         self._by_path: dict[str, Declared] = {}

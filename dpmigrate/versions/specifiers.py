@@ -81,18 +81,18 @@ def clauses(text: str, dialect: Dialect = "pep440") -> list[Clause]:
     """
     if len(text) > _LONGEST:
         raise ValueError(f"not a version specifier: {text[:40]!r}...")
-    found: list[Clause] = []
+    clauses_read: list[Clause] = []
     position = 0
     for match in _CLAUSE.finditer(text):
         if text[position : match.start()].strip(" \t,\r\n\\"):
             break
-        found.append(
+        clauses_read.append(
             Clause(match["op"] or "", match["version"], match.start(), match.end(), dialect),
         )
         position = match.end()
     if text[position:].strip(" \t,\r\n\\"):
         raise ValueError(f"not a version specifier: {text.strip()!r}")
-    return found
+    return clauses_read
 
 
 @lru_cache(maxsize=1024)

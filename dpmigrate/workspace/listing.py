@@ -22,7 +22,7 @@ from dpmigrate.workspace.reading import reason_of
 from dpmigrate.workspace.tracked import Tracked, exclude_file, git_folder, tracked
 
 
-class Problem(NamedTuple):
+class ListingProblem(NamedTuple):
     """What the listing could not do at an absolute path; ``fails`` where files may be missing for it."""
 
     path: str
@@ -38,7 +38,7 @@ class Listing:
         """``excluded`` says of the absolute path of a file whether the configuration leaves it out."""
         self.sources: set[str] = set()
         self.dependencies: set[str] = set()
-        self.problems: list[Problem] = []
+        self.problems: list[ListingProblem] = []
         self.left_over: set[str] = set()
         """Temporary files of a fix, which are there after one that was killed."""
         self._excluded = excluded
@@ -77,7 +77,7 @@ class Listing:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self.problems.append(Problem(at.path, 1, reason_of(error), fails=True))
+                self.problems.append(ListingProblem(at.path, 1, reason_of(error), fails=True))
                 continue
             names = {entry.name for entry in children}
             if "pyvenv.cfg" in names and at.path != top:
@@ -112,7 +112,7 @@ class Listing:
 
     def _rules(self, path: str, folder: str, above: Gitignore | None) -> Gitignore | None:
         def warn(line: int, reason: str) -> None:
-            self.problems.append(Problem(path, line, reason, fails=False))
+            self.problems.append(ListingProblem(path, line, reason, fails=False))
 
         return read_gitignore(path, folder.rstrip("/") + "/", above, warn)
 

@@ -193,9 +193,9 @@ class Notebook:
         lines = LINE.findall(again.python)
         starts = (*again._starts, len(lines) + 1)
         for place, cell in enumerate(again.cells):
-            got = "".join(lines[starts[place] : starts[place + 1] - 1])
+            read_back = "".join(lines[starts[place] : starts[place + 1] - 1])
             expected = bodies[cell.index]
-            if again._magics.without_numbers(got).rstrip("\r\n") != self._magics.without_numbers(
+            if again._magics.without_numbers(read_back).rstrip("\r\n") != self._magics.without_numbers(
                 expected
             ).rstrip("\r\n"):
                 raise NotLossless(f"the edit does not survive in cell {cell.index + 1} of the notebook")

@@ -126,7 +126,7 @@ def telling(files: Iterable[str], needles: Sequence[bytes], display: Callable[[s
     ``display`` turns a path into the one that reports show. A file that vanished since it was
     listed is left out and not counted; any other failure becomes a ``NotAnalysed``.
     """
-    hits: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     failed: list[NotAnalysed] = []
     seen = 0
     for path in files:
@@ -142,9 +142,9 @@ def telling(files: Iterable[str], needles: Sequence[bytes], display: Callable[[s
         seen += 1
         for needle in needles:
             if needle in data:
-                hits[path] = data
+                contents[path] = data
                 break
-    return Telling(hits, tuple(failed), seen)
+    return Telling(contents, tuple(failed), seen)
 
 
 def reason_of(error: OSError) -> str:

@@ -159,7 +159,7 @@ class Source:
             raise NotLossless(f"the new text does not fit its encoding {self.encoding}") from error
 
 
-def load(path: str | Path, cwd: str | Path, data: bytes | None = None) -> Source:
+def load_source(path: str | Path, cwd: str | Path, data: bytes | None = None) -> Source:
     """Read a .py or .ipynb file (``data``: its bytes, when already read).
 
     Raises :class:`Unreadable` with the reason: no permission, a folder, binary, too large, an

@@ -22,7 +22,7 @@ class Stretch(NamedTuple):
     new_end: int
 
 
-def changed(before: Sequence[Hashable], after: Sequence[Hashable]) -> list[Stretch]:
+def stretches_changed(before: Sequence[Hashable], after: Sequence[Hashable]) -> list[Stretch]:
     """The stretches that differ, in order; beyond a bound, one from the first to the last difference."""
     head = 0
     while head < min(len(before), len(after)) and before[head] == after[head]:
@@ -34,7 +34,7 @@ def changed(before: Sequence[Hashable], after: Sequence[Hashable]) -> list[Stret
         return []
     counts = Counter(after[head:new_end])
     if (end - head) * (new_end - head) > MOST_COMPARED or (
-        sum(counts[item] for item in before[head:end]) > MOST_ALIKE
+        sum(counts[line] for line in before[head:end]) > MOST_ALIKE
     ):
         return [Stretch(head, end, head, new_end)]
     steps = SequenceMatcher(None, before[head:end], after[head:new_end], autojunk=False).get_opcodes()

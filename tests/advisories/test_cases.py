@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from dpmigrate.advisories.cases import cases_of
-from dpmigrate.advisories.catalogue import Advisory, CatalogueError, load
+from dpmigrate.advisories.catalogue import Advisory, CatalogueError, load_advisory
 from dpmigrate.advisories.event_subjects import EVENTS
 from dpmigrate.advisories.facts import answer
 from dpmigrate.advisories.new_rule import create
@@ -29,7 +29,7 @@ def rule(tmp_path: Path, match: str = MATCH, fix: str = "") -> Advisory:
     text = path.read_text(encoding="utf-8")
     assert MATCH in text
     path.write_text(text.replace(MATCH, f"{fix}\n{match}"), encoding="utf-8")
-    return load(path)
+    return load_advisory(path)
 
 
 def test_a_rule_without_a_table_has_no_case(tmp_path: Path) -> None:

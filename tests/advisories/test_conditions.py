@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from dpmigrate.advisories.conditions import ConditionError, holds, names_in
+from dpmigrate.advisories.conditions import ConditionError, condition_holds, facts_named
 from dpmigrate.model import Tri
 
 ORDER: dict[Tri, int] = {False: 0, None: 1, True: 2}
@@ -45,7 +45,7 @@ def test_a_condition_is_true_false_or_unknown_as_its_facts_are(text: str) -> Non
     for answers in product((False, None, True), repeat=3):
         truths = dict(zip("abc", answers, strict=True))
         numbers = "".join(f"_Number({ORDER[truths[c]]})" if c in truths else c for c in symbols)
-        assert holds(text, truths.__getitem__) is BACK[_Number.read(numbers)]
+        assert condition_holds(text, truths.__getitem__) is BACK[_Number.read(numbers)]
 
 
 def test_nothing_is_asked_behind_what_is_false() -> None:
@@ -55,12 +55,12 @@ def test_nothing_is_asked_behind_what_is_false() -> None:
         asked.append(name)
         return {"a": None, "b": False}.get(name, True)
 
-    assert holds("a and b and c", fact) is False
+    assert condition_holds("a and b and c", fact) is False
     assert asked == ["a", "b"]
 
 
 def test_the_names_in_a_condition() -> None:
-    assert names_in("a and not (b or event.sure) and not c") == {"a", "b", "event.sure", "c"}
+    assert facts_named("a and not (b or event.sure) and not c") == {"a", "b", "event.sure", "c"}
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_the_names_in_a_condition() -> None:
 )
 def test_what_is_no_condition_is_told(text: str) -> None:
     with pytest.raises(ConditionError):
-        names_in(text)
+        facts_named(text)

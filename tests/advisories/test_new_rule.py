@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.advisories.catalogue import CatalogueError, advisories, load
+from dpmigrate.advisories.catalogue import CatalogueError, advisories, load_advisory
 from dpmigrate.advisories.new_rule import create
 from tests.fixtures_support import tomllib
 
@@ -35,7 +35,7 @@ def test_the_skeleton_is_a_rule_and_a_fixture(tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
     advisory, expect = create("DPM998", "a-new-one", rules)
-    item = load(advisory)
+    item = load_advisory(advisory)
     assert (item.id, item.name) == ("DPM998", "a-new-one")
     assert list(item.sections) == list(advisories()[0].sections)
     assert tomllib.loads(expect.read_text(encoding="utf-8"))["finding"][0]["rule"] == "DPM998"

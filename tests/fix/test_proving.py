@@ -9,7 +9,7 @@ import pytest
 from dpmigrate.advisories.findings import Found
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
-from dpmigrate.fixing.proving import Problem, Prover
+from dpmigrate.fixing.proving import ProofProblem, Prover
 from dpmigrate.project import Project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings
@@ -48,7 +48,7 @@ class Trying(Prover):
         self.tries += 1
         names = "".join(job.path for job in jobs)
         wrong = any(b in names for b in self.bad) or any(set(c) <= set(names) for c in self.clashes)
-        return {names: b""}, [Problem(None, "wrong")] if wrong else [], None
+        return {names: b""}, [ProofProblem(None, "wrong")] if wrong else [], None
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ class Apart(Trying):
     def _try(self, jobs: Any) -> Any:
         contents, _, _ = super()._try(jobs)
         self._component.update({name: ord(name) for name in "abcdefgh"})
-        wrong = [Problem(job.path, "wrong") for job in jobs if job.path in self.bad]
-        wrong += [Problem(c[-1], "clash") for c in self.clashes if set(c) <= {job.path for job in jobs}]
+        wrong = [ProofProblem(job.path, "wrong") for job in jobs if job.path in self.bad]
+        wrong += [ProofProblem(c[-1], "clash") for c in self.clashes if set(c) <= {job.path for job in jobs}]
         return contents, wrong, None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.advisories import catalogue
-from dpmigrate.advisories.catalogue import CatalogueError, UnknownRuleError, load, select
+from dpmigrate.advisories.catalogue import CatalogueError, UnknownRuleError, load_advisory, select
 from dpmigrate.report.advisory import listing, page
 from dpmigrate.report.style import Style
 
@@ -73,7 +73,7 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_rule_file_is_read_whole(tmp_path: Path) -> None:
-    item = load(write(tmp_path, "DPM101", "ghost-manager"))
+    item = load_advisory(write(tmp_path, "DPM101", "ghost-manager"))
     assert (item.id, item.name, item.severity, item.impact) == ("DPM101", "ghost-manager", "error", "privacy")
     assert item.affected == ">=1.5,<1.5.3"
     assert (item.fix.applicability, item.fix.summary) == ("safe", "take the new API")
@@ -103,7 +103,7 @@ def test_a_broken_rule_file_is_named(tmp_path: Path, old: str, new: str, said: s
     assert old in RULE
     path = write(tmp_path, "DPM101", "ghost-manager", RULE.replace(old, new, 1))
     with pytest.raises(CatalogueError, match=rf"DPM101-ghost-manager\.md: .*{said}"):
-        load(path)
+        load_advisory(path)
 
 
 def test_an_id_may_stand_once(rules: Path) -> None:

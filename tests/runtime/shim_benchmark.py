@@ -72,9 +72,9 @@ class OwnTime:
 def shares(mode: str) -> list[tuple[float, float]]:
     """(the shim's own seconds, all seconds) of each step of a million-parameter network, batch of 64."""
     own = OwnTime()
-    patching.wrap = own.wrap
+    patching.wrap_method = own.wrap
     from dpmigrate.runtime.run import shim
-    from dpmigrate.runtime.run.state import Settings, Watch
+    from dpmigrate.runtime.run.state import RunSettings, Watch
 
     shim.wrap = own.wrap  # type: ignore[attr-defined]
     shim.Shim._forward = own.measured(shim.Shim._forward)  # type: ignore[method-assign]
@@ -86,7 +86,7 @@ def shares(mode: str) -> list[tuple[float, float]]:
     from tests.runtime.benchmark import BATCH, network
 
     shim.Shim(
-        Watch(Settings(steps=10 * STEPS, quiet=False, keep_vectors=False), lambda record: None)
+        Watch(RunSettings(steps=10 * STEPS, quiet=False, keep_vectors=False), lambda record: None)
     ).install()
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.preload import imports, load
+from dpmigrate.runtime.run.preload import imports, preload
 
 SCRIPT = (
     "import os, pandas\nimport pandas as pd\nfrom sklearn.svm import SVC\nimport ours\nfrom . import peft\n"
@@ -43,5 +43,5 @@ def test_a_folder_of_the_project_is_no_library(tmp_path: Path) -> None:
 def test_an_import_that_fails_is_left_to_the_runs(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("from scipy import no_such_name_in_it\n")
-    load(script, tmp_path)
-    load(tmp_path / "gone.py", tmp_path)
+    preload(script, tmp_path)
+    preload(tmp_path / "gone.py", tmp_path)

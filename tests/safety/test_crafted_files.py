@@ -21,7 +21,7 @@ from dpmigrate.report.merging import merged
 from dpmigrate.report.reading import ReportError, read
 from dpmigrate.report.style import Style
 from dpmigrate.scanning.baseline import read_baseline
-from dpmigrate.scanning.cache import Cache, digest
+from dpmigrate.scanning.cache import Cache, bytes_digest
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.reading import read_bytes, read_named
 from tests.report.conftest import *  # noqa: F403 - the result that has something of everything
@@ -33,7 +33,7 @@ def entry(cache: Cache, body: bytes) -> Path:
     """An entry that has the form of one, whatever it holds."""
     path = Path(cache.folder, KEY[:2], KEY[2:])
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(f"{KEY} {digest(body)}\n".encode() + body)
+    path.write_bytes(f"{KEY} {bytes_digest(body)}\n".encode() + body)
     return path
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dpmigrate.versions.parsers import parse_file
 from dpmigrate.versions.parsers.notebook import parse_cells
-from dpmigrate.workspace.source import load
+from dpmigrate.workspace.source import load_source
 
 SECONDS = 5
 HEADS = {
@@ -55,6 +55,6 @@ def test_a_long_line_of_a_dependency_file(path: str) -> None:
 def test_a_long_command_of_a_notebook(unit: str) -> None:
     cell = {"cell_type": "code", "source": f"!pip {unit * (50_000 // len(unit))}\nimport opacus\n"}
     start = time.process_time()
-    source = load("n.ipynb", "/", json.dumps({"cells": [cell], "nbformat": 4}).encode())
+    source = load_source("n.ipynb", "/", json.dumps({"cells": [cell], "nbformat": 4}).encode())
     parse_cells("n.ipynb", [(line.cell, line.text) for line in source.install_lines()])
     assert time.process_time() - start < SECONDS

@@ -205,7 +205,7 @@ def test_a_damaged_entry_is_as_none(project: Path, damage: bytes | None) -> None
 
 def test_an_entry_under_another_name_is_as_none(tmp_path: Path) -> None:
     kept = cache.Cache(str(tmp_path))
-    one, two = cache.digest(b"one"), cache.digest(b"two")
+    one, two = cache.bytes_digest(b"one"), cache.bytes_digest(b"two")
     kept.put(one, ["answer"])
     kept.put(two, ["other"])
     shutil.copy(tmp_path / one[:2] / one[2:], tmp_path / two[:2] / two[2:])
@@ -255,7 +255,7 @@ def test_a_folder_that_cannot_be_used_costs_no_answer(project: Path) -> None:
 
 def test_what_is_not_used_for_long_goes(tmp_path: Path) -> None:
     kept = cache.Cache(str(tmp_path))
-    old, new = cache.digest(b"old"), cache.digest(b"new")
+    old, new = cache.bytes_digest(b"old"), cache.bytes_digest(b"new")
     kept.put(old, 1)
     os.utime(tmp_path / old[:2] / old[2:], (0, 0))
     kept.put(new, 2)

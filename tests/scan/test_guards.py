@@ -19,7 +19,7 @@ from dpmigrate.analysis.guards import (
     contradict,
     doubt,
     doubts,
-    either,
+    either_guard,
     entails,
     entered,
     none_of,
@@ -28,7 +28,7 @@ from dpmigrate.analysis.guards import (
     together,
     weaken,
 )
-from dpmigrate.analysis.values import Entry, merge
+from dpmigrate.analysis.values import Entry, merge_entries
 
 SYMBOLS = ("private", "ghost", "seeded")
 WORLDS = [dict(zip(SYMBOLS, truths, strict=True)) for truths in product((False, True), repeat=len(SYMBOLS))]
@@ -46,7 +46,7 @@ def holds(guard: Guard, world: dict[str, bool]) -> bool:
 
 @given(_GUARDS, _GUARDS)
 def test_either_says_exactly_one_or_the_other(a: Guard, b: Guard) -> None:
-    found = either(a, b)
+    found = either_guard(a, b)
     if found is not None:
         assert all(holds(found, w) == (holds(a, w) or holds(b, w)) for w in WORLDS)
 
@@ -69,14 +69,14 @@ def test_guards_that_contradict_hold_in_no_world_together(a: Guard, b: Guard) ->
 
 @given(_ENTRIES)
 def test_merging_loses_no_value_and_claims_none_without_a_doubt(entries: list[Entry]) -> None:
-    merged = merge(entries)
+    merged = merge_entries(entries)
     for world in WORLDS:
         before = {e.atom for e in entries if holds(e.guard, world)}
         after = {e.atom for e in merged.entries if holds(e.guard, world)}
         doubted = {e.atom for e in merged.entries if DOUBT in e.guard}
         assert before <= after <= before | doubted
     assert {e.atom for e in merged.entries} == {e.atom for e in entries}
-    assert merged == merge(merged.entries)
+    assert merged == merge_entries(merged.entries)
 
 
 def test_what_went_on_where_two_assumptions_together_returned() -> None:
@@ -150,11 +150,11 @@ def test_none_of_several_follows_where_each_is_excluded() -> None:
 def test_two_guards_that_differ_in_one_outcome_are_what_they_share() -> None:
     a, x, y = (Literal(name, ("truth",), True) for name in "axy")
     not_x = x._replace(holds=False)
-    assert either(frozenset({x, a}), frozenset({not_x, a})) == {a}
-    assert either(frozenset({x, a}), frozenset({a})) == {a}
-    assert either(frozenset({a}), frozenset({x, a})) == {a}
-    assert either(frozenset({x, a}), frozenset({y, a})) is None
-    assert either(frozenset({x, a}), frozenset({not_x, y})) is None
+    assert either_guard(frozenset({x, a}), frozenset({not_x, a})) == {a}
+    assert either_guard(frozenset({x, a}), frozenset({a})) == {a}
+    assert either_guard(frozenset({a}), frozenset({x, a})) == {a}
+    assert either_guard(frozenset({x, a}), frozenset({y, a})) is None
+    assert either_guard(frozenset({x, a}), frozenset({not_x, y})) is None
     assert weaken(frozenset({x, a}), frozenset({y, a})) == {a, DOUBT}
     assert together(frozenset({a}), frozenset({x})) == {a, x}
 

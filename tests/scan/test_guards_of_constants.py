@@ -17,7 +17,7 @@ from dpmigrate.analysis.guards import (
     clash,
     contradict,
     doubt,
-    either,
+    either_guard,
     entails,
     entered,
     none_of,
@@ -107,7 +107,7 @@ def test_what_denies_several_conjunctions(denied: list[Guard], a: Guard, b: Guar
 @given(_GUARDS, _GUARDS)
 @settings(max_examples=300)
 def test_either_and_weaken_and_together(a: Guard, b: Guard) -> None:
-    one = either(a, b)
+    one = either_guard(a, b)
     if one is not None:
         assert all(holds(one, w) == (holds(a, w) or holds(b, w)) for w in WORLDS)
     weaker = weaken(a, b)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from dpmigrate.analysis.texts import Texts
+from dpmigrate.analysis.texts import JoinedTexts
 
 
 def test_what_comes_later_is_found_too() -> None:
-    texts = Texts()
+    texts = JoinedTexts()
     assert not texts.hold(b"seed")
     texts.add(b"nothing here")
     assert not texts.hold(b"seed")
@@ -20,7 +20,7 @@ def test_what_comes_later_is_found_too() -> None:
 
 
 def test_a_pattern_counts_once_in_each_text() -> None:
-    texts, pattern = Texts(), re.compile(rb"in_?place")
+    texts, pattern = JoinedTexts(), re.compile(rb"in_?place")
     texts.add(b"inplace and in_place")
     assert texts.hold(pattern)
     assert not texts.hold(pattern, times=2)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dpmigrate.workspace.errors import NotLossless, Unreadable
 from dpmigrate.workspace.parse import parse
-from dpmigrate.workspace.source import Source, load
+from dpmigrate.workspace.source import Source, load_source
 
 
 def notebook(*cells: str | list[str], indent: int | None = 1, **extra: object) -> bytes:
@@ -36,7 +36,7 @@ def notebook(*cells: str | list[str], indent: int | None = 1, **extra: object) -
 
 
 def read(data: bytes) -> Source:
-    return load("/project/a.ipynb", "/project", data)
+    return load_source("/project/a.ipynb", "/project", data)
 
 
 def cells_of(data: bytes) -> list[str]:
@@ -298,4 +298,4 @@ def test_any_notebook_survives_and_an_edit_stays_in_its_cell(
 
 def test_a_notebook_on_disk_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_bytes(notebook("x = 1"))
-    assert load("a.ipynb", tmp_path).path == "a.ipynb"
+    assert load_source("a.ipynb", tmp_path).path == "a.ipynb"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpmigrate.workspace.errors import NotLossless, Unreadable
-from dpmigrate.workspace.source import MAX_PYTHON_BYTES, from_stdin, load
+from dpmigrate.workspace.source import MAX_PYTHON_BYTES, from_stdin, load_source
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_what_cannot_be_read_says_why(data: bytes, line: int, reason: str) -> No
 
 def test_a_folder_and_a_missing_file_say_why(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="directory"):
-        load(tmp_path, tmp_path)
+        load_source(tmp_path, tmp_path)
     with pytest.raises(Unreadable, match="no such file"):
-        load("gone.py", tmp_path)
+        load_source("gone.py", tmp_path)
 
 
 def test_a_character_that_the_encoding_lacks_is_refused() -> None:
@@ -81,9 +81,9 @@ def test_an_encoding_that_does_not_round_trip_is_refused_only_for_edits() -> Non
 def test_paths_are_posix_and_relative_to_the_current_folder(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.py").write_text("x = 1\n")
-    source = load(tmp_path / "a" / "b.py", tmp_path)
+    source = load_source(tmp_path / "a" / "b.py", tmp_path)
     assert source.path == "a/b.py"
-    assert load("../a/b.py", tmp_path / "a").path == "b.py"
+    assert load_source("../a/b.py", tmp_path / "a").path == "b.py"
     assert from_stdin(b"").path == "-"
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dpmigrate.workspace.source import from_stdin, load
+from dpmigrate.workspace.source import from_stdin, load_source
 from dpmigrate.workspace.suppressions import Suppressions, in_lines, in_python
 
 BMM = ("DPM101", "ghost-batch-memory-manager")
@@ -100,7 +100,7 @@ def test_dependency_files_have_comments_too() -> None:
 def test_notebook_cells_and_their_magics_are_searched() -> None:
     cells = ["x = 1\ny = 2  # dpmigrate: ignore", "!pip install opacus==1.5.2  # dpmigrate: ignore[DPM901]"]
     document = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
-    source = load("/p/a.ipynb", "/p", json.dumps(document).encode())
+    source = load_source("/p/a.ipynb", "/p", json.dumps(document).encode())
     found = in_python(source)
     assert found.match(*BMM, source.line_of(0, 2))
     assert not found.match(*BMM, source.line_of(0, 1))

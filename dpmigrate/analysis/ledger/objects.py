@@ -201,7 +201,7 @@ class Given:
     def names(self, constant: str) -> bool:
         """Whether the program itself names a constant as one that it can be."""
         compared = (w.compared for w in self.each if isinstance(w, Open))
-        return Constant(constant) in self.each or any(constant in known for known in compared)
+        return Constant(constant) in self.each or any(constant in constants for constants in compared)
 
 
 NOT_GIVEN = Given()

@@ -100,12 +100,12 @@ class PrivateRun:
 
     def happened(self, kind: type[Happening]) -> Iterator[Happening]:
         """The events of a kind, in the order of first occurrence."""
-        found: list[Happening] | None = self.known.get(kind)
-        if found is None:
+        events: list[Happening] | None = self.known.get(kind)
+        if events is None:
             kinds = [held for held in self._numbers_of_kinds if issubclass(held, kind)]
             numbers = sorted(number for held in kinds for number in self._numbers_of_kinds[held])
-            found = self.known[kind] = [self.events[number] for number in numbers]
-        return iter(found)
+            events = self.known[kind] = [self.events[number] for number in numbers]
+        return iter(events)
 
     @cached_property
     def _numbers_of_kinds(self) -> dict[type[Event], list[int]]:

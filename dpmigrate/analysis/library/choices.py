@@ -20,23 +20,25 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
     Each constant is guarded by the assumption that the user chose it, so that everything that
     depends on the same option stays correlated. Without a default it must be given: it is never None.
     """
-    known: dict[Any, Entry] = {}
+    by_constant: dict[Any, Entry] = {}
     default = default.map(registry.data_of)
     for e in default.entries:
         if isinstance(e.atom, Const):
             literal = Literal(symbol, ("eq", e.atom.value), True)
             where = origin if e.atom.value is not None else origin._replace(text="left unset")
-            known[type(e.atom.value), e.atom.value] = Entry(e.atom, frozenset({literal}), (where,))
+            by_constant[type(e.atom.value), e.atom.value] = Entry(e.atom, frozenset({literal}), (where,))
     chosen = origin._replace(text=_why_possible(choices))
     extra = list(choices) if choices is not None else sorted(ip.tested.get(symbol, ()))
     for c in extra:
         literal = Literal(symbol, ("eq", c), True)
-        known.setdefault((type(c), c), Entry(Const(c), frozenset({literal}), (chosen,)))
-    entries = list(known.values())
+        by_constant.setdefault((type(c), c), Entry(Const(c), frozenset({literal}), (chosen,)))
+    entries = list(by_constant.values())
     entries.extend(e for e in default.entries if not isinstance(e.atom, Const))
     if choices is None:
         others = frozenset(
-            Literal(symbol, ("eq", e.atom.value), False) for e in known.values() if isinstance(e.atom, Const)
+            Literal(symbol, ("eq", e.atom.value), False)
+            for e in by_constant.values()
+            if isinstance(e.atom, Const)
         )
         if not default:
             others |= {Literal(symbol, ("eq", None), False)}

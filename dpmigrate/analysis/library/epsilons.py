@@ -57,17 +57,17 @@ class _Spent:
 
 
 def _known(ip: Interpreter) -> dict[Hashable, _Spent]:
-    known: dict[Hashable, _Spent] = ip.notes.setdefault(_SPENT, {})
-    return known
+    spent_by_symbol: dict[Hashable, _Spent] = ip.notes.setdefault(_SPENT, {})
+    return spent_by_symbol
 
 
 def spent(ip: Interpreter, engine: Obj, node: cst.CSTNode) -> Value:
     """The epsilon that an engine says it has spent."""
     value = ip.unknown(node, "an epsilon")
-    known = _known(ip)
+    spent_by_symbol = _known(ip)
     for symbol in _symbols(value):
-        before = known[symbol].engines if symbol in known else frozenset()
-        known[symbol] = _Spent(before | {engine}, tuple(ip.loops))
+        before = spent_by_symbol[symbol].engines if symbol in spent_by_symbol else frozenset()
+        spent_by_symbol[symbol] = _Spent(before | {engine}, tuple(ip.loops))
     _tell_of_reports(ip)
     return value
 
@@ -78,8 +78,8 @@ def _symbols(value: Value) -> list[Hashable]:
 
 def _among(ip: Interpreter, value: Value) -> list[_Spent]:
     """The epsilons among what a value can be: an engine's, or what clients of Flower report by that name."""
-    known, symbols = ip.notes.get(_SPENT) or {}, _symbols(value)
-    held = [known[symbol] for symbol in symbols if symbol in known]
+    spent_by_symbol, symbols = ip.notes.get(_SPENT) or {}, _symbols(value)
+    held = [spent_by_symbol[symbol] for symbol in symbols if symbol in spent_by_symbol]
     if any(map(_is_called_epsilon, symbols)) and b"flwr" in ip.module.source.data:
         held.append(_Spent(frozenset(), ()))
     return held

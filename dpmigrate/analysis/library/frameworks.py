@@ -38,7 +38,9 @@ def _unwrap(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("accelerator", "backward")
 def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(e.atom, Obj) and str(e.atom.data).startswith("accelerate."):
-        registry.tell(ip, "<tensor given>", CallInfo(info.node, info.positional, name="accelerator.backward"))
+        registry.tell_hooks(
+            ip, "<tensor given>", CallInfo(info.node, info.positional, name="accelerator.backward")
+        )
     record_backward(ip, join_all(info.everything()), info.node, via="accelerator.backward")
     return NONE
 

@@ -54,7 +54,7 @@ def touch(
 
     ``raw``: through the module or optimizer that was passed in.
     """
-    pending.touch(ip, run, node, how, raw)
+    pending.touch_pending(ip, run, node, how, raw)
     if how != "backward":
         ip.happen(run, ZeroGrad(ip.at(node, guard), how))
     state = ip.read(_slot(run), "state")
@@ -123,15 +123,15 @@ def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, LossKind
         return [(maker.data, "returned-criterion")]
     if isinstance(t.coefficient, Obj):
         return [(t.coefficient.data, "two-pass")]
-    found: dict[int, tuple[TrainingRun, LossKind]] = {}
+    runs: dict[int, tuple[TrainingRun, LossKind]] = {}
     for source in t.sources:
         for run in runs_of_model(ip, source):
-            found[id(run)] = (run, _kind_of_loss(run, maker))
+            runs[id(run)] = (run, _kind_of_loss(run, maker))
     if maker is not None and not t.sources:
         # Of outputs that cannot be followed, the criterion that was handed over tells whose they are.
         for run in runs_of_raw(ip, maker):
-            found[id(run)] = (run, "other")
-    return list(found.values())
+            runs[id(run)] = (run, "other")
+    return list(runs.values())
 
 
 IN_MODEL = "the model"

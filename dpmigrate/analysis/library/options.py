@@ -95,8 +95,8 @@ def _choices(ip: Interpreter, value: Value) -> list[Any] | None:
     items = exact_items(ip, value)
     if items is None:
         return None
-    found = [v.only.value for v in items if isinstance(v.only, Const)]
-    return found if len(found) == len(items) else None
+    constants = [v.only.value for v in items if isinstance(v.only, Const)]
+    return constants if len(constants) == len(items) else None
 
 
 @method("parser", "set_defaults")
@@ -261,16 +261,14 @@ def _project_parameter(ip: Interpreter, cls: Class, param: cst.Param) -> Value |
         return set_from_outside(ip, cls, param)
     if external_base(ip, cls) is not None or find_member(ip, cls, "__init__") is not None:
         key = ("outside instance", cls.key)
-        known = ip.notes.get(key)
-        if known is None:
-            ip.notes[key] = known = of(
-                Unknown(("instance", cls.key), f"an instance of {cls.node.name.value}")
-            )
-            ip.notes[key] = known = instantiate(
+        kept = ip.notes.get(key)
+        if kept is None:
+            ip.notes[key] = kept = of(Unknown(("instance", cls.key), f"an instance of {cls.node.name.value}"))
+            ip.notes[key] = kept = instantiate(
                 ip, cls, CallInfo(param, unknown_positional=True, unknown_keywords=True)
             )
-        found: Value = known
-        return found
+        parameter: Value = kept
+        return parameter
     return None
 
 
@@ -332,7 +330,7 @@ def _define_flag(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.endswith("bool") or info.name.endswith("boolean"):
         choices = [True, False]
     text = name.value if isinstance(name, Const) else id(info.node)
-    symbol = registry.symbol_of(f"{FLAGS}.{text}")
+    symbol = registry.symbol_of_name(f"{FLAGS}.{text}")
     kind = info.argument(2, "enum_class").only
     if info.name.endswith("enum_class") and isinstance(kind, Class):
         value = members_of(ip, kind, info.node) or ip.unknown(info.node, "a member")

@@ -16,5 +16,5 @@ _FIRST_MET = "runs there when a place was first met"
 
 def runs_before(ip: Interpreter, node: cst.CSTNode) -> frozenset[TrainingRun]:
     """The runs that were made before a place was first met on this way; to be asked each time it is met."""
-    known: dict[object, frozenset[TrainingRun]] = ip.notes.setdefault(_FIRST_MET, {})
-    return known.setdefault((node, ip.chain), frozenset(ip.runs.values()))
+    first_met: dict[object, frozenset[TrainingRun]] = ip.notes.setdefault(_FIRST_MET, {})
+    return first_met.setdefault((node, ip.chain), frozenset(ip.runs.values()))

@@ -58,7 +58,7 @@ def waits(ip: Interpreter, run: TrainingRun) -> bool:
     return (ip.read(_slot(run), _waiting(ip)) or NOTHING).only == _MADE
 
 
-def touch(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
+def touch_pending(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, how: Touching, raw: bool) -> None:
     """A backward pass makes gradients; anything else that touches them where they wait loses them."""
     waiting = ip.read(_slot(run), _waiting(ip)) or NOTHING
     if how != "backward":

@@ -156,7 +156,7 @@ def _once(table: dict[Key, Registered], key: Key, handler: Registered) -> None:
         raise ValueError(f"{key} has a handler already: one library would silently replace another")
 
 
-def tell(ip: Interpreter, hook: str, info: CallInfo) -> Value:
+def tell_hooks(ip: Interpreter, hook: str, info: CallInfo) -> Value:
     """Tell all that wait for a moment of the analysis; what they make of it, joined."""
     return join_all(handler(ip, info) for handler in HOOKS.get(hook, ()))
 
@@ -213,9 +213,9 @@ def canonical(name: str) -> str:
 
 def function_for(name: str) -> FunctionHandler | None:
     """What calling a library name does, if it is known."""
-    found = FUNCTIONS.get(name)
-    if found is not None:
-        return found
+    exact = FUNCTIONS.get(name)
+    if exact is not None:
+        return exact
     for start, handler in PREFIXES:
         if name.startswith(start):
             return handler
@@ -230,7 +230,7 @@ def data_of(atom: Atom) -> Atom:
     """
     if not isinstance(atom, External) or not is_data(atom.name):
         return atom
-    return Unknown(symbol_of(atom.name), f"`{atom.name}` of another package")
+    return Unknown(symbol_of_name(atom.name), f"`{atom.name}` of another package")
 
 
 def is_data(name: str) -> bool:
@@ -247,7 +247,7 @@ CONSTANTS = dict.fromkeys(("typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECK
 """Names of libraries that have one value in every execution."""
 
 
-def symbol_of(name: str) -> Hashable:
+def symbol_of_name(name: str) -> Hashable:
     """What to call the value of a library name; a variable of the environment is one however it is read."""
     variable = name.removeprefix("os.environ[")
     return ("environment", variable[1:-2]) if variable != name else ("external", name)
@@ -279,5 +279,5 @@ __all__: list[Any] = [
     "method",
     "method_for",
     "prefix",
-    "tell",
+    "tell_hooks",
 ]

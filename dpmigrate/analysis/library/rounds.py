@@ -93,11 +93,11 @@ def _read_for(call: cst.Call, function: cst.FunctionDef) -> set[str]:
     ):
         names |= more
     params = function.params
-    own = (*params.posonly_params, *params.params, *params.kwonly_params)
-    return names & {param.name.value for param in own} - {"self"}
+    params_of_function = (*params.posonly_params, *params.params, *params.kwonly_params)
+    return names & {param.name.value for param in params_of_function} - {"self"}
 
 
-def copied(ip: Interpreter, original: Atom, copy: Atom) -> None:
+def note_copy(ip: Interpreter, original: Atom, copy: Atom) -> None:
     """A model begins as a copy of another one."""
     ip.notes[_COPIED, copy] = original
 
@@ -155,7 +155,7 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
     if run not in taken:
         sources = frozenset(_sources(ip, run.raw_models))
         places = (ip.notes.get(("weights", source), {}) for source in sources)
-        taken[run] = _Taken(sources, frozenset(key for known in places for key in known))
+        taken[run] = _Taken(sources, frozenset(key for keys in places for key in keys))
     place = _round(ip)
     if place is not None and _while_missing(ip, run.origin.node):
         return

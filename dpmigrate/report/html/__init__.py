@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from dpmigrate.model import Finding, Impact, ScanResult
 from dpmigrate.report.html.findings import SEVERITIES, files, filters
-from dpmigrate.report.html.page import badge, counts, document, text
+from dpmigrate.report.html.page import badge, counts, html_document, text
 from dpmigrate.report.html.runs import runs_table
 from dpmigrate.report.layout import plural
 from dpmigrate.report.style import Style
@@ -29,7 +29,7 @@ _HARM: dict[Impact, str] = {
 
 def render(result: ScanResult, style: Style) -> str:
     """`result` as one self-contained page. Nothing depends on `style`."""
-    return document("dpmigrate scan", _body(result))
+    return html_document("dpmigrate scan", _body(result))
 
 
 def _body(result: ScanResult) -> Iterator[str]:

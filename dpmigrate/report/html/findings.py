@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import get_args
 
 from dpmigrate.model import Certainty, Finding, Place, ScanResult, Severity
-from dpmigrate.report.frame import Lines, shown_lines, source_line
+from dpmigrate.report.frame import Lines, frame_lines, source_line
 from dpmigrate.report.html.page import badge, prose, text
 from dpmigrate.report.layout import expand, plural
 from dpmigrate.report.text import by_place, same_words, where
@@ -80,7 +80,7 @@ def _finding(finding: Finding, lines: Lines) -> str:
 def _frame(finding: Finding, lines: Lines) -> str:
     """The lines around the fault, those at fault marked."""
     span = finding.span
-    numbers = shown_lines(span, lines)
+    numbers = frame_lines(span, lines)
     if not numbers:
         return ""
     source = lines[span.path, span.cell]

@@ -30,7 +30,7 @@ def prose(words: str) -> str:
     return _CODE.sub(r"<code>\1</code>", text(words))
 
 
-def document(title: str, body: Iterable[str]) -> str:
+def html_document(title: str, body: Iterable[str]) -> str:
     """A whole page around the parts of its body."""
     style, script = _part("page.css"), _part("page.js")
     policy = (

@@ -15,7 +15,7 @@ from dpmigrate.model import Run
 from dpmigrate.report.json_ import SCHEMA, run_object
 from dpmigrate.report.layout import clean
 from dpmigrate.report.text import where
-from dpmigrate.workspace.stretches import changed
+from dpmigrate.workspace.stretches import stretches_changed
 
 Recorded = Mapping[str, Any]
 """The RUN object of a report."""
@@ -110,7 +110,7 @@ def _by_path(runs: Iterable[Recorded]) -> dict[str, list[Recorded]]:
 
 
 def _of_file(before: list[Recorded], after: list[Recorded]) -> Iterator[Difference]:
-    for i, i_end, j, j_end in changed([_key(r) for r in before], [_key(r) for r in after]):
+    for i, i_end, j, j_end in stretches_changed([_key(r) for r in before], [_key(r) for r in after]):
         pairs = min(i_end - i, j_end - j)
         for old, new in zip(before[i : i + pairs], after[j : j + pairs], strict=True):
             yield from _of_run(old, new)

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dpmigrate.model import ScanResult
-from dpmigrate.report.html.page import counts, document
+from dpmigrate.report.html.page import counts, html_document
 from dpmigrate.report.html.runs import runs_table
 from dpmigrate.report.style import Style
 
 
 def render(result: ScanResult, style: Style) -> str:
     """The runs of `result` as a page for people. Nothing depends on `style`."""
-    return document("dpmigrate inventory", _body(result))
+    return html_document("dpmigrate inventory", _body(result))
 
 
 def _body(result: ScanResult) -> Iterator[str]:

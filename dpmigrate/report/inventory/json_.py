@@ -11,6 +11,6 @@ from dpmigrate.report.style import Style
 
 def render(result: ScanResult, style: Style) -> str:
     """One JSON object in ASCII, which ``--check`` reads back. Nothing depends on `style`."""
-    document = json_.document(result)
+    document = json_.json_document(result)
     del document["findings"], document["suppressed"], document["elsewhere"]
     return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.patching import family, wrap_method
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.engines import LiveEngine
@@ -25,8 +25,8 @@ class AccountantWatcher:
         from opacus.accountants.accountant import IAccountant
 
         for cls in family(IAccountant):
-            wrap(cls, "__init__", self._created)
-            wrap(cls, "step", self._told)
+            wrap_method(cls, "__init__", self._created)
+            wrap_method(cls, "step", self._told)
 
     def _created(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> None:
         original(accountant, *args, **kwargs)
@@ -56,8 +56,8 @@ class AccountantWatcher:
         engines = list(self.watch.engines.values())
         inside = [e for e in engines if e.depth or e.current is not None]
         begun = sorted((e for e in engines if e.record.releases), key=lambda e: e.started)
-        found = inside or begun or engines
-        return found[-1] if found else None
+        candidates = inside or begun or engines
+        return candidates[-1] if candidates else None
 
 
 def _mechanism(accountant: Any) -> str:

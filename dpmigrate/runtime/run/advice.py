@@ -154,17 +154,17 @@ def _raised_in(error: BaseException) -> str:
 
 def _for_unpacking(text: str, engines: Sequence[EngineRecord]) -> str:
     """What ``make_private`` returns, where an error says that its result was unpacked to another number."""
-    found = _UNPACKED.search(text)
-    if found is None or not engines or any(e.steps for e in engines):
+    match = _UNPACKED.search(text)
+    if match is None or not engines or any(e.steps for e in engines):
         return ""
     last = engines[-1]
-    if last.manual or found[1] not in ("3", "4"):
+    if last.manual or match[1] not in ("3", "4"):
         return ""
-    if "ghost" in last.mode and last.wrapped_api and found[1] == "3":
+    if "ghost" in last.mode and last.wrapped_api and match[1] == "3":
         return (
             "since Opacus 1.5.3 make_private returns four in ghost mode: model, optimizer, criterion, data "
             "loader (DPM403)"
         )
-    if found[1] == "4" and ("ghost" not in last.mode or not last.wrapped_api):
+    if match[1] == "4" and ("ghost" not in last.mode or not last.wrapped_api):
         return "make_private returns four in ghost mode of Opacus 1.5.3 and later alone, and three here"
     return ""

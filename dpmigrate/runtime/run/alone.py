@@ -50,12 +50,12 @@ class Alone:
         args, kwargs = _example(self.inputs, index, self.count, self.dimension)
         with self._as_it_was():
             try:
-                found = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
+                tensors = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
             except Exception as error:
                 raise NotAloneError(str(error)) from error
-            if len(found) != len(self.outputs):
+            if len(tensors) != len(self.outputs):
                 raise NotAloneError("another number of outputs")
-            return _gradient(index, used, scale, [found[places[id(o)]] for o, _, _ in used], params)
+            return _gradient(index, used, scale, [tensors[places[id(o)]] for o, _, _ in used], params)
 
     def together(self, random_state: Tensor | None) -> list[Tensor]:
         """The outputs of the same call made again, in order. Raises NotAloneError where they differ.
@@ -68,16 +68,16 @@ class Alone:
             if random_state is not None:
                 torch.set_rng_state(random_state)
             try:
-                found = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
+                tensors = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
             except Exception as error:
                 raise NotAloneError(str(error)) from error
-        for old, new in zip(self.outputs, found, strict=False):
+        for old, new in zip(self.outputs, tensors, strict=False):
             size = float(old.detach().abs().max()) if old.numel() else 0.0
             if old.shape != new.shape or not float((old - new).detach().norm()) <= TOLERANCE * size:
                 raise NotAloneError("the model gives another output when it is called again")
-        if len(found) != len(self.outputs):
+        if len(tensors) != len(self.outputs):
             raise NotAloneError("another number of outputs")
-        return found
+        return tensors
 
     @contextmanager
     def _as_it_was(self) -> Iterator[None]:
@@ -105,12 +105,12 @@ def _gradient(
     index: int, used: Used, scale: float, outputs: Sequence[Tensor], params: Sequence[Tensor]
 ) -> list[Tensor]:
     seeds = []
-    for (whole, gradient, d), own in zip(used, outputs, strict=True):
+    for (whole, gradient, d), output in zip(used, outputs, strict=True):
         expected = whole.detach().narrow(d, index, 1)
         size = float(whole.detach().abs().max())
         if (
-            own.shape != expected.shape
-            or not float((own.detach() - expected).abs().max()) <= TOLERANCE * size
+            output.shape != expected.shape
+            or not float((output.detach() - expected).abs().max()) <= TOLERANCE * size
         ):
             raise NotAloneError("an example's output depends on its batch, or on chance")
         seeds.append(gradient.narrow(d, index, 1) * scale)

@@ -23,8 +23,8 @@ from dpmigrate.runtime.run.generators import reseeded
 from dpmigrate.runtime.run.graph import flatten
 from dpmigrate.runtime.run.held import HeldBounds
 from dpmigrate.runtime.run.records import LogicalStep
-from dpmigrate.runtime.run.removal import bound_of
-from dpmigrate.runtime.run.snapshots import ABSENT, PRESENT, Change, Prober, Snapshot, number
+from dpmigrate.runtime.run.removal import noise_bound
+from dpmigrate.runtime.run.snapshots import ABSENT, PRESENT, BatchChange, Prober, Snapshot, number
 from dpmigrate.runtime.run.state import Watch
 
 RUNS, DRAWS = 4, 2500
@@ -100,7 +100,7 @@ class Auditor(Prober):
     def before_noise(self, engine: LiveEngine, add_noise: Callable[[], Any]) -> None:
         """The value is about to receive its noise: end a probe, or attack this step."""
         params = [p for p in engine.optimizer.params if getattr(p, "summed_grad", None) is not None]
-        bound = bound_of(engine)
+        bound = noise_bound(engine)
         if self.probing is not None:
             if self.probing.draws:
                 self._draw(engine, params, add_noise)
@@ -161,8 +161,8 @@ class Auditor(Prober):
 
     def _both(self, snapshot: Snapshot, example: int, factor: float) -> tuple[Tensor, Tensor] | str:
         """The value without and with an example, or why it cannot be had."""
-        absent = self.probe(snapshot, Change(ABSENT, example))
-        present = self.probe(snapshot, Change(PRESENT, example, factor))
+        absent = self.probe(snapshot, BatchChange(ABSENT, example))
+        present = self.probe(snapshot, BatchChange(PRESENT, example, factor))
         if absent is None or present is None:
             return "the loop fails without or with the example"
         if absent.held != present.held or -1 in (absent.held, present.held):
@@ -189,7 +189,7 @@ class Auditor(Prober):
             for present in (0, 1):
                 # No two runs, steps or private runs see the same noise.
                 draws = 1 + (((self.seed * 64 + audit.engine) * 64 + step) * 64 + turn) * 2 + present
-                change = Change((ABSENT, PRESENT)[present], audit.example, audit.factor, draws % 2**31)
+                change = BatchChange((ABSENT, PRESENT)[present], audit.example, audit.factor, draws % 2**31)
                 seen = self.probe(snapshot, change)
                 if seen is None:
                     attacked.problem = "the loop fails when its noise is drawn again"

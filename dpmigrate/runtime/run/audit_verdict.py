@@ -49,7 +49,7 @@ class _Attack:
         }
 
 
-def judged(
+def audit_judged(
     run: RunRecord, index: int, asked: float | None, checks: Sequence[Check]
 ) -> tuple[Check, dict[str, Any]]:
     """The ``audit`` check of one private run, and its part of the report.

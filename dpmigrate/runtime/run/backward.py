@@ -20,7 +20,7 @@ from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
 from dpmigrate.runtime.run.graph import NoOracle, depends_on, flat_gradients, flatten, judge, output_gradients
 from dpmigrate.runtime.run.losses import Used, padding_counted, second_pass_weights
 from dpmigrate.runtime.run.naming import OWN_GRADIENTS
-from dpmigrate.runtime.run.records import Backward
+from dpmigrate.runtime.run.records import BackwardPass
 from dpmigrate.runtime.run.state import Watch
 
 ORACLE_BUDGET = 60.0
@@ -124,7 +124,7 @@ class BackwardWatcher:
     def _note_passes(lightly: list[tuple[LiveEngine, list[Any]]]) -> None:
         for engine, before in lightly:
             if any(new is not old for new, old in zip(_norm_samples(engine), before, strict=True)):
-                engine.backwards.append(Backward(reason="after the steps that are judged"))
+                engine.backwards.append(BackwardPass(reason="after the steps that are judged"))
 
     def _second_due(self, engine: LiveEngine) -> bool:
         """Whether a backward pass now may be the second of two: hooks off, after one with hooks on."""
@@ -143,12 +143,12 @@ class BackwardWatcher:
         with self._hooks_off(engine.module):
             given = [torch.ones_like(t) if s is None else s for t, s in zip(losses, seeds, strict=True)]
             try:
-                found = torch.autograd.grad(
+                gradients = torch.autograd.grad(
                     losses, [o for o, _, _ in first], given, retain_graph=True, allow_unused=True
                 )
             except RuntimeError:
                 return False
-        used = [(o, g, d) for (o, _, d), g in zip(first, found, strict=True) if g is not None]
+        used = [(o, g, d) for (o, _, d), g in zip(first, gradients, strict=True) if g is not None]
         if not used:
             return False
         entry.weights = second_pass_weights(first, used, float(entry.count) if engine.averages else 1.0)
@@ -178,10 +178,10 @@ class BackwardWatcher:
                     return None
                 entry = self._judged(engine, losses, seeds, used)
             except NoOracle as error:
-                entry = Backward(_count(used, private), reason=" ".join(str(error).split()))
+                entry = BackwardPass(_count(used, private), reason=" ".join(str(error).split()))
             except Exception as error:
                 # A graph that the oracle cannot follow is the oracle's trouble, not the script's.
-                entry = Backward(_count(used, private), reason=error_line(error))
+                entry = BackwardPass(_count(used, private), reason=error_line(error))
         per_example = getattr(self.watch.wrapped_loss, "loss_per_sample", None)
         if isinstance(per_example, Tensor):
             entry.loss_shape = tuple(per_example.shape)
@@ -190,9 +190,9 @@ class BackwardWatcher:
 
     def _judged(
         self, engine: LiveEngine, losses: list[Tensor], seeds: list[Tensor | None], used: Used
-    ) -> Backward:
+    ) -> BackwardPass:
         if not self.watch.settings.oracle:
-            return Backward(reason="not asked for")
+            return BackwardPass(reason="not asked for")
         assert engine.module is not None
         if engine.record.mode == "no_op":
             raise NoOracle(OWN_GRADIENTS)

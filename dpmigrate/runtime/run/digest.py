@@ -14,7 +14,7 @@ def transformed(tensor: Tensor) -> bool:
     return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
 
 
-def digest(tensors: Iterable[Tensor], start: int = 0) -> int:
+def tensor_digest(tensors: Iterable[Tensor], start: int = 0) -> int:
     """CRC-32 of the tensors' values, carried on from ``start``; of their shapes where they have no values.
 
     Under ``vmap`` the values are those of the whole batch. Never raises.

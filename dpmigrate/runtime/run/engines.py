@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from dpmigrate.runtime.run.feed import Feed
-from dpmigrate.runtime.run.graph import Forward, flatten
+from dpmigrate.runtime.run.graph import ForwardCall, flatten
 from dpmigrate.runtime.run.losses import Used
-from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, PhysicalBatch
+from dpmigrate.runtime.run.records import BackwardPass, EngineRecord, LogicalStep, PhysicalBatch
 
 LINEAR_OPTIMIZERS = ("SGD",)
 """Optimizers whose step is linear in the gradient, so that rounding stays rounding."""
@@ -27,7 +27,7 @@ class PrivateModule:
     """
 
     wrapper: Any
-    forwards: list[Forward] = field(default_factory=list)
+    forwards: list[ForwardCall] = field(default_factory=list)
     random_state: Tensor | None = None
     trouble: str = ""
 
@@ -67,7 +67,7 @@ class LiveEngine:
     optimizer: Any
     record: EngineRecord
     module: PrivateModule | None
-    backwards: list[Backward] = field(default_factory=list)
+    backwards: list[BackwardPass] = field(default_factory=list)
     physical: list[PhysicalBatch] = field(default_factory=list)
     current: LogicalStep | None = None
     noise: list[Tensor] = field(default_factory=list)
@@ -110,12 +110,12 @@ class LiveEngine:
         What begins before the first backward pass is judged with the rest.
         """
         now = list(self.optimizer.params)
-        record, known = self.record, {id(p) for p in self.params}
-        if {id(p) for p in now} == known:
+        record, ids_before = self.record, {id(p) for p in self.params}
+        if {id(p) for p in now} == ids_before:
             return
         still = {id(p) for p in now}
         names = names_of(self.module, now)
-        record.late = [n for p, n in zip(now, names, strict=True) if id(p) not in known] or record.late
+        record.late = [n for p, n in zip(now, names, strict=True) if id(p) not in ids_before] or record.late
         record.frozen = [
             n for p, n in zip(self.params, record.names, strict=True) if id(p) not in still
         ] or record.frozen
@@ -154,7 +154,7 @@ def some_entries(tensors: Sequence[Tensor]) -> Tensor:
 
 def names_of(module: PrivateModule | None, params: list[nn.Parameter]) -> list[str]:
     """The name of each parameter in the user's model; its number where it is not found."""
-    known = {}
+    name_by_id = {}
     if module is not None:
-        known = {id(p): name for name, p in module.wrapper._module.named_parameters()}
-    return [known.get(id(p), f"parameter {i}") for i, p in enumerate(params)]
+        name_by_id = {id(p): name for name, p in module.wrapper._module.named_parameters()}
+    return [name_by_id.get(id(p), f"parameter {i}") for i, p in enumerate(params)]

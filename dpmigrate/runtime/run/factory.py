@@ -81,18 +81,18 @@ def _function(target: str) -> Callable[[], Any]:
     module_name, _, name = target.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Any = import_module(module_name)
+        part_of_module: Any = import_module(module_name)
         for part in name.split("."):
-            found = getattr(found, part)
+            part_of_module = getattr(part_of_module, part)
     except ModuleNotFoundError as error:
         raise NoVerdict(f"there is no module {error.name!r} (needed for --factory {target})") from error
     except AttributeError as error:
         raise NoVerdict(f"{module_name} has no function {name!r}") from error
     except Exception as error:
         raise NoVerdict(f"importing {module_name} raised {type(error).__name__}: {error}") from error
-    if not callable(found):
+    if not callable(part_of_module):
         raise NoVerdict(f"{target} is no function")
-    return found  # type: ignore[no-any-return]
+    return part_of_module  # type: ignore[no-any-return]
 
 
 def _arguments(given: Any) -> dict[str, Any]:

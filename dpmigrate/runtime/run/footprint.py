@@ -103,7 +103,7 @@ def put_back(kept: Path) -> None:
 
 def left_behind(folder: Path) -> list[Path]:
     """What earlier calls in ``folder`` kept and were killed before they could put back."""
-    found = []
+    folders = []
     for kept in Path(tempfile.gettempdir()).glob(f"dpmigrate-*/{KEPT}"):
         # What another user has planted there is not opened: it may have no end, or be told of as one's own.
         manifest = _manifest(kept) if is_private(kept.parent) else None
@@ -112,10 +112,10 @@ def left_behind(folder: Path) -> list[Path]:
         try:
             os.kill(manifest["process"], 0)
         except ProcessLookupError:
-            found.append(kept)
+            folders.append(kept)
         except OSError:
             pass
-    return found
+    return folders
 
 
 def _manifest(kept: Path) -> dict[str, Any] | None:

@@ -35,39 +35,39 @@ def own_clipping(cls: type) -> str:
     return ""
 
 
-def ignores_bound(own: EngineRecord, moved: EngineRecord, limit: float) -> bool:
+def ignores_bound(script_engine: EngineRecord, moved: EngineRecord, limit: float) -> bool:
     """Whether an optimizer of the project's own sums the same when another C is put in its place."""
-    if not own.own_clipping or not own.steps or not moved.steps:
+    if not script_engine.own_clipping or not script_engine.steps or not moved.steps:
         return False
-    first, second = own.steps[0], moved.steps[0]
+    first, second = script_engine.steps[0], moved.steps[0]
     if first.value is None or second.value is None or first.batch_digest != second.batch_digest:
         return False
     return relative(second.value, first.value) <= limit
 
 
-def needs_sensitivity(own: RunRecord, checks: Sequence[Check]) -> bool:
+def needs_sensitivity(script_run: RunRecord, checks: Sequence[Check]) -> bool:
     """Whether some check can only be read with the sensitivity at hand."""
-    return any(_by_rule_of_its_own(own, check) for check in checks)
+    return any(_by_rule_of_its_own(script_run, check) for check in checks)
 
 
-def excused(own: RunRecord, checks: Sequence[Check]) -> list[Check]:
+def excused(script_run: RunRecord, checks: Sequence[Check]) -> list[Check]:
     """The checks, those against the textbook sum left out where another rule of clipping holds its bound."""
     bounded = {c.engine for c in checks if c.name == "sensitivity" and c.passed}
     return [
         replace(
             check,
             passed=None,
-            detail=_why(own.engines[check.engine]),
+            detail=_why(script_run.engines[check.engine]),
         )
-        if check.engine in bounded and _by_rule_of_its_own(own, check)
+        if check.engine in bounded and _by_rule_of_its_own(script_run, check)
         else check
         for check in checks
     ]
 
 
-def _by_rule_of_its_own(own: RunRecord, check: Check) -> bool:
+def _by_rule_of_its_own(script_run: RunRecord, check: Check) -> bool:
     failed = check.passed is False and check.rule is None and check.name.startswith("parity")
-    engine = own.engines[check.engine]
+    engine = script_run.engines[check.engine]
     return failed and bool(engine.own_clipping or engine.padded)
 
 

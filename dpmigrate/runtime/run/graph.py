@@ -20,7 +20,7 @@ from torch import Tensor
 from dpmigrate.runtime.oracle import clipping_factor, gradients
 from dpmigrate.runtime.run.alone import Alone, NotAloneError
 from dpmigrate.runtime.run.losses import Used
-from dpmigrate.runtime.run.records import Backward
+from dpmigrate.runtime.run.records import BackwardPass
 
 MOST_KEPT = 2**25
 """Numbers of per-example gradients that are kept at most (float64: 256 MB)."""
@@ -34,7 +34,7 @@ class NoOracle(Exception):  # noqa: N818 - an outcome with a reason, not a failu
 
 
 @dataclass
-class Forward:
+class ForwardCall:
     """One call of a private model in training mode: its output tensors and its batch size; ``alone``
     repeats it example by example."""
 
@@ -52,7 +52,7 @@ def depends_on(losses: Sequence[Tensor], seeds: Sequence[Tensor | None], params:
 
 
 def output_gradients(
-    losses: Sequence[Tensor], seeds: Sequence[Tensor | None], forwards: Sequence[Forward]
+    losses: Sequence[Tensor], seeds: Sequence[Tensor | None], forwards: Sequence[ForwardCall]
 ) -> list[tuple[Tensor, Tensor, int]]:
     """(output, dL/d(output), batch dimension) for every output that the losses depend on.
 
@@ -109,7 +109,7 @@ def judge(
     alone: Alone | None = None,
     tight: float = 0.0,
     budget: float = math.inf,
-) -> Backward:
+) -> BackwardPass:
     """Per-example norms and the clipped sum for one backward pass.
 
     ``bounds`` are the max grad norms: one for the whole gradient, or one a parameter (per-layer clipping).
@@ -148,7 +148,7 @@ def judge(
     # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
     broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in used)
     assert isinstance(broken, Tensor)
-    return Backward(
+    return BackwardPass(
         count=count,
         norms=sums.param_norms.norm(dim=0),
         param_norms=sums.param_norms,
@@ -182,25 +182,25 @@ def _sums(
 ) -> _Sums:
     """Add up the examples' gradients by parameter: a float64 row of a large model is slow to make."""
     clipped = torch.zeros(sum(sizes), dtype=torch.float64)
-    found = _Sums(
+    sums = _Sums(
         clipped,
         torch.zeros_like(clipped),
         torch.zeros(len(sizes), count, dtype=torch.float64),
         torch.zeros(count, sum(sizes), dtype=torch.float64) if keep else None,
     )
-    parts, raw_parts = torch.split(found.clipped, sizes), torch.split(found.raw, sizes)
+    parts, raw_parts = torch.split(sums.clipped, sizes), torch.split(sums.raw, sizes)
     for i in range(count):
         grads = [g.reshape(-1) for g in gradient_of(i)]
         weight = 1.0 if share is None else float(share[i])
         norms = torch.stack([torch.linalg.vector_norm(g, dtype=torch.float64) for g in grads]) * weight
-        found.param_norms[:, i] = norms
+        sums.param_norms[:, i] = norms
         factors = (_factors(norms.unsqueeze(1), bounds) * weight).flatten().tolist()
         for part, raw_part, grad, factor in zip(parts, raw_parts, grads, factors, strict=True):
             part.add_(grad, alpha=factor)
             raw_part.add_(grad)
-        if found.rows is not None:
-            found.rows[i] = torch.cat(grads) * weight
-    return found
+        if sums.rows is not None:
+            sums.rows[i] = torch.cat(grads) * weight
+    return sums
 
 
 def _factors(param_norms: Tensor, bounds: Sequence[float]) -> Tensor:

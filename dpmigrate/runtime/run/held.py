@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from dpmigrate.runtime.run.patching import wrap
+from dpmigrate.runtime.run.patching import wrap_method
 
 _OF_A_SIZE = frozenset({"rand", "randn", "randint", "normal"})
 _LIKE = frozenset({"rand_like", "randn_like", "randint_like", "bernoulli", "poisson", "gumbel_softmax"})
@@ -96,7 +96,7 @@ class HeldBounds:
         module = sys.modules.get("opacus.utils.adaptive_clipping.adaptive_clipping_utils")
         loss = getattr(module, "DPTensorFastGradientAdaptiveClipping", None)
         if loss is not None:
-            wrap(loss, "_update_clip_and_noise", self._choose)
+            wrap_method(loss, "_update_clip_and_noise", self._choose)
 
     def _choose(self, original: Any, loss: Any, /, *args: Any, **kwargs: Any) -> Any:
         if self.given:

@@ -17,12 +17,12 @@ from dpmigrate.runtime.run.text import (
     consequence,
     coverage,
     failures,
-    holds,
     legend,
     next_steps,
     parameters,
     short_figure,
     spread,
+    what_holds,
 )
 
 _STYLE = """
@@ -89,7 +89,7 @@ def render_html(report: dict[str, Any]) -> str:
 
 def _head(report: dict[str, Any], target: str) -> str:
     passed = report["passed"]
-    said = f"{holds(report).capitalize()}." if passed else f"{failures(report)}."
+    said = f"{what_holds(report).capitalize()}." if passed else f"{failures(report)}."
     evidence = report.get("evidence", {})
     command = shlex.join(
         ["dpmigrate", "verify", target, *(["--", *a] if (a := evidence.get("arguments")) else [])]

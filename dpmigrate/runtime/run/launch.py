@@ -31,7 +31,7 @@ from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.shim import Shim
 from dpmigrate.runtime.run.stand_ins import put_in_place
-from dpmigrate.runtime.run.state import Settings, StopTraining, Watch
+from dpmigrate.runtime.run.state import RunSettings, StopTraining, Watch
 from dpmigrate.runtime.run.which_opacus import script_folder, watch_import
 
 GPU_WORDS = (
@@ -56,7 +56,7 @@ LONGEST = 240
 def run_script(
     program: Callable[[], Any],
     stand_ins: Iterable[tuple[str, str]],
-    settings: Settings,
+    settings: RunSettings,
     seed: int | None,
     out: Path,
     prepare: Callable[[Watch], None] | None = None,
@@ -84,7 +84,7 @@ def run_script(
     status = 0
     try:
         Shim(watch).install()
-        spawned.install(watch, out, lambda record: _complete(record, base))
+        spawned.install_spawn(watch, out, lambda record: _complete(record, base))
         # Raised by torch at whoever calls backward(), which is the shim now: the script cannot help it.
         warnings.filterwarnings("ignore", message="Full backward hook is firing")
         if prepare is not None:
@@ -153,9 +153,9 @@ def run_target(request: Request) -> None:
 
 def _notebook_code(path: Path) -> types.CodeType:
     """The notebook's cells as one code object, for a process that has no front end to draw in."""
-    from dpmigrate.workspace.source import load
+    from dpmigrate.workspace.source import load_source
 
-    text = load(str(path), Path.cwd()).python
+    text = load_source(str(path), Path.cwd()).python
     # Tracebacks would quote lines of the JSON otherwise.
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     if find_spec("ipywidgets") is None and find_spec("tqdm") is not None:

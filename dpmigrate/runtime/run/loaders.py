@@ -12,7 +12,7 @@ from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
 from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.run import skips
 from dpmigrate.runtime.run.generators import generator_kind, python_put_back
-from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.patching import family, wrap_method
 from dpmigrate.runtime.run.places import user_place
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class LoaderWatcher:
 
     def install(self) -> None:
         """Put the wrappers in place."""
-        wrap(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", self._next)
+        wrap_method(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", self._next)
         if self.watch.settings.watch:
             from opacus.utils.uniform_sampler import UniformWithReplacementSampler
 
             for base in (BatchSampler, UniformWithReplacementSampler):
                 for cls in family(base):
-                    wrap(cls, "__iter__", self._bare)
+                    wrap_method(cls, "__iter__", self._bare)
 
     def _next(self, original: Any, iterator: Any, /) -> Any:
         self.fetching += 1

@@ -8,11 +8,11 @@ from typing import Any
 
 from dpmigrate.runtime.report_types import Check
 from dpmigrate.runtime.run import verdicts
-from dpmigrate.runtime.run.naming import expected_sum, judged, relative
+from dpmigrate.runtime.run.naming import expected_sum, relative, why_unjudged
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.state import Settings
+from dpmigrate.runtime.run.state import RunSettings
 from dpmigrate.runtime.run.verify import report, require_steps
 
 TIMED = 7
@@ -28,31 +28,31 @@ def compare_modes(request: Request, folder: Path) -> dict[str, Any]:
     """
     runner = Runner(request, folder)
     engines = request.engines or 1
-    own = runner.run(
-        Settings(request.steps, oracle=True, engines=engines),
+    script_run = runner.run(
+        RunSettings(request.steps, oracle=True, engines=engines),
         seed=request.seed,
         loud=True,
         label="the script as it is, against the oracle",
     )
-    require_steps(own, 1, request)
-    first = own.engines[0]
+    require_steps(script_run, 1, request)
+    first = script_run.engines[0]
     if not first.steps:
         raise NoVerdict("the first private run of the script made no logical step: nothing can be timed")
-    rows, checks = [], [c for i, e in enumerate(own.engines) for c in verdicts.against_oracle(e, i)]
+    rows, checks = [], [c for i, e in enumerate(script_run.engines) for c in verdicts.against_oracle(e, i)]
     for mode in request.compare:
-        row = _row(runner, own, mode, engines)
+        row = _row(runner, script_run, mode, engines)
         rows.append(row)
         checks.append(_check(first, row))
-    body = report(request, own, checks)
+    body = report(request, script_run, checks)
     body["compare"] = rows
     return body
 
 
-def _row(runner: Runner, own: RunRecord, mode: str, engines: int) -> dict[str, Any]:
+def _row(runner: Runner, script_run: RunRecord, mode: str, engines: int) -> dict[str, Any]:
     request = runner.request
     row: dict[str, Any] = {"mode": mode, "seconds_per_step": None, "peak_bytes": None, "relative_error": None}
     # One step more than asked for: the first pays for what is loaded on first use.
-    clock = Settings(max(request.steps, TIMED) + 1, mode=mode, keep_vectors=False, engines=engines)
+    clock = RunSettings(max(request.steps, TIMED) + 1, mode=mode, keep_vectors=False, engines=engines)
     timed = runner.run(clock, seed=request.seed, label=f"{mode}: seconds and memory")
     if timed.outcome == "raised" or not timed.engines or not timed.engines[0].steps:
         return row | {"error": timed.error or "no logical step"}
@@ -61,27 +61,27 @@ def _row(runner: Runner, own: RunRecord, mode: str, engines: int) -> dict[str, A
     row["seconds_per_step"] = median(seconds)
     row["seconds_spread"], row["steps_timed"] = [min(seconds), max(seconds)], len(seconds)
     row["peak_bytes"] = timed.peak_bytes
-    replay = [[s.after for s in e.steps if s.after is not None] for e in own.engines]
-    settings = Settings(request.steps, mode=mode, replay=replay, engines=engines)
+    replay = [[s.after for s in e.steps if s.after is not None] for e in script_run.engines]
+    settings = RunSettings(request.steps, mode=mode, replay=replay, engines=engines)
     compared = runner.run(settings, seed=request.seed, label=f"{mode}: parity")
     if compared.engines:
-        row["relative_error"] = _distance(own.engines[0], compared.engines[0])
+        row["relative_error"] = _distance(script_run.engines[0], compared.engines[0])
     return row
 
 
-def _distance(own: EngineRecord, other: EngineRecord) -> float | None:
+def _distance(script_engine: EngineRecord, other: EngineRecord) -> float | None:
     """The largest relative error of the clipped sum over the steps whose batches are the same."""
-    size = sum(own.sizes)
+    size = sum(script_engine.sizes)
     errors = [
         relative(b.value, expected_sum(a.physical, size), a.max_grad_norm or 1.0)
-        for a, b in zip(own.steps, other.steps, strict=False)
-        if b.value is not None and not judged(a) and a.batch_digest == b.batch_digest
+        for a, b in zip(script_engine.steps, other.steps, strict=False)
+        if b.value is not None and not why_unjudged(a) and a.batch_digest == b.batch_digest
     ]
     return max(errors, default=None)
 
 
-def _check(own: EngineRecord, row: dict[str, Any]) -> Check:
-    limit, value = verdicts.limit_for(own), row["relative_error"]
+def _check(script_engine: EngineRecord, row: dict[str, Any]) -> Check:
+    limit, value = verdicts.limit_for(script_engine), row["relative_error"]
     if value is None:
         why = row.get("error", "no step could be compared")
         return Check("parity-clipped-sum", None, None, limit, None, 0, f"{row['mode']}: {why}")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.oracle import clipping_factor
-from dpmigrate.runtime.run.records import Backward, EngineRecord, LogicalStep, PhysicalBatch
+from dpmigrate.runtime.run.records import BackwardPass, EngineRecord, LogicalStep, PhysicalBatch
 
 FIT = 1e-3
 """Relative L2 distance below which a fault explains what was observed."""
@@ -36,7 +36,7 @@ def expected_sum(batches: list[PhysicalBatch], size: int) -> Tensor:
     return total
 
 
-def judged(step: LogicalStep) -> str:
+def why_unjudged(step: LogicalStep) -> str:
     """Why the oracle has no sum for this step; empty when it has."""
     for backward in _all(step):
         if backward.expected is None:
@@ -48,7 +48,7 @@ def judged(step: LogicalStep) -> str:
     return ""
 
 
-def unclipped(engine: EngineRecord, step: LogicalStep) -> Backward | None:
+def unclipped(engine: EngineRecord, step: LogicalStep) -> BackwardPass | None:
     """A backward pass of a ghost run after which no clipping coefficient was asked for."""
     if "ghost" not in engine.mode:
         return None
@@ -58,9 +58,9 @@ def unclipped(engine: EngineRecord, step: LogicalStep) -> Backward | None:
 def fault(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str]:
     """(rule id or None, sentence) for a logical step whose value is not the oracle's clipped sum."""
     for name in (_loss, _late, _norm, _padding, _weights, _moving_bound, _passes, _layers, _accumulation):
-        found = name(engine, step, limit)
-        if found is not None:
-            return found
+        named = name(engine, step, limit)
+        if named is not None:
+            return named
     return None, "the value that receives the noise is not the clipped sum"
 
 
@@ -144,9 +144,9 @@ def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
         norms, weights = backward.ghost_norms, backward.weights
         if norms is None or weights is None or bound is None or norms.shape != weights.shape:
             continue
-        known = torch.isfinite(weights)
-        weights, factors = weights[known], clipping_factor(norms.double(), bound)
-        whole, factors = float(factors.sum()), factors[known]
+        finite = torch.isfinite(weights)
+        weights, factors = weights[finite], clipping_factor(norms.double(), bound)
+        whole, factors = float(factors.sum()), factors[finite]
         if not len(weights) or relative(weights, factors) <= FIT:
             continue
         scale = float(weights @ factors / factors.square().sum())
@@ -278,5 +278,5 @@ def _accumulation(engine: EngineRecord, step: LogicalStep, limit: float) -> tupl
     return None
 
 
-def _all(step: LogicalStep) -> list[Backward]:
+def _all(step: LogicalStep) -> list[BackwardPass]:
     return [b for batch in step.physical for b in batch.backwards]

@@ -20,8 +20,8 @@ from dpmigrate.runtime.run.engines import (
 )
 from dpmigrate.runtime.run.generators import generator_kind, generator_state
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
-from dpmigrate.runtime.run.patching import wrap
-from dpmigrate.runtime.run.places import being_probed, place_of, user_frame, user_place
+from dpmigrate.runtime.run.patching import wrap_method
+from dpmigrate.runtime.run.places import being_probed, place_of_frame, user_frame, user_place
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch, Release
 from dpmigrate.runtime.run.state import Watch
 
@@ -51,7 +51,7 @@ class OptimizerWatcher:
         newest_first = reversed(list(watch.modules.values()))
         module = next((m for m in newest_first if ids & {id(p) for p in m.parameters()}), None)
         call = swap.current_call()
-        place = place_of(user_frame()) if call is None else call.place
+        place = place_of_frame(user_frame()) if call is None else call.place
         by_hand = "ghost" if module is not None and module.ghost else "hooks"
         inner = optimizer.original_optimizer
         if bound is not None:
@@ -124,12 +124,12 @@ class OptimizerWatcher:
     def _follow_replaced(self, optimizer: Any) -> None:
         """Stand around an ``add_noise`` that the script has put in the place of the optimizer's."""
         for cls in type(optimizer).__mro__:
-            wrap(cls, "add_noise", self.add_noise)
+            wrap_method(cls, "add_noise", self.add_noise)
 
         def own(original: Any, *args: Any, **kwargs: Any) -> Any:
             return self.add_noise(lambda _, *a, **k: original(*a, **k), optimizer, *args, **kwargs)
 
-        wrap(optimizer, "add_noise", own)
+        wrap_method(optimizer, "add_noise", own)
 
     def accumulate(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ghost mode's ``accumulate``: ``p.grad`` as it is received."""

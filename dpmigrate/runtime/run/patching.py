@@ -11,7 +11,7 @@ MARK = "_dpmigrate_shim"
 _REPLACED: list[tuple[Any, str, Any]] = []
 
 
-def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
+def wrap_method(owner: Any, name: str, around: Callable[..., Any]) -> None:
     """Replace ``owner.name`` by a function that calls ``around(original, *args, **kwargs)``.
 
     Only what ``owner`` itself defines is replaced, so that a class is not given a copy of what it
@@ -31,7 +31,7 @@ def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
 
 
 def unwrap() -> None:
-    """Put back everything that :func:`wrap` has replaced, the newest first."""
+    """Put back everything that :func:`wrap_method` has replaced, the newest first."""
     while _REPLACED:
         owner, name, original = _REPLACED.pop()
         setattr(owner, name, original)

@@ -28,7 +28,7 @@ _PACKAGES = ("opacus", "torch", "dpmigrate")
 
 
 @dataclass
-class Place:
+class CodePlace:
     """Where user code made an engine."""
 
     path: str
@@ -52,8 +52,8 @@ def _is_core_patch(path: str) -> bool:
 
 def folder_of(package: str) -> str:
     """The folder that a package was loaded from; empty where it is not loaded."""
-    found = getattr(sys.modules.get(package), "__file__", None)
-    return str(Path(found).parent) if isinstance(found, str) else ""
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return str(Path(file).parent) if isinstance(file, str) else ""
 
 
 def is_own(path: str) -> bool:
@@ -87,11 +87,11 @@ def being_probed() -> bool:
     return False
 
 
-def place_of(frame: FrameType | None) -> Place:
+def place_of_frame(frame: FrameType | None) -> CodePlace:
     """Path (POSIX, relative to the current folder where it lies below it) and line of a frame."""
     if frame is None:
-        return Place("?", 0)
-    return Place(shown_path(frame.f_code.co_filename), frame.f_lineno)
+        return CodePlace("?", 0)
+    return CodePlace(shown_path(frame.f_code.co_filename), frame.f_lineno)
 
 
 def shown_path(path: str) -> str:
@@ -107,9 +107,9 @@ def in_cell(path: str, line: int) -> tuple[int | None, int]:
     """(cell, line in the cell) for a line of a notebook's Python text; (None, line) for one of a script."""
     if not path.endswith(".ipynb"):
         return None, line
-    from dpmigrate.workspace.source import load
+    from dpmigrate.workspace.source import load_source
 
-    cell, line, _ = load(path, STARTED_IN).locate(line, 1)
+    cell, line, _ = load_source(path, STARTED_IN).locate(line, 1)
     return cell, line
 
 

@@ -21,10 +21,10 @@ import torch
 from dpmigrate.runtime.run import preload
 from dpmigrate.runtime.run.launch import EARLY, project_files, run_script, run_target
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent, kill_group
-from dpmigrate.runtime.run.ranks import meeting_place, rank, record_path
+from dpmigrate.runtime.run.ranks import rank, record_path, rendezvous
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.state import Settings, Watch
+from dpmigrate.runtime.run.state import RunSettings, Watch
 from dpmigrate.runtime.run.which_opacus import script_folder
 
 AFTER_STOP = 20.0
@@ -60,7 +60,7 @@ class Runner:
         self.count = 0
         _load_what_scripts_load()
         if request.kind == "script":
-            preload.load(Path(request.target), Path(script_folder(request)))
+            preload.preload(Path(request.target), Path(script_folder(request)))
         # Which of 2,700 modules are the project's is asked once, and remembered in the forks.
         project_files()
         if not self.shares_process:
@@ -70,7 +70,7 @@ class Runner:
 
     def run(
         self,
-        settings: Settings,
+        settings: RunSettings,
         *,
         seed: int | None,
         loud: bool = False,
@@ -87,7 +87,7 @@ class Runner:
         log = out.with_suffix(".log")
         sys.stdout.flush()
         sys.stderr.flush()
-        meeting = meeting_place(self.folder, self.count, self.request.timeout)
+        meeting = rendezvous(self.folder, self.count, self.request.timeout)
         parent = os.getpid()
         process = os.fork()
         if process == 0:
@@ -117,7 +117,7 @@ class Runner:
 
     def _child(
         self,
-        settings: Settings,
+        settings: RunSettings,
         seed: int | None,
         out: Path,
         log: Path,

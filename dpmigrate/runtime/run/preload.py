@@ -29,7 +29,7 @@ LARGE = {
 """Packages that take a second and more."""
 
 
-def load(script: Path, folder: Path) -> None:
+def preload(script: Path, folder: Path) -> None:
     """Carry out the imports of large libraries that stand in a script; one that fails is left to its runs."""
     for statement in imports(script, folder):
         with suppress(Exception):
@@ -49,7 +49,7 @@ def imports(script: Path, folder: Path) -> list[str]:
         return []
     if "environ" in text or "putenv" in text:
         return []
-    found = []
+    statements = []
     for node in tree.body:
         parts: list[tuple[str, ast.stmt]] = []
         if isinstance(node, ast.Import):
@@ -59,14 +59,14 @@ def imports(script: Path, folder: Path) -> list[str]:
         for name, statement in parts:
             root = name.split(".")[0]
             if root in LARGE and not _own(root, folder):
-                found.append(ast.unparse(statement))
-    return found
+                statements.append(ast.unparse(statement))
+    return statements
 
 
 def _text(script: Path) -> str:
     if script.suffix != ".ipynb":
         return script.read_text(encoding="utf-8")
-    from dpmigrate.workspace.source import load as load_source
+    from dpmigrate.workspace.source import load_source as load_source
 
     return load_source(str(script), Path.cwd()).python
 

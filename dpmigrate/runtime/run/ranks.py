@@ -90,7 +90,7 @@ def record_path(folder: Path, run: int, of_rank: int) -> Path:
     return folder / f"run-{run}-rank-{of_rank}.pt"
 
 
-def meeting_place(folder: Path, run: int, timeout: float) -> dict[str, str]:
+def rendezvous(folder: Path, run: int, timeout: float) -> dict[str, str]:
     """Environment variables by which the ranks of one run find each other.
 
     The launcher's own store still holds the addresses of the run before, so each run gets a port
@@ -117,7 +117,7 @@ def meeting_place(folder: Path, run: int, timeout: float) -> dict[str, str]:
 
 def peers(folder: Path, run: int, timeout: float) -> list[RunRecord]:
     """The records of all other ranks for one run; those that do not appear in time are left out."""
-    found = []
+    records = []
     deadline = time.monotonic() + timeout
     for other in range(1, world()):
         path = record_path(folder, run, other)
@@ -126,8 +126,8 @@ def peers(folder: Path, run: int, timeout: float) -> list[RunRecord]:
         if path.exists():
             # A record that is none counts as one that did not appear.
             with suppress(UnpicklingError, RuntimeError, AssertionError):
-                found.append(RunRecord.load(path))
-    return found
+                records.append(RunRecord.load(path))
+    return records
 
 
 def await_verdict(folder: Path, timeout: float) -> None:
@@ -139,24 +139,24 @@ def await_verdict(folder: Path, timeout: float) -> None:
 
 def peer_checks(others: Sequence[RunRecord]) -> list[Check]:
     """What the oracle says of the other ranks' shares of each logical batch."""
-    found = []
+    of_all_ranks = []
     for record in others:
         for index, engine in enumerate(record.engines):
             checks = against_oracle(engine, index)
-            found += [replace(check, detail=f"rank {record.rank}: {check.detail}") for check in checks]
-    return found
+            of_all_ranks += [replace(check, detail=f"rank {record.rank}: {check.detail}") for check in checks]
+    return of_all_ranks
 
 
-def sampling_check(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
+def sampling_check(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
     """``noise-fresh`` for the sampling: ranks that draw the same positions draw no independent batches.
 
     Positions are counted within each rank's share of the data; Opacus's distributed Poisson sampler
     draws the same ones on every rank that was seeded alike.
     """
-    same = _same_batches(own, others)
+    same = _same_batches(this_rank, others)
     if same:
         return same
-    drawn = [r.positions for r in (own, *others) if r.positions]
+    drawn = [r.positions for r in (this_rank, *others) if r.positions]
     if len(drawn) < 2:
         return []
     # Later batches differ anyhow: only rank 0 draws noise, from the generator that it samples with.
@@ -170,10 +170,10 @@ def sampling_check(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
     return [Check("noise-fresh", not alike, engine=0, detail=detail)]
 
 
-def _same_batches(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
+def _same_batches(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
     """``private-loader`` of ranks that train on the very same batches: each example counts once a rank."""
-    found = []
-    for index, engine in enumerate(own.engines):
+    checks = []
+    for index, engine in enumerate(this_rank.engines):
         peers = [r.engines[index].releases for r in others if index < len(r.engines)]
         pairs = [(a, b) for releases in peers for a, b in zip(engine.releases, releases, strict=False)]
         if pairs and all(a.batch_digest == b.batch_digest for a, b in pairs):
@@ -181,5 +181,5 @@ def _same_batches(own: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
                 f"examples-counted-twice: {1 + len(peers)} processes train on the same batches (no "
                 "DistributedSampler?): one example moves the sum by as many C, and epsilon knows of one"
             )
-            found.append(Check("private-loader", False, rule="DPM316", engine=index, detail=detail))
-    return found
+            checks.append(Check("private-loader", False, rule="DPM316", engine=index, detail=detail))
+    return checks

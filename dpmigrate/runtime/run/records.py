@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 @dataclass(eq=False)
-class Backward:
+class BackwardPass:
     """One backward pass through a private model with its hooks on, judged by the oracle.
 
     ``loss_shape``: shape of the per-example loss inside Opacus's wrapped loss, None for a plain
@@ -66,7 +66,7 @@ class PhysicalBatch:
     optimizer accumulates it (None in hooks mode), ``fed`` as :class:`Release` has it,
     ``hooks_off``: Opacus's hooks were disabled then."""
 
-    backwards: list[Backward] = field(default_factory=list)
+    backwards: list[BackwardPass] = field(default_factory=list)
     received: Tensor | None = None
     fed: str = ""
     hooks_off: bool = False

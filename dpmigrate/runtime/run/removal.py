@@ -19,7 +19,7 @@ from dpmigrate.runtime.run.snapshots import (
     SECOND_HALF,
     WITHOUT,
     WRITTEN,
-    Change,
+    BatchChange,
     Prober,
     Snapshot,
 )
@@ -111,7 +111,7 @@ class Remover(Prober):
         number = len(engine.record.steps) + 1
         if number > self.steps:
             return
-        bound = bound_of(engine)
+        bound = noise_bound(engine)
         result = self.found.setdefault(place, Removal(place, 0))
         base = self.whole(self.snapshot, value, bound)
         if isinstance(base, str):
@@ -146,9 +146,9 @@ class Remover(Prober):
     def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor) -> None:
         """Replace some examples where the step itself does not notice: do the parameters?"""
         torch.save(value, self._value_path)
-        whole = self.probe(snapshot, Change(WRITTEN, -1))
+        whole = self.probe(snapshot, BatchChange(WRITTEN, -1))
         for index in sorted({0, snapshot.size // 2, snapshot.size - 1}):
-            other = self.probe(snapshot, Change(WRITTEN, index))
+            other = self.probe(snapshot, BatchChange(WRITTEN, index))
             if whole is None or other is None:
                 return
             gap = float((whole.value - other.value).norm() / whole.value.norm())
@@ -165,7 +165,9 @@ class Remover(Prober):
         if snapshot.size < 4:
             return
         for donor in donors:
-            probes = [self.probe(snapshot, Change(kind, donor)) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
+            probes = [
+                self.probe(snapshot, BatchChange(kind, donor)) for kind in (FIRST_HALF, SECOND_HALF, ALL)
+            ]
             if any(p is None for p in probes):
                 return
             first, second, both = (p.value for p in probes if p is not None)
@@ -196,7 +198,7 @@ class Remover(Prober):
         moves = []
         for turn in range(count):
             index = turn * snapshot.size // count
-            probe = self.probe(snapshot, Change(kind, index))
+            probe = self.probe(snapshot, BatchChange(kind, index))
             if probe is None:
                 result.problem = f"the loop fails when example {index} of the batch is left out"
                 break
@@ -206,7 +208,7 @@ class Remover(Prober):
         return moves
 
 
-def bound_of(engine: LiveEngine) -> float:
+def noise_bound(engine: LiveEngine) -> float:
     """The norm that the noise is scaled for: that of all bounds together where each parameter has one."""
     norm = engine.optimizer.max_grad_norm
     return float(norm) if not isinstance(norm, (list, tuple)) else sum(float(c) ** 2 for c in norm) ** 0.5

@@ -21,12 +21,12 @@ from dpmigrate.runtime.run import swap
 from dpmigrate.runtime.run.accounting import AccountantWatcher
 from dpmigrate.runtime.run.alone import Alone
 from dpmigrate.runtime.run.backward import BackwardWatcher
-from dpmigrate.runtime.run.digest import digest, transformed
+from dpmigrate.runtime.run.digest import tensor_digest, transformed
 from dpmigrate.runtime.run.engines import PrivateModule
-from dpmigrate.runtime.run.graph import Forward
+from dpmigrate.runtime.run.graph import ForwardCall
 from dpmigrate.runtime.run.loaders import LoaderWatcher
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
-from dpmigrate.runtime.run.patching import family, unwrap, wrap
+from dpmigrate.runtime.run.patching import family, unwrap, wrap_method
 from dpmigrate.runtime.run.places import being_probed
 from dpmigrate.runtime.run.skips import SkipWatcher
 from dpmigrate.runtime.run.state import Watch
@@ -59,25 +59,25 @@ class Shim:
         base = getattr(gsm_base, "AbstractGradSampleHooks", gsm_base.AbstractGradSampleModule)
         for cls in family(base):
             if cls in (base, gsm_base.AbstractGradSampleModule):
-                wrap(cls, "__init__", self._new_module)
-            wrap(cls, "get_norm_sample", self.backward.norms_asked)
-            wrap(cls, "zero_grad", self._zero_grad_module)
+                wrap_method(cls, "__init__", self._new_module)
+            wrap_method(cls, "get_norm_sample", self.backward.norms_asked)
+            wrap_method(cls, "zero_grad", self._zero_grad_module)
         self._patch_optimizers(DPOptimizer)
         self._patch_losses()
         for name, module in list(sys.modules.items()):
             if name.startswith("opacus.optimizers"):
-                wrap(module, "_generate_noise", self.optimizer.noise)
+                wrap_method(module, "_generate_noise", self.optimizer.noise)
         if self.watch.settings.watch:
-            wrap(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
-        wrap(torch.autograd, "backward", self.backward.any)
+            wrap_method(uniform_sampler.DistributedUniformWithReplacementSampler, "__iter__", self._positions)
+        wrap_method(torch.autograd, "backward", self.backward.any)
         self.skips.install()
         self.loaders.install()
         AccountantWatcher(self.watch).install()
         self.handle = register_optimizer_step_pre_hook(self.optimizer.other_step)
-        wrap(torch, "load", self._load)
-        wrap(torch.nn.functional, "cross_entropy", self._weighted_mean)
-        wrap(torch.nn.functional, "nll_loss", self._weighted_mean)
-        swap.install(self.watch)
+        wrap_method(torch, "load", self._load)
+        wrap_method(torch.nn.functional, "cross_entropy", self._weighted_mean)
+        wrap_method(torch.nn.functional, "nll_loss", self._weighted_mean)
+        swap.install_swap(self.watch)
 
     def remove(self) -> None:
         """Take every wrapper away again."""
@@ -87,13 +87,13 @@ class Shim:
     def _patch_optimizers(self, base: type) -> None:
         watcher = self.optimizer
         for cls in family(base):
-            wrap(cls, "__init__", watcher.created)
-            wrap(cls, "step", watcher.step)
-            wrap(cls, "pre_step", watcher.pre_step)
-            wrap(cls, "accumulate", watcher.accumulate)
-            wrap(cls, "add_noise", watcher.add_noise)
-            wrap(cls, "zero_grad", watcher.zero_grad)
-            wrap(cls, "signal_skip_step", self.skips.signalled)
+            wrap_method(cls, "__init__", watcher.created)
+            wrap_method(cls, "step", watcher.step)
+            wrap_method(cls, "pre_step", watcher.pre_step)
+            wrap_method(cls, "accumulate", watcher.accumulate)
+            wrap_method(cls, "add_noise", watcher.add_noise)
+            wrap_method(cls, "zero_grad", watcher.zero_grad)
+            wrap_method(cls, "signal_skip_step", self.skips.signalled)
 
     def _patch_losses(self) -> None:
         for name in LOSS_MODULES:
@@ -105,9 +105,9 @@ class Shim:
                 if not isinstance(value, type):
                     continue
                 if hasattr(value, "backward") and "Tensor" in value.__name__:
-                    wrap(value, "backward", self.backward.wrapped)
+                    wrap_method(value, "backward", self.backward.wrapped)
                 elif "DPLoss" in value.__name__:
-                    wrap(value, "__call__", self.backward.criterion)
+                    wrap_method(value, "__call__", self.backward.criterion)
 
     def _new_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> None:
         original(wrapper, *args, **kwargs)
@@ -155,12 +155,12 @@ class Shim:
         if any(transformed(t) for t in [*given, *outputs]):
             # Inside vmap or grad there is no graph of the batch that could be followed later.
             if engine is not None:
-                engine.digest = digest(given, engine.digest)
+                engine.digest = tensor_digest(given, engine.digest)
                 engine.feed.call([])
             return
         count = sizes[0] if sizes else outputs[0].shape[0] if outputs and outputs[0].dim() else 1
         if engine is not None:
-            engine.digest = digest(given, engine.digest)
+            engine.digest = tensor_digest(given, engine.digest)
             engine.feed.call(given)
             engine.called = max(engine.called, count)
             engine.shape = list(given[0].shape[1:]) if given else []
@@ -171,7 +171,7 @@ class Shim:
             return
         if outputs:
             alone = Alone(private.wrapper._module, inputs, outputs, count, dimension)
-            private.forwards.append(Forward(outputs, count, alone))
+            private.forwards.append(ForwardCall(outputs, count, alone))
 
     def _load(self, original: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.watch.loaded += 1

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dpmigrate.runtime.run.engines import LiveEngine
-from dpmigrate.runtime.run.patching import wrap
+from dpmigrate.runtime.run.patching import wrap_method
 from dpmigrate.runtime.run.state import Watch
 
 
@@ -27,7 +27,7 @@ class SkipWatcher:
 
         sampler: type[Any] | None = getattr(batch_memory_manager, "BatchSplittingSampler", None)
         if sampler is not None:
-            wrap(sampler, "__iter__", self._drawn)
+            wrap_method(sampler, "__iter__", self._drawn)
 
     def signalled(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ``signal_skip_step``: a flag whose batch is not known yet."""

@@ -28,7 +28,7 @@ from dpmigrate.runtime.model_copy import NoDropout
 from dpmigrate.runtime.run.generators import python_put_back, random_digest, seed_python
 from dpmigrate.runtime.run.held import HeldDraws
 from dpmigrate.runtime.run.lifeline import end_group, follow_parent
-from dpmigrate.runtime.run.patching import family, wrap
+from dpmigrate.runtime.run.patching import family, wrap_method
 from dpmigrate.runtime.run.state import Watch
 
 PATIENCE = 60.0
@@ -43,7 +43,7 @@ for -1), and on behind the step, which is given the noisy value of the batch as 
 _FORM = "iqdi"
 
 
-class Change(NamedTuple):
+class BatchChange(NamedTuple):
     """How a batch is changed: one of the kinds above, for an example (its place in the batch; in the data
     for ABSENT and PRESENT), its floats multiplied by ``factor``. ``draws``: a number for each run that is
     to draw noise, 0 for one that ends before."""
@@ -81,7 +81,7 @@ class Snapshot:
         """How many examples its batch has."""
         return len(self.batch)
 
-    def ask(self, change: Change) -> bool:
+    def ask(self, change: BatchChange) -> bool:
         """Send a change and wait for its end; False when it takes longer than PATIENCE."""
         os.write(self.commands, struct.pack(_FORM, *change))
         ready, _, _ = select.select([self.answers], [], [], PATIENCE)
@@ -90,7 +90,7 @@ class Snapshot:
     def end(self) -> None:
         """Let the process go."""
         with suppress(BrokenPipeError):
-            os.write(self.commands, struct.pack(_FORM, *Change(QUIT)))
+            os.write(self.commands, struct.pack(_FORM, *BatchChange(QUIT)))
         os.close(self.commands)
         os.close(self.answers)
         os.waitpid(self.process, 0)
@@ -109,7 +109,7 @@ class Prober:
         self.folder = folder
         self.snapshot: Snapshot | None = None
         self.empty = False
-        self.probing: Change | None = None
+        self.probing: BatchChange | None = None
         self.state = 0
         self.draws = HeldDraws()
 
@@ -124,9 +124,9 @@ class Prober:
             uniform_sampler.DistributedUniformWithReplacementSampler,
         ):
             for cls in family(base):
-                wrap(cls, "__iter__", self._batches)
-        wrap(torch.utils.data.DataLoader, "__init__", _without_workers)
-        wrap(torch.utils.data._utils.fetch._MapDatasetFetcher, "fetch", self._fetch)
+                wrap_method(cls, "__iter__", self._batches)
+        wrap_method(torch.utils.data.DataLoader, "__init__", _without_workers)
+        wrap_method(torch.utils.data._utils.fetch._MapDatasetFetcher, "fetch", self._fetch)
         # Masks would change for every example when one is missing.
         NoDropout().__enter__()  # type: ignore[no-untyped-call]
         self.watch.at_end = self.end
@@ -154,7 +154,7 @@ class Prober:
         if self.probing.kind in (ABSENT, PRESENT):
             self.hold()
         self.state = random_digest()
-        return changed(list(batch), self.probing.kind, self.probing.example)
+        return changed_batch(list(batch), self.probing.kind, self.probing.example)
 
     def hold(self) -> None:
         """In a probe that adds or leaves out an example: hold what is drawn for the others."""
@@ -173,7 +173,7 @@ class Prober:
             self.snapshot.end()
             self.snapshot = None
 
-    def probe(self, snapshot: Snapshot, change: Change) -> Probed | None:
+    def probe(self, snapshot: Snapshot, change: BatchChange) -> Probed | None:
         """What a changed batch makes of the loop; None where the loop fails on it."""
         out = self._path(change)
         out.unlink(missing_ok=True)
@@ -192,7 +192,7 @@ class Prober:
                 if self.empty
                 else "its batches do not come from a torch DataLoader"
             )
-        base = self.probe(snapshot, Change(WHOLE))
+        base = self.probe(snapshot, BatchChange(WHOLE))
         if base is None:
             return "the loop could not be run again from where its batch was drawn"
         if not bool((base.value - value).norm() <= 1e-3 * base.value.norm() + 1e-9 * bound):
@@ -222,7 +222,7 @@ class Prober:
         while True:
             asked = os.read(commands, struct.calcsize(_FORM))
             whole = len(asked) == struct.calcsize(_FORM)
-            change = Change(*struct.unpack(_FORM, asked)) if whole else Change(QUIT)
+            change = BatchChange(*struct.unpack(_FORM, asked)) if whole else BatchChange(QUIT)
             if change.kind == QUIT:
                 os._exit(0)
             snapshot = os.getpid()
@@ -247,7 +247,7 @@ class Prober:
         partial.replace(out)
         os._exit(0)
 
-    def _path(self, change: Change) -> Path:
+    def _path(self, change: BatchChange) -> Path:
         return self.folder / "probe-{}-{}-{}-{}.pt".format(*change)
 
     def _all_done(self) -> bool:
@@ -278,7 +278,7 @@ class Prober:
         return fetcher.collate_fn(examples)
 
 
-def changed(batch: list[Any], kind: int, index: int) -> list[Any]:
+def changed_batch(batch: list[Any], kind: int, index: int) -> list[Any]:
     """The indices of a batch, changed as a snapshot is asked to."""
     if kind == WRITTEN:
         kind = WHOLE if index < 0 else REPLACED
@@ -289,9 +289,9 @@ def changed(batch: list[Any], kind: int, index: int) -> list[Any]:
     if kind in (FIRST_HALF, SECOND_HALF):
         # A physical batch has examples of both halves; pairs that one split keeps together the other parts.
         side = [place if index == 0 else place * (place + 1) // 2 for place in range(len(batch))]
-        return [batch[index] if s % 2 == kind % 2 else own for s, own in zip(side, batch, strict=True)]
+        return [batch[index] if s % 2 == kind % 2 else here for s, here in zip(side, batch, strict=True)]
     if kind in (ABSENT, PRESENT):
-        return [own for own in batch if number(own) != index] + [index] * (kind == PRESENT)
+        return [here for here in batch if number(here) != index] + [index] * (kind == PRESENT)
     return [batch[index]] * len(batch) if kind == ALL else batch
 
 

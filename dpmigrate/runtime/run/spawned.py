@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from dpmigrate.runtime.messages import error_line
-from dpmigrate.runtime.run.patching import wrap
+from dpmigrate.runtime.run.patching import wrap_method
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.state import StopTraining, Watch
 
 
-def install(watch: Watch, out: Path, complete: Callable[[RunRecord], None]) -> None:
+def install_spawn(watch: Watch, out: Path, complete: Callable[[RunRecord], None]) -> None:
     """Take the place of ``torch.multiprocessing.spawn``; rank i's record lies beside ``out``."""
 
     def spawn(
@@ -58,7 +58,7 @@ def install(watch: Watch, out: Path, complete: Callable[[RunRecord], None]) -> N
         save(record)
         os._exit(status)
 
-    wrap(torch.multiprocessing, "spawn", spawn)
+    wrap_method(torch.multiprocessing, "spawn", spawn)
 
 
 def path_of_rank(out: Path, rank: int) -> Path:

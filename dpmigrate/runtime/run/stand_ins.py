@@ -33,7 +33,7 @@ def _package(name: str) -> ModuleType:
     parent, _, last = name.rpartition(".")
     if parent and parent not in sys.modules and find_spec(parent.partition(".")[0]) is None:
         _package(parent)
-    for part in [known for known in sys.modules if known.startswith(f"{name}.")]:
+    for part in [loaded for loaded in sys.modules if loaded.startswith(f"{name}.")]:
         del sys.modules[part]
     module = sys.modules[name] = ModuleType(name)
     module.__path__ = []

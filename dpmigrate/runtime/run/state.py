@@ -22,7 +22,7 @@ class StopTraining(BaseException):
 
 
 @dataclass
-class Settings:
+class RunSettings:
     """What one run of the script is for.
 
     ``mode``: None for the script's own, else the mode that every engine is given. ``oracle``: judge
@@ -58,7 +58,7 @@ class Watch:
     ``at_end`` once the script is over. ``loaded`` counts what the script has read by ``torch.load``.
     """
 
-    def __init__(self, settings: Settings, on_done: Callable[[RunRecord], None]) -> None:
+    def __init__(self, settings: RunSettings, on_done: Callable[[RunRecord], None]) -> None:
         self.settings = settings
         self.record = RunRecord()
         self.engines: dict[int, LiveEngine] = {}

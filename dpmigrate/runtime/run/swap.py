@@ -18,8 +18,8 @@ from torch import Tensor
 from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.run import loaders
 from dpmigrate.runtime.run.engines import LiveEngine
-from dpmigrate.runtime.run.patching import family, wrap
-from dpmigrate.runtime.run.places import Place, place_of, user_frame
+from dpmigrate.runtime.run.patching import family, wrap_method
+from dpmigrate.runtime.run.places import CodePlace, place_of_frame, user_frame
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.state import Watch
@@ -30,23 +30,23 @@ SWAPPED = "swapped"
 
 
 @dataclass
-class Call:
+class RunningCall:
     """The ``make_private*`` call that is running."""
 
-    place: Place
+    place: CodePlace
     mode: str
     adaptive: bool
 
 
-_CALLS: list[Call] = []
+_CALLS: list[RunningCall] = []
 
 
-def current_call() -> Call | None:
+def current_call() -> RunningCall | None:
     """The ``make_private*`` call that user code is in, if any."""
     return _CALLS[-1] if _CALLS else None
 
 
-def install(watch: Watch) -> None:
+def install_swap(watch: Watch) -> None:
     """Watch ``make_private*`` of every engine class; give the mode that the watch's settings ask for."""
     from opacus import PrivacyEngine
 
@@ -88,15 +88,15 @@ def install(watch: Watch) -> None:
         return results
 
     for cls in family(PrivacyEngine):
-        wrap(cls, "make_private", make_private)
-        wrap(cls, "make_private_with_epsilon", with_epsilon)
+        wrap_method(cls, "make_private", make_private)
+        wrap_method(cls, "make_private_with_epsilon", with_epsilon)
 
 
 @contextmanager
 def _call(mode: str, adaptive: bool) -> Iterator[None]:
     outer = current_call()
-    place = outer.place if outer is not None else place_of(user_frame())
-    _CALLS.append(Call(place, mode, adaptive))
+    place = outer.place if outer is not None else place_of_frame(user_frame())
+    _CALLS.append(RunningCall(place, mode, adaptive))
     try:
         yield
     finally:

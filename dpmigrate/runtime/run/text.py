@@ -86,12 +86,12 @@ def _engine(engine: dict[str, Any]) -> str:
 def parameters(engine: dict[str, Any]) -> str:
     """What a reviewer asks of a private run first: C, sigma, rate, loader and steps, where they are known."""
     names = {"max_grad_norm": "C", "noise_multiplier": "sigma", "sample_rate": "rate"}
-    known = [f"{word} {engine[key]:g}" for key, word in names.items() if engine.get(key) is not None]
+    said = [f"{word} {engine[key]:g}" for key, word in names.items() if engine.get(key) is not None]
     if engine.get("loader"):
-        known.append(f"{engine['loader']} of {engine['population']} records")
+        said.append(f"{engine['loader']} of {engine['population']} records")
     if engine.get("watched_steps"):
-        known.append(f"{engine['steps']} of {engine['watched_steps']} steps judged by the oracle")
-    return ": " + ", ".join(known) if known else ""
+        said.append(f"{engine['steps']} of {engine['watched_steps']} steps judged by the oracle")
+    return ": " + ", ".join(said) if said else ""
 
 
 def consequence(check: dict[str, Any], checks: list[dict[str, Any]]) -> bool:
@@ -194,11 +194,11 @@ def _verdict(report: dict[str, Any], style: Style) -> str:
     covered = coverage(report)
     seen = f" ({covered})" if covered else ""
     if report["passed"]:
-        return f"{style.paint('passed', 'green')}: {holds(report)}{seen}"
+        return f"{style.paint('passed', 'green')}: {what_holds(report)}{seen}"
     return style.paint("FAILED", "red") + f": {failures(report)}{seen}"
 
 
-def holds(report: dict[str, Any]) -> str:
+def what_holds(report: dict[str, Any]) -> str:
     """What a report without a failing check says, and no more than that."""
     if report.get("compare"):
         return "the clipped sums are the oracle's in every mode that could be compared; no more was looked at"

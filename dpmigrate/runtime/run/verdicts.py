@@ -16,9 +16,9 @@ from dpmigrate.runtime.run.naming import (
     accumulation_error,
     expected_sum,
     fault,
-    judged,
     relative,
     unclipped,
+    why_unjudged,
 )
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
 from dpmigrate.runtime.run.removal import Removal
@@ -72,7 +72,7 @@ def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
 
 def telling_bound(engine: EngineRecord) -> float | None:
     """A C that clips half of the first step's examples, where the script's own clips all of them or none."""
-    if not engine.steps or engine.adaptive or engine.per_layer or judged(engine.steps[0]):
+    if not engine.steps or engine.adaptive or engine.per_layer or why_unjudged(engine.steps[0]):
         return None
     step = engine.steps[0]
     norms = _joined([b.norms for p in step.physical for b in p.backwards])
@@ -154,7 +154,7 @@ def step_against_oracle(engine: EngineRecord, index: int) -> list[Check]:
     size = sum(engine.sizes)
     worst = None
     for step in engine.steps:
-        if judged(step) or step.handed is None or step.scale is None:
+        if why_unjudged(step) or step.handed is None or step.scale is None:
             continue
         wanted = expected_sum(step.physical, size) * step.scale
         worst = max(worst or 0.0, relative(step.handed, wanted, step.scale * (step.max_grad_norm or 1.0)))
@@ -165,13 +165,13 @@ def step_against_oracle(engine: EngineRecord, index: int) -> list[Check]:
 
 
 def sensitivity(
-    own: RunRecord, index: int, removals: Mapping[int, Removal], checks: Sequence[Check]
+    script_run: RunRecord, index: int, removals: Mapping[int, Removal], checks: Sequence[Check]
 ) -> Check:
     """How far one example can move the value that receives the noise, in units of C.
 
     ``checks`` are those already made: a fault that they named is the fault here.
     """
-    engine = own.engines[index]
+    engine = script_run.engines[index]
     removal = removals.get(index)
 
     def no(why: str) -> Check:
@@ -227,7 +227,7 @@ def _is_sum(check: Check, index: int) -> bool:
 def attributed(checks: Sequence[Check]) -> list[Check]:
     """The checks, consequences put down to the fault that they follow from."""
     why = "the examples of a batch move one another: none has a gradient of its own to be clipped"
-    found = []
+    result = []
     for check in checks:
         failed = [c for c in checks if c.engine == check.engine and c.passed is False]
         coupled = [c.rule for c in failed if c.name == "sensitivity" and c.rule in ("DPM121", "DPM124")]
@@ -241,8 +241,8 @@ def attributed(checks: Sequence[Check]) -> list[Check]:
             if check.passed:
                 continue
             check = replace(check, rule="DPM316") if check.passed is False else check
-        found.append(check)
-    return found
+        result.append(check)
+    return result
 
 
 def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
@@ -266,9 +266,9 @@ def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
 
 def measurements(record: RunRecord) -> list[Measurement]:
     """The figures that reports draw: norms, and errors by parameter, of every engine's first step."""
-    found = []
+    figures = []
     for index, engine in enumerate(record.engines):
-        step = next((s for s in engine.steps if not judged(s) and s.value is not None), None)
+        step = next((s for s in engine.steps if not why_unjudged(s) and s.value is not None), None)
         if step is None or step.value is None:
             continue
         expected = expected_sum(step.physical, sum(engine.sizes))
@@ -280,7 +280,7 @@ def measurements(record: RunRecord) -> list[Measurement]:
                 zip(torch.split(step.value, engine.sizes), torch.split(expected, engine.sizes), strict=True)
             )
         }
-        found.append(
+        figures.append(
             Measurement(
                 engine=index,
                 mode=engine.mode,
@@ -291,7 +291,7 @@ def measurements(record: RunRecord) -> list[Measurement]:
                 layer_errors=errors,
             )
         )
-    return found
+    return figures
 
 
 def step_errors(engine: EngineRecord) -> list[float | None]:
@@ -299,7 +299,7 @@ def step_errors(engine: EngineRecord) -> list[float | None]:
     size = sum(engine.sizes)
     return [
         None
-        if judged(s) or s.value is None
+        if why_unjudged(s) or s.value is None
         else relative(s.value, expected_sum(s.physical, size), s.max_grad_norm or 1.0)
         for s in engine.steps
     ]
@@ -307,27 +307,27 @@ def step_errors(engine: EngineRecord) -> list[float | None]:
 
 def _clipped_sum(engine: EngineRecord, index: int, limit: float) -> Check:
     errors = step_errors(engine)
-    known = [e for e in errors if e is not None]
-    if any(not math.isfinite(e) for e in known):
+    measured = [e for e in errors if e is not None]
+    if any(not math.isfinite(e) for e in measured):
         return Check(
             "parity-clipped-sum", False, None, limit, None, index, "NaN or infinity in the gradients"
         )
     bad = next((i for i, e in enumerate(errors) if e is not None and e > limit), None)
     if bad is not None:
         rule, sentence = fault(engine, engine.steps[bad], limit)
-        return Check("parity-clipped-sum", False, max(known), limit, rule, index, sentence)
-    loose = next((s for s in engine.steps if judged(s) and unclipped(engine, s) is not None), None)
+        return Check("parity-clipped-sum", False, max(measured), limit, rule, index, sentence)
+    loose = next((s for s in engine.steps if why_unjudged(s) and unclipped(engine, s) is not None), None)
     if loose is not None:
         rule, sentence = fault(engine, loose, limit)
         return Check("parity-clipped-sum", False, None, limit, rule, index, sentence)
-    if not known:
-        reason = judged(engine.steps[0]) or "no backward pass was seen"
+    if not measured:
+        reason = why_unjudged(engine.steps[0]) or "no backward pass was seen"
         return Check("parity-clipped-sum", None, None, limit, None, index, f"no oracle: {reason}")
-    plural = "s" if len(known) > 1 else ""
-    detail = f"{engine.mode} against the oracle: clipped sum over {len(known)} logical step{plural}"
+    plural = "s" if len(measured) > 1 else ""
+    detail = f"{engine.mode} against the oracle: clipped sum over {len(measured)} logical step{plural}"
     if limit > parity_limit(engine.precision or engine.dtype, sum(engine.sizes)):
         detail += "; the limit is what plain autograd rounds by on these batches"
-    return Check("parity-clipped-sum", True, max(known), limit, None, index, detail)
+    return Check("parity-clipped-sum", True, max(measured), limit, None, index, detail)
 
 
 def _accumulation(engine: EngineRecord, index: int, limit: float, first: Check) -> list[Check]:
@@ -363,7 +363,7 @@ def _norms(engine: EngineRecord, index: int, limit: float) -> Check:
     rule = None
     if not worst <= limit:
         for step in engine.steps:
-            if not judged(step):
+            if not why_unjudged(step):
                 rule, sentence = fault(engine, step, limit)
                 detail = sentence
                 break

@@ -19,7 +19,7 @@ from dpmigrate.runtime.run.ranks import record_path
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal, Remover
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.state import Settings, Watch
+from dpmigrate.runtime.run.state import RunSettings, Watch
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
@@ -30,52 +30,52 @@ PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
 
 def verify(runner: Runner) -> dict[str, Any]:
     """The report of one script, as JSON-ready data. Raises NoVerdict with one sentence."""
-    own, checks = make_runs(runner)
-    return report(runner.request, own, checks)
+    script_run, checks = make_runs(runner)
+    return report(runner.request, script_run, checks)
 
 
 def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
     """Every run of the script that a verification takes, and the checks that they allow."""
     request = runner.request
     steps = request.steps
-    own = runner.run(
-        Settings(steps, oracle=True, watch=0.9 * request.timeout),
+    script_run = runner.run(
+        RunSettings(steps, oracle=True, watch=0.9 * request.timeout),
         seed=request.seed,
         loud=True,
         label="the script as it is, noise off, against the oracle",
     )
-    require_steps(own, steps, request)
-    engines = max(1, sum(bool(e.steps) for e in own.engines))
-    others = ranks.peers(runner.folder, runner.count, request.timeout) if own.rank == 0 else []
-    others = others or spawned.others(record_path(runner.folder, runner.count, 0), own.world)
+    require_steps(script_run, steps, request)
+    engines = max(1, sum(bool(e.steps) for e in script_run.engines))
+    others = ranks.peers(runner.folder, runner.count, request.timeout) if script_run.rank == 0 else []
+    others = others or spawned.others(record_path(runner.folder, runner.count, 0), script_run.world)
     checks = []
-    for i, engine in enumerate(own.engines):
+    for i, engine in enumerate(script_run.engines):
         oracle = verdicts.against_oracle(engine, i)
         named = {c.rule for c in oracle if c.passed is False}
         checks += oracle
         if verdicts.nonfinite(engine):
             continue
         checks += [c for c in conduct.late_faults(engine, i) if c.rule not in named]
-        checks += conduct.conduct(own, i)
+        checks += conduct.conduct(script_run, i)
         checks += noise_verdicts.noise_std(engine, i)
     checks += ranks.peer_checks(others)
-    checks += ranks.sampling_check(own, others)
-    if any(verdicts.nonfinite(e) for e in own.engines) or not any(e.steps for e in own.engines):
-        return own, [c for c in checks if request.wants(c.name)]
+    checks += ranks.sampling_check(script_run, others)
+    if any(verdicts.nonfinite(e) for e in script_run.engines) or not any(e.steps for e in script_run.engines):
+        return script_run, [c for c in checks if request.wants(c.name)]
     if request.wants(*PARITY):
-        checks += _at_the_median(runner, own, checks, engines)
-        checks += _other_mode(runner, own, checks, engines)
-    written = request.wants("private-step") and any(e.moved for e in own.engines)
-    if request.wants("sensitivity") or foreign.needs_sensitivity(own, checks) or written:
-        checks = _with(checks, _sensitivity(runner, own, checks, engines))
+        checks += _at_the_median(runner, script_run, checks, engines)
+        checks += _other_mode(runner, script_run, checks, engines)
+    written = request.wants("private-step") and any(e.moved for e in script_run.engines)
+    if request.wants("sensitivity") or foreign.needs_sensitivity(script_run, checks) or written:
+        checks = _with(checks, _sensitivity(runner, script_run, checks, engines))
     if request.wants("noise-fresh", "reproducible"):
-        checks += _noise(runner, own, engines)
-    checks = verdicts.attributed(foreign.excused(own, checks))
+        checks += _noise(runner, script_run, engines)
+    checks = verdicts.attributed(foreign.excused(script_run, checks))
     wanted = [c for c in checks if request.wants(c.name)]
     if request.audit:
-        audits, own.audit = _audit(runner, own, checks, engines)
+        audits, script_run.audit = _audit(runner, script_run, checks, engines)
         wanted += audits
-    return own, wanted
+    return script_run, wanted
 
 
 def require_steps(record: RunRecord, enough: int, request: Request) -> None:
@@ -112,7 +112,7 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     raise NoVerdict(f"the script ended without one private step (engine made at {first.path}:{first.line})")
 
 
-def _at_the_median(runner: Runner, own: RunRecord, checks: list[Check], engines: int) -> list[Check]:
+def _at_the_median(runner: Runner, script_run: RunRecord, checks: list[Check], engines: int) -> list[Check]:
     """The clipped sum again, with C between the norms of the first step, where the script's C hides faults.
 
     With every example clipped a fault of scale cannot be seen, with none a missing clipping. Left out
@@ -120,46 +120,48 @@ def _at_the_median(runner: Runner, own: RunRecord, checks: list[Check], engines:
     """
     failed = {c.engine for c in checks if c.passed is False}
     bounds = {}
-    for index, engine in enumerate(own.engines):
+    for index, engine in enumerate(script_run.engines):
         bound = verdicts.telling_bound(engine)
         if bound is not None and index not in failed:
             bounds[index] = bound
-    if not bounds or own.world > 1:
+    if not bounds or script_run.world > 1:
         # Ranks have norms of their own, and would not agree on whether to run.
         return []
-    settings = Settings(1, oracle=True, bounds=bounds, engines=engines)
+    settings = RunSettings(1, oracle=True, bounds=bounds, engines=engines)
     record = runner.run(settings, seed=runner.request.seed, label="C at the median norm, against the oracle")
     return [
         verdicts.at_bound(record.engines[i], i, bound)
         for i, bound in bounds.items()
         if i < len(record.engines)
         and record.engines[i].steps
-        and not foreign.ignores_bound(own.engines[i], record.engines[i], verdicts.limit_for(own.engines[i]))
+        and not foreign.ignores_bound(
+            script_run.engines[i], record.engines[i], verdicts.limit_for(script_run.engines[i])
+        )
     ]
 
 
-def _other_mode(runner: Runner, own: RunRecord, checks: list[Check], engines: int) -> list[Check]:
+def _other_mode(runner: Runner, script_run: RunRecord, checks: list[Check], engines: int) -> list[Check]:
     """Run the script under the other mode from the same parameters at every step, and compare."""
-    found: list[Check] = []
-    partners = {i: _partner(e) for i, e in enumerate(own.engines) if e.steps}
-    replay = [[s.after for s in e.steps if s.after is not None] for e in own.engines]
+    result: list[Check] = []
+    partners = {i: _partner(e) for i, e in enumerate(script_run.engines) if e.steps}
+    replay = [[s.after for s in e.steps if s.after is not None] for e in script_run.engines]
     for mode in sorted({m for m in partners.values() if m}):
-        settings = Settings(runner.request.steps, mode=mode, replay=replay, engines=engines)
+        settings = RunSettings(runner.request.steps, mode=mode, replay=replay, engines=engines)
         other = runner.run(settings, seed=runner.request.seed, label=f"the same script under {mode}")
-        for index, engine in enumerate(own.engines):
+        for index, engine in enumerate(script_run.engines):
             if partners.get(index) != mode:
                 continue
             right = _own_is_right([c for c in checks if c.engine == index])
             if other.outcome == "raised" or index >= len(other.engines):
-                found.append(verdicts.unsupported(f"under {mode} the script raises {other.error}", index))
+                result.append(verdicts.unsupported(f"under {mode} the script raises {other.error}", index))
                 # What several processes hand on is the sum of all, which the oracle of one does not have.
-                found += verdicts.step_against_oracle(engine, index) if own.world == 1 else []
+                result += verdicts.step_against_oracle(engine, index) if script_run.world == 1 else []
             else:
-                found += verdicts.against_other_mode(engine, other.engines[index], index, mode, right)
+                result += verdicts.against_other_mode(engine, other.engines[index], index, mode, right)
     for index, partner in partners.items():
-        if partner is None and own.world == 1:
-            found += verdicts.step_against_oracle(own.engines[index], index)
-    return found
+        if partner is None and script_run.world == 1:
+            result += verdicts.step_against_oracle(script_run.engines[index], index)
+    return result
 
 
 def _own_is_right(checks: list[Check]) -> bool | None:
@@ -181,26 +183,26 @@ def _partner(engine: EngineRecord) -> str | None:
     return "ghost"
 
 
-def _sensitivity(runner: Runner, own: RunRecord, checks: list[Check], engines: int) -> list[Check]:
+def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], engines: int) -> list[Check]:
     """Leave each example of one logical batch out in turn, through the script's own loop."""
-    trained = [i for i, e in enumerate(own.engines) if e.steps]
-    if own.world > 1:
+    trained = [i for i, e in enumerate(script_run.engines) if e.steps]
+    if script_run.world > 1:
         why = "left to the oracle in a distributed run, whose processes cannot be run again one by one"
         return [Check("sensitivity", None, engine=i, detail=why) for i in trained]
-    steps = min(runner.request.steps, *(len(own.engines[i].steps) for i in trained)) if trained else 1
+    steps = min(runner.request.steps, *(len(script_run.engines[i].steps) for i in trained)) if trained else 1
     proved = [i for i in trained if _own_is_right([c for c in checks if c.engine == i])]
-    writing = [i for i in trained if own.engines[i].moved]
+    writing = [i for i in trained if script_run.engines[i].moved]
     remover: list[Remover] = []
 
     def prepare(watch: Watch) -> None:
         remover.append(Remover(watch, steps, runner.folder, proved, writing))
         remover[0].install()
 
-    settings = Settings(steps, keep_vectors=False, engines=engines)
+    settings = RunSettings(steps, keep_vectors=False, engines=engines)
     record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
     removals: dict[int, Removal] = record.removal or {}
-    found = [verdicts.sensitivity(own, i, removals, checks) for i in trained]
-    return found + [c for i in trained if i in removals for c in conduct.written(removals[i].written, i)]
+    result = [verdicts.sensitivity(script_run, i, removals, checks) for i in trained]
+    return result + [c for i in trained if i in removals for c in conduct.written(removals[i].written, i)]
 
 
 def _with(checks: list[Check], more: list[Check]) -> list[Check]:
@@ -210,10 +212,10 @@ def _with(checks: list[Check], more: list[Check]) -> list[Check]:
 
 
 def _audit(
-    runner: Runner, own: RunRecord, checks: list[Check], engines: int
+    runner: Runner, script_run: RunRecord, checks: list[Check], engines: int
 ) -> tuple[list[Check], list[dict[str, Any]]]:
     """Attack the steps, and hold what that proves to what the accountant was told: checks, and figures."""
-    request, trained = runner.request, [i for i, e in enumerate(own.engines) if e.steps]
+    request, trained = runner.request, [i for i, e in enumerate(script_run.engines) if e.steps]
     auditor: list[Auditor] = []
 
     def prepare(watch: Watch) -> None:
@@ -221,10 +223,12 @@ def _audit(
         auditor[0].install()
 
     # Each private run takes its time; those that are not reached are said.
-    settings = Settings(request.steps, keep_vectors=False, engines=engines, grace=request.timeout / 2)
+    settings = RunSettings(request.steps, keep_vectors=False, engines=engines, grace=request.timeout / 2)
     record = runner.run(settings, seed=request.seed, label="attacking the steps", prepare=prepare)
     reached = [i for i in trained if i < len(record.engines)]
-    pairs = [audit_verdict.judged(record, i, own.engines[i].asked_delta, checks) for i in reached]
+    pairs = [
+        audit_verdict.audit_judged(record, i, script_run.engines[i].asked_delta, checks) for i in reached
+    ]
     late = [Check("audit", None, engine=i, detail=TOO_LATE) for i in trained if i not in reached]
     return [check for check, _ in pairs] + late, [figures for _, figures in pairs]
 
@@ -233,10 +237,10 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
     request = runner.request
     twin, fresh = None, None
     if request.wants("reproducible"):
-        settings = Settings(request.steps, engines=engines)
+        settings = RunSettings(request.steps, engines=engines)
         twin = runner.run(settings, seed=request.seed, label="the same seed again")
     if request.wants("noise-fresh") and own.world == 1:
-        settings = Settings(1, keep_vectors=False, engines=engines)
+        settings = RunSettings(1, keep_vectors=False, engines=engines)
         fresh = runner.run(settings, seed=request.seed + 1_000_003, label="another seed")
     checks = []
     for i, engine in enumerate(own.engines):
@@ -247,25 +251,27 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
     return checks
 
 
-def report(request: Request, own: RunRecord, checks: list[Check]) -> dict[str, Any]:
+def report(request: Request, script_run: RunRecord, checks: list[Check]) -> dict[str, Any]:
     """The JSON report; what stands beyond the contract's fields is under ``evidence``."""
-    body = clipping_report(request, own, checks).to_dict()
-    for engine, record in zip(body["engines"], own.engines, strict=True):
+    body = clipping_report(request, script_run, checks).to_dict()
+    for engine, record in zip(body["engines"], script_run.engines, strict=True):
         engine["cell"], engine["line"] = in_cell(record.path, record.line)
         engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
         engine |= _parameters(record)
     body["evidence"] = {
-        "step_errors": [verdicts.step_errors(e) for e in own.engines],
+        "step_errors": [verdicts.step_errors(e) for e in script_run.engines],
         "target": request.target,
         "arguments": list(request.args),
         "seed": request.seed,
         "opacus_folder": _vendored(),
         "pinned": other_than_pinned(request, body["opacus"]),
-        "private_runs": _private_runs(request, own),
-        "nothing_private": any(e.releases and not any(r.sigma for r in e.releases) for e in own.engines),
+        "private_runs": _private_runs(request, script_run),
+        "nothing_private": any(
+            e.releases and not any(r.sigma for r in e.releases) for e in script_run.engines
+        ),
     }
-    if own.audit:
-        body["audit"] = own.audit
+    if script_run.audit:
+        body["audit"] = script_run.audit
     return body
 
 
@@ -306,13 +312,13 @@ def _parameters(record: EngineRecord) -> dict[str, Any]:
     }
 
 
-def _private_runs(request: Request, own: RunRecord) -> dict[str, Any]:
+def _private_runs(request: Request, script_run: RunRecord) -> dict[str, Any]:
     """What the verdict covers: runs judged of runs made (or asked for), and the script's end."""
     return {
-        "seen": sum(bool(e.steps or e.steps_without_noise) for e in own.engines),
-        "all": max(len(own.engines), request.engines or 0),
-        "script": own.outcome,
-        "error": "; ".join(part for part in (own.error, own.advice) if part),
+        "seen": sum(bool(e.steps or e.steps_without_noise) for e in script_run.engines),
+        "all": max(len(script_run.engines), request.engines or 0),
+        "script": script_run.outcome,
+        "error": "; ".join(part for part in (script_run.error, script_run.advice) if part),
     }
 
 

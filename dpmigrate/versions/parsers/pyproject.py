@@ -12,7 +12,7 @@ from ..decoding import line_at
 from ..pin import Kind, Parsed, Pin, parse_requirement
 from ..specifiers import Dialect
 from .toml_tables import entries, entry_pin
-from .toml_text import Key, TomlError, TomlString, toml_strings
+from .toml_text import TomlError, TomlKey, TomlString, toml_strings
 
 
 def project_environment(path: str) -> str:
@@ -67,7 +67,7 @@ def _is_broken(text: str) -> bool:
     return bool(rest) and rest[0] in "=<>!~@;(["
 
 
-def _requirement_variants(keys: tuple[Key, ...]) -> str | None:
+def _requirement_variants(keys: tuple[TomlKey, ...]) -> str | None:
     """The variant of a list of PEP 508 strings, None where the list is something else."""
     match keys:
         case ("project", "dependencies", int()):
@@ -87,7 +87,7 @@ def _requirement_variants(keys: tuple[Key, ...]) -> str | None:
     return None
 
 
-def _tables(strings: list[TomlString]) -> Iterator[tuple[tuple[Key, ...], Kind, str, Dialect]]:
+def _tables(strings: list[TomlString]) -> Iterator[tuple[tuple[TomlKey, ...], Kind, str, Dialect]]:
     """Name-to-constraint tables in the file, with kind, variant and dialect of their pins."""
     yield ("tool", "poetry", "dependencies"), "poetry", "", "poetry"
     yield ("tool", "poetry", "dev-dependencies"), "poetry", "group dev", "poetry"

@@ -13,23 +13,23 @@ from ..decoding import line_at
 from ..pin import Kind, Pin, owner_of, versions_of_git, versions_of_url
 from ..releases import UNKNOWN_GIT
 from ..specifiers import Dialect, parse_specifier
-from .toml_text import Key, TomlString
+from .toml_text import TomlKey, TomlString
 
 _REFS = ("rev", "ref", "tag", "branch")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OpacusEntry:
     """What a table says about Opacus: its fields by name ("version" for a plain string)."""
 
     fields: dict[str, TomlString]
     first: TomlString
 
 
-def entries(strings: Iterable[TomlString], table: tuple[Key, ...]) -> Iterator[Entry]:
+def entries(strings: Iterable[TomlString], table: tuple[TomlKey, ...]) -> Iterator[OpacusEntry]:
     """The entries for Opacus in the table at ``table``."""
     depth = len(table)
-    grouped: dict[tuple[Key, ...], dict[str, TomlString]] = {}
+    grouped: dict[tuple[TomlKey, ...], dict[str, TomlString]] = {}
     for string in strings:
         keys = string.keys
         if keys[:depth] != table or len(keys) <= depth or str(keys[depth]).lower() != "opacus":
@@ -43,11 +43,11 @@ def entries(strings: Iterable[TomlString], table: tuple[Key, ...]) -> Iterator[E
         else:
             grouped.setdefault((), {}).setdefault(str(rest[0]), string)
     for fields in grouped.values():
-        yield Entry(fields, next(iter(fields.values())))
+        yield OpacusEntry(fields, next(iter(fields.values())))
 
 
 def entry_pin(
-    path: str, text: str, entry: Entry, kind: Kind, environment: str, variant: str, dialect: Dialect
+    path: str, text: str, entry: OpacusEntry, kind: Kind, environment: str, variant: str, dialect: Dialect
 ) -> Pin | None:
     """The pin that an entry makes; None where it says nothing about versions (an extra, an index).
 

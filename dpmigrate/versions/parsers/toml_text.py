@@ -23,7 +23,7 @@ _SPACE = re.compile(r"[ \t]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SCALAR = re.compile(r"[^\s,\]}#]+(?: \d[^\s,\]}#]*)?")
 
-Key = str | int
+TomlKey = str | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TomlString:
     ``plain`` tells whether the content stands in the text letter for letter, without escapes.
     """
 
-    keys: tuple[Key, ...]
+    keys: tuple[TomlKey, ...]
     value: str
     start: int
     end: int
@@ -70,8 +70,8 @@ class _Scanner:
         self.strings: list[TomlString] = []
 
     def document(self) -> list[TomlString]:
-        table: tuple[Key, ...] = ()
-        counts: dict[tuple[Key, ...], int] = {}
+        table: tuple[TomlKey, ...] = ()
+        counts: dict[tuple[TomlKey, ...], int] = {}
         while True:
             self._skip(_BLANK)
             if self.position >= len(self.text):
@@ -90,9 +90,9 @@ class _Scanner:
                 self._pair(table)
 
     @staticmethod
-    def _resolve(keys: tuple[Key, ...], counts: dict[tuple[Key, ...], int]) -> tuple[Key, ...]:
+    def _resolve(keys: tuple[TomlKey, ...], counts: dict[tuple[TomlKey, ...], int]) -> tuple[TomlKey, ...]:
         """A header's path with the index of each array of tables that it passes through."""
-        path: tuple[Key, ...] = ()
+        path: tuple[TomlKey, ...] = ()
         for index, key in enumerate(keys):
             path = (*path, key)
             if index < len(keys) - 1 and path in counts:
@@ -107,8 +107,8 @@ class _Scanner:
         self._skip(_SPACE)
         self.position += len(token)
 
-    def _key(self) -> tuple[Key, ...]:
-        keys: list[Key] = []
+    def _key(self) -> tuple[TomlKey, ...]:
+        keys: list[TomlKey] = []
         while True:
             self._skip(_SPACE)
             if self.text[self.position] in "\"'":
@@ -127,13 +127,13 @@ class _Scanner:
                 return tuple(keys)
             self.position += 1
 
-    def _pair(self, table: tuple[Key, ...]) -> None:
+    def _pair(self, table: tuple[TomlKey, ...]) -> None:
         keys = (*table, *self._key())
         self._expect("=")
         self._skip(_SPACE)
         self._value(keys)
 
-    def _value(self, keys: tuple[Key, ...]) -> None:
+    def _value(self, keys: tuple[TomlKey, ...]) -> None:
         start = self.text[self.position]
         if start in "\"'":
             self._string(keys)
@@ -144,7 +144,7 @@ class _Scanner:
         else:
             self._skip(_SCALAR)
 
-    def _string(self, keys: tuple[Key, ...]) -> None:
+    def _string(self, keys: tuple[TomlKey, ...]) -> None:
         match = _STRING.match(self.text, self.position)
         assert match is not None
         group = match.lastgroup or "b"
@@ -153,7 +153,7 @@ class _Scanner:
         plain = "\n" not in raw and ("\\" not in raw or group in ("l", "mll"))
         self.strings.append(TomlString(keys, raw if plain else _unescaped(match[0]), first, last, plain))
 
-    def _array(self, keys: tuple[Key, ...]) -> None:
+    def _array(self, keys: tuple[TomlKey, ...]) -> None:
         self.position += 1
         index = 0
         while True:
@@ -167,7 +167,7 @@ class _Scanner:
             if self.text[self.position] == ",":
                 self.position += 1
 
-    def _inline_table(self, keys: tuple[Key, ...]) -> None:
+    def _inline_table(self, keys: tuple[TomlKey, ...]) -> None:
         self.position += 1
         while True:
             self._skip(_BLANK)

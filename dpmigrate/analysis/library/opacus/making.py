@@ -107,12 +107,12 @@ def _reductions(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
 def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     if ip.modules.holds_library or _takes_its_own(ip, run.engine):
         return
-    known = (*KEYWORDS, *(_WITH_EPSILON if run.call == "make_private_with_epsilon" else ()), *_ADAPTIVE)
+    parameters = (*KEYWORDS, *(_WITH_EPSILON if run.call == "make_private_with_epsilon" else ()), *_ADAPTIVE)
     for name, value in info.keywords.items():
         sure = all(not isinstance(a, Absent) for a in value.atoms)
-        if name in known or not value:
+        if name in parameters or not value:
             continue
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name, parameters, n=1)
         if near or name in OF_OTHER_CALLS:
             there = replace(ip.at(info.node), origin=_written(ip, info.node, name))
             ip.happen(run, UnknownKeyword(there, name, near[0] if near else "", sure))

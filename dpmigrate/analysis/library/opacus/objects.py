@@ -27,7 +27,7 @@ from dpmigrate.analysis.library.opacus.memory import guard_of_tests
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of
-from dpmigrate.analysis.library.torch.models import set_to_none
+from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.values import NONE, Entry, Function, Seq, Value, const, join_all, of
 
@@ -47,7 +47,7 @@ def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("dp-model", "zero_grad")
 def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    touch(ip, run_of(e), info.node, set_to_none(info, default=False), e.guard)
+    touch(ip, run_of(e), info.node, clearing_of(info, default=False), e.guard)
     return NONE
 
 
@@ -69,8 +69,8 @@ def _switch_hooks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @attribute("dp-model", "_module", "module")
 def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     run = run_of(e)
-    known = [a for a in run.raw_models if isinstance(a, Obj)]
-    return join_all(map(of, known)) if len(known) == len(run.raw_models) and known else of(e.atom)
+    models = [a for a in run.raw_models if isinstance(a, Obj)]
+    return join_all(map(of, models)) if len(models) == len(run.raw_models) and models else of(e.atom)
 
 
 @method("dp-model", "*")
@@ -139,7 +139,7 @@ def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("dp-optimizer", "zero_grad")
 def _zero_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    touch(ip, run_of(e), info.node, set_to_none(info, default=False), e.guard)
+    touch(ip, run_of(e), info.node, clearing_of(info, default=False), e.guard)
     return NONE
 
 
@@ -166,7 +166,7 @@ def _step_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("original-optimizer", "zero_grad")
 def _zero_past(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    touch(ip, run_of(e), info.node, set_to_none(info, default=True), e.guard, raw=True)
+    touch(ip, run_of(e), info.node, clearing_of(info, default=True), e.guard, raw=True)
     return NONE
 
 

@@ -41,7 +41,7 @@ def model_wrapped(
     if before is None:
         return run
     waiting.pop(before)
-    key = next(k for k, known in ip.runs.items() if known is run)
+    key = next(k for k, other in ip.runs.items() if other is run)
     for name in (
         "module",
         "origin",
@@ -81,7 +81,7 @@ def _without_model(ip: Interpreter, info: CallInfo, optimizer: Value) -> Trainin
     entry = Entry(Const("ghost"), ALWAYS, (because,))
     given = CallInfo(info.node, [], info.keywords, name=info.name)
     run = record_run(ip, given, "manual", "ghost", entry, ("ghost",), ip.path)
-    ip.runs = {key: known for key, known in ip.runs.items() if known is not run}
+    ip.runs = {key: other for key, other in ip.runs.items() if other is not run}
     ip.notes.setdefault(_WAITING, {})[run] = models_of(ip, optimizer)
     return run
 

@@ -11,7 +11,7 @@ from dpmigrate.analysis.atoms import Const, External, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.gradients import NoisePatchedOut
-from dpmigrate.analysis.library.registry import CallInfo, function, tell
+from dpmigrate.analysis.library.registry import CallInfo, function, tell_hooks
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.values import NONE, Function, Value, of
@@ -46,7 +46,7 @@ def _of_a_mock(ip: Interpreter, info: CallInfo) -> Value:
     if info.argument(1, "attribute").only == Const("add_noise"):
         for atom in target.atoms:
             kind = atom.kind if isinstance(atom, Obj) else atom.name if isinstance(atom, External) else ""
-            tell(ip, f"<assign {kind}.add_noise>", CallInfo(info.node, [of(atom), new]))
+            tell_hooks(ip, f"<assign {kind}.add_noise>", CallInfo(info.node, [of(atom), new]))
     return ip.unknown(info.node, "a mock")
 
 

@@ -8,7 +8,7 @@ from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import ItemTaken, Unpack
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.opacus.runs import criterion_of, part, parts_of
+from dpmigrate.analysis.library.opacus.runs import criterion_of, part, result_parts
 from dpmigrate.analysis.library.registry import CallInfo, method
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
@@ -23,9 +23,9 @@ def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if star is None:
         if count == 4:
             ip.names_ghost(run)
-        parts = parts_of(run, count)
+        parts = result_parts(run, count)
         return of(Seq(tuple(map(of, parts)))) if parts else NONE
-    whole = parts_of(run, None)
+    whole = result_parts(run, None)
     assert whole is not None
     if len(whole) < count - 1:
         return NONE
@@ -41,7 +41,7 @@ def _spread(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
     run: TrainingRun = e.atom.data
     old = any(e.atom == Const("ghost") for e in run.argument("clipping").entries)
-    parts = parts_of(run, 4 if run.ghost and not old else 3) or []
+    parts = result_parts(run, 4 if run.ghost and not old else 3) or []
     return of(Seq(tuple(map(of, parts))))
 
 
@@ -70,7 +70,7 @@ def _item(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 def _iterate_result(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     assert isinstance(e.atom, Obj)
-    return join_all(of(a) for a in parts_of(e.atom.data, None) or [])
+    return join_all(of(a) for a in result_parts(e.atom.data, None) or [])
 
 
 registry.ITERATION["private-result"] = _iterate_result

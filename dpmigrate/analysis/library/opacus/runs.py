@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard, Literal, contradict, doubt, either, shorten
+from dpmigrate.analysis.guards import Guard, Literal, contradict, doubt, either_guard, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.models import (
@@ -42,15 +42,15 @@ def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:
     """
     seen: dict[str, list[Entry]] = {}
     for e in ip.feasible(given).entries:
-        for mode, found in _modes_of_entry(ip, e):
+        for mode, mode_entry in _modes_of_entry(ip, e):
             entries = seen.setdefault(mode, [])
             for place, old in enumerate(entries):
-                if (joined := either(old.guard, found.guard)) is not None:
-                    known = found.atom if isinstance(old.atom, Unknown) else old.atom
-                    entries[place] = Entry(known, joined, old.because or found.because)
+                if (joined := either_guard(old.guard, mode_entry.guard)) is not None:
+                    atom = mode_entry.atom if isinstance(old.atom, Unknown) else old.atom
+                    entries[place] = Entry(atom, joined, old.because or mode_entry.because)
                     break
             else:
-                entries.append(found)
+                entries.append(mode_entry)
     yield from ((mode, entry) for mode, entries in seen.items() for entry in entries)
 
 
@@ -139,7 +139,7 @@ def record_run(
     ip.met[run] = None
     hand_over(ip, run)
     _look_into_models(ip, run)
-    registry.tell(ip, "<run made>", CallInfo(info.node, [of(part(run, "dp-model"))]))
+    registry.tell_hooks(ip, "<run made>", CallInfo(info.node, [of(part(run, "dp-model"))]))
     return run
 
 
@@ -204,8 +204,8 @@ def seeded_here(ip: Interpreter) -> bool | None:
     state = ip.read("<global>", "seed")
     if not state:
         return False
-    known = {a.value for a in state.atoms if isinstance(a, Const)}
-    return True if known == {True} else None
+    constants = {a.value for a in state.atoms if isinstance(a, Const)}
+    return True if constants == {True} else None
 
 
 def objects_in(value: Value) -> frozenset[Atom]:
@@ -218,17 +218,15 @@ def _not_its_own(run: TrainingRun, objects: frozenset[Atom]) -> frozenset[Atom]:
 
 
 def _raw(ip: Interpreter, value: Value) -> frozenset[Atom]:
-    found: set[Atom] = set()
+    raw: set[Atom] = set()
     for a in value.atoms:
         if isinstance(a, Obj):
-            found.add(real(a))
-            found |= ip.notes.get(("wraps", a), set())
+            raw.add(real(a))
+            raw |= ip.notes.get(("wraps", a), set())
         elif isinstance(a, Unknown):
-            found |= {
-                p for p in a.parts if isinstance(p, Obj) and p.kind in ("model", "instance", "dp-model")
-            }
-            found.add(a)
-    return frozenset(found)
+            raw |= {p for p in a.parts if isinstance(p, Obj) and p.kind in ("model", "instance", "dp-model")}
+            raw.add(a)
+    return frozenset(raw)
 
 
 def part(run: TrainingRun, kind: str) -> Obj:
@@ -239,7 +237,7 @@ def criterion_of(run: TrainingRun) -> Obj:
     return part(run, "dp-criterion")
 
 
-def parts_of(run: TrainingRun, count: int | None) -> list[Atom] | None:
+def result_parts(run: TrainingRun, count: int | None) -> list[Atom] | None:
     """The elements of the result when it has ``count`` of them; None when it never does."""
     model, optimizer, loader = (part(run, k) for k in ("dp-model", "dp-optimizer", "dp-loader"))
     four: list[Atom] = [model, optimizer, criterion_of(run), loader]

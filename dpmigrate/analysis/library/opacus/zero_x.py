@@ -53,7 +53,7 @@ def make_zero_x(ip: Interpreter, info: CallInfo) -> Value:
     parts = [part for atom in given if isinstance(atom, Unknown) for part in in_order(atom.parts)]
     for model in (*given, *parts):
         noted.in_place += [
-            found for found in changed_in_place(ip, real(model)) if found not in noted.in_place
+            change for change in changed_in_place(ip, real(model)) if change not in noted.in_place
         ]
     return of(made)
 

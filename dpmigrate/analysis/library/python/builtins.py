@@ -21,7 +21,7 @@ from dpmigrate.analysis.holding import MODEL_KINDS
 from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
-from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell
+from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
 
@@ -44,15 +44,15 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
             each = [replace(info, positional=[owner, Value((e,)), *info.positional[2:]]) for e in names]
             return join_all(_getattr(ip, one).guarded(e.guard) for one, e in zip(each, names, strict=True))
         return join_all([ip.unknown(info.node, "getattr"), default])
-    found = get_attribute(ip, owner, text.value, info.node)
-    unknown = found.only
+    attribute = get_attribute(ip, owner, text.value, info.node)
+    unknown = attribute.only
     if default and isinstance(unknown, Unknown):
         return open_value(ip, unknown.symbol, default, None, ip.origin(info.node, "getattr default"))
-    if default and (not found or any(isinstance(a, Unknown) for a in found.atoms)):
+    if default and (not attribute or any(isinstance(a, Unknown) for a in attribute.atoms)):
         default = default.because(ip.origin(info.node, "getattr default"))
-        gaps = [e.guard for e in found.entries if isinstance(e.atom, Unknown)] or [ALWAYS]
-        return join_all([found, *(default.guarded(guard) for guard in gaps)])
-    return found
+        gaps = [e.guard for e in attribute.entries if isinstance(e.atom, Unknown)] or [ALWAYS]
+        return join_all([attribute, *(default.guarded(guard) for guard in gaps)])
+    return attribute
 
 
 @function("builtins.globals")
@@ -141,7 +141,7 @@ def _convert(ip: Interpreter, info: CallInfo) -> Value:
     kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
     convert = kinds[info.name.rpartition(".")[2]]
     if convert in (int, float):
-        tell(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=convert.__name__))
+        tell_hooks(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=convert.__name__))
     parts: list[Entry] = []
     for e in info.argument(0, "object").entries:
         atom = e.atom

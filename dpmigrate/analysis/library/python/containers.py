@@ -24,10 +24,10 @@ from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, j
 def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     atom = e.atom
     assert isinstance(atom, Obj)
-    found = dict_items(ip, atom, info.argument(0, "key"))
+    value = dict_items(ip, atom, info.argument(0, "key"))
     default = info.argument(1, "default") or NONE
-    present = found.select(lambda a: not isinstance(a, Absent))
-    missing = not found or any(isinstance(a, Absent) for a in found.atoms)
+    present = value.select(lambda a: not isinstance(a, Absent))
+    missing = not value or any(isinstance(a, Absent) for a in value.atoms)
     result = (
         join_all([present, default.because(ip.origin(info.node, f"{info.name} default"))])
         if missing
@@ -113,9 +113,9 @@ def _iterate_items(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 
 def _values_of(ip: Interpreter, atom: Obj) -> tuple[tuple[Value, ...], bool]:
     """What a dict holds, what it may hold under keys that are not known last; and whether there is such."""
-    known, more = entries_of(ip, atom)
+    named, more = entries_of(ip, atom)
     rest = ip.read(atom, "rest") or NOTHING
-    return (*known.values(), *([rest] if more else [])), more
+    return (*named.values(), *([rest] if more else [])), more
 
 
 registry.ITERATION["dict-items"] = _iterate_items
@@ -131,16 +131,16 @@ def _dict_values(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("dict", "keys")
 def _dict_keys(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
-    known, more = entries_of(ip, e.atom)
-    keys = tuple(const(k) for k in known)
+    named, more = entries_of(ip, e.atom)
+    keys = tuple(const(k) for k in named)
     return of(Seq(None, join_all(keys)) if more else Seq(keys))
 
 
 def _iterate_dict(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     assert isinstance(e.atom, Obj)
-    known, more = entries_of(ip, e.atom)
-    unknown = [ip.unknown(node, "a key")] if more or not known else []
-    return join_all([*(const(k) for k in known), *unknown])
+    named, more = entries_of(ip, e.atom)
+    unknown = [ip.unknown(node, "a key")] if more or not named else []
+    return join_all([*(const(k) for k in named), *unknown])
 
 
 registry.ITERATION["dict"] = _iterate_dict
@@ -156,7 +156,7 @@ def _string(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("constant", "join")
 def _join(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    return strings.joined(ip, info.node, Value((e,)), info.argument(0, "iterable"))
+    return strings.joined_text(ip, info.node, Value((e,)), info.argument(0, "iterable"))
 
 
 @method("constant", "split", "rsplit", "partition", "rpartition")

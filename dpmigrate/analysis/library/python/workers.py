@@ -114,16 +114,16 @@ def _call_with(
     """What a function returns that is called with a tuple, and perhaps a dict, of arguments."""
     items = _items(arguments)
     named: dict[str, Value] = {}
-    known = not keywords
+    all_named = not keywords
     mapping = keywords.only if keywords else None
     if isinstance(mapping, Obj) and mapping.kind == "dict":
-        known = not ip.store.get(mapping, "rest")
+        all_named = not ip.store.get(mapping, "rest")
         for slot in ip.store.keys(mapping):
             if isinstance(slot, tuple) and slot[0] == "key" and isinstance(slot[1], str):
                 named[slot[1]] = ip.read(mapping, slot) or Value()
     given = [*(before or ()), *(items or ())]
     unknown = items is None and bool(arguments)
-    return call_value(ip, callee, CallInfo(info.node, given, named, unknown, not known))
+    return call_value(ip, callee, CallInfo(info.node, given, named, unknown, not all_named))
 
 
 def _items(value: Value) -> list[Value] | None:

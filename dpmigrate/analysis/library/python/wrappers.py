@@ -37,7 +37,7 @@ def copied(ip: Interpreter, info: CallInfo) -> Value:
                 if held:
                     ip.store.set(made, slot, held)
             if atom.kind in ("model", "instance"):
-                rounds.copied(ip, atom, made)
+                rounds.note_copy(ip, atom, made)
             out.append(Entry(made, e.guard, e.because))
         else:
             out.append(e)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import holds, parts_of
+from dpmigrate.analysis.holding import holds_part, part_objects
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import BatchNormKept, PartEvaluated
 from dpmigrate.analysis.library import registry
@@ -53,7 +53,7 @@ def _tell_of(ip: Interpreter, run: TrainingRun, model: Obj, layer: Obj) -> None:
         bare
         or layer in frozen
         or model in frozen
-        or any(holds(ip, f, layer) for f in frozen if isinstance(f, Obj))
+        or any(holds_part(ip, f, layer) for f in frozen if isinstance(f, Obj))
     )
     replaced = any(
         norm in module.source.data for module in (run.module, layer.module) if module for norm in _OTHER_NORMS
@@ -75,7 +75,7 @@ def _batch_norms(layer: Obj, ip: Interpreter, depth: int) -> Iterator[Obj]:
         if short.startswith(_OF_TORCHVISION) and told is None:
             yield layer
     elif depth and layer.kind in ("model", "instance"):
-        for part in in_order(set(parts_of(ip, layer)) - {layer}):
+        for part in in_order(set(part_objects(ip, layer)) - {layer}):
             if part.kind in ("model", "instance"):
                 yield from _batch_norms(part, ip, depth - 1)
 

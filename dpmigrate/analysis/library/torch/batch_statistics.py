@@ -14,7 +14,7 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Atom, Obj, Tensor
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import parts_of, runs_of_model
+from dpmigrate.analysis.holding import part_objects, runs_of_model
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import BatchStatistics
 from dpmigrate.analysis.library.registry import CallInfo, function
@@ -41,7 +41,7 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
             text = _over_the_batch(node, forward.node)
             if text:
                 yield Origin(forward.module, node, text), sure
-    for part in in_order(set(parts_of(ip, model)) - {model}) if depth else ():
+    for part in in_order(set(part_objects(ip, model)) - {model}) if depth else ():
         yield from batch_statistics(ip, part, depth - 1)
 
 

@@ -143,8 +143,8 @@ def _load_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     source = _source(info.argument(0, "state_dict"))
     if source is not None:
         optimizer = real(e.atom)
-        own = [optimizer.data] if isinstance(optimizer, Obj) and optimizer.kind == "dp-optimizer" else []
-        for run in [*own, *runs_of_raw(ip, optimizer)]:
+        runs = [optimizer.data] if isinstance(optimizer, Obj) and optimizer.kind == "dp-optimizer" else []
+        for run in [*runs, *runs_of_raw(ip, optimizer)]:
             ip.happen(run, OptimizerResumed(ip.at(info.node, e.guard), source.file))
         ip.notes.setdefault(_OPTIMIZERS, {})[optimizer] = (ip.at(info.node, e.guard), source)
     return NONE

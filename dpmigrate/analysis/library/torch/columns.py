@@ -76,14 +76,14 @@ def _resolved(function: cst.FunctionDef, value: cst.BaseExpression) -> cst.BaseE
     """What a name was assigned last in the function's own statements; any other expression is itself."""
     if not isinstance(value, cst.Name):
         return value
-    found: cst.BaseExpression | None = None
+    assigned: cst.BaseExpression | None = None
     for statement in function.body.body:
         for part in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
             if isinstance(part, cst.Assign) and len(part.targets) == 1:
                 target = part.targets[0].target
                 if isinstance(target, cst.Name) and target.value == value.value:
-                    found = part.value
-    return None if isinstance(found, cst.Name) else found
+                    assigned = part.value
+    return None if isinstance(assigned, cst.Name) else assigned
 
 
 def _returns(node: cst.CSTNode) -> list[cst.Return]:
@@ -91,4 +91,4 @@ def _returns(node: cst.CSTNode) -> list[cst.Return]:
         return [node]
     if isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
         return []
-    return [found for child in children(node) for found in _returns(child)]
+    return [statement for child in children(node) for statement in _returns(child)]

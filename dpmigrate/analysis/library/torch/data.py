@@ -145,7 +145,7 @@ def _records_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
 
 
 def _iterate_dataset(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    registry.tell(ip, "<iterated>", CallInfo(node, [Value((e,))]))
+    registry.tell_hooks(ip, "<iterated>", CallInfo(node, [Value((e,))]))
     return ip.unknown(node, "a record")
 
 

@@ -124,33 +124,33 @@ class _Reading:
             return layers, True
         parts = in_order(self.ip.notes.get(("holds", container), ()))
         made = {part.node: part for part in parts if part.node is not None}
-        found, stack = [], [container.node]
+        layers_met, stack = [], [container.node]
         while stack:
             node = stack.pop()
             if node in made and node is not container.node:
-                found.append(made[node])
+                layers_met.append(made[node])
             elif node is not None:
                 stack.extend(reversed(children(node)))
         in_a_loop = container.node is not None and any(
             isinstance(n, cst.CompFor) for n in every(container.node)
         )
-        if len(found) == len(made) and not in_a_loop:
-            return found, True
+        if len(layers_met) == len(made) and not in_a_loop:
+            return layers_met, True
         return parts * 2, in_a_loop and len(made) == 1
 
     def _chain(self, container: Obj, given: str, depth: int) -> str:
         """What the layers of a Sequential give, one after the other."""
-        parts, known = self.parts(container)
-        self.conditions += not known
+        parts, each_known = self.parts(container)
+        self.conditions += not each_known
         for part in parts:
             given = self.layer(part, given, depth + 1)
-        self.conditions -= not known
+        self.conditions -= not each_known
         return given
 
     def _instance(self, model: Obj, given: str, depth: int) -> str:
         assert isinstance(model.data, Class)
-        found = find_member(self.ip, model.data, "forward")
-        method = found.only if found is not None else None
+        member = find_member(self.ip, model.data, "forward")
+        method = member.only if member is not None else None
         if not isinstance(method, Function):
             chained = "torch.nn.Sequential" in external_names(model.data)
             return self._chain(model, given, depth) if chained else ""

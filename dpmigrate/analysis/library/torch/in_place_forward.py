@@ -134,8 +134,8 @@ class Forward:
                 for part, tensor in held:
                     self._bind(part, tensor)
             else:
-                layers, known = self.meant_layers.of(value)
-                self._bind(target, "" if layers and known else self._of(value))
+                layers, each_known = self.meant_layers.of(value)
+                self._bind(target, "" if layers and each_known else self._of(value))
                 if layers and isinstance(target, cst.Name):
                     self.meant_layers.turns[target.value] = layers
                 if isinstance(value, cst.Lambda) and isinstance(target, cst.Name):
@@ -180,8 +180,8 @@ class Forward:
 
     def _loop(self, node: cst.For) -> None:
         """Each turn of a loop, over layers above all, goes on with what the one before has made."""
-        known = self.meant_layers.take_turns(node.target, node.iter)
-        with self._perhaps(not known):
+        each_known = self.meant_layers.take_turns(node.target, node.iter)
+        with self._perhaps(not each_known):
             for _ in range(2):
                 self._block(node.body)
 
@@ -290,8 +290,8 @@ class Forward:
         """What a method of the same model gives; nothing where it has none that is known."""
         assert self.model is not None
         assert isinstance(self.model.data, Class)
-        found = find_member(self.reading.ip, self.model.data, name)
-        method = found.only if found is not None else None
+        member = find_member(self.reading.ip, self.model.data, name)
+        method = member.only if member is not None else None
         return self._enter(method, self.model, given) if isinstance(method, Function) else ""
 
     def _enter(self, function: Function, model: Obj | None, given: Given) -> str:

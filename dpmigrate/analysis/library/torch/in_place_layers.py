@@ -60,11 +60,11 @@ class MeantLayers:
             return self.take_turns(elements[-1] if elements else target, over.args[-1].value)
         if isinstance(over, cst.Call) and isinstance(over.func, cst.Attribute):
             over = over.func.value if over.func.attr.value in _PARTS_OF else over
-        layers, known = self.parts(over)
+        layers, each_known = self.parts(over)
         variable = elements[-1] if elements else target
         if layers and isinstance(variable, cst.Name):
             self.turns[variable.value] = list(layers)
-        return known
+        return each_known
 
     def of(self, node: cst.BaseExpression) -> tuple[list[Atom], bool]:
         """The layers that an expression may be, and whether it can be nothing else."""
@@ -89,7 +89,7 @@ class MeantLayers:
 
     def _item(self, node: cst.Subscript) -> tuple[list[Atom], bool]:
         """``self.blocks[0]``, ``self.parts["head"]``: the one meant where that is written, else any."""
-        parts, known = self.parts(node.value)
+        parts, each_known = self.parts(node.value)
         index = node.slice[0].slice if len(node.slice) == 1 else None
         key = index.value if isinstance(index, cst.Index) else None
         if isinstance(key, cst.SimpleString):
@@ -98,7 +98,7 @@ class MeantLayers:
             keyed = self._named(owners, ("key", key.evaluated_value))
             if keyed:
                 return keyed, True
-        if known and isinstance(key, cst.Integer) and int(key.value) < len(parts):
+        if each_known and isinstance(key, cst.Integer) and int(key.value) < len(parts):
             return [parts[int(key.value)]], True
         return list(parts), True
 

@@ -37,7 +37,7 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     """Any other function: what it makes of a tensor still has the tensor's maker."""
     step = info.name.rpartition(".")[2]
     if step in _OF_TENSORS:
-        registry.tell(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
+        registry.tell_hooks(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
     out = []
     for value in info.everything():
         for e in value.entries:
@@ -124,11 +124,11 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("model", "__call__", "forward", "*")
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    registry.tell(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
+    registry.tell_hooks(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     if inputs:
         given = CallInfo(info.node, [of(real(e.atom)), *info.positional], info.keywords)
-        registry.tell(ip, "<given to a module>", given)
+        registry.tell_hooks(ip, "<given to a module>", given)
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
     return of(Tensor(sources, real(e.atom)))
@@ -247,13 +247,13 @@ def _named_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("model", "zero_grad")
 def _model_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
-        touch(ip, run, info.node, set_to_none(info, default=True), raw=True)
+        touch(ip, run, info.node, clearing_of(info, default=True), raw=True)
     return NONE
 
 
-def set_to_none(info: CallInfo, default: bool) -> Clearing:
+def clearing_of(info: CallInfo, default: bool) -> Clearing:
     """What a ``zero_grad`` call does: "none", "inplace" or "unknown"."""
-    given = info.argument(0, "set_to_none").select(lambda a: not isinstance(a, Absent))
+    given = info.argument(0, "clearing_of").select(lambda a: not isinstance(a, Absent))
     if not given:
         return "none" if default else "inplace"
     if isinstance(given.only, Const):
@@ -313,7 +313,7 @@ def _assign_samples(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(atom, Params) and not atom.part and new.only == Const(None):
             for run in _runs_of(ip, atom.models):
                 if run.mode == "hooks":
-                    pending.touch(ip, run, info.node, "none", raw=False)
+                    pending.touch_pending(ip, run, info.node, "none", raw=False)
     return NONE
 
 

@@ -13,7 +13,7 @@ from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
-from dpmigrate.analysis.library.torch.models import models_in, parameters_in, set_to_none
+from dpmigrate.analysis.library.torch.models import clearing_of, models_in, parameters_in
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import TrainingRun
@@ -55,7 +55,7 @@ def _init_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("optimizer", "zero_grad")
 def _optimizer_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
-        touch(ip, run, info.node, set_to_none(info, default=True), raw=True)
+        touch(ip, run, info.node, clearing_of(info, default=True), raw=True)
     return NONE
 
 

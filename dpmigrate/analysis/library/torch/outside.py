@@ -149,5 +149,5 @@ def _parameter_of(node: cst.BaseExpression, held: Mapping[cst.CSTNode, str] | No
     layer = node.value
     if node.attr.value not in ("weight", "bias") or not isinstance(layer, cst.Attribute):
         return ""
-    own = isinstance(layer.value, cst.Name) and layer.value.value == "self"
-    return f"{layer.attr.value}.{node.attr.value}" if own else ""
+    on_self = isinstance(layer.value, cst.Name) and layer.value.value == "self"
+    return f"{layer.attr.value}.{node.attr.value}" if on_self else ""

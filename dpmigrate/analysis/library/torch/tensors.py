@@ -15,7 +15,7 @@ from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 
 def _tell_of_request(ip: Interpreter, info: CallInfo, e: Entry) -> None:
     asked = CallInfo(info.node, [Value((e,)), *info.positional], info.keywords, name=info.name)
-    registry.tell(ip, "<asked of a tensor>", asked)
+    registry.tell_hooks(ip, "<asked of a tensor>", asked)
 
 
 @method("tensor", "backward")
@@ -43,7 +43,7 @@ def tensor_method(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @function("torch.autograd.backward")
 def _autograd_backward(ip: Interpreter, info: CallInfo) -> Value:
     losses = info.argument(0, "tensors")
-    registry.tell(ip, "<tensor given>", CallInfo(info.node, [losses], name="torch.autograd.backward"))
+    registry.tell_hooks(ip, "<tensor given>", CallInfo(info.node, [losses], name="torch.autograd.backward"))
     record_backward(ip, losses, info.node, via="torch.autograd.backward")
     return NONE
 
@@ -65,7 +65,7 @@ def _make_scaler(ip: Interpreter, info: CallInfo) -> Value:
 @method(("scaler", "unknown"), "scale")
 def _scale(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     given = info.argument(0, "outputs")
-    registry.tell(ip, "<scaled>", CallInfo(info.node, [Value((e,)), given]))
+    registry.tell_hooks(ip, "<scaled>", CallInfo(info.node, [Value((e,)), given]))
     if not any(isinstance(a, Tensor) for a in given.atoms):
         return ip.unknown(info.node, "a scaled value")
     return given.map(lambda a: a.after("scaled") if isinstance(a, Tensor) else a)
@@ -79,7 +79,7 @@ def _scaler_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if isinstance(stepped, Obj) and stepped.kind == "optimizer":
         plain_step(ip, stepped, info.node, e.guard)
     told = CallInfo(info.node, [Value((e,)), *info.positional], info.keywords)
-    registry.tell(ip, "<step of something unknown>", told)
+    registry.tell_hooks(ip, "<step of something unknown>", told)
     return NONE
 
 
