@@ -14,7 +14,7 @@ MODEL_KINDS = ("model", "dp-model", "instance")
 
 def part_objects(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
     """The objects that are attributes of an object, or in a list that is one."""
-    yield from ip.notes.get(("holds_part", owner), ())
+    yield from ip.notes.get(("holds", owner), ())
     for slot in ip.store.keys(owner):
         value = ip.store.get(owner, slot)
         for atom in value.atoms if value is not None else ():

@@ -253,7 +253,7 @@ def _model_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 def clearing_of(info: CallInfo, default: bool) -> Clearing:
     """What a ``zero_grad`` call does: "none", "inplace" or "unknown"."""
-    given = info.argument(0, "clearing_of").select(lambda a: not isinstance(a, Absent))
+    given = info.argument(0, "set_to_none").select(lambda a: not isinstance(a, Absent))
     if not given:
         return "none" if default else "inplace"
     if isinstance(given.only, Const):
