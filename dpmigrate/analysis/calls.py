@@ -312,6 +312,13 @@ def call_method(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fallback:
     return unknown_call(ip, atom, _with_receiver(info, atom))
 
 
+def call_own(ip: Interpreter, atom: Atom | None, name: str, info: CallInfo) -> Value | None:
+    """What a method gives that the program's own class has, ``__next__`` say; None where it has none."""
+    if not isinstance(atom, Obj) or atom.kind != "instance" or not isinstance(atom.data, Class):
+        return None
+    return call_method(ip, atom, name, info) if find_member(ip, atom.data, name) is not None else None
+
+
 def _with_receiver(info: CallInfo, atom: Atom) -> CallInfo:
     return CallInfo(info.node, [of(atom), *info.positional], info.keywords, name=info.name)
 

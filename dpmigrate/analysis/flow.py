@@ -277,14 +277,13 @@ def ending_of(
     ip: Interpreter, value: Value, node: cst.CSTNode, asynchronous: bool = False
 ) -> Callable[[], object] | None:
     """What the project's own context managers do at the end of a ``with``; None where there is none."""
-    from dpmigrate.analysis.calls import call_method
+    from dpmigrate.analysis.calls import call_own
 
     name = "__aexit__" if asynchronous else "__exit__"
 
     def leaving(atom: Atom) -> Callable[[], bool]:
         def action() -> bool:
-            if isinstance(atom, Obj) and _has(ip, atom, name):
-                call_method(ip, atom, name, registry.CallInfo(node, [NONE, NONE, NONE]))
+            call_own(ip, atom, name, registry.CallInfo(node, [NONE, NONE, NONE]))
             return True
 
         return action

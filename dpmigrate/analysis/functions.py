@@ -21,7 +21,7 @@ from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, params_in_value
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.choices import open_value
+from dpmigrate.analysis.library.choices import open_default
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.managers import AFTER_THE_YIELD, Halves, halves_of, yields_in_order
@@ -312,9 +312,8 @@ def _by_keyword(
     parts = [kept]
     default = ip.store.get(("defaults", fn.key), name)
     if default is not None and decorated.is_configured(fn):
-        choices = [True, False] if any(isinstance(c, bool) for c in default.constants()) else None
         origin = ip.origin(param, "default that a configuration may change")
-        parts.append(open_value(ip, ("param", fn.key, name), default, choices, origin))
+        parts.append(open_default(ip, ("param", fn.key, name), default, origin))
     elif default is not None:
         parts.append(default.because(ip.origin(param, "parameter default")))
     if default is None and not maybe and name in (by_decorators := decorated.given(ip, fn)):

@@ -14,6 +14,12 @@ SET_BY_THE_USER = "set by the user"
 """Why the value of an option is not known."""
 
 
+def open_default(ip: Interpreter, symbol: Any, default: Value, origin: Any) -> Value:
+    """A parameter that somebody else may set: its default, or another; what is on or off is one of both."""
+    choices = [True, False] if any(isinstance(c, bool) for c in default.constants()) else None
+    return open_value(ip, symbol, default, choices, origin)
+
+
 def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] | None, origin: Any) -> Value:
     """A value that the user of the program sets: its default, its choices, or anything.
 

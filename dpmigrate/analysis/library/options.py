@@ -20,7 +20,7 @@ from dpmigrate.analysis.classes import (
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function, instantiate
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.choices import open_value
+from dpmigrate.analysis.library.choices import open_default, open_value
 from dpmigrate.analysis.library.fields import open_field
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.unrolling import exact_items
@@ -193,9 +193,7 @@ def outside_parameter(ip: Interpreter, fn: Function, param: cst.Param, default: 
     annotated = _from_annotation(ip, fn, param)
     if annotated is not None:
         return annotated if default is None or default.only == Const(None) else join_all([annotated, default])
-    if default is not None and any(isinstance(c, bool) for c in default.constants()):
-        return open_value(ip, symbol, default, [True, False], origin)
-    return open_value(ip, symbol, default or NOTHING, None, origin)
+    return open_default(ip, symbol, default or NOTHING, origin)
 
 
 def _from_annotation(ip: Interpreter, fn: Function, param: cst.Param) -> Value | None:

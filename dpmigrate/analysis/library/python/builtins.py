@@ -8,13 +8,11 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-import libcst as cst
-
 from dpmigrate.analysis.assignment import iterate, parts_in_order
 from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
-from dpmigrate.analysis.calls import call_method, call_value
-from dpmigrate.analysis.classes import find_member, is_record
+from dpmigrate.analysis.calls import call_own, call_value
+from dpmigrate.analysis.classes import is_record
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.holding import MODEL_KINDS
@@ -185,14 +183,6 @@ def _product(ip: Interpreter, info: CallInfo) -> Value:
     return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
 
 
-def _next_of(ip: Interpreter, given: Value, node: cst.CSTNode) -> Value:
-    """What ``next(given)`` gives: what a ``__next__`` of the program returns, else an element."""
-    own = given.only
-    if isinstance(own, Obj) and own.kind == "instance" and find_member(ip, own.data, "__next__") is not None:
-        return call_method(ip, own, "__next__", CallInfo(node, name="__next__"))
-    return iterate(ip, given, node)
-
-
 @function(
     "builtins.next", "builtins.iter", "builtins.filter", "itertools.cycle", "itertools.islice", "tqdm.tqdm"
 )
@@ -210,7 +200,8 @@ def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
     last = info.name.rpartition(".")[2]
     given = info.argument(1 if last == "filter" else 0, "iterable")
     if last == "next":
-        return _next_of(ip, given, info.node)
+        following = call_own(ip, given.only, "__next__", CallInfo(info.node, name="__next__"))
+        return following if following is not None else iterate(ip, given, info.node)
     return given or ip.unknown(info.node, last)
 
 

@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.atoms import Obj
-from dpmigrate.analysis.calls import call_method
+from dpmigrate.analysis.calls import call_method, call_own
 from dpmigrate.analysis.classes import external_base, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -17,11 +17,7 @@ from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Val
 @method("instance", "<unpack>")
 def _unpack_instance(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """What ``a, b = instance`` takes apart: the items in their order, where ``__iter__`` gives them so."""
-    instance = e.atom
-    assert isinstance(instance, Obj)
-    if isinstance(instance.data, Class) and find_member(ip, instance.data, "__iter__") is not None:
-        return call_method(ip, instance, "__iter__", CallInfo(info.node, name="__iter__"))
-    return NOTHING
+    return call_own(ip, e.atom, "__iter__", CallInfo(info.node, name="__iter__")) or NOTHING
 
 
 def _iterate_instance(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
@@ -38,9 +34,7 @@ def _iterate_instance(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
         return unknown
     given = call_method(ip, instance, "__iter__", CallInfo(node, name="__iter__"))
     if given.only == instance:
-        following = find_member(ip, instance.data, "__next__")
-        named = CallInfo(node, name="__next__")
-        return call_method(ip, instance, "__next__", named) if following is not None else unknown
+        return call_own(ip, instance, "__next__", CallInfo(node, name="__next__")) or unknown
     return iterate(ip, given, node)
 
 
@@ -50,17 +44,11 @@ registry.ITERATION["instance"] = _iterate_instance
 @method("instance", "<item>")
 def _item_of_instance(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``instance[key]``: what the class's own method gives, or an element as a loop gets it."""
-    instance = e.atom
-    assert isinstance(instance, Obj)
-    if isinstance(instance.data, Class) and find_member(ip, instance.data, "__getitem__") is not None:
-        return call_method(ip, instance, "__getitem__", CallInfo(info.node, info.positional))
-    return iterate(ip, Value((e,)), info.node)
+    held = call_own(ip, e.atom, "__getitem__", CallInfo(info.node, info.positional))
+    return held if held is not None else iterate(ip, Value((e,)), info.node)
 
 
 @method("instance", "<set item>")
 def _set_item_of_instance(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    instance = e.atom
-    assert isinstance(instance, Obj)
-    if isinstance(instance.data, Class) and find_member(ip, instance.data, "__setitem__") is not None:
-        call_method(ip, instance, "__setitem__", CallInfo(info.node, info.positional))
+    call_own(ip, e.atom, "__setitem__", CallInfo(info.node, info.positional))
     return NONE
