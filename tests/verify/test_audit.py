@@ -129,8 +129,8 @@ def train(rank=0, wrap=lambda model: model):
 
 SPAWNED = """
 def work(rank, processes):
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29631")
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
+    store = f"file://{os.getcwd()}/store-{os.getppid()}"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=processes)
     from opacus.distributed import DifferentiallyPrivateDistributedDataParallel
     train(rank, DifferentiallyPrivateDistributedDataParallel)
 

@@ -216,7 +216,8 @@ class RunRecord:
 
     def save(self, path: Path) -> None:
         """Store by torch.save; the file appears whole or not at all."""
-        partial = path.with_suffix(".partial")
+        # Ranks differ in the suffix: each has a partial file of its own.
+        partial = path.with_name(f"{path.name}.partial")
         torch.save(self, partial)
         partial.replace(path)
 
