@@ -50,6 +50,8 @@ class Unknown(Atom):
     reason: str = field(default="", compare=False)
     parts: frozenset[Atom] = field(default=frozenset(), compare=False)
     """Objects that went into it (arguments of an unknown call), for what escapes."""
+    never_none: bool = field(default=False, compare=False)
+    """Whether it is surely something: what is computed, or drawn at random."""
     _hash: int | None = field(default=None, init=False, repr=False, compare=False)
     """Kept, since what it is of nests deeply."""
 

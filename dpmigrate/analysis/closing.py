@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import libcst as cst
@@ -37,6 +38,7 @@ from dpmigrate.analysis.ledger.retired import Attached, RetiredCall
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.rounds import MADE_ONCE
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.per_example import honours_reduction, makes_one_loss_per_example
@@ -239,12 +241,20 @@ class Closing:
         return Engine(
             key=engine_object,
             kind=atom.kind,
-            made=self._made(engine_object),
+            made=self._made_again(engine_object),
             adaptive=atom.kind == "adaptive-engine",
             secure_mode=None if secure is None else self.given(secure),
             csprng=self._names_csprng(engine_object),
             accountant=None if replaced else self.given(accountant),
         )
+
+    def _made_again(self, engine: Atom) -> Circumstances | None:
+        """Where an engine is made, in the loops that make one in each of their turns."""
+        made = self._made(engine)
+        if made is None:
+            return None
+        once = self.ip.notes.get((MADE_ONCE, engine), frozenset())
+        return replace(made, loops=tuple(turn for turn in made.loops if turn not in once))
 
     def _names_csprng(self, engine: Atom) -> bool:
         modules, module = self.ip.modules, engine.module if isinstance(engine, Obj) else None

@@ -71,7 +71,9 @@ def params_in_value(value: Value) -> Iterator[Params]:
             yield from (part for part in atom.parts if isinstance(part, Params))
 
 
-def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Value:
+def opaque(
+    ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value], *, never_none: bool = True
+) -> Value:
     """The unknown result of a computation, which keeps what a penalty would come from."""
     parts: set[Atom] = set()
     for atom in (a for operand in operands for a in operand.atoms):
@@ -81,4 +83,4 @@ def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Val
             parts |= atom.parts
         elif isinstance(atom, Seq):
             parts |= set(params_in_value(atom.each()))
-    return ip.unknown(node, "a computation", frozenset(parts))
+    return ip.unknown(node, "a computation", frozenset(parts), never_none=never_none)

@@ -226,9 +226,16 @@ class Interpreter:
             cases.update(((e.atom, e.guard | path), None) for e in value.entries if type(e.atom) is not Const)
         return seen_by_node
 
-    def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:
+    def unknown(
+        self,
+        node: cst.CSTNode,
+        reason: str,
+        parts: frozenset[Atom] = frozenset(),
+        *,
+        never_none: bool = False,
+    ) -> Value:
         """A fresh unknown, the same one whenever this node is evaluated in this context."""
-        return of(Unknown(("node", id(node), self.context), reason, parts))
+        return of(Unknown(("node", id(node), self.context), reason, parts, never_none))
 
     def new(self, kind: str, node: cst.CSTNode, data: Any = None, extra: Hashable = None) -> Obj:
         """An object allocated at a node in the current context."""

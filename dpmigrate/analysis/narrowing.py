@@ -169,7 +169,7 @@ def equals(constant: object, atom: Atom) -> bool | None:
     if isinstance(atom, Obj) and atom.kind == "enum" and constant is not None:
         return None
     if isinstance(atom, Unknown):
-        return None
+        return False if constant is None and atom.never_none else None
     if isinstance(atom, (Obj, Function, Class, External, Module, Seq, Bound)):
         return False
     return None

@@ -16,7 +16,7 @@ def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:
     items = exact_items(ip, value)
     if items is None or not 0 < len(items) <= MAX_UNROLL:
         return None
-    return items if any(map(_telling, items)) else None
+    return items if len(items) == 1 or any(map(_telling, items)) else None
 
 
 def exact_items(ip: Interpreter, value: Value) -> Sequence[Value] | None:

@@ -238,3 +238,24 @@ def test_an_engine_of_its_own_has_no_run_beside_that_of_its_caller(
     monkeypatch.setattr(core, "MAX_STEPS", steps)
     result = api.scan(cwd=lay_out(tmp_path, main=OWN_ENGINE + LONG.replace("step_0(1)\n", "")))
     assert [run.line for run in result.runs] == [12]
+
+
+SWEEP = "".join(f"{'    ' * depth}for x{depth} in [{depth}.5]:\n" for depth in range(7))
+
+
+def test_a_nest_of_loops_over_one_thing_each_is_gone_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 40)
+    body = f"{'    ' * 7}count = count + helper.f(x6)\n"
+    lines = f"import opacus, helper\ncount = 0\n{SWEEP}{body}"
+    result = api.scan(cwd=lay_out(tmp_path, main=lines, helper="def f(x):\n    return x\n"))
+    assert result.cut_short == ()
+
+
+def test_a_nest_of_loops_over_several_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 40)
+    body = f"{'    ' * 7}count = count + helper.f(x6)\n"
+    lines = f"import opacus, helper\ncount = 0\n{SWEEP.replace('.5]', '.5, 9.5]')}{body}"
+    result = api.scan(cwd=lay_out(tmp_path, main=lines, helper="def f(x):\n    return x\n"))
+    assert result.cut_short

@@ -31,6 +31,38 @@ class Client(flwr.client.NumPyClient):
 
 OF_THE_REST = (
     Pair(
+        "DPM201",
+        "seed-that-may-be-missing",
+        HEAD
+        + """
+import secrets
+
+
+def made(seed):
+    generator = torch.Generator()
+    if seed is not None:
+        generator.manual_seed(seed)
+    return generator
+
+
+net = nn.Linear(16, 8)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    noise_generator=made(FACT),
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "None",
+        "secrets.randbits(63)",
+    ),
+    Pair(
         "DPM204",
         "number-of-a-client-worked-out",
         HEAD

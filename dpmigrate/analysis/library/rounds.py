@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
 import libcst as cst
-from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_names
@@ -14,12 +13,15 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.ledger.events import Backward
+from dpmigrate.analysis.library.first_time import turns_of_one_time, while_missing
 from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import assigned_in, every
 from dpmigrate.analysis.values import NOTHING, Function, Value
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
+MADE_ONCE = "loops that make an engine in one turn alone"
 _ROUND = "made in a round"
 _FACTORY = "makes a framework's clients"
 _WITH_CLIENTS = "runs made with a framework's clients"
@@ -134,11 +136,12 @@ def _counts_rounds(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, "a framework's own")
 
 
-def engine_made(ip: Interpreter, engine: Atom) -> None:
+def engine_made(ip: Interpreter, engine: Atom, node: cst.CSTNode) -> None:
     """Remember in which method of a framework's round, or of its clients' making, an engine is made."""
     place = _round(ip)
     if place is not None:
         ip.notes[_ROUND, engine] = place
+    ip.notes[MADE_ONCE, engine] = turns_of_one_time(ip, node)
     ip.notes[_FACTORY, engine] = [frame.function.node for frame in ip.frames if frame.function is not None]
 
 
@@ -156,8 +159,11 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
         sources = frozenset(_sources(ip, run.raw_models))
         places = (ip.notes.get(("weights", source), {}) for source in sources)
         taken[run] = _Taken(sources, frozenset(key for keys in places for key in keys))
+    engine = real(run.engine) if run.engine is not None else None
+    ip.notes.setdefault((MADE_ONCE, engine), frozenset())
+    ip.notes[MADE_ONCE, engine] |= turns_of_one_time(ip, run.origin.node)
     place = _round(ip)
-    if place is not None and _while_missing(ip, run.origin.node):
+    if place is not None and while_missing(ip, run.origin.node):
         return
     if place is None:
         if _makes_clients(ip):
@@ -180,56 +186,6 @@ def _was_trained_here(ip: Interpreter, run: TrainingRun, model: Atom | None) -> 
     return model is not None and any(
         model in other.raw_models and other.origin.node is run.origin.node for other in ip.runs.values()
     )
-
-
-def _while_missing(ip: Interpreter, node: cst.CSTNode) -> bool:
-    """Whether this is only done while an attribute of the object is missing: in the first round."""
-    for frame in reversed(ip.frames):
-        function, inner = frame.function, node
-        owner = function.owner.node if function is not None and function.owner is not None else None
-        for around in frame.module.nesting.above(node):
-            if around is owner or not isinstance(owner, cst.ClassDef):
-                break
-            if isinstance(around, cst.If) and around.body is inner:
-                name = _asked_for(around.test)
-                if name is not None and _is_set_for_good(owner, name):
-                    return True
-            inner = around
-        if frame.call is None:
-            break
-        node = frame.call
-    return False
-
-
-def _asked_for(test: cst.BaseExpression) -> str | None:
-    """The attribute of ``self`` that a test finds missing: ``self.engine is None``, ``not self.ready``."""
-    held: cst.BaseExpression | None = None
-    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
-        compared = test.comparisons[0]
-        none = isinstance(compared.comparator, cst.Name) and compared.comparator.value == "None"
-        held = test.left if none and isinstance(compared.operator, (cst.Is, cst.Equal)) else None
-    elif isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-        held = test.expression
-    if isinstance(held, cst.Call) and get_full_name_for_node(held.func) in ("hasattr", "getattr"):
-        of_self = isinstance(held.args[0].value, cst.Name) and held.args[0].value.value == "self"
-        name = held.args[1].value if of_self and len(held.args) > 1 else None
-        return str(name.evaluated_value) if isinstance(name, cst.SimpleString) else None
-    whole = get_full_name_for_node(held) if held is not None else None
-    owner, _, attribute = (whole or "").rpartition(".")
-    return attribute if owner == "self" else None
-
-
-def _is_set_for_good(owner: cst.ClassDef, name: str) -> bool:
-    """Whether methods beside ``__init__`` give an attribute something, and none takes it away again."""
-    given = [
-        part.value
-        for method in every(owner.body)
-        if isinstance(method, cst.FunctionDef) and method.name.value != "__init__"
-        for part in every(method.body)
-        if isinstance(part, (cst.Assign, cst.AnnAssign)) and f"self.{name}" in set(assigned_in(part))
-    ]
-    missing = ("None", "False")
-    return bool(given) and not any(isinstance(v, cst.Name) and v.value in missing for v in given)
 
 
 def _tells_the_epoch(symbol: Hashable) -> bool:

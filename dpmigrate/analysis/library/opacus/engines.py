@@ -39,7 +39,7 @@ def _remember(ip: Interpreter, engine: Atom, info: CallInfo) -> None:
         if not given and info.unknown_keywords:
             given = ip.unknown(info.node, f"argument {name}")
         ip.store.set(engine, slot, given)
-    engine_made(ip, engine)
+    engine_made(ip, engine, info.node)
 
 
 @method(("engine", "adaptive-engine"), "__init__")

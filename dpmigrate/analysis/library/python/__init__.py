@@ -4,6 +4,7 @@ from dpmigrate.analysis.library.python import (
     builtins,
     containers,
     coroutines,
+    drawn,
     getters,
     iterating,
     records,
@@ -11,6 +12,6 @@ from dpmigrate.analysis.library.python import (
     wrappers,
 )
 
-LOADED = (builtins, containers, coroutines, getters, iterating, records, workers, wrappers)
+LOADED = (builtins, containers, coroutines, drawn, getters, iterating, records, workers, wrappers)
 
 __all__ = ["LOADED"]

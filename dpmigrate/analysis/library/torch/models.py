@@ -45,7 +45,7 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
             for x in inner.entries:
                 if isinstance(x.atom, Tensor):
                     out.append(of(x.atom.after(step)))
-    return join_all(out) if out else opaque(ip, info.node, info.everything())
+    return join_all(out) if out else opaque(ip, info.node, info.everything(), never_none=False)
 
 
 @prefix(

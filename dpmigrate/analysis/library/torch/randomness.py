@@ -54,7 +54,7 @@ def _names_in(ip: Interpreter, call: cst.CSTNode) -> list[str]:
 @method("generator", "seed")
 def _entropy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.store.set(e.atom, "<state>", const("entropy", ip.origin(info.node, "seed()")))
-    return ip.unknown(info.node, "a fresh seed")
+    return ip.unknown(info.node, "a fresh seed", never_none=True)
 
 
 @function(

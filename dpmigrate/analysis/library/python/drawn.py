@@ -1,0 +1,25 @@
+"""What the operating system, a clock or a random generator gives: never known, and never None."""
+
+from __future__ import annotations
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.values import Value
+
+
+@function(
+    *(f"secrets.{name}" for name in ("randbits", "randbelow", "token_bytes", "token_hex")),
+    *(f"os.{name}" for name in ("urandom", "getrandom", "getpid")),
+    *(f"time.{name}{unit}" for name in ("time", "monotonic", "perf_counter") for unit in ("", "_ns")),
+    *(f"random.{name}" for name in ("getrandbits", "randint", "randrange", "random")),
+    *(f"numpy.random.{name}" for name in ("randint", "random_integers")),
+    "builtins.hash",
+    "builtins.int.from_bytes",
+)
+def _drawn(ip: Interpreter, info: CallInfo) -> Value:
+    return ip.unknown(info.node, f"result of {info.name}", never_none=True)
+
+
+@function(*(f"torch.{place}{name}" for place in ("", "random.") for name in ("seed", "initial_seed")))
+def _seed_of_torch(ip: Interpreter, info: CallInfo) -> Value:
+    return ip.unknown(info.node, f"result of {info.name}", never_none=True)
