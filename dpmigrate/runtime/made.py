@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dpmigrate.model import CHECK_NAMES, CheckName
 from dpmigrate.runtime.batches import batch_size, inputs_and_target, map_tensors, take
 from dpmigrate.runtime.messages import error_line, physical
 from dpmigrate.runtime.model_copy import copy_criterion, copy_generator, isolated, without_dropout
-from dpmigrate.runtime.report_types import CHECK_NAMES, UNSUPPORTED, Check, CheckName, Measurement
+from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run import conduct, noise_verdicts, verdicts
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.removal import MOST_EXAMPLES, Removal

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from dpmigrate.report.verification.page import render_html
+from dpmigrate.report.verification.text import render_text
 from dpmigrate.runtime.run.api import run_request
-from dpmigrate.runtime.run.html import render_html
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import environment, releases
 from tests.verify.running import HERE, verify
 from tests.verify.test_audit import LOOP, SPAWNED

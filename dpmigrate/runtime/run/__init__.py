@@ -16,5 +16,5 @@
 ``records``      what one run leaves behind
 ``verdicts``, ``conduct``, ``noise_verdicts``, ``naming``   from records to checks and rules
 ``advice``, ``pins``, ``places``   what the report says beside
-``text``, ``html``, ``modes``   the report, and that of ``--compare``
+``modes``        ``--compare``
 """

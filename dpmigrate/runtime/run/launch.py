@@ -129,14 +129,12 @@ def run_script(
 
 def run_target(request: Request) -> None:
     """Run the script, notebook or module that is to be verified as ``__main__``."""
+    sys.argv = [request.target, *request.args]
+    sys.path.insert(0, script_folder(request))
     if request.kind == "module":
-        sys.argv = [request.target, *request.args]
-        sys.path.insert(0, script_folder(request))
         runpy.run_module(request.target, run_name="__main__", alter_sys=True)
         return
     path = Path(request.target)
-    sys.argv = [request.target, *request.args]
-    sys.path.insert(0, script_folder(request))
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
