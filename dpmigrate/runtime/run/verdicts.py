@@ -183,11 +183,8 @@ def sensitivity(
     named = [c for c in checks if c.engine == index and c.passed is False]
     rules = list(dict.fromkeys(c.rule for c in named if c.rule))
     rounding = limit_for(engine)
-    if (
-        set(rules) <= {"DPM117"}
-        and removal.coupling is not None
-        and removal.coupling > max(COUPLED, 20 * rounding)
-    ):
+    apart = max(removal.coupling or 0.0, removal.counted or 0.0)
+    if set(rules) <= {"DPM117"} and apart > max(COUPLED, 20 * rounding):
         return _coupled(engine, removal, index)
     by_replacing = bool(removal.replacements) and (removal.replaced or not named)
     moves = removal.replacements if by_replacing else removal.moves
@@ -245,22 +242,24 @@ def attributed(checks: Sequence[Check]) -> list[Check]:
 
 
 def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
-    """A batch whose halves do not add up: who else is in it changes what an example contributes."""
-    if engine.weighted:
-        rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
-    else:
-        rule, cause = "DPM124", "examples-coupled"
-        if removal.reshaped:
-            cause += ": the shape of an example depends on the batch (padding to its longest)"
-        elif removal.replaced:
-            cause += ": the loop mixes the examples of a batch at random (mixup?)"
+    """A batch whose parts do not add up: who else is in it changes what an example contributes."""
+    limit = max(COUPLED, 20 * limit_for(engine))
+    rule, cause = "DPM124", "examples-coupled"
     value, how = removal.coupling, "changing one half of a batch changes what the other half contributes"
+    if (value or 0.0) <= limit:
+        cause += ": what an example contributes depends on how many are in its batch (is the loss scaled by "
+        cause += "their number, or reduced otherwise than loss_reduction says?)"
+        value, how = removal.counted, "leaving out a third of a batch changes what the others contribute"
+    elif engine.weighted:
+        rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
+    elif removal.reshaped:
+        cause += ": the shape of an example depends on the batch (padding to its longest)"
+    elif removal.replaced:
+        cause += ": the loop mixes the examples of a batch at random (mixup?)"
     if removal.moves:
         place, worst = removal.worst
         how += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"
-    detail = f"{cause}: {how} (in C)"
-    limit = max(COUPLED, 20 * limit_for(engine))
-    return Check("sensitivity", False, value, limit, rule, index, detail)
+    return Check("sensitivity", False, value, limit, rule, index, f"{cause}: {how} (in C)")
 
 
 def measurements(record: RunRecord) -> list[Measurement]:
