@@ -11,12 +11,11 @@ import torch
 from dpmigrate.model import CHECK_NAMES
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
-from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, spawned, verdicts
+from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, verdicts
 from dpmigrate.runtime.run.audit import Auditor
 from dpmigrate.runtime.run.pins import other_than_pinned
 from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
-from dpmigrate.runtime.run.ranks import record_path
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal, Remover
 from dpmigrate.runtime.run.request import Request
@@ -47,8 +46,9 @@ def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
     )
     require_steps(script_run, steps, request)
     engines = max(1, sum(bool(e.steps) for e in script_run.engines))
-    others = ranks.peers(runner.folder, runner.count, request.timeout) if script_run.rank == 0 else []
-    others = others or spawned.others(record_path(runner.folder, runner.count, 0), script_run.world)
+    others = []
+    if script_run.rank == 0:
+        others = ranks.peers(runner.folder, runner.count, request.timeout, script_run.world)
     checks = []
     for i, engine in enumerate(script_run.engines):
         oracle = verdicts.against_oracle(engine, i)
