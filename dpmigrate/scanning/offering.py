@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpmigrate.model import Finding, FixOffer
+from dpmigrate.fixing.decisions import PassOutcome
+from dpmigrate.model import Finding, FixOffer, Span
 from dpmigrate.project import Project
-from dpmigrate.project.dependencies import telling_dependencies
+from dpmigrate.scanning.parts import SharedPins
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
@@ -23,6 +24,15 @@ class Offer(NamedTuple):
 
     fix: FixOffer | None
     by_hand: str | None
+
+
+FindingPlace = tuple[str, Span]
+"""A finding's rule and where it stands, which tell it from all others of one scan."""
+
+
+def place_of(finding: Finding) -> FindingPlace:
+    """By what a finding is known in every part of a scan."""
+    return finding.rule, finding.span
 
 
 class Cluster(NamedTuple):
@@ -42,7 +52,7 @@ def clusters(project: Project, shares: Mapping[Group, Share], findings: Sequence
 
     Where there is nothing private, no fix and no pin makes a difference.
     """
-    places = _Places(project, [group for group, share in shares.items() if share.private])
+    places = SharedPins(project, [group for group, share in shares.items() if share.private])
     held: dict[int, list[Finding]] = {}
     for finding in findings:
         if finding.fix is not None and (leader := places.leader_of(finding.span.path)) is not None:
@@ -50,8 +60,106 @@ def clusters(project: Project, shares: Mapping[Group, Share], findings: Sequence
     return [Cluster(places.together(leader), tuple(found)) for leader, found in held.items()]
 
 
-def offers(project: Project, cluster: Cluster) -> tuple[Offer, ...]:
-    """What each finding of a cluster has on offer, by planning and proving its fixes.
+Passes = tuple[PassOutcome, ...] | None
+"""What each pass of planning decided; None where that cannot be said of fewer groups."""
+
+
+class Earlier(NamedTuple):
+    """What an earlier scan found out of a cluster of the same groups, when some had other contents."""
+
+    states: tuple[str, ...]
+    """The key of each group's answer."""
+    offers: tuple[tuple[str, Span, Offer], ...]
+    """Rule and place of each finding, and what it had on offer."""
+    passes: tuple[PassOutcome, ...]
+    """What each pass of planning decided for all groups."""
+
+
+class Asked(NamedTuple):
+    """A cluster whose fixes are to be planned, and what is known of it from before."""
+
+    cluster: Cluster
+    earlier: Earlier | None = None
+    changed: frozenset[int] = frozenset()
+    """The numbers of its groups that have other contents now."""
+
+    @property
+    def size(self) -> int:
+        """The number of modules."""
+        return self.cluster.size
+
+
+class ClusterPlan(NamedTuple):
+    """What each finding of a cluster has on offer, and what was decided, where it can be said."""
+
+    offers: tuple[Offer, ...]
+    passes: Passes
+
+
+def planned_offers(project: Project, asked: Asked) -> ClusterPlan:
+    """What each finding of a cluster has on offer: of the changed groups alone where that settles it."""
+    if asked.earlier is not None:
+        plan = _of_changed(project, asked.cluster, asked.earlier, asked.changed)
+        if plan is not None:
+            return plan
+    return _planned(project, asked.cluster.groups, asked.cluster.findings)
+
+
+def _of_changed(
+    project: Project, cluster: Cluster, earlier: Earlier, changed: frozenset[int]
+) -> ClusterPlan | None:
+    """The plan of a cluster by planning its changed groups beside some that stand for the others.
+
+    Those take part in what all decide together (``fixing.deciding``). Where they decide with the changed
+    ones as before, so do all, and what else is on offer in a group hangs on nothing of the others. None
+    where they do not, or where a group that did not change would have another answer than before.
+    """
+    standing: set[int] = set()
+    for outcome in earlier.passes:
+        others = [number for number in outcome.members if number not in changed]
+        if outcome.decision is not None and not others:
+            return None
+        standing.update(others[:2], outcome.refusing)
+    chosen = changed | standing
+    numbers = _numbers(project, cluster.groups)
+    before = {(rule, span): offer for rule, span, offer in earlier.offers}
+    placed = [(finding, numbers.get(finding.span.path)) for finding in cluster.findings]
+    findings = tuple(f for f, number in placed if number is None or number in chosen)
+    groups = tuple(group for number, group in enumerate(cluster.groups) if number in chosen)
+    plan = _planned(project, groups, findings, len(earlier.passes))
+    ordered = sorted(chosen)
+    decided = [(o.decision, tuple(ordered[n] for n in o.refusing)) for o in plan.passes or ()]
+    if decided != [(outcome.decision, outcome.refusing) for outcome in earlier.passes]:
+        return None
+    now = dict(zip(map(place_of, findings), plan.offers, strict=True))
+    made: list[Offer] = []
+    for finding, number in placed:
+        place = place_of(finding)
+        if number in changed:
+            made.append(now[place])
+        elif place not in before or now.get(place, before[place]) != before[place]:
+            return None
+        else:
+            made.append(before[place])
+    passes = tuple(
+        old._replace(members=tuple(sorted({*old.members} - changed | {ordered[n] for n in new.members})))
+        for old, new in zip(earlier.passes, plan.passes or (), strict=True)
+    )
+    return ClusterPlan(tuple(made), passes)
+
+
+def _numbers(project: Project, groups: Sequence[Group]) -> dict[str, int]:
+    """The number of the group that each module is in, by the path that reports show."""
+    from dpmigrate.project.texts import Texts
+
+    absolute, display = Texts(project).absolute, project.workspace.display
+    return {display(absolute[key]): number for number, group in enumerate(groups) for key in group.members}
+
+
+def _planned(
+    project: Project, groups: tuple[Group, ...], findings: tuple[Finding, ...], least_passes: int = 1
+) -> ClusterPlan:
+    """Plan and prove the fixes of some groups.
 
     That is a matter of the tree, not of the paths that are reported on: ``dpmigrate fix`` names what it needs
     beyond its own.
@@ -61,42 +169,21 @@ def offers(project: Project, cluster: Cluster) -> tuple[Offer, ...]:
     whole = project.afresh()
     whole.ready, whole.known = project.ready, project.known
     whole.workspace = project.workspace.widened()
-    told = with_offers(cluster.findings, whole, cluster.groups)
-    return tuple(Offer(finding.fix, finding.by_hand) for finding in told)
+    told = with_offers(findings, whole, groups, least_passes)
+    passes = tuple(outcome for outcome in told.passes if outcome is not None)
+    return ClusterPlan(
+        tuple(Offer(finding.fix, finding.by_hand) for finding in told.findings),
+        passes if len(passes) == len(told.passes) else None,
+    )
 
 
-class _Places:
-    """Which groups a file belongs to, where a dependency file belongs to every group that it governs."""
-
-    def __init__(self, project: Project, groups: Sequence[Group]) -> None:
-        from dpmigrate.project.texts import Texts
-        from dpmigrate.versions.project import load_declarations
-
-        workspace = project.workspace
-        absolute = Texts(project).absolute
-        folder = workspace.cwd.replace("\\", "/")
-        declarations, _ = load_declarations(tuple(telling_dependencies(project).items()), folder=folder)
-        self._groups = groups
-        self._leader = list(range(len(groups)))
-        self._first: dict[str, int] = {}
-        """The first group of each file, by the path that reports show."""
-        for number, group in enumerate(groups):
-            for key in sorted(group.members):
-                path = workspace.display(absolute[key])
-                for place in (path, *(pin.path for pin in declarations.declared_for(path).pins)):
-                    other = self._first.setdefault(place, number)
-                    self._leader[self._find(number)] = self._find(other)
-
-    def leader_of(self, path: str) -> int | None:
-        """The number that stands for all groups which have to do with a file; None where none has."""
-        first = self._first.get(path)
-        return None if first is None else self._find(first)
-
-    def together(self, leader: int) -> tuple[Group, ...]:
-        """Every group that a leader stands for."""
-        return tuple(group for n, group in enumerate(self._groups) if self._find(n) == leader)
-
-    def _find(self, number: int) -> int:
-        while self._leader[number] != number:
-            self._leader[number] = number = self._leader[self._leader[number]]
-        return number
+def known_early(
+    asked: Sequence[Cluster], early: Mapping[Group, Mapping[FindingPlace, Offer]]
+) -> dict[Cluster, tuple[Offer, ...]]:
+    """The offers of clusters of one group for which they were planned when it was analysed."""
+    made: dict[Cluster, tuple[Offer, ...]] = {}
+    for cluster in asked:
+        offers_by_place = early.get(cluster.groups[0]) if len(cluster.groups) == 1 else None
+        if offers_by_place is not None:
+            made[cluster] = tuple(offers_by_place[place_of(finding)] for finding in cluster.findings)
+    return made

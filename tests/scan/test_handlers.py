@@ -15,6 +15,8 @@ from dpmigrate.analysis import library
 from dpmigrate.analysis.library import registry
 from tests.fixtures_support import FIXTURES
 from tests.scan.ways_of_accounting import OF_THE_REST
+from tests.scan.ways_of_building import PUT_TOGETHER
+from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import HEAD, OF_THE_SUM
 
 PROGRAM = (
@@ -84,6 +86,7 @@ HANDED_ON = (
     "for name, each in {'a': LOADER}.items():\n    train(each)",
     "kept = {'a': LOADER}\nfor name in kept.keys():\n    train(kept[name])",
     "functools.partial(train, LOADER)()",
+    "train(__import__('typing').cast(object, LOADER))",
     "train(typing.cast(object, LOADER))",
     "train(Kept(LOADER).loader)",
     "train(dataclasses.replace(Held(None), loader=LOADER).loader)",
@@ -168,7 +171,10 @@ def handlers() -> dict[tuple[str, str], set[str]]:
 
 def test_every_handler_stands_in_a_pair() -> None:
     texts = [path.read_text(encoding="utf-8") for path in FIXTURES.glob("shapes/*/*.py")]
-    texts += [pair.program.replace("FACT", pair.wrong) for pair in (*OF_THE_SUM, *OF_THE_REST)]
+    texts += [
+        pair.program.replace("FACT", pair.wrong)
+        for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON)
+    ]
     words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
     missing: dict[str, set[str]] = defaultdict(set)
     for (module, handler), names in handlers().items():

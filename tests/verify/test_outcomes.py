@@ -8,16 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from dpmigrate.report.verification.page import render_html
+from dpmigrate.report.verification.text import render_text
 from dpmigrate.runtime.run.api import run_request
-from dpmigrate.runtime.run.html import render_html
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import environment, releases
-from tests.verify.running import HERE, verify
+from tests.verify.running import HERE, PATIENCE, verify
 from tests.verify.test_audit import LOOP, SPAWNED
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
@@ -109,7 +110,7 @@ def test_opacus_missing(tmp_path: Path) -> None:
     env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"
     command = [sys.executable, "-m", "dpmigrate", "verify", "train.py"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 2
     assert "Opacus is not installed in" in done.stderr
@@ -294,7 +295,7 @@ def test_two_ranks(arguments: tuple[str, ...], status: int) -> None:
         env=environment("1.6.0"),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
     report = json.loads(done.stdout)
@@ -314,7 +315,7 @@ def test_sharded_parameters_get_a_sentence() -> None:
         env=environment("1.6.0"),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
     assert "No verdict: the script shards its parameters" in done.stderr, done.stderr[-2000:]
@@ -331,3 +332,15 @@ def test_what_several_processes_hand_on_is_not_held_to_one(tmp_path: Path) -> No
     done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
     assert done.status == 0, (done.failing, done.stderr[-2000:])
     assert "no ghost here" in done.check("parity-step")["detail"]
+
+
+def test_bars_of_a_notebook_are_drawn_as_text(tmp_path: Path) -> None:
+    if find_spec("ipywidgets") is not None:
+        pytest.skip("the bars can be drawn here")
+    (tmp_path / "tqdm").mkdir()
+    (tmp_path / "tqdm" / "__init__.py").touch()
+    (tmp_path / "tqdm" / "std.py").write_text("def tqdm(rows): return rows\n")
+    (tmp_path / "tqdm" / "notebook.py").write_text("raise ImportError('IProgress not found')\n")
+    script = "from tqdm.notebook import tqdm\nraise SystemExit(f'a bar of {tqdm.__module__}')\n"
+    (tmp_path / "train.py").write_text(script)
+    assert "a bar of tqdm.std" in verify("1.6.0", "train.py", cwd=tmp_path).stderr

@@ -190,6 +190,20 @@ class Seeded(Event):
     seed: Amount
     repeats: bool = False
     """Whether it is certainly the same seed each time."""
+    everywhere: bool = False
+    """Whether it is the same in all loops around, and not only in those of its own function."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeededByRecords(Event):
+    """Fetching a record of the private loader seeds torch's default generator, in the process that trains.
+
+    ``differs``: each record has a seed of its own; otherwise all have one. ``loop``: the loop that goes over
+    the loader, where it is one of the program's.
+    """
+
+    differs: bool
+    loop: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

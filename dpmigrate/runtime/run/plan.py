@@ -24,6 +24,7 @@ from dpmigrate.runtime.run.lifeline import end_group, follow_parent, kill_group
 from dpmigrate.runtime.run.ranks import rank, record_path, rendezvous
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
+from dpmigrate.runtime.run.spawned import joined
 from dpmigrate.runtime.run.state import RunSettings, Watch
 from dpmigrate.runtime.run.which_opacus import script_folder
 
@@ -84,7 +85,6 @@ class Runner:
         self.count += 1
         self.say(label)
         out = record_path(self.folder, self.count, rank())
-        log = out.with_suffix(".log")
         sys.stdout.flush()
         sys.stderr.flush()
         meeting = rendezvous(self.folder, self.count, self.request.timeout)
@@ -93,21 +93,24 @@ class Runner:
         if process == 0:
             os.setpgid(0, 0)
             follow_parent(parent, end_group)
-            self._child(settings, seed, out, log, loud, prepare, meeting)
+            job = partial(run_script, self.program, self.request.stand_ins, settings, seed, out, prepare)
+            self._child(job, None if loud else out.with_suffix(".log"), meeting)
         try:
             status = self._wait(process, out)
         finally:
             # Whatever the script has started and left behind goes with it.
             kill_group(process)
         self.say("")
+        if out.exists():
+            return RunRecord.load(out)
         early = out.with_suffix(EARLY)
-        if not out.exists() and early.exists():
-            record = RunRecord.load(early)
+        record = joined(RunRecord.load(early) if early.exists() else RunRecord(), out)
+        if record.engines:
             record.outcome = "timed out"
             return record
-        if not out.exists():
-            raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
-        return RunRecord.load(out)
+        if status is None:
+            raise NoVerdict(f"the script took longer than {self.request.timeout:g} seconds (see --timeout)")
+        raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
 
     def say(self, label: str) -> None:
         """One line of progress on a terminal."""
@@ -115,16 +118,7 @@ class Runner:
             sys.stderr.write("\r\x1b[K" + (f"dpmigrate verify: {label} ..." if label else ""))
             sys.stderr.flush()
 
-    def _child(
-        self,
-        settings: RunSettings,
-        seed: int | None,
-        out: Path,
-        log: Path,
-        loud: bool,
-        prepare: Callable[[Watch], None] | None,
-        meeting: dict[str, str],
-    ) -> None:
+    def _child(self, job: Callable[[], int], log: Path | None, meeting: dict[str, str]) -> None:
         status = 1
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -133,14 +127,12 @@ class Runner:
                 _keep_as_it_is()
             gc.enable()
             os.environ.update(meeting)
-            sink = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(sink, 0)
-            if not loud:
-                target = os.open(log, os.O_WRONLY | os.O_CREAT)
-                os.dup2(target, 2)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            if log is not None:
+                os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
             os.dup2(2, 1)
             torch.set_num_threads(self.threads)
-            status = run_script(self.program, self.request.stand_ins, settings, seed, out, prepare)
+            status = job()
         except BaseException:
             # Nothing above can be told in a forked process: the fault is ours, and must be seen.
             traceback.print_exc()
@@ -148,8 +140,8 @@ class Runner:
         finally:
             os._exit(status & 0xFF)
 
-    def _wait(self, process: int, out: Path) -> int:
-        """The child's wait status; raises NoVerdict beyond the time limit."""
+    def _wait(self, process: int, out: Path) -> int | None:
+        """The child's wait status; None where it was ended at the time limit."""
         deadline = time.monotonic() + self.request.timeout
         stopped: float | None = None
         pause = 0.002
@@ -164,12 +156,8 @@ class Runner:
                 if stopped is not None and now - stopped > AFTER_STOP:
                     return self._kill(process)
                 if now > deadline:
-                    killed = self._kill(process)
-                    if out.with_suffix(EARLY).exists():
-                        return killed
-                    raise NoVerdict(
-                        f"the script took longer than {self.request.timeout:g} seconds (see --timeout)"
-                    )
+                    self._kill(process)
+                    return None
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.05)
         except KeyboardInterrupt:

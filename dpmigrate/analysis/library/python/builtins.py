@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from math import prod
 from typing import Any
 
 from dpmigrate.analysis.assignment import iterate, parts_in_order
-from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
+from dpmigrate.analysis.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_own, call_value
 from dpmigrate.analysis.classes import is_record
@@ -20,6 +21,7 @@ from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
+from dpmigrate.analysis.operators import arithmetic
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
 
@@ -89,6 +91,17 @@ def _dict(ip: Interpreter, info: CallInfo) -> Value:
     if info.unknown_keywords:
         ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "unknown entries")))
     return of(made)
+
+
+@function("collections.defaultdict")
+def _dict_with_a_default(ip: Interpreter, info: CallInfo) -> Value:
+    """What no key was given yet is what the factory makes: an empty list, or something unknown."""
+    made = _dict(ip, replace(info, positional=info.positional[1:]))
+    lists = info.argument(0, "default_factory").only == External("builtins.list")
+    missing = Seq((), None, True) if lists else Unknown(("default", info.node, ip.context), "a default")
+    for atom in made.atoms:
+        ip.store.set(atom, "rest", of(missing))
+    return made
 
 
 @function("types.SimpleNamespace", "argparse.Namespace")
@@ -233,6 +246,9 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
 def _sum(ip: Interpreter, info: CallInfo) -> Value:
     element = iterate(ip, info.argument(0, "iterable"), info.node)
     tensors = [e for e in element.entries if isinstance(e.atom, Tensor)]
+    terms = exact_items(ip, info.argument(0, "iterable")) if tensors else None
+    if terms:
+        return reduce(lambda total, term: arithmetic(ip, "Add", total, term, info.node), terms)
     return Value(tuple(tensors)) if tensors else total_of(ip, info.node, element) or element
 
 

@@ -15,7 +15,7 @@ from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 POISSON = "<draws Poisson batches>"
 """The slot of a loader that Opacus itself made out of another one."""
@@ -30,7 +30,7 @@ def _make_loader(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("loader", "__init__")
 def _init_loader(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    names = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler")
+    names = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "num_workers", "collate_fn")
     for position, name in enumerate(names):
         value = info.argument(position, name)
         if value:
@@ -76,8 +76,8 @@ def _share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:
     """
     if one is None or _SOME_PART in (_part(one), _part(other)):
         return False
-    return any(_is_one(whole, other) for whole in _wholes(ip, one)) or any(
-        _is_one(whole, one) for whole in _wholes(ip, other)
+    return any(_is_one(whole, other) for whole in wholes_of(ip, one)) or any(
+        _is_one(whole, one) for whole in wholes_of(ip, other)
     )
 
 
@@ -110,7 +110,7 @@ def _part(dataset: Atom) -> Hashable:
     return key[2] if isinstance(key, tuple) and len(key) == 3 else None
 
 
-def _wholes(ip: Interpreter, dataset: Atom) -> Iterator[Atom]:
+def wholes_of(ip: Interpreter, dataset: Atom) -> Iterator[Atom]:
     """A data set, and what it is a part of, and so on."""
     for _ in range(_MAX_PARTS):
         yield dataset
@@ -167,7 +167,14 @@ def _make_dataset(ip: Interpreter, info: CallInfo) -> Value:
         return of(Seq(tuple(_part_of(ip, info, number) for number in range(len(lengths.items)))))
     if info.name.endswith(".Subset"):
         return _part_of(ip, info, _SUBSET)
-    return of(ip.new("dataset", info.node, info.name))
+    made = ip.new("dataset", info.node, info.name)
+    if info.name.endswith(".TensorDataset"):
+        ip.store.set(made, COLUMNS, join_all(info.positional))
+    return of(made)
+
+
+COLUMNS = "<columns>"
+"""The slot of a data set for the tensors that it is made of, one row of each for a record."""
 
 
 def _part_of(ip: Interpreter, info: CallInfo, which: Hashable) -> Value:
