@@ -186,6 +186,8 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
             ip, "<gradient assignment>", registry.CallInfo(target, [ip.evaluate(inner.value), value])
         )
     container = ip.evaluate(target.value)
+    if any(isinstance(a, Tensor) for a in container.atoms):
+        registry.tell_hooks(ip, "<changed by an operator>", registry.CallInfo(target, [container, value]))
     key = subscript_key(ip, target)
     constant = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]

@@ -38,6 +38,7 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     step = info.name.rpartition(".")[2]
     if step in _OF_TENSORS:
         registry.tell_hooks(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
+    registry.tell_hooks(ip, "<given to a function of tensors>", info)
     out = []
     for value in info.everything():
         for e in value.entries:
