@@ -4,7 +4,8 @@
 ``options``, ``jobs``   what the user asked for; what is made or withheld as one
 ``upgrade_jobs``, ``strategies``, ``randomness``   the jobs of each kind
 ``upgraded_call``, ``upgrade``   one call that moves to the API of Opacus 1.5.3, and its recipes put together
-``clipping_ghost``, ``unpack``, ``two_pass``, ``manual_pair``   its arguments, results and backward passes
+``clipping_ghost``, ``unpack``, ``spread``, ``two_pass``, ``manual_pair``   its arguments, results, backward
+                 passes
 ``criterion``    the criterion that it is given and returns: ``kept_criterion`` and ``own_criterion`` (the
                  project's), ``given_criterion``, ``held_criterion``, ``inline_criterion``,
                  ``functional_criterion``, ``functional_losses``, ``unconditional``

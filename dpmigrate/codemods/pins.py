@@ -87,8 +87,8 @@ def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options
 def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mapping[str, bytes]) -> PinPlan:
     """Raise every pin of some dependency files.
 
-    Raises `Withheld` for one that neither we nor its own tool can raise safely, and where what the release
-    requires is pinned away beside it.
+    What the release requires, and is pinned away beside it, is raised along where ``unsafe``. Raises
+    `Withheld` for one that neither we nor its own tool can raise safely.
     """
     plan = PinPlan()
     raised: set[str] = set()
@@ -98,7 +98,7 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
             if pin.path not in plan.edits:
-                _refuse_no_room(pin, lower_bound, files)
+                _raise_along(plan, pin, lower_bound, files, unsafe)
             raised.add(pin.environment)
             plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):
@@ -112,12 +112,20 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
     return plan
 
 
-def _refuse_no_room(pin: Pin, lower_bound: str, files: Mapping[str, bytes]) -> None:
-    """Raise `Withheld` where a file pins what the release requires to something older."""
-    in_the_way = leaves_no_room(decode(files.get(pin.path, b"")).text, lower_bound)
-    if in_the_way is not None:
-        line, text, needed = in_the_way
-        raise Withheld(
-            f"{pin.path}:{line}: Opacus {lower_bound} requires {needed}, and `{text}` admits none: raise "
-            "that first"
-        )
+def _raise_along(plan: PinPlan, pin: Pin, lower_bound: str, files: Mapping[str, bytes], unsafe: bool) -> None:
+    """Raise what the file of a pin has of torch to what the release requires, where that is asked for.
+
+    Raises `Withheld` where it is not, and where nothing could be raised.
+    """
+    for old in leaves_no_room(decode(files.get(pin.path, b"")).text, lower_bound):
+        place = f"{pin.path}:{old.line}"
+        where = f"{place}: Opacus {lower_bound} requires {old.needed}, and `{old.shown}` admits none"
+        if pin.cell is not None and not old.needed.endswith("2.6"):
+            plan.notices.setdefault(f"{where}: raise that, too")
+        elif not unsafe or pin.cell is not None or old.needed.startswith("numpy"):
+            raise Withheld(f"{where}: raise that first" + ", or by --unsafe" * (not unsafe))
+        else:
+            plan.notices.setdefault(f"{place}: `{old.shown}` is raised along, to {old.wanted}")
+            summary = f"raise {old.shown} to {old.wanted}, which Opacus {lower_bound} requires"
+            along = Edit(pin.path, None, old.line, old.start, old.end, old.wanted, "unsafe", summary)
+            plan.edits.setdefault(pin.path, {})[along] = None

@@ -86,6 +86,11 @@ class ItemTaken(ResultUsed):
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOnWhole(ResultUsed):
+    """The result is the arguments of a call: ``train(*result)``; the place is the starred argument."""
+
+
+@dataclass(frozen=True, slots=True)
 class LengthAsked(ResultUsed):
     """The result's length is asked."""
 
