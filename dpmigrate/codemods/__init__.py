@@ -11,7 +11,7 @@
                  ``functional_criterion``, ``functional_losses``, ``unconditional``
 ``ways_out``, ``returned_record``, ``entries``, ``annotations``   the wrapped criterion on its way out
 ``other_modes``  the same call in other modes
-``losses``, ``uses``, ``floats``   where its losses come from, and what is done with them
+``losses``, ``added_terms``, ``uses``, ``floats``   where its losses come from, and what is done with them
 ``hooks``, ``set_to_none``, ``patch_core``   the recipes of the other strategies
 ``in_place``, ``shared_tensors``   operations in place behind hooked layers, and who else holds the tensor
 ``generators``, ``seed_generators``   the recipes about randomness

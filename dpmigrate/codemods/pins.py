@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,10 @@ def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options
     return list(dict.fromkeys(pins))
 
 
-def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mapping[str, bytes]) -> PinPlan:
-    """Raise every pin of some dependency files.
+def plan_pins(
+    pins: Iterable[Pin], unsafe: bool, lower_bound: str, requirements_in: Callable[[str], bytes]
+) -> PinPlan:
+    """Raise every pin of some dependency files; ``requirements_in`` gives the bytes of one.
 
     What the release requires, and is pinned away beside it, is raised along where ``unsafe``. Raises
     `Withheld` for one that neither we nor its own tool can raise safely.
@@ -98,7 +101,7 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
             if pin.path not in plan.edits:
-                _raise_along(plan, pin, lower_bound, files, unsafe)
+                _raise_along(plan, pin, lower_bound, requirements_in(pin.path), unsafe)
             raised.add(pin.environment)
             plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):
@@ -112,18 +115,36 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
     return plan
 
 
-def _raise_along(plan: PinPlan, pin: Pin, lower_bound: str, files: Mapping[str, bytes], unsafe: bool) -> None:
+_RAISED_ALONG = (
+    "requirements",
+    "constraints",
+    "pyproject",
+    "poetry",
+    "setup.cfg",
+    "setup.py",
+    "pipfile",
+    "conda",
+)
+"""Kinds of pins beside which others stand as plain text, which no shell reads."""
+
+
+def _raise_along(plan: PinPlan, pin: Pin, lower_bound: str, data: bytes, unsafe: bool) -> None:
     """Raise what the file of a pin has of torch to what the release requires, where that is asked for.
 
     Raises `Withheld` where it is not, and where nothing could be raised.
     """
-    for old in leaves_no_room(decode(files.get(pin.path, b"")).text, lower_bound):
+    text = decode(data).text
+    if pin.kind == "script":
+        # Its requirements stand in comments.
+        text = re.sub("^# ?", "", text, flags=re.M)
+    for old in leaves_no_room(text, lower_bound):
         place = f"{pin.path}:{old.line}"
         where = f"{place}: Opacus {lower_bound} requires {old.needed}, and `{old.shown}` admits none"
-        if pin.cell is not None and not old.needed.endswith("2.6"):
+        by_hand = pin.kind not in _RAISED_ALONG
+        if by_hand and old.needed == "torch>=2.0":
             plan.notices.setdefault(f"{where}: raise that, too")
-        elif not unsafe or pin.cell is not None or old.needed.startswith("numpy"):
-            raise Withheld(f"{where}: raise that first" + ", or by --unsafe" * (not unsafe))
+        elif not unsafe or by_hand or old.needed.startswith("numpy"):
+            raise Withheld(f"{where}: raise that first")
         else:
             plan.notices.setdefault(f"{place}: `{old.shown}` is raised along, to {old.wanted}")
             summary = f"raise {old.shown} to {old.wanted}, which Opacus {lower_bound} requires"

@@ -98,6 +98,11 @@ class Project:
         source = self.sources.get(path)
         return source.data if source is not None else self.dependencies[path]
 
+    def requirements_in(self, path: str) -> bytes:
+        """The bytes of a file that lists requirements line by line; none of a notebook, which installs."""
+        source = self.sources.get(path)
+        return b"" if source is not None and source.is_notebook else self.data(path)
+
     def lines(self, path: str, cell: int | None = None) -> tuple[str, ...]:
         """The lines of a file, or of a notebook's cell, as reports number them; none of an unknown file."""
         source = self.sources.get(path)

@@ -215,3 +215,33 @@ def test_what_the_release_requires_is_raised_along_where_that_is_asked_for(folde
     assert project.read("requirements.txt") == "torch>=2.6  # by hand\ntorchvision>=0.21\nopacus==1.6.0\n"
     assert "requirements.txt:1: `torch==2.2.0` is raised along, to >=2.6" in result.notices
     assert project.fix(lower_bound="1.6.0", unsafe=True).diff == ""
+
+
+METADATA = '# /// script\n# dependencies = ["torch{}", "opacus==1.5.2"]\n# ///\n'
+
+
+def test_a_scripts_own_metadata_is_raised_together_with_its_code(folder: Make) -> None:
+    project = folder({"train.py": METADATA.format("") + OLD, "requirements.txt": "opacus==1.5.4\n"})
+    result = project.fix()
+    assert (result.applied, result.refused) == (("train.py",), ())
+    assert project.read() == METADATA.format("").replace("1.5.2", "1.5.4") + NEW
+
+
+def test_a_torch_in_the_metadata_that_leaves_no_room_is_told(folder: Make) -> None:
+    project = folder({"train.py": METADATA.format("==2.2.0") + OLD})
+    reasons = [why for _, why in project.fix(lower_bound="1.6.0").refused]
+    assert any("train.py:2: Opacus 1.6.0 requires torch>=2.6" in why for why in reasons)
+
+
+def test_a_shell_is_given_no_redirection(folder: Make) -> None:
+    run = "RUN pip install torch==2.2.0 opacus==1.5.2\n"
+    project = folder({"train.py": OLD, "Dockerfile": run})
+    reasons = [why for _, why in project.fix(lower_bound="1.6.0", unsafe=True).refused]
+    assert any("Dockerfile:1: Opacus 1.6.0 requires torch>=2.6" in why for why in reasons)
+    assert project.read("Dockerfile") == run
+
+
+def test_a_dockerfile_moves_with_the_code(folder: Make) -> None:
+    project = folder({"train.py": OLD, "docker/Dockerfile": "RUN pip install opacus==1.5.2\n"})
+    assert project.fix().applied == ("docker/Dockerfile", "train.py")
+    assert project.read("docker/Dockerfile") == "RUN pip install opacus==1.5.4\n"

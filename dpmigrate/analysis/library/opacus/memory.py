@@ -18,6 +18,7 @@ from dpmigrate.analysis.library.opacus.empty_batches import Skip, skips_of_empty
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.data import loader_read
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import contains, every
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
@@ -89,6 +90,7 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
         if isinstance(entry.atom, Obj) and entry.atom.kind == "dp-loader":
             run = entry.atom.data
             ip.happen(run, Iterated(ip.at(node, guard), "managed"))
+            tell_of_seeding_records(ip, run, node, guard, loop_over(ip, node))
             for skip in skips_of_empty_batches(loop_over(ip, node), ip.module.tree):
                 tested = guard_of_tests(ip, skip)
                 if tested is not None:
