@@ -12,7 +12,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from types import MappingProxyType
 
@@ -60,6 +60,10 @@ _FOLDERS_OF_COMMANDS = _FOLDERS_OF_PINS | {
 """Folders that, besides, hold the shell scripts of their parent."""
 
 
+ParsedFiles = dict[tuple[str, bytes], Parsed]
+"""What dependency files hold, by path and bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """What governs one source file. Without pins, ``versions`` is everything."""
@@ -89,7 +93,7 @@ class Declared:
 
 
 class Declarations:
-    """Every pin of a project. ``pins`` are in the order of path, cell and line, each place once.
+    """Every pin of a project.
 
     The paths of ``pins`` and ``includes`` are absolute, or relative to one folder. ``shown`` holds, by such
     a path, the one that reports show, which the pins have that are given out; ``folder`` is the absolute
@@ -103,22 +107,28 @@ class Declarations:
         shown: Mapping[str, str] = MappingProxyType({}),
         folder: str = "",
     ) -> None:
-        own_pins = tuple(pins)
+        self._own_pins = tuple(pins)
         self._folder = folder
+        self._shown = shown
         self._files: dict[str, list[Pin]] = {}
         """What a notebook or a script asks for itself."""
         self._folders: dict[str, list[Pin]] = {}
-        for pin in _with_included(own_pins, tuple(includes)):
-            given_out = replace(pin, path=shown.get(pin.path, pin.path))
+        for pin in _with_included(self._own_pins, tuple(includes)):
             if pin.kind in ("notebook", "script"):
-                self._files.setdefault(pin.path, []).append(given_out)
+                self._files.setdefault(pin.path, []).append(pin)
             else:
-                self._folders.setdefault(self._governed_folder(pin), []).append(given_out)
-        self.pins: tuple[Pin, ...] = _each_place_once(
-            replace(pin, path=shown.get(pin.path, pin.path)) for pin in own_pins
-        )
+                self._folders.setdefault(self._governed_folder(pin), []).append(pin)
         self._declared: dict[str, Declared] = {}
         self._by_path: dict[str, Declared] = {}
+
+    @cached_property
+    def pins(self) -> tuple[Pin, ...]:
+        """Every pin, in the order of path, cell and line, each place once."""
+        return _each_place_once(self._given_out(self._own_pins))
+
+    def _given_out(self, pins: Iterable[Pin]) -> tuple[Pin, ...]:
+        """Pins with the paths that reports show."""
+        return tuple(replace(pin, path=self._shown.get(pin.path, pin.path)) for pin in pins)
 
     def declared_for(self, path: str) -> Declared:
         """What governs the source file at a POSIX ``path``, as reports show it."""
@@ -128,13 +138,13 @@ class Declarations:
 
     def _declared_for(self, path: str) -> Declared:
         if path in self._files:
-            pins = self._files[path]
-            return Declared(environment_versions(pins), tuple(pins), (tuple(pins),))
+            pins = self._given_out(self._files[path])
+            return Declared(environment_versions(pins), pins, (pins,))
         return self._governing(posixpath.dirname(path))
 
     def _governing(self, folder: str) -> Declared:
         if folder not in self._declared:
-            self._declared[folder] = _united(self._pins_over(folder))
+            self._declared[folder] = _united(self._given_out(self._pins_over(folder)))
         return self._declared[folder]
 
     def _pins_over(self, folder: str) -> list[Pin]:
@@ -279,6 +289,7 @@ def load_declarations(
     notebooks: Iterable[tuple[str, Sequence[tuple[int, str]]]] = (),
     folder: str = "",
     scripts: Iterable[tuple[str, str]] = (),
+    known: ParsedFiles | None = None,
 ) -> tuple[Declarations, list[NotAnalysed]]:
     """Read every dependency file (POSIX path, bytes) and the code cells of every notebook.
 
@@ -287,13 +298,17 @@ def load_declarations(
     A notebook is (POSIX path, [(0-based cell index, source as in the file, magics included)]). The paths are
     as reports show them, relative to ``folder`` where that is given (absolute, POSIX): what governs a file
     then does not hang on that folder. Files that cannot be read come back as problems, only where they
-    name Opacus.
+    name Opacus. ``known`` has the dependency files that were parsed before, and takes up the others.
     """
+    known = {} if known is None else known
     shown: dict[str, str] = {}
     parsed: list[Parsed] = []
     for path, data in dependency_files:
-        shown[_placed(folder, path)] = path
-        parsed.append(parse_file(_placed(folder, path), data))
+        placed = _placed(folder, path)
+        shown[placed] = path
+        if (placed, data) not in known:
+            known[placed, data] = parse_file(placed, data)
+        parsed.append(known[placed, data])
     for path, cells in notebooks:
         shown[_placed(folder, path)] = path
         parsed.append(parse_cells(_placed(folder, path), cells))
