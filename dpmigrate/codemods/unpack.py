@@ -149,8 +149,8 @@ class ResultPlan:
                 )
         for function, place in self.receivers.items():
             third_parameter_free(self.facts, function, target)
-            third = partial(with_parameter, place=place, name=target)
-            self.edits.of(self.facts.module_of(function)).change(function, third)
+            takes_it = partial(with_parameter, place=place, name=target)
+            self.edits.of(self.facts.module_of(function)).change(function, takes_it)
         self._items(target)
 
     def _items(self, target: str) -> None:
