@@ -15,7 +15,7 @@ from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 POISSON = "<draws Poisson batches>"
 """The slot of a loader that Opacus itself made out of another one."""
@@ -167,7 +167,14 @@ def _make_dataset(ip: Interpreter, info: CallInfo) -> Value:
         return of(Seq(tuple(_part_of(ip, info, number) for number in range(len(lengths.items)))))
     if info.name.endswith(".Subset"):
         return _part_of(ip, info, _SUBSET)
-    return of(ip.new("dataset", info.node, info.name))
+    made = ip.new("dataset", info.node, info.name)
+    if info.name.endswith(".TensorDataset"):
+        ip.store.set(made, COLUMNS, join_all(info.positional))
+    return of(made)
+
+
+COLUMNS = "<columns>"
+"""The slot of a data set for the tensors that it is made of, one row of each for a record."""
 
 
 def _part_of(ip: Interpreter, info: CallInfo, which: Hashable) -> Value:
