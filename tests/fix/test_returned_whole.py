@@ -257,3 +257,18 @@ def test_a_result_handed_on_whole_brings_the_criterion(
     assert "    losses_of = nn.CrossEntropyLoss()\n    return PrivacyEngine" in project.read()
     assert project.read().endswith(f"{used}\n")
     assert project.fix().diff == ""
+
+
+def test_a_program_in_three_files_is_run_under_its_name(folder: Make) -> None:
+    build, rest = SPREAD.split("def train(")
+    train = "def train(" + rest.split("parts =")[0].format(parameters="model, optimizer, loader")
+    head, build = build.split("\n\n\n", 1)
+    start = (
+        "from build import build\nfrom loop import train\n\nif __name__ == '__main__':\n"
+        "    model, optimizer, loader = build(None, None, [])\n    train(model, optimizer, loader)\n"
+    )
+    files = {"train.py": start, "build.py": f"{head}\n\n\n{build}", "loop.py": f"{head}\n\n\n{train}"}
+    project = folder({**files, "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    assert "    model, optimizer, losses_of, loader = build(None, None, [])\n" in project.read()
+    assert project.fix().diff == ""
