@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from dpmigrate.advisories.facts import fact
-from dpmigrate.advisories.sampling_facts import loops_over
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked
 from dpmigrate.analysis.ledger.events import (
@@ -26,6 +27,7 @@ from dpmigrate.analysis.ledger.gradients import (
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
+from dpmigrate.analysis.tree import contains
 from dpmigrate.model import Tri
 
 
@@ -91,7 +93,16 @@ def _in_turns_of_the_private_loader(s: Subject) -> Tri:
     if s.event is None or not s.event.loops:
         return False
     loop = s.event.loops[-1].loop.node
-    return any(e.loader == "returned" and loops_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+    return any(_goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+
+
+def _goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
+    """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
+    if isinstance(loop, cst.For) and contains(loop.iter, iterated):
+        return True
+    taken = iterated.func if isinstance(iterated, cst.Call) else None
+    by_next = isinstance(taken, cst.Name) and taken.value == "next"
+    return by_next and isinstance(loop, (cst.For, cst.While)) and contains(loop.body, iterated)
 
 
 @fact

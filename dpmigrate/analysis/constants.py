@@ -10,6 +10,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
+from dpmigrate.analysis.batches import batches_in
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
 from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge_entries
@@ -72,7 +73,7 @@ def params_in_value(value: Value) -> Iterator[Params]:
 
 
 def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Value:
-    """The unknown result of a computation, which keeps what a penalty would come from."""
+    """The unknown result of a computation, which keeps what a penalty would come from, and its batches."""
     parts: set[Atom] = set()
     for atom in (a for operand in operands for a in operand.atoms):
         if isinstance(atom, Params):
@@ -80,5 +81,5 @@ def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Val
         elif isinstance(atom, Unknown):
             parts |= atom.parts
         elif isinstance(atom, Seq):
-            parts |= set(params_in_value(atom.each()))
+            parts |= set(params_in_value(atom.each())) | batches_in(ip, atom)
     return ip.unknown(node, "a computation", frozenset(parts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown, behind
+from dpmigrate.analysis.batches import joined
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -91,7 +92,7 @@ def _loss_of(outputs: list[Tensor], maker: Atom, reduction: Value | None, weight
     sources, detached = behind(outputs)
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
-    plain = Tensor(sources, maker, reduction=text, detached=detached)
+    plain = Tensor(sources, maker, reduction=text, detached=detached, passes=joined(outputs))
     weighted = replace(plain, reduction=WEIGHTED_MEAN)
     if text != "mean" or not weights:
         return of(plain)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import libcst as cst
 
 from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.batches import passes_through, without_records
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
@@ -45,7 +47,7 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
             for x in inner.entries:
                 if isinstance(x.atom, Tensor):
                     out.append(of(x.atom.after(step)))
-    return join_all(out) if out else opaque(ip, info.node, info.everything())
+    return join_all(out) if out else opaque(ip, info.node, () if without_records(step) else info.everything())
 
 
 @prefix(
@@ -131,7 +133,7 @@ def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         registry.tell_hooks(ip, "<given to a module>", given)
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
-    return of(Tensor(sources, real(e.atom)))
+    return of(Tensor(sources, real(e.atom), passes=passes_through(ip, real(e.atom), info)))
 
 
 @function("<part of a model>")
@@ -141,9 +143,11 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     whole = whole_of(callee) if isinstance(callee, Unknown) else None
     if whole is None or (whole.kind == "instance" and external_base(ip, whole.data) != "model"):
         return NOTHING
-    inputs = [a for v in info.positional[1:] for a in v.atoms if isinstance(a, Tensor)]
+    given = replace(info, positional=info.positional[1:])
+    inputs = [a for v in given.positional for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset[Atom]({whole}).union(*(t.reached for t in inputs))
-    return of(Tensor(sources, whole, (f".{info.name}",) if info.name else ()))
+    steps = (f".{info.name}",) if info.name else ()
+    return of(Tensor(sources, whole, steps, passes=passes_through(ip, whole, given)))
 
 
 @method(
