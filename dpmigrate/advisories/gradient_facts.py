@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.facts import fact, splits_no_batch
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked
 from dpmigrate.analysis.ledger.events import (
@@ -64,9 +64,21 @@ def _for_an_empty_batch(s: Subject) -> Tri:
 @fact
 def _left_out_for_another_reason(s: Subject) -> Tri:
     """Whether a batch gets no step and others come after it; whether the reason is ever there is not told."""
-    if not isinstance(s.event, BatchSkipped) or s.event.empty:
+    if not isinstance(s.event, BatchSkipped) or s.event.empty or s.event.stepped:
         return False
     return None if s.event.how != "break" or not s.event.last else False
+
+
+@fact
+def _left_within_a_logical_batch(s: Subject) -> Tri:
+    """Whether the loop is left after a step that may only have added up a part of a logical batch.
+
+    Whether it ever is one of those is not told; nothing comes of it where no batch comes after.
+    """
+    if not isinstance(s.event, BatchSkipped) or not s.event.stepped or s.event.last:
+        return False
+    managers = list(s.run.happened(ManagerUsed))
+    return False if managers and all(splits_no_batch(s.run, e.maximum) for e in managers) else None
 
 
 @fact

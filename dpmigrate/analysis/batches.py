@@ -84,7 +84,7 @@ def batches_of(ip: Interpreter, values: Iterable[Value], depth: int = 3) -> froz
 def passes_through(ip: Interpreter, model: Atom, info: CallInfo) -> frozenset[ForwardPass]:
     """The passes behind what a model makes of its arguments, the one through the model itself included."""
     arguments = [*info.everything(), *info.spread]
-    before = joined(a for value in arguments for a in value.atoms if isinstance(a, Tensor))
+    before = passes_behind(arguments)
     ways: list[tuple[Guard, frozenset[Batch]]] = [(ALWAYS, _NONE)]
     for value in arguments:
         given = {(batches_in(ip, e.atom), e.guard) for e in value.entries}
@@ -105,8 +105,21 @@ def passes_through(ip: Interpreter, model: Atom, info: CallInfo) -> frozenset[Fo
     return _few(before.union(through))
 
 
+def passes_behind(values: Iterable[Value]) -> frozenset[ForwardPass]:
+    """The passes behind what several values make together, each where the value is the tensor that it fed."""
+    return _few(
+        frozenset(
+            replace(one, guard=together(one.guard, e.guard)) if e.guard else one
+            for value in values
+            for e in value.entries
+            if isinstance(e.atom, Tensor)
+            for one in e.atom.passes
+        )
+    )
+
+
 def joined(tensors: Iterable[Tensor]) -> frozenset[ForwardPass]:
-    """The passes behind what several tensors make together."""
+    """The passes behind what several tensors make that are all there."""
     return _few(frozenset[ForwardPass]().union(*(t.passes for t in tensors)))
 
 

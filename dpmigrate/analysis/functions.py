@@ -8,7 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis import decorated
 from dpmigrate.analysis.atoms import Absent, Atom, Batch, Obj, Params, Tensor, Unknown, behind
-from dpmigrate.analysis.batches import batches_of, joined, without_records
+from dpmigrate.analysis.batches import batches_of, passes_behind, without_records
 from dpmigrate.analysis.classes import (
     external_base,
     find_member,
@@ -67,7 +67,9 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     if tensors:
         sources, detached = behind(tensors)
         coefficient = next((t.coefficient for t in tensors if t.coefficient), None)
-        return of(Tensor(sources, callee, (), coefficient, detached=detached, passes=joined(tensors)))
+        return of(
+            Tensor(sources, callee, (), coefficient, detached=detached, passes=passes_behind([arguments]))
+        )
     batches = frozenset[Batch]()
     if not without_records(info.name.rpartition(".")[2]):
         batches = batches_of(ip, [of(callee), *info.everything(), *info.spread])

@@ -1,7 +1,7 @@
-"""Small programs in which batches of one loader or another go into a private model (DPM301), each with its twin.
+"""Small programs in which batches of one loader or another go into a private model, each with its twin.
 
-``told`` says what is true of each: "definite" where it trains on another loader in every execution, "possible"
-where it may or where nobody can know, "" where it never does.
+``told`` says what is true of each: "definite" where it trains on another loader in every execution,
+"possible" where it may or where nobody can know, "" where it never does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import itertools
 
 import torch
 import torch.nn.functional as F
+from elsewhere import outside
 from opacus import PrivacyEngine
 from opacus.utils.batch_memory_manager import BatchMemoryManager
 from torch import nn, optim
@@ -99,7 +100,11 @@ for i in range(20):
     after("chain", f"for x, y in itertools.chain(BATCHES, BATCHES):\n    {step()}"),
     after(
         "to-the-device",
-        f"for batch in BATCHES:\n    x, y = (t.to(device) for t in batch)\n    x = x.view(x.size(0), -1)\n    {step()}",
+        f"""
+for batch in BATCHES:
+    x, y = (t.to(device) for t in batch)
+    x = x.view(x.size(0), -1)
+    {step()}""",
     ),
     after(
         "items-by-number",
@@ -771,6 +776,33 @@ def pick(dp):
 for x, y in pick(True):
     {step()}""",
         NEVER,
+    ),
+    *(
+        Feeding(
+            f"one-batch-or-the-other-{name}",
+            HEAD
+            + """
+parser = argparse.ArgumentParser()
+parser.add_argument("--other", action="store_true")
+args = parser.parse_args()
+"""
+            + PRIVATE
+            + f"""
+for (x, y), (z, _) in zip(private, BATCHES):
+    opt.zero_grad()
+    out = net(z) if args.other else net(x)
+    loss = {loss}
+    loss.backward()
+    opt.step()
+""",
+            {"raw": "possible", "public": ""},
+        )
+        for name, loss in (
+            ("by-a-criterion", "criterion(out, y)"),
+            ("by-functions", "F.nll_loss(torch.log_softmax(out, 1), y)"),
+            ("by-arithmetic", "((out - y) ** 2).mean()"),
+            ("by-code-outside", "outside(out, y).mean()"),
+        )
     ),
     Feeding(
         "outside-loaders",

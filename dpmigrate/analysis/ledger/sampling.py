@@ -23,6 +23,8 @@ class BatchSkipped(Event):
     """Whether it is for an empty batch that it does so, and for no other reason."""
     last: bool = False
     """Whether the loop around ends with it, so that no batch comes after."""
+    stepped: bool = False
+    """Whether the batch was given to the step, which may only have added it up, and the loop is left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,8 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
                 tested = guard_of_tests(ip, skip)
                 if tested is not None:
                     there = replace(ip.at(node, guard | tested), origin=ip.origin(skip.node))
-                    ip.happen(run, BatchSkipped(there, skip.how, skip.empty, _ends_all(ip, node)))
+                    last = _ends_all(ip, node)
+                    ip.happen(run, BatchSkipped(there, skip.how, skip.empty, last, skip.stepped))
         else:
             parts.append(iterate(ip, Value((entry,)), node).guarded(entry.guard))
     return join_all(parts) or ip.unknown(node, "a batch")

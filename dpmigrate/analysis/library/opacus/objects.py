@@ -7,7 +7,7 @@ from dataclasses import replace
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Const, Obj, Params, Tensor
-from dpmigrate.analysis.batches import joined, passes_through, taken
+from dpmigrate.analysis.batches import passes_behind, passes_through, taken
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
@@ -192,7 +192,7 @@ def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     _tell_of_columns(ip, info, e)
     _tell_of_ignored(ip, info, e)
     tell_of_flattened(ip, run_of(e), info, e)
-    return of(Tensor(sources, e.atom, passes=joined(inputs)))
+    return of(Tensor(sources, e.atom, passes=passes_behind(info.everything())))
 
 
 def _tell_of_ignored(ip: Interpreter, info: CallInfo, e: Entry) -> None:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown, behind
-from dpmigrate.analysis.batches import joined
+from dpmigrate.analysis.atoms import (
+    WEIGHTED_MEAN,
+    Atom,
+    Const,
+    External,
+    ForwardPass,
+    Obj,
+    Tensor,
+    Unknown,
+    behind,
+)
+from dpmigrate.analysis.batches import joined, passes_behind
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -84,15 +94,24 @@ _BY_CLASS = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
 
 
 def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None, weights: Value) -> Value:
-    ways = info.tensors()
-    return join_all(_loss_of(outputs, maker, reduction, weights).guarded(guard) for guard, outputs in ways)
+    parts = []
+    for guard, outputs in info.tensors():
+        passes = joined(outputs) if guard else passes_behind(info.everything())
+        parts.append(_loss_of(outputs, passes, maker, reduction, weights).guarded(guard))
+    return join_all(parts)
 
 
-def _loss_of(outputs: list[Tensor], maker: Atom, reduction: Value | None, weights: Value) -> Value:
+def _loss_of(
+    outputs: list[Tensor],
+    passes: frozenset[ForwardPass],
+    maker: Atom,
+    reduction: Value | None,
+    weights: Value,
+) -> Value:
     sources, detached = behind(outputs)
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
-    plain = Tensor(sources, maker, reduction=text, detached=detached, passes=joined(outputs))
+    plain = Tensor(sources, maker, reduction=text, detached=detached, passes=passes)
     weighted = replace(plain, reduction=WEIGHTED_MEAN)
     if text != "mean" or not weights:
         return of(plain)

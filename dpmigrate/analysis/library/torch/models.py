@@ -14,6 +14,7 @@ from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
+from dpmigrate.analysis.guards import together
 from dpmigrate.analysis.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
@@ -46,7 +47,7 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
             inner = e.atom.each() if isinstance(e.atom, Seq) else Value((e,))
             for x in inner.entries:
                 if isinstance(x.atom, Tensor):
-                    out.append(of(x.atom.after(step)))
+                    out.append(of(x.atom.after(step), guard=together(e.guard, x.guard)))
     return join_all(out) if out else opaque(ip, info.node, () if without_records(step) else info.everything())
 
 
