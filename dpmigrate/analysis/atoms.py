@@ -113,24 +113,25 @@ class Batch(Atom):
     """Where the batch is taken."""
     place: Hashable
     """The same, with the calling context."""
+    guard: Guard = frozenset()
+    """What has to be so for it to be made of that one."""
     _hash: int | None = field(default=None, init=False, repr=False, compare=False)
     """Kept: it is in the symbols of all that is made of the batch."""
 
     def __hash__(self) -> int:
         hashed = self._hash
         if hashed is None:
-            hashed = hash((self.loader, self.place))
+            hashed = hash((self.loader, self.place, self.guard))
             object.__setattr__(self, "_hash", hashed)
         return hashed
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardPass(Atom):
-    """That a model was given batches, under some assumptions: of several loaders at once, or of one."""
+    """That a model was given batches: those whose assumptions agree, all at once."""
 
     model: Atom
     batches: frozenset[Batch]
-    guard: Guard = frozenset()
 
 
 GRAD_MODE = "grad-mode"

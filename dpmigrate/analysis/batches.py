@@ -13,12 +13,12 @@ import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Batch, Const, ForwardPass, Obj, Tensor, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, together
+from dpmigrate.analysis.guards import Guard, contradict, together
 from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.values import MAX_CASES, Entry, Seq, Value, merge_entries
+from dpmigrate.analysis.values import Entry, Seq, Value, merge_entries
 
-MAX_PASSES = 8
-"""Forward passes that are told apart; beyond them nothing is known of what fed a tensor."""
+MAX_TOGETHER = 8
+"""Batches, and forward passes, behind one value; beyond them nothing is known of what fed it."""
 _NONE: frozenset[Batch] = frozenset()
 
 NO_RECORDS = frozenset(
@@ -77,44 +77,43 @@ def batches_in(ip: Interpreter, atom: Atom, depth: int = 3) -> frozenset[Batch]:
 
 
 def batches_of(ip: Interpreter, values: Iterable[Value], depth: int = 3) -> frozenset[Batch]:
-    """The batches that any of some values was made of."""
-    return _NONE.union(*(batches_in(ip, a, depth) for value in values for a in value.atoms))
+    """The batches that some values together were made of, each with what has to be so for it."""
+    made_of: set[Batch] = set()
+    for value in values:
+        ways = [(batches_in(ip, e.atom, depth), e.guard) for e in value.entries]
+        everywhere = frozenset.intersection(*(batches for batches, _ in ways)) if ways else _NONE
+        if everywhere:
+            made_of |= _under(everywhere, frozenset.intersection(*(guard for _, guard in ways)))
+        for batches, guard in ways:
+            made_of |= _under(batches - everywhere, guard)
+    return frozenset(made_of) if len(made_of) <= MAX_TOGETHER else _NONE
+
+
+def _under(batches: frozenset[Batch], guard: Guard) -> frozenset[Batch]:
+    """Batches under one more assumption."""
+    if not guard:
+        return batches
+    return frozenset(
+        replace(batch, guard=together(batch.guard, guard))
+        for batch in batches
+        if not contradict(batch.guard, guard)
+    )
 
 
 def passes_through(ip: Interpreter, model: Atom, info: CallInfo) -> frozenset[ForwardPass]:
     """The passes behind what a model makes of its arguments, the one through the model itself included."""
     arguments = [*info.everything(), *info.spread]
-    before = passes_behind(arguments)
-    ways: list[tuple[Guard, frozenset[Batch]]] = [(ALWAYS, _NONE)]
-    for value in arguments:
-        given = {(batches_in(ip, e.atom), e.guard) for e in value.entries}
-        told = {batches for batches, _ in given}
-        if told <= {_NONE}:
-            continue
-        if len(told) == 1:
-            given = {(told.pop(), frozenset.intersection(*(guard for _, guard in given)))}
-        ways = [
-            (together(guard, more), batches | those)
-            for guard, batches in ways
-            for those, more in given
-            if not contradict(guard, more)
-        ]
-        if len(ways) > MAX_CASES:
-            return frozenset()
-    through = (ForwardPass(model, batches, guard) for guard, batches in ways if batches)
-    return _few(before.union(through))
+    batches = batches_of(ip, arguments)
+    through = [ForwardPass(model, batches)] if batches else []
+    return _few(passes_behind(arguments).union(through))
 
 
 def passes_behind(values: Iterable[Value]) -> frozenset[ForwardPass]:
     """The passes behind what several values make together, each where the value is the tensor that it fed."""
+    entries = [e for value in values for e in value.entries if isinstance(e.atom, Tensor)]
+    each = [(one, e.guard) for e in entries if isinstance(e.atom, Tensor) for one in e.atom.passes]
     return _few(
-        frozenset(
-            replace(one, guard=together(one.guard, e.guard)) if e.guard else one
-            for value in values
-            for e in value.entries
-            if isinstance(e.atom, Tensor)
-            for one in e.atom.passes
-        )
+        frozenset(replace(one, batches=_under(one.batches, guard)) if guard else one for one, guard in each)
     )
 
 
@@ -124,4 +123,4 @@ def joined(tensors: Iterable[Tensor]) -> frozenset[ForwardPass]:
 
 
 def _few(passes: frozenset[ForwardPass]) -> frozenset[ForwardPass]:
-    return passes if len(passes) <= MAX_PASSES else frozenset()
+    return passes if len(passes) <= MAX_TOGETHER else frozenset()

@@ -9,8 +9,8 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
-from dpmigrate.analysis.batches import batches_in
+from dpmigrate.analysis.atoms import Atom, Batch, Const, Params, Unknown
+from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
 from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge_entries
@@ -79,7 +79,7 @@ def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Val
         if isinstance(atom, Params):
             parts.add(atom)
         elif isinstance(atom, Unknown):
-            parts |= atom.parts
+            parts |= {part for part in atom.parts if not isinstance(part, Batch)}
         elif isinstance(atom, Seq):
-            parts |= set(params_in_value(atom.each())) | batches_in(ip, atom)
-    return ip.unknown(node, "a computation", frozenset(parts))
+            parts |= set(params_in_value(atom.each()))
+    return ip.unknown(node, "a computation", batches_of(ip, operands).union(parts))

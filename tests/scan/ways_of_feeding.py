@@ -779,6 +779,35 @@ for x, y in pick(True):
     ),
     *(
         Feeding(
+            f"a-batch-or-something-else-{name}",
+            HEAD
+            + """
+parser = argparse.ArgumentParser()
+parser.add_argument("--other", action="store_true")
+args = parser.parse_args()
+"""
+            + PRIVATE
+            + f"""
+for (x, y), (z, _) in zip(private, BATCHES):
+    opt.zero_grad()
+    given = z if args.other else torch.randn(4, 4)
+    criterion({forward}, y).backward()
+    opt.step()
+""",
+            {"raw": "possible", "public": "", "private": ""},
+        )
+        for name, forward in (
+            ("by-itself", "net(given)"),
+            ("by-a-function", "net(F.normalize(given))"),
+            ("by-code-outside", "net(outside(given))"),
+            ("in-a-list", "net([given, 1])"),
+            ("in-a-dict", "net({'input': given})"),
+            ("by-arithmetic", "net(given * 2 + 1)"),
+            ("by-a-method", "net(given.view(-1, 4))"),
+        )
+    ),
+    *(
+        Feeding(
             f"one-batch-or-the-other-{name}",
             HEAD
             + """

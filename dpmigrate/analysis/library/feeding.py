@@ -12,8 +12,9 @@ import libcst as cst
 
 from dpmigrate.analysis.atoms import ForwardPass, Tensor
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
 from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.sampling import TrainedOn
 from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.torch.data import kinds_of_loader
@@ -57,10 +58,17 @@ def gradients_taken(
     for e in held.entries:
         if not isinstance(e.atom, ForwardPass):
             continue  # too many to be told apart
-        kinds = {batch: list(kinds_of_loader(ip, run, batch.loader)) for batch in e.atom.batches}
-        mixed = any("returned" in each for each in kinds.values())
-        for batch, each in kinds.items():
-            for kind in each if not raw else [kind for kind in each if kind in ("returned", "passed")]:
-                there = replace(here, origin=batch.origin, guard=here.guard | e.guard | e.atom.guard)
-                ip.happen(run, TrainedOn(there, kind, mixed and kind != "returned"))
+        _tell(ip, run, replace(here, guard=here.guard | e.guard), e.atom, raw)
     gradients_gone(ip, run)
+
+
+def _tell(ip: Interpreter, run: TrainingRun, here: Circumstances, fed: ForwardPass, raw: bool) -> None:
+    """Tell of the loaders that fed one forward pass."""
+    kinds = {batch: list(kinds_of_loader(ip, run, batch.loader)) for batch in fed.batches}
+    returned = [batch for batch, each in kinds.items() if "returned" in each]
+    for batch, each in kinds.items():
+        mixed = any(not contradict(batch.guard, other.guard) for other in returned)
+        there = replace(here, origin=batch.origin, guard=here.guard | batch.guard)
+        for kind in each:
+            if kind in ("returned", "passed") or not raw:
+                ip.happen(run, TrainedOn(there, kind, mixed and kind != "returned"))
