@@ -1,7 +1,7 @@
 """The few data types that every part of dpmigrate speaks.
 
-They mirror ``scan --format json`` one to one (schema 1). They know no LibCST node, no rule
-and no output format, so that importing them costs nothing.
+They mirror ``scan --format json`` one to one (schema 1), and name the checks of ``verify``. They know no
+LibCST node, no rule and no output format, so that importing them costs nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,24 @@ Applicability = Literal["safe", "unsafe"]
 Strategy = Literal["upgrade", "set-to-none", "patch", "hooks"]
 """What a fix does about ghost clipping under a batch memory manager."""
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+
+CheckName = Literal[
+    "parity-clipped-sum",
+    "parity-norms",
+    "parity-step",
+    "sensitivity",
+    "noise-std",
+    "noise-fresh",
+    "reproducible",
+    "private-loader",
+    "private-step",
+    "accounting",
+    "logical-batches",
+    "audit",
+]
+
+CHECK_NAMES: tuple[CheckName, ...] = tuple(name for name in get_args(CheckName) if name != "audit")
+"""The checks that are made unless others are asked for; ``audit`` is only made where it is."""
 
 
 NOT_ANALYSED = "DPM000"

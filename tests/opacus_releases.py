@@ -58,7 +58,7 @@ def environment(version: str) -> dict[str, str]:
 
 
 def run_python(
-    version: str, script: Path | str, *args: str, cwd: Path | None = None, timeout: float = 120
+    version: str, script: Path | str, *args: str, cwd: Path | None = None, timeout: float = 900
 ) -> subprocess.CompletedProcess[str]:
     """Run a script (or any first argument of the interpreter, such as ``-c``) on one release of Opacus.
 

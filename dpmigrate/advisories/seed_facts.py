@@ -6,8 +6,8 @@ import re
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Generator, Open
-from dpmigrate.analysis.ledger.events import SeededBefore
+from dpmigrate.analysis.ledger import Backward, Constant, Generator, Open
+from dpmigrate.analysis.ledger.events import SeededBefore, SeededByRecords
 from dpmigrate.model import Tri
 
 _NUMBERS = re.compile(
@@ -75,6 +75,18 @@ def _is_a_number(key: object) -> bool:
         key[2] if isinstance(key, tuple) and len(key) > 2 and (key[0] == "param" or key[1] == ".") else None
     )
     return isinstance(name, str) and _NUMBERS.fullmatch(name) is not None
+
+
+@fact
+def _steps_on_seeded_records(s: Subject) -> Tri:
+    """Whether steps are taken in the loop whose records seed the generator of the noise."""
+    if not isinstance(s.event, SeededByRecords):
+        return False
+    around, over = s.event.loops, s.event.loop
+    passes = [e for e in s.run.happened(Backward) if e.loops[: len(around)] == around]
+    if over is None:
+        return any(len(e.loops) > len(around) for e in passes)
+    return any(turn.loop.node is over.node for e in passes for turn in e.loops)
 
 
 @fact

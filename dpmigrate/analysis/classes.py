@@ -95,6 +95,11 @@ def is_record(cls: Class) -> bool:
     return any(n.rpartition(".")[2] in names for n in external_names(cls))
 
 
+def reads_environment(cls: Class) -> bool:
+    """Whether a field that its constructor is not given comes from the environment, where it is set there."""
+    return any(name.rpartition(".")[2] == "BaseSettings" for name in external_names(cls))
+
+
 def record_fields(cls: Class) -> list[str]:
     """The constructor's fields in order, inherited ones first."""
     fields: dict[str, None] = {}

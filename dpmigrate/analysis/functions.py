@@ -16,6 +16,7 @@ from dpmigrate.analysis.classes import (
     is_enum,
     is_record,
     member_values,
+    reads_environment,
     record_fields,
 )
 from dpmigrate.analysis.constants import LEAVES_THE_GRAPH, params_in_value
@@ -129,7 +130,8 @@ def fill_record(ip: Interpreter, cls: Class, made: Obj, info: CallInfo) -> None:
         if not value or any(isinstance(a, Absent) for a in value.atoms):
             default = find_member(ip, cls, name)
             rest = value.select(lambda a: not isinstance(a, Absent))
-            if info.unknown_keywords or info.unknown_positional:
+            from_elsewhere = default is not None and reads_environment(cls)
+            if info.unknown_keywords or info.unknown_positional or from_elsewhere:
                 value = join_all([rest, open_field(ip, made, cls, name, info.node)])
             elif default is not None:
                 value = join_all([rest, default])

@@ -16,6 +16,7 @@ from dpmigrate.workspace.core_patch import MODULE
 
 BUILTINS = frozenset(
     [
+        "__import__",
         "len",
         "range",
         "enumerate",

@@ -10,9 +10,9 @@ import click
 
 from dpmigrate.cli.options import output_option
 from dpmigrate.cli.output import emit
+from dpmigrate.model import CHECK_NAMES
 from dpmigrate.report.layout import clean_lines
 from dpmigrate.report.style import Style, style_for
-from dpmigrate.runtime.report_types import CHECK_NAMES
 from dpmigrate.runtime.run.request import MODES, Request, Target
 
 
@@ -141,8 +141,8 @@ def verify(
         audit=audit,
         stand_ins=_stand_ins(stand_ins),
     )
+    from dpmigrate.report.verification.text import render_text
     from dpmigrate.runtime.run.api import run_request
-    from dpmigrate.runtime.run.text import render_text
 
     outcome = run_request(request)
     if not outcome.report_dict:
@@ -150,7 +150,7 @@ def verify(
             click.echo(f"No verdict: {clean_lines(outcome.text)}", err=True)
         return outcome.exit_status
     if html is not None:
-        from dpmigrate.runtime.run.html import render_html
+        from dpmigrate.report.verification.page import render_html
 
         emit(render_html(outcome.report_dict), html)
     if format_ == "json":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,10 @@ def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options
     return list(dict.fromkeys(pins))
 
 
-def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mapping[str, bytes]) -> PinPlan:
-    """Raise every pin of some dependency files.
+def plan_pins(
+    pins: Iterable[Pin], unsafe: bool, lower_bound: str, requirements_in: Callable[[str], bytes]
+) -> PinPlan:
+    """Raise every pin of some dependency files; ``requirements_in`` gives the bytes of one.
 
     Raises `Withheld` for one that neither we nor its own tool can raise safely, and where what the release
     requires is pinned away beside it.
@@ -98,7 +101,7 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
             if pin.path not in plan.edits:
-                _refuse_no_room(pin, lower_bound, files)
+                _refuse_no_room(pin, lower_bound, requirements_in(pin.path))
             raised.add(pin.environment)
             plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):
@@ -112,9 +115,13 @@ def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, files: Mappin
     return plan
 
 
-def _refuse_no_room(pin: Pin, lower_bound: str, files: Mapping[str, bytes]) -> None:
+def _refuse_no_room(pin: Pin, lower_bound: str, data: bytes) -> None:
     """Raise `Withheld` where a file pins what the release requires to something older."""
-    in_the_way = leaves_no_room(decode(files.get(pin.path, b"")).text, lower_bound)
+    text = decode(data).text
+    if pin.kind == "script":
+        # Its requirements stand in comments.
+        text = re.sub("^# ?", "", text, flags=re.M)
+    in_the_way = leaves_no_room(text, lower_bound)
     if in_the_way is not None:
         line, text, needed = in_the_way
         raise Withheld(

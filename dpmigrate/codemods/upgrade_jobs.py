@@ -133,7 +133,7 @@ def _planned(
                 f"{job.runs[0].module.path}: the release is {bound} and not {DEFAULT_LOWER_BOUND}, which "
                 f"would raise: {reason_spoken(left)}"
             )
-        job.pins = plan_pins(pins, options.unsafe, bound, project.dependencies)
+        job.pins = plan_pins(pins, options.unsafe, bound, project.requirements_in)
         job.notices += job.pins.notices
         reported = {_place(match.pin) for _, match in concerned if match.pin is not None}
         for pin, notice in job.pins.stuck:

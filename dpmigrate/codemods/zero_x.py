@@ -99,7 +99,7 @@ def _moved(
             list(dict.fromkeys(pin for pin in pins if pin.versions & older)),
             options.unsafe,
             bound,
-            project.dependencies,
+            project.requirements_in,
         )
         job.notices += job.pins.notices
     except Withheld as withheld:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.analysis.tree import children
 from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld, rewritten_tree
 from dpmigrate.codemods.imports import add_imports, remove_unused, used_names
@@ -35,23 +36,21 @@ def new_contents(project: Project, jobs: Sequence[Job]) -> dict[str, bytes]:
     for path, parts in touched.items():
         source = project.sources[path]
         raised = pins.pop(path, {})
-        if raised and not source.is_notebook:
-            raise Withheld(
-                "its own code and the requirement in it would both change: do one by hand", parts[0].module
-            )
-        installs = _edited_installs(project, path, raised)
+        installs = _edited_installs(project, path, raised) if source.is_notebook else {}
         texts = {
             module_edits.module.source.label: _new_python(module_edits, _exported(project, module_edits))
             for module_edits in parts
         }
+        if raised and not source.is_notebook:
+            texts[""] = _with_requirements(texts[""], raised, parts[0].module)
         contents[path] = source.rebuild(texts.pop("", source.python), installs, texts)
     for path, raised in pins.items():
         notebook = project.sources.get(path)
         if notebook is not None and notebook.is_notebook:
             contents[path] = notebook.rebuild(notebook.python, _edited_installs(project, path, raised))
         else:
-            # A setup.py is a dependency file although it is Python.
-            contents[path] = rewrite_dependency(project.dependencies[path], list(raised))
+            # A setup.py is a dependency file although it is Python; so is a script with metadata.
+            contents[path] = rewrite_dependency(project.data(path), list(raised))
     changed = {path: data for path, data in contents.items() if data != project.data(path)}
     if changed:
         for job in jobs:
@@ -119,6 +118,17 @@ def _new_python(edits: Edits, exported: set[str]) -> str:
             f"the new text would use {', '.join(missing)}, which nothing in the file binds", module
         )
     return text
+
+
+def _with_requirements(text: str, edits: Iterable[Edit], module: ModuleInfo) -> str:
+    """A script's new text with the requirements in it raised, which stand above all that has changed.
+
+    Raises `Withheld` where they do not.
+    """
+    end = max(edit.end for edit in edits)
+    if text[:end] != module.source.python[:end]:
+        raise Withheld("its own code and the requirement in it would both change: do one by hand", module)
+    return apply_edits(text, edits)
 
 
 def _why_no_python(text: str) -> SyntaxError | ValueError | None:

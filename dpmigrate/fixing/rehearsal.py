@@ -38,6 +38,7 @@ class Rehearsals:
         project.unreadable = old.unreadable
         project.seeds = {path: overlay.get(path, data) for path, data in old.seeds.items()}
         project.layout = old.layout
+        project.share_dependencies(old)
         texts = Texts(project, self._ready)
         changed = {texts.key(path): data for path, data in overlay.items() if texts.key(path) in old.parsed}
         modules = texts.modules()
@@ -58,6 +59,7 @@ class Rehearsals:
     def _anew(self, overlay: Mapping[str, bytes]) -> Project:
         """The project opened again, as far as it was analysed: no other group has a say in a fix."""
         project = survey(self.project.workspace, overlay=overlay)
+        project.share_dependencies(self.project)
         project.unreadable = self.project.unreadable
         reached = frozenset[str]().union(*(group.members for group in self.project.groups))
         chosen = [group for group in groups(project) if group.members & reached] if project.seeds else []

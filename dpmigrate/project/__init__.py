@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
     from dpmigrate.analysis.modules import ModuleInfo, Modules
     from dpmigrate.analysis.program import InterpretedPart, Program
-    from dpmigrate.versions.project import Declarations
+    from dpmigrate.versions.project import Declarations, ParsedFiles
     from dpmigrate.workspace.source import Source
 
 Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
@@ -50,6 +50,8 @@ class Project:
         """Dependency files that name Opacus, with the overlay's contents."""
         self.telling_dependencies: dict[str, bytes] | None = None
         """The same as they are on disk, once they were looked for."""
+        self.parsed_dependencies: ParsedFiles = {}
+        """What they hold, shared by all who know the same files."""
         self.unreadable: list[NotAnalysed] = []
         """Files that could not even be looked at."""
         self.broken: list[NotAnalysed] = []
@@ -81,8 +83,13 @@ class Project:
         """The same surveyed project with nothing analysed, and without what could not be looked at."""
         other = Project(self.workspace, self.overlay)
         other.seen, other.seeds, other.layout = self.seen, self.seeds, self.layout
-        other.telling_dependencies = self.telling_dependencies
+        other.share_dependencies(self)
         return other
+
+    def share_dependencies(self, other: Project) -> None:
+        """Take over what another knows of the dependency files as they are on disk."""
+        self.telling_dependencies = other.telling_dependencies
+        self.parsed_dependencies = other.parsed_dependencies
 
     def __getstate__(self) -> dict[str, object]:
         """All but the modules and what they came to: another process is quicker to parse them again."""
@@ -97,6 +104,11 @@ class Project:
         """The bytes of a source or dependency file by the path that reports show."""
         source = self.sources.get(path)
         return source.data if source is not None else self.dependencies[path]
+
+    def requirements_in(self, path: str) -> bytes:
+        """The bytes of a file that lists requirements line by line; none of a notebook, which installs."""
+        source = self.sources.get(path)
+        return b"" if source is not None and source.is_notebook else self.data(path)
 
     def lines(self, path: str, cell: int | None = None) -> tuple[str, ...]:
         """The lines of a file, or of a notebook's cell, as reports number them; none of an unknown file."""

@@ -56,9 +56,13 @@ def declare(project: Project) -> None:
         for path, data in telling_dependencies(project).items()
     }
     notebooks = [(s.path, _cells(s)) for s in project.sources.values() if s.is_notebook]
-    scripts = [(s.path, s.shell_text) for s in project.sources.values() if s.shell_text]
+    scripts = [(s.path, s.declaring_text) for s in project.sources.values() if s.declaring_text]
     project.declarations, problems = load_declarations(
-        tuple(project.dependencies.items()), notebooks, _posix(workspace.cwd), scripts
+        tuple(project.dependencies.items()),
+        notebooks,
+        _posix(workspace.cwd),
+        scripts,
+        project.parsed_dependencies,
     )
     project.broken += problems
 

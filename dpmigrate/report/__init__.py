@@ -9,7 +9,7 @@ all that ``--format`` needs. A format knows no rule: what it prints comes from t
 ``style``, ``layout``, ``frame``   colour and width; columns, wrapping, harmless text; lines with carets
 ``rooted``       paths from the root of the repository
 ``merging``, ``reading``, ``checked``, ``lines_on_disk``   reports of parts, read back and joined
-``advisory``     the pages of ``explain``; ``charts`` those of ``verify``
+``advisory``, ``verification``   the pages of ``explain``, and the reports of ``verify``
 """
 
 from __future__ import annotations

@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dpmigrate.model import CHECK_NAMES, CheckName
 from dpmigrate.runtime.batches import batch_size, inputs_and_target, map_tensors, take
 from dpmigrate.runtime.messages import error_line, physical
 from dpmigrate.runtime.model_copy import copy_criterion, copy_generator, isolated, without_dropout
-from dpmigrate.runtime.report_types import CHECK_NAMES, UNSUPPORTED, Check, CheckName, Measurement
+from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run import conduct, noise_verdicts, verdicts
 from dpmigrate.runtime.run.records import RunRecord
-from dpmigrate.runtime.run.removal import MOST_EXAMPLES, Removal
+from dpmigrate.runtime.run.removal import MOST_EXAMPLES, Removal, gap_of
 from dpmigrate.runtime.run.shim import Shim
-from dpmigrate.runtime.run.snapshots import ALL, FIRST_HALF, SECOND_HALF, WITHOUT, changed_batch
+from dpmigrate.runtime.run.snapshots import ALL, FEWER, FIRST_HALF, SECOND_HALF, WITHOUT, changed_batch
 from dpmigrate.runtime.run.state import RunSettings, StopTraining, Watch
 from dpmigrate.runtime.session import Recipe, Session
 
@@ -182,6 +183,7 @@ class Made:
         lists += [changed_batch(everything, WITHOUT, i) for i in chosen] if size > 1 else []
         for donor in (0, size - 1):
             lists += [changed_batch(everything, kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
+        lists += [changed_batch(everything, kind, 0) for kind in FEWER] if size >= 4 else []
         batches = [take(self.batch, indices) for indices in lists]
         batches += [scaled(self.batch, i) for i in chosen[:8]]
         with without_dropout(self.model):
@@ -196,18 +198,16 @@ class Made:
         removal.moves = [(i, self._move(whole, v)) for i, v in zip(chosen, rest, strict=False)][:count]
         if size == 1:
             removal.moves = [(0, float(whole.norm()) / self.bound)]
-        halves = rest[count : count + 6]
+        parts, rest = rest[count : count + 9], rest[count + (9 if size >= 4 else 6) :]
         if size >= 4:
-            gaps = (whole - a - b + both for a, b, both in (halves[:3], halves[3:]))
-            removal.coupling = max(float(gap.norm()) / self.bound for gap in gaps)
+            removal.coupling = max(gap_of(whole, parts[:3]), gap_of(whole, parts[3:6])) / self.bound
+            removal.counted = gap_of(whole, parts[6:]) / self.bound
         check = verdicts.sensitivity(self.own, 0, {0: removal}, made)
         yield check
         if check.passed is False and check.rule is not None:
             return
-        removal.replaced, removal.coupling = True, None
-        removal.replacements = [
-            (i, self._move(whole, v)) for i, v in zip(chosen, rest[count + 6 :], strict=False)
-        ]
+        removal.replaced, removal.coupling, removal.counted = True, None, None
+        removal.replacements = [(i, self._move(whole, v)) for i, v in zip(chosen, rest, strict=False)]
         yield verdicts.sensitivity(self.own, 0, {0: removal}, made)
 
     def _move(self, whole: Tensor, changed: Tensor) -> float:

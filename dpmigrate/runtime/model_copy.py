@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,21 +13,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dpmigrate.runtime.batches import map_tensors
-
-
-class CallableCriterion:
-    """A plain function as a criterion object of its own.
-
-    Opacus 1.6.0 sets ``reduction`` on whatever it is given; on ``F.cross_entropy`` itself that would
-    stay for the rest of the process.
-    """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function."""
-        return self._function(*args, **kwargs)
 
 
 def copy_model(model: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
@@ -59,7 +45,8 @@ def copy_criterion(criterion: Callable[..., Any] | None, loss_reduction: str) ->
         return twin
     if hasattr(criterion, "__dict__") and not hasattr(criterion, "__code__"):
         return copy.deepcopy(criterion)
-    return CallableCriterion(criterion)
+    # Opacus 1.6.0 sets ``reduction`` on what it is given; on a function that would stay for good.
+    return partial(criterion)
 
 
 def cast_batch(batch: Any, dtype: torch.dtype | None) -> Any:

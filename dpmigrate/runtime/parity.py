@@ -15,20 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dpmigrate.model import CHECK_NAMES, CheckName
 from dpmigrate.runtime.batches import batch_size, inputs_and_target
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.made import Made
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
 from dpmigrate.runtime.oracle import LossFunction, each_gradient, gradients, loss_per_example, trainable
-from dpmigrate.runtime.report_types import (
-    CHECK_NAMES,
-    UNSUPPORTED,
-    Check,
-    CheckName,
-    ClippingReport,
-    Engine,
-    check_lines,
-)
+from dpmigrate.runtime.report_types import UNSUPPORTED, Check, ClippingReport, Engine, check_lines
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.verdicts import median_bound
 from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGradWay

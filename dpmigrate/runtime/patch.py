@@ -87,12 +87,7 @@ def probe_opacus(parts: Iterable[str] | None = None) -> PatchReport:
 
 def unpatch_opacus() -> tuple[str, ...]:
     """Take every repair back, newest first; returns the names of the parts that were repaired."""
-    with _lock:
-        names = tuple(_applied)
-        for name in reversed(names):
-            for replacement in reversed(_applied.pop(name)):
-                replacement.undo()
-        return names
+    return _take_back(keep=set())
 
 
 @contextmanager
@@ -104,10 +99,17 @@ def patched_opacus(parts: Iterable[str] | None = None) -> Iterator[PatchReport]:
     try:
         yield report
     finally:
-        with _lock:
-            for name in [n for n in reversed(_applied) if n not in before]:
-                for replacement in reversed(_applied.pop(name)):
-                    replacement.undo()
+        _take_back(keep=before)
+
+
+def _take_back(keep: set[str]) -> tuple[str, ...]:
+    """Undo all repairs but some, the newest first; the names of those undone."""
+    with _lock:
+        names = tuple(name for name in _applied if name not in keep)
+        for name in reversed(names):
+            for replacement in reversed(_applied.pop(name)):
+                replacement.undo()
+        return names
 
 
 @contextmanager

@@ -8,25 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
-CheckName = Literal[
-    "parity-clipped-sum",
-    "parity-norms",
-    "parity-step",
-    "sensitivity",
-    "noise-std",
-    "noise-fresh",
-    "reproducible",
-    "private-loader",
-    "private-step",
-    "accounting",
-    "logical-batches",
-    "audit",
-]
-
-CHECK_NAMES: tuple[CheckName, ...] = tuple(name for name in get_args(CheckName) if name != "audit")
-"""The checks that are made unless others are asked for; ``audit`` is only made where it is."""
+from dpmigrate.model import CheckName
 
 UNSUPPORTED = "unsupported: "
 """How the detail of a check begins that could not run because Opacus does not support the case."""

@@ -1,6 +1,7 @@
 """``dpmigrate scan``: a project surveyed, its groups of modules analysed and judged on every core.
 
-``shares``       one scan in several processes; ``offering`` the fixes that are on offer
+``parts``        what is analysed by itself; ``shares`` one scan in several processes
+``offering``     the fixes that are on offer
 ``cache``, ``answers``, ``stored``, ``dependents``   what is kept from one scan to the next
 ``sifting``      what of the findings is reported; ``baseline`` what is known, ``changes`` what is new
 """
@@ -9,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.advisories.findings import check_rules, findings_of
 from dpmigrate.model import Certainty, Finding, NotAnalysed, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups, groups, let_go, paused_collector, survey
+from dpmigrate.scanning.parts import Part, parts_of
 from dpmigrate.scanning.shares import Share, Told, each, join, usable_cores
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
     from dpmigrate.scanning.answers import Answers
     from dpmigrate.scanning.baseline import BaselineEntry
-    from dpmigrate.scanning.offering import Cluster, Offer
+    from dpmigrate.scanning.offering import Cluster, FindingPlace, Offer
 
 
 KEPT = 400_000
@@ -102,6 +104,7 @@ def scan(
 def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) -> ScanResult:
     """What there is to say of a surveyed project, group by group, those of ``answers`` without a look."""
     of_groups: dict[Group, Share] = {}
+    early: dict[Group, Mapping[FindingPlace, Offer]] = {}
     made: dict[Cluster, tuple[Offer, ...]] = {}
     chosen: Sequence[Group] = ()
     with paused_collector():
@@ -111,15 +114,20 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
             if answers is not None:
                 of_groups = answers.of_groups(chosen)
             missing = [group for group in chosen if group not in of_groups]
-            of_groups.update(each(project, missing, jobs, _of_group, told))
+            pending = parts_of(project, missing, chosen)
+            for part, answer in each(project, pending, jobs, _of_part, told):
+                of_groups[part.group] = answer.share
+                if answer.offers is not None:
+                    early[part.group] = answer.offers
         found = join([nothing, *(of_groups[group] for group in chosen)])
         if "-" not in project.seeds and any(finding.fix is not None for finding in found.findings):
-            from dpmigrate.scanning.offering import clusters, offers
+            from dpmigrate.scanning.offering import clusters, known_early, offers
 
             shares = {group: of_groups[group] for group in chosen}
-            pending = clusters(project, shares, found.findings)
-            made = {} if answers is None else answers.of_clusters(pending, of_groups)
-            made.update(each(project, [c for c in pending if c not in made], jobs, offers, told))
+            asked = clusters(project, shares, found.findings)
+            made = {} if answers is None else answers.of_clusters(asked, of_groups)
+            made.update(known_early(asked, early))
+            made.update(each(project, [c for c in asked if c not in made], jobs, offers, told))
     result = ScanResult(
         root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
@@ -138,15 +146,33 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
     return result
 
 
-def _of_group(project: Project, group: Group) -> Share:
+class _Answer(NamedTuple):
+    """What there is to say of a part, and what its findings have on offer where that is known already."""
+
+    share: Share
+    offers: Mapping[FindingPlace, Offer] | None = None
+
+
+def _of_part(project: Project, part: Part) -> _Answer:
     """One group of modules, analysed and judged as if there were no other."""
-    alone = project.afresh()
+    group, alone = part.group, project.afresh()
     share = _share(alone, (group,))
     if any(project.ready.get(at, info) is not info for at, info in alone.ready.items()):
-        return share  # another group has read one of its files, too, and trees are told by what they are
+        return _Answer(
+            share
+        )  # another group has read one of its files, too, and trees are told by what they are
     size = sum(len(info.source.data) for info in alone.ready.values())
-    mended = any(finding.fix is not None for finding in share.findings)
-    if not share.private or not (mended or size < KEPT - project.kept or size > project.kept):
+    mended = [finding for finding in share.findings if finding.fix is not None]
+    if share.private and part.alone and mended:
+        from dpmigrate.scanning.offering import Cluster, offers, place_of
+
+        if alone.program is not None:
+            alone.known[group] = alone.program.parts[0]
+        made = offers(alone, Cluster((group,), tuple(mended)))
+        offered = dict(zip(map(place_of, mended), made, strict=True))
+    else:
+        offered = None
+    if not share.private or part.alone or not (mended or size < KEPT - project.kept or size > project.kept):
         modules = len(alone.ready)
         del alone
         let_go(modules)
@@ -156,7 +182,7 @@ def _of_group(project: Project, group: Group) -> Share:
         project.kept += size
         if alone.program is not None:
             project.known[group] = alone.program.parts[0]
-    return share
+    return _Answer(share, offered)
 
 
 def _with_offers(

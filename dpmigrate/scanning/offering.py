@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpmigrate.model import Finding, FixOffer
+from dpmigrate.model import Finding, FixOffer, Span
 from dpmigrate.project import Project
-from dpmigrate.project.dependencies import telling_dependencies
+from dpmigrate.scanning.parts import SharedPins
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
@@ -23,6 +23,15 @@ class Offer(NamedTuple):
 
     fix: FixOffer | None
     by_hand: str | None
+
+
+FindingPlace = tuple[str, Span]
+"""A finding's rule and where it stands, which tell it from all others of one scan."""
+
+
+def place_of(finding: Finding) -> FindingPlace:
+    """By what a finding is known in every part of a scan."""
+    return finding.rule, finding.span
 
 
 class Cluster(NamedTuple):
@@ -42,7 +51,7 @@ def clusters(project: Project, shares: Mapping[Group, Share], findings: Sequence
 
     Where there is nothing private, no fix and no pin makes a difference.
     """
-    places = _Places(project, [group for group, share in shares.items() if share.private])
+    places = SharedPins(project, [group for group, share in shares.items() if share.private])
     held: dict[int, list[Finding]] = {}
     for finding in findings:
         if finding.fix is not None and (leader := places.leader_of(finding.span.path)) is not None:
@@ -65,38 +74,13 @@ def offers(project: Project, cluster: Cluster) -> tuple[Offer, ...]:
     return tuple(Offer(finding.fix, finding.by_hand) for finding in told)
 
 
-class _Places:
-    """Which groups a file belongs to, where a dependency file belongs to every group that it governs."""
-
-    def __init__(self, project: Project, groups: Sequence[Group]) -> None:
-        from dpmigrate.project.texts import Texts
-        from dpmigrate.versions.project import load_declarations
-
-        workspace = project.workspace
-        absolute = Texts(project).absolute
-        folder = workspace.cwd.replace("\\", "/")
-        declarations, _ = load_declarations(tuple(telling_dependencies(project).items()), folder=folder)
-        self._groups = groups
-        self._leader = list(range(len(groups)))
-        self._first: dict[str, int] = {}
-        """The first group of each file, by the path that reports show."""
-        for number, group in enumerate(groups):
-            for key in sorted(group.members):
-                path = workspace.display(absolute[key])
-                for place in (path, *(pin.path for pin in declarations.declared_for(path).pins)):
-                    other = self._first.setdefault(place, number)
-                    self._leader[self._find(number)] = self._find(other)
-
-    def leader_of(self, path: str) -> int | None:
-        """The number that stands for all groups which have to do with a file; None where none has."""
-        first = self._first.get(path)
-        return None if first is None else self._find(first)
-
-    def together(self, leader: int) -> tuple[Group, ...]:
-        """Every group that a leader stands for."""
-        return tuple(group for n, group in enumerate(self._groups) if self._find(n) == leader)
-
-    def _find(self, number: int) -> int:
-        while self._leader[number] != number:
-            self._leader[number] = number = self._leader[self._leader[number]]
-        return number
+def known_early(
+    asked: Sequence[Cluster], early: Mapping[Group, Mapping[FindingPlace, Offer]]
+) -> dict[Cluster, tuple[Offer, ...]]:
+    """The offers of clusters of one group for which they were planned when it was analysed."""
+    made: dict[Cluster, tuple[Offer, ...]] = {}
+    for cluster in asked:
+        offers_by_place = early.get(cluster.groups[0]) if len(cluster.groups) == 1 else None
+        if offers_by_place is not None:
+            made[cluster] = tuple(offers_by_place[place_of(finding)] for finding in cluster.findings)
+    return made

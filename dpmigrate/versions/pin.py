@@ -23,6 +23,8 @@ Kind = Literal[
     "conda",
     "lock",
     "notebook",
+    "script",
+    "shell",
     "metadata",
 ]
 

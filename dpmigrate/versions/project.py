@@ -1,7 +1,8 @@
 """Which Opacus versions govern a source file: all declarations of a project, joined.
 
-The nearest folder with declarations governs, from the file's own up to where its repository begins; a
-notebook's own installs come first. Within an environment
+The nearest folder with declarations governs, from the file's own up to where its repository begins,
+together with the shell scripts and Dockerfiles below it; a notebook's own installs and a script's own
+metadata come first. Within an environment
 (a requirements file with what it includes, a project's metadata with its lock) the pins intersect; the
 environments unite, for nobody knows which one a reader installs.
 """
@@ -11,12 +12,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from operator import or_
 from types import MappingProxyType
 
 from dpmigrate.model import NotAnalysed, Place
 from dpmigrate.workspace.roots import is_repository
 
-from .parsers import parse_file
+from .parsers import parse_file, script
 from .parsers.notebook import parse_cells, parse_export
 from .parsers.requirements import environment_of
 from .pin import Include, Parsed, Pin
@@ -36,9 +39,29 @@ _FOLDERS_OF_PINS = frozenset(
         "environments",
         "conda",
         "docker",
+        "setup",
+        "install",
+        "installation",
+        ".devcontainer",
     }
 )
 """Folders that hold their parent's dependency files, not code with dependencies of its own."""
+
+_FOLDERS_OF_COMMANDS = _FOLDERS_OF_PINS | {
+    "scripts",
+    "script",
+    "bin",
+    "tools",
+    "build",
+    "ci",
+    "slurm",
+    "jobs",
+}
+"""Folders that, besides, hold the shell scripts of their parent."""
+
+
+ParsedFiles = dict[tuple[str, bytes], Parsed]
+"""What dependency files hold, by path and bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +93,7 @@ class Declared:
 
 
 class Declarations:
-    """Every pin of a project. ``pins`` are in the order of path, cell and line, each place once.
+    """Every pin of a project.
 
     The paths of ``pins`` and ``includes`` are absolute, or relative to one folder. ``shown`` holds, by such
     a path, the one that reports show, which the pins have that are given out; ``folder`` is the absolute
@@ -84,21 +107,28 @@ class Declarations:
         shown: Mapping[str, str] = MappingProxyType({}),
         folder: str = "",
     ) -> None:
-        own_pins = tuple(pins)
+        self._own_pins = tuple(pins)
         self._folder = folder
-        self._notebooks: dict[str, list[Pin]] = {}
+        self._shown = shown
+        self._files: dict[str, list[Pin]] = {}
+        """What a notebook or a script asks for itself."""
         self._folders: dict[str, list[Pin]] = {}
-        for pin in _with_included(own_pins, tuple(includes)):
-            given_out = replace(pin, path=shown.get(pin.path, pin.path))
-            if pin.kind == "notebook":
-                self._notebooks.setdefault(pin.path, []).append(given_out)
+        for pin in _with_included(self._own_pins, tuple(includes)):
+            if pin.kind in ("notebook", "script"):
+                self._files.setdefault(pin.path, []).append(pin)
             else:
-                self._folders.setdefault(_governed_folder(pin.environment), []).append(given_out)
-        self.pins: tuple[Pin, ...] = _each_place_once(
-            replace(pin, path=shown.get(pin.path, pin.path)) for pin in own_pins
-        )
+                self._folders.setdefault(self._governed_folder(pin), []).append(pin)
         self._declared: dict[str, Declared] = {}
         self._by_path: dict[str, Declared] = {}
+
+    @cached_property
+    def pins(self) -> tuple[Pin, ...]:
+        """Every pin, in the order of path, cell and line, each place once."""
+        return _each_place_once(self._given_out(self._own_pins))
+
+    def _given_out(self, pins: Iterable[Pin]) -> tuple[Pin, ...]:
+        """Pins with the paths that reports show."""
+        return tuple(replace(pin, path=self._shown.get(pin.path, pin.path)) for pin in pins)
 
     def declared_for(self, path: str) -> Declared:
         """What governs the source file at a POSIX ``path``, as reports show it."""
@@ -107,31 +137,51 @@ class Declarations:
         return self._by_path[path]
 
     def _declared_for(self, path: str) -> Declared:
-        if path in self._notebooks:
-            pins = self._notebooks[path]
-            return Declared(environment_versions(pins), tuple(pins), (tuple(pins),))
-        folder = posixpath.dirname(path)
-        while True:
-            if folder in self._folders:
-                return self._governing(folder)
-            parent = posixpath.dirname(folder)
-            outside = parent == folder or posixpath.basename(folder) == ".."
-            if outside or (self._folder and is_repository(folder)):
-                return Declared(everything())
-            folder = parent
+        if path in self._files:
+            pins = self._given_out(self._files[path])
+            return Declared(environment_versions(pins), pins, (pins,))
+        return self._governing(posixpath.dirname(path))
 
     def _governing(self, folder: str) -> Declared:
         if folder not in self._declared:
-            pins = self._folders[folder]
-            environments: dict[str, list[Pin]] = {}
-            for pin in pins:
-                environments.setdefault(pin.environment, []).append(pin)
-            versions = nothing()
-            for members in environments.values():
-                versions |= environment_versions(members)
-            groups = tuple(tuple(members) for members in environments.values())
-            self._declared[folder] = Declared(versions, _each_place_once(pins), groups)
+            self._declared[folder] = _united(self._given_out(self._pins_over(folder)))
         return self._declared[folder]
+
+    def _pins_over(self, folder: str) -> list[Pin]:
+        """The pins of the nearest folder that has any; those of shell commands hide none above them."""
+        pins: list[Pin] = []
+        while True:
+            pins += self._folders.get(folder, ())
+            if any(pin.kind != "shell" for pin in pins) or self._is_outermost(folder):
+                return pins
+            folder = posixpath.dirname(folder)
+
+    def _is_outermost(self, folder: str) -> bool:
+        if posixpath.dirname(folder) == folder or posixpath.basename(folder) == "..":
+            return True
+        return bool(self._folder) and is_repository(folder)
+
+    def _governed_folder(self, pin: Pin) -> str:
+        folder, project, _ = pin.environment.rpartition("#")
+        if not project:
+            folder = posixpath.dirname(pin.environment)
+        names = _FOLDERS_OF_COMMANDS if pin.kind == "shell" else _FOLDERS_OF_PINS
+        while posixpath.basename(folder).lower() in names and not self._is_outermost(folder):
+            folder = posixpath.dirname(folder)
+        return folder
+
+
+def _united(pins: Sequence[Pin]) -> Declared:
+    if not pins:
+        return Declared(everything())
+    environments: dict[str, list[Pin]] = {}
+    for pin in pins:
+        environments.setdefault(pin.environment, []).append(pin)
+    versions = nothing()
+    for members in environments.values():
+        versions |= environment_versions(members)
+    groups = tuple(tuple(members) for members in environments.values())
+    return Declared(versions, _each_place_once(pins), groups)
 
 
 def _placed(folder: str, path: str) -> str:
@@ -154,10 +204,13 @@ def environment_versions(pins: Sequence[Pin]) -> VersionSet:
     Extras, groups and markers are installed together with the plain pins or not at all, so they only count
     where there is no plain pin, and then unite. A lock (the union of its entries, and of several locks)
     narrows all that; one that contradicts the pins is stale and does not count. A git ref is taken
-    whatever the specifiers beside it say. The installs of a notebook follow one another.
+    whatever the specifiers beside it say. The installs of a notebook follow one another, and those of a
+    shell script may stand in branches of it.
     """
     if pins and pins[0].kind == "notebook":
         return _after_installs(pins)
+    if pins and pins[0].kind == "shell":
+        return reduce(or_, (pin.versions for pin in pins))
     locks = [pin for pin in pins if pin.kind == "lock"]
     others = [pin for pin in pins if pin.kind != "lock"]
     versions = _plain_and_variants(others)
@@ -199,15 +252,6 @@ def _after_installs(pins: Sequence[Pin]) -> VersionSet:
     return versions
 
 
-def _governed_folder(environment: str) -> str:
-    folder, project, _ = environment.rpartition("#")
-    if not project:
-        folder = posixpath.dirname(environment)
-    while posixpath.basename(folder).lower() in _FOLDERS_OF_PINS:
-        folder = posixpath.dirname(folder)
-    return folder
-
-
 def _with_included(pins: tuple[Pin, ...], includes: tuple[Include, ...]) -> list[Pin]:
     """The pins, and those of included files once more in the environments of the files that include them.
 
@@ -245,27 +289,32 @@ def load_declarations(
     notebooks: Iterable[tuple[str, Sequence[tuple[int, str]]]] = (),
     folder: str = "",
     scripts: Iterable[tuple[str, str]] = (),
+    known: ParsedFiles | None = None,
 ) -> tuple[Declarations, list[NotAnalysed]]:
     """Read every dependency file (POSIX path, bytes) and the code cells of every notebook.
 
-    ``scripts`` are Python files (POSIX path, text) that were exported from notebooks.
+    ``scripts`` are Python files (POSIX path, text) that were exported from notebooks, or carry metadata.
 
     A notebook is (POSIX path, [(0-based cell index, source as in the file, magics included)]). The paths are
     as reports show them, relative to ``folder`` where that is given (absolute, POSIX): what governs a file
     then does not hang on that folder. Files that cannot be read come back as problems, only where they
-    name Opacus.
+    name Opacus. ``known`` has the dependency files that were parsed before, and takes up the others.
     """
+    known = {} if known is None else known
     shown: dict[str, str] = {}
     parsed: list[Parsed] = []
     for path, data in dependency_files:
-        shown[_placed(folder, path)] = path
-        parsed.append(parse_file(_placed(folder, path), data))
+        placed = _placed(folder, path)
+        shown[placed] = path
+        if (placed, data) not in known:
+            known[placed, data] = parse_file(placed, data)
+        parsed.append(known[placed, data])
     for path, cells in notebooks:
         shown[_placed(folder, path)] = path
         parsed.append(parse_cells(_placed(folder, path), cells))
     for path, text in scripts:
         shown[_placed(folder, path)] = path
-        parsed.append(parse_export(_placed(folder, path), text))
+        parsed += (read(_placed(folder, path), text) for read in (parse_export, script.parse))
     pins = [pin for one in parsed for pin in one.pins]
     includes = [include for one in parsed for include in one.includes]
     problems = [p._replace(path=shown.get(p.path, p.path)) for one in parsed for p in one.problems]

@@ -10,9 +10,12 @@ _DEPENDENCY = re.compile(
     r"""(?:^|/)(?:
         [^/]*(?:require|constraint)[^/]*\.(?:txt|in)
       | [^/]*requirements?[^/]*/[^/]+\.(?:txt|in)
-      | pyproject\.toml | setup\.cfg | setup\.py
+      | [^/]*\bdep(?:endencie)?s\b[^/]*\.(?:txt|in) | [^/]*freeze[^/]*\.txt
+      | pyproject\.toml | pixi\.toml | setup\.cfg | setup\.py
       | Pipfile | Pipfile\.lock
       | (?:[^/]*environment[^/]*|env|conda[^/]*)\.ya?ml
+      | (?:conda|envs?|environments?)/[^/]+\.ya?ml
+      | (?:[^/]+\.)?(?:docker|container)file(?:[.-](?!py$)[^/]*)? | [^/]+\.sh | (?:gnu)?makefile | [^/]+\.mk
       | env[_.-][^/]*\.ya?ml | [^/]*[_.-]env\.ya?ml
       | [^/]*reqs?\b[^/]*\.(?:txt|in) | reqs?/[^/]+\.(?:txt|in)
       | poetry\.lock | uv\.lock | pdm\.lock | pixi\.lock | pylock(?:\.[^/.]+)?\.toml
@@ -22,7 +25,7 @@ _DEPENDENCY = re.compile(
 )
 
 _DEPENDENCY_SUFFIXES = (".txt", ".in", ".toml", ".cfg", ".yml", ".yaml", ".lock")
-_POSSIBLE_ENDS = (*_DEPENDENCY_SUFFIXES, "setup.py", "pipfile", "/metadata", "pkg-info")
+_POSSIBLE_ENDS = (*_DEPENDENCY_SUFFIXES, "setup.py", "file", ".sh", ".mk", "/metadata", "pkg-info")
 
 SKIPPED_FOLDERS = frozenset(
     {
@@ -64,7 +67,9 @@ def is_source(path: str) -> bool:
 
 def is_dependency_file(path: str) -> bool:
     """Whether a POSIX path, relative or absolute, has the name of a dependency file or a lock."""
-    return path.lower().endswith(_POSSIBLE_ENDS) and _DEPENDENCY.search(path) is not None
+    lowered = path.lower()
+    possible = lowered.endswith(_POSSIBLE_ENDS) or "dockerfile" in lowered
+    return possible and _DEPENDENCY.search(path) is not None
 
 
 def named_kind(path: str) -> tuple[bool, bool]:

@@ -37,6 +37,8 @@ _NO_MARKS = bytes(c for c in range(256) if c not in b"()[]{}.,:;=+-*/%@&|^~<>!\"
 
 _BOM = b"\xef\xbb\xbf"
 
+_SIGNS_OF_INSTALLS = ("get_ipython()", "# /// script")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -117,11 +119,13 @@ class Source:
         return tuple(line.rstrip("\r\n") for line in LINE.findall(text))
 
     @property
-    def shell_text(self) -> str:
-        """The text of a Python file that was exported from a notebook, whose commands install; else empty."""
+    def declaring_text(self) -> str:
+        """The text of a Python file that may say what to install: exported from a notebook, or with inline
+        metadata (PEP 723); else empty."""
         if self.export is not None:
             return self.export.text
-        return self.python if self.notebook is None and "get_ipython()" in self.python else ""
+        declares = self.notebook is None and any(sign in self.python for sign in _SIGNS_OF_INSTALLS)
+        return self.python if declares else ""
 
     def install_lines(self) -> tuple[InstallLine, ...]:
         """Commands of a notebook that install packages."""

@@ -206,3 +206,25 @@ def test_a_release_beside_a_torch_that_it_cannot_have_is_refused(folder: Make) -
     assert any("requirements.txt:1: Opacus 1.6.0 requires torch>=2.6" in why for why in reasons)
     assert project.read("requirements.txt") == pins
     assert project.fix().refused == ()
+
+
+METADATA = '# /// script\n# dependencies = ["torch{}", "opacus==1.5.2"]\n# ///\n'
+
+
+def test_a_scripts_own_metadata_is_raised_together_with_its_code(folder: Make) -> None:
+    project = folder({"train.py": METADATA.format("") + OLD, "requirements.txt": "opacus==1.5.4\n"})
+    result = project.fix()
+    assert (result.applied, result.refused) == (("train.py",), ())
+    assert project.read() == METADATA.format("").replace("1.5.2", "1.5.4") + NEW
+
+
+def test_a_torch_in_the_metadata_that_leaves_no_room_is_told(folder: Make) -> None:
+    project = folder({"train.py": METADATA.format("==2.2.0") + OLD})
+    reasons = [why for _, why in project.fix(lower_bound="1.6.0").refused]
+    assert any("train.py:2: Opacus 1.6.0 requires torch>=2.6" in why for why in reasons)
+
+
+def test_a_dockerfile_moves_with_the_code(folder: Make) -> None:
+    project = folder({"train.py": OLD, "docker/Dockerfile": "RUN pip install opacus==1.5.2\n"})
+    assert project.fix().applied == ("docker/Dockerfile", "train.py")
+    assert project.read("docker/Dockerfile") == "RUN pip install opacus==1.5.4\n"

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from dpmigrate.model import CHECK_NAMES
 from dpmigrate.runtime import assert_clipping, check_clipping, probe_opacus
-from dpmigrate.runtime.report_types import CHECK_NAMES, ClippingReport
+from dpmigrate.runtime.report_types import ClippingReport
 from dpmigrate.runtime.session import Recipe
 from tests.runtime import models as m
 

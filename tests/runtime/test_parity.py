@@ -105,7 +105,7 @@ def test_the_plugin_itself_imports_neither_torch_nor_opacus() -> None:
         env=environment("1.6.0"),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=900,
         check=True,
     )
     assert done.stdout.strip() == "[]"
@@ -120,6 +120,6 @@ def _pytest(folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[st
         env=env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         check=False,
     )

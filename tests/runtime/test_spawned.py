@@ -1,11 +1,8 @@
-"""Processes that a script spawns: their records, and whose failure is told."""
+"""Processes that a script starts: what their records say together, and whose failure is told."""
 
 from __future__ import annotations
 
 import os
-import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +10,34 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from dpmigrate.runtime.run import spawned  # noqa: E402
-from dpmigrate.runtime.run.records import RunRecord  # noqa: E402
+from dpmigrate.runtime.run import ranks, spawned  # noqa: E402
+from dpmigrate.runtime.run.records import EngineRecord, Release, RunRecord  # noqa: E402
 
 
-def test_ranks_do_not_take_each_others_partial_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def run_of(path: str, **of_run: Any) -> EngineRecord:
+    names = {"mode": "hooks", "manual": False, "generator": "none", "names": ["w"], "sizes": [1]}
+    more = {"shapes": [(1,)], "dtype": "float32", "optimizer": "DPOptimizer"}
+    return EngineRecord(path=path, line=1, linear_optimizer=True, wrapped_api=True, **names, **more, **of_run)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return ranks.record_path(tmp_path, 1, 0)
+
+
+def left(out: Path, number: int, record: RunRecord, at: int) -> None:
+    """A process leaves its record, at a second of the clock."""
+    path = out.with_name(f"{out.name}.process-{number}")
+    record.save(path)
+    os.utime(path, (at, at))
+
+
+def test_a_script_that_starts_none_keeps_its_record(out: Path) -> None:
+    own = RunRecord(engines=[run_of("train.py")])
+    assert spawned.joined(own, out) is own
+
+
+def test_ranks_do_not_take_each_others_partial_file(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
     save = torch.save
 
@@ -27,35 +47,42 @@ def test_ranks_do_not_take_each_others_partial_file(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(torch, "save", remember)
     for rank in range(2):
-        RunRecord(rank=rank).save(spawned.path_of_rank(tmp_path / "run-0.pt", rank))
+        left(out, rank + 1, RunRecord(rank=rank), 9)
     assert len(set(written)) == 2
-    assert [r.rank for r in spawned.others(tmp_path / "run-0.pt", 2)] == [1]
 
 
-def child(does: Callable[[], None]) -> int:
-    pid = os.fork()
-    if not pid:
-        does()
-        os._exit(0)
-    return pid
+def test_of_one_group_the_first_is_judged_and_the_others_are_its_peers(out: Path) -> None:
+    for rank in (1, 0):
+        left(out, 1 + rank, RunRecord(engines=[run_of(f"rank{rank}.py")], rank=rank, world=2), 9 - rank)
+    record = spawned.joined(RunRecord(), out)
+    assert (record.engines[0].path, record.outcome) == ("rank0.py", "ended")
+    assert [peer.rank for peer in ranks.peers(out.parent, 1, 600, record.world)] == [1]
 
 
-def test_the_first_failure_is_told_and_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spawned, "GRACE", 0.1)
-    begun = time.monotonic()
-    waits, fails = child(lambda: time.sleep(60)), child(lambda: os._exit(3))
-    failed = spawned._first_that_failed([waits, fails])
-    assert failed is not None and failed[0] == 1
-    assert spawned._end(failed[1]) == "exit status 3"
-    assert time.monotonic() - begun < 30
+def test_processes_that_share_no_group_are_runs_of_one_script(out: Path) -> None:
+    told = Release(1.0, None, 1.0, 1.0, torch.zeros(0), 0.0, 0, 0, accounted=[(0, 1.0, 0.1)])
+    own = RunRecord(engines=[run_of("a.py")], accountants=["rdp"])
+    left(out, 1, RunRecord(engines=[run_of("b.py", releases=[told])], accountants=["prv"]), 1)
+    left(out, 2, RunRecord(engines=[run_of("c.py", resumed=(0, "DPM310"))]), 2)
+    record = spawned.joined(own, out)
+    assert [engine.path for engine in record.engines] == ["a.py", "b.py", "c.py"]
+    assert record.accountants == ["rdp", "prv"]
+    assert record.engines[1].releases[0].accounted == [(1, 1.0, 0.1)]
+    assert record.engines[2].resumed == (2, "DPM310")
 
 
-def test_a_process_that_was_killed_is_named_by_its_signal() -> None:
-    pid = child(lambda: time.sleep(60))
-    os.kill(pid, signal.SIGKILL)
-    failed = spawned._first_that_failed([pid])
-    assert failed is not None and spawned._end(failed[1]) == "signal 9"
+def test_the_first_failure_is_told(out: Path) -> None:
+    engines = [run_of("train.py")]
+    own = RunRecord(outcome="raised", error="ProcessRaisedException: ...")
+    left(out, 1, RunRecord("raised", "RuntimeError: peer gone", engines=engines, rank=0, world=2), 2)
+    left(out, 2, RunRecord("raised", "ValueError: no data", engines=engines, rank=1, world=2), 1)
+    record = spawned.joined(own, out)
+    assert (record.outcome, record.error) == ("raised", "ValueError: no data")
 
 
-def test_processes_that_end_well_are_no_failure() -> None:
-    assert spawned._first_that_failed([child(lambda: None), child(lambda: None)]) is None
+def test_what_peers_raise_of_one_that_had_seen_enough_says_nothing(out: Path) -> None:
+    engines = [run_of("train.py")]
+    left(out, 1, RunRecord("stopped", engines=engines, rank=0, world=2), 1)
+    left(out, 2, RunRecord("raised", "RuntimeError: peer gone", engines=engines, rank=1, world=2), 2)
+    record = spawned.joined(RunRecord(outcome="raised", error="ProcessRaisedException"), out)
+    assert (record.outcome, record.error) == ("stopped", "")

@@ -13,13 +13,12 @@ import pytest
 
 import dpmigrate
 from dpmigrate import api, scanning
-from dpmigrate.analysis.components import Group
 from dpmigrate.model import ScanResult
 from dpmigrate.project import Project
 from dpmigrate.report import render
 from dpmigrate.report.style import Style
 from dpmigrate.scanning import cache, dependents
-from dpmigrate.scanning.shares import Share
+from dpmigrate.scanning.parts import Part
 from dpmigrate.workspace.config import Config
 from dpmigrate.workspace.settings import Settings
 from tests.fixtures_support import fixtures
@@ -32,13 +31,13 @@ CALLER = "import helper\nfrom opacus import PrivacyEngine\nhelper.train([])\n"
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The first entry of every group that was really analysed, in order."""
     entries: list[str] = []
-    analyse = scanning._of_group
+    analyse = scanning._of_part
 
-    def noted(project: Project, group: Group) -> Share:
-        entries.append(min(group.entries))
-        return analyse(project, group)
+    def noted(project: Project, part: Part) -> scanning._Answer:
+        entries.append(min(part.group.entries))
+        return analyse(project, part)
 
-    monkeypatch.setattr(scanning, "_of_group", noted)
+    monkeypatch.setattr(scanning, "_of_part", noted)
     return entries
 
 
@@ -221,15 +220,15 @@ def test_an_answer_of_the_wrong_form_is_as_none(project: Path, monkeypatch: pyte
 def test_a_file_that_changes_meanwhile_leaves_no_answer(
     project: Path, judged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analyse = scanning._of_group
+    analyse = scanning._of_part
 
-    def meddled(project_: Project, group: Group) -> Share:
+    def meddled(project_: Project, part: Part) -> scanning._Answer:
         _rewrite("a/helper.py", lambda text: right())(project)
-        return analyse(project_, group)
+        return analyse(project_, part)
 
     (project / "a" / "helper.py").write_text(wrong().replace("from opacus", "from  opacus"), encoding="utf-8")
     with monkeypatch.context() as patched:
-        patched.setattr(scanning, "_of_group", meddled)
+        patched.setattr(scanning, "_of_part", meddled)
         scan(project)
     assert scan(project) == scan(project, kept=False)
 

@@ -85,6 +85,7 @@ HANDED_ON = (
     "for name, each in {'a': LOADER}.items():\n    train(each)",
     "kept = {'a': LOADER}\nfor name in kept.keys():\n    train(kept[name])",
     "functools.partial(train, LOADER)()",
+    "train(__import__('typing').cast(object, LOADER))",
     "train(typing.cast(object, LOADER))",
     "train(Kept(LOADER).loader)",
     "train(dataclasses.replace(Held(None), loader=LOADER).loader)",

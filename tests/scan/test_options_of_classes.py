@@ -132,3 +132,27 @@ def test_a_record_that_the_program_fills_is_what_it_is_given(tmp_path: Path) -> 
     lay_out(tmp_path, train=RECORD.format(default="hooks", given=given, change=""))
     (run,) = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4").runs
     assert (run.mode, run.mode_certainty) == (("ghost",), "definite")
+
+
+SETTINGS = RECORD.replace(
+    "import yaml\n", "import yaml\nfrom pydantic import BaseModel\nfrom {library} import BaseSettings\n"
+)
+SETTINGS = SETTINGS.replace("@dataclass\nclass Private:", "class Private({base}):")
+
+
+@pytest.mark.parametrize(
+    ("base", "library", "given", "modes"),
+    [
+        ("BaseModel", "pydantic_settings", "{'enabled': True}", ("ghost",)),
+        ("BaseSettings", "pydantic_settings", "{'enabled': True}", ("?", "ghost")),
+        ("BaseSettings", "pydantic", "{'enabled': True}", ("?", "ghost")),
+        ("BaseSettings", "pydantic_settings", "{'enabled': True, 'mode': 'hooks'}", ("hooks",)),
+    ],
+)
+def test_settings_that_the_environment_may_hold(
+    tmp_path: Path, base: str, library: str, given: str, modes: tuple[str, ...]
+) -> None:
+    text = SETTINGS.format(base=base, library=library, default="ghost", given=given, change="")
+    lay_out(tmp_path, train=text)
+    (run,) = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4").runs
+    assert run.mode == modes

@@ -70,3 +70,15 @@ def test_another_error_does_not_help(tmp_path: Path) -> None:
         "    try:\n        engine = PrivacyEngine(secure_mode=True)\n    except ValueError:\n        raise\n",
     )
     assert said(tmp_path, {"train.py": tried}) == [("info", "definite", 6)]
+
+
+@pytest.mark.parametrize("generator", ["torch.Generator()", "torch.Generator().manual_seed(0)"])
+@pytest.mark.parametrize(("secure", "rules"), [("True", ["DPM206"]), ("False", ["generator"])])
+def test_what_can_only_raise_has_one_finding(
+    generator: str, secure: str, rules: list[str], tmp_path: Path
+) -> None:
+    text = TRAIN.replace("SECURE", secure).replace("norm\n", f"norm, noise_generator={generator}\n")
+    (tmp_path / "train.py").write_text(f"import torch\n{text}", encoding="utf-8")
+    of_the_generator = "DPM204" if "manual_seed" in generator else "DPM201"
+    findings = api.scan(["."], cwd=tmp_path, ignore=["DPM203", "DPM207"]).findings
+    assert [f.rule for f in findings] == [of_the_generator if rule == "generator" else rule for rule in rules]

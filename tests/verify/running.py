@@ -14,6 +14,9 @@ from tests.opacus_releases import environment
 
 HERE = Path(__file__).parent
 
+PATIENCE = 900.0
+"""Seconds after which a call hangs: one of five seconds takes minutes where all cores are in use."""
+
 
 @dataclass(frozen=True)
 class Verified:
@@ -33,7 +36,7 @@ class Verified:
         return {(c["name"], c["rule"]) for c in self.report["checks"] if c["passed"] is False}
 
 
-def verify(version: str, *arguments: str, cwd: Path = HERE, timeout: float = 180) -> Verified:
+def verify(version: str, *arguments: str, cwd: Path = HERE, timeout: float = PATIENCE) -> Verified:
     """``dpmigrate verify ARGUMENTS --format json`` with this Opacus; two logical steps by default."""
     done = subprocess.run(
         [sys.executable, "-m", "dpmigrate", "verify", "--format", "json", *with_steps(arguments)],

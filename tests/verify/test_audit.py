@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.html import render_html
-from dpmigrate.runtime.run.text import render_text
+from dpmigrate.report.verification.page import render_html
+from dpmigrate.report.verification.text import render_text
 from tests.opacus_releases import KNOWN
 from tests.verify.running import HERE, Verified
 from tests.verify.warm import verify

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.text import render_text
+from dpmigrate.report.verification.text import render_text
 from tests.verify.running import Verified
 from tests.verify.warm import verify
 

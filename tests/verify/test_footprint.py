@@ -143,6 +143,6 @@ def test_a_pipe_that_another_user_planted_is_not_waited_for(
         "tempfile.tempdir = sys.argv[1]\nprint(left_behind(Path.cwd()))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=600, check=True
     )
     assert done.stdout == "[]\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.opacus_releases import environment
+from tests.verify.running import PATIENCE
 from tests.verify.test_conduct import CALL, LOOP, PROGRAM
 from tests.verify.warm import verify
 
@@ -68,7 +69,7 @@ def test_a_test_may_hand_over_what_trains(tmp_path: Path) -> None:
         env=environment("1.6.0") | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=PATIENCE,
         check=False,
     )
     assert "1 failed, 2 passed" in done.stdout, done.stdout

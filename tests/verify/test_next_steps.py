@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.runtime.run.text import next_steps
+from dpmigrate.report.verification.text import next_steps
 
 
 def report(*rules: str | None, target: str = "train.py") -> dict[str, Any]:

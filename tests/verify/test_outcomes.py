@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from dpmigrate.report.verification.page import render_html
+from dpmigrate.report.verification.text import render_text
 from dpmigrate.runtime.run.api import run_request
-from dpmigrate.runtime.run.html import render_html
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.text import render_text
 from tests.opacus_releases import environment, releases
-from tests.verify.running import HERE, verify
+from tests.verify.running import HERE, PATIENCE, verify
 from tests.verify.test_audit import LOOP, SPAWNED
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
@@ -109,7 +109,7 @@ def test_opacus_missing(tmp_path: Path) -> None:
     env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"
     command = [sys.executable, "-m", "dpmigrate", "verify", "train.py"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 2
     assert "Opacus is not installed in" in done.stderr
@@ -294,7 +294,7 @@ def test_two_ranks(arguments: tuple[str, ...], status: int) -> None:
         env=environment("1.6.0"),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
     report = json.loads(done.stdout)
@@ -314,7 +314,7 @@ def test_sharded_parameters_get_a_sentence() -> None:
         env=environment("1.6.0"),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
     assert "No verdict: the script shards its parameters" in done.stderr, done.stderr[-2000:]

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.opacus_releases import environment
+from tests.verify.running import PATIENCE
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
 SCRIPT = """
 import os, pathlib, subprocess, sys, time
 pathlib.Path("checkpoint.pt").write_text("the script's")
-helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9999)"])
 pathlib.Path("pids").write_text(f"{os.getppid()} {os.getpid()} {helper.pid}")
-time.sleep(300)
+time.sleep(9999)
 """
 
 
@@ -60,13 +61,13 @@ def test_every_process_ends_with_the_command(
     )
     pids = tmp_path / "pids"
     try:
-        assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3, 60)
+        assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3, PATIENCE)
         started = [int(pid) for pid in pids.read_text().split()]
         assert all(alive(pid) for pid in started)
         command.send_signal(number)
-        _, said = command.communicate(timeout=60)
-        assert wait_until(lambda: not any(alive(pid) for pid in started), 60), started
-        assert wait_until(lambda: not list(scratch.glob("dpmigrate-*")), 10)
+        _, said = command.communicate(timeout=PATIENCE)
+        assert wait_until(lambda: not any(alive(pid) for pid in started), PATIENCE), started
+        assert wait_until(lambda: not list(scratch.glob("dpmigrate-*")), PATIENCE)
         assert kept.read_text() == "mine"
         assert not pids.exists(), "what the script wrote is taken away"
         assert "Traceback" not in said
@@ -84,7 +85,7 @@ def test_threads_sleep_while_they_wait_and_the_script_sees_nothing_of_it(tmp_pat
         env=environment("1.6.0") | {"OMP_DISPLAY_ENV": "TRUE"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr, done.stderr[-3000:]

@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 
 from tests.opacus_releases import environment
-from tests.verify.running import HERE, Verified, with_steps
+from tests.verify.running import HERE, PATIENCE, Verified, with_steps
 
 
-def verify(version: str, *arguments: str, cwd: Path = HERE, timeout: float = 180) -> Verified:
+def verify(version: str, *arguments: str, cwd: Path = HERE, timeout: float = PATIENCE) -> Verified:
     """As ``running.verify``. Raises TimeoutError; the server is gone then, and a new one is started."""
     server = _server(version)
     assert server.stdin is not None and server.stdout is not None

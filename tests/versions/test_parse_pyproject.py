@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dpmigrate.versions.parsers import parse_file
@@ -162,3 +164,21 @@ def test_problems_have_their_place(text: str, line: int) -> None:
 def test_line_ends_do_not_move_offsets() -> None:
     (pin,) = pins('[project]\r\ndependencies = [\r\n  "torch",\r\n  "opacus>=1.5",\r\n]\r\n')
     assert pin.line == 4
+
+
+def test_pixi_toml_and_its_features() -> None:
+    text = (
+        '[dependencies]\nopacus = ">=1.5"\n[pypi-dependencies]\nopacus = "==1.5.2"\n'
+        '[feature.gpu.pypi-dependencies]\nopacus = { version = "==1.5.4" }\n'
+    )
+    found = [(p.specifier, p.dialect, p.variant) for p in parse_file("pixi.toml", text.encode()).pins]
+    assert found == [
+        (">=1.5", "conda", ""),
+        ("==1.5.2", "pep440", ""),
+        ("==1.5.4", "pep440", "feature gpu"),
+    ]
+    below_tool = re.sub(r"(?m)^\[", "[tool.pixi.", text)
+    assert [p.specifier for p in parse_file("pyproject.toml", below_tool.encode()).pins] == [
+        row[0] for row in found
+    ]
+    assert parse_file("pyproject.toml", text.encode()).pins == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -184,3 +185,35 @@ def test_problems_and_places() -> None:
 def test_a_pin_of_two_environments_is_listed_once() -> None:
     declarations = load({"requirements.txt": "-r base.txt\n", "base.txt": "opacus\n"})
     assert [(pin.path, pin.line) for pin in declarations.pins] == [("base.txt", 1)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["Dockerfile", "docker/Dockerfile", "scripts/install.sh", ".devcontainer/make.sh", "ci/setup/a.sh"],
+)
+def test_shell_commands_govern_beside_what_is_declared(path: str) -> None:
+    command = "RUN pip install opacus==1.5.2\n" if "Docker" in path else "pip install opacus==1.5.2\n"
+    assert spec({path: command}, "src/train.py") == "==1.5.2"
+    declared = load({path: command, "requirements.txt": "opacus==1.5.4\n"}).declared_for("train.py")
+    assert declared.versions == parse_specifier("==1.5.2 || ==1.5.4")
+    assert {pin.path for pin in declared.admitting(MEMORY_MANAGER_FAULT)} == {path}
+
+
+def test_a_shell_script_hides_nothing_above_it() -> None:
+    files = {"src/run.sh": "pip install opacus==1.5.2\n", "requirements.txt": "opacus==1.5.4\n"}
+    assert load(files).declared_for("src/train.py").versions == parse_specifier("==1.5.2 || ==1.5.4")
+    assert spec(files, "train.py") == "==1.5.4"
+
+
+def test_commands_in_branches_of_one_script_unite() -> None:
+    branches = "if cuda; then\n  pip install opacus==1.5.2\nelse\n  pip install opacus==1.5.4\nfi\n"
+    assert load({"a.sh": branches}).declared_for("t.py").versions == parse_specifier("==1.5.2 || ==1.5.4")
+
+
+def test_a_repository_called_like_a_folder_of_pins_governs_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "conda"
+    (folder / ".git").mkdir(parents=True)
+    declarations, _ = load_declarations(
+        [("environment.yml", b"dependencies:\n  - opacus=1.5.2\n")], folder=folder.as_posix()
+    )
+    assert declarations.declared_for("train.py").versions.spec() == "==1.5.2"

@@ -189,6 +189,18 @@ class Seeded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SeededByRecords(Event):
+    """Fetching a record of the private loader seeds torch's default generator, in the process that trains.
+
+    ``differs``: each record has a seed of its own; otherwise all have one. ``loop``: the loop that goes over
+    the loader, where it is one of the program's.
+    """
+
+    differs: bool
+    loop: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StateSetBack(Event):
     """The generator of the noise goes back to a state that it had earlier in the same turn of a loop."""
 

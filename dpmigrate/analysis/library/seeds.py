@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
-from dpmigrate.analysis.ledger import Seeded
+from dpmigrate.analysis.ledger import Circumstances, Seeded
 from dpmigrate.analysis.library.choices import SET_BY_THE_USER
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.mentions import Mentions
@@ -20,6 +22,7 @@ from dpmigrate.analysis.values import NONE, Function, Value, of
 
 SEEDERS = (
     "torch.manual_seed",
+    "torch.default_generator.manual_seed",
     "torch.cuda.manual_seed",
     "torch.cuda.manual_seed_all",
     "torch.mps.manual_seed",
@@ -58,7 +61,40 @@ _OTHER_GENERATORS = frozenset(
 )
 """Packages whose own functions of such names seed something else (torch's are known one by one)."""
 
+_INTO = "where the seeds are put down that a record sets"
+
 FORKED = "how many blocks around have a default generator of their own"
+
+
+class SeedOfRecord(NamedTuple):
+    """A seed that torch's default generator gets while a record is fetched.
+
+    ``worked_out_of``: the numbers and options that it is worked out from; empty where that cannot be told.
+    """
+
+    at: Circumstances
+    value: Value
+    worked_out_of: tuple[Value, ...] = ()
+
+
+@contextmanager
+def seeds_set_by(ip: Interpreter) -> Iterator[list[SeedOfRecord]]:
+    """The seeds that are set globally within the block, which otherwise do nothing there."""
+    before = ip.notes.get(_INTO)
+    seeds: list[SeedOfRecord] = []
+    ip.notes[_INTO] = seeds
+    try:
+        yield seeds
+    finally:
+        ip.notes[_INTO] = before
+
+
+def state_set_by(ip: Interpreter) -> bool:
+    """Whether it is a record's code that sets a state of the default generator, which ends its seeds."""
+    by_record: list[SeedOfRecord] | None = ip.notes.get(_INTO)
+    if by_record is not None:
+        by_record.clear()
+    return by_record is not None
 
 
 @function(*SEEDERS)
@@ -67,6 +103,10 @@ def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     if ip.notes.get(FORKED):
         return NONE
     seed = info.argument(0, "seed")
+    by_record: list[SeedOfRecord] | None = ip.notes.get(_INTO)
+    if by_record is not None:
+        by_record.append(SeedOfRecord(ip.at(info.node), seed, _worked_out_of(ip, info.node)))
+        return NONE
     ip.seeds.append((ip.origin(info.node, info.name), tuple(ip.loops), seed, ip.path, ip.conditional))
     ip.store.set("<global>", "seed", of(Const(True), ip.origin(info.node, info.name)))
     noise_seeded(ip, info.node, seed, runs_of_the_global(ip))
@@ -81,7 +121,7 @@ def runs_of_the_global(ip: Interpreter) -> list[TrainingRun]:
 def _has_its_own(run: TrainingRun) -> bool:
     """Whether the noise is drawn from a generator that was given for it."""
     given = run.argument("noise_generator")
-    return bool(given) and given.only != Const(None)
+    return bool(given) and given.only not in (Const(None), External("torch.default_generator"))
 
 
 def noise_seeded(
@@ -93,6 +133,22 @@ def noise_seeded(
         if run.loops == around[: len(run.loops)] and len(around) > len(run.loops):
             same = known_same or _same_each_time(seed) or _of_a_variable_left_alone(ip, node)
             ip.happen(run, Seeded(ip.at(node), amount_of(seed), same))
+
+
+def _worked_out_of(ip: Interpreter, call: cst.CSTNode) -> tuple[Value, ...]:
+    """The values that a seed is worked out from, ``args.seed + index``, if each is a number or an option."""
+    stack: list[cst.CSTNode] = [arg.value for arg in call.args] if isinstance(call, cst.Call) else []
+    values: list[Value] = []
+    while stack:
+        node = stack.pop()
+        if isinstance(node, cst.BinaryOperation):
+            stack += [node.left, node.right]
+        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "int":
+            stack += [arg.value for arg in node.args]
+        else:
+            values.append(ip.evaluate(node))
+    told = all(value and all(isinstance(a, Const) or _handed_in(a) for a in value.atoms) for value in values)
+    return tuple(values) if told else ()
 
 
 def _of_a_variable_left_alone(ip: Interpreter, node: cst.CSTNode) -> bool:
@@ -143,11 +199,15 @@ def _unknown_seeder(ip: Interpreter, info: CallInfo) -> Value:
 def _maybe_seeds(ip: Interpreter, info: CallInfo) -> Value:
     """A function of the project that the budget did not reach, and that speaks of seeds: it may set one."""
     callee = info.positional[0].only
-    if isinstance(callee, Function) and not ip.read("<global>", "seed"):
-        mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
-        if any(_SPEAKS_OF_SEEDS.search(name) for name in mentions.of(callee.node)):
-            unseen_seed(ip, info.node)
+    if isinstance(callee, Function) and not ip.read("<global>", "seed") and may_seed(ip, callee.node):
+        unseen_seed(ip, info.node)
     return NONE
+
+
+def may_seed(ip: Interpreter, node: cst.CSTNode) -> bool:
+    """Whether a piece of code speaks of seeds."""
+    mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
+    return any(_SPEAKS_OF_SEEDS.search(name) for name in mentions.of(node))
 
 
 def unseen_seed(ip: Interpreter, node: cst.CSTNode) -> None:

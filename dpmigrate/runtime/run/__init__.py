@@ -5,6 +5,7 @@
 ``verify``, ``plan``, ``preload``   which runs of the script it takes, and what they share
 ``launch``, ``swap``, ``factory``   one run: the script as it is, in another mode, or a model handed over
 ``stand_ins``, ``footprint``, ``which_opacus``   what it lacks and leaves behind, and its Opacus
+``errors``       how a script ended that raised
 ``ranks``, ``spawned``   several processes; ``private`` what other users cannot reach into
 ``shim``, ``patching``, ``state``   Opacus watched inside the script's process
 ``engines``, ``optimizer``, ``foreign``, ``backward``, ``losses``, ``accounting``,
@@ -16,5 +17,5 @@
 ``records``      what one run leaves behind
 ``verdicts``, ``conduct``, ``noise_verdicts``, ``naming``   from records to checks and rules
 ``advice``, ``pins``, ``places``   what the report says beside
-``text``, ``html``, ``modes``   the report, and that of ``--compare``
+``modes``        ``--compare``
 """

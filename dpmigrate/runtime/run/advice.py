@@ -107,6 +107,9 @@ KNOWN = {
     r"multi-target not supported": (
         "nn.CrossEntropyLoss takes targets of shape (batch,): squeeze the last dimension of the target"
     ),
+    r"environment variable \w+ expected|KeyError: '(?:LOCAL_)?(?:RANK|WORLD_SIZE)'": (
+        "it is written for a launcher: torchrun --nproc_per_node 2 -m dpmigrate verify SCRIPT"
+    ),
     r"EOF when reading a line": "give what it asks for as an argument or a default",
 }
 """Errors that are known by their message (a regular expression), and what to do about each: the first that

@@ -47,14 +47,9 @@ class Alone:
         places = {id(o): i for i, o in enumerate(self.outputs)}
         if not all(id(o) in places for o, _, _ in used):
             raise NotAloneError("another call of the model takes part in the loss")
-        args, kwargs = _example(self.inputs, index, self.count, self.dimension)
+        example = _example(self.inputs, index, self.count, self.dimension)
         with self._as_it_was():
-            try:
-                tensors = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
-            except Exception as error:
-                raise NotAloneError(str(error)) from error
-            if len(tensors) != len(self.outputs):
-                raise NotAloneError("another number of outputs")
+            tensors = self._outputs_for(example)
             return _gradient(index, used, scale, [tensors[places[id(o)]] for o, _, _ in used], params)
 
     def together(self, random_state: Tensor | None) -> list[Tensor]:
@@ -63,18 +58,23 @@ class Alone:
         ``random_state`` is torch's at the beginning of the call. The repetition runs on the model's own
         parameters, also where Opacus gave it others in their place.
         """
-        args, kwargs = self.inputs
         with self._as_it_was():
             if random_state is not None:
                 torch.set_rng_state(random_state)
-            try:
-                tensors = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
-            except Exception as error:
-                raise NotAloneError(str(error)) from error
-        for old, new in zip(self.outputs, tensors, strict=False):
+            tensors = self._outputs_for(self.inputs)
+        for old, new in zip(self.outputs, tensors, strict=True):
             size = float(old.detach().abs().max()) if old.numel() else 0.0
             if old.shape != new.shape or not float((old - new).detach().norm()) <= TOLERANCE * size:
                 raise NotAloneError("the model gives another output when it is called again")
+        return tensors
+
+    def _outputs_for(self, inputs: tuple[Any, Mapping[str, Any]]) -> list[Tensor]:
+        """What the model returns for inputs, as many tensors as it did before. Raises NotAloneError."""
+        args, kwargs = inputs
+        try:
+            tensors = [t for t in tensors_in(self.module(*args, **kwargs)) if t.requires_grad]
+        except Exception as error:
+            raise NotAloneError(str(error)) from error
         if len(tensors) != len(self.outputs):
             raise NotAloneError("another number of outputs")
         return tensors

@@ -32,7 +32,7 @@ class VerifyOutcome:
 
 def run_request(request: Request) -> VerifyOutcome:
     """Carry out any request; the script's own output goes to standard error."""
-    from dpmigrate.runtime.run.text import render_text
+    from dpmigrate.report.verification.text import render_text
 
     problem = _missing(request)
     if problem:

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.run.audit_bound import Guesses
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.generators import reseeded
 from dpmigrate.runtime.run.graph import flatten
@@ -50,16 +51,26 @@ SEARCH_SECONDS = 20.0
 
 @dataclass(eq=False)
 class AuditedStep:
-    """One logical step: the example of the data, its factor, how far it moves the value (in C), and ``wrong``
-    guesses of ``drawn`` draws of noise, without and with it."""
+    """One logical step: the example of the data, its factor, how far it moves the value (in C), and the
+    guesses without and with it."""
 
     number: int
     example: int
     factor: float
     move: float = 0.0
-    drawn: tuple[int, int] = (0, 0)
-    wrong: tuple[int, int] = (0, 0)
+    absent: Guesses = field(default_factory=Guesses)
+    present: Guesses = field(default_factory=Guesses)
     problem: str = ""
+
+    @property
+    def drawn(self) -> int:
+        """Draws of noise, without and with the example."""
+        return self.absent.drawn + self.present.drawn
+
+    @property
+    def wrong(self) -> int:
+        """Those of them that were guessed wrong."""
+        return self.absent.wrong + self.present.wrong
 
 
 @dataclass(eq=False)
@@ -184,9 +195,8 @@ class Auditor(Prober):
         direction = gap / gap.norm()
         torch.save(direction, self._direction_path)
         middle = float(direction @ (values[0] + values[1])) / 2
-        drawn, wrong = [0, 0], [0, 0]
         for turn in range(RUNS):
-            for present in (0, 1):
+            for present, guesses in enumerate((attacked.absent, attacked.present)):
                 # No two runs, steps or private runs see the same noise.
                 draws = 1 + (((self.seed * 64 + audit.engine) * 64 + step) * 64 + turn) * 2 + present
                 change = BatchChange((ABSENT, PRESENT)[present], audit.example, audit.factor, draws % 2**31)
@@ -194,9 +204,8 @@ class Auditor(Prober):
                 if seen is None:
                     attacked.problem = "the loop fails when its noise is drawn again"
                     return attacked
-                drawn[present] += len(seen.value)
-                wrong[present] += int(((seen.value > middle) != bool(present)).sum())
-        attacked.drawn, attacked.wrong = (drawn[0], drawn[1]), (wrong[0], wrong[1])
+                guesses.drawn += len(seen.value)
+                guesses.wrong += int(((seen.value > middle) != bool(present)).sum())
         return attacked
 
     def _draw(self, engine: LiveEngine, params: list[Any], add_noise: Callable[[], Any]) -> None:

@@ -21,12 +21,12 @@ LARGEST = 120.0
 """The largest privacy loss of one step that is counted: what lies beyond is left out."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Guesses:
     """``wrong`` of ``drawn`` observations were guessed wrong."""
 
-    drawn: int
-    wrong: int
+    drawn: int = 0
+    wrong: int = 0
 
 
 def gap_shown(absent: Guesses, present: Guesses, doubt: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dpmigrate.runtime.report_types import Check, finite_or_none
 from dpmigrate.runtime.run.audit import Audit, AuditedStep
-from dpmigrate.runtime.run.audit_bound import Guesses, epsilon_shown, gap_shown
+from dpmigrate.runtime.run.audit_bound import epsilon_shown, gap_shown
 from dpmigrate.runtime.run.noise_verdicts import NOTHING_PRIVATE
 from dpmigrate.runtime.run.records import EngineRecord, Release, RunRecord
 
@@ -38,13 +38,13 @@ class _Attack:
     rate: float
 
     def to_dict(self) -> dict[str, Any]:
-        step = self.step
+        step, sides = self.step, (self.step.absent, self.step.present)
         return {
             "step": step.number,
             "move": finite_or_none(step.move),
             "sample_rate": self.rate,
-            "draws": list(step.drawn),
-            "wrong": list(step.wrong),
+            "draws": [side.drawn for side in sides],
+            "wrong": [side.wrong for side in sides],
             "gap": self.gap,
         }
 
@@ -72,7 +72,10 @@ def audit_judged(
     if claim is None:
         return no("no accountant was told of these steps: there is nothing to hold them to")
     doubt = DOUBT / len(audit.steps)
-    attacks = [_Attack(step, _gap(step, doubt), _rate(releases, step)) for step in audit.steps]
+    attacks = [
+        _Attack(step, gap_shown(step.absent, step.present, doubt), _rate(releases, step))
+        for step in audit.steps
+    ]
     examples = {(s.example, s.factor) for s in audit.steps}
     # The bounds of all steps hold together: the best example may be picked afterwards.
     shown, attacks = max(
@@ -83,7 +86,7 @@ def audit_judged(
         key=lambda pair: pair[0],
     )
     worst = max(attacks, key=lambda a: a.gap).step
-    draws = sum(sum(s.drawn) for s in audit.steps)
+    draws = sum(step.drawn for step in audit.steps)
     if not draws:
         return no(worst.problem or "no noise could be drawn again")
     body |= {
@@ -101,7 +104,7 @@ def audit_judged(
         f"epsilon is at least this much ({100 * (1 - DOUBT):g} % sure), and at most that much by what the "
         f"{claim.mechanism} accountant was told of {claim.steps} step{'s' * (claim.steps != 1)} (delta "
         f"{delta:g}): example {worst.example} of the data{times} moves what receives the noise by "
-        f"{worst.move:.4g} C in step {worst.number}, and {sum(worst.wrong)} of {sum(worst.drawn)} guesses "
+        f"{worst.move:.4g} C in step {worst.number}, and {worst.wrong} of {worst.drawn} guesses "
         "whether it was there were wrong"
     )
     detail += "; the random numbers of the loop are held, and known to the attacker" * audit.drew
@@ -156,11 +159,6 @@ def _epsilon(mechanism: str, history: list[tuple[float, float, int]], delta: flo
     if math.isnan(epsilon):
         raise ValueError("no number")
     return epsilon
-
-
-def _gap(step: AuditedStep, doubt: float) -> float:
-    absent, present = (Guesses(n, w) for n, w in zip(step.drawn, step.wrong, strict=True))
-    return gap_shown(absent, present, doubt)
 
 
 def _rate(releases: Sequence[Release], step: AuditedStep) -> float:

@@ -57,9 +57,7 @@ class BackwardWatcher:
         loss = original(wrapper, *args, **kwargs)
         engine = self.watch.engines.get(id(getattr(wrapper, "optimizer", None)))
         losses = getattr(loss, "loss_per_sample", None)
-        if engine is None or not self.watch.settings.oracle or not isinstance(losses, Tensor):
-            return loss
-        if not self.watch.judges(engine):
+        if engine is None or not self.watch.holds_to_oracle(engine) or not isinstance(losses, Tensor):
             return loss
         if losses.requires_grad and losses.dim() == 1:
             engine.share = padding_counted(original, wrapper, args, kwargs, losses)
@@ -128,9 +126,7 @@ class BackwardWatcher:
 
     def _second_due(self, engine: LiveEngine) -> bool:
         """Whether a backward pass now may be the second of two: hooks off, after one with hooks on."""
-        if not self.watch.settings.oracle or engine.module is None or engine.module.hooks_on:
-            return False
-        if not self.watch.judges(engine):
+        if engine.module is None or engine.module.hooks_on or not self.watch.holds_to_oracle(engine):
             return False
         if not engine.backwards or not engine.first_pass:
             return False
@@ -158,8 +154,7 @@ class BackwardWatcher:
     def _concerns(self, engine: LiveEngine) -> bool:
         if engine.module is None or not engine.module.hooks_on:
             return False
-        judged = self.watch.settings.oracle and self.watch.judges(engine)
-        return judged or engine.record.mode == swap.SWAPPED
+        return self.watch.holds_to_oracle(engine) or engine.record.mode == swap.SWAPPED
 
     def _judge(self, engine: LiveEngine, losses: list[Tensor], seeds: list[Tensor | None]) -> Used | None:
         """Note a backward pass where the losses reach the engine; the outputs used, None if untouched."""

@@ -144,7 +144,7 @@ def judge(
     except NotAloneError:
         sums = _sums(by_graph, sizes, count, bounds, share, keep)
         rounding = float((through - sums.raw).norm()) / size
-    gradient = _flat_gradient(losses, seeds, params)
+    gradient = flatten(gradients(list(losses), params, keep=True, seeds=_seeds(losses, seeds)))
     # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
     broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in used)
     assert isinstance(broken, Tensor)
@@ -279,15 +279,6 @@ def flatten(tensors: Sequence[Tensor]) -> Tensor:
     if not tensors:
         return torch.zeros(0, dtype=torch.float64)
     return torch.cat([t.detach().reshape(-1).to("cpu", torch.float64) for t in tensors])
-
-
-def _flat_gradient(
-    losses: Sequence[Tensor], seeds: Sequence[Tensor | None], params: Sequence[Tensor]
-) -> Tensor:
-    grads = torch.autograd.grad(
-        list(losses), list(params), _seeds(losses, seeds), retain_graph=True, allow_unused=True
-    )
-    return flatten([torch.zeros_like(p) if g is None else g for g, p in zip(grads, params, strict=True)])
 
 
 def _seeds(losses: Sequence[Tensor], seeds: Sequence[Tensor | None]) -> list[Tensor]:

@@ -11,7 +11,6 @@ import linecache
 import os
 import runpy
 import sys
-import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterable
@@ -24,9 +23,10 @@ from typing import Any
 
 import torch
 
-from dpmigrate.runtime.run import advice, spawned
+from dpmigrate.runtime.run import spawned
+from dpmigrate.runtime.run.errors import note_error, print_traceback
 from dpmigrate.runtime.run.generators import seed_python
-from dpmigrate.runtime.run.places import STARTED_IN, is_library, is_own, shown_path, shown_place
+from dpmigrate.runtime.run.places import STARTED_IN, is_library, shown_path
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.shim import Shim
@@ -34,23 +34,8 @@ from dpmigrate.runtime.run.stand_ins import put_in_place
 from dpmigrate.runtime.run.state import RunSettings, StopTraining, Watch
 from dpmigrate.runtime.run.which_opacus import script_folder, watch_import
 
-GPU_WORDS = (
-    "torch not compiled with cuda",
-    "no cuda gpus are available",
-    "found no nvidia driver",
-    "cuda driver version is insufficient",
-    "attempting to deserialize object on a cuda device",
-    "invalid device ordinal",
-    "expected one of cpu, cuda",
-    "nccl",
-)
-
-
 EARLY = ".early"
 """Suffix of a record that is there in case the script never ends."""
-
-LONGEST = 240
-"""Characters of an exception's message that are repeated in the verdict."""
 
 
 def run_script(
@@ -71,7 +56,7 @@ def run_script(
     def done(record: RunRecord) -> None:
         if not saved:
             _complete(record, base)
-            record.save(out)
+            spawned.joined(record, out).save(out)
             saved.append(record)
 
     def enough(record: RunRecord) -> None:
@@ -103,20 +88,10 @@ def run_script(
         )
     except BaseException as error:
         status = 1
-        text = " ".join(str(error).split())
-        watch.record.outcome = "raised"
-        said = advice.for_message(text) or _cut(text)
-        watch.record.error = f"{type(error).__name__}: {said}" if text else type(error).__name__
-        watch.record.error += _where(error)
-        watch.record.advice = advice.for_error(error, watch.record.engines)
-        watch.record.gpu = any(word in text.lower() for word in GPU_WORDS)
+        note_error(watch.record, error)
         if not saved:
-            _print_traceback(error)
-    if watch.record.world < 2:
-        done(watch.record)
-    elif not saved:
-        # The script's own processes have left their records, this is the first one's.
-        watch.record.save(out)
+            print_traceback(error)
+    done(watch.record)
     if watch.at_end is not None:
         watch.at_end()
     # The script's own atexit functions belong to it; what they raise is printed by Python.
@@ -129,14 +104,12 @@ def run_script(
 
 def run_target(request: Request) -> None:
     """Run the script, notebook or module that is to be verified as ``__main__``."""
+    sys.argv = [request.target, *request.args]
+    sys.path.insert(0, script_folder(request))
     if request.kind == "module":
-        sys.argv = [request.target, *request.args]
-        sys.path.insert(0, script_folder(request))
         runpy.run_module(request.target, run_name="__main__", alter_sys=True)
         return
     path = Path(request.target)
-    sys.argv = [request.target, *request.args]
-    sys.path.insert(0, script_folder(request))
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
@@ -213,25 +186,3 @@ def _is_below(folder: str) -> bool:
     """Whether a folder, links resolved, is the one that the command was started in or lies below it."""
     real = Path(folder).resolve()
     return STARTED_IN.resolve() in (real, *real.parents)
-
-
-def _cut(text: str) -> str:
-    """A message of an exception as part of one sentence; the script's output has it in full."""
-    return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " ..."
-
-
-def _print_traceback(error: BaseException) -> None:
-    """What Python prints for the script alone, without the frames that run it here."""
-    rest = error.__traceback__
-    while rest is not None and is_own(rest.tb_frame.f_code.co_filename):
-        rest = rest.tb_next
-    traceback.print_exception(type(error), error, rest)
-
-
-def _where(error: BaseException) -> str:
-    """The innermost line of the traceback that lies in the user's code."""
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        path = frame.f_code.co_filename
-        if not is_library(path):
-            return f" ({shown_place(path, line)})"
-    return ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from dpmigrate.runtime.report_types import Check
 from dpmigrate.runtime.run import verdicts
-from dpmigrate.runtime.run.naming import expected_sum, relative, why_unjudged
+from dpmigrate.runtime.run.naming import step_error
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -71,13 +71,12 @@ def _row(runner: Runner, script_run: RunRecord, mode: str, engines: int) -> dict
 
 def _distance(script_engine: EngineRecord, other: EngineRecord) -> float | None:
     """The largest relative error of the clipped sum over the steps whose batches are the same."""
-    size = sum(script_engine.sizes)
     errors = [
-        relative(b.value, expected_sum(a.physical, size), a.max_grad_norm or 1.0)
+        step_error(a, b)
         for a, b in zip(script_engine.steps, other.steps, strict=False)
-        if b.value is not None and not why_unjudged(a) and a.batch_digest == b.batch_digest
+        if a.batch_digest == b.batch_digest
     ]
-    return max(errors, default=None)
+    return max((e for e in errors if e is not None), default=None)
 
 
 def _check(script_engine: EngineRecord, row: dict[str, Any]) -> Check:

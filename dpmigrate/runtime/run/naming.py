@@ -26,19 +26,22 @@ def relative(value: Tensor, expected: Tensor, unit: float = 1.0) -> float:
     return float((value - expected).norm()) / (size if size > 0 else unit)
 
 
-def expected_sum(batches: list[PhysicalBatch], size: int) -> Tensor:
+def expected_sum(batches: list[PhysicalBatch]) -> Tensor:
     """The oracle's clipped sum of several physical batches."""
-    total = torch.zeros(size, dtype=torch.float64)
-    for batch in batches:
-        for backward in batch.backwards:
-            assert backward.expected is not None
-            total += backward.expected
-    return total
+    sums = [b.expected for batch in batches for b in batch.backwards if b.expected is not None]
+    return torch.stack(sums).sum(0) if sums else torch.zeros(1, dtype=torch.float64)
+
+
+def step_error(step: LogicalStep, seen: LogicalStep) -> float | None:
+    """Relative error of the value that was seen in a step against the oracle's; None where it has none."""
+    if why_unjudged(step) or seen.value is None:
+        return None
+    return relative(seen.value, expected_sum(step.physical), step.max_grad_norm or 1.0)
 
 
 def why_unjudged(step: LogicalStep) -> str:
     """Why the oracle has no sum for this step; empty when it has."""
-    for backward in _all(step):
+    for backward in step.backwards:
         if backward.expected is None:
             return backward.reason or "no oracle"
     if step.value is None or not bool(step.value.any()):
@@ -52,7 +55,7 @@ def unclipped(engine: EngineRecord, step: LogicalStep) -> BackwardPass | None:
     """A backward pass of a ghost run after which no clipping coefficient was asked for."""
     if "ghost" not in engine.mode:
         return None
-    return next((b for b in _all(step) if not b.coefficient), None)
+    return next((b for b in step.backwards if not b.coefficient), None)
 
 
 def fault(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str]:
@@ -70,7 +73,7 @@ def _loss(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
             "unwrapped-loss: the loss that went backward was not made by the criterion that make_private "
             "returned, so nothing was clipped"
         )
-    for backward in _all(step):
+    for backward in step.backwards:
         shape = backward.loss_shape
         if shape is not None and backward.count == 1 and len(shape) == 1 and shape[0] > 1:
             return "DPM111", (
@@ -92,7 +95,7 @@ def _loss(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
                 f"loss-not-one-per-example: the criterion gave losses of shape {shape} for "
                 f"{backward.count} examples"
             )
-    worst = max((b.direct for b in _all(step)), default=0.0)
+    worst = max((b.direct for b in step.backwards), default=0.0)
     if worst > DIRECT:
         return "DPM107", (
             "loss-arithmetic: a term that depends on the parameters, not through the model's output, was "
@@ -127,7 +130,7 @@ def _late(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
 
 
 def _padding(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
-    shares = [b.share for b in _all(step) if b.share is not None]
+    shares = [b.share for b in step.backwards if b.share is not None]
     if not shares:
         return None
     least = 1 / max(float(share.max()) for share in shares)
@@ -140,7 +143,7 @@ def _padding(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str
 def _weights(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     """The second pass multiplies the examples by something else than their clipping factors."""
     bound = step.module_norm or step.max_grad_norm
-    for backward in _all(step):
+    for backward in step.backwards:
         norms, weights = backward.ghost_norms, backward.weights
         if norms is None or weights is None or bound is None or norms.shape != weights.shape:
             continue
@@ -215,7 +218,7 @@ def _passes(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
 
 
 def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
-    for backward in _all(step):
+    for backward in step.backwards:
         ours, theirs = backward.param_norms, backward.ghost_param_norms
         if ours is None or theirs is None or ours.shape != theirs.shape:
             continue
@@ -252,10 +255,9 @@ def accumulation_error(engine: EngineRecord, step: LogicalStep) -> float | None:
 def _accumulation(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     if "ghost" not in engine.mode or step.value is None or any(b.received is None for b in step.physical):
         return None
-    size = sum(engine.sizes)
     received = [b.received for b in step.physical if b.received is not None]
     each = [
-        relative(r, expected_sum([b], size), step.max_grad_norm or 1.0) <= limit
+        relative(r, expected_sum([b]), step.max_grad_norm or 1.0) <= limit
         for r, b in zip(received, step.physical, strict=True)
     ]
     if all(each) and len(received) > 1:
@@ -269,14 +271,10 @@ def _accumulation(engine: EngineRecord, step: LogicalStep, limit: float) -> tupl
         first = [b.first for b in batch.backwards if b.first is not None]
         if batch.received is None or not first:
             continue
-        both = expected_sum([batch], size) + torch.stack(first).sum(0)
+        both = expected_sum([batch]) + torch.stack(first).sum(0)
         if relative(batch.received, both) <= FIT:
             return "DPM402", (
                 "two-pass-loop: the gradients of the first backward pass, which are not clipped, were not "
                 "cleared before the second"
             )
     return None
-
-
-def _all(step: LogicalStep) -> list[BackwardPass]:
-    return [b for batch in step.physical for b in batch.backwards]

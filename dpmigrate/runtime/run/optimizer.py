@@ -117,7 +117,7 @@ class OptimizerWatcher:
             engine.backwards = []
             engine.physical.append(engine.open)
             skips.taken(engine)
-            if self._judged(engine) and len(engine.open.backwards) == 1:
+            if self.watch.holds_to_oracle(engine) and len(engine.open.backwards) == 1:
                 engine.open.backwards[0].note_rows([getattr(p, "grad_sample", None) for p in engine.params])
         return original(optimizer, *args, **kwargs)
 
@@ -134,7 +134,7 @@ class OptimizerWatcher:
     def accumulate(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ghost mode's ``accumulate``: ``p.grad`` as it is received."""
         engine = self.watch.engines.get(id(optimizer))
-        if engine is not None and engine.open is not None and self._judged(engine):
+        if engine is not None and engine.open is not None and self.watch.holds_to_oracle(engine):
             engine.open.received = flat_gradients(engine.params)
         return original(optimizer, *args, **kwargs)
 
@@ -146,7 +146,7 @@ class OptimizerWatcher:
         if self.watch.before_noise is not None and self.watch.judges(engine):
             self.watch.before_noise(engine, lambda: original(optimizer, *args, **kwargs))
         release = self._release(engine)
-        engine.current = self._logical_step(engine)
+        engine.current = self._logical_step(engine, release)
         engine.physical = []
         engine.noise = []
         sums = [getattr(p, "summed_grad", None) for p in engine.params]
@@ -184,9 +184,6 @@ class OptimizerWatcher:
         gradients_cleared(self.watch.engines.get(id(optimizer)))
         return original(optimizer, *args, **kwargs)
 
-    def _judged(self, engine: LiveEngine) -> bool:
-        return self.watch.settings.oracle and self.watch.judges(engine)
-
     def _release(self, engine: LiveEngine) -> Release:
         optimizer, record = engine.optimizer, engine.record
         norm = _number(optimizer.max_grad_norm)
@@ -220,27 +217,25 @@ class OptimizerWatcher:
             unclipped=ghost and any(not b.coefficient for b in backwards),
         )
 
-    def _logical_step(self, engine: LiveEngine) -> LogicalStep:
-        optimizer, settings = engine.optimizer, self.watch.settings
-        norm = _number(optimizer.max_grad_norm)
-        wrapper = engine.module.wrapper if engine.module is not None else None
+    def _logical_step(self, engine: LiveEngine, release: Release) -> LogicalStep:
+        optimizer = engine.optimizer
         step = LogicalStep(
             physical=engine.physical,
-            max_grad_norm=norm,
-            module_norm=_number(getattr(wrapper, "max_grad_norm", None)),
+            max_grad_norm=release.max_grad_norm,
+            module_norm=release.module_norm,
             scale=_scale(optimizer),
-            batch_digest=f"{engine.digest:08x}",
+            batch_digest=release.batch_digest,
         )
         if not self.watch.judges(engine):
             return step
-        if settings.keep_vectors or self.watch.before_value is not None:
+        if self.watch.settings.keep_vectors or self.watch.before_value is not None:
             step.value = _sums(engine.params)
             if self.watch.before_value is not None:
                 # What has begun to train since is in no sum of the oracle's, and moves like the rest.
                 self.watch.before_value(engine, _sums(list(optimizer.params)))
             step.before = engine.flat_parameters()
-        if norm is not None:
-            _clip_at_last_norm(step, norm)
+        if step.max_grad_norm is not None:
+            _clip_at_last_norm(step, step.max_grad_norm)
         return step
 
     def _count_raw_steps(self, engine: LiveEngine, inner: Any) -> None:
@@ -327,7 +322,7 @@ def gradients_cleared(engine: LiveEngine | None) -> None:
 
 def _clip_at_last_norm(step: LogicalStep, norm: float) -> None:
     """Adaptive clipping moves C inside ``backward()``: the oracle clips where the noise is scaled."""
-    for backward in (b for batch in step.physical for b in batch.backwards):
+    for backward in step.backwards:
         if backward.rows is not None:
             backward.expected, _ = clip(backward.rows, norm)
             backward.rows = None

@@ -84,7 +84,6 @@ class Runner:
         self.count += 1
         self.say(label)
         out = record_path(self.folder, self.count, rank())
-        log = out.with_suffix(".log")
         sys.stdout.flush()
         sys.stderr.flush()
         meeting = rendezvous(self.folder, self.count, self.request.timeout)
@@ -93,7 +92,8 @@ class Runner:
         if process == 0:
             os.setpgid(0, 0)
             follow_parent(parent, end_group)
-            self._child(settings, seed, out, log, loud, prepare, meeting)
+            job = partial(run_script, self.program, self.request.stand_ins, settings, seed, out, prepare)
+            self._child(job, None if loud else out.with_suffix(".log"), meeting)
         try:
             status = self._wait(process, out)
         finally:
@@ -115,16 +115,7 @@ class Runner:
             sys.stderr.write("\r\x1b[K" + (f"dpmigrate verify: {label} ..." if label else ""))
             sys.stderr.flush()
 
-    def _child(
-        self,
-        settings: RunSettings,
-        seed: int | None,
-        out: Path,
-        log: Path,
-        loud: bool,
-        prepare: Callable[[Watch], None] | None,
-        meeting: dict[str, str],
-    ) -> None:
+    def _child(self, job: Callable[[], int], log: Path | None, meeting: dict[str, str]) -> None:
         status = 1
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -133,14 +124,12 @@ class Runner:
                 _keep_as_it_is()
             gc.enable()
             os.environ.update(meeting)
-            sink = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(sink, 0)
-            if not loud:
-                target = os.open(log, os.O_WRONLY | os.O_CREAT)
-                os.dup2(target, 2)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            if log is not None:
+                os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
             os.dup2(2, 1)
             torch.set_num_threads(self.threads)
-            status = run_script(self.program, self.request.stand_ins, settings, seed, out, prepare)
+            status = job()
         except BaseException:
             # Nothing above can be told in a forked process: the fault is ours, and must be seen.
             traceback.print_exc()

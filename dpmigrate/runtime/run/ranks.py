@@ -90,6 +90,11 @@ def record_path(folder: Path, run: int, of_rank: int) -> Path:
     return folder / f"run-{run}-rank-{of_rank}.pt"
 
 
+def record_of_rank(out: Path, other: int) -> Path:
+    """Where another rank leaves its record of the run whose rank 0 leaves it at ``out``."""
+    return out.with_name(out.name.replace("-rank-0", f"-rank-{other}"))
+
+
 def rendezvous(folder: Path, run: int, timeout: float) -> dict[str, str]:
     """Environment variables by which the ranks of one run find each other.
 
@@ -115,11 +120,12 @@ def rendezvous(folder: Path, run: int, timeout: float) -> dict[str, str]:
     return {"MASTER_PORT": port_text, "TORCHELASTIC_USE_AGENT_STORE": "False"}
 
 
-def peers(folder: Path, run: int, timeout: float) -> list[RunRecord]:
-    """The records of all other ranks for one run; those that do not appear in time are left out."""
+def peers(folder: Path, run: int, timeout: float, count: int) -> list[RunRecord]:
+    """The records of all other of ``count`` ranks for one run; those that do not appear in time are left
+    out. Those of processes that the script has started itself are there, or will never be."""
     records = []
-    deadline = time.monotonic() + timeout
-    for other in range(1, world()):
+    deadline = time.monotonic() + (timeout if world() > 1 else 0)
+    for other in range(1, count):
         path = record_path(folder, run, other)
         while not path.exists() and time.monotonic() < deadline:
             time.sleep(0.02)

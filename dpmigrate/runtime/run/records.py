@@ -91,6 +91,11 @@ class LogicalStep:
     seconds: float = 0.0
     scale: float | None = None
 
+    @property
+    def backwards(self) -> list[BackwardPass]:
+        """The backward passes of all its physical batches."""
+        return [b for batch in self.physical for b in batch.backwards]
+
 
 @dataclass(eq=False)
 class Release:

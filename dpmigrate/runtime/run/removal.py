@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from torch import Tensor
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.snapshots import (
     ALL,
+    FEWER,
     FIRST_HALF,
     REPLACED,
     SECOND_HALF,
     WITHOUT,
     WRITTEN,
     BatchChange,
+    Probed,
     Prober,
     Snapshot,
 )
@@ -48,6 +50,7 @@ class Removal:
     numbers, which a missing example would shift for all others, so that none was left out.
     ``coupling``, in units of C: how far the change of one half of a batch depends on who the other half is;
     0 where each example counts for itself; ``reshaped``: the model's input had another shape then.
+    ``counted``: the same for how many the others are.
     ``written``: how far the parameters depend on an example behind a step that was given the same noisy
     value, 0 where only the step has moved them.
     """
@@ -58,6 +61,7 @@ class Removal:
     replacements: list[tuple[int, float]] = field(default_factory=list)
     replaced: bool = False
     coupling: float | None = None
+    counted: float | None = None
     reshaped: bool = False
     written: float | None = None
     problem: str = ""
@@ -125,6 +129,8 @@ class Remover(Prober):
         )
         if place in self.writing:
             self._look_at_writes(snapshot, result, value)
+        if number == self.steps and snapshot.size >= 4 and not (result.replaced or result.coupled):
+            self._count(snapshot, result, whole, bound)
         # The last step has gradients of an earlier one to trip over.
         told = result.coupled and bool(result.moves or result.replacements)
         if not told and (result.coupled or number == self.steps):
@@ -165,15 +171,24 @@ class Remover(Prober):
         if snapshot.size < 4:
             return
         for donor in donors:
-            probes = [
-                self.probe(snapshot, BatchChange(kind, donor)) for kind in (FIRST_HALF, SECOND_HALF, ALL)
-            ]
-            if any(p is None for p in probes):
+            halves = (BatchChange(kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL))
+            probes = self._probe_three(snapshot, halves)
+            if not probes:
                 return
-            first, second, both = (p.value for p in probes if p is not None)
-            result.reshaped |= len({tuple(p.shape) for p in probes if p is not None}) > 1
-            gap = float((whole - first - second + both).norm()) / bound
+            result.reshaped |= len({tuple(p.shape) for p in probes}) > 1
+            gap = gap_of(whole, [p.value for p in probes]) / bound
             result.coupling = max(result.coupling or 0.0, gap)
+
+    def _count(self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float) -> None:
+        """Leave out one third of the batch, another, then both: what each takes away adds up as well."""
+        probes = self._probe_three(snapshot, map(BatchChange, FEWER))
+        if probes:
+            result.counted = gap_of(whole, [p.value for p in probes]) / bound
+
+    def _probe_three(self, snapshot: Snapshot, changes: Iterable[BatchChange]) -> list[Probed]:
+        """What three changed batches make of the loop; nothing where it fails on one."""
+        probes = [self.probe(snapshot, change) for change in changes]
+        return [p for p in probes if p is not None] if all(probes) else []
 
     def _probe_all(self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float) -> None:
         result.size, result.problem = snapshot.size, ""
@@ -206,6 +221,12 @@ class Remover(Prober):
             if time.monotonic() > deadline:
                 break
         return moves
+
+
+def gap_of(whole: Tensor, changed: Sequence[Tensor]) -> float:
+    """How far two changes of a batch are from adding up: ``changed`` has the value of each and of both."""
+    first, second, both = changed
+    return float((whole - first - second + both).norm())
 
 
 def noise_bound(engine: LiveEngine) -> float:

@@ -20,7 +20,7 @@ class Request:
     ``target`` is a path, a dotted module name or ``module:function``, as ``kind`` says; ``steps``
     counts logical steps; ``timeout`` is in seconds and bounds each run of the script.
     ``engines`` is the number of private training runs to wait for, None to count them in the text.
-    ``checks``: names of the checks to make (see ``report_types.CHECK_NAMES``), all when empty; runs of
+    ``checks``: names of the checks to make (see ``model.CHECK_NAMES``), all when empty; runs of
     the script that only others need are left out. ``session`` names the launcher that all ranks share.
     ``audit``: attack the steps as well.
     ``in_place`` leaves what the script writes; ``stand_ins``: (name, file) of modules and data that it lacks.

@@ -40,6 +40,9 @@ place; with the examples of one half, or all, replaced by copies of the example 
 any of the data's example that is named, or with it at the end of the batch; with another in its place (none
 for -1), and on behind the step, which is given the noisy value of the batch as it is."""
 
+FEWER = tuple(range(10, 13))
+"""Without every third example, without another third, and without both."""
+
 _FORM = "iqdi"
 
 
@@ -139,7 +142,8 @@ class Prober:
         """The batch that a sampler yields; in a probe, without the example that is to be left out."""
         if self.probing is not None:
             self.go_on()
-            return batch
+            # Nothing was drawn between the batch and its step: with the changed one the loop made none.
+            os._exit(1)
         if self._all_done():
             return batch
         self.empty = len(batch) == 0
@@ -286,6 +290,9 @@ def changed_batch(batch: list[Any], kind: int, index: int) -> list[Any]:
         return batch[:index] + batch[index + 1 :]
     if kind == REPLACED:
         return [*batch[:index], batch[(index + len(batch) // 2) % len(batch)], *batch[index + 1 :]]
+    if kind in FEWER:
+        left = {place % 3 for place in range(3)} - ({0, 1} if kind == FEWER[2] else {FEWER.index(kind)})
+        return [here for place, here in enumerate(batch) if place % 3 in left]
     if kind in (FIRST_HALF, SECOND_HALF):
         # A physical batch has examples of both halves; pairs that one split keeps together the other parts.
         side = [place if index == 0 else place * (place + 1) // 2 for place in range(len(batch))]

@@ -1,110 +1,117 @@
-"""Processes that a script starts itself by ``torch.multiprocessing.spawn``, each watched as a rank.
+"""Processes that a script starts itself, by ``multiprocessing`` or torch's ``spawn``, each watched as it is.
 
-A spawned process would begin without the shim: here it is forked, and leaves a record of its own.
+A spawned process would begin without the shim: here all are forked. One that makes a private run, or raises,
+leaves a record of its own; those of one process group are the ranks of one run.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-import signal
-import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing import context, popen_fork, process
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dpmigrate.runtime.messages import error_line
+from dpmigrate.runtime.run.errors import note_error
 from dpmigrate.runtime.run.patching import wrap_method
+from dpmigrate.runtime.run.ranks import record_of_rank
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.state import StopTraining, Watch
 
-# Seconds in which the peers of a process that failed may leave their records.
-GRACE = 5.0
-
 
 def install_spawn(watch: Watch, out: Path, complete: Callable[[RunRecord], None]) -> None:
-    """Take the place of ``torch.multiprocessing.spawn``; rank i's record lies beside ``out``."""
+    """Follow the processes that the script starts; their records lie beside ``out``."""
 
-    def spawn(
-        original: Any, /, fn: Any, args: Sequence[Any] = (), nprocs: int = 1, *_: Any, **__: Any
-    ) -> None:
-        children = []
-        for rank in range(nprocs):
-            child = os.fork()
-            if not child:
-                _be(rank, nprocs, fn, args)
-            children.append(child)
-        failed = _first_that_failed(children)
-        records = {r: RunRecord.load(path) for r in range(nprocs) if (path := path_of_rank(out, r)).exists()}
-        if records:
-            watch.record = records[min(records)]
-        # A process that was stopped had seen enough: what its peers raise of its going says nothing.
-        if failed is not None and watch.record.outcome in ("ended", "raised"):
-            rank, status = failed
-            # What the others raise of it is that their peer is gone.
-            said = records[rank].error if rank in records else ""
-            watch.record.outcome = "raised"
-            watch.record.error = said or f"{_end(status)} in process {rank} of {nprocs}"
+    def fork(_original: Any, _process: Any, started: process.BaseProcess) -> popen_fork.Popen:
+        return popen_fork.Popen(started)
 
-    def _be(rank: int, nprocs: int, fn: Any, args: Sequence[Any]) -> None:
-        os.environ.update(RANK=str(rank), WORLD_SIZE=str(nprocs), LOCAL_RANK=str(rank))
-        record, status = watch.record, 0
+    def begin(original: Any, started: Any, /, *args: Any, **kwargs: Any) -> Any:
+        # Those that fetch batches train nothing.
+        if not getattr(started._target, "__module__", "").startswith("torch.utils.data"):
+            started.run = functools.partial(be, started.run, started._identity[-1])
+        return original(started, *args, **kwargs)
+
+    def be(run: Callable[[], None], number: int) -> None:
+        record = watch.record
 
         def save(done: RunRecord) -> None:
-            complete(done)
-            done.save(path_of_rank(out, rank))
+            if done.engines or done.outcome == "raised":
+                complete(done)
+                done.save(out.with_name(f"{out.name}.process-{number}"))
 
         watch.on_done = watch.on_enough = save
-        # Processes of their own would not share a generator.
-        torch.manual_seed(torch.initial_seed() + 1 + rank)
+        # Processes of their own would share no generator, and have no threads that a fork has lost.
+        torch.manual_seed(torch.initial_seed() + number)
+        torch.set_num_threads(1)
         try:
-            fn(rank, *args)
+            run()
         except StopTraining:
             pass
-        except SystemExit as leaving:
-            status = int(leaving.code not in (None, 0))
         except BaseException as error:
-            record.outcome, record.error, status = "raised", error_line(error), 1
-            traceback.print_exc()
-        save(record)
-        os._exit(status)
+            # Torch's own wrapper exits where the function has raised.
+            cause = error.__context__ if isinstance(error, SystemExit) else error
+            if cause is not None:
+                note_error(record, cause)
+            raise
+        finally:
+            save(record)
+            if watch.at_end is not None:
+                watch.at_end()
 
-    wrap_method(torch.multiprocessing, "spawn", spawn)
-
-
-def _first_that_failed(children: list[int]) -> tuple[int, int] | None:
-    """(rank, wait status) of the process that failed first; the others are ended, as torch does."""
-    failed = None
-    running = dict(enumerate(children))
-    deadline = float("inf")
-    while running:
-        for rank, child in list(running.items()):
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                del running[rank]
-                if status and failed is None:
-                    failed, deadline = (rank, status), time.monotonic() + GRACE
-        if time.monotonic() > deadline:
-            for child in running.values():
-                os.kill(child, signal.SIGKILL)
-            deadline = float("inf")
-        time.sleep(0.01)
-    return failed
+    for name in ("SpawnProcess", "ForkServerProcess"):
+        wrap_method(getattr(context, name), "_Popen", fork)
+    wrap_method(process.BaseProcess, "_bootstrap", begin)
+    if torch.distributed.is_available():
+        wrap_method(torch.distributed, "init_process_group", _joins_group)
 
 
-def _end(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    return f"exit status {code}" if code >= 0 else f"signal {-code}"
+def _joins_group(original: Any, /, *args: Any, **kwargs: Any) -> None:
+    """Around ``init_process_group``: from now on this process is known by its rank."""
+    original(*args, **kwargs)
+    group = torch.distributed
+    os.environ.update(RANK=str(group.get_rank()), WORLD_SIZE=str(group.get_world_size()))
 
 
-def path_of_rank(out: Path, rank: int) -> Path:
-    """Where a process that the script has spawned leaves its record."""
-    return out.with_suffix(f".spawned-{rank}")
+def joined(own: RunRecord, out: Path) -> RunRecord:
+    """The script's record, with what its processes have left: that of rank 0, or the runs of them all.
+
+    Those of other ranks are left where ``ranks.peers`` reads them.
+    """
+    paths = sorted(out.parent.glob(f"{out.name}.process-*"), key=lambda p: p.stat().st_mtime_ns)
+    records = [RunRecord.load(path) for path in paths]
+    if not records:
+        return own
+    in_group = sorted((r for r in records if r.world > 1), key=lambda r: r.rank)
+    for other in in_group[1:]:
+        other.save(record_of_rank(out, other.rank))
+    record = in_group[0] if in_group else functools.reduce(_together, records, own)
+    # What others raise later is that their peer is gone; one that was stopped had seen enough.
+    first = next((r for r in records if r.outcome == "raised"), None)
+    if record.outcome in ("stopped", "timed out") or first is None:
+        return record
+    return replace(record, outcome="raised", error=first.error, advice=first.advice, gpu=first.gpu)
 
 
-def others(out: Path, world: int) -> list[RunRecord]:
-    """The records of all such processes but the first."""
-    paths = (path_of_rank(out, rank) for rank in range(1, world))
-    return [RunRecord.load(p) for p in paths if p.exists()]
+def _together(own: RunRecord, other: RunRecord) -> RunRecord:
+    """The runs of two processes that share no group as those of one."""
+    runs, accountants = len(own.engines), len(own.accountants)
+    for engine in other.engines:
+        for release in engine.releases:
+            release.accounted = [(who + accountants, m, rate) for who, m, rate in release.accounted]
+        if engine.resumed is not None:
+            engine.resumed = (engine.resumed[0] + runs, engine.resumed[1])
+    outcome = other.outcome if other.outcome in ("stopped", "timed out") else own.outcome
+    return replace(
+        own,
+        outcome=outcome,
+        engines=own.engines + other.engines,
+        accountants=own.accountants + other.accountants,
+        files=sorted({*own.files, *other.files}),
+        initial_seed=other.initial_seed,
+        removal={**(own.removal or {}), **{runs + i: found for i, found in (other.removal or {}).items()}},
+        audit={**(own.audit or {}), **{runs + i: found for i, found in (other.audit or {}).items()}},
+    )

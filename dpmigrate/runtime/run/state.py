@@ -90,6 +90,10 @@ class Watch:
             self.record.engines.index(engine.record) < MOST_JUDGED
         )
 
+    def holds_to_oracle(self, engine: LiveEngine) -> bool:
+        """Whether the step at hand is one that the oracle judges."""
+        return self.settings.oracle and self.judges(engine)
+
     def finished_step(self, engine: LiveEngine) -> None:
         """Book a completed logical step; raises StopTraining when it was the last one needed."""
         step = engine.current

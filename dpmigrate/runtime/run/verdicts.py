@@ -17,6 +17,7 @@ from dpmigrate.runtime.run.naming import (
     expected_sum,
     fault,
     relative,
+    step_error,
     unclipped,
     why_unjudged,
 )
@@ -29,7 +30,7 @@ COUPLED = 5e-3
 
 def limit_for(engine: EngineRecord) -> float:
     """The parity limit for an engine's dtype and size, and the rounding that its batches show."""
-    backwards = [b for s in engine.steps for p in s.physical for b in p.backwards]
+    backwards = [b for step in engine.steps for b in step.backwards]
     rounding = max((b.rounding for b in backwards if math.isfinite(b.rounding)), default=0.0)
     limit = parity_limit(engine.precision or engine.dtype, sum(engine.sizes), rounding)
     if engine.adaptive and engine.steps:
@@ -75,7 +76,7 @@ def telling_bound(engine: EngineRecord) -> float | None:
     if not engine.steps or engine.adaptive or engine.per_layer or why_unjudged(engine.steps[0]):
         return None
     step = engine.steps[0]
-    norms = _joined([b.norms for p in step.physical for b in p.backwards])
+    norms = _joined([b.norms for b in step.backwards])
     if step.max_grad_norm is None or not norms or min(norms) <= step.max_grad_norm < max(norms):
         return None
     try:
@@ -150,13 +151,11 @@ def against_other_mode(
 
 def step_against_oracle(engine: EngineRecord, index: int) -> list[Check]:
     """``parity-step`` where no other mode can run the script: what was handed on, over the oracle's sum."""
-    limit = limit_for(engine)
-    size = sum(engine.sizes)
-    worst = None
+    limit, worst = limit_for(engine), None
     for step in engine.steps:
         if why_unjudged(step) or step.handed is None or step.scale is None:
             continue
-        wanted = expected_sum(step.physical, size) * step.scale
+        wanted = expected_sum(step.physical) * step.scale
         worst = max(worst or 0.0, relative(step.handed, wanted, step.scale * (step.max_grad_norm or 1.0)))
     if worst is None:
         return []
@@ -184,11 +183,8 @@ def sensitivity(
     named = [c for c in checks if c.engine == index and c.passed is False]
     rules = list(dict.fromkeys(c.rule for c in named if c.rule))
     rounding = limit_for(engine)
-    if (
-        set(rules) <= {"DPM117"}
-        and removal.coupling is not None
-        and removal.coupling > max(COUPLED, 20 * rounding)
-    ):
+    apart = max(removal.coupling or 0.0, removal.counted or 0.0)
+    if set(rules) <= {"DPM117"} and apart > max(COUPLED, 20 * rounding):
         return _coupled(engine, removal, index)
     by_replacing = bool(removal.replacements) and (removal.replaced or not named)
     moves = removal.replacements if by_replacing else removal.moves
@@ -211,7 +207,7 @@ def sensitivity(
         return Check("sensitivity", True, worst, limit, None, index, detail)
     if not named and not engine.late and any(c.passed for c in checks if _is_sum(c, index)):
         # Each row's part is at most C, as the oracle has shown: the example is in several.
-        rows = sum(b.count for p in engine.steps[-1].physical for b in p.backwards)
+        rows = sum(b.count for b in engine.steps[-1].backwards)
         often = f" ({rows} rows for {removal.size} examples)" if rows > removal.size else ""
         cause = f"examples-coupled: the gradient of each row is clipped, and an example is in several{often}"
         return Check("sensitivity", False, worst, limit, "DPM124", index, f"{cause}: {detail}")
@@ -246,33 +242,35 @@ def attributed(checks: Sequence[Check]) -> list[Check]:
 
 
 def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
-    """A batch whose halves do not add up: who else is in it changes what an example contributes."""
-    if engine.weighted:
-        rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
-    else:
-        rule, cause = "DPM124", "examples-coupled"
-        if removal.reshaped:
-            cause += ": the shape of an example depends on the batch (padding to its longest)"
-        elif removal.replaced:
-            cause += ": the loop mixes the examples of a batch at random (mixup?)"
+    """A batch whose parts do not add up: who else is in it changes what an example contributes."""
+    limit = max(COUPLED, 20 * limit_for(engine))
+    rule, cause = "DPM124", "examples-coupled"
     value, how = removal.coupling, "changing one half of a batch changes what the other half contributes"
+    if (value or 0.0) <= limit:
+        cause += ": what an example contributes depends on how many are in its batch (is the loss scaled by "
+        cause += "their number, or reduced otherwise than loss_reduction says?)"
+        value, how = removal.counted, "leaving out a third of a batch changes what the others contribute"
+    elif engine.weighted:
+        rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
+    elif removal.reshaped:
+        cause += ": the shape of an example depends on the batch (padding to its longest)"
+    elif removal.replaced:
+        cause += ": the loop mixes the examples of a batch at random (mixup?)"
     if removal.moves:
         place, worst = removal.worst
         how += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"
-    detail = f"{cause}: {how} (in C)"
-    limit = max(COUPLED, 20 * limit_for(engine))
-    return Check("sensitivity", False, value, limit, rule, index, detail)
+    return Check("sensitivity", False, value, limit, rule, index, f"{cause}: {how} (in C)")
 
 
 def measurements(record: RunRecord) -> list[Measurement]:
     """The figures that reports draw: norms, and errors by parameter, of every engine's first step."""
     figures = []
     for index, engine in enumerate(record.engines):
-        step = next((s for s in engine.steps if not why_unjudged(s) and s.value is not None), None)
+        judged = (s for s in engine.steps if s.backwards and not why_unjudged(s))
+        step = next((s for s in judged if s.value is not None), None)
         if step is None or step.value is None:
             continue
-        expected = expected_sum(step.physical, sum(engine.sizes))
-        backwards = [b for p in step.physical for b in p.backwards]
+        expected = expected_sum(step.physical)
         size = max(float(expected.norm()), 1e-30)
         errors = {
             engine.names[i]: float((v - e).norm()) / size
@@ -285,9 +283,9 @@ def measurements(record: RunRecord) -> list[Measurement]:
                 engine=index,
                 mode=engine.mode,
                 physical_batches=len(step.physical),
-                relative_error=relative(step.value, expected, step.max_grad_norm or 1.0),
-                norms=tuple(_joined([b.ghost_norms for b in backwards])),
-                oracle_norms=tuple(_joined([b.norms for b in backwards])),
+                relative_error=step_error(step, step) or 0.0,
+                norms=tuple(_joined([b.ghost_norms for b in step.backwards])),
+                oracle_norms=tuple(_joined([b.norms for b in step.backwards])),
                 layer_errors=errors,
             )
         )
@@ -296,13 +294,7 @@ def measurements(record: RunRecord) -> list[Measurement]:
 
 def step_errors(engine: EngineRecord) -> list[float | None]:
     """Relative error of the clipped sum against the oracle, by logical step; None where it has none."""
-    size = sum(engine.sizes)
-    return [
-        None
-        if why_unjudged(s) or s.value is None
-        else relative(s.value, expected_sum(s.physical, size), s.max_grad_norm or 1.0)
-        for s in engine.steps
-    ]
+    return [step_error(s, s) for s in engine.steps]
 
 
 def _clipped_sum(engine: EngineRecord, index: int, limit: float) -> Check:
@@ -348,7 +340,7 @@ def _accumulation(engine: EngineRecord, index: int, limit: float, first: Check) 
 def _norms(engine: EngineRecord, index: int, limit: float) -> Check:
     worst, count = 0.0, 0
     for step in engine.steps:
-        for backward in (b for p in step.physical for b in p.backwards):
+        for backward in step.backwards:
             ours, theirs = backward.norms, backward.ghost_norms
             if ours is None or theirs is None or not len(ours):
                 continue

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
+from dpmigrate.model import CHECK_NAMES
 from dpmigrate.runtime.features import opacus_version
-from dpmigrate.runtime.report_types import CHECK_NAMES, Check, ClippingReport, Engine
-from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, spawned, verdicts
+from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
+from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, verdicts
 from dpmigrate.runtime.run.audit import Auditor
 from dpmigrate.runtime.run.pins import other_than_pinned
 from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
-from dpmigrate.runtime.run.ranks import record_path
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal, Remover
 from dpmigrate.runtime.run.request import Request
@@ -46,8 +46,9 @@ def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
     )
     require_steps(script_run, steps, request)
     engines = max(1, sum(bool(e.steps) for e in script_run.engines))
-    others = ranks.peers(runner.folder, runner.count, request.timeout) if script_run.rank == 0 else []
-    others = others or spawned.others(record_path(runner.folder, runner.count, 0), script_run.world)
+    others = []
+    if script_run.rank == 0:
+        others = ranks.peers(runner.folder, runner.count, request.timeout, script_run.world)
     checks = []
     for i, engine in enumerate(script_run.engines):
         oracle = verdicts.against_oracle(engine, i)
@@ -192,11 +193,9 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     steps = min(runner.request.steps, *(len(script_run.engines[i].steps) for i in trained)) if trained else 1
     proved = [i for i in trained if _own_is_right([c for c in checks if c.engine == i])]
     writing = [i for i in trained if script_run.engines[i].moved]
-    remover: list[Remover] = []
 
     def prepare(watch: Watch) -> None:
-        remover.append(Remover(watch, steps, runner.folder, proved, writing))
-        remover[0].install()
+        Remover(watch, steps, runner.folder, proved, writing).install()
 
     settings = RunSettings(steps, keep_vectors=False, engines=engines)
     record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
@@ -216,11 +215,9 @@ def _audit(
 ) -> tuple[list[Check], list[dict[str, Any]]]:
     """Attack the steps, and hold what that proves to what the accountant was told: checks, and figures."""
     request, trained = runner.request, [i for i, e in enumerate(script_run.engines) if e.steps]
-    auditor: list[Auditor] = []
 
     def prepare(watch: Watch) -> None:
-        auditor.append(Auditor(watch, request.steps, runner.folder, request.seed))
-        auditor[0].install()
+        Auditor(watch, request.steps, runner.folder, request.seed).install()
 
     # Each private run takes its time; those that are not reached are said.
     settings = RunSettings(request.steps, keep_vectors=False, engines=engines, grace=request.timeout / 2)

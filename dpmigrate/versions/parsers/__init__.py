@@ -17,12 +17,13 @@ from ..decoding import decode, mentions_opacus
 from ..pin import Parsed
 
 _MODULES = (
-    (re.compile(r"(?:^|/)pyproject\.toml$", re.I), "pyproject"),
+    (re.compile(r"(?:^|/)(?:pyproject|pixi)\.toml$", re.I), "pyproject"),
     (re.compile(r"(?:^|/)setup\.cfg$", re.I), "setup_cfg"),
     (re.compile(r"(?:^|/)setup\.py$", re.I), "setup_py"),
     (re.compile(r"(?:^|/)Pipfile$", re.I), "pipfile"),
     (re.compile(r"(?:\.lock|/pylock[^/]*\.toml|^pylock[^/]*\.toml|conda-lock\.ya?ml)$", re.I), "locks"),
     (re.compile(r"(?:^|/)(?:[^/]+\.dist-info/METADATA|PKG-INFO)$"), "metadata"),
+    (re.compile(r"(?:\.sh|makefile|\.mk|(?:docker|container)file(?:[.-](?!py$)[^/]*)?)$", re.I), "shell"),
     (re.compile(r"\.ya?ml$", re.I), "conda_environment"),
     (re.compile(r"\.(?:txt|in|pip)$", re.I), "requirements"),
 )

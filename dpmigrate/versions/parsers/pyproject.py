@@ -1,4 +1,4 @@
-"""pyproject.toml: PEP 621, dependency groups, Poetry, PDM, Hatch, uv and pixi."""
+"""pyproject.toml: PEP 621, dependency groups, Poetry, PDM, Hatch, uv and pixi; and pixi.toml."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def project_environment(path: str) -> str:
 
 
 def parse(path: str, text: str) -> Parsed:
-    """Every pin of a pyproject.toml."""
+    """Every pin of a pyproject.toml or a pixi.toml."""
     try:
         strings = toml_strings(text)
     except TomlError as error:
@@ -39,7 +39,8 @@ def parse(path: str, text: str) -> Parsed:
             continue
         if pin is not None:
             pins.append(pin)
-    for table, kind, variant, dialect in _tables(strings):
+    pixi = () if posixpath.basename(path).lower() == "pixi.toml" else ("tool", "pixi")
+    for table, kind, variant, dialect in (*_tables(strings), *_pixi_tables(strings, pixi)):
         for entry in entries(strings, table):
             try:
                 pin = entry_pin(path, text, entry, kind, project_environment(path), variant, dialect)
@@ -95,8 +96,19 @@ def _tables(strings: list[TomlString]) -> Iterator[tuple[tuple[TomlKey, ...], Ki
     for group in sorted(map(str, groups)):
         yield ("tool", "poetry", "group", group, "dependencies"), "poetry", f"group {group}", "poetry"
     yield ("tool", "uv", "sources"), "pyproject", "", "pep440"
-    yield ("tool", "pixi", "dependencies"), "pyproject", "", "conda"
-    yield ("tool", "pixi", "pypi-dependencies"), "pyproject", "", "pep440"
+
+
+def _pixi_tables(
+    strings: list[TomlString], root: tuple[TomlKey, ...]
+) -> Iterator[tuple[tuple[TomlKey, ...], Kind, str, Dialect]]:
+    """The tables below pixi's ``root``, in every feature of it."""
+    depth = len(root)
+    features = {s.keys[depth + 1] for s in strings if s.keys[: depth + 1] == (*root, "feature")}
+    inside: list[tuple[tuple[TomlKey, ...], str]] = [((), "")]
+    inside += [(("feature", name), f"feature {name}") for name in sorted(map(str, features))]
+    for below, variant in inside:
+        yield (*root, *below, "dependencies"), "pyproject", variant, "conda"
+        yield (*root, *below, "pypi-dependencies"), "pyproject", variant, "pep440"
 
 
 def _included(strings: list[TomlString], pins: list[Pin]) -> Iterator[Pin]:

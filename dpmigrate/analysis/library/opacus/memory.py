@@ -19,6 +19,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.opacus.empty_batches import Skip, skips_of_empty_batches
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import contains, every
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, join_all, of
@@ -93,6 +94,7 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
             parts.append(
                 ip.unknown(node, "a batch", frozenset({taken(ip, entry.atom, node)})).guarded(entry.guard)
             )
+            tell_of_seeding_records(ip, run, node, guard, loop_over(ip, node))
             for skip in skips_of_empty_batches(loop_over(ip, node), ip.module.tree):
                 tested = guard_of_tests(ip, skip)
                 if tested is not None:

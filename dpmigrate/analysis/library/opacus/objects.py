@@ -24,11 +24,12 @@ from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.empty_batches import skips_of_an_empty_batch
 from dpmigrate.analysis.library.opacus.escapes import kept
 from dpmigrate.analysis.library.opacus.flattened import tell_of_flattened
-from dpmigrate.analysis.library.opacus.memory import guard_of_tests
+from dpmigrate.analysis.library.opacus.memory import guard_of_tests, loop_over
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of
 from dpmigrate.analysis.library.torch.models import clearing_of
+from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.values import NONE, Entry, Function, Seq, Value, const, join_all, of
 
@@ -220,6 +221,7 @@ def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
 
 def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     ip.happen(run_of(e), Iterated(ip.at(node, e.guard)))
+    tell_of_seeding_records(ip, run_of(e), node, e.guard, loop_over(ip, node))
     return ip.unknown(node, "a batch", frozenset({taken(ip, e.atom, node)}))
 
 

@@ -110,6 +110,16 @@ def _import_module(ip: Interpreter, info: CallInfo) -> Value:
     return import_module(ip, name.value.lstrip("."), ip.module, level)
 
 
+@function("builtins.__import__")
+def _dunder_import(ip: Interpreter, info: CallInfo) -> Value:
+    """The outermost package of a dotted name; the module itself where names are to come from it."""
+    name, wanted = info.argument(0, "name").only, info.argument(3, "fromlist")
+    if not (isinstance(name, Const) and isinstance(name.value, str)) or info.argument(4, "level"):
+        return ip.unknown(info.node, "an imported module")
+    dotted = name.value if wanted else name.value.partition(".")[0]
+    return import_module(ip, dotted, ip.module, 0)
+
+
 @function("contextlib.nullcontext")
 def _nullcontext(ip: Interpreter, info: CallInfo) -> Value:
     return of(

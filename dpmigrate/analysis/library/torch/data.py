@@ -29,7 +29,7 @@ def _make_loader(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("loader", "__init__")
 def _init_loader(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    names = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler")
+    names = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "num_workers", "collate_fn")
     for position, name in enumerate(names):
         value = info.argument(position, name)
         if value:
@@ -80,8 +80,8 @@ def _share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:
     """
     if one is None or _SOME_PART in (_part(one), _part(other)):
         return False
-    return any(_is_one(whole, other) for whole in _wholes(ip, one)) or any(
-        _is_one(whole, one) for whole in _wholes(ip, other)
+    return any(_is_one(whole, other) for whole in wholes_of(ip, one)) or any(
+        _is_one(whole, one) for whole in wholes_of(ip, other)
     )
 
 
@@ -114,7 +114,7 @@ def _part(dataset: Atom) -> Hashable:
     return key[2] if isinstance(key, tuple) and len(key) == 3 else None
 
 
-def _wholes(ip: Interpreter, dataset: Atom) -> Iterator[Atom]:
+def wholes_of(ip: Interpreter, dataset: Atom) -> Iterator[Atom]:
     """A data set, and what it is a part of, and so on."""
     for _ in range(_MAX_PARTS):
         yield dataset

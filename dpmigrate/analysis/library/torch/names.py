@@ -13,6 +13,8 @@ def _canonical(name: str) -> str:
         return "torch.nn." + parts[-1]
     if name.startswith("torch.utils.data.") and len(parts) > 4:
         return "torch.utils.data." + parts[-1]
+    if parts[:3] == ["torch", "random", "default_generator"]:
+        return ".".join(("torch", *parts[2:]))
     in_module = parts[:2] == ["torch", "optim"] and len(parts) == 4 and parts[2].islower()
     if in_module and parts[2] != "lr_scheduler":
         return "torch.optim." + parts[-1]

@@ -8,7 +8,7 @@ from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger.events import StateSetBack
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
-from dpmigrate.analysis.library.seeds import FORKED, noise_seeded, runs_of_the_global
+from dpmigrate.analysis.library.seeds import FORKED, noise_seeded, runs_of_the_global, state_set_by
 from dpmigrate.analysis.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
@@ -60,6 +60,7 @@ def _entropy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @function(
     *(f"torch.{place}get_rng_state" for place in ("", "random.", "cuda.", "cuda.random.")),
     "torch.cuda.get_rng_state_all",
+    "torch.default_generator.get_state",
 )
 def _global_state(ip: Interpreter, info: CallInfo) -> Value:
     return of(ip.new("rng-state", info.node))
@@ -78,10 +79,12 @@ def _same_state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @function(
     *(f"torch.{place}set_rng_state" for place in ("", "random.", "cuda.", "cuda.random.")),
     "torch.cuda.set_rng_state_all",
+    "torch.default_generator.set_state",
 )
 def _set_global_state(ip: Interpreter, info: CallInfo) -> Value:
     """Torch's default generator goes back to where it was: to the same noise, in each turn of a loop."""
-    _set_back(ip, info, runs_of_the_global(ip))
+    if not state_set_by(ip):
+        _set_back(ip, info, runs_of_the_global(ip))
     return NONE
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from dpmigrate.advisories import catalogue
 from dpmigrate.advisories.catalogue import Advisory
+from dpmigrate.model import CHECK_NAMES
 from dpmigrate.report.style import Style
-from dpmigrate.runtime.report_types import CHECK_NAMES
 
 LEGEND = (
     "C is the clipping norm, sigma the noise multiplier, rate the sampling rate that is accounted. "

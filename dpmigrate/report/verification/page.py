@@ -11,8 +11,8 @@ from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
-from dpmigrate.report.charts import bars, scatter
-from dpmigrate.runtime.run.text import (
+from dpmigrate.report.verification.charts import bars, scatter
+from dpmigrate.report.verification.text import (
     broken,
     consequence,
     coverage,

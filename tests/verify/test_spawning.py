@@ -1,0 +1,116 @@
+"""Scripts that start processes of their own, in each of the ways that there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.verify.warm import verify
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+PROGRAM = """
+import os
+import torch
+import torch.multiprocessing as mp
+from opacus import PrivacyEngine
+from opacus.distributed import DifferentiallyPrivateDistributedDataParallel as Private
+from torch.utils.data import DataLoader, TensorDataset
+
+def train(group, fault=""):
+    x = torch.randn(64, 4, generator=torch.Generator().manual_seed(1))
+    model = torch.nn.Linear(4, 2)
+    model = Private(model) if group else model
+    raw = torch.optim.SGD(model.parameters(), lr=0.1)
+    model, optimizer, loader = PrivacyEngine(accountant="rdp").make_private(
+        module=model, optimizer=raw, noise_multiplier=1.0, max_grad_norm=1.0,
+        data_loader=DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=16))
+    for number, (a, b) in enumerate(loader):
+        if fault == "raises" and number == 1:
+            raise RuntimeError("no data left")
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(a), b).backward()
+        (raw if fault == "raw" and number % 2 else optimizer).step()
+
+def rank(number, store, fault="", second=""):
+    # No port that another test could take.
+    torch.distributed.init_process_group("gloo", f"file://{store}", rank=number, world_size=2)
+    train(True, second if number else fault)
+    torch.distributed.destroy_process_group()
+
+class Job(mp.get_context("spawn").Process):
+    def run(self):
+        train(False)
+
+def start(*jobs):
+    for job in jobs:
+        job.start()
+        job.join()
+
+if __name__ == "__main__":
+    store = os.path.abspath("store")
+    Spawned = mp.get_context("spawn").Process
+"""
+
+
+def verified(folder: Path, *lines: str):  # type: ignore[no-untyped-def]
+    text = PROGRAM + "".join(f"    {line}\n" for line in lines)
+    (folder / "train.py").write_text(text, encoding="utf-8")
+    return verify("1.6.0", "--checks", "private-step,accounting", "train.py", cwd=folder)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(("mp.spawn(rank, args=(store,), nprocs=2, daemon=True)",), id="spawn"),
+        pytest.param(
+            (
+                "context = mp.spawn(rank, args=(store,), nprocs=2, join=False)",
+                "while not context.join(): pass",
+            ),
+            id="spawn, joined later",
+        ),
+        pytest.param(
+            (
+                "jobs = [mp.Process(target=rank, args=(number, store)) for number in range(2)]",
+                "for job in jobs: job.start()",
+                "for job in jobs: job.join()",
+            ),
+            id="Process",
+        ),
+        pytest.param(("start(Spawned(target=train, args=(False,)))",), id="spawned Process"),
+        pytest.param(("start(Job())",), id="subclass"),
+    ],
+)
+def test_every_way_of_starting_is_followed(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    done = verified(tmp_path, *lines)
+    assert done.status == 0, (done.failing, done.stderr[-2000:])
+    assert done.check("accounting")["value"] == 4
+
+
+def test_a_fault_in_the_second_of_two_processes_is_named(tmp_path: Path) -> None:
+    start = "start(Spawned(target=train, args=(False,)), Spawned(target=train, args=(False, 'raw')))"
+    done = verified(tmp_path, start)
+    assert done.failing == {("private-step", "DPM120")}
+    assert done.check("accounting", 1)["value"] == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mp.spawn(rank, args=(store, '', 'raises'), nprocs=2)",
+        "start(Spawned(target=train, args=(False, 'raises')))",
+    ],
+)
+def test_what_a_process_raises_is_what_the_script_raised(tmp_path: Path, line: str) -> None:
+    done = verified(tmp_path, line)
+    assert done.status == 2
+    assert "the script raised RuntimeError: no data left (train.py:19)" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("line", ["torch.distributed.init_process_group('gloo')", "os.environ['LOCAL_RANK']"])
+def test_a_script_for_a_launcher_is_sent_there(tmp_path: Path, line: str) -> None:
+    done = verified(tmp_path, line)
+    assert done.status == 2
+    assert "torchrun --nproc_per_node 2 -m dpmigrate verify" in done.stderr.splitlines()[-1]
