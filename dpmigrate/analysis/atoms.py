@@ -192,6 +192,8 @@ class Params(Atom):
     models: frozenset[Atom]
     part: bool = False
     """Whether they are those of some part of the models, which nobody knows as an object of its own."""
+    of_gradient: bool = False
+    """Whether it is their gradient, ``p.grad``, and not they themselves."""
 
 
 A_LENGTH = "a length"
@@ -207,6 +209,8 @@ class Length(Atom):
     """That it is one over that length."""
     in_batches: bool = False
     """That it is the number of batches which that many records make."""
+    times: float = 1
+    """How many times that length it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 
 import libcst as cst
 
@@ -62,7 +63,7 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
             return of(Bound(atom, name))
         return of(atom.after(f".{name}"))
     if isinstance(atom, Params):
-        return of(atom)
+        return _attribute_of_parameters(ip, atom, name, node)
     if isinstance(atom, Unknown):
         parts = atom.parts
         if parts and without_records(name):
@@ -74,6 +75,13 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     if isinstance(atom, (Const, Seq, Function, Bound)):
         return of(Bound(atom, name))
     return NOTHING
+
+
+def _attribute_of_parameters(ip: Interpreter, atom: Params, name: str, node: cst.CSTNode) -> Value:
+    """``p.grad``, ``p.shape``, and ``p.data``, which shares its numbers."""
+    if name in ("shape", "ndim", "device", "dtype"):
+        return ip.unknown(node, f"attribute {name}")
+    return of(replace(atom, of_gradient=True) if name == "grad" else atom)
 
 
 def deeper(symbol: Hashable, name: Hashable) -> Hashable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -13,7 +13,8 @@ from dpmigrate.analysis.atoms import Atom, Batch, Const, Params, Unknown
 from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
-from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge_entries
+from dpmigrate.analysis.holding import parameter_of
+from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge_entries, of
 
 MAX_COMBINATIONS = 8
 """Beyond these the result is unknown."""
@@ -64,22 +65,20 @@ LEAVES_THE_GRAPH = ("item", "tolist", "numpy", "size", "dim", "numel", "argmax")
 
 
 def params_in_value(value: Value) -> Iterator[Params]:
-    """The parameters that are in a value, or went into what is unknown of it."""
+    """The parameters that are in a value, or went into what is unknown of it; not their gradients."""
     for atom in value.atoms:
-        if isinstance(atom, Params):
-            yield atom
-        elif isinstance(atom, Unknown):
-            yield from (part for part in atom.parts if isinstance(part, Params))
+        parts: Iterable[Atom | None] = (atom,)
+        if isinstance(atom, Unknown):
+            parts = (*atom.parts, parameter_of(atom))
+        yield from (part for part in parts if isinstance(part, Params) and not part.of_gradient)
 
 
 def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Value:
     """The unknown result of a computation, which keeps what a penalty would come from, and its batches."""
     parts: set[Atom] = set()
     for atom in (a for operand in operands for a in operand.atoms):
-        if isinstance(atom, Params):
-            parts.add(atom)
-        elif isinstance(atom, Unknown):
+        if isinstance(atom, Unknown):
             parts |= {part for part in atom.parts if not isinstance(part, Batch)}
-        elif isinstance(atom, Seq):
-            parts |= set(params_in_value(atom.each()))
+        inner = atom.each() if isinstance(atom, Seq) else of(atom)
+        parts |= set(params_in_value(inner))
     return ip.unknown(node, "a computation", batches_of(ip, operands).union(parts))

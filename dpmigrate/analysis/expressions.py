@@ -216,8 +216,23 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
         update_dict(ip, made, of(origin.data))
         _comprehended(ip, node.for_in, lambda: ip.evaluate(node.value))
         return of(made)
-    value = _comprehended(ip, node.for_in, lambda: ip.evaluate(node.value)).each()
-    ip.store.set(made, "rest", value)
+
+    def entry() -> Value:
+        return of(Seq((ip.evaluate(node.key), ip.evaluate(node.value))))
+
+    entries = _comprehended(ip, node.for_in, entry)
+    each_known = entries.items is not None and not node.for_in.ifs and node.for_in.inner_for_in is None
+    pairs = entries.items if each_known and entries.items is not None else (entries.each(),)
+    rest: list[Value] = []
+    for row in (atom.items for pair in pairs for atom in pair.atoms if isinstance(atom, Seq)):
+        key, value = row or (NOTHING, NOTHING)
+        slot = dict_key(key.only) if each_known else None
+        if slot is None:
+            rest.append(value)
+        else:
+            ip.store.set(made, slot, value)
+    if rest or not each_known:
+        ip.store.set(made, "rest", join_all(rest))
     return of(made)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from dpmigrate.analysis.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.atoms import Atom, Obj, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Seq
@@ -77,3 +77,16 @@ def whole_of(atom: Unknown) -> Obj | None:
         if isinstance(whole, Obj) and whole.key == symbol and whole.kind in MODEL_KINDS:
             return whole
     return None
+
+
+def parameter_of(atom: Unknown) -> Params | None:
+    """The one parameter of a model that something unknown is, ``model.fc.weight``, or its gradient."""
+    symbol: Hashable = atom.symbol
+    names: list[Hashable] = []
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        names.append(symbol[2])
+        symbol = symbol[0]
+    of_gradient = names[:1] == ["grad"] or names[:2] == ["data", "grad"]
+    named = names[names.index("grad") + 1 :] if of_gradient else names
+    whole = whole_of(atom) if named and named[0] in ("weight", "bias") else None
+    return Params(frozenset({whole}), part=True, of_gradient=of_gradient) if whole is not None else None

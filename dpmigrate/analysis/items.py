@@ -8,10 +8,12 @@ import libcst as cst
 
 from dpmigrate.analysis.assignment import SOME, as_tuple, iterate
 from dpmigrate.analysis.atoms import (
+    A_LENGTH,
     Absent,
     Atom,
     Const,
     External,
+    Length,
     Module,
     Obj,
     Params,
@@ -83,6 +85,9 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
         if put:
             # Which of them was put there, and which is asked for, need not be the same one.
             return put if part != SOME else put.guarded(frozenset({doubt(atom.symbol, SOME)}))
+        length = _length_asked_for(atom, part)
+        if length is not None:
+            return of(Unknown(deeper(atom.symbol, part), A_LENGTH, atom.parts | {length}), *e.because)
         return of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because)
     if isinstance(atom, (Tensor, Params)):
         return of(atom)
@@ -99,6 +104,13 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
             return of(made)
         return of(External(f"{atom.name}[{constants[0]!r}]" if len(constants) == 1 else f"{atom.name}.[]"))
     return NOTHING
+
+
+def _length_asked_for(shape: Unknown, index: str) -> Length | None:
+    """What ``records.shape[0]`` is the length of."""
+    symbol = shape.symbol
+    of_shape = index == "0" and isinstance(symbol, tuple) and symbol[1:] == (".", "shape")
+    return Length(Unknown(symbol[0])) if of_shape and isinstance(symbol, tuple) else None
 
 
 def _piece_of(ip: Interpreter, items: Seq, node: cst.CSTNode) -> Seq | None:

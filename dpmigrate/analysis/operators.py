@@ -85,6 +85,8 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         return _tensor_arithmetic(name, left, right)
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
         of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]
+        if any(isinstance(e.atom, Params) and e.atom.of_gradient for e in of_parameters):
+            return opaque(ip, node, [left, right])
         if of_parameters:
             return Value(tuple(of_parameters))
     a, b = left.only, right.only
@@ -109,37 +111,59 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
             raise TypeError("not computed")
         return _OPERATORS[name](x, y)
 
-    if name == "Divide" and isinstance(a, Const) and isinstance(b, Unknown) and b.reason == A_LENGTH:
-        lengths = frozenset(
-            replace(p, over_one=True) for p in b.parts if isinstance(p, Length) and _about_one(a.value, p)
-        )
-        if lengths:
-            part = ip.unknown(node, "one over a length", lengths)
-            return part.because(ip.origin(node, "one over a length"))
-    if name == "FloorDivide" and isinstance(a, Unknown) and not (isinstance(b, Const) and b.value in (0, 1)):
-        records = (p for p in a.parts if isinstance(p, Length) and not p.over_one)
-        counted = frozenset(replace(p, in_batches=True) for p in records)
-        if counted:
-            return of(Unknown(("batches", a.symbol, id(node)), A_LENGTH, counted))
+    measured = _of_lengths(ip, name, a, b, node)
+    if measured is not None:
+        return measured
     result = computed(ip, node, [left, right], compute)
     if name in ("Add", "Multiply", "Divide"):
         registry.tell_hooks(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))
     return result
 
 
+def _of_lengths(
+    ip: Interpreter, name: str, a: Atom | None, b: Atom | None, node: cst.CSTNode
+) -> Value | None:
+    """One over a length, so many times a length, and the batches that it makes; None for anything else."""
+    if name == "Divide" and isinstance(a, Const):
+        over = frozenset(replace(p, over_one=True) for p in _lengths(b) if _about_one(a.value, p))
+        one_over = ip.unknown(node, "one over a length", over) if over else None
+        return one_over and one_over.because(ip.origin(node, "one over a length"))
+    if name == "Multiply":
+        factor, length = (a, b) if isinstance(a, Const) else (b, a)
+        times = factor.value if isinstance(factor, Const) and _is_number(factor.value) else 0
+        longer = frozenset(replace(p, times=p.times * times) for p in _lengths(length))
+        return ip.unknown(node, A_LENGTH, longer) if longer and times > 0 else None
+    if name == "FloorDivide" and isinstance(a, Unknown) and not (isinstance(b, Const) and b.value in (0, 1)):
+        records = (p for p in a.parts if isinstance(p, Length) and not p.over_one)
+        counted = frozenset(replace(p, in_batches=True) for p in records)
+        return of(Unknown(("batches", a.symbol, id(node)), A_LENGTH, counted)) if counted else None
+    return None
+
+
+def _lengths(atom: Atom | None) -> list[Length]:
+    """What a number is the length of; empty where it is worked out from one in another way."""
+    is_length = isinstance(atom, Unknown) and atom.reason == A_LENGTH
+    return [p for p in atom.parts if isinstance(p, Length)] if is_length and isinstance(atom, Unknown) else []
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _about_one(numerator: Any, length: Length) -> bool:
     """Whether something over a length is one over it; where batches are counted, 0.5 is no better."""
-    if isinstance(numerator, bool) or not isinstance(numerator, (int, float)):
+    if not _is_number(numerator):
         return False
     batches = isinstance(length.of, Obj) and length.of.kind in ("loader", "dp-loader", "managed-loader")
-    return numerator == 1 or (batches and 0.5 <= numerator <= 1)
+    share = numerator / length.times
+    return bool(share == 1 or (batches and 0.5 <= share <= 1))
 
 
 def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
     """Combine tensors: the maker that survives is the one a gradient flows to."""
     out: list[Entry] = []
     done = _STEPS.get(name) or name.lower()
-    penalties = {id(e) for e in (*left.entries, *right.entries) if _holds_parameters(e.atom)}
+    penalties = {id(e) for e in (*left.entries, *right.entries) if is_penalty(e.atom)}
     for x in left.entries or (None,):
         for y in right.entries or (None,):
             pair = [e for e in (x, y) if e is not None]
@@ -183,10 +207,10 @@ def _is_of_the_batch(t: Tensor, losses: Tensor) -> bool:
     return t.reduction in ("mean", "sum", WEIGHTED_MEAN) and all(step in ("mul", "div") for step in t.steps)
 
 
-def _holds_parameters(atom: Atom) -> bool:
-    """Whether an unknown number was made of a model's parameters."""
+def is_penalty(atom: Atom) -> bool:
+    """Whether a number was made of a model's parameters alone."""
     parts = atom.parts if isinstance(atom, Unknown) else (atom,)
-    return any(isinstance(part, Params) for part in parts)
+    return any(isinstance(part, Params) and not part.of_gradient for part in parts)
 
 
 @expression(cst.UnaryOperation)

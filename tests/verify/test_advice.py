@@ -72,6 +72,14 @@ def test_what_is_missing_may_be_stood_in_for() -> None:
     assert "DPM413" in for_error(moved, [])
 
 
+def test_what_launchers_and_trainers_need_is_said() -> None:
+    assert "torchrun" in for_error(KeyError("LOCAL_RANK"), [])
+    unset = "rendezvous: environment variable RANK expected, but not set"
+    assert "torchrun" in for_error(ValueError(unset), [])
+    handed_on = "forward() got an unexpected keyword argument 'num_items_in_batch'"
+    assert "model_accepts_loss_kwargs" in for_error(TypeError(handed_on), [])
+
+
 def test_other_errors_get_no_advice() -> None:
     for error in (
         ValueError("the data set is gone"),

@@ -114,3 +114,9 @@ def test_a_script_for_a_launcher_is_sent_there(tmp_path: Path, line: str) -> Non
     done = verified(tmp_path, line)
     assert done.status == 2
     assert "torchrun --nproc_per_node 2 -m dpmigrate verify" in done.stderr.splitlines()[-1]
+
+
+def test_what_processes_have_shown_counts_where_the_script_leaves_no_word(tmp_path: Path) -> None:
+    done = verified(tmp_path, "start(Spawned(target=train, args=(False,)))", "os.kill(os.getpid(), 9)")
+    assert done.status == 0, done.stderr[-2000:]
+    assert done.report["evidence"]["private_runs"]["script"] == "timed out"

@@ -107,6 +107,10 @@ KNOWN = {
     r"multi-target not supported": (
         "nn.CrossEntropyLoss takes targets of shape (batch,): squeeze the last dimension of the target"
     ),
+    r"unexpected keyword argument 'num_items_in_batch'": (
+        "a Trainer of transformers believes the private model to take it, whose forward takes anything and "
+        "hands it on: trainer.model_accepts_loss_kwargs = False before train()"
+    ),
     r"environment variable \w+ expected|KeyError: '(?:LOCAL_)?(?:RANK|WORLD_SIZE)'": (
         "it is written for a launcher: torchrun --nproc_per_node 2 -m dpmigrate verify SCRIPT"
     ),

@@ -24,6 +24,7 @@ from dpmigrate.runtime.run.lifeline import end_group, follow_parent, kill_group
 from dpmigrate.runtime.run.ranks import rank, record_path, rendezvous
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
+from dpmigrate.runtime.run.spawned import joined
 from dpmigrate.runtime.run.state import RunSettings, Watch
 from dpmigrate.runtime.run.which_opacus import script_folder
 
@@ -100,14 +101,16 @@ class Runner:
             # Whatever the script has started and left behind goes with it.
             kill_group(process)
         self.say("")
+        if out.exists():
+            return RunRecord.load(out)
         early = out.with_suffix(EARLY)
-        if not out.exists() and early.exists():
-            record = RunRecord.load(early)
+        record = joined(RunRecord.load(early) if early.exists() else RunRecord(), out)
+        if record.engines:
             record.outcome = "timed out"
             return record
-        if not out.exists():
-            raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
-        return RunRecord.load(out)
+        if status is None:
+            raise NoVerdict(f"the script took longer than {self.request.timeout:g} seconds (see --timeout)")
+        raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
 
     def say(self, label: str) -> None:
         """One line of progress on a terminal."""
@@ -137,8 +140,8 @@ class Runner:
         finally:
             os._exit(status & 0xFF)
 
-    def _wait(self, process: int, out: Path) -> int:
-        """The child's wait status; raises NoVerdict beyond the time limit."""
+    def _wait(self, process: int, out: Path) -> int | None:
+        """The child's wait status; None where it was ended at the time limit."""
         deadline = time.monotonic() + self.request.timeout
         stopped: float | None = None
         pause = 0.002
@@ -153,12 +156,8 @@ class Runner:
                 if stopped is not None and now - stopped > AFTER_STOP:
                     return self._kill(process)
                 if now > deadline:
-                    killed = self._kill(process)
-                    if out.with_suffix(EARLY).exists():
-                        return killed
-                    raise NoVerdict(
-                        f"the script took longer than {self.request.timeout:g} seconds (see --timeout)"
-                    )
+                    self._kill(process)
+                    return None
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.05)
         except KeyboardInterrupt:

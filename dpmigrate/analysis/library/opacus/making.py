@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
+from dpmigrate.analysis.library.torch.data import COLUMNS
 from dpmigrate.analysis.library.torch.distributed import tell_of_processes
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
@@ -153,10 +154,10 @@ def tell_of_delta(ip: Interpreter, run: TrainingRun, given: Value, node: cst.CST
         elif isinstance(e.atom, Unknown):
             for part in e.atom.parts:
                 if isinstance(part, Length) and part.over_one:
-                    ip.happen(run, DeltaGiven(there, _counted(run, part), amount_of(Value((e,))), sure))
+                    ip.happen(run, DeltaGiven(there, _counted(ip, run, part), amount_of(Value((e,))), sure))
 
 
-def _counted(run: TrainingRun, length: Length) -> str:
+def _counted(ip: Interpreter, run: TrainingRun, length: Length) -> str:
     """What a length counts: "batches" of a loader, "records" of a data set, or neither for sure."""
     thing = length.of
     if length.in_batches:
@@ -168,4 +169,8 @@ def _counted(run: TrainingRun, length: Length) -> str:
     symbol = thing.symbol if isinstance(thing, Unknown) else None
     if isinstance(symbol, tuple) and symbol[1:] == (".", "dataset"):
         return "records"
-    return "batches" if thing in run.argument("data_loader").atoms else ""
+    if thing in run.argument("data_loader").atoms:
+        return "batches"
+    datasets = [ip.read(loader, "dataset") or Value() for loader in run.raw_loaders]
+    columns = [ip.read(records, COLUMNS) or Value() for given in datasets for records in given.atoms]
+    return "records" if any(thing in made_of.atoms for made_of in columns) else ""

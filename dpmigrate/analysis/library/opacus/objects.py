@@ -89,10 +89,6 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method(
     "dp-model",
     "state_dict",
-    "modules",
-    "named_modules",
-    "children",
-    "named_children",
     "buffers",
     "named_buffers",
     "get_submodule",

@@ -10,7 +10,7 @@ from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.library.torch.models import models_in
+from dpmigrate.analysis.library.torch.parameters import models_in
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.analysis.values import Entry, Value, const, join_all, of
 

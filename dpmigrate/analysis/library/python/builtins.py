@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -20,6 +21,7 @@ from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library.choices import open_value
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
+from dpmigrate.analysis.operators import arithmetic
 from dpmigrate.analysis.unrolling import exact_items
 from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
 
@@ -241,6 +243,9 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
 def _sum(ip: Interpreter, info: CallInfo) -> Value:
     element = iterate(ip, info.argument(0, "iterable"), info.node)
     tensors = [e for e in element.entries if isinstance(e.atom, Tensor)]
+    terms = exact_items(ip, info.argument(0, "iterable")) if tensors else None
+    if terms:
+        return reduce(lambda total, term: arithmetic(ip, "Add", total, term, info.node), terms)
     return Value(tuple(tensors)) if tensors else total_of(ip, info.node, element) or element
 
 

@@ -176,7 +176,14 @@ def _make_dataset(ip: Interpreter, info: CallInfo) -> Value:
         return of(Seq(tuple(_part_of(ip, info, number) for number in range(len(lengths.items)))))
     if info.name.endswith(".Subset"):
         return _part_of(ip, info, _SUBSET)
-    return of(ip.new("dataset", info.node, info.name))
+    made = ip.new("dataset", info.node, info.name)
+    if info.name.endswith(".TensorDataset"):
+        ip.store.set(made, COLUMNS, join_all(info.positional))
+    return of(made)
+
+
+COLUMNS = "<columns>"
+"""The slot of a data set for the tensors that it is made of, one row of each for a record."""
 
 
 def _part_of(ip: Interpreter, info: CallInfo, which: Hashable) -> Value:

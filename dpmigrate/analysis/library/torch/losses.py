@@ -17,6 +17,7 @@ from dpmigrate.analysis.atoms import (
 )
 from dpmigrate.analysis.batches import joined, passes_behind
 from dpmigrate.analysis.classes import BASE_KINDS
+from dpmigrate.analysis.constants import opaque, params_in_value
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
@@ -78,7 +79,9 @@ def _call_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     criterion = real(e.atom)
     weights = ip.read(criterion, "weight") or NOTHING
     by_class = isinstance(criterion, Obj) and criterion.data in _BY_CLASS
-    return _loss_tensor(info, criterion, ip.read(criterion, "reduction"), weights if by_class else NOTHING)
+    return _loss_tensor(
+        ip, info, criterion, ip.read(criterion, "reduction"), weights if by_class else NOTHING
+    )
 
 
 @method("criterion", "to", "cuda", "cpu", "train", "eval", "float", "double", "half")
@@ -93,9 +96,15 @@ _BY_CLASS = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
 """Criteria whose mean, with ``weight=``, is divided by the weights of the batch's examples."""
 
 
-def _loss_tensor(info: CallInfo, maker: Atom, reduction: Value | None, weights: Value) -> Value:
+def _loss_tensor(
+    ip: Interpreter, info: CallInfo, maker: Atom, reduction: Value | None, weights: Value
+) -> Value:
+    ways = info.tensors()
+    parameters = [p for value in info.positional for p in params_in_value(value)]
+    if parameters and not any(outputs for _, outputs in ways):  # ``F.mse_loss(p, zeros)``: a penalty
+        return opaque(ip, info.node, info.everything())
     parts = []
-    for guard, outputs in info.tensors():
+    for guard, outputs in ways:
         passes = joined(outputs) if guard else passes_behind(info.everything())
         parts.append(_loss_of(outputs, passes, maker, reduction, weights).guarded(guard))
     return join_all(parts)
@@ -138,7 +147,9 @@ def _given_weights(atom: Atom, alone: bool) -> bool:
 
 def _loss_function(ip: Interpreter, info: CallInfo) -> Value:
     weights = info.argument(2, "weight") if info.name.endswith((".cross_entropy", ".nll_loss")) else NOTHING
-    return _loss_tensor(info, External(info.name), info.argument(None, "reduction") or const("mean"), weights)
+    return _loss_tensor(
+        ip, info, External(info.name), info.argument(None, "reduction") or const("mean"), weights
+    )
 
 
 for _short in LOSS_FUNCTIONS:

@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-import libcst as cst
-
 from dpmigrate.analysis.assignment import iterate
-from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Tensor, Unknown
 from dpmigrate.analysis.batches import passes_through, without_records
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.guards import together
-from dpmigrate.analysis.holding import runs_of_model, whole_of
+from dpmigrate.analysis.holding import whole_of
 from dpmigrate.analysis.ledger import Clearing
-from dpmigrate.analysis.ledger.gradients import Change
 from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
-from dpmigrate.analysis.library import pending, registry
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.library.torch.trainable import set_trainable
-from dpmigrate.analysis.training import TrainingRun, entries_of_kind
+from dpmigrate.analysis.operators import is_penalty
+from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
-_CLIPPED = ("norm", "norm_", "value_")
 IN_PLACE = "<in place>"
 """The slot of a layer that holds what it was given as ``inplace``."""
+_JOINING = frozenset(["add", "cat", "concat", "hstack", "stack", "sub", "subtract", "vstack"])
+"""Functions that put losses beside one another, or add them."""
 _OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])
 """Functions that take nothing but a tensor in their first place."""
 
@@ -41,14 +38,24 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     step = info.name.rpartition(".")[2]
     if step in _OF_TENSORS:
         registry.tell_hooks(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
-    out = []
-    for value in info.everything():
-        for e in value.entries:
-            inner = e.atom.each() if isinstance(e.atom, Seq) else Value((e,))
-            for x in inner.entries:
-                if isinstance(x.atom, Tensor):
-                    out.append(of(x.atom.after(step), guard=together(e.guard, x.guard)))
+    given = [
+        (x.atom, together(e.guard, x.guard))
+        for value in info.everything()
+        for e in value.entries
+        for x in (e.atom.each() if isinstance(e.atom, Seq) else Value((e,))).entries
+    ]
+    if step.endswith("_like"):  # ``torch.zeros_like(p)``: of its shape alone
+        shaped = [of(_of_its_shape(atom), guard=guard) for atom, guard in given if isinstance(atom, Tensor)]
+        return join_all(shaped) or ip.unknown(info.node, f"result of {info.name}")
+    if step in _JOINING and any(is_penalty(atom) for atom, _ in given):
+        step = "add-penalty"
+    out = [of(atom.after(step), guard=guard) for atom, guard in given if isinstance(atom, Tensor)]
     return join_all(out) if out else opaque(ip, info.node, () if without_records(step) else info.everything())
+
+
+def _of_its_shape(tensor: Tensor) -> Tensor:
+    """A new tensor of the size of another, with nothing in it that went into that one."""
+    return replace(tensor, detached=True, passes=frozenset())
 
 
 @prefix(
@@ -164,7 +171,7 @@ def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", frozenset({real(e.atom)}))
 
 
-@method("model", "modules", "children", "named_modules", "named_children")
+@method(("model", "dp-model"), "modules", "children", "named_modules", "named_children")
 def _parts(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """The layers of a model, each a part of it as ``model.encoder`` is one."""
     whole = real(e.atom)
@@ -198,13 +205,16 @@ def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(real(e.atom))
 
 
+@method("model", "<set item>")
+def _put_layer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``blocks["first"] = nn.Linear(8, 8)`` of a ModuleDict."""
+    _hold(ip, e.atom, info.positional[1:])
+    ip.notes.pop(("layers", real(e.atom)), None)
+    return NONE
+
+
 def _hold(ip: Interpreter, container: Atom, values: Iterable[Value]) -> None:
     ip.notes.setdefault(("holds", real(container)), set()).update(_models_among(ip, values))
-
-
-@method(("model", "dp-model"), "parameters", "trainable_parameters")
-def _parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    return of(Params(frozenset({real(e.atom)})))
 
 
 @method(("model", "dp-model"), "<item>")
@@ -215,38 +225,6 @@ def _layer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     name = repr(index.value) if isinstance(index, Const) else "[]"
     assert isinstance(whole, Obj)
     return of(Unknown((whole.key, ".", name), "a layer", frozenset({whole})), *e.because)
-
-
-@method("unknown", "parameters")
-def _parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    whole = whole_of(e.atom) if isinstance(e.atom, Unknown) else None
-    if whole is None:
-        return unknown_call(ip, e.atom, info)
-    return of(Params(frozenset({whole}), part=True))
-
-
-@method("unknown", "named_parameters")
-def _named_parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    given = _parameters_of_a_part(ip, info, e)
-    if not isinstance(given.only, Params):
-        return given
-    return of(Seq(None, of(Seq((ip.unknown(info.node, "a name"), given)))))
-
-
-@method("unknown", "requires_grad_")
-@method(("model", "dp-model"), "requires_grad_")
-def _train_or_freeze(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    whole = whole_of(e.atom) if isinstance(e.atom, Unknown) else real(e.atom)
-    if whole is not None:
-        which = e.atom.symbol if isinstance(e.atom, Unknown) else None
-        set_trainable(ip, [whole], info.node, info.argument(0, "requires_grad"), e.guard, which=which)
-    return of(real(e.atom), *e.because)
-
-
-@method(("model", "dp-model"), "named_parameters")
-def _named_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    pair = Seq((ip.unknown(info.node, "a name"), of(Params(frozenset({real(e.atom)})))))
-    return of(Seq(None, of(pair)))
 
 
 @method("model", "zero_grad")
@@ -264,111 +242,3 @@ def clearing_of(info: CallInfo, default: bool) -> Clearing:
     if isinstance(given.only, Const):
         return "none" if given.only.value else "inplace"
     return "unknown"
-
-
-@method("params", "item", "tolist", "numpy", "numel", "nelement", "size", "dim", "element_size")
-def _number_of_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    return ip.unknown(info.node, f"result of {info.name}")
-
-
-@method("params", "zero_", "detach_", "requires_grad_", "data", "*")
-def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    if isinstance(e.atom, Params):
-        if info.name == "requires_grad_":
-            set_trainable(
-                ip, e.atom.models, info.node, info.argument(0, "requires_grad"), e.guard, e.atom.part
-            )
-        if info.name == "zero_":
-            _touch_models(ip, e.atom, info.node, "inplace")
-        elif info.name.endswith("_") and _is_of_gradient(info.node):
-            _change_gradients(ip, e.atom.models, info.node, "written")
-    return Value((e,))
-
-
-def _is_of_gradient(node: cst.CSTNode) -> bool:
-    """Whether a method is called on ``.grad`` (or its ``.data``), and not on the parameter."""
-    inner = node.func if isinstance(node, cst.Call) else None
-    while isinstance(inner, cst.Attribute):
-        if inner.attr.value == "grad":
-            return True
-        inner = inner.value
-    return False
-
-
-@function("<gradient assignment>")
-def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
-    params, new = info.positional
-    how: Clearing = "none" if new.only == Const(None) else "unknown"
-    for atom in params.atoms:
-        if isinstance(atom, Params):
-            _touch_models(ip, atom, info.node, how)
-            if how == "unknown":
-                _change_gradients(ip, atom.models, info.node, "written")
-        whole = whole_of(atom) if isinstance(atom, Unknown) and how == "unknown" else None
-        for run in runs_of_model(ip, whole) if whole is not None else ():
-            pending.change(ip, run, info.node, "written")
-    return NONE
-
-
-@function("<assign params.grad_sample>")
-def _assign_samples(ip: Interpreter, info: CallInfo) -> Value:
-    """``p.grad_sample = None``: what standard clipping would have clipped is lost."""
-    params, new = info.positional
-    for atom in params.atoms:
-        if isinstance(atom, Params) and not atom.part and new.only == Const(None):
-            for run in _runs_of(ip, atom.models):
-                if run.mode == "hooks":
-                    pending.touch_pending(ip, run, info.node, "none", raw=False)
-    return NONE
-
-
-@function(*(f"torch.nn.utils.{place}clip_grad_{what}" for place in ("", "clip_grad.") for what in _CLIPPED))
-def _clip_gradients(ip: Interpreter, info: CallInfo) -> Value:
-    _change_gradients(ip, models_in(ip, info.argument(0, "parameters")), info.node, "clipped")
-    return ip.unknown(info.node, "a norm")
-
-
-@method("unknown", "clip_grad_norm_", "clip_grad_value_")
-def _clip_gradients_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    """``accelerator.clip_grad_norm_(model.parameters(), ...)``, ``fabric...``."""
-    return _clip_gradients(ip, info)
-
-
-def models_in(ip: Interpreter, value: Value) -> frozenset[Atom]:
-    """The models whose parameters a value holds, however they are nested."""
-    return frozenset().union(*(parameters.models for parameters in parameters_in(ip, value)))
-
-
-def parameters_in(ip: Interpreter, value: Value, depth: int = 3) -> Iterator[Params]:
-    """The parameters that a value holds, group by group."""
-    for atom in value.atoms:
-        if isinstance(atom, Params):
-            yield atom
-        elif isinstance(atom, Unknown):
-            yield from (part for part in atom.parts if isinstance(part, Params))
-        elif isinstance(atom, Seq) and depth:
-            items = [atom.each()] if atom.items is None else atom.items
-            for item in items:
-                yield from parameters_in(ip, item, depth - 1)
-        elif isinstance(atom, Obj) and atom.kind == "dict" and depth:
-            for slot in ip.store.keys(atom):
-                yield from parameters_in(ip, ip.read(atom, slot) or NOTHING, depth - 1)
-
-
-def _change_gradients(ip: Interpreter, models: frozenset[Atom], node: cst.CSTNode, how: Change) -> None:
-    for run in _runs_of(ip, models):
-        pending.change(ip, run, node, how)
-
-
-def _touch_models(ip: Interpreter, parameters: Params, node: cst.CSTNode, how: Clearing) -> None:
-    for run in _runs_of(ip, parameters.models):
-        touch(ip, run, node, "unknown" if parameters.part else how, raw=True)
-
-
-def _runs_of(ip: Interpreter, models: frozenset[Atom]) -> Iterator[TrainingRun]:
-    """The runs that train these models, private or as they were passed in."""
-    for model in models:
-        if isinstance(model, Obj) and model.kind == "dp-model":
-            yield model.data
-        else:
-            yield from runs_of_raw(ip, model)

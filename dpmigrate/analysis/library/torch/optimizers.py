@@ -13,8 +13,9 @@ from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, method, prefix
-from dpmigrate.analysis.library.torch.models import clearing_of, models_in, parameters_in
+from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.parameters import models_in, parameters_in
 from dpmigrate.analysis.library.torch.stepping import plain_step
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, Entry, Value, of

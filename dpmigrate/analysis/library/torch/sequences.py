@@ -18,6 +18,15 @@ from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.library.torch.dimensions import (
+    flattens,
+    index,
+    is_turned,
+    items_of,
+    over_time,
+    taken_apart_into_three,
+    takes_one_step,
+)
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, keyword_node
 from dpmigrate.analysis.values import Class, Function
@@ -37,6 +46,8 @@ _ELEMENTWISE_FUNCTIONS = (
     *("dropout", "layer_norm", "contiguous", "float"),
 )
 _ELEMENTWISE = frozenset([*_ELEMENTWISE_LAYERS, *_ELEMENTWISE_FUNCTIONS])
+_TAKING_FEATURES = frozenset(["Linear", "LayerNorm", "BatchNorm1d", "GroupNorm", "RMSNorm"])
+"""Layers that take examples of so many features, and no single numbers."""
 _POOLS = frozenset(["mean", "sum", "max", "amax", "min", "amin"])
 _MAX_DEPTH = 4
 
@@ -171,11 +182,11 @@ class _Forward:
 
     def _each(self, loop: cst.For) -> None:
         """``for block in self.blocks: h = block(h)``, as one turn of it has it."""
-        owner = loop.iter.value if isinstance(loop.iter, cst.Attribute) else None
-        held = self.layers.get(loop.iter.attr.value) if isinstance(loop.iter, cst.Attribute) else None
-        if held is not None and isinstance(owner, cst.Name) and isinstance(loop.target, cst.Name):
+        given, target = items_of(loop)
+        held = self._called_layer(given)
+        if held is not None and isinstance(target, cst.Name):
             parts = in_order(self.ip.notes.get(("holds", held), ()))
-            self.called.update((loop.target.value, part) for part in parts[:1] if isinstance(part, Obj))
+            self.called.update((target.value, part) for part in parts[:1] if isinstance(part, Obj))
         self._block(loop.body)
 
     def _assign(self, node: cst.Assign) -> None:
@@ -185,7 +196,7 @@ class _Forward:
                 if isinstance(one.value, cst.Name):
                     self.names[one.value.value] = self._kind(other.value)
             return
-        taken = _taken_apart_into_three(target, node.value)
+        taken = taken_apart_into_three(target, node.value)
         if taken is not None:
             self._is_sequence(self._kind(taken))
             if isinstance(taken, cst.Name):
@@ -227,7 +238,7 @@ class _Forward:
 
     def _product(self, left: _Held, right: _Held, turned: cst.BaseExpression) -> _Held:
         """``queries @ keys.transpose(-2, -1)``: for each of many, its likeness to each of the others."""
-        if _is_turned(turned):
+        if is_turned(turned):
             self._is_sequence(left)
             self._is_sequence(right)
             return _Held("sequence")
@@ -236,10 +247,10 @@ class _Forward:
     def _subscript(self, node: cst.Subscript) -> _Held:
         held = self._kind(node.value)
         if held.kind == "recurrent":
-            return _Held("sequence" if _index(node) == 0 else "")
+            return _Held("sequence" if index(node) == 0 else "")
         if len(node.slice) == 3:
             self._is_sequence(held)
-        return _NOTHING
+        return _Held("pooled", held.linear) if takes_one_step(node) else _NOTHING
 
     def _call(self, node: cst.Call) -> _Held:
         func = node.func
@@ -262,9 +273,9 @@ class _Forward:
             operands = arguments if of_library else [held, *arguments]
             turned = node.args[-1].value
             return self._product(operands[0], operands[-1], turned)
-        if name in _POOLS and _over_time(node, of_library):
+        if name in _POOLS and over_time(node, of_library):
             return _Held("pooled", held.linear) if held.linear is not None else _NOTHING
-        if _flattens(node, of_library):
+        if flattens(node, of_library):
             return _Held("flat", held.linear)
         if name in _PARTED:
             return _Held(held.kind if name != "transpose" else "", held.linear)
@@ -273,6 +284,9 @@ class _Forward:
     def _called_layer(self, func: cst.BaseExpression) -> Obj | None:
         if isinstance(func, cst.Name):
             return self.called.get(func.value)
+        if isinstance(func, cst.Subscript):
+            container = self._called_layer(func.value)
+            return _part_by_key(self.ip, container, func) if container is not None else None
         if (
             isinstance(func, cst.Attribute)
             and isinstance(func.value, cst.Name)
@@ -283,10 +297,10 @@ class _Forward:
 
     def _layer(self, at: Origin, layer: Obj, given: _Held) -> _Held:
         kind, linear = given
-        if kind == "pooled" and linear is not None and layer.kind == "model":
-            # What is pooled and then goes into a layer had a dimension to spare.
-            self._is_sequence(given)
         name = _short(layer)
+        if kind == "pooled" and name in _TAKING_FEATURES:
+            # What is pooled and then goes into such a layer had a dimension to spare.
+            self._is_sequence(given)
         if name in _RECURRENT:
             return _Held("recurrent")
         if name in _SEQUENCE_IN_AND_OUT:
@@ -344,55 +358,19 @@ _PARTED = frozenset(["chunk", "split", "unbind", "transpose", "masked_fill", "so
 """What leaves it to what it is called on where that came from."""
 
 
-def _taken_apart_into_three(
-    target: cst.BaseExpression, value: cst.BaseExpression
-) -> cst.BaseExpression | None:
-    """What is asked for its shape in ``b, t, d = x.shape``."""
-    if not isinstance(target, cst.Tuple) or len(target.elements) != 3:
-        return None
-    asked = value.func if isinstance(value, cst.Call) and not value.args else value
-    if isinstance(asked, cst.Attribute) and asked.attr.value in ("shape", "size"):
-        return asked.value
-    return None
-
-
-def _is_turned(node: cst.BaseExpression) -> bool:
-    """``keys.transpose(-2, -1)``, ``keys.transpose(1, 2)``, ``keys.mT``: the last two dimensions."""
-    if isinstance(node, cst.Attribute):
-        return node.attr.value == "mT"
-    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
-        return False
-    texts = sorted(_text(arg.value) for arg in node.args)
-    return node.func.attr.value == "transpose" and texts in (["-1", "-2"], ["1", "2"])
-
-
-def _text(node: cst.BaseExpression) -> str:
-    return cst.Module([]).code_for_node(node)
-
-
-def _flattens(node: cst.Call, of_library: bool) -> bool:
-    """``h.flatten(1)``, ``h.view(len(h), -1)``: one dimension of all but that of the examples."""
-    if not isinstance(node.func, cst.Attribute):
-        return False
-    name, texts = node.func.attr.value, [_text(arg.value) for arg in node.args][int(of_library) :]
-    if name == "flatten":
-        return texts[:1] in (["1"], ["start_dim=1"]) and len(texts) == 1
-    return name in ("view", "reshape") and len(texts) == 2 and texts[1] == "-1" and texts[0] != "-1"
-
-
-def _index(node: cst.Subscript) -> int | None:
-    """The integer by which something is subscripted, if it is just one."""
+def _part_by_key(ip: Interpreter, container: Obj, node: cst.Subscript) -> Obj | None:
+    """``self.parts["query"]``, and the one part that stands for all of a comprehension; else None."""
+    parts = in_order(ip.notes.get(("holds", container), ()))
     only = node.slice[0].slice if len(node.slice) == 1 else None
-    if isinstance(only, cst.Index) and isinstance(only.value, cst.Integer):
-        return only.value.evaluated_value
-    return None
-
-
-def _over_time(node: cst.Call, of_library: bool) -> bool:
-    """Whether a pooling call goes over dimension 1."""
-    positional = [arg.value for arg in node.args if arg.keyword is None][int(of_library) :]
-    named = [
-        arg.value for arg in node.args if arg.keyword is not None and arg.keyword.value in ("dim", "axis")
+    key = only.value if isinstance(only, cst.Index) else None
+    wanted = key.evaluated_value if isinstance(key, (cst.SimpleString, cst.Integer)) else None
+    keyed = [
+        held.only
+        for entries in ip.notes.get(("keyed", container), ())
+        if wanted is not None and (held := ip.read(entries, ("key", wanted))) is not None
     ]
-    given = named[0] if named else positional[0] if positional else None
-    return isinstance(given, cst.Integer) and given.evaluated_value == 1
+    layers = ip.notes.get(("layers", container), ())
+    if isinstance(wanted, int) and -len(layers) <= wanted < len(layers):
+        keyed = [layers[wanted].only]
+    part = keyed[0] if len(keyed) == 1 else parts[0] if len(parts) == 1 else None
+    return part if isinstance(part, Obj) else None

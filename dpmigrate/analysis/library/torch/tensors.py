@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import GRAD_MODE, Const, Obj, Tensor
+from dpmigrate.analysis.atoms import A_LENGTH, GRAD_MODE, Const, Length, Obj, Tensor
 from dpmigrate.analysis.constants import LEAVES_THE_GRAPH
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import record_backward, step_taken
 from dpmigrate.analysis.library.registry import CallInfo, function, method
@@ -30,6 +31,14 @@ def _backward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _leaves_the_graph(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     _tell_of_request(ip, info, e)
     return ip.unknown(info.node, f"result of {info.name}")
+
+
+@method("unknown", "size")
+def _size(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``records.size(0)``: how many there are."""
+    if info.argument(0, "dim").only != Const(0):
+        return unknown_call(ip, e.atom, info)
+    return ip.unknown(info.node, A_LENGTH, frozenset({Length(e.atom)}))
 
 
 @method("tensor", "*")
