@@ -148,7 +148,9 @@ def _same_seed_each_time(s: Subject) -> Tri:
     way = s.event.chain
     if any(e.loops == around and e.chain == way[: len(e.chain)] for e in s.run.happened(StateSetBack)):
         return False
-    return any(e.loops[: len(around)] == around for e in s.run.happened(Backward))
+    outermost = len(s.run.loops) + 1 if s.event.everywhere else len(around)
+    ways = [around[:depth] for depth in range(outermost, len(around) + 1)]
+    return any(e.loops[: len(loops)] == loops for e in s.run.happened(Backward) for loops in ways)
 
 
 @fact

@@ -39,6 +39,12 @@ class Job:
     """Whether training that no private run was seen in comes to one."""
     left: list[tuple[str, str, list[MatchedFinding]]] = field(default_factory=list)
     """(path, reason, findings) of calls that it leaves as they are without harm to the others."""
+    governed: tuple[str, ...] | None = ()
+    """The pins under which each of its calls stands; None where it is not sure that they are the same."""
+    bound: str | None = None
+    """The release that pins are raised to."""
+    stays_in_place: bool = False
+    """Whether a model goes on to change outputs of layers in place."""
 
     @property
     def changes(self) -> bool:

@@ -44,7 +44,10 @@ def upgrade_jobs(
         of_component = [f for node in component for f in groups[node].found]
         of_component += [f for f in loose if f[1].pin is not None and _place(f[1].pin) in places]
         if of_component:
-            jobs.append(_planned(project, facts, [groups[n] for n in component], pins, of_component, options))
+            job = _planned(project, facts, [groups[n] for n in component], pins, of_component, options)
+            alike = all(len(pins_of[node]) == len(pins) for node in component)
+            job.governed = tuple(sorted(map(repr, places))) if alike else None
+            jobs.append(job)
     return jobs
 
 
@@ -129,10 +132,12 @@ def _planned(
             )
         bound = release_needed(job.runs, options, in_place=left is not None)
         if left is not None:
+            job.stays_in_place = True
             job.notices.append(
                 f"{job.runs[0].module.path}: the release is {bound} and not {DEFAULT_LOWER_BOUND}, which "
                 f"would raise: {reason_spoken(left)}"
             )
+        job.bound = bound
         job.pins = plan_pins(pins, options.unsafe, bound, project.requirements_in)
         job.notices += job.pins.notices
         reported = {_place(match.pin) for _, match in concerned if match.pin is not None}

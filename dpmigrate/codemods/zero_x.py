@@ -87,6 +87,7 @@ def _moved(
     project: Project, parts: list[tuple[Facts, list[MatchedFinding]]], pins: list[Pin], options: Options
 ) -> Job:
     job = Job([f for _, findings in parts for f in findings], privatizes=True)
+    job.governed = None if pins else ()
     try:
         for facts, findings in parts:
             _plan(facts, findings, job)

@@ -6,6 +6,7 @@
 ``soundness``    whether an upgraded run does what was meant
 ``bound``        whether a new text uses a name that nothing binds
 ``offers``       which fixes a scan may put on offer
+``deciding``     what groups that share a pin decide together, kept as ``decisions``
 ``account``      what became of every finding
 ``starting``     the ``verify`` command that proves it
 ``commands``     the recipes as LibCST codemods, for ``libcst.tool``

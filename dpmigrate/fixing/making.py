@@ -10,8 +10,10 @@ from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.planner import plan_jobs
 from dpmigrate.fixing.account import NEEDS_UNSAFE, unmade
 from dpmigrate.fixing.contents import old_content
+from dpmigrate.fixing.deciding import outcome_of
+from dpmigrate.fixing.decisions import PassOutcome
 from dpmigrate.fixing.diff import diff_of
-from dpmigrate.fixing.proving import Prover
+from dpmigrate.fixing.proving import ProofProblem, Prover
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.result import FixResult, left_for_people
 from dpmigrate.fixing.starting import verify_command
@@ -42,10 +44,15 @@ class Fixing:
         self.refused: dict[str, list[str]] = {}
         self.reasons: dict[int, str] = {}
         """Why a fix was refused, by ``id`` of the findings that it would have mended."""
+        self.failed: dict[int, ProofProblem] = {}
+        """What goes wrong with jobs that do not hold, by their ``id``."""
+        self.decided: PassOutcome | None = None
+        """What :meth:`offers` decided for several groups together."""
 
     def offers(self) -> dict[int, str | None]:
         """What becomes of every finding with a fix, by its ``id``: None where the fix holds, or why not."""
         jobs, _, kept, after = self._prove()
+        self.decided = outcome_of(self.project, jobs, self.failed, self.options)
         unmade_ = {id(f): reason for f, reason in self._unmade(jobs, kept, after)}
         return {id(f): unmade_.get(id(f)) for f in self._offered()}
 
@@ -79,7 +86,9 @@ class Fixing:
                 self.refuse(job.path, job.reason, job.found)
             elif job.changes:
                 ready.append(job)
-        return jobs, *prover.prove(ready)
+        proved = prover.prove(ready)
+        self.failed = prover.failed
+        return jobs, *proved
 
     def run(self, apply: bool) -> FixResult:
         """Plan, prove, and write or show."""

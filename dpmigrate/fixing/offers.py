@@ -8,10 +8,11 @@ finding says "fix". Where nothing can be mended nothing of this is imported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.advisories.findings import findings_of
 from dpmigrate.codemods.options import Options
+from dpmigrate.fixing.decisions import PassOutcome
 from dpmigrate.fixing.making import Fixing
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.model import Applicability, Finding, FixOffer, Span
@@ -25,20 +26,31 @@ FindingPlace = tuple[str, Span]
 """A finding's rule and where it stands, which are the same in every analysis of the same bytes."""
 
 
-def with_offers(findings: Sequence[Finding], project: Project, groups: Sequence[Group]) -> list[Finding]:
+class Planned(NamedTuple):
+    """Findings with what they have on offer, and what each pass of planning decided for all groups."""
+
+    findings: list[Finding]
+    passes: tuple[PassOutcome | None, ...]
+
+
+def with_offers(
+    findings: Sequence[Finding], project: Project, groups: Sequence[Group], least_passes: int = 1
+) -> Planned:
     """The findings of a scan, each with the fix that is really made of it, or with what to do by hand.
 
     ``groups`` of the surveyed ``project`` are those that the findings are in, and all that a fix of them can
-    reach.
+    reach. The second pass, with unsafe fixes, is for what the first does not make, or where it is asked for.
     """
     analyse_groups(project, groups)
     settings = project.workspace.settings
     made: dict[FindingPlace, Applicability] = {}
     reasons: dict[FindingPlace, str] = {}
+    passes: list[PassOutcome | None] = []
     candidates, rehearsals = findings_of(project), Rehearsals(project)
     for unsafe in (False, True):
         fixing = Fixing(project, candidates, findings_of, Options(unsafe, settings), rehearsals)
         outcome = fixing.offers()
+        passes.append(fixing.decided)
         for finding, _ in candidates.matches:
             place = finding.rule, finding.span
             if id(finding) not in outcome or place in made:
@@ -48,9 +60,11 @@ def with_offers(findings: Sequence[Finding], project: Project, groups: Sequence[
                 made[place] = "unsafe" if unsafe else "safe"
             else:
                 reasons[place] = reason
-        if all((f.rule, f.span) in made for f in findings if f.fix is not None):
+        done = all((f.rule, f.span) in made for f in findings if f.fix is not None)
+        if done and len(passes) >= least_passes:
             break
-    return [_told(f, made.get((f.rule, f.span)), reasons.get((f.rule, f.span))) for f in findings]
+    told = [_told(f, made.get((f.rule, f.span)), reasons.get((f.rule, f.span))) for f in findings]
+    return Planned(told, tuple(passes))
 
 
 def _told(finding: Finding, made: Applicability | None, reason: str | None) -> Finding:

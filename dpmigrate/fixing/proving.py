@@ -59,6 +59,8 @@ class Prover:
         self.facts = self.rehearsals.facts
         self._contents: dict[tuple[int, ...], dict[str, bytes]] = {}
         """What some jobs make of their files, by ``id`` of the jobs."""
+        self.failed: dict[int, ProofProblem] = {}
+        """What goes wrong with each job that does not hold, by its ``id``."""
 
     def prove(self, jobs: Sequence[Job]) -> Proved:
         """The jobs that hold after a second analysis: all that do in their order."""
@@ -71,7 +73,7 @@ class Prover:
                 self.refuse(*problem, job.found)
         return self._settled(sound, ({}, [], None), None) if sound else ({}, [], None)
 
-    def _settled(self, jobs: Sequence[Job], proved: Proved, failure: str | None) -> Proved:
+    def _settled(self, jobs: Sequence[Job], proved: Proved, failure: ProofProblem | None) -> Proved:
         """``proved`` and those of some more jobs that hold with it; ``failure`` if all are known not to."""
         together = [*proved[1], *jobs]
         if failure is None:
@@ -81,12 +83,12 @@ class Prover:
             alone = self._failing_alone(jobs, proved[1], problems) if len(jobs) > 1 else {}
             if alone:
                 for place, problem in alone.items():
-                    self.refuse(jobs[place].path, problem, jobs[place].found)
+                    self._fail(jobs[place], problem)
                 rest = [job for place, job in enumerate(jobs) if place not in alone]
                 return self._settled(rest, proved, None) if rest else proved
-            failure = problems[0].text
+            failure = problems[0]
         if len(jobs) == 1:
-            self.refuse(jobs[0].path, failure, jobs[0].found)
+            self._fail(jobs[0], failure)
             return proved
         half = len(jobs) // 2
         first = self._settled(jobs[:half], proved, None)
@@ -94,9 +96,13 @@ class Prover:
         failure_of_rest = failure if len(first[1]) == len(proved[1]) + half and len(jobs) - half > 1 else None
         return self._settled(jobs[half:], first, failure_of_rest)
 
+    def _fail(self, job: Job, problem: ProofProblem) -> None:
+        self.failed[id(job)] = problem
+        self.refuse(job.path, problem.text, job.found)
+
     def _failing_alone(
         self, jobs: Sequence[Job], others: Sequence[Job], problems: Sequence[ProofProblem]
-    ) -> dict[int, str]:
+    ) -> dict[int, ProofProblem]:
         """The places of jobs that fail whatever the others do, with what goes wrong.
 
         All that goes wrong has to lie in components that one job changes and no other does: what they
@@ -104,13 +110,13 @@ class Prover:
         """
         reached = [self._components(job) for job in jobs]
         taken = set[int]().union(*map(self._components, others))
-        failing: dict[int, str] = {}
+        failing: dict[int, ProofProblem] = {}
         for problem in problems:
             component = self._component.get(problem.path or "")
             places = [place for place, numbers in enumerate(reached) if component in numbers]
             if component is None or len(places) != 1 or component in taken:
                 return {}
-            failing.setdefault(places[0], problem.text)
+            failing.setdefault(places[0], problem)
         return failing
 
     def _components(self, job: Job) -> set[int]:

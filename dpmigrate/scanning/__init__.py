@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.components import Group
     from dpmigrate.scanning.answers import Answers
     from dpmigrate.scanning.baseline import BaselineEntry
-    from dpmigrate.scanning.offering import Cluster, FindingPlace, Offer
+    from dpmigrate.scanning.offering import Cluster, FindingPlace, Offer, Passes
 
 
 KEPT = 400_000
@@ -106,6 +106,7 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
     of_groups: dict[Group, Share] = {}
     early: dict[Group, Mapping[FindingPlace, Offer]] = {}
     made: dict[Cluster, tuple[Offer, ...]] = {}
+    passes: dict[Cluster, Passes] = {}
     chosen: Sequence[Group] = ()
     with paused_collector():
         nothing = _share(project, ())
@@ -121,13 +122,20 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
                     early[part.group] = answer.offers
         found = join([nothing, *(of_groups[group] for group in chosen)])
         if "-" not in project.seeds and any(finding.fix is not None for finding in found.findings):
-            from dpmigrate.scanning.offering import clusters, known_early, offers
+            from dpmigrate.scanning.offering import Asked, clusters, known_early, planned_offers
 
             shares = {group: of_groups[group] for group in chosen}
-            asked = clusters(project, shares, found.findings)
-            made = {} if answers is None else answers.of_clusters(asked, of_groups)
-            made.update(known_early(asked, early))
-            made.update(each(project, [c for c in asked if c not in made], jobs, offers, told))
+            pending_clusters = clusters(project, shares, found.findings)
+            made = {} if answers is None else answers.of_clusters(pending_clusters, of_groups)
+            made.update(known_early(pending_clusters, early))
+            asked = [
+                Asked(cluster) if answers is None else answers.asked(cluster, of_groups)
+                for cluster in pending_clusters
+                if cluster not in made
+            ]
+            for one, plan in each(project, asked, jobs, planned_offers, told):
+                made[one.cluster] = plan.offers
+                passes[one.cluster] = plan.passes
     result = ScanResult(
         root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
@@ -142,7 +150,7 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
         analysed=tuple(sorted(found.analysed)),
     )
     if answers is not None:
-        answers.keep(of_groups, made, result)
+        answers.keep(of_groups, made, passes, result)
     return result
 
 
@@ -164,11 +172,11 @@ def _of_part(project: Project, part: Part) -> _Answer:
     size = sum(len(info.source.data) for info in alone.ready.values())
     mended = [finding for finding in share.findings if finding.fix is not None]
     if share.private and part.alone and mended:
-        from dpmigrate.scanning.offering import Cluster, offers, place_of
+        from dpmigrate.scanning.offering import Asked, Cluster, place_of, planned_offers
 
         if alone.program is not None:
             alone.known[group] = alone.program.parts[0]
-        made = offers(alone, Cluster((group,), tuple(mended)))
+        made = planned_offers(alone, Asked(Cluster((group,), tuple(mended)))).offers
         offered = dict(zip(map(place_of, mended), made, strict=True))
     else:
         offered = None

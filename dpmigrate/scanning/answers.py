@@ -9,7 +9,7 @@ from dpmigrate.model import ScanResult
 from dpmigrate.project import Project
 from dpmigrate.scanning.cache import Cache
 from dpmigrate.scanning.dependents import Dependents
-from dpmigrate.scanning.offering import Cluster, Offer
+from dpmigrate.scanning.offering import Asked, Cluster, Earlier, Offer, Passes, place_of
 from dpmigrate.scanning.shares import Share
 from dpmigrate.scanning.stored import plain, restored
 
@@ -48,6 +48,7 @@ class Answers:
         self,
         shares: Mapping[Group, Share],
         made: Mapping[Cluster, tuple[Offer, ...]],
+        passes: Mapping[Cluster, Passes],
         result: ScanResult,
     ) -> None:
         """Keep the answers for groups, clusters, and the whole project.
@@ -65,8 +66,36 @@ class Answers:
             key = before.of_cluster(cluster, shares)
             if cluster not in self._known and key == now.of_cluster(cluster, shares):
                 self._cache.put(key, plain(offers))
+                self._keep_for_changes(cluster, offers, passes.get(cluster), shares)
         if before.of_all() == now.of_all():
             self._cache.put(before.of_all(), plain(result))
+
+    def asked(self, cluster: Cluster, shares: Mapping[Group, Share]) -> Asked:
+        """A cluster whose offers are not known, with what is known of it from before some of it changed."""
+        if len(cluster.groups) < 2:
+            return Asked(cluster)
+        key = self._dependents.of_groups_together(cluster)
+        earlier = self._restored(key, lambda held: restored(Earlier, held))
+        states = [self._dependents.of_share(group, shares[group]) for group in cluster.groups]
+        if earlier is None or len(earlier.states) != len(states):
+            return Asked(cluster)
+        pairs = enumerate(zip(states, earlier.states, strict=True))
+        changed = frozenset(number for number, (now, before) in pairs if now != before)
+        if 2 * len(changed) > len(states):
+            return Asked(cluster)
+        return Asked(cluster, earlier, changed)
+
+    def _keep_for_changes(
+        self, cluster: Cluster, offers: tuple[Offer, ...], passes: Passes, shares: Mapping[Group, Share]
+    ) -> None:
+        """Keep what spares most of the planning when some groups of a cluster change."""
+        if len(cluster.groups) < 2 or passes is None:
+            return
+        states = tuple(self._dependents.of_share(group, shares[group]) for group in cluster.groups)
+        places = (place_of(finding) for finding in cluster.findings)
+        placed = tuple((*place, offer) for place, offer in zip(places, offers, strict=True))
+        key = self._dependents.of_groups_together(cluster)
+        self._cache.put(key, plain(Earlier(states, placed, passes)))
 
     def _of_group(self, group: Group) -> Share | None:
         names = self._restored(self._dependents.of_group(group), lambda held: [str(name) for name in held])

@@ -95,6 +95,11 @@ class Dependents:
         """The key of what the findings of some groups have on offer."""
         return texts_digest("offers", *(self.of_share(group, shares[group]) for group in cluster.groups))
 
+    def of_groups_together(self, cluster: Cluster) -> str:
+        """The key of what is known of some groups whatever stands in their files."""
+        names = (f"{' '.join(group.entries)}/{' '.join(sorted(group.members))}" for group in cluster.groups)
+        return texts_digest("together", self._common, *names)
+
     def _state(self, key: str) -> str:
         """The bytes of a file, and whether findings in it are reported."""
         if key not in self._digests:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from dpmigrate.fixing.decisions import PassOutcome
 from dpmigrate.model import Finding, FixOffer, Span
 from dpmigrate.project import Project
 from dpmigrate.scanning.parts import SharedPins
@@ -59,8 +60,106 @@ def clusters(project: Project, shares: Mapping[Group, Share], findings: Sequence
     return [Cluster(places.together(leader), tuple(found)) for leader, found in held.items()]
 
 
-def offers(project: Project, cluster: Cluster) -> tuple[Offer, ...]:
-    """What each finding of a cluster has on offer, by planning and proving its fixes.
+Passes = tuple[PassOutcome, ...] | None
+"""What each pass of planning decided; None where that cannot be said of fewer groups."""
+
+
+class Earlier(NamedTuple):
+    """What an earlier scan found out of a cluster of the same groups, when some had other contents."""
+
+    states: tuple[str, ...]
+    """The key of each group's answer."""
+    offers: tuple[tuple[str, Span, Offer], ...]
+    """Rule and place of each finding, and what it had on offer."""
+    passes: tuple[PassOutcome, ...]
+    """What each pass of planning decided for all groups."""
+
+
+class Asked(NamedTuple):
+    """A cluster whose fixes are to be planned, and what is known of it from before."""
+
+    cluster: Cluster
+    earlier: Earlier | None = None
+    changed: frozenset[int] = frozenset()
+    """The numbers of its groups that have other contents now."""
+
+    @property
+    def size(self) -> int:
+        """The number of modules."""
+        return self.cluster.size
+
+
+class ClusterPlan(NamedTuple):
+    """What each finding of a cluster has on offer, and what was decided, where it can be said."""
+
+    offers: tuple[Offer, ...]
+    passes: Passes
+
+
+def planned_offers(project: Project, asked: Asked) -> ClusterPlan:
+    """What each finding of a cluster has on offer: of the changed groups alone where that settles it."""
+    if asked.earlier is not None:
+        plan = _of_changed(project, asked.cluster, asked.earlier, asked.changed)
+        if plan is not None:
+            return plan
+    return _planned(project, asked.cluster.groups, asked.cluster.findings)
+
+
+def _of_changed(
+    project: Project, cluster: Cluster, earlier: Earlier, changed: frozenset[int]
+) -> ClusterPlan | None:
+    """The plan of a cluster by planning its changed groups beside some that stand for the others.
+
+    Those take part in what all decide together (``fixing.deciding``). Where they decide with the changed
+    ones as before, so do all, and what else is on offer in a group hangs on nothing of the others. None
+    where they do not, or where a group that did not change would have another answer than before.
+    """
+    standing: set[int] = set()
+    for outcome in earlier.passes:
+        others = [number for number in outcome.members if number not in changed]
+        if outcome.decision is not None and not others:
+            return None
+        standing.update(others[:2], outcome.refusing)
+    chosen = changed | standing
+    numbers = _numbers(project, cluster.groups)
+    before = {(rule, span): offer for rule, span, offer in earlier.offers}
+    placed = [(finding, numbers.get(finding.span.path)) for finding in cluster.findings]
+    findings = tuple(f for f, number in placed if number is None or number in chosen)
+    groups = tuple(group for number, group in enumerate(cluster.groups) if number in chosen)
+    plan = _planned(project, groups, findings, len(earlier.passes))
+    ordered = sorted(chosen)
+    decided = [(o.decision, tuple(ordered[n] for n in o.refusing)) for o in plan.passes or ()]
+    if decided != [(outcome.decision, outcome.refusing) for outcome in earlier.passes]:
+        return None
+    now = dict(zip(map(place_of, findings), plan.offers, strict=True))
+    made: list[Offer] = []
+    for finding, number in placed:
+        place = place_of(finding)
+        if number in changed:
+            made.append(now[place])
+        elif place not in before or now.get(place, before[place]) != before[place]:
+            return None
+        else:
+            made.append(before[place])
+    passes = tuple(
+        old._replace(members=tuple(sorted({*old.members} - changed | {ordered[n] for n in new.members})))
+        for old, new in zip(earlier.passes, plan.passes or (), strict=True)
+    )
+    return ClusterPlan(tuple(made), passes)
+
+
+def _numbers(project: Project, groups: Sequence[Group]) -> dict[str, int]:
+    """The number of the group that each module is in, by the path that reports show."""
+    from dpmigrate.project.texts import Texts
+
+    absolute, display = Texts(project).absolute, project.workspace.display
+    return {display(absolute[key]): number for number, group in enumerate(groups) for key in group.members}
+
+
+def _planned(
+    project: Project, groups: tuple[Group, ...], findings: tuple[Finding, ...], least_passes: int = 1
+) -> ClusterPlan:
+    """Plan and prove the fixes of some groups.
 
     That is a matter of the tree, not of the paths that are reported on: ``dpmigrate fix`` names what it needs
     beyond its own.
@@ -70,8 +169,12 @@ def offers(project: Project, cluster: Cluster) -> tuple[Offer, ...]:
     whole = project.afresh()
     whole.ready, whole.known = project.ready, project.known
     whole.workspace = project.workspace.widened()
-    told = with_offers(cluster.findings, whole, cluster.groups)
-    return tuple(Offer(finding.fix, finding.by_hand) for finding in told)
+    told = with_offers(findings, whole, groups, least_passes)
+    passes = tuple(outcome for outcome in told.passes if outcome is not None)
+    return ClusterPlan(
+        tuple(Offer(finding.fix, finding.by_hand) for finding in told.findings),
+        passes if len(passes) == len(told.passes) else None,
+    )
 
 
 def known_early(

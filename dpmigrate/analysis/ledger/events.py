@@ -186,6 +186,8 @@ class Seeded(Event):
     seed: Amount
     repeats: bool = False
     """Whether it is certainly the same seed each time."""
+    everywhere: bool = False
+    """Whether it is the same in all loops around, and not only in those of its own function."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from dpmigrate.analysis.assignment import iterate, parts_in_order
-from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
+from dpmigrate.analysis.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_own, call_value
 from dpmigrate.analysis.classes import is_record
@@ -91,6 +91,17 @@ def _dict(ip: Interpreter, info: CallInfo) -> Value:
     if info.unknown_keywords:
         ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "unknown entries")))
     return of(made)
+
+
+@function("collections.defaultdict")
+def _dict_with_a_default(ip: Interpreter, info: CallInfo) -> Value:
+    """What no key was given yet is what the factory makes: an empty list, or something unknown."""
+    made = _dict(ip, replace(info, positional=info.positional[1:]))
+    lists = info.argument(0, "default_factory").only == External("builtins.list")
+    missing = Seq((), None, True) if lists else Unknown(("default", info.node, ip.context), "a default")
+    for atom in made.atoms:
+        ip.store.set(atom, "rest", of(missing))
+    return made
 
 
 @function("types.SimpleNamespace", "argparse.Namespace")
