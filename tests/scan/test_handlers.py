@@ -79,6 +79,7 @@ processes = multiprocessing.Pool(2)
 HANDED_ON = (
     "train(accelerate.Accelerator().prepare(LOADER))",
     "train(itertools.islice(itertools.cycle(LOADER), 5))",
+    "train(itertools.chain(LOADER, itertools.chain.from_iterable([LOADER])))",
     "train(types.SimpleNamespace(kept=LOADER).kept)",
     "train(argparse.Namespace(kept=LOADER).kept)",
     "train(vars(types.SimpleNamespace(kept=LOADER))['kept'])",

@@ -196,6 +196,14 @@ def _product(ip: Interpreter, info: CallInfo) -> Value:
     return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
 
 
+@function("itertools.chain", "itertools.chain.from_iterable")
+def _chain(ip: Interpreter, info: CallInfo) -> Value:
+    """Several iterables one after the other: by themselves, or as the items of one."""
+    if info.name.endswith("from_iterable"):
+        return of(Seq(None, iterate(ip, iterate(ip, info.argument(0, "iterable"), info.node), info.node)))
+    return of(Seq(None, join_all([iterate(ip, v, info.node) for v in [*info.positional, *info.spread]])))
+
+
 @function(
     "builtins.next", "builtins.iter", "builtins.filter", "itertools.cycle", "itertools.islice", "tqdm.tqdm"
 )
