@@ -12,7 +12,7 @@ from dpmigrate.advisories.subjects import SUBJECTS, Subject, of_kind, subject
 from dpmigrate.analysis.ledger import HooksSwitched, ManagerUsed, Origin, PrivateRun
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonsCombined, FellBack, MadeInstead
 from dpmigrate.analysis.ledger.checkpoints import WeightsResumed
-from dpmigrate.analysis.ledger.events import Event, Iterated, Seeded, SeededBefore, Stepped
+from dpmigrate.analysis.ledger.events import Event, Seeded, SeededBefore, Stepped
 from dpmigrate.analysis.ledger.gradients import (
     ColumnOfLosses,
     FlattenedLoss,
@@ -66,7 +66,6 @@ EVENTS: dict[str, type[Event]] = {
     "gradients-lost": GradientsLost,
     "hooks-switched": HooksSwitched,
     "keyword": UnknownKeyword,
-    "loader-read": Iterated,
     "made-instead": MadeInstead,
     "memory-manager": ManagerUsed,
     "norm-changed": NormChanged,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
+    Amount,
     Backward,
     CoefficientAsked,
     Constant,
@@ -19,6 +20,7 @@ from dpmigrate.analysis.ledger import (
     FirstTouch,
     ManagerUsed,
     Open,
+    PrivateRun,
     Unpack,
     Wrapped,
     ZeroGrad,
@@ -139,10 +141,14 @@ def _has_two_passes(s: Subject) -> Tri:
 @fact
 def _single_physical_batch(s: Subject) -> Tri:
     """Whether every logical batch certainly is one physical batch."""
-    maximum = s.event.maximum if isinstance(s.event, ManagerUsed) else UNKNOWN_AMOUNT
-    fixed = s.run.argument("poisson_sampling").equals(False)
+    return splits_no_batch(s.run, s.event.maximum if isinstance(s.event, ManagerUsed) else UNKNOWN_AMOUNT)
+
+
+def splits_no_batch(run: PrivateRun, maximum: Amount) -> Tri:
+    """Whether a memory manager with a maximum of examples certainly leaves every logical batch whole."""
+    fixed = run.argument("poisson_sampling").equals(False)
     answers: list[Tri] = []
-    for loader in s.run.loaders:
+    for loader in run.loaders:
         whole = loader.holds is not None and maximum.length_of == loader.holds
         answers.append(either(both(fixed, maximum.at_least(loader.batch_size)), whole))
     return both(*answers) if answers else False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dpmigrate.advisories.facts import fact
-from dpmigrate.advisories.sampling_facts import loops_over
+import libcst as cst
+
+from dpmigrate.advisories.facts import fact, splits_no_batch
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked
 from dpmigrate.analysis.ledger.events import (
@@ -26,6 +27,7 @@ from dpmigrate.analysis.ledger.gradients import (
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
+from dpmigrate.analysis.tree import contains
 from dpmigrate.model import Tri
 
 
@@ -62,9 +64,21 @@ def _for_an_empty_batch(s: Subject) -> Tri:
 @fact
 def _left_out_for_another_reason(s: Subject) -> Tri:
     """Whether a batch gets no step and others come after it; whether the reason is ever there is not told."""
-    if not isinstance(s.event, BatchSkipped) or s.event.empty:
+    if not isinstance(s.event, BatchSkipped) or s.event.empty or s.event.stepped:
         return False
     return None if s.event.how != "break" or not s.event.last else False
+
+
+@fact
+def _left_within_a_logical_batch(s: Subject) -> Tri:
+    """Whether the loop is left after a step that may only have added up a part of a logical batch.
+
+    Whether it ever is one of those is not told; nothing comes of it where no batch comes after.
+    """
+    if not isinstance(s.event, BatchSkipped) or not s.event.stepped or s.event.last:
+        return False
+    managers = list(s.run.happened(ManagerUsed))
+    return False if managers and all(splits_no_batch(s.run, e.maximum) for e in managers) else None
 
 
 @fact
@@ -91,7 +105,16 @@ def _in_turns_of_the_private_loader(s: Subject) -> Tri:
     if s.event is None or not s.event.loops:
         return False
     loop = s.event.loops[-1].loop.node
-    return any(e.loader == "returned" and loops_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+    return any(_goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+
+
+def _goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
+    """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
+    if isinstance(loop, cst.For) and contains(loop.iter, iterated):
+        return True
+    taken = iterated.func if isinstance(iterated, cst.Call) else None
+    by_next = isinstance(taken, cst.Name) and taken.value == "next"
+    return by_next and isinstance(loop, (cst.For, cst.While)) and contains(loop.body, iterated)
 
 
 @fact
@@ -125,7 +148,9 @@ def _same_seed_each_time(s: Subject) -> Tri:
     way = s.event.chain
     if any(e.loops == around and e.chain == way[: len(e.chain)] for e in s.run.happened(StateSetBack)):
         return False
-    return any(e.loops[: len(around)] == around for e in s.run.happened(Backward))
+    outermost = len(s.run.loops) + 1 if s.event.everywhere else len(around)
+    ways = [around[:depth] for depth in range(outermost, len(around) + 1)]
+    return any(e.loops[: len(loops)] == loops for e in s.run.happened(Backward) for loops in ways)
 
 
 @fact

@@ -229,7 +229,7 @@ def _written_by_this_run(s: Subject) -> Tri:
 
 @fact
 def _accountant_carried(s: Subject) -> Tri:
-    """Whether the accountant's state is saved with the weights, or taken from where it was."""
-    if s.run.engine is None:
-        return None
-    return s.run.engine.accountant is None or any(True for _ in s.run.happened(AccountantCarried))
+    """Whether the accountant's state is taken from where it was; None where it is only saved."""
+    if s.run.engine is None or s.run.engine.accountant is None:
+        return None if s.run.engine is None else True
+    return None if any(True for _ in s.run.happened(AccountantCarried)) else False

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import libcst as cst
-from libcst.helpers import get_full_name_for_node
-
 from dpmigrate.advisories.facts import fact, right_but_for_doubt
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.advisories.trials import repeats_a_trial
-from dpmigrate.analysis.ledger import Constant, Given, Open, Origin, Stepped, Thing, Turn, contradict
+from dpmigrate.analysis.ledger import Constant, Given, Open, Thing
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -18,9 +15,7 @@ from dpmigrate.analysis.ledger.accounting import (
     FellBack,
     MadeInstead,
 )
-from dpmigrate.analysis.ledger.events import Backward, Iterated
-from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
-from dpmigrate.analysis.tree import assigned_in, contains, every
+from dpmigrate.analysis.ledger.sampling import SamplerGiven, TrainedOn, UnknownKeyword
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -35,121 +30,27 @@ CLIPS_NOTHING = 1e4
 
 @fact
 def _not_the_private_loader(s: Subject) -> Tri:
-    """Whether a loop goes over another loader than the one that the engine returned."""
-    if not isinstance(s.event, Iterated) or s.event.loader not in ("passed", "remade", "records"):
+    """Whether training takes batches of another loader than the one that the engine returned.
+
+    None where those of both are in one forward pass: what of them the model gets cannot be told.
+    """
+    if not isinstance(s.event, TrainedOn) or s.event.loader not in _OTHER_LOADERS:
         return False
-    if right_but_for_doubt(s, lambda e: isinstance(e, Iterated) and e.loader == "returned"):
+    if right_but_for_doubt(s, lambda e: isinstance(e, TrainedOn) and e.loader == "returned"):
         return False
     if any(
         not e.uninstalled for e in s.run.happened(FellBack)
     ):  # then DPM311 says so: where the call fails there is no private loader
         return False
-    s.notes["loader"] = {
-        "passed": "the loader that was passed in",
-        "remade": "another loader of the same data",
-        "records": "the data itself, record by record",
-    }[s.event.loader]
-    return True
+    s.notes["loader"] = _OTHER_LOADERS[s.event.loader]
+    return None if s.event.mixed else True
 
 
-@fact
-def _feeds_training(s: Subject) -> Tri:
-    """Whether a private backward pass happens in the loop over this loader."""
-    if not isinstance(s.event, Iterated):
-        return False
-    node, chain, guard = s.event.origin.node, s.event.chain, s.event.guard
-    inside = [
-        e
-        for e in s.run.happened(Backward)
-        if e.chain[: len(chain)] == chain and not contradict(e.guard | s.run.guard, guard)
-    ]
-    loops = [
-        turn
-        for e in inside
-        for turn in e.loops
-        if loops_over(turn.loop.node, node) and not _is_fed_within(s, e, turn, node)
-    ]
-    if not loops and chain and _is_handed_on(s.event.origin):
-        # A generator (or ``__next__``) goes over the loader for the loop that takes its items from it.
-        made = chain[-1].through
-        outside = [e for e in s.run.happened(Backward) if e.chain[: len(chain) - 1] == chain[:-1]]
-        turns = (turn for e in outside for turn in e.loops)
-        loops = [t for t in turns if loops_over(t.loop.node, made.node) or _draws_from(t.loop.node, made)]
-    if any(_goes_over_both(s, turn) for turn in loops):
-        return None  # nobody knows which of the two batches the private model gets
-    by_hand = bool(loops) and (s.event.loader not in ("remade", "records") or _steps_privately(s, loops))
-    # Lightning's own loop is the call of `fit`, which is told as the place where it goes over batches.
-    fits = (
-        isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "fit"
-    )
-    return by_hand or (fits and any(e.via == "Lightning" and e.chain == chain for e in inside))
-
-
-def _goes_over_both(s: Subject, turn: Turn) -> bool:
-    """Whether a loop takes batches of this loader and of the returned one, by ``zip`` or ``next``."""
-    loop = turn.loop.node
-    zipped = loop.iter if isinstance(loop, cst.For) and isinstance(loop.iter, cst.Call) else None
-    return any(
-        (zipped is not None and contains(zipped, e.origin.node))
-        or (bool(e.chain) and _draws_from(loop, e.chain[-1].through))
-        for e in s.run.happened(Iterated)
-        if e.loader == "returned"
-    )
-
-
-def _is_fed_within(s: Subject, event: Backward, turn: Turn, node: cst.CSTNode) -> bool:
-    """Whether a loop of its own within this one, over the private loader, feeds a backward pass.
-
-    What ``next(...)`` takes beside that loop is for something else: an evaluation, a first look.
-    """
-    if isinstance(turn.loop.node, cst.For) and contains(turn.loop.node.iter, node):
-        return False
-    private = [e.origin.node for e in s.run.happened(Iterated) if e.loader in ("returned", "managed")]
-    return any(
-        contains(turn.loop.node, inner.loop.node) and any(loops_over(inner.loop.node, p) for p in private)
-        for inner in event.loops
-        if inner.loop.node is not turn.loop.node and not contains(inner.loop.node, node)
-    )
-
-
-def _is_handed_on(origin: Origin) -> bool:
-    """Whether a generator or an iterator goes over something, and gives what it finds to whoever asks it."""
-    nesting, inner = origin.module.nesting, origin.node
-    for around in nesting.above(inner):
-        if isinstance(around, cst.FunctionDef) and around.body is inner:
-            return around.name.value == "__next__" or bool(nesting.inside(around.body, cst.Yield))
-        inner = around
-    return False
-
-
-def _draws_from(loop: cst.CSTNode, made: Origin) -> bool:
-    """Whether a loop says ``next(batches)`` of a variable that was given a generator beforehand."""
-    above = next((node for node in made.module.nesting.above(made.node)), None)
-    if not isinstance(above, cst.Assign) or not isinstance(loop, (cst.For, cst.While)):
-        return False
-    names = set(assigned_in(above))
-    return any(
-        isinstance(node, cst.Call)
-        and isinstance(node.func, cst.Name)
-        and node.func.value == "next"
-        and bool(node.args)
-        and get_full_name_for_node(node.args[0].value) in names
-        for node in every(loop.body)
-    )
-
-
-def _steps_privately(s: Subject, loops: list[Turn]) -> bool:
-    """Whether the private optimizer steps in some of these loops: plain training is another matter."""
-    return any(not e.raw and turn in e.loops for e in s.run.happened(Stepped) for turn in loops)
-
-
-def loops_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
-    """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
-    if isinstance(loop, cst.For) and contains(loop.iter, iterated):
-        return True
-    taken = iterated.func if isinstance(iterated, cst.Call) else None
-    by_next = isinstance(taken, cst.Name) and taken.value == "next"
-    return by_next and isinstance(loop, (cst.For, cst.While)) and contains(loop.body, iterated)
+_OTHER_LOADERS = {
+    "passed": "the loader that was passed in",
+    "remade": "another loader of the same data",
+    "records": "the data itself, record by record",
+}
 
 
 @fact
@@ -169,8 +70,8 @@ def _subset_sampler(s: Subject) -> Tri:
 
 @fact
 def _draws_no_poisson_batches(s: Subject) -> Tri:
-    """Whether a loop beside a hand-made pair goes over a loader that keeps its batches."""
-    return isinstance(s.event, Iterated) and s.event.loader == "fixed"
+    """Whether a hand-made pair is trained on a loader that keeps its batches."""
+    return isinstance(s.event, TrainedOn) and s.event.loader == "fixed"
 
 
 # -- the accountant ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 ``names``, ``attributes``, ``assignment``, ``items``, ``calls``, ``functions``, ``classes``, ``decorated``,
 ``managers``, ``holding``   what handlers share
 ``switches``, ``naming``   constants that somebody may turn round, and what a program names an unknown
+``batches``      which loaders a value comes from, and what models were given
 ``per_example``, ``forwards``   whether a criterion gives one loss per example
 ``tolerated``, ``retired``   what a release has dropped, and whether the program does without
 ``library``      what the libraries' names mean (one package per library)

@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.atoms import (
     Atom,
+    Batch,
     Const,
     Module,
     Obj,
@@ -23,6 +24,7 @@ from dpmigrate.analysis.attributes import (
     set_attribute,
     set_part_of_unknown,
 )
+from dpmigrate.analysis.batches import marked
 from dpmigrate.analysis.classes import named_fields
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import doubt
@@ -157,7 +159,7 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
     for e in value.entries:
         atom = e.atom
         if isinstance(atom, Seq):
-            parts.append(atom.any_one().guarded(e.guard))
+            parts.append(as_taken(ip, e, atom.any_one(), node).guarded(e.guard))
         elif isinstance(atom, Params):
             parts.append(Value((e,)))
         elif isinstance(atom, Obj):
@@ -167,15 +169,23 @@ def iterate(ip: Interpreter, value: Value, node: cst.CSTNode) -> Value:
             else:
                 parts.append(of(Unknown((atom.key, "element"), "element")))
         elif isinstance(atom, Unknown):
-            registry.tell_hooks(ip, "<iterated>", registry.CallInfo(node, [Value((e,))]))
             put = part_of_unknown(ip, atom, SOME)
             if put:
                 parts.append(put.guarded(e.guard | {doubt(atom.symbol, SOME)}))
                 continue
-            parts.append(of(Unknown(deeper(atom.symbol, "element"), atom.reason, atom.parts), guard=e.guard))
+            element = of(Unknown(deeper(atom.symbol, "element"), atom.reason, atom.parts), guard=e.guard)
+            parts.append(as_taken(ip, e, element, node))
         elif isinstance(atom, Tensor):
             parts.append(Value((e,)))
     return join_all(parts) or ip.unknown(node, "element of something unknown")
+
+
+def as_taken(ip: Interpreter, e: Entry, element: Value, node: cst.CSTNode) -> Value:
+    """An element of something that is no loader by itself, as a batch where runs know it for one."""
+    if not ip.runs:
+        return element
+    told = registry.tell_hooks(ip, "<iterated>", registry.CallInfo(node, [Value((e,))]))
+    return marked(element, frozenset(atom for atom in told.atoms if isinstance(atom, Batch)))
 
 
 def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
@@ -186,6 +196,8 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
             ip, "<gradient assignment>", registry.CallInfo(target, [ip.evaluate(inner.value), value])
         )
     container = ip.evaluate(target.value)
+    if any(isinstance(a, Tensor) for a in container.atoms):
+        registry.tell_hooks(ip, "<changed by an operator>", registry.CallInfo(target, [container, value]))
     key = subscript_key(ip, target)
     constant = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]

@@ -8,11 +8,12 @@ from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dpmigrate.analysis.guards import Symbol
+from dpmigrate.analysis.guards import Guard, Symbol
 
 if TYPE_CHECKING:
     import libcst as cst
 
+    from dpmigrate.analysis.ledger.circumstances import Origin
     from dpmigrate.analysis.modules import ModuleInfo
 
 
@@ -103,6 +104,36 @@ def dict_key(atom: Atom | None) -> tuple[str, Hashable] | None:
     return ("key", atom) if isinstance(atom, Obj) and atom.kind == "enum" else None
 
 
+@dataclass(frozen=True, slots=True)
+class Batch(Atom):
+    """Among the parts of something unknown: that it is a batch of a loader, or was made of one."""
+
+    loader: Atom
+    origin: Origin = field(compare=False, repr=False)
+    """Where the batch is taken."""
+    place: Hashable
+    """The same, with the calling context."""
+    guard: Guard = frozenset()
+    """What has to be so for it to be made of that one."""
+    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
+    """Kept: it is in the symbols of all that is made of the batch."""
+
+    def __hash__(self) -> int:
+        hashed = self._hash
+        if hashed is None:
+            hashed = hash((self.loader, self.place, self.guard))
+            object.__setattr__(self, "_hash", hashed)
+        return hashed
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPass(Atom):
+    """That a model was given batches: those whose assumptions agree, all at once."""
+
+    model: Atom
+    batches: frozenset[Batch]
+
+
 GRAD_MODE = "grad-mode"
 """The kind of what ``torch.no_grad()`` and its like make; its data is whether torch keeps a graph in it."""
 
@@ -124,6 +155,8 @@ class Tensor(Atom):
     """How losses became one: "none", "mean", "sum", `WEIGHTED_MEAN`; None where that is not known."""
     detached: bool = False
     """Whether no gradient goes back through it: it was detached, or computed where gradients are off."""
+    passes: frozenset[ForwardPass] = frozenset()
+    """What the models were given that it is computed from; empty where that is not known."""
 
     @property
     def reached(self) -> frozenset[Atom]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Const, External, Module, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import Absent, Batch, Const, External, Module, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.batches import without_records
 from dpmigrate.analysis.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function
@@ -64,7 +65,10 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     if isinstance(atom, Params):
         return _attribute_of_parameters(ip, atom, name, node)
     if isinstance(atom, Unknown):
-        unknown = of(Unknown(deeper(atom.symbol, name), atom.reason, atom.parts), *entry.because)
+        parts = atom.parts
+        if parts and without_records(name):
+            parts = frozenset(part for part in parts if not isinstance(part, Batch))
+        unknown = of(Unknown(deeper(atom.symbol, name), atom.reason, parts), *entry.because)
         return part_of_unknown(ip, atom, name) or unknown
     if isinstance(atom, Const) and atom.value is None:
         return NOTHING

@@ -56,7 +56,7 @@ def gather(ip: Interpreter, node: cst.Call) -> CallInfo:
             info.positional.extend(items or ())
             if items is None:
                 info.unknown_positional = True
-                info.spread += [atom.each() for atom in value.atoms if isinstance(atom, Seq)]
+                info.spread += [a.each() if isinstance(a, Seq) else of(a) for a in value.atoms]
         elif arg.keyword is not None:
             info.keywords[arg.keyword.value] = value
         else:
@@ -71,10 +71,13 @@ def _spread_keywords(ip: Interpreter, info: CallInfo, value: Value) -> None:
             named, more = entries_of(ip, e.atom)
             ways.append((e.guard, {name: held for name, held in named.items() if isinstance(name, str)}))
             info.unknown_keywords = info.unknown_keywords or more
+            if more:
+                info.spread.append((ip.read(e.atom, "rest") or NOTHING).guarded(e.guard))
         elif isinstance(e.atom, Const) and e.atom.value is None:
             ways.append((e.guard, {}))
         else:
             info.unknown_keywords = True
+            info.spread.append(Value((e,)))
     for name in dict.fromkeys(name for _, named in ways for name in named):
         info.keywords[name] = join_all(named.get(name, of(Absent())).guarded(guard) for guard, named in ways)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
+from dpmigrate.analysis.atoms import Atom, Batch, Const, Params, Unknown
+from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
 from dpmigrate.analysis.holding import parameter_of
@@ -73,11 +74,11 @@ def params_in_value(value: Value) -> Iterator[Params]:
 
 
 def opaque(ip: Interpreter, node: cst.CSTNode, operands: Sequence[Value]) -> Value:
-    """The unknown result of a computation, which keeps what a penalty would come from."""
+    """The unknown result of a computation, which keeps what a penalty would come from, and its batches."""
     parts: set[Atom] = set()
     for atom in (a for operand in operands for a in operand.atoms):
         if isinstance(atom, Unknown):
-            parts |= atom.parts
+            parts |= {part for part in atom.parts if not isinstance(part, Batch)}
         inner = atom.each() if isinstance(atom, Seq) else of(atom)
         parts |= set(params_in_value(inner))
-    return ip.unknown(node, "a computation", frozenset(parts))
+    return ip.unknown(node, "a computation", batches_of(ip, operands).union(parts))

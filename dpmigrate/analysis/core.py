@@ -14,7 +14,7 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.atoms import Atom, Batch, Const, Obj, Unknown
 from dpmigrate.analysis.frames import Attempt, ExhaustedError, Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, none_of, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
@@ -227,8 +227,10 @@ class Interpreter:
         return seen_by_node
 
     def unknown(self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset()) -> Value:
-        """A fresh unknown, the same one whenever this node is evaluated in this context."""
-        return of(Unknown(("node", id(node), self.context), reason, parts))
+        """A fresh unknown, the same one whenever this node is evaluated in this context, of one batch."""
+        batches = frozenset([part for part in parts if type(part) is Batch]) if parts else None
+        told_by = ("node", id(node), self.context, batches) if batches else ("node", id(node), self.context)
+        return of(Unknown(told_by, reason, parts))
 
     def new(self, kind: str, node: cst.CSTNode, data: Any = None, extra: Hashable = None) -> Obj:
         """An object allocated at a node in the current context."""

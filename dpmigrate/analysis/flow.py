@@ -9,7 +9,7 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis import narrowing, outcomes
-from dpmigrate.analysis.assignment import assign_target, iterate
+from dpmigrate.analysis.assignment import as_taken, assign_target, iterate
 from dpmigrate.analysis.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter, statement
@@ -22,7 +22,7 @@ from dpmigrate.analysis.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.store import Delta, Slot
 from dpmigrate.analysis.tree import children
 from dpmigrate.analysis.unrolling import worth_unrolling
-from dpmigrate.analysis.values import NONE, NOTHING, Seq, Value, join_all, of
+from dpmigrate.analysis.values import NONE, NOTHING, Value, join_all, of
 
 _SUPPRESS = External("contextlib.suppress")
 MAX_APART = 2
@@ -99,12 +99,10 @@ def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ..
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
-    held = tuple(e for e in sequence.entries if isinstance(e.atom, Seq)) if ip.runs else ()
-    if held:
-        registry.tell_hooks(ip, "<iterated>", registry.CallInfo(node.iter, [Value(held)]))
     items = worth_unrolling(ip, sequence)
     if items is not None:
-        return _unrolled(ip, node, items)
+        several = sequence.entries[0]
+        return _unrolled(ip, node, [as_taken(ip, several, item, node.iter) for item in items])
     element = iterate(ip, sequence, node.iter)
     alive = _loop(ip, node, node.body, lambda: assign_target(ip, node.target, element))
     if alive and node.orelse is not None:

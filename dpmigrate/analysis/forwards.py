@@ -137,6 +137,9 @@ class _Walk:
             return self._branch(node)
         elif isinstance(node, cst.With):
             return self.block(node.body)
+        elif isinstance(node, cst.Try) and not node.handlers:
+            goes_on = self.block(node.body) and (node.orelse is None or self.block(node.orelse.body))
+            return (node.finalbody is None or self.block(node.finalbody.body)) and goes_on
         return True
 
     def _branch(self, node: cst.If) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Sequence
 import libcst as cst
 
 from dpmigrate.analysis import decorated
-from dpmigrate.analysis.atoms import Absent, Atom, Obj, Params, Tensor, Unknown, behind
+from dpmigrate.analysis.atoms import Absent, Atom, Batch, Obj, Params, Tensor, Unknown, behind
+from dpmigrate.analysis.batches import batches_of, passes_behind, without_records
 from dpmigrate.analysis.classes import (
     external_base,
     find_member,
@@ -67,8 +68,13 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     if tensors:
         sources, detached = behind(tensors)
         coefficient = next((t.coefficient for t in tensors if t.coefficient), None)
-        return of(Tensor(sources, callee, (), coefficient, detached=detached))
-    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty)
+        return of(
+            Tensor(sources, callee, (), coefficient, detached=detached, passes=passes_behind([arguments]))
+        )
+    batches = frozenset[Batch]()
+    if not without_records(info.name.rpartition(".")[2]):
+        batches = batches_of(ip, [of(callee), *info.everything(), *info.spread])
+    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty | batches)
 
 
 def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:

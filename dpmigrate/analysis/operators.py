@@ -23,6 +23,7 @@ from dpmigrate.analysis.atoms import (
     Unknown,
     behind,
 )
+from dpmigrate.analysis.batches import joined
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.guards import contradict
@@ -179,7 +180,13 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
             elif penalties and any(id(e) in penalties for e in pair):
                 step = f"{done}-penalty"
             sources, detached = behind(tensors)
-            made = replace(lead.after(step), sources=sources, coefficient=coefficient, detached=detached)
+            made = replace(
+                lead.after(step),
+                sources=sources,
+                coefficient=coefficient,
+                detached=detached,
+                passes=joined(tensors),
+            )
             out.append(Entry(made, pair[0].guard if len(pair) == 1 else pair[0].guard | pair[1].guard))
     return merge_entries(out)
 
@@ -220,7 +227,7 @@ def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
         return const(-atom.value, ip.origin(node, "literal"))
     if any(isinstance(a, Tensor) for a in value.atoms):
         return value
-    return ip.unknown(node, "a computation")
+    return opaque(ip, node, [value])
 
 
 @expression(cst.Comparison)

@@ -14,6 +14,7 @@ from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.functions import enter_function
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.operators import arithmetic
 from dpmigrate.analysis.values import NONE, Class, Function, Value, of
@@ -48,7 +49,9 @@ def _annotated(ip: Interpreter, node: cst.AnnAssign) -> bool:
 @statement(cst.AugAssign)
 def _augmented(ip: Interpreter, node: cst.AugAssign) -> bool:
     name = type(node.operator).__name__.removesuffix("Assign")
-    result = arithmetic(ip, name, ip.evaluate(node.target), ip.evaluate(node.value), node)
+    left, right = ip.evaluate(node.target), ip.evaluate(node.value)
+    registry.tell_hooks(ip, "<changed by an operator>", CallInfo(node, [left, right]))
+    result = arithmetic(ip, name, left, right, node)
     assign_target(ip, node.target, result)
     return True
 

@@ -4,13 +4,14 @@
 ``options``, ``jobs``   what the user asked for; what is made or withheld as one
 ``upgrade_jobs``, ``strategies``, ``randomness``   the jobs of each kind
 ``upgraded_call``, ``upgrade``   one call that moves to the API of Opacus 1.5.3, and its recipes put together
-``clipping_ghost``, ``unpack``, ``two_pass``, ``manual_pair``   its arguments, results and backward passes
+``clipping_ghost``, ``unpack``, ``spread``, ``two_pass``, ``manual_pair``   its arguments, results, backward
+                 passes
 ``criterion``    the criterion that it is given and returns: ``kept_criterion`` and ``own_criterion`` (the
                  project's), ``given_criterion``, ``held_criterion``, ``inline_criterion``,
                  ``functional_criterion``, ``functional_losses``, ``unconditional``
 ``ways_out``, ``returned_record``, ``entries``, ``annotations``   the wrapped criterion on its way out
 ``other_modes``  the same call in other modes
-``losses``, ``uses``, ``floats``   where its losses come from, and what is done with them
+``losses``, ``added_terms``, ``uses``, ``floats``   where its losses come from, and what is done with them
 ``hooks``, ``set_to_none``, ``patch_core``   the recipes of the other strategies
 ``in_place``, ``shared_tensors``   operations in place behind hooked layers, and who else holds the tensor
 ``generators``, ``seed_generators``   the recipes about randomness

@@ -1,6 +1,7 @@
 """Checkpoints: since 1.5.3 ``load_checkpoint`` says ``weights_only`` itself, and a second one is a TypeError.
 
-opacus, ``PrivacyEngine.load_checkpoint``, 1.5.2 and 1.5.3.
+And since 1.6.0 no accountant's state from before is loaded. opacus, ``PrivacyEngine.load_checkpoint``, 1.5.2
+and 1.5.3; ``IAccountant.load_state_dict``, 1.5.4 and 1.6.0.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import libcst as cst
+from packaging.version import Version
 
 from dpmigrate.analysis.ledger import Thing
 from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld
@@ -44,18 +46,50 @@ def drop_weights_only(facts: Facts, edits: ProjectEdits) -> None:
             _take_out(module_edits, given)
 
 
-def _loading(facts: Facts) -> Iterator[cst.Call]:
-    """The calls of ``load_checkpoint``, of an engine or of what may be one, that say how torch is to load."""
+def states_of_before(facts: Facts, release: str) -> list[str]:
+    """What to do about the accountants that the program resumes, where the pin is raised past 1.5.4.
+
+    Up to 1.5.4 the saved state names the accountant by a bound method, since 1.6.0 by a text, and each
+    refuses the other's (ValueError, measured for all three accountants).
+    """
+    if Version(release) < Version("1.6.0"):
+        return []
+    resumed = [c for c in _calls(facts, _METHOD) if _is_of_an_engine(facts, c)]
+    for call in _calls(facts, "load_state_dict"):
+        loads = call.func.value if isinstance(call.func, cst.Attribute) else None
+        if isinstance(loads, (cst.Name, cst.Attribute)) and name_of(loads) == "accountant":
+            resumed.append(call)
+    places = [facts.module_of(call).place(call).shown for call in resumed]
+    return [
+        f"{place}: Opacus {release} does not load an accountant that 1.5.4 or earlier has saved "
+        '(ValueError): set "mechanism" of its state to engine.accountant.mechanism() first'
+        for place in places
+    ]
+
+
+def _calls(facts: Facts, method: str) -> Iterator[cst.Call]:
+    """The calls of a method by its name, of whatever object."""
     for module in facts.modules:
-        if _METHOD.encode() not in module.source.data:
+        if method.encode() not in module.source.data:
             continue  # asked once for every run
         for call in facts.inside(module.tree, cst.Call):
-            if not isinstance(call.func, cst.Attribute) or call.func.attr.value != _METHOD:
-                continue
-            if any(arg.keyword is not None and arg.keyword.value == _ARGUMENT for arg in call.args):
-                things = [what for what in facts.held(call.func.value) if isinstance(what, Thing)]
-                if not things or any("engine" in thing.kind for thing in things):
-                    yield call
+            if isinstance(call.func, cst.Attribute) and call.func.attr.value == method:
+                yield call
+
+
+def _is_of_an_engine(facts: Facts, call: cst.Call) -> bool:
+    """Whether a method is called on an engine, or on what may be one."""
+    owner = call.func.value if isinstance(call.func, cst.Attribute) else call
+    things = [what for what in facts.held(owner) if isinstance(what, Thing)]
+    return not things or any("engine" in thing.kind for thing in things)
+
+
+def _loading(facts: Facts) -> Iterator[cst.Call]:
+    """The calls of ``load_checkpoint``, of an engine or of what may be one, that say how torch is to load."""
+    for call in _calls(facts, _METHOD):
+        says_how = any(arg.keyword is not None and arg.keyword.value == _ARGUMENT for arg in call.args)
+        if says_how and _is_of_an_engine(facts, call):
+            yield call
 
 
 def _only_value(facts: Facts, call: cst.Call, name: str) -> cst.BaseExpression | None:

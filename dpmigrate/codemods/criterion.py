@@ -241,7 +241,7 @@ class CriterionPlan:
         names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(facts, s)}
         wanted = reversed(NAMES) if self.upgrade.apart else NAMES
         name = next((n for n in wanted if n not in names), "private_criterion_")
-        if all(same_class(self.facts, s, self.scope) for s in scopes):
+        if scopes != {self.scope} and all(same_class(self.facts, s, self.scope) for s in scopes):
             name = self._functional_name(scopes)
         self._affected = [(s.call, not kept.per_example) for s in self.sites]
         for site in self.sites:

@@ -25,7 +25,7 @@ def _passed(node: cst.CSTNode, some: Collection[cst.CSTNode]) -> bool:
     if isinstance(node, cst.SimpleStatementLine):
         return any(isinstance(s, _LEAVES) for s in node.body)
     if isinstance(node, cst.If):
-        if isinstance(node.test, cst.Name) and node.test.value == "True":
+        if _is_no_condition(node.test):
             return always_passed(node.body, some)
         return node.orelse is not None and always_passed(node.body, some) and _passed(node.orelse, some)
     if isinstance(node, cst.Match):
@@ -47,3 +47,10 @@ def _passed(node: cst.CSTNode, some: Collection[cst.CSTNode]) -> bool:
     if isinstance(node, (cst.Else, cst.For, cst.While, cst.With)):
         return always_passed(node.body, some)
     return False
+
+
+def _is_no_condition(test: cst.BaseExpression) -> bool:
+    """Whether it is ``True``, or ``__name__ == "__main__"``, which holds wherever the program is run."""
+    if isinstance(test, cst.Comparison):
+        return isinstance(test.left, cst.Name) and test.left.value == "__name__"
+    return isinstance(test, cst.Name) and test.value == "True"

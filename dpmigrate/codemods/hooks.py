@@ -15,6 +15,7 @@ from dpmigrate.analysis.ledger import (
     Constant,
     DoubleBackward,
     Event,
+    HandedOnWhole,
     PrivateRun,
     ResultUsed,
     Unpack,
@@ -87,6 +88,8 @@ def _hooks(new: cst.CSTNode) -> cst.CSTNode:
 def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[PrivateRun]) -> None:
     given = [thing.key for r in runs for thing in r.argument("criterion").things]
     for event in {e.origin.node: e for e in events if isinstance(e, (Unpack, ResultUsed))}.values():
+        if isinstance(event, HandedOnWhole) and not given:
+            continue  # three objects, before as after
         node = event.origin.node
         if isinstance(node, cst.Assign):
             node = node.targets[0].target

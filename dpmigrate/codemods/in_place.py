@@ -270,9 +270,14 @@ def _as_assignment(new: cst.CSTNode) -> cst.CSTNode:
 
 
 def _calls_of_layer(facts: Facts, made: cst.Call) -> list[cst.Call]:
-    """The calls of a layer by the attribute that it is put into."""
+    """The calls of a layer by the attribute or the variable that it is put into."""
     home = facts.parent(made)
-    if not isinstance(home, cst.Assign) or not isinstance(home.targets[0].target, cst.Attribute):
+    if not isinstance(home, cst.Assign):
+        return []
+    if isinstance(home.targets[0].target, cst.Name):
+        variable = home.targets[0].target.value
+        return [call for call in facts.inside(facts.scope(home), cst.Call) if name_of(call.func) == variable]
+    if not isinstance(home.targets[0].target, cst.Attribute):
         return []
     owner = facts.nearest(home, cst.ClassDef)
     attribute = home.targets[0].target.attr.value

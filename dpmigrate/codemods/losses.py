@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Guard, Thing, What
 from dpmigrate.analysis.ledger.expressions import Defined, Named, WithArguments
 from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.codemods.added_terms import reason_of_arithmetic
 from dpmigrate.codemods.assignments import homes_in, targets_of
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.program_facts import Facts
@@ -58,12 +59,7 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
     elif isinstance(node, cst.NamedExpr):
         yield from _trace(facts, node.value, guard, depth - 1)
     elif isinstance(node, cst.BinaryOperation):
-        raise Withheld(
-            "terms are added to the losses, or they are scaled, before they go backward: only what the "
-            "returned criterion makes is clipped",
-            module,
-            node,
-        )
+        raise Withheld(reason_of_arithmetic(facts, node), module, node)
     else:
         raise Withheld(
             "the loss is no call of a criterion that can be followed (the model computes it itself?): "

@@ -90,8 +90,8 @@ def plan_pins(
 ) -> PinPlan:
     """Raise every pin of some dependency files; ``requirements_in`` gives the bytes of one.
 
-    Raises `Withheld` for one that neither we nor its own tool can raise safely, and where what the release
-    requires is pinned away beside it.
+    What the release requires, and is pinned away beside it, is raised along where ``unsafe``. Raises
+    `Withheld` for one that neither we nor its own tool can raise safely.
     """
     plan = PinPlan()
     raised: set[str] = set()
@@ -101,7 +101,7 @@ def plan_pins(
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
             if pin.path not in plan.edits:
-                _refuse_no_room(pin, lower_bound, requirements_in(pin.path))
+                _raise_along(plan, pin, lower_bound, requirements_in(pin.path), unsafe)
             raised.add(pin.environment)
             plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):
@@ -115,16 +115,38 @@ def plan_pins(
     return plan
 
 
-def _refuse_no_room(pin: Pin, lower_bound: str, data: bytes) -> None:
-    """Raise `Withheld` where a file pins what the release requires to something older."""
+_RAISED_ALONG = (
+    "requirements",
+    "constraints",
+    "pyproject",
+    "poetry",
+    "setup.cfg",
+    "setup.py",
+    "pipfile",
+    "conda",
+)
+"""Kinds of pins beside which others stand as plain text, which no shell reads."""
+
+
+def _raise_along(plan: PinPlan, pin: Pin, lower_bound: str, data: bytes, unsafe: bool) -> None:
+    """Raise what the file of a pin has of torch to what the release requires, where that is asked for.
+
+    Raises `Withheld` where it is not, and where nothing could be raised.
+    """
     text = decode(data).text
     if pin.kind == "script":
         # Its requirements stand in comments.
         text = re.sub("^# ?", "", text, flags=re.M)
-    in_the_way = leaves_no_room(text, lower_bound)
-    if in_the_way is not None:
-        line, text, needed = in_the_way
-        raise Withheld(
-            f"{pin.path}:{line}: Opacus {lower_bound} requires {needed}, and `{text}` admits none: raise "
-            "that first"
-        )
+    for old in leaves_no_room(text, lower_bound):
+        place = f"{pin.path}:{old.line}"
+        where = f"{place}: Opacus {lower_bound} requires {old.needed}, and `{old.shown}` admits none"
+        by_hand = pin.kind not in _RAISED_ALONG
+        if by_hand and old.needed == "torch>=2.0":
+            plan.notices.setdefault(f"{where}: raise that, too")
+        elif not unsafe or by_hand or old.needed.startswith("numpy"):
+            raise Withheld(f"{where}: raise that first")
+        else:
+            plan.notices.setdefault(f"{place}: `{old.shown}` is raised along, to {old.wanted}")
+            summary = f"raise {old.shown} to {old.wanted}, which Opacus {lower_bound} requires"
+            along = Edit(pin.path, None, old.line, old.start, old.end, old.wanted, "unsafe", summary)
+            plan.edits.setdefault(pin.path, {})[along] = None

@@ -25,14 +25,18 @@ def refuse_shared(facts: Facts, node: cst.CSTNode, name: str) -> None:
     ``name`` is a variable or an attribute, as it is written. Raises `Withheld`.
     """
     since = bound_before(facts, node, name)
+    other = seen_through(since.value if since is not None else None)
+    viewed = set()
+    if isinstance(since, cst.Assign) and other == name and len(since.targets) == 1:
+        refuse_shared(facts, since, name)  # `x = x.view(-1)` gives the name a view of what it held
+        viewed = set(map(id, facts.below(since)))
     for read in _reads(facts, node, name):
-        if _keeps(facts, read) and not _out_of_reach(facts, read, since, node):
+        if id(read) not in viewed and _keeps(facts, read) and not _out_of_reach(facts, read, since, node):
             raise _by_another_name(facts, node, name, read)
     if since is not None and (
         _keeps(facts, since) or (isinstance(since, cst.Assign) and len(since.targets) > 1)
     ):
         raise _by_another_name(facts, node, name, since)
-    other = seen_through(since.value if since is not None else None)
     if other and other != name and any(_behind(facts, node, other)):
         raise _by_another_name(facts, node, name, since)
     if "." not in name and (since is None or other == name):

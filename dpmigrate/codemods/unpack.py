@@ -7,15 +7,17 @@ in both, its result is kept in a variable and taken apart by mode.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Happening, ItemTaken, LengthAsked, ResultUsed, Unpack
+from dpmigrate.analysis.ledger import HandedOnWhole, Happening, ItemTaken, LengthAsked, ResultUsed, Unpack
 from dpmigrate.codemods.annotations import result_annotations
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.nodes import add_element, with_element
 from dpmigrate.codemods.places import fresh_name
 from dpmigrate.codemods.program_facts import Facts, Scope
+from dpmigrate.codemods.spread import receivers, third_parameter_free, with_parameter
 from dpmigrate.codemods.upgraded_call import UpgradedCall
 
 UNUSUAL = (
@@ -35,8 +37,11 @@ class ResultPlan:
         self.target: str | None = None
         """What the wrapped criterion is named where the result is taken apart."""
         self.unpacks = _once(e for e in events if isinstance(e, Unpack))
-        self.items = _once(e for e in events if isinstance(e, ResultUsed) and not isinstance(e, LengthAsked))
-        if not self.unpacks and not self.items:
+        self.receivers = receivers(upgrade)
+        """Functions whose arguments the result is."""
+        apart = (LengthAsked, HandedOnWhole)
+        self.items = _once(e for e in events if isinstance(e, ResultUsed) and not isinstance(e, apart))
+        if not self.unpacks and not self.items and not self.receivers:
             raise upgrade.withheld(
                 "what make_private returns here is taken apart nowhere that is seen: write model, "
                 "optimizer, criterion, loader = ... where it is"
@@ -92,7 +97,8 @@ class ResultPlan:
     @property
     def scopes(self) -> list[Scope]:
         """The scopes in which the result is taken apart."""
-        return list(dict.fromkeys(self.facts.scope(e.origin.node) for e in (*self.unpacks, *self.items)))
+        apart = [self.facts.scope(e.origin.node) for e in (*self.unpacks, *self.items)]
+        return list(dict.fromkeys([*apart, *self.receivers]))
 
     @property
     def names_four(self) -> str | None:
@@ -141,6 +147,10 @@ class ResultPlan:
                     targets,
                     lambda new: add_element(new, 2, target),
                 )
+        for function, place in self.receivers.items():
+            third_parameter_free(self.facts, function, target)
+            takes_it = partial(with_parameter, place=place, name=target)
+            self.edits.of(self.facts.module_of(function)).change(function, takes_it)
         self._items(target)
 
     def _items(self, target: str) -> None:

@@ -14,7 +14,7 @@ import libcst as cst
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
 from dpmigrate.analysis.ledger.models import SequenceLayer
-from dpmigrate.codemods.checkpoints import drop_weights_only
+from dpmigrate.codemods.checkpoints import drop_weights_only, states_of_before
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.in_place import all_out_of_place, of_a_library
 from dpmigrate.codemods.jobs import CallGroup, Job, MatchedFinding, group_by_call, reason_spoken
@@ -140,6 +140,8 @@ def _planned(
         job.bound = bound
         job.pins = plan_pins(pins, options.unsafe, bound, project.requirements_in)
         job.notices += job.pins.notices
+        for group in groups if raises else ():
+            job.notices += states_of_before(facts.of(group.runs[0].module), bound)
         reported = {_place(match.pin) for _, match in concerned if match.pin is not None}
         for pin, notice in job.pins.stuck:
             if _place(pin) in reported:

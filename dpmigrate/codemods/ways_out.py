@@ -125,9 +125,11 @@ def _out_by_key(
         assign, module = facts.parent(call), facts.module_of(call)
         text = target_text(facts, assign) if isinstance(assign, Home) else ""
         if not text:
+            spread = isinstance(assign, cst.Arg) and assign.star == "**"
+            instead = f"give what is called here a parameter {name}, and return {key}: {name} in the dict"
             raise Withheld(
-                f"{name}, the wrapped criterion, comes back in this dict: keep the dict in a variable, and "
-                "read it",
+                f"{name}, the wrapped criterion, comes back in this dict: "
+                f"{instead if spread else 'keep the dict in a variable, and read it'}",
                 module,
                 call,
             )

@@ -96,6 +96,8 @@ class AttachedEngine:
         around = self.facts.parent(parent) if parent is not None else None
         if isinstance(parent, cst.Attribute) and parent.attr.value == "to" and isinstance(around, cst.Call):
             self.whole, parent = around, self.facts.parent(around)
+        if isinstance(parent, cst.IfExp) and self._or_none(parent):
+            parent = self.facts.parent(parent)
         if isinstance(parent, Home):
             text = target_text(self.facts, parent)
             if text:
@@ -110,6 +112,11 @@ class AttachedEngine:
         raise self.withheld(
             "this engine is kept in no variable of its own: write engine = PrivacyEngine(...)"
         )
+
+    def _or_none(self, chosen: cst.IfExp) -> bool:
+        """Whether it is this engine or None, which nobody can attach."""
+        other = chosen.orelse if self.whole is chosen.body else chosen.body
+        return self.whole is not chosen.test and isinstance(other, cst.Name) and other.value == "None"
 
     @cached_property
     def conditions(self) -> list[cst.If]:

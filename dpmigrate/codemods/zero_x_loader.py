@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Iterator
 
 import libcst as cst
 
-from dpmigrate.codemods.assignments import homes_in, target_texts
+from dpmigrate.codemods.assignments import Home, homes_in, target_texts
 from dpmigrate.codemods.losses import argument_for
 from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts, Scope, keys_of
@@ -80,7 +80,7 @@ class Trained:
     def _sources(self, loop: cst.For) -> Iterator[cst.BaseExpression | None]:
         """What a loop reads, also by a variable that holds ``tqdm(loader)``."""
         node = read_by(loop)
-        homes = (
+        homes: list[Home] = (
             []
             if not isinstance(node, cst.Name)
             else list(homes_in(self.facts, self.facts.scope(loop), own=True))
@@ -89,7 +89,18 @@ class Trained:
             h.value for h in homes if isinstance(h.value, cst.Call) and name_of(h.value.func) in _WRAPPING
         ]
         held = [w for w, h in ((w, self.facts.parent(w)) for w in wrapped) if self._binds(h, node)]
-        yield from (_unwrapped(w) for w in held) if held else (node,)
+        yield from (_unwrapped(w) for w in held) if held else (self._aliased(homes, node, loop),)
+
+    def _aliased(
+        self, homes: list[Home], node: cst.BaseExpression | None, loop: cst.For
+    ) -> cst.BaseExpression | None:
+        """The variable that the loop's own one stands for: ``batches = loader``, in a function that trains.
+
+        Beside ``attach`` the loop's own one is bound anew, whatever else has the loader.
+        """
+        bound = [home for home in homes if self._binds(home, node)]
+        alias = bound[0].value if len(bound) == 1 and self.facts.scope(loop) is not self.scope else None
+        return alias if isinstance(alias, cst.Name) else node
 
     def _binds(self, home: cst.CSTNode | None, node: cst.BaseExpression | None) -> bool:
         bound = target_texts(self.facts, home) if isinstance(home, (cst.Assign, cst.AnnAssign)) else []

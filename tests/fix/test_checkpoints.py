@@ -64,3 +64,19 @@ def test_a_dict_that_is_made_elsewhere_is_left(folder: Make) -> None:
     before = project.snapshot()
     assert any("leave it out of how" in reason for _, reason in project.fix().refused)
     assert project.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "bound", "told"),
+    [
+        (LOAD.replace(", torch_load_kwargs={}", ""), "1.5.4", False),
+        ('model.load_state_dict(torch.load("c.pt"))', "1.6.0", False),
+        (LOAD.replace(", torch_load_kwargs={}", ""), "1.6.0", True),
+        ('engine.accountant.load_state_dict(torch.load("c.pt"))', "1.6.0", True),
+    ],
+)
+def test_an_accountants_state_from_before_is_spoken_of(
+    folder: Make, line: str, bound: str, told: bool
+) -> None:
+    notices = made(folder, line).fix(lower_bound=bound).notices
+    assert any("does not load an accountant that 1.5.4 or earlier has saved" in n for n in notices) is told

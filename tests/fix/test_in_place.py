@@ -274,3 +274,58 @@ def test_a_flag_in_a_dict_is_named(folder: Make) -> None:
     project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
     assert any("leave inplace out of what this call is given" in n for n in project.fix().notices)
     assert project.read("requirements.txt") == "opacus==1.5.3\n"
+
+
+LOOP = """import torch
+import torch.nn.functional as F
+from opacus import PrivacyEngine
+from torch import nn
+
+net = nn.Linear(4, 3)
+act = nn.ReLU(inplace=True)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+net, opt, loader = PrivacyEngine().make_private(
+    module=net, optimizer=opt, data_loader=DATA, noise_multiplier=1.0, max_grad_norm=1.0
+)
+for x, y in loader:
+    out = net(x)
+    {op}
+    F.cross_entropy(out, y).backward()
+    opt.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("op", "said"),
+    [
+        ("kept = out\n    out += 1\n    print(kept)", ""),
+        ("out = out.view(-1, 3)\n    kept = out\n    out += 1\n    print(kept)", "another name"),
+        ("act(out)", "read again"),
+        ("part = out.view(-1)\n    part += 1", "another name"),
+    ],
+)
+def test_a_models_output_with_other_names(folder: Make, op: str, said: str) -> None:
+    project = folder({"train.py": LOOP.format(op=op), "requirements.txt": "opacus==1.5.4\n"})
+    result = project.fix()
+    if said:
+        assert project.read() == LOOP.format(op=op)
+        assert said in result.refused[0][1]
+    else:
+        assert project.read() == LOOP.format(op=op).replace("net(x)", "net(x).clone()")
+
+
+@pytest.mark.parametrize(
+    ("op", "after"),
+    [
+        ("out += 1", "out = out + 1"),
+        ("out = out.view(-1, 3)\n    out += 1", "out = out.view(-1, 3)\n    out = out + 1"),
+        ("F.relu_(out)", "out = F.relu(out)"),
+        ("out = act(out)", "out = act(out)"),
+    ],
+)
+def test_a_models_output_is_made_anew(folder: Make, op: str, after: str) -> None:
+    project = folder({"train.py": LOOP.format(op=op), "requirements.txt": "opacus==1.5.4\n"})
+    assert project.fix().refused == ()
+    flag = "inplace=True" if "act(" not in op else ""
+    assert project.read() == LOOP.format(op=after).replace("inplace=True", flag)
+    assert project.fix().diff == ""

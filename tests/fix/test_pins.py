@@ -208,6 +208,15 @@ def test_a_release_beside_a_torch_that_it_cannot_have_is_refused(folder: Make) -
     assert project.fix().refused == ()
 
 
+def test_what_the_release_requires_is_raised_along_where_that_is_asked_for(folder: Make) -> None:
+    pins = "torch==2.2.0  # by hand\ntorchvision==0.17.0\nopacus==1.5.2\n"
+    project = folder({"train.py": OLD, "requirements.txt": pins})
+    result = project.fix(lower_bound="1.6.0", unsafe=True)
+    assert project.read("requirements.txt") == "torch>=2.6  # by hand\ntorchvision>=0.21\nopacus==1.6.0\n"
+    assert "requirements.txt:1: `torch==2.2.0` is raised along, to >=2.6" in result.notices
+    assert project.fix(lower_bound="1.6.0", unsafe=True).diff == ""
+
+
 METADATA = '# /// script\n# dependencies = ["torch{}", "opacus==1.5.2"]\n# ///\n'
 
 
@@ -222,6 +231,14 @@ def test_a_torch_in_the_metadata_that_leaves_no_room_is_told(folder: Make) -> No
     project = folder({"train.py": METADATA.format("==2.2.0") + OLD})
     reasons = [why for _, why in project.fix(lower_bound="1.6.0").refused]
     assert any("train.py:2: Opacus 1.6.0 requires torch>=2.6" in why for why in reasons)
+
+
+def test_a_shell_is_given_no_redirection(folder: Make) -> None:
+    run = "RUN pip install torch==2.2.0 opacus==1.5.2\n"
+    project = folder({"train.py": OLD, "Dockerfile": run})
+    reasons = [why for _, why in project.fix(lower_bound="1.6.0", unsafe=True).refused]
+    assert any("Dockerfile:1: Opacus 1.6.0 requires torch>=2.6" in why for why in reasons)
+    assert project.read("Dockerfile") == run
 
 
 def test_a_dockerfile_moves_with_the_code(folder: Make) -> None:

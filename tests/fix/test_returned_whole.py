@@ -180,3 +180,95 @@ def test_a_starred_target_of_the_call_itself(folder: Make, taken: str, rest: str
     assert after in project.read()
     assert "m, o, criterion, d = build(*parts)\n" in project.read()
     assert project.fix().diff == ""
+
+
+SPREAD = """import torch
+from opacus import PrivacyEngine
+from opacus.utils.fast_gradient_clipping_utils import double_backward
+from torch import nn
+
+
+def build(model, optimizer, loader):
+    return PrivacyEngine().make_private(
+        module=model,
+        optimizer=optimizer,
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+        clipping="ghost",
+    )
+
+
+def train({parameters}):
+    losses_of = nn.CrossEntropyLoss(reduction="none")
+    for x, y in loader:
+        double_backward(model, optimizer, losses_of(model(x), y))
+        optimizer.step()
+
+
+parts = nn.Linear(2, 2), torch.optim.SGD([], lr=0.1), []
+{used}
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "used", "said"),
+    [
+        ("epochs, model, optimizer, loader", "train(1, *build(*parts))", "write model, optimizer"),
+        ("model, optimizer, loader=()", "train(*build(*parts))", "write model, optimizer"),
+        ("model, optimizer, loader", "train(*build(*parts))\ntrain(*parts)", "line 28: what make_private"),
+        ("model, optimizer, loader, losses_of", "train(*build(*parts), None)", "a parameter already"),
+    ],
+)
+def test_a_result_handed_on_whole_that_has_no_room_for_a_fourth(
+    folder: Make, parameters: str, used: str, said: str
+) -> None:
+    source = SPREAD.format(parameters=parameters, used=used)
+    project = folder({"train.py": source, "requirements.txt": "opacus==1.5.2\n"})
+    assert said in project.fix().refused[0][1]
+    assert project.read() == source
+
+
+@pytest.mark.parametrize(
+    ("parameters", "used", "after"),
+    [
+        ("model, optimizer, loader", "train(*build(*parts))", "model, optimizer, losses_of, loader"),
+        (
+            "model, optimizer, loader, epochs=1",
+            "made = build(*parts)\ntrain(*made, epochs=2)",
+            "model, optimizer, losses_of, loader, epochs=1",
+        ),
+        (
+            "model: object, optimizer: object, loader: object",
+            "train(*build(*parts))",
+            "model: object, optimizer: object, losses_of, loader: object",
+        ),
+    ],
+)
+def test_a_result_handed_on_whole_brings_the_criterion(
+    folder: Make, parameters: str, used: str, after: str
+) -> None:
+    project = folder(
+        {"train.py": SPREAD.format(parameters=parameters, used=used), "requirements.txt": "opacus==1.5.2\n"}
+    )
+    assert project.fix().refused == ()
+    assert f"def train({after}):\n    for x, y in loader:\n" in project.read()
+    assert "    losses_of = nn.CrossEntropyLoss()\n    return PrivacyEngine" in project.read()
+    assert project.read().endswith(f"{used}\n")
+    assert project.fix().diff == ""
+
+
+def test_a_program_in_three_files_is_run_under_its_name(folder: Make) -> None:
+    build, rest = SPREAD.split("def train(")
+    train = "def train(" + rest.split("parts =")[0].format(parameters="model, optimizer, loader")
+    head, build = build.split("\n\n\n", 1)
+    start = (
+        "from build import build\nfrom loop import train\n\nif __name__ == '__main__':\n"
+        "    model, optimizer, loader = build(None, None, [])\n    train(model, optimizer, loader)\n"
+    )
+    files = {"train.py": start, "build.py": f"{head}\n\n\n{build}", "loop.py": f"{head}\n\n\n{train}"}
+    project = folder({**files, "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    assert "    model, optimizer, losses_of, loader = build(None, None, [])\n" in project.read()
+    assert project.fix().diff == ""

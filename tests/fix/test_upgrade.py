@@ -53,6 +53,31 @@ def main(model, optimizer, loader):
     assert "terms are added" in withheld(folder, body)
 
 
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ("criterion(model(x), y) / 4", "leave the factor out"),
+        (
+            "criterion(model(x), y) + 0.1 * sum(p.norm() for p in model.parameters())",
+            "leave out `0.1 * sum(p.norm() for p in model.parameters())`",
+        ),
+        ("criterion(model(x), y) + x.mean(1)", "(`criterion(model(x), y) + x.mean(1)`): write one criterion"),
+    ],
+)
+def test_arithmetic_on_the_losses_is_named_with_its_edit(folder: Make, losses: str, said: str) -> None:
+    body = f"""
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    criterion = nn.CrossEntropyLoss(reduction="none")
+    model, optimizer, loader = {OLD_CALL}
+    for x, y in loader:
+        losses = {losses}
+        double_backward(model, optimizer, losses)
+        optimizer.step()
+"""
+    assert said in withheld(folder, body)
+
+
 def test_weights_that_the_call_may_not_know_withhold(folder: Make) -> None:
     body = f"""
 def main(model, optimizer, loader):

@@ -45,9 +45,8 @@ LEFT = {
             *("virtual-step", "click_command"),
         ]
     ),
-    "in_a_try": frozenset(["focal"]),
 }
-"""What may be left alone: a generator, criterion, attach() or fields on a shared line, a forward in a try."""
+"""What may be left alone: a generator, criterion, attach() or fields on a shared line."""
 
 Files = Mapping[str, bytes]
 

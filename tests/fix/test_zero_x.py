@@ -163,6 +163,20 @@ def test_epsilon_is_asked_of_the_accountant(folder: Make, asked: str, after: str
     assert made.read() == f"{HEAD}{PRIVATE}{LOOP}print({after})\n"
 
 
+@pytest.mark.parametrize("engine", ["{made} if input() else None", "None if input() else {made}"])
+def test_an_engine_or_none(folder: Make, engine: str) -> None:
+    made = ENGINE.removeprefix("engine = ").strip()
+    attach = "if engine:\n    " + ATTACH
+    moved = project(folder, f"{HEAD}engine = {engine.format(made=made)}\n{attach}{LOOP}")
+    assert moved.fix(unsafe=True).refused == ()
+    assert (
+        f"engine = {engine.format(made='PrivacyEngine(accountant=' + chr(34) + 'rdp' + chr(34) + ')')}\n"
+        in (moved.read())
+    )
+    assert "if engine:\n    net, opt, loader = engine.make_private(\n" in moved.read()
+    assert moved.fix(unsafe=True).diff == ""
+
+
 def test_orders_under_a_name_are_asked_by_that_name(folder: Make) -> None:
     named = "orders = [2, 3]\n" + ENGINE.replace("sample_rate=0.1", "sample_rate=0.1, alphas=orders")
     made = project(folder, f"{HEAD}{named}{ATTACH}{LOOP}print(engine.get_privacy_spent(1e-5))\n")

@@ -16,6 +16,7 @@ from dpmigrate.analysis.library import registry
 from tests.fixtures_support import FIXTURES
 from tests.scan.ways_of_accounting import OF_THE_REST
 from tests.scan.ways_of_building import PUT_TOGETHER
+from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import HEAD, OF_THE_SUM
 
 PROGRAM = (
@@ -78,6 +79,7 @@ processes = multiprocessing.Pool(2)
 HANDED_ON = (
     "train(accelerate.Accelerator().prepare(LOADER))",
     "train(itertools.islice(itertools.cycle(LOADER), 5))",
+    "train(itertools.chain(LOADER, itertools.chain.from_iterable([LOADER])))",
     "train(types.SimpleNamespace(kept=LOADER).kept)",
     "train(argparse.Namespace(kept=LOADER).kept)",
     "train(vars(types.SimpleNamespace(kept=LOADER))['kept'])",
@@ -170,7 +172,10 @@ def handlers() -> dict[tuple[str, str], set[str]]:
 
 def test_every_handler_stands_in_a_pair() -> None:
     texts = [path.read_text(encoding="utf-8") for path in FIXTURES.glob("shapes/*/*.py")]
-    texts += [pair.program.replace("FACT", pair.wrong) for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER)]
+    texts += [
+        pair.program.replace("FACT", pair.wrong)
+        for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON)
+    ]
     words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
     missing: dict[str, set[str]] = defaultdict(set)
     for (module, handler), names in handlers().items():

@@ -299,3 +299,59 @@ def test_a_function_in_forward_changes_what_forward_holds(
     inner = "def act():\n            out.relu_()\n"
     body = f"out = self.conv(x)\n\n        {inner}\n        {call}\n        return out"
     assert found(tmp_path, f"{HEAD}{CLASS}        {body}\n\n\nnet = Net()") == lines
+
+
+LOOP = (
+    "act = nn.ReLU(inplace=True)\n"
+    "for x, y in loader:\n    out = net(x)\n    {op}\n"
+    "    F.cross_entropy(out, y).backward()\n    opt.step()\n"
+)
+HOOKED = "nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 3))"
+
+
+def told_of_output(folder: Path, net: str, op: str, mode: str = "hooks") -> list[tuple[int, str]]:
+    call = CALL.replace("max_grad_norm=1.0", f"max_grad_norm=1.0, grad_sample_mode='{mode}'")
+    (folder / "train.py").write_text(f"{HEAD}net = {net}{call}{LOOP.format(op=op)}", encoding="utf-8")
+    (folder / "requirements.txt").write_text("opacus>=1.5.4\n", encoding="utf-8")
+    said = [f for f in api.scan(["."], cwd=folder).findings if f.rule == "DPM414"]
+    return [(f.span.line, f.certainty) for f in said]
+
+
+@pytest.mark.parametrize(
+    ("net", "op", "mode"),
+    [
+        ("nn.Sequential(nn.Linear(4, 3), nn.Tanh())", "out += 1", "hooks"),
+        (HOOKED, "out = out + 1\n    out += 1", "hooks"),
+        (HOOKED, "out = out.clone()\n    out[:, 0] = 0", "hooks"),
+        (HOOKED, "out = F.relu(out)\n    F.relu_(out)", "hooks"),
+        (HOOKED, "out = F.dropout(out, 0.1, True)", "hooks"),
+        (HOOKED, "out.data.add_(1)", "hooks"),
+        (HOOKED, "total = 0\n    total += out", "hooks"),
+        (HOOKED, "with torch.no_grad():\n        seen = net(x)\n        seen += 1", "hooks"),
+        (HOOKED, "out.requires_grad_()", "hooks"),
+        (HOOKED, "out += 1", "ew"),
+        ("nn.Sequential(nn.Linear(4, 8), nn.ReLU(inplace=True), nn.Linear(8, 3))", "pass", "no_op"),
+    ],
+)
+def test_outputs_that_may_be_changed(tmp_path: Path, net: str, op: str, mode: str) -> None:
+    assert told_of_output(tmp_path, net, op, mode) == []
+
+
+@pytest.mark.parametrize(
+    ("op", "said"),
+    [
+        ("out += 1", (11, "definite")),
+        ("out = out.view(-1, 3)\n    out *= 2", (12, "definite")),
+        ("F.relu_(out)", (11, "definite")),
+        ("out = F.relu(out, inplace=True)", (11, "definite")),
+        ("out = F.dropout(out, 0.1, True, True)", (11, "definite")),
+        ("out.clamp_(-5, 5)", (11, "definite")),
+        ("out[out < 0] = 0", (11, "definite")),
+        ("out = act(out)", (8, "definite")),
+        ("if x.any():\n        out += 1", (12, "possible")),
+    ],
+)
+def test_the_output_of_a_private_model_changed_in_the_loop(
+    tmp_path: Path, op: str, said: tuple[int, str]
+) -> None:
+    assert told_of_output(tmp_path, HOOKED, op) == [said]

@@ -95,6 +95,37 @@ for epoch in range(3):
         "print(epoch)",
         "break",
     ),
+    *(
+        Pair(
+            "DPM302",
+            f"loop-left-behind-the-step-{name}",
+            HEAD
+            + HOOKS
+            + f"""
+for epoch in range(3):
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for number, (x, y) in enumerate(batches):
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+            if {test}:
+                break
+    {end}
+""",
+            wrong,
+            right,
+        )
+        for name, test, end, wrong, right in (
+            ("in-each-epoch-or-for-good", "number == 20", "FACT", "print(epoch)", "break"),
+            (
+                "anywhere-or-where-it-was-one",
+                "FACT",
+                "pass",
+                "number > 20",
+                "not optimizer._is_last_step_skipped",
+            ),
+        )
+    ),
     Pair(
         "DPM304",
         "made-in-each-epoch-of-lightning",

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -331,3 +332,15 @@ def test_what_several_processes_hand_on_is_not_held_to_one(tmp_path: Path) -> No
     done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
     assert done.status == 0, (done.failing, done.stderr[-2000:])
     assert "no ghost here" in done.check("parity-step")["detail"]
+
+
+def test_bars_of_a_notebook_are_drawn_as_text(tmp_path: Path) -> None:
+    if find_spec("ipywidgets") is not None:
+        pytest.skip("the bars can be drawn here")
+    (tmp_path / "tqdm").mkdir()
+    (tmp_path / "tqdm" / "__init__.py").touch()
+    (tmp_path / "tqdm" / "std.py").write_text("def tqdm(rows): return rows\n")
+    (tmp_path / "tqdm" / "notebook.py").write_text("raise ImportError('IProgress not found')\n")
+    script = "from tqdm.notebook import tqdm\nraise SystemExit(f'a bar of {tqdm.__module__}')\n"
+    (tmp_path / "train.py").write_text(script)
+    assert "a bar of tqdm.std" in verify("1.6.0", "train.py", cwd=tmp_path).stderr

@@ -23,11 +23,23 @@ from dpmigrate.versions.companions import leaves_no_room
     ],
 )
 def test_room_for_the_torch_that_opacus_needs(text: str) -> None:
-    assert leaves_no_room(text, "1.6.0") is None
+    assert leaves_no_room(text, "1.6.0") == []
 
 
-def test_older_releases_take_any_torch() -> None:
-    assert leaves_no_room("torch==2.2.0\n", "1.5.4") is None
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        ("torch==2.2.0\n", "1.5.4"),
+        ("torch==2.0.1\ntorchvision==0.15.2\n", "1.5.4"),
+        ("torchvision==0.9.1\n", "1.5.4"),
+        ("numpy>=2\n", "1.5.4"),
+        ("numpy>=1.24\n", "1.5.3"),
+        ("numpy==1.26.4\n", "1.5.3"),
+        ("numpy<2\n", "1.5.3"),
+    ],
+)
+def test_what_older_releases_take(text: str, release: str) -> None:
+    assert leaves_no_room(text, release) == []
 
 
 @pytest.mark.parametrize(
@@ -42,4 +54,27 @@ def test_older_releases_take_any_torch() -> None:
     ],
 )
 def test_no_room(text: str, line: int, said: str) -> None:
-    assert leaves_no_room(text, "1.6.0") == (line, said, "torch>=2.6")
+    (old,) = leaves_no_room(text, "1.6.0")
+    assert (old.line, old.shown, old.needed) == (line, said, "torch>=2.6")
+    assert said.replace(" ", "").endswith(text[old.start : old.end].replace(" ", ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "release", "after"),
+    [
+        (
+            "torch==1.8.1+cu111\ntorchvision==0.9.1\nopacus==0.13.0\n",
+            "1.5.4",
+            "torch>=2.0\ntorchvision>=0.15\nopacus==0.13.0\n",
+        ),
+        ("dependencies:\n  - pytorch=1.8\n", "1.5.4", "dependencies:\n  - pytorch>=2.0\n"),
+        ('torch = "^1.8"\n', "1.5.4", 'torch = ">=2.0"\n'),
+        ('["torch~=1.13.1", "torchaudio==0.13.1"]\n', "1.6.0", '["torch>=2.6", "torchaudio>=2.6"]\n'),
+        ("numpy>=2.0\n", "1.5.3", "numpy<2.0\n"),
+    ],
+)
+def test_what_would_do(text: str, release: str, after: str) -> None:
+    new = text
+    for old in sorted(leaves_no_room(text, release), key=lambda old: -old.start):
+        new = new[: old.start] + old.wanted + new[old.end :]
+    assert new == after

@@ -86,6 +86,11 @@ class ItemTaken(ResultUsed):
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOnWhole(ResultUsed):
+    """The result is the arguments of a call: ``train(*result)``; the place is the starred argument."""
+
+
+@dataclass(frozen=True, slots=True)
 class LengthAsked(ResultUsed):
     """The result's length is asked."""
 
@@ -110,11 +115,7 @@ class Escape(Event):
 
 @dataclass(frozen=True, slots=True)
 class Iterated(Event):
-    """A loop goes over a loader: the returned one (as it is, or managed), the one passed in, or one that was
-    made of the same data, or over that data itself ("records"); beside a pair that is made by hand, one that
-    draws no Poisson batches ("fixed")."""
-
-    loader: Literal["returned", "managed", "passed", "remade", "records", "fixed"]
+    """Batches are taken of the returned loader, and not by way of a memory manager."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,8 @@ class Seeded(Event):
     seed: Amount
     repeats: bool = False
     """Whether it is certainly the same seed each time."""
+    everywhere: bool = False
+    """Whether it is the same in all loops around, and not only in those of its own function."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from typing import Literal
 from dpmigrate.analysis.ledger.events import Event
 from dpmigrate.analysis.ledger.things import Amount
 
+KindOfLoader = Literal["returned", "passed", "remade", "records", "fixed"]
+
 
 @dataclass(frozen=True, slots=True)
 class BatchSkipped(Event):
@@ -21,6 +23,22 @@ class BatchSkipped(Event):
     """Whether it is for an empty batch that it does so, and for no other reason."""
     last: bool = False
     """Whether the loop around ends with it, so that no batch comes after."""
+    stepped: bool = False
+    """Whether the batch was given to the step, which may only have added it up, and the loop is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOn(Event):
+    """The private step takes gradients of what a loader gave the model; the place is where it gave it.
+
+    The loader is the returned one (as it is, or managed), the one passed in, or one that was made of the
+    same data, or that data itself ("records"); beside a pair that is made by hand, one that draws no Poisson
+    batches ("fixed").
+    """
+
+    loader: KindOfLoader
+    mixed: bool = False
+    """Whether batches of the returned loader are in the same forward pass."""
 
 
 @dataclass(frozen=True, slots=True)

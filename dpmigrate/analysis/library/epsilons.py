@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.attributes import deeper
 from dpmigrate.analysis.calls import call_method, call_value
 from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
@@ -186,6 +187,27 @@ def _make_array(ip: Interpreter, info: CallInfo) -> Value:
     held = _held_by(ip, info.argument(0, "data") or info.argument(None, "object"))
     if held:
         ip.notes.setdefault(_ARRAYS, {}).update(dict.fromkeys(_symbols(made), held))
+    return made
+
+
+@function("pandas.DataFrame")
+def _make_table(ip: Interpreter, info: CallInfo) -> Value:
+    """A table of records, or of columns: ``table["epsilon"]`` and ``table.epsilon`` are an array of them."""
+    made = unknown_call(ip, External(info.name), info)
+    rows = info.argument(0, "data")
+    tables = [
+        atom for given in rows.atoms for atom in (given.each() if isinstance(given, Seq) else rows).atoms
+    ]
+    for table in tables:
+        slots = ip.store.keys(table) if isinstance(table, Obj) and table.kind == "dict" else ()
+        for slot in slots:
+            held = ip.read(table, slot) or NOTHING
+            spent_there = [*_among(ip, held), *_held_by(ip, held)]
+            if not spent_there or not isinstance(slot, tuple):
+                continue
+            for symbol in _symbols(made):
+                for name in (slot[1], repr(slot[1])):
+                    ip.notes.setdefault(_ARRAYS, {})[deeper(symbol, name)] = spent_there
     return made
 
 

@@ -21,7 +21,7 @@ from dpmigrate.analysis.ledger import (
     Touching,
     ZeroGrad,
 )
-from dpmigrate.analysis.library import pending
+from dpmigrate.analysis.library import feeding, pending
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Value, const
 
@@ -39,6 +39,7 @@ def step_taken(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guar
     """The DP optimizer stepped."""
     ip.happen(run, Stepped(ip.at(node, guard), raw=False))
     pending.step(ip, run, node, guard)
+    feeding.gradients_taken(ip, run, node, guard)
     ip.store.set(_slot(run), "state", const("stepped"))
 
 
@@ -56,6 +57,7 @@ def touch(
     """
     pending.touch_pending(ip, run, node, how, raw)
     if how != "backward":
+        feeding.gradients_gone(ip, run)
         ip.happen(run, ZeroGrad(ip.at(node, guard), how))
     state = ip.read(_slot(run), "state")
     if state is not None and Const("stepped") in state.atoms:
@@ -96,6 +98,7 @@ def record_backward(
                 passed.add(run)
                 pending.passed(ip, run, node)
             touch(ip, run, node, "backward", e.guard)
+            feeding.gradients_fed(ip, run, t, e.guard)
 
 
 def _reduced_by(t: Tensor) -> str:

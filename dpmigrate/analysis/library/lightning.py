@@ -11,7 +11,7 @@ from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import pending
+from dpmigrate.analysis.library import feeding, pending
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
@@ -29,6 +29,8 @@ BASE_KINDS.update(dict.fromkeys(MODULES, "model"))
 
 _AUTOMATIC = "automatic_optimization"
 _OPTIMIZERS = "<configured optimizers>"
+_LOADERS = "train_dataloader"
+"""What a module sees of the loaders as ``self.trainer.train_dataloader``, from ``on_train_start`` on."""
 _CALLED = {
     "setup": ("stage",),
     "configure_optimizers": (),
@@ -52,21 +54,28 @@ def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for model in info.argument(0, "model").atoms:
         if not isinstance(model, Obj) or not _is_lightning(model):
             continue
+        ip.store.set(model, "trainer", of(e.atom))
         for name, parameters in _CALLED.items():
-            member = find_member(ip, model.data, name)
-            if member is None:
-                continue
-            if name == "training_step":
+            if name == "on_train_start" and _has(ip, model, "training_step") is not None:
                 path = ip.path
-                iterate(ip, _batches(ip, model, info), info.node)
+                ip.store.set(e.atom, _LOADERS, _batches(ip, model, info))
                 ip.path = path
-            given = [const("fit") if p == "stage" else ip.unknown(info.node, p) for p in parameters]
+            if find_member(ip, model.data, name) is None:
+                continue
+            given = [_passed(ip, e.atom, info, parameter) for parameter in parameters]
             step = call_method(ip, model, name, CallInfo(info.node, given, name=name))
             if name == "configure_optimizers":
                 ip.store.set(model, _OPTIMIZERS, step)
             if name == "training_step":
                 _optimise(ip, model, step)
     return NONE
+
+
+def _passed(ip: Interpreter, trainer: Atom, info: CallInfo, parameter: str) -> Value:
+    """What ``fit`` passes to a method of the module."""
+    if parameter == "batch":
+        return iterate(ip, ip.read(trainer, _LOADERS) or NOTHING, info.node)
+    return const("fit") if parameter == "stage" else ip.unknown(info.node, parameter)
 
 
 def _batches(ip: Interpreter, model: Obj, info: CallInfo) -> Value:
@@ -130,6 +139,8 @@ def _optimise(ip: Interpreter, module: Obj, result: Value) -> None:
     try:
         for losses in (result, *(value for value in said if value)):
             record_backward(ip, losses, _return_of(step.node), via="Lightning")
+        for run in list(ip.runs.values()):
+            feeding.gradients_taken(ip, run, _return_of(step.node))
     finally:
         ip.frames.pop()
 

@@ -39,15 +39,15 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
 
 def _passes(ip: Interpreter) -> tuple[str, object]:
     """The slot that holds how many passes wait, of what is entered together."""
-    return ("passes", _entered(ip))
+    return ("passes", entered_method(ip))
 
 
 def _waiting(ip: Interpreter) -> tuple[str, object]:
     """The slot that holds what was done to gradients that wait, of what is entered together."""
-    return ("waiting", _entered(ip))
+    return ("waiting", entered_method(ip))
 
 
-def _entered(ip: Interpreter) -> object:
+def entered_method(ip: Interpreter) -> object:
     """The method that nothing calls, where one is entered: what another has left is no matter of its own."""
     entered = ip.chain[0].through.node if ip.chain else None
     return entered if isinstance(entered, cst.FunctionDef) else None
@@ -129,7 +129,7 @@ def put_off(ip: Interpreter, run: TrainingRun, call: cst.CSTNode, guard: Guard) 
     if divisor is not None:
         there, turns = ip.at(call, guard), ip.evaluate(divisor)
     else:
-        counted = _by_a_counter(ip, call, guard)
+        counted = by_a_counter(ip, call, guard)
         if counted is None:
             return
         there, turns = counted
@@ -139,12 +139,12 @@ def put_off(ip: Interpreter, run: TrainingRun, call: cst.CSTNode, guard: Guard) 
 
 def _step_by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
     """Tell of a step under ``if i % k == 0`` in the loop that makes the gradients."""
-    counted = _by_a_counter(ip, node, guard)
+    counted = by_a_counter(ip, node, guard)
     if counted is not None and _several(counted[1]):
         ip.happen(run, SteppedEvery(counted[0], known=_all_known(counted[1])))
 
 
-def _by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circumstances, Value] | None:
+def by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circumstances, Value] | None:
     """Where a node is, but for the test of a counter around it in this loop, and what that counts to."""
     for test, depth, around in ip.tests:
         divisor = comes_round_after(ip, test) if depth == len(ip.loops) else None

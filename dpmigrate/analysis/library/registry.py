@@ -35,7 +35,7 @@ class CallInfo:
     unknown_keywords: bool = False
     """``**kwargs`` with unknown keys are among the keywords."""
     spread: list[Value] = field(default_factory=list)
-    """What the elements of ``*args`` of unknown length can be."""
+    """What the elements of ``*args`` of unknown length can be, and the values of ``**kwargs``."""
     guard: Guard = ALWAYS
     """The assumptions under which the callee is this one."""
     name: str = ""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.analysis.assignment import SOME
 from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.attributes import part_of_unknown
 from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
@@ -66,7 +68,10 @@ def _gets(ip: Interpreter, model: Atom, info: CallInfo) -> _Weights:
     run = model.data if isinstance(model, Obj) and model.kind == "dp-model" else None
     trained = run is not None and any(isinstance(event, Backward) for event in run.events)
     place = places.setdefault((info.node, ip.context), _Weights(ip.at(info.node), afterwards=trained))
-    place.seen.update(info.argument(0, "state_dict").atoms)
+    for atom in info.argument(0, "state_dict").atoms:
+        place.seen.add(atom)
+        entries = part_of_unknown(ip, atom, SOME) if isinstance(atom, Unknown) else None
+        place.seen.update(entries.atoms if entries is not None else ())  # ``shared[name] = ...``
     frame = ip.frames[-1]
     function = frame.function.node if frame.function is not None else None
     if isinstance(function, cst.FunctionDef) and isinstance(info.node, cst.Call):

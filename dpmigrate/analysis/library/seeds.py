@@ -131,8 +131,9 @@ def noise_seeded(
     around = tuple(ip.loops)
     for run in runs:
         if run.loops == around[: len(run.loops)] and len(around) > len(run.loops):
-            same = known_same or _same_each_time(seed) or _of_a_variable_left_alone(ip, node)
-            ip.happen(run, Seeded(ip.at(node), amount_of(seed), same))
+            everywhere = known_same or _same_each_time(seed)
+            same = everywhere or _of_a_variable_left_alone(ip, node)
+            ip.happen(run, Seeded(ip.at(node), amount_of(seed), same, everywhere))
 
 
 def _worked_out_of(ip: Interpreter, call: cst.CSTNode) -> tuple[Value, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Obj, Tensor
+from dpmigrate.analysis.atoms import Atom, ForwardPass, Obj, Tensor
+from dpmigrate.analysis.batches import passes_through
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.library import registry
@@ -68,9 +69,14 @@ def _create_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _compute_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """What the model says its loss is (``outputs.loss``)."""
     model = info.argument(0, "model") or ip.read(real(e.atom), "model") or NOTHING
+    given = CallInfo(info.node, [info.argument(1, "inputs")])
     losses = [
-        of(Tensor(frozenset({x.atom}), x.atom, (".loss",)), guard=x.guard)
+        of(_loss_of(x.atom, passes_through(ip, x.atom, given)), guard=x.guard)
         for x in model.entries
         if isinstance(x.atom, Obj)
     ]
     return join_all(losses) or ip.unknown(info.node, "a loss")
+
+
+def _loss_of(model: Atom, passes: frozenset[ForwardPass]) -> Tensor:
+    return Tensor(frozenset({model}), model, (".loss",), passes=passes)

@@ -110,6 +110,9 @@ def run_target(request: Request) -> None:
         runpy.run_module(request.target, run_name="__main__", alter_sys=True)
         return
     path = Path(request.target)
+    if b"tqdm.notebook" in path.read_bytes() and find_spec("ipywidgets") is None and find_spec("tqdm"):
+        # Bars of a notebook need its front end.
+        sys.modules["tqdm.notebook"] = import_module("tqdm.std")
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=str(path), __builtins__=builtins, __spec__=None, __cached__=None)
     sys.modules["__main__"] = main
@@ -131,8 +134,6 @@ def _notebook_code(path: Path) -> types.CodeType:
     text = load_source(str(path), Path.cwd()).python
     # Tracebacks would quote lines of the JSON otherwise.
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
-    if find_spec("ipywidgets") is None and find_spec("tqdm") is not None:
-        sys.modules["tqdm.notebook"] = import_module("tqdm.std")
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     code: types.CodeType = compile(text, str(path), "exec", flags, dont_inherit=True)
     return code

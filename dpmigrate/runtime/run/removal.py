@@ -122,11 +122,10 @@ class Remover(Prober):
             result.problem = base
             return
         whole, result.replaced, snapshot = base
-        # One example, the first or the last, is put in the place of others at each step, both at the last.
+        # One example, the first or the last, is put in the place of others at each step, both where few are.
         donors = (0, snapshot.size - 1)
-        self._couple(
-            snapshot, result, whole, bound, donors if number == self.steps else donors[number % 2 :][:1]
-        )
+        both = number == self.steps < 3
+        self._couple(snapshot, result, whole, bound, donors if both else donors[number % 2 :][:1])
         if place in self.writing:
             self._look_at_writes(snapshot, result, value)
         if number == self.steps and snapshot.size >= 4 and not (result.replaced or result.coupled):

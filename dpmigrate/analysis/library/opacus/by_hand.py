@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.atoms import Const, Obj, Tensor
+from dpmigrate.analysis.batches import passes_behind
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS
@@ -99,7 +100,9 @@ def _wrap_losses(ip: Interpreter, info: CallInfo) -> Value:
         run: TrainingRun = obj.data
         ip.happen(run, Wrapped(ip.at(info.node, entry.guard), "DPTensorFastGradientClipping"))
         sources = frozenset({part(run, "dp-model")}).union(*(t.reached for t in tensors))
-        parts.append(of(Tensor(sources, criterion_of(run)), guard=entry.guard))
+        parts.append(
+            of(Tensor(sources, criterion_of(run), passes=passes_behind([losses])), guard=entry.guard)
+        )
     return join_all(parts) if parts else ip.unknown(info.node, "wrapped losses")
 
 

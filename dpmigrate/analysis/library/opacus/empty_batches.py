@@ -37,6 +37,8 @@ class Skip:
     how: Literal["continue", "break", "if", "return"]
     empty: bool = True
     """Whether it is for an empty batch that it does so, and for no other reason."""
+    stepped: bool = False
+    """Whether it comes behind the step: the batch has been added up, and the loop is left."""
     tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
     """The tests around it in the body of the loop, and whether each holds there."""
 
@@ -48,6 +50,25 @@ def skips_of_empty_batches(loop: cst.For | None, module: cst.CSTNode) -> Iterato
     bound = _Bound(_names(loop.target), module=module)
     skips = list(_first_skip(loop.body.body, bound, ("continue", "break", "if")))
     yield from skips or _steps_left_out(loop)
+    yield from _left_after_the_step(loop)
+
+
+def _left_after_the_step(loop: cst.For) -> Iterator[Skip]:
+    """The statements by which a loop is left once the step was called, whether or not it was a step yet.
+
+    A loop that asks the optimizer for that may well be left between two logical batches.
+    """
+    called = False
+    if any(isinstance(node, cst.Name) and node.value == _STEP_NOT_YET for node in every(loop.body)):
+        return
+    for statement in loop.body.body:
+        if called and isinstance(statement, cst.If) and isinstance(_last(statement.body), cst.Break):
+            yield Skip(statement, "break", empty=False, stepped=True)
+        called = called or _calls(statement, "step")
+
+
+_STEP_NOT_YET = "_is_last_step_skipped"
+"""The attribute of the private optimizer that says whether ``step()`` only added up a physical batch."""
 
 
 def _steps_left_out(loop: cst.For) -> Iterator[Skip]:

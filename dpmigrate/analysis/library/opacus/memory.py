@@ -7,21 +7,22 @@ from dataclasses import replace
 import libcst as cst
 
 from dpmigrate.analysis import narrowing
+from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.batches import taken
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
-from dpmigrate.analysis.ledger import Iterated, Manager, ManagerUsed
+from dpmigrate.analysis.ledger import Manager, ManagerUsed
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.opacus.empty_batches import Skip, skips_of_empty_batches
 from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.library.torch.data import loader_read
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import contains, every
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, join_all, of
 
 
 @function("opacus.BatchMemoryManager")
@@ -85,20 +86,24 @@ def manage(ip: Interpreter, info: CallInfo, manager: Manager, maximum: Value) ->
 
 def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     assert isinstance(e.atom, Obj)
+    parts: list[Value] = []
     for entry in (e.atom.data or NOTHING).entries:
         guard = entry.guard | e.guard
         if isinstance(entry.atom, Obj) and entry.atom.kind == "dp-loader":
             run = entry.atom.data
-            ip.happen(run, Iterated(ip.at(node, guard), "managed"))
+            parts.append(
+                ip.unknown(node, "a batch", frozenset({taken(ip, entry.atom, node)})).guarded(entry.guard)
+            )
             tell_of_seeding_records(ip, run, node, guard, loop_over(ip, node))
             for skip in skips_of_empty_batches(loop_over(ip, node), ip.module.tree):
                 tested = guard_of_tests(ip, skip)
                 if tested is not None:
                     there = replace(ip.at(node, guard | tested), origin=ip.origin(skip.node))
-                    ip.happen(run, BatchSkipped(there, skip.how, skip.empty, _ends_all(ip, node)))
-        elif isinstance(entry.atom, Obj) and entry.atom.kind in ("loader", "instance"):
-            loader_read(ip, real(entry.atom), node, guard)
-    return ip.unknown(node, "a batch")
+                    last = _ends_all(ip, node)
+                    ip.happen(run, BatchSkipped(there, skip.how, skip.empty, last, skip.stepped))
+        else:
+            parts.append(iterate(ip, Value((entry,)), node).guarded(entry.guard))
+    return join_all(parts) or ip.unknown(node, "a batch")
 
 
 def guard_of_tests(ip: Interpreter, skip: Skip) -> Guard | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Const, Obj, Params, Tensor
+from dpmigrate.analysis.batches import passes_behind, passes_through, taken
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
@@ -43,7 +44,8 @@ def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    return of(Tensor(frozenset({e.atom}).union(*(t.reached for t in inputs)), e.atom))
+    sources = frozenset({e.atom}).union(*(t.reached for t in inputs))
+    return of(Tensor(sources, e.atom, passes=passes_through(ip, e.atom, info)))
 
 
 @method("dp-model", "zero_grad")
@@ -81,7 +83,7 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({e.atom}).union(*(t.reached for t in inputs))
-    return of(Tensor(sources, e.atom, (f".{info.name}",)))
+    return of(Tensor(sources, e.atom, (f".{info.name}",), passes=passes_through(ip, e.atom, info)))
 
 
 @method(
@@ -187,7 +189,7 @@ def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     _tell_of_columns(ip, info, e)
     _tell_of_ignored(ip, info, e)
     tell_of_flattened(ip, run_of(e), info, e)
-    return of(Tensor(sources, e.atom))
+    return of(Tensor(sources, e.atom, passes=passes_behind(info.everything())))
 
 
 def _tell_of_ignored(ip: Interpreter, info: CallInfo, e: Entry) -> None:
@@ -214,9 +216,9 @@ def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
 
 
 def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    ip.happen(run_of(e), Iterated(ip.at(node, e.guard), "returned"))
+    ip.happen(run_of(e), Iterated(ip.at(node, e.guard)))
     tell_of_seeding_records(ip, run_of(e), node, e.guard, loop_over(ip, node))
-    return ip.unknown(node, "a batch")
+    return ip.unknown(node, "a batch", frozenset({taken(ip, e.atom, node)}))
 
 
 registry.ITERATION["dp-loader"] = _iterate_private

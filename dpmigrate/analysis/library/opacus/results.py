@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.ledger import ItemTaken, Unpack
+from dpmigrate.analysis.ledger import HandedOnWhole, ItemTaken, Unpack
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.opacus.runs import criterion_of, part, result_parts
 from dpmigrate.analysis.library.registry import CallInfo, method
@@ -41,6 +41,8 @@ def _spread(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
     run: TrainingRun = e.atom.data
     old = any(e.atom == Const("ghost") for e in run.argument("clipping").entries)
+    if isinstance(info.node, cst.Arg):
+        ip.happen(run, HandedOnWhole(ip.at(info.node, e.guard)))
     parts = result_parts(run, 4 if run.ghost and not old else 3) or []
     return of(Seq(tuple(map(of, parts))))
 

@@ -23,7 +23,7 @@ from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.batch_norm import tell_of_batch_norm
 from dpmigrate.analysis.library.torch.batch_statistics import batch_statistics
-from dpmigrate.analysis.library.torch.in_place import changed_in_place
+from dpmigrate.analysis.library.torch.in_place import changed_in_place, hooks_layers
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
@@ -153,7 +153,7 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, BatchStatistics(Circumstances(origin, ip.path), origin.text, sure))
         for origin in parameters_outside(ip, model):
             ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
-        for origin, by, sure in changed_in_place(ip, model):
+        for origin, by, sure in changed_in_place(ip, model) if hooks_layers(run) else ():
             path = ip.path if sure else ip.path | {doubt("in place", origin.node)}
             ip.happen(run, ChangedInPlace(Circumstances(origin, path), origin.text, by))
         wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"

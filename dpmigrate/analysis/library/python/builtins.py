@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from dpmigrate.analysis.assignment import iterate, parts_in_order
-from dpmigrate.analysis.atoms import A_LENGTH, Const, Length, Module, Obj, Tensor, Unknown
+from dpmigrate.analysis.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.calls import call_own, call_value
 from dpmigrate.analysis.classes import is_record
@@ -91,6 +91,17 @@ def _dict(ip: Interpreter, info: CallInfo) -> Value:
     if info.unknown_keywords:
         ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "unknown entries")))
     return of(made)
+
+
+@function("collections.defaultdict")
+def _dict_with_a_default(ip: Interpreter, info: CallInfo) -> Value:
+    """What no key was given yet is what the factory makes: an empty list, or something unknown."""
+    made = _dict(ip, replace(info, positional=info.positional[1:]))
+    lists = info.argument(0, "default_factory").only == External("builtins.list")
+    missing = Seq((), None, True) if lists else Unknown(("default", info.node, ip.context), "a default")
+    for atom in made.atoms:
+        ip.store.set(atom, "rest", of(missing))
+    return made
 
 
 @function("types.SimpleNamespace", "argparse.Namespace")
@@ -183,6 +194,14 @@ def _product(ip: Interpreter, info: CallInfo) -> Value:
     if len(exact) == len(columns) and not info.keywords and prod(map(len, exact)) <= MAX_UNROLL:
         return of(Seq(tuple(of(Seq(row)) for row in itertools.product(*exact))))
     return of(Seq(None, of(Seq(tuple(iterate(ip, v, info.node) for v in info.positional)))))
+
+
+@function("itertools.chain", "itertools.chain.from_iterable")
+def _chain(ip: Interpreter, info: CallInfo) -> Value:
+    """Several iterables one after the other: by themselves, or as the items of one."""
+    if info.name.endswith("from_iterable"):
+        return of(Seq(None, iterate(ip, iterate(ip, info.argument(0, "iterable"), info.node), info.node)))
+    return of(Seq(None, join_all([iterate(ip, v, info.node) for v in [*info.positional, *info.spread]])))
 
 
 @function(

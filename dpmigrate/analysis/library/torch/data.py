@@ -7,15 +7,14 @@ from collections.abc import Hashable, Iterator
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.batches import taken
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.ledger import Iterated
+from dpmigrate.analysis.ledger.sampling import KindOfLoader
 from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
 
 POISSON = "<draws Poisson batches>"
 """The slot of a loader that Opacus itself made out of another one."""
@@ -42,31 +41,36 @@ def _init_loader(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 def _iterate_loader(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    loader_read(ip, real(e.atom), node, e.guard)
-    return ip.unknown(node, "a batch")
+    return ip.unknown(node, "a batch", frozenset({taken(ip, real(e.atom), node)}))
 
 
-def loader_read(ip: Interpreter, loader: Atom, node: cst.CSTNode, guard: Guard) -> None:
-    """A loop goes over a loader that no engine returned: runs that were given it, or its data, are told.
+def kinds_of_loader(ip: Interpreter, run: TrainingRun, loader: Atom) -> Iterator[KindOfLoader]:
+    """What a loader, or data by itself, is to a run: nothing where it has nothing to do with it.
 
     Batches that Opacus' own loader draws are Poisson batches, whoever made it.
     """
-    if ip.read(loader, POISSON):
+    if isinstance(loader, Obj) and loader.kind == "dp-loader":
+        if loader.data is run:
+            yield "returned"
         return
-    given = list(runs_of_raw(ip, loader))
-    for run in given:
-        ip.happen(run, Iterated(ip.at(node, guard), "passed"))
-    if not ip.read(loader, "batch_sampler"):
-        for run in [run for run in ip.runs.values() if run.manual]:
-            ip.happen(run, Iterated(ip.at(node, guard), "fixed"))
+    is_loader = isinstance(loader, Obj) and loader.kind in ("loader", "instance")
+    if is_loader and ip.read(loader, POISSON):
+        return
+    if loader in run.raw_loaders or loader in run.argument("data_loader").atoms:
+        yield "passed"
+    elif loader in _records_of(ip, run):
+        yield "records"
+    if not is_loader:
+        return
+    if run.manual and not ip.read(loader, "batch_sampler"):
+        yield "fixed"
     held = ip.read(loader, "dataset")
     dataset = held.only if held else None
-    if given or dataset is None:
+    if dataset is None or loader in ip.runs_by_object:
         return
-    for run in list(ip.runs.values()):
-        others = (ip.read(raw, "dataset") for raw in run.raw_loaders)
-        if any(other is not None and _share_records(ip, other.only, dataset) for other in others):
-            ip.happen(run, Iterated(ip.at(node, guard), "remade"))
+    others = (ip.read(raw, "dataset") for raw in run.raw_loaders)
+    if any(other is not None and _share_records(ip, other.only, dataset) for other in others):
+        yield "remade"
 
 
 def _share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:
@@ -125,15 +129,21 @@ _MAX_PARTS = 6
 
 @function("<iterated>")
 def _iterate_unknown(ip: Interpreter, info: CallInfo) -> Value:
-    """A loop over something that came in from outside, or over records: the loader passed in, where an engine
+    """Something that came in from outside, or records, gives a batch: the loader passed in, where an engine
     was given it, or what a loader was made of."""
-    for e in info.positional[0].entries:
-        for run in list(ip.runs.values()):
-            if e.atom in run.argument("data_loader").atoms:
-                ip.happen(run, Iterated(ip.at(info.node, e.guard), "passed"))
-            elif e.atom in _records_of(ip, run):
-                ip.happen(run, Iterated(ip.at(info.node, e.guard), "records"))
-    return NOTHING
+    runs = list(ip.runs.values())
+    return join_all(
+        of(taken(ip, e.atom, info.node))
+        for e in info.positional[0].entries
+        if not _some_entry(e.atom)
+        and any(e.atom in run.argument("data_loader").atoms or e.atom in _records_of(ip, run) for run in runs)
+    )
+
+
+def _some_entry(atom: Atom) -> bool:
+    """Whether it stands for what a dict may hold under keys that are not known, which is no one thing."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    return isinstance(symbol, tuple) and symbol[-1:] == ("rest",)
 
 
 def _records_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
@@ -145,8 +155,7 @@ def _records_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
 
 
 def _iterate_dataset(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
-    registry.tell_hooks(ip, "<iterated>", CallInfo(node, [Value((e,))]))
-    return ip.unknown(node, "a record")
+    return ip.unknown(node, "a record", frozenset({taken(ip, e.atom, node)}))
 
 
 registry.ITERATION["loader"] = _iterate_loader

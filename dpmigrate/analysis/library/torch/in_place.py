@@ -22,6 +22,7 @@ from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY
 from dpmigrate.analysis.library.torch.models import IN_PLACE
 from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.ordering import in_order
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children, every
 from dpmigrate.analysis.values import Class, Function
 from dpmigrate.model import Tri
@@ -52,6 +53,16 @@ def changed_in_place(ip: Interpreter, model: Atom) -> Iterator[InPlace]:
     reading.layer(model, "", 0)
     for node, (origin, by) in reading.places.items():
         yield InPlace(origin, by, node in reading.certain)
+
+
+def given_by(ip: Interpreter, model: Atom) -> str:
+    """What a model gives, read from its input on: see ``in_place_layers.Layers``."""
+    return _Reading(ip).layer(model, "", 0)
+
+
+def hooks_layers(run: TrainingRun) -> bool:
+    """Whether Opacus hooks the layers of a run's model: "ew" and "no_op" do not."""
+    return run.mode not in ("ew", "no_op")
 
 
 def _short(layer: Obj) -> str:

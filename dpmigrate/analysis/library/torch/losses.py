@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dpmigrate.analysis.atoms import WEIGHTED_MEAN, Atom, Const, External, Obj, Tensor, Unknown, behind
+from dpmigrate.analysis.atoms import (
+    WEIGHTED_MEAN,
+    Atom,
+    Const,
+    External,
+    ForwardPass,
+    Obj,
+    Tensor,
+    Unknown,
+    behind,
+)
+from dpmigrate.analysis.batches import joined, passes_behind
 from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.constants import opaque, params_in_value
 from dpmigrate.analysis.core import Interpreter
@@ -92,14 +103,24 @@ def _loss_tensor(
     parameters = [p for value in info.positional for p in params_in_value(value)]
     if parameters and not any(outputs for _, outputs in ways):  # ``F.mse_loss(p, zeros)``: a penalty
         return opaque(ip, info.node, info.everything())
-    return join_all(_loss_of(outputs, maker, reduction, weights).guarded(guard) for guard, outputs in ways)
+    parts = []
+    for guard, outputs in ways:
+        passes = joined(outputs) if guard else passes_behind(info.everything())
+        parts.append(_loss_of(outputs, passes, maker, reduction, weights).guarded(guard))
+    return join_all(parts)
 
 
-def _loss_of(outputs: list[Tensor], maker: Atom, reduction: Value | None, weights: Value) -> Value:
+def _loss_of(
+    outputs: list[Tensor],
+    passes: frozenset[ForwardPass],
+    maker: Atom,
+    reduction: Value | None,
+    weights: Value,
+) -> Value:
     sources, detached = behind(outputs)
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
-    plain = Tensor(sources, maker, reduction=text, detached=detached)
+    plain = Tensor(sources, maker, reduction=text, detached=detached, passes=passes)
     weighted = replace(plain, reduction=WEIGHTED_MEAN)
     if text != "mean" or not weights:
         return of(plain)

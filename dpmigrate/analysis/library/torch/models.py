@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Tensor, Unknown
+from dpmigrate.analysis.batches import passes_through, without_records
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import together
 from dpmigrate.analysis.holding import whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
@@ -36,19 +38,25 @@ def torch_operation(ip: Interpreter, info: CallInfo) -> Value:
     step = info.name.rpartition(".")[2]
     if step in _OF_TENSORS:
         registry.tell_hooks(ip, "<tensor given>", CallInfo(info.node, info.positional[:1], name=info.name))
+    registry.tell_hooks(ip, "<given to a function of tensors>", info)
     given = [
-        x.atom
+        (x.atom, together(e.guard, x.guard))
         for value in info.everything()
         for e in value.entries
         for x in (e.atom.each() if isinstance(e.atom, Seq) else Value((e,))).entries
     ]
     if step.endswith("_like"):  # ``torch.zeros_like(p)``: of its shape alone
-        shaped = [of(replace(atom, detached=True)) for atom in given if isinstance(atom, Tensor)]
+        shaped = [of(_of_its_shape(atom), guard=guard) for atom, guard in given if isinstance(atom, Tensor)]
         return join_all(shaped) or ip.unknown(info.node, f"result of {info.name}")
-    if step in _JOINING and any(map(is_penalty, given)):
+    if step in _JOINING and any(is_penalty(atom) for atom, _ in given):
         step = "add-penalty"
-    out = [of(atom.after(step)) for atom in given if isinstance(atom, Tensor)]
-    return join_all(out) if out else opaque(ip, info.node, info.everything())
+    out = [of(atom.after(step), guard=guard) for atom, guard in given if isinstance(atom, Tensor)]
+    return join_all(out) if out else opaque(ip, info.node, () if without_records(step) else info.everything())
+
+
+def _of_its_shape(tensor: Tensor) -> Tensor:
+    """A new tensor of the size of another, with nothing in it that went into that one."""
+    return replace(tensor, detached=True, passes=frozenset())
 
 
 @prefix(
@@ -134,7 +142,7 @@ def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         registry.tell_hooks(ip, "<given to a module>", given)
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
-    return of(Tensor(sources, real(e.atom)))
+    return of(Tensor(sources, real(e.atom), passes=passes_through(ip, real(e.atom), info)))
 
 
 @function("<part of a model>")
@@ -144,9 +152,11 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     whole = whole_of(callee) if isinstance(callee, Unknown) else None
     if whole is None or (whole.kind == "instance" and external_base(ip, whole.data) != "model"):
         return NOTHING
-    inputs = [a for v in info.positional[1:] for a in v.atoms if isinstance(a, Tensor)]
+    given = replace(info, positional=info.positional[1:])
+    inputs = [a for v in given.positional for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset[Atom]({whole}).union(*(t.reached for t in inputs))
-    return of(Tensor(sources, whole, (f".{info.name}",) if info.name else ()))
+    steps = (f".{info.name}",) if info.name else ()
+    return of(Tensor(sources, whole, steps, passes=passes_through(ip, whole, given)))
 
 
 @method(

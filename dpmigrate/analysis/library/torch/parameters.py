@@ -13,7 +13,7 @@ from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.holding import parameter_of, runs_of_model, whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
-from dpmigrate.analysis.library import pending
+from dpmigrate.analysis.library import pending, rounds
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.models import torch_operation
@@ -89,13 +89,12 @@ def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if info.name == "requires_grad_":
         trained = info.argument(0, "requires_grad")
         set_trainable(ip, parameters.models, info.node, trained, e.guard, parameters.part)
+    if not parameters.of_gradient and info.name == "detach":
+        return ip.unknown(info.node, "detached parameters", parameters.models)
     if not parameters.of_gradient:
-        without_gradient = info.name == "detach"
-        return (
-            ip.unknown(info.node, "detached parameters", parameters.models)
-            if without_gradient
-            else Value((e,))
-        )
+        if info.name == "copy_":
+            _load_into(ip, parameters, info, info.argument(0, "other"))
+        return Value((e,))
     if info.name.endswith("_"):
         _written_to(ip, parameters, info.node, info.name)
     elif info.name not in _SAME_NUMBERS:
@@ -113,6 +112,19 @@ def _written_to(ip: Interpreter, gradients: Params, node: cst.CSTNode, how: str)
         _touch_models(ip, gradients, node, "inplace")
     elif not how.startswith(("detach", "requires_grad", "share_memory")):
         _change_gradients(ip, gradients.models, node, "written")
+
+
+@function(*(f"torch.nn.utils.{place}vector_to_parameters" for place in ("", "convert_parameters.")))
+def _from_a_vector(ip: Interpreter, info: CallInfo) -> Value:
+    for parameters in parameters_in(ip, info.argument(1, "parameters")):
+        _load_into(ip, parameters, info, info.argument(0, "vec"))
+    return NONE
+
+
+def _load_into(ip: Interpreter, parameters: Params, info: CallInfo, weights: Value) -> None:
+    """Parameters get the numbers of something, as by ``load_state_dict``."""
+    for model in parameters.models if not parameters.part else ():
+        rounds.loaded(ip, model, CallInfo(info.node, [weights], name=info.name))
 
 
 @method("unknown", *(f"{name}_" for name in _WRITING))

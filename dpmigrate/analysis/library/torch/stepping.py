@@ -10,7 +10,7 @@ from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.holding import runs_of_model
 from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import SteppedBeside
-from dpmigrate.analysis.library import pending
+from dpmigrate.analysis.library import feeding, pending
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -28,6 +28,10 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
     given = [run for run in there if optimizer in run.raw_optimizers]
     for run in given:
         ip.happen(run, Stepped(ip.at(node, guard), raw=True))
+        feeding.gradients_taken(ip, run, node, guard, raw=True)
+    for run in ip.runs.values():
+        if optimizer in run.raw_optimizers:
+            feeding.gradients_gone(ip, run)
     if given or any(optimizer in run.raw_optimizers for run in ip.runs.values()):
         return
     models = ip.notes.get(("models", optimizer), ())

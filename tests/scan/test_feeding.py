@@ -1,0 +1,21 @@
+"""Which loader fed a training step is known from values (DPM301)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+from tests.scan.programs import lay_out
+from tests.scan.ways_of_feeding import FEEDINGS
+
+PROGRAMS = [program for feeding in FEEDINGS for program in feeding.programs()]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [(text, told) for _, text, told in PROGRAMS], ids=[name for name, _, _ in PROGRAMS]
+)
+def test_what_is_told_of_the_loader_that_feeds_training(tmp_path: Path, text: str, told: str) -> None:
+    findings = api.scan(["."], cwd=lay_out(tmp_path, train=text)).findings
+    assert {f.certainty for f in findings if f.rule == "DPM301"} == ({told} if told else set())
