@@ -6,7 +6,6 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant
 from dpmigrate.model import Tri
 
 _CATCHES = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
@@ -16,13 +15,6 @@ _CATCHES = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseEx
 def _csprng_named(s: Subject) -> Tri:
     """Whether the project names torchcsprng: in a dependency file, or in the modules of this run."""
     return s.versions.csprng or (s.run.engine is not None and s.run.engine.csprng)
-
-
-@fact
-def _secure_mode_by_option(s: Subject) -> Tri:
-    """Whether secure mode is on for one of the values that the program itself gives an option."""
-    given = s.run.engine.secure_mode if s.run.engine is not None else None
-    return None if given and given.equals(True) is None and Constant(True) in given.each else False
 
 
 @fact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways_of_building import LOOP, PRIVATE
+from tests.scan.ways_of_building import PRIVATE
 from tests.scan.ways_of_writing import HEAD, Pair
 
 GOING_ON = (
@@ -112,29 +112,6 @@ print(FACT)
 """,
         'sum(history["eps"]) / len(history["eps"])',
         'history["eps"][-1]',
-    ),
-    Pair(
-        "DPM207",
-        "secure-mode-by-an-option",
-        HEAD
-        + """
-import argparse
-parser = argparse.ArgumentParser()
-parser.add_argument("--secure", action="store_true")
-args = parser.parse_args()
-net = nn.Linear(16, 4)
-engine = PrivacyEngine(secure_mode=FACT)
-net, optimizer, loader = engine.make_private(
-    module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
-    data_loader=DataLoader(data(), batch_size=32),
-    noise_multiplier=1.0,
-    max_grad_norm=1.0,
-)
-"""
-        + LOOP,
-        "args.secure",
-        "False",
     ),
     Pair(
         "DPM109",
