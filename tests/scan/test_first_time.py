@@ -175,3 +175,26 @@ class Client(NumPyClient):
 )
 def test_a_client_whose_model_is_asked_for_its_type(tmp_path: Path, test: str, told: bool) -> None:
     assert ("DPM304" in rules_of(tmp_path, FIT, test)) is told
+
+
+CLIENT = METHOD.replace("class Trainer:", "import flwr\n\n\nclass Trainer(flwr.client.NumPyClient):")
+CLIENT = CLIENT.replace("def fit(self):", "def fit(self, parameters, config):")
+CLIENT = (
+    CLIENT.partition("trainer = ")[0] + "flwr.client.start_numpy_client(client=Trainer(nn.Linear(16, 8)))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("test", "remade"),
+    [
+        ("config['round'] == 1", False),
+        ("config.get('server_round') == 1 and self.dp", False),
+        ("int(config['current_round']) == 0", False),
+        ("config['round'] % 5 == 1", True),
+        ("config['round'] > 1", True),
+        ("config['cid'] == 1", True),
+        ("config['round'] == config['last']", True),
+    ],
+)
+def test_a_client_that_makes_it_in_one_round(tmp_path: Path, test: str, remade: bool) -> None:
+    assert ("DPM304" in rules_of(tmp_path, CLIENT, test)) is remade

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,17 +14,35 @@ from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.ledger.circumstances import Turn
 from dpmigrate.analysis.tree import assigned_in, every
 
+_ROUND = re.compile(r"round|rnd|epoch|iteration", re.IGNORECASE)
 _MISSING = ("None", "False")
 _MOVES = ("to", "cuda", "cpu", "train", "eval", "float", "double")
 """Methods of a model that return the model."""
 
 
-def while_missing(ip: Interpreter, node: cst.CSTNode) -> bool:
-    """Whether a method only comes here while an attribute of its object is missing: in the first round."""
+def in_one_round(ip: Interpreter, node: cst.CSTNode) -> bool:
+    """Whether a method comes here in one round alone: of a number, or while an attribute is missing."""
     return any(
-        isinstance(around, cst.If) and around.body is inner and _is_missing_once(frame, around, asked, None)
+        _asks_for_a_round(around.test)
+        or any(_is_missing_once(frame, around, asked, None) for asked in _asked_for(around.test))
         for frame, around, inner in _ways_up(ip, node)
-        for asked in (_asked_for(around.test) if isinstance(around, cst.If) else ())
+        if isinstance(around, cst.If) and around.body is inner
+    )
+
+
+def _asks_for_a_round(test: cst.BaseExpression) -> bool:
+    """Whether a test holds in one round: ``config["round"] == 1``, ``server_round == 1 and private``."""
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
+        return _asks_for_a_round(test.left) or _asks_for_a_round(test.right)
+    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
+        return False
+    compared = test.comparisons[0]
+    if not isinstance(compared.operator, cst.Equal) or not isinstance(compared.comparator, cst.Integer):
+        return False
+    return any(
+        isinstance(part, (cst.Name, cst.SimpleString)) and _ROUND.search(part.value) is not None
+        for part in every(test.left)
+        if not isinstance(test.left, cst.BinaryOperation)
     )
 
 

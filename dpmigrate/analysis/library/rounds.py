@@ -15,7 +15,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.ledger.events import Backward
-from dpmigrate.analysis.library.first_time import turns_of_one_time, while_missing
+from dpmigrate.analysis.library.first_time import in_one_round, turns_of_one_time
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
@@ -168,7 +168,7 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
     ip.notes.setdefault((MADE_ONCE, engine), frozenset())
     ip.notes[MADE_ONCE, engine] |= turns_of_one_time(ip, run.origin.node)
     place = _round(ip)
-    if place is not None and while_missing(ip, run.origin.node):
+    if place is not None and in_one_round(ip, run.origin.node):
         return
     if place is None:
         if _makes_clients(ip):
