@@ -198,3 +198,24 @@ CLIENT = (
 )
 def test_a_client_that_makes_it_in_one_round(tmp_path: Path, test: str, remade: bool) -> None:
     assert ("DPM304" in rules_of(tmp_path, CLIENT, test)) is remade
+
+
+ENGINE = """
+from opacus import PrivacyEngine
+
+class Smooth(PrivacyEngine):
+    def make_private(self, *, beta=0.9, **given):
+        model, optimizer, loader = super().make_private(**given)
+        optimizer.beta = beta
+        return model, optimizer, loader
+"""
+
+
+@pytest.mark.parametrize(("test", "remade"), [("engine is None", False), ("True", True)])
+def test_an_engine_of_ones_own_in_another_file(tmp_path: Path, test: str, remade: bool) -> None:
+    (tmp_path / "engines.py").write_text(ENGINE)
+    program = ROUNDS.replace("PrivacyEngine()", "Smooth()").replace(
+        "engine, private", "from engines import Smooth\nengine, private", 1
+    )
+    assert ("DPM304" in rules_of(tmp_path, program, test)) is remade
+    assert not api.scan(["."], cwd=tmp_path).not_analysed

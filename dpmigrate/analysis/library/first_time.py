@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import dropwhile
 from typing import NamedTuple
 
 import libcst as cst
@@ -68,7 +69,11 @@ def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
 def _ways_up(ip: Interpreter, node: cst.CSTNode) -> Iterator[tuple[Frame, cst.CSTNode, cst.CSTNode]]:
     """What is around a place and around the calls on the way to it, innermost first, each with the part of
     it that holds the place."""
-    for frame in reversed(ip.frames):
+    # What a method of an engine's subclass makes stands where the program calls that.
+    frames = dropwhile(lambda frame: not _holds(frame, node), reversed(ip.frames))
+    for frame in frames:
+        if node not in frame.module.nesting:
+            return  # a framework calls it, and names a place of its own
         inner = node
         for around in frame.module.nesting.above(node):
             if frame.function is not None and around is frame.function.node:
@@ -78,6 +83,15 @@ def _ways_up(ip: Interpreter, node: cst.CSTNode) -> Iterator[tuple[Frame, cst.CS
         if frame.call is None:
             break
         node = frame.call
+
+
+def _holds(frame: Frame, node: cst.CSTNode) -> bool:
+    """Whether a node stands in the code of an activation."""
+    if node not in frame.module.nesting:
+        return False
+    return frame.function is None or any(
+        around is frame.function.node for around in frame.module.nesting.above(node)
+    )
 
 
 class _Asked(NamedTuple):
