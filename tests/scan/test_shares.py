@@ -45,13 +45,14 @@ def test_every_fixture_side_by_side(tmp_path: Path) -> None:
 def _planned_with(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[tuple[int, bool]]:
     """For every cluster whose offers a scan plans: how many groups it has, and whether all are at hand."""
     seen: list[tuple[int, bool]] = []
-    plan = offering.offers
+    plan = offering.planned_offers
 
-    def noted(project: Project, cluster: offering.Cluster) -> tuple[offering.Offer, ...]:
-        seen.append((len(cluster.groups), all(group in project.known for group in cluster.groups)))
-        return plan(project, cluster)
+    def noted(project: Project, asked: offering.Asked) -> offering.ClusterPlan:
+        groups = asked.cluster.groups
+        seen.append((len(groups), all(group in project.known for group in groups)))
+        return plan(project, asked)
 
-    monkeypatch.setattr(offering, "offers", noted)
+    monkeypatch.setattr(offering, "planned_offers", noted)
     reported(folder, 1)
     return seen
 
