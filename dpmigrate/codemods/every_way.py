@@ -51,6 +51,9 @@ def _passed(node: cst.CSTNode, some: Collection[cst.CSTNode]) -> bool:
 
 def _is_no_condition(test: cst.BaseExpression) -> bool:
     """Whether it is ``True``, or ``__name__ == "__main__"``, which holds wherever the program is run."""
-    if isinstance(test, cst.Comparison):
-        return isinstance(test.left, cst.Name) and test.left.value == "__name__"
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        compared, sides = test.comparisons[0], (test.left, test.comparisons[0].comparator)
+        names = {side.value for side in sides if isinstance(side, cst.Name)}
+        texts = {side.evaluated_value for side in sides if isinstance(side, cst.SimpleString)}
+        return isinstance(compared.operator, cst.Equal) and names == {"__name__"} and texts == {"__main__"}
     return isinstance(test, cst.Name) and test.value == "True"

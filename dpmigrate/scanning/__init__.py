@@ -166,9 +166,8 @@ def _of_part(project: Project, part: Part) -> _Answer:
     group, alone = part.group, project.afresh()
     share = _share(alone, (group,))
     if any(project.ready.get(at, info) is not info for at, info in alone.ready.items()):
-        return _Answer(
-            share
-        )  # another group has read one of its files, too, and trees are told by what they are
+        # Another group has read one of its files, too, and trees are told by what they are.
+        return _Answer(share)
     size = sum(len(info.source.data) for info in alone.ready.values())
     mended = [finding for finding in share.findings if finding.fix is not None]
     if share.private and part.alone and mended:

@@ -33,18 +33,30 @@ def in_one_round(ip: Interpreter, node: cst.CSTNode) -> bool:
 
 def _asks_for_a_round(test: cst.BaseExpression) -> bool:
     """Whether a test holds in one round: ``config["round"] == 1``, ``server_round == 1 and private``."""
-    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
-        return _asks_for_a_round(test.left) or _asks_for_a_round(test.right)
-    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
-        return False
-    compared = test.comparisons[0]
-    if not isinstance(compared.operator, cst.Equal) or not isinstance(compared.comparator, cst.Integer):
-        return False
     return any(
         isinstance(part, (cst.Name, cst.SimpleString)) and _ROUND.search(part.value) is not None
-        for part in every(test.left)
-        if not isinstance(test.left, cst.BinaryOperation)
+        for number in map(_held_to_a_number, _conjuncts(test))
+        if number is not None and not isinstance(number, cst.BinaryOperation)
+        for part in every(number)
     )
+
+
+def _conjuncts(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """What has to hold for a test to hold, ``and`` taken apart."""
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
+        yield from _conjuncts(test.left)
+        yield from _conjuncts(test.right)
+    else:
+        yield test
+
+
+def _held_to_a_number(test: cst.BaseExpression) -> cst.BaseExpression | None:
+    """What ``... == 0`` compares with a number that is written."""
+    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
+        return None
+    compared = test.comparisons[0]
+    one = isinstance(compared.operator, cst.Equal) and isinstance(compared.comparator, cst.Integer)
+    return test.left if one else None
 
 
 def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
@@ -118,11 +130,13 @@ def _is_missing_once(where: Frame, branch: cst.If, asked: _Asked, loop: Frame | 
 
 def _asked_for(test: cst.BaseExpression) -> Iterator[_Asked]:
     """What a test finds missing: ``engine is None``, ``not self.ready``, ``not isinstance(net, Wrapped)``."""
+    for part in _conjuncts(test):
+        yield from _asked_for_in(part)
+
+
+def _asked_for_in(test: cst.BaseExpression) -> Iterator[_Asked]:
     held: cst.BaseExpression | None = None
-    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
-        yield from _asked_for(test.left)
-        yield from _asked_for(test.right)
-    elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         compared = test.comparisons[0]
         none = isinstance(compared.comparator, cst.Name) and compared.comparator.value == "None"
         of_a_type = isinstance(compared.operator, (cst.IsNot, cst.NotEqual)) and _calls(test.left, "type")
@@ -197,13 +211,12 @@ def _takes_away(part: cst.Assign | cst.AnnAssign, asked: _Asked) -> bool:
 
 def _holds_in_one_turn(test: cst.BaseExpression, loop: cst.For | cst.While) -> bool:
     """Whether a test holds in one turn of a loop: ``number == 0`` in ``for number in range(5)``."""
-    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
-        return _holds_in_one_turn(test.left, loop) or _holds_in_one_turn(test.right, loop)
     counted = set(assigned_in(loop)) - set(assigned_in(loop.body)) if isinstance(loop, cst.For) else set()
-    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-        return get_full_name_for_node(test.expression) in counted
-    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
-        return False
-    compared = test.comparisons[0]
-    one = isinstance(compared.operator, cst.Equal) and isinstance(compared.comparator, cst.Integer)
-    return one and get_full_name_for_node(test.left) in counted
+    for part in _conjuncts(test):
+        if isinstance(part, cst.UnaryOperation) and isinstance(part.operator, cst.Not):
+            number: cst.BaseExpression | None = part.expression
+        else:
+            number = _held_to_a_number(part)
+        if number is not None and get_full_name_for_node(number) in counted:
+            return True
+    return False
