@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways_of_writing import HEAD, Pair
+from tests.scan.ways_of_writing import GHOST, HEAD, Pair
 
 PRIVATE = (
     HEAD
@@ -24,6 +24,8 @@ for x, y in loader:
     F.cross_entropy(net(x), y).backward()
     optimizer.step()
 """
+TRAINED = GHOST.partition("net = Net()\n")[2].replace("CRITERION", "nn.CrossEntropyLoss()")
+"""A ghost run of ``net``, and its loop."""
 
 PUT_TOGETHER = (
     Pair(
@@ -86,20 +88,8 @@ class Net(nn.Module):
 
 
 net = Net()
-net, optimizer, criterion, loader = PrivacyEngine().make_private(
-    module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
-    criterion=nn.CrossEntropyLoss(),
-    data_loader=DataLoader(data(), batch_size=32),
-    noise_multiplier=1.0,
-    max_grad_norm=1.0,
-    grad_sample_mode="ghost",
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    criterion(net(x), y).backward()
-    optimizer.step()
-""",
+"""
+        + TRAINED,
         "True",
         "False",
         "==1.5.3",
@@ -127,20 +117,8 @@ class Net(nn.Module):
 
 
 net = Net([16, 16])
-net, optimizer, criterion, loader = PrivacyEngine().make_private(
-    module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
-    criterion=nn.CrossEntropyLoss(),
-    data_loader=DataLoader(data(), batch_size=32),
-    noise_multiplier=1.0,
-    max_grad_norm=1.0,
-    grad_sample_mode="ghost",
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    criterion(net(x), y).backward()
-    optimizer.step()
-""",
+"""
+        + TRAINED,
         "True",
         "False",
         "==1.5.3",
@@ -167,20 +145,8 @@ class Net(nn.Module):
 
 
 net = Net([16, 16])
-net, optimizer, criterion, loader = PrivacyEngine().make_private(
-    module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
-    criterion=nn.CrossEntropyLoss(),
-    data_loader=DataLoader(data(), batch_size=32),
-    noise_multiplier=1.0,
-    max_grad_norm=1.0,
-    grad_sample_mode="ghost",
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    criterion(net(x), y).backward()
-    optimizer.step()
-""",
+"""
+        + TRAINED,
         "True",
         "False",
         "==1.5.3",
