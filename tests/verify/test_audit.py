@@ -98,7 +98,7 @@ def test_missing_noise_gives_everything_away(tmp_path: Path) -> None:
 
 def test_unfrozen_layer_gives_more_away(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(UNFROZEN)
-    exceeds(audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=3), "DPM119", move=1.3)
+    exceeds(audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=4), "DPM119", move=1.3)
 
 
 LOOP = """
