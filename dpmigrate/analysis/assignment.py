@@ -198,6 +198,8 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     container = ip.evaluate(target.value)
     if any(isinstance(a, Tensor) for a in container.atoms):
         registry.tell_hooks(ip, "<changed by an operator>", registry.CallInfo(target, [container, value]))
+    if ip.runs:
+        registry.tell_hooks(ip, "<item assigned>", registry.CallInfo(target, [container]))
     key = subscript_key(ip, target)
     constant = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]
