@@ -156,6 +156,8 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
         if active:
             ip.recursive[fn] = None
+            again = CallInfo(info.node, [of(fn), *info.everything()])
+            registry.tell_hooks(ip, "<called again within itself>", again)
         else:
             registry.tell_hooks(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)

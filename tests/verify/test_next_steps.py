@@ -22,7 +22,7 @@ def test_a_fault_without_a_fix_names_the_edit() -> None:
     steps = next_steps(report("DPM301"))
     assert steps == [
         "next: dpmigrate explain DPM301",
-        "by hand: train on the loader that make_private returned",
+        "DPM301 by hand: train on the loader that make_private returned",
     ]
 
 

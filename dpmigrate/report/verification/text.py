@@ -119,8 +119,11 @@ def next_steps(report: dict[str, Any]) -> list[str]:
     if fixable and target.endswith(".py"):
         steps.append(f"dpmigrate fix {'' if 'safe' in fixable else '--unsafe '}{target}")
     # What stands in braces is for scan, which knows the words of the case.
-    edits = [a.fix.by_hand or a.fix.summary for a in advised if a.fix.applicability == "none"]
-    return ["next: " + "; ".join(steps), *(f"by hand: {edit}" for edit in edits if "{" not in edit)]
+    edits = [(a.id, a.fix.by_hand or a.fix.summary) for a in advised if a.fix.applicability == "none"]
+    return [
+        "next: " + "; ".join(steps),
+        *(f"{rule} by hand: {edit}" for rule, edit in edits if "{" not in edit),
+    ]
 
 
 def coverage(report: dict[str, Any]) -> str:
@@ -210,5 +213,5 @@ def failures(report: dict[str, Any]) -> str:
     failed = [c for c in report["checks"] if c["passed"] is False]
     rules = sorted({c["rule"] for c in failed if c["rule"]})
     return f"{len(failed)} check{'s' * (len(failed) != 1)} failed" + (
-        f" ({', '.join(rules)})" if rules else ""
+        f", {' and '.join(rules)}" if rules else ""
     )
