@@ -23,6 +23,7 @@ from dpmigrate.analysis.attributes import (
     part_of_unknown,
     set_attribute,
     set_part_of_unknown,
+    written_to_one,
 )
 from dpmigrate.analysis.batches import marked
 from dpmigrate.analysis.classes import named_fields
@@ -218,7 +219,7 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
         if slot == "rest" and _makes_private(value):
             ip.store.set(e.atom, slot, value.guarded(frozenset({doubt("each", e.atom)})))
             continue
-        ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
+        ip.store.set(e.atom, slot, value if strong else written_to_one(ip, e, before or ABSENT, value))
     if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
         target.value, (cst.Name, cst.Attribute)
     ):

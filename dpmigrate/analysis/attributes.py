@@ -23,6 +23,7 @@ from dpmigrate.analysis.batches import without_records
 from dpmigrate.analysis.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function
+from dpmigrate.analysis.guards import denial
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle_imports
 from dpmigrate.analysis.store import PARTS
@@ -185,6 +186,15 @@ def handed_on(ip: Interpreter, atom: Obj, name: str, node: cst.CSTNode) -> Value
     return enter_function(ip, method.only, given, receiver=atom)
 
 
+def written_to_one(ip: Interpreter, owner: Entry, before: Value, new: Value) -> Value:
+    """What one of several owners has after a write: the new value where it is the one, else what it had."""
+    is_the_one = owner.guard - ip.path
+    is_another = denial(is_the_one)
+    if is_another is None:
+        return join_all([before, new])
+    return join_all([before.guarded(is_another), new.guarded(is_the_one)])
+
+
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
     """``value.name = new``: strong when there is one owner, else either old or new."""
     registry.tell_hooks(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
@@ -215,4 +225,4 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
             ip.store.set(owner, name, new)
         else:
             before = ip.store.get(owner, name) or ip.store.unset((owner, name))
-            ip.store.set(owner, name, join_all([before, new]))
+            ip.store.set(owner, name, written_to_one(ip, e, before, new))
