@@ -63,7 +63,7 @@ def _cases() -> list[RightCase]:
         (m.TiedMlp, ALL, NONE),
         (m.TwiceMlp, ALL, NONE),
     ]
-    # The other dtype, and sensitivity (which costs most, and whose bound follows from parity), for one of a kind.
+    # The other dtype, and sensitivity (costly, and bounded by what parity shows), for one of a kind.
     whole = {m.Mlp, m.Embedded, m.Text, m.Attention, m.Lstm}
     # hooks and ghost draw on the embedding's gradient sampler, which was float32 only before 1.6.0
     embeds = {m.Embedded, m.Text, m.TextWithoutBias}
