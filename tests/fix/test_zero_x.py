@@ -114,7 +114,10 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
             "is also stepped in line",
         ),
         (HEAD + ENGINE + ATTACH + LOOP.replace("in loader", "in [(1, 2)]"), "the loader that is trained on"),
-        (HEAD + ENGINE + ATTACH + LOOP + "from opacus.utils import stats\nprint(stats)\n", "opacus.utils.stats"),
+        (
+            HEAD + ENGINE + ATTACH + LOOP + "from opacus.utils import stats\nprint(stats)\n",
+            "opacus.utils.stats",
+        ),
         (
             HEAD + ENGINE + ATTACH + LOOP + "    if x.any():\n        opt.virtual_step()\n",
             "no plain other branch of step()",
