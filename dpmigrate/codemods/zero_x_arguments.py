@@ -97,8 +97,9 @@ def _unpacked(
     entries = _entries(
         value if isinstance(value, (cst.Dict, cst.Call)) else made[0] if len(made) == 1 else None
     )
-    changed = (*facts.own(scope, cst.Subscript), *facts.own(scope, cst.Attribute))
-    others = [node for node in changed if facts.code(node.value).strip() == text]
+    read: list[cst.Subscript | cst.Attribute] = list(facts.own(scope, cst.Subscript))
+    read += facts.own(scope, cst.Attribute)
+    others = [node for node in read if facts.code(node.value).strip() == text]
     if entries is not None and not others and all(k in _IDLE or _is_plain(v) for k, v in entries):
         yield from entries
         return
