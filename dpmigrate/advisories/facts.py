@@ -357,7 +357,7 @@ def _takes_three(s: Subject) -> Tri:
 
 @fact
 def _noise_generator_given(s: Subject) -> Tri:
-    generator = s.run.argument("noise_generator")
+    generator = s.run.draws_from
     return bool(generator) and generator.only != Constant(None)
 
 

@@ -171,7 +171,7 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
     run = subject.run
     seen: set[Place] = set()
     places: list[Place] = []
-    for origin in run.mode_because:
+    for origin in run.mode_because if _speaks_of_the_mode(case) else ():
         why = _MODE_COMES_FROM.get(origin.text, f": {origin.text}")
         places.append(origin.module.place(origin.node, f"mode {run.shown_mode!r}{why}"))
     if case.versions != "any":
@@ -187,6 +187,10 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
             continue
         seen.add(place)
         yield place
+
+
+def _speaks_of_the_mode(case: Case) -> bool:
+    return "{mode}" in case.message or bool({"ghost", "hooks"} & conditions.facts_named(case.when))
 
 
 _MODE_COMES_FROM = {

@@ -6,8 +6,15 @@ import libcst as cst
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.advisories.trials import goes_over_folds
 from dpmigrate.analysis.ledger import Backward, Engine, PrivateRun, Thing, Turn
-from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
+from dpmigrate.analysis.ledger.accounting import (
+    EngineOfARound,
+    EpsilonsAdded,
+    EpsilonsCombined,
+    TrainedBefore,
+    WeightsLoaded,
+)
 from dpmigrate.analysis.tree import children
 from dpmigrate.model import Tri
 
@@ -16,7 +23,10 @@ _COUNTING = frozenset(["range", "trange", "count"])
 
 @fact
 def _engine_of_each_turn(s: Subject) -> Tri:
-    """Whether a loop makes an engine in every turn and trains with it, on weights and records that go on."""
+    """Whether a loop makes an engine in every turn and trains with it, on weights and records that go on.
+
+    The parts that a model is trained on in cross-validation have most of their records in common.
+    """
     run = s.run
     engines = [engine for engine in (run.engine, *run.other_engines) if engine is not None]
     remade = any(_made_in_each_turn(run, engine) for engine in engines)
@@ -30,7 +40,9 @@ def _made_in_each_turn(run: PrivateRun, engine: Engine) -> bool:
     rounds = [
         turn
         for turn in around
-        if _counts(turn) or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(run, turn))
+        if _counts(turn)
+        or goes_over_folds(turn.loop.node)
+        or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(run, turn))
     ]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
     return any(_weights_go_on(run, turn) for turn in inside)
@@ -46,6 +58,31 @@ def _engine_of_each_round(s: Subject) -> Tri:
         s.notes["framework"] = f"{event.framework} {made}"
         return True
     return False
+
+
+@fact
+def _engine_after_another(s: Subject) -> Tri:
+    """Whether another engine trained the model before, on the same records; what each of the two says is
+    right by itself, and may be meant so."""
+    return _trained_before(s, again=False)
+
+
+@fact
+def _engine_of_each_call(s: Subject) -> Tri:
+    """Whether a function trains with an engine of its own, and calls itself with the model it trained."""
+    return _trained_before(s, again=True)
+
+
+def _trained_before(s: Subject, again: bool) -> Tri:
+    if s.run.engine is None or s.run.engine.accountant is None:
+        return False
+    return None if any(event.again is again for event in s.run.happened(TrainedBefore)) else False
+
+
+@fact
+def _epsilons_added_up(s: Subject) -> Tri:
+    """Whether the program adds up what each of its engines has spent, and makes no mean of it."""
+    return any(s.run.happened(EpsilonsAdded)) and not any(s.run.happened(EpsilonsCombined))
 
 
 def _counts(turn: Turn) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, Constant, Generator, Open
+from dpmigrate.analysis.ledger import OF_CONSTANTS, Backward, Constant, Generator, Open, What
 from dpmigrate.analysis.ledger.events import SeededBefore, SeededByRecords
 from dpmigrate.model import Tri
 
@@ -44,8 +44,13 @@ def _literal_seed(s: Subject) -> Tri:
     generator = _seeded(s)
     if generator is None:
         return False
-    literal = [isinstance(o.what, Constant) and not o.guard for o in generator.seed.options]
-    return bool(literal) and all(literal)
+    options = generator.seed.options
+    return bool(options) and all(_named_by_the_program(o.what) and not o.guard for o in options)
+
+
+def _named_by_the_program(seed: What) -> bool:
+    """Whether a seed is a number of the program, or worked out of its numbers and texts alone."""
+    return isinstance(seed, Constant) or (isinstance(seed, Open) and seed.reason == OF_CONSTANTS)
 
 
 @fact

@@ -136,7 +136,7 @@ def _generators(run: PrivateRun, versions: Versions, given: Given) -> Iterator[S
 
 @subject("noise-generator")
 def _noise_generators(run: PrivateRun, versions: Versions) -> Iterator[Subject]:
-    yield from _generators(run, versions, run.argument("noise_generator"))
+    yield from _generators(run, versions, run.draws_from)
 
 
 @subject("loader-generator")

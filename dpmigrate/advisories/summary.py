@@ -72,7 +72,7 @@ def _summed_up(
         **parameters_asked(runs, versions),
         unpack=tuple(sorted({e.count for r in runs for e in r.happened(Unpack)})),
         loss=_loss(ghosts),
-        noise_generator=_generator(r.argument("noise_generator") for r in runs),
+        noise_generator=_generator(r.draws_from for r in runs),
         loader_generator=_generator(loader.generator for r in runs for loader in r.loaders),
         global_seed=_seeded(runs),
         opacus=OpacusVersions(versions.spec(), sources),

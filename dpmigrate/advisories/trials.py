@@ -24,7 +24,7 @@ def repeats_a_trial(run: PrivateRun, turn: Turn, apart: bool = False) -> bool:
     if any(turn in event.loops for event in run.happened(SeededBefore)):
         return True
     if isinstance(loop, (cst.For, cst.CompFor)):
-        if _goes_over_folds(loop) or (isinstance(loop, cst.For) and not _used(loop)):
+        if goes_over_folds(loop) or (isinstance(loop, cst.For) and not _used(loop)):
             return True
         if any(_chosen_by(run.argument(name), loop) for name in _SETTINGS):
             return True
@@ -38,8 +38,10 @@ def _on_the_same_records(run: PrivateRun, turn: Turn) -> bool:
     return bool(made) and all(at is not None and set(at.loops) <= set(outside) for at in made)
 
 
-def _goes_over_folds(loop: cst.For | cst.CompFor) -> bool:
+def goes_over_folds(loop: cst.CSTNode) -> bool:
     """Whether a loop takes its items from ``folds.split(...)``, as cross-validation of sklearn gives them."""
+    if not isinstance(loop, (cst.For, cst.CompFor)) or not isinstance(loop.target, cst.Tuple):
+        return False
     return any(
         isinstance(node, cst.Call)
         and isinstance(node.func, cst.Attribute)

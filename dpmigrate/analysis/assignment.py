@@ -15,14 +15,15 @@ from dpmigrate.analysis.atoms import (
     Params,
     Tensor,
     Unknown,
+    deeper,
     dict_key,
 )
 from dpmigrate.analysis.attributes import (
-    deeper,
     get_attribute,
     part_of_unknown,
     set_attribute,
     set_part_of_unknown,
+    written_to_one,
 )
 from dpmigrate.analysis.batches import marked
 from dpmigrate.analysis.classes import named_fields
@@ -198,6 +199,8 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     container = ip.evaluate(target.value)
     if any(isinstance(a, Tensor) for a in container.atoms):
         registry.tell_hooks(ip, "<changed by an operator>", registry.CallInfo(target, [container, value]))
+    if ip.runs:
+        registry.tell_hooks(ip, "<item assigned>", registry.CallInfo(target, [container]))
     key = subscript_key(ip, target)
     constant = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]
@@ -216,7 +219,7 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
         if slot == "rest" and _makes_private(value):
             ip.store.set(e.atom, slot, value.guarded(frozenset({doubt("each", e.atom)})))
             continue
-        ip.store.set(e.atom, slot, value if strong else join_all([before or ABSENT, value]))
+        ip.store.set(e.atom, slot, value if strong else written_to_one(ip, e, before or ABSENT, value))
     if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
         target.value, (cst.Name, cst.Attribute)
     ):

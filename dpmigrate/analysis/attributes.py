@@ -7,11 +7,23 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Batch, Const, External, Module, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import (
+    Absent,
+    Batch,
+    Const,
+    External,
+    Module,
+    Obj,
+    Params,
+    Tensor,
+    Unknown,
+    deeper,
+)
 from dpmigrate.analysis.batches import without_records
 from dpmigrate.analysis.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import enter_function
+from dpmigrate.analysis.guards import denial
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.names import import_module, member_of_module, settle_imports
 from dpmigrate.analysis.store import PARTS
@@ -82,14 +94,6 @@ def _attribute_of_parameters(ip: Interpreter, atom: Params, name: str, node: cst
     if name in ("shape", "ndim", "device", "dtype"):
         return ip.unknown(node, f"attribute {name}")
     return of(replace(atom, of_gradient=True) if name == "grad" else atom)
-
-
-def deeper(symbol: Hashable, name: Hashable) -> Hashable:
-    """The symbol of a part of an unknown thing (bounded in depth)."""
-    depth, inner = 0, symbol
-    while isinstance(inner, tuple) and len(inner) == 3 and inner[1] == ".":
-        depth, inner = depth + 1, inner[0]
-    return (symbol, ".", name) if depth < 6 else (inner, ".", "...")
 
 
 def part_of_unknown(ip: Interpreter, atom: Unknown, name: Hashable) -> Value | None:
@@ -182,6 +186,15 @@ def handed_on(ip: Interpreter, atom: Obj, name: str, node: cst.CSTNode) -> Value
     return enter_function(ip, method.only, given, receiver=atom)
 
 
+def written_to_one(ip: Interpreter, owner: Entry, before: Value, new: Value) -> Value:
+    """What one of several owners has after a write: the new value where it is the one, else what it had."""
+    is_the_one = owner.guard - ip.path
+    is_another = denial(is_the_one)
+    if is_another is None:
+        return join_all([before, new])
+    return join_all([before.guarded(is_another), new.guarded(is_the_one)])
+
+
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
     """``value.name = new``: strong when there is one owner, else either old or new."""
     registry.tell_hooks(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
@@ -212,4 +225,4 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
             ip.store.set(owner, name, new)
         else:
             before = ip.store.get(owner, name) or ip.store.unset((owner, name))
-            ip.store.set(owner, name, join_all([before, new]))
+            ip.store.set(owner, name, written_to_one(ip, e, before, new))

@@ -14,10 +14,24 @@ from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, shorten
 from dpmigrate.analysis.holding import parameter_of
+from dpmigrate.analysis.ledger import OF_CONSTANTS
 from dpmigrate.analysis.values import Entry, Seq, Value, is_large, merge_entries, of
 
 MAX_COMBINATIONS = 8
 """Beyond these the result is unknown."""
+
+
+def of_constants(values: Iterable[Value]) -> bool:
+    """Whether whoever reads the program can work out all of these values."""
+    return all(
+        bool(value)
+        and all(
+            (isinstance(a, Const) and a.value is not None)
+            or (isinstance(a, Unknown) and a.reason == OF_CONSTANTS)
+            for a in value.atoms
+        )
+        for value in values
+    )
 
 
 def computed(
@@ -83,4 +97,5 @@ def opaque(
             parts |= {part for part in atom.parts if not isinstance(part, Batch)}
         inner = atom.each() if isinstance(atom, Seq) else of(atom)
         parts |= set(params_in_value(inner))
-    return ip.unknown(node, "a computation", batches_of(ip, operands).union(parts), never_none)
+    reason = OF_CONSTANTS if of_constants(operands) else "a computation"
+    return ip.unknown(node, reason, batches_of(ip, operands).union(parts), never_none)

@@ -79,6 +79,16 @@ def none_of(guards: Iterable[Guard]) -> Literal:
     return Literal((_NONE_OF, told), ("truth",), True)
 
 
+def denial(guard: Guard) -> Guard | None:
+    """The assumption that a conjunction does not hold; None where it cannot be put into words."""
+    if not guard or doubts(guard) or _denied(guard) or times_entered(guard):
+        return None
+    if len(guard) == 1:
+        (literal,) = guard
+        return frozenset({Literal(literal.symbol, literal.test, not literal.holds)})
+    return frozenset({none_of([guard])})
+
+
 def _conjunctions(literal: Literal) -> frozenset[Guard]:
     """The conjunctions of which an assumption says that none holds; nothing where it says something else."""
     told: frozenset[Guard] = frozenset()

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 
 from dpmigrate.analysis.atoms import Atom, Obj, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Seq
 
@@ -33,9 +34,15 @@ def holds_part(ip: Interpreter, owner: Obj, wanted: Atom, depth: int = 3) -> boo
 
 
 def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
-    """The runs that train a model: its own, and those of a larger model which it is a part of."""
+    """The runs that train a model: its own, and those of a larger model which it is a part of.
+
+    A private model that is handed over again is the same module, and trained by the runs that had it before.
+    """
     if isinstance(atom, Obj) and atom.kind == "dp-model":
         yield atom.data
+        for given in in_order(atom.data.raw_models):
+            if isinstance(given, Obj) and given.kind == "dp-model" and not _exclude(given.data, atom.data):
+                yield given.data
         return
     runs_of_atom = ip.runs_by_object.get(atom, {})
     yield from list(runs_of_atom.values())
@@ -44,6 +51,11 @@ def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
     for owner, runs in list(ip.runs_by_object.items()):
         if isinstance(owner, Obj) and holds_part(ip, owner, atom):
             yield from runs.values()
+
+
+def _exclude(one: TrainingRun, other: TrainingRun) -> bool:
+    """Whether no execution makes both runs."""
+    return all(map(other.excludes, one.ways))
 
 
 def holds_a_private_model(ip: Interpreter, owner: Obj) -> bool:

@@ -137,7 +137,7 @@ def joined_text(ip: Interpreter, node: cst.CSTNode, separator: Value, items: Val
     """``separator.join(items)``."""
     only = items.only
     if not isinstance(only, Seq) or only.items is None:
-        return opaque(ip, node, [separator])
+        return opaque(ip, node, [separator, items])
     return computed(ip, node, [separator, *only.items], lambda own, *given: _join(_is_text(own), given))
 
 

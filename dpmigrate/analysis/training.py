@@ -28,7 +28,7 @@ from dpmigrate.analysis.guards import (
     weaken,
 )
 from dpmigrate.analysis.guards import Literal as Assumption
-from dpmigrate.analysis.ledger import Event, Happening, MadeBy, Origin, Step, Turn
+from dpmigrate.analysis.ledger import ASSIGNED_GENERATOR, Event, Happening, MadeBy, Origin, Step, Turn
 from dpmigrate.analysis.values import MAX_CASES, NOTHING, Entry, Value
 
 if TYPE_CHECKING:
@@ -123,6 +123,11 @@ class TrainingRun:
     def manual(self) -> bool:
         """Whether it was made without an engine."""
         return self.call == "manual"
+
+    @property
+    def draws_from(self) -> Value:
+        """The generator that its noise is drawn from; empty, or None, where that is torch's own."""
+        return self.argument(ASSIGNED_GENERATOR) or self.argument("noise_generator")
 
     def argument(self, name: str) -> Value:
         """The value given for a keyword of the call; empty when it was not given."""

@@ -202,3 +202,11 @@ class Nesting:
             )
             self._kinds[kind] = numbers
         return numbers[bisect_left(numbers, first) : bisect_left(numbers, end)]
+
+
+def assigned_to(root: cst.CSTNode, target: cst.CSTNode) -> cst.BaseExpression | None:
+    """What an assignment somewhere below ``root`` gives this very target."""
+    for node in every(root):
+        if isinstance(node, cst.Assign) and any(each.target is target for each in node.targets):
+            return node.value
+    return None

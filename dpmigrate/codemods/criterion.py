@@ -356,7 +356,7 @@ class CriterionPlan:
                 continue
             met = meeting_place(facts, scope, wanted_in)
             if met is not None:
-                route_out(facts, self.edits, scope, met, name)
+                route_out(facts, self.edits, scope, met, name, self.routed, self.freed)
             if met is not wanted_in:
                 route(facts, self.edits, met or scope, wanted_in, name, self.routed, self.freed)
 

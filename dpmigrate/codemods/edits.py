@@ -82,9 +82,11 @@ class Edits:
             self.imports.append(code)
 
     def merge(self, other: Edits) -> None:
-        """Take over the changes of another fix to the same module; what both insert is inserted once."""
+        """Take over the changes of another fix to the same module; what both do is done once."""
         for node, changes in other.changes.items():
-            self.changes.setdefault(node, []).extend(changes)
+            mine_here = self.changes.setdefault(node, [])
+            made = {_code(change(node)) for change in mine_here}
+            mine_here.extend(change for change in changes if not made or _code(change(node)) not in made)
         for mine, theirs in ((self.before, other.before), (self.after, other.after)):
             for node, lines in theirs.items():
                 inserted = mine.setdefault(node, [])
@@ -117,6 +119,12 @@ class ProjectEdits:
     def touched(self) -> list[Edits]:
         """The modules that change, in order of their keys."""
         return [e for _, e in sorted(self.modules.items()) if e]
+
+
+def _code(changed: cst.CSTNode | cst.FlattenSentinel[Any]) -> str:
+    """What a change makes of its node alone, as text: two changes that make the same are one."""
+    nodes = changed if isinstance(changed, cst.FlattenSentinel) else [changed]
+    return "".join(cst.Module([]).code_for_node(node) for node in nodes)
 
 
 def rewritten_tree(edits: Edits) -> cst.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from dpmigrate.analysis.modules import ModuleInfo
 from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, add_parameter, name_of
@@ -37,6 +38,36 @@ def fresh_name(facts: Facts, scope: cst.CSTNode, *wanted: str) -> str:
     while f"{wanted[0]}{number}" in taken:
         number += 1
     return f"{wanted[0]}{number}"
+
+
+_AT_ONCE = (cst.Arg, cst.Call, cst.Attribute, cst.Element, cst.Tuple, cst.Expr, cst.Return, cst.Assign)
+"""What evaluates its parts once, from left to right."""
+
+
+def put_on_a_line(facts: Facts, edits: ProjectEdits, module: ModuleInfo, call: cst.CSTNode) -> str:
+    """Keep what a call gives in a variable, on a line before the one that uses it: its name.
+
+    Empty where that would change what is called when, or how often, or where the call changes itself.
+    """
+    statement, way = facts.statement(call), []
+    for around in facts.above(call):
+        if around is statement:
+            break
+        way.append(around)
+    plain = isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1
+    calls = [other for other in facts.inside(statement, cst.Call) if other is not call and other not in way]
+    earlier = any(facts.is_before(other, call) for other in calls)
+    if (
+        not plain
+        or earlier
+        or call in edits.of(module).changes
+        or not all(isinstance(n, _AT_ONCE) for n in way)
+    ):
+        return ""
+    name = fresh_name(facts, facts.scope(call), "private", "private_objects")
+    edits.of(module).insert_before(statement, f"{name} = {facts.code(call).strip()}")
+    edits.of(module).replace(call, name)
+    return name
 
 
 def parameter_of(facts: Facts, function: cst.CSTNode, call: cst.Call, arg: cst.Arg) -> str | None:

@@ -19,6 +19,7 @@ from dpmigrate.codemods.annotations import wrapped_type
 from dpmigrate.codemods.assignments import Home, target_text
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.nodes import add_argument, add_element, name_of
+from dpmigrate.codemods.places import put_on_a_line
 from dpmigrate.codemods.program_facts import Facts, making_node
 
 Call = tuple[cst.CSTNode, ModuleInfo]
@@ -98,6 +99,11 @@ class Record:
                 edits.of(where).change(target, lambda new: add_element(new, count, name))
                 continue
             text = target_text(facts, assign) if isinstance(assign, Home) else ""
+            if not text and (kept := put_on_a_line(facts, edits, where, call)):
+                edits.of(where).insert_before(
+                    facts.statement(call), f"{name} = {self.reading.format(kept, name)}"
+                )
+                continue
             if not text:
                 raise Withheld(
                     f"{name}, the wrapped criterion, comes back in this {self.kind}: keep that in a "

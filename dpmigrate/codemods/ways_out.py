@@ -6,19 +6,30 @@ import libcst as cst
 
 from dpmigrate.codemods.annotations import lengthen
 from dpmigrate.codemods.assignments import Home, target_text
+from dpmigrate.codemods.binders import binders, bound_by
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.entries import refuse_taken_whole
-from dpmigrate.codemods.nodes import add_element, add_entry, with_element
+from dpmigrate.codemods.nodes import add_element, add_entry, add_parameter, with_element
 from dpmigrate.codemods.program_facts import Facts, Scope
 from dpmigrate.codemods.returned_record import Record
 from dpmigrate.codemods.ways import calls_lead
 
 
-def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, name: str) -> None:
+def route_out(
+    facts: Facts,
+    edits: ProjectEdits,
+    inner: Scope,
+    outer: Scope,
+    name: str,
+    routed: set[cst.CSTNode],
+    freed: cst.CSTNode | None,
+) -> None:
     """Make a function return one variable more, behind the optimizer, and its callers take it.
 
     Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
-    tuple, a dataclass) that every caller keeps. Raises `Withheld`.
+    tuple, a dataclass) that every caller keeps or hands on. ``routed`` and ``freed`` are those of `route`: a
+    function that takes the entries of a dict as its parameters has the variable from then on.
+    Raises `Withheld`.
     """
     module = facts.module_of(inner)
     returned = [r.value for r in facts.own(inner, cst.Return) if r.value is not None]
@@ -47,7 +58,12 @@ def route_out(facts: Facts, edits: ProjectEdits, inner: Scope, outer: Scope, nam
     assert isinstance(value, (cst.Tuple, cst.Dict))
     if isinstance(value, cst.Dict):
         refuse_taken_whole(facts, value, name, "dict")
-        _out_by_key(facts, edits, value, [call for call, _ in calls], name)
+        spread = {call: _spread_into(facts, call, name, freed) for call, _ in calls}
+        for function in spread.values():
+            if function is not None:
+                routed.add(function)
+                edits.of(facts.module_of(function)).change(function, lambda new: add_parameter(new, name))
+        _out_by_key(facts, edits, value, [call for call, into in spread.items() if into is None], name)
         return
     count = len(value.elements)
     optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
@@ -103,6 +119,22 @@ def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:
     if met is None or len(scopes) != 1 or calls_lead(facts, inner, other):
         return None
     return met if calls_lead(facts, met, other) else None
+
+
+def _spread_into(
+    facts: Facts, call: cst.CSTNode, name: str, freed: cst.CSTNode | None
+) -> cst.FunctionDef | None:
+    """``train`` of ``train(**build())``, where nothing else calls it, or gives it a variable of that name."""
+    around = facts.parent(call)
+    outer = facts.parent(around) if isinstance(around, cst.Arg) and around.star == "**" else None
+    entered = [what.node for what in facts.functions_entered(outer)] if isinstance(outer, cst.Call) else []
+    function = entered[0] if len(entered) == 1 else None
+    if not isinstance(function, cst.FunctionDef):
+        return None
+    if [caller for caller, _ in facts.callers.get(function, ())] != [outer]:
+        return None
+    bound = any(name in bound_by(facts, b) for b in binders(facts, function))
+    return None if bound and function is not freed else function
 
 
 def _out_by_key(

@@ -29,7 +29,9 @@ def origin(line: int, text: str = "") -> Any:
     return SimpleNamespace(module=MODULE, node=line, text=text)
 
 
-def reasons(asked: str, at: int = 50, *, mode: tuple[Any, ...] = (), sources: Any = SOURCES) -> list[Place]:
+def reasons(
+    asked: str, at: int = 50, *, mode: tuple[Any, ...] = (), sources: Any = SOURCES, when: str = "ghost"
+) -> list[Place]:
     run = SimpleNamespace(
         mode_because=mode,
         shown_mode="ghost",
@@ -40,7 +42,7 @@ def reasons(asked: str, at: int = 50, *, mode: tuple[Any, ...] = (), sources: An
     )
     versions = SimpleNamespace(sources=sources, proofs=(SimpleNamespace(place=PROOF),))
     subject = SimpleNamespace(run=run, versions=versions, origin=origin(at), module=MODULE)
-    case = SimpleNamespace(versions=asked)
+    case = SimpleNamespace(versions=asked, message="of the loop", when=when)
     return list(_because(case, subject))  # type: ignore[arg-type]
 
 
@@ -68,6 +70,10 @@ def test_the_run_is_no_reason_for_itself() -> None:
 )
 def test_where_the_mode_comes_from_is_told_in_words(text: str, said: str) -> None:
     assert reasons("any", mode=(origin(7, text),)) == [Place("train.py", 7, said), RUN]
+
+
+def test_what_holds_in_every_mode_has_no_reason_in_the_mode() -> None:
+    assert reasons("any", mode=(origin(7, "literal"),), when="in_training_loop") == [RUN]
 
 
 def test_each_place_is_told_once_with_its_words() -> None:

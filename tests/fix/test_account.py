@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
+from dpmigrate.advisories.catalogue import mended_by
 from dpmigrate.api import scan
-from dpmigrate.model import Finding
+from dpmigrate.model import STRATEGIES, Finding
 from tests.fix.conftest import NEW, Folder
 from tests.fixtures_support import Fixture, Shape, fixtures, shapes
-
-STRATEGIES = ("upgrade", "set-to-none", "patch", "hooks")
 
 
 def account(folder: Path, strategy: str = "upgrade", opacus: str | None = None) -> None:
@@ -41,8 +42,16 @@ def place(finding: Finding) -> tuple[str, int, int, int, str]:
     return (span.path, -1 if span.cell is None else span.cell, span.line, span.column, finding.rule)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("fixture", fixtures(), ids=lambda f: f.name)
+def strategies_of_fixtures() -> Iterator[ParameterSet]:
+    """Every fixture with the default, and with each other strategy where a finding is of those it mends."""
+    about_clipping = frozenset[str]().union(*map(mended_by, STRATEGIES))
+    for fixture in fixtures():
+        choice = about_clipping & {finding.rule for finding in fixture.expected()}
+        for strategy in STRATEGIES if choice else STRATEGIES[:1]:
+            yield pytest.param(fixture, strategy, id=f"{fixture.name}-{strategy}")
+
+
+@pytest.mark.parametrize(("fixture", "strategy"), list(strategies_of_fixtures()))
 def test_fixtures(fixture: Fixture, strategy: str, tmp_path: Path) -> None:
     folder = tmp_path / fixture.name
     shutil.copytree(fixture.side("before"), folder, ignore=shutil.ignore_patterns("__pycache__"))

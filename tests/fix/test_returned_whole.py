@@ -272,3 +272,56 @@ def test_a_program_in_three_files_is_run_under_its_name(folder: Make) -> None:
     assert project.fix().refused == ()
     assert "    model, optimizer, losses_of, loader = build(None, None, [])\n" in project.read()
     assert project.fix().diff == ""
+
+
+SHOW = "\n\ndef show(made):\n    train(made.model, made.optimizer, made.loader)\n\n\nmodel = nn"
+
+
+def handed_on(returned: str, used: str) -> str:
+    """A program in which a function takes the parts out of what it is given."""
+    return text(returned, used).replace("\n\nmodel = nn", SHOW if "show(" in used else "\n\nmodel = nn")
+
+
+@pytest.mark.parametrize(
+    ("returned", "used", "said"),
+    [
+        (LITERAL, "train(**build(*parts))\ntrain(*parts)", "give what is called here a parameter criterion"),
+        (RECORD, "for made in [build(*parts)]:\n    show(made)", "keep that in a variable"),
+        (RECORD, "print(len(parts), show(build(*parts)))", "keep that in a variable"),
+        (RECORD, "shown = [show(build(*parts))]", "keep that in a variable"),
+    ],
+)
+def test_what_is_handed_on_at_once_where_more_hangs_on_it(
+    folder: Make, returned: str, used: str, said: str
+) -> None:
+    source = handed_on(returned, used)
+    project = folder({"train.py": source, "requirements.txt": "opacus==1.5.2\n"})
+    assert said in project.fix().refused[0][1]
+    assert project.read() == source
+
+
+@pytest.mark.parametrize(
+    ("returned", "used", "after", "taking"),
+    [
+        (
+            LITERAL,
+            "train(**build(*parts))",
+            "train(**build(*parts))",
+            "train(model, optimizer, loader, criterion",
+        ),
+        (
+            RECORD,
+            "show(build(*parts))",
+            "private = build(*parts)\ncriterion = private.criterion\nshow(private, criterion=criterion)",
+            "show(made, criterion",
+        ),
+    ],
+)
+def test_what_is_handed_on_at_once_brings_the_criterion(
+    folder: Make, returned: str, used: str, after: str, taking: str
+) -> None:
+    project = folder({"train.py": handed_on(returned, used), "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    assert f"def {taking}):\n" in project.read()
+    assert project.read().endswith(f"\n{after}\n")
+    assert project.fix().diff == ""

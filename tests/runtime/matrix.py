@@ -15,11 +15,13 @@ from typing import Any
 from tests.opacus_releases import CHECKOUT, KNOWN, environment
 from tests.verify import planted
 
+PARTS = ("right", "hazards")
 
-def run_release(version: str, part: str) -> dict[str, Any]:
-    """Outcomes of ``part`` ("right" or "hazards") on one release, by case name."""
+
+def run_release(version: str) -> dict[str, dict[str, Any]]:
+    """Outcomes on one release, by part ("right" or "hazards") and case name."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.runtime.matrix", "--child", part],
+        [sys.executable, "-m", "tests.runtime.matrix", "--child"],
         cwd=CHECKOUT,
         env=environment(version),
         capture_output=True,
@@ -29,7 +31,7 @@ def run_release(version: str, part: str) -> dict[str, Any]:
     )
     if done.returncode:
         raise RuntimeError(f"matrix on Opacus {version} failed:\n{done.stderr[-3000:]}")
-    outcomes: dict[str, Any] = json.loads(done.stdout)
+    outcomes: dict[str, dict[str, Any]] = json.loads(done.stdout)
     return outcomes
 
 
@@ -54,19 +56,16 @@ def outcome(report: Any) -> dict[str, Any]:
     }
 
 
-def _child(part: str) -> None:
+def _child() -> None:
     import torch
 
+    from tests.runtime.hazards import HAZARDS, TWINS
+    from tests.runtime.right_cases import RIGHT_CASES
+
     torch.set_num_threads(1)
-    if part == "right":
-        from tests.runtime.right_cases import RIGHT_CASES
-
-        found = {f"{case.name} {case.mode}": outcome(case.run()) for case in RIGHT_CASES}
-    else:
-        from tests.runtime.hazards import HAZARDS, TWINS
-
-        found = {case.name: outcome(case.run()) for case in (*TWINS, *HAZARDS)}
-    json.dump(found, sys.stdout)
+    right = {f"{case.name} {case.mode}": outcome(case.run()) for case in RIGHT_CASES}
+    hazards = {case.name: outcome(case.run()) for case in (*TWINS, *HAZARDS)}
+    json.dump(dict(zip(PARTS, (right, hazards), strict=True)), sys.stdout)
 
 
 def _cell(result: dict[str, Any]) -> str:
@@ -119,13 +118,14 @@ def main() -> None:
         "move of the sum when one example is left out (limit 1); bold is a failing check, by the rule that "
         "it named where there is one; unsupported is what Opacus itself refuses, or raises.\n"
     )
-    print("\n".join(_table("Correct code", {v: run_release(v, "right") for v in KNOWN})))
-    print("\n".join(_table("Silent faults, ghost mode", {v: run_release(v, "hazards") for v in KNOWN})))
+    releases = {v: run_release(v) for v in KNOWN}
+    for part, title in zip(PARTS, ("Correct code", "Silent faults, ghost mode"), strict=True):
+        print("\n".join(_table(title, {v: outcomes[part] for v, outcomes in releases.items()})))
     print("\n".join(_planted()))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        _child(sys.argv[2])
+        _child()
     else:
         main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.opacus_releases import KNOWN
@@ -13,10 +15,16 @@ pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("version", KNOWN)
-def test_right_code_passes_or_is_named_unsupported(version: str) -> None:
+def test_right_code_passes_and_silent_faults_are_caught_by_name(version: str) -> None:
+    outcomes = matrix.run_release(version)
+    _judge_right(version, outcomes["right"])
+    _judge_faults(version, outcomes["hazards"])
+
+
+def _judge_right(version: str, found: dict[str, Any]) -> None:
+    """Correct code passes, or is named unsupported."""
     from tests.runtime.right_cases import RIGHT_CASES
 
-    found = matrix.run_release(version, "right")
     for case in RIGHT_CASES:
         result = found[f"{case.name} {case.mode}"]
         wrong = f"{case.name} {case.mode} on {version}: {result}"
@@ -31,11 +39,10 @@ def test_right_code_passes_or_is_named_unsupported(version: str) -> None:
             assert result["error"] <= (1e-12 if "float64" in case.name else 1e-5), wrong
 
 
-@pytest.mark.parametrize("version", KNOWN)
-def test_silent_faults_are_caught_by_name_and_their_right_twins_pass(version: str) -> None:
+def _judge_faults(version: str, found: dict[str, Any]) -> None:
+    """Silent faults are caught by name, and their right twins pass."""
     from tests.runtime.hazards import HAZARDS, TWINS
 
-    found = matrix.run_release(version, "hazards")
     for case in TWINS:
         assert found[case.name]["verdict"] == "passed", f"{case.name} on {version}: {found[case.name]}"
     for case in HAZARDS:

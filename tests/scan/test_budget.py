@@ -19,6 +19,16 @@ def test_small_programs_are_followed_to_the_end(tmp_path: Path) -> None:
     assert api.scan(cwd=lay_out(tmp_path, train=wrong())).cut_short == ()
 
 
+def test_a_long_chain_of_elifs_is_followed(tmp_path: Path) -> None:
+    """A registry of models and data sets has one for each name (seen: 180)."""
+    chain = "".join(f"    elif name == 'm{i}':\n        size = {i}\n" for i in range(250))
+    text = f"def size_of(name):\n    if name == 'm':\n        size = 1\n{chain}    return size\n\n\n"
+    result = api.scan(cwd=lay_out(tmp_path, train=text + wrong() + "\nsize_of('m7')\nsize_of(outside)\n"))
+    assert len(result.runs) == 1
+    assert not result.not_analysed
+    assert result.cut_short == ()
+
+
 def test_a_root_beyond_its_budget_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "MAX_STEPS", 12)
     result = api.scan(cwd=lay_out(tmp_path, train=wrong()))

@@ -59,6 +59,8 @@ TESTS = [
     ("import settings", "'fast' == settings.mode and settings.count > 4"),
     ("import settings", "getattr(settings, 'fast', False)"),
     ("import settings", "settings.modes['dp']['mode'] == 'fast'"),
+    ("from munch import Munch\nclass C(Munch): pass", "C().get('mode', 'fast') == 'fast'"),
+    ("from munch import Munch\nclass C(Munch): pass", "C().pop('mode') == 'fast'"),
     ("import builtins", "getattr(builtins, '__IPYTHON__', False)"),
     ("import gin\n@gin.configurable\ndef fast(is_fast=False): return is_fast", "fast()"),
     ("import gin\n@gin.configurable\ndef kind(name='plain'): return name", "kind() == 'plain'"),

@@ -313,6 +313,58 @@ for (x, y), (z, _) in zip(private, BATCHES):
         )
     ),
     Feeding(
+        "one-of-two-dicts-by-an-option",
+        """
+from opacus import PrivacyEngine
+from torch.utils.data import DataLoader
+
+
+def loaders(parts, kind):
+    data = {}
+    if kind == "private":
+        data = dict(parts)
+        data["train"] = DataLoader(data["train"], batch_size=4)
+    elif kind == "pair":
+        data = dict(parts)
+        data["train"] = DataLoader(data["train"]), DataLoader(data["test"])
+    return data
+
+
+def train(data, model, optimizer, criterion):
+    for x, y in data["train"]:
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        optimizer.step()
+
+
+def main(args, parts, model, optimizer, criterion):
+    data = loaders(parts, args.kind)
+    raw = data["train"]
+    if args.kind == "private":
+        model, optimizer, private = PrivacyEngine().make_private(
+            module=model, optimizer=optimizer, data_loader=raw, noise_multiplier=1.0, max_grad_norm=1.0
+        )
+        data["train"] = BATCHES
+    train(data, model, optimizer, criterion)
+""",
+        {"raw": "definite", "private": ""},
+    ),
+    Feeding(
+        "one-model-for-two-engines",
+        HEAD
+        + f"""
+other = optim.SGD(net.parameters(), lr=0.1)
+net, opt, private = engine.make_private(
+    module=net, optimizer=opt, data_loader=raw, noise_multiplier=1.0, max_grad_norm=1.0
+)
+net, other, second = PrivacyEngine().make_private(
+    module=net, optimizer=other, data_loader=raw, noise_multiplier=1.0, max_grad_norm=1.0
+)
+for x, y in BATCHES:
+    {step()}""",
+        EITHER,
+    ),
+    Feeding(
         "outside-loaders",
         """
 from opacus import PrivacyEngine

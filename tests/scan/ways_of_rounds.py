@@ -40,6 +40,39 @@ for round_number in range(5):
     ),
     Pair(
         "DPM304",
+        "two-engines-on-the-model-of-a-trial",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+for trial in range(5):
+    FACT
+    first, second = PrivacyEngine(), PrivacyEngine()
+    net, one, loader_of_one = first.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    net, two, loader_of_two = second.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for loader, optimizer in ((loader_of_one, one), (loader_of_two, two)):
+        for x, y in loader:
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+    print(first.get_epsilon(1e-5), second.get_epsilon(1e-5))
+""",
+        "pass",
+        "net = nn.Linear(16, 4)",
+    ),
+    Pair(
+        "DPM304",
         "changes-added-to-the-server-s-weights",
         HEAD
         + """

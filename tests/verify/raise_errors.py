@@ -79,7 +79,7 @@ def train(fault: str) -> None:
             loss = loss.mean()
         if fault == "printed":
             print(f"{loss:.3f}")
-        if fault == "retain":
+        if fault in ("retain", "hooks-twice-backward"):
             loss.backward(retain_graph=True)
         if fault == "scaler":
             loss = torch.amp.GradScaler("cpu").scale(loss)

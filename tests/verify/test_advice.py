@@ -34,6 +34,7 @@ ADVICE = {
         "clipping-ghost": "DPM405",
         "frozen-late": "DPM119",
         "hooks-accumulated": "DPM314",
+        "hooks-twice-backward": "two backward passes went over one forward pass",
         "hooks-unfrozen": "DPM119",
         "mean": "DPM407",
         "printed": "DPM407",

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.runtime.run.footprint import KEPT, MANIFEST, keep, left_behind, put_back, taken_back
-from tests.verify.running import HERE, verify
+from tests.verify.running import HERE
+from tests.verify.warm import verify
 
 
 def test_files_are_put_back_and_new_ones_are_gone(

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.opacus, pytest.mark.slow]
     ],
 )
 def test_right_script_agrees_with_the_oracle(version: str, arguments: tuple[str, ...]) -> None:
-    done = verify(version, "train_modes.py", "--", *arguments)
+    done = verify(version, "--checks", "parity,sensitivity", "train_modes.py", "--", *arguments)
     assert done.status == 0, (done.report, done.stderr[-2000:])
     assert done.check("parity-clipped-sum")["passed"] is True
     assert done.check("sensitivity")["passed"] is True
@@ -54,7 +54,7 @@ def test_own_gradients_are_judged_by_their_sensitivity_alone(arguments: tuple[st
 
 @pytest.mark.parametrize("mode", ["hooks", "ghost"])
 def test_reentrant_checkpoints_have_no_oracle_and_break_nothing(mode: str) -> None:
-    done = verify("1.6.0", "train_modes.py", "--", mode, "checkpointed")
+    done = verify("1.6.0", "--checks", "parity,sensitivity", "train_modes.py", "--", mode, "checkpointed")
     assert done.status == 0, (done.report, done.stderr[-2000:])
     assert done.check("parity-clipped-sum")["passed"] is None
     assert done.check("sensitivity")["passed"] is True

@@ -18,8 +18,10 @@ from dpmigrate.report.verification.text import render_text
 from dpmigrate.runtime.run.api import run_request
 from dpmigrate.runtime.run.request import Request
 from tests.opacus_releases import environment, releases
-from tests.verify.running import HERE, PATIENCE, verify
+from tests.verify import running
+from tests.verify.running import HERE, PATIENCE
 from tests.verify.test_audit import LOOP, SPAWNED
+from tests.verify.warm import verify
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
@@ -94,7 +96,7 @@ def test_nan_in_a_batch_fails_once_and_names_the_example(tmp_path: Path) -> None
 
 def test_time_limit(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
-    done = verify("1.6.0", "--timeout", "1", "train.py", cwd=tmp_path)
+    done = running.verify("1.6.0", "--timeout", "1", "train.py", cwd=tmp_path)
     assert done.status == 2
     assert "took longer than 1 seconds" in done.stderr
 
@@ -120,14 +122,14 @@ def test_opacus_beside_the_script_is_the_one_judged(tmp_path: Path) -> None:
     shutil.copytree(releases("1.5.2")["1.5.2"] / "opacus", tmp_path / "opacus")
     source = (HERE / "train_hooks.py").read_text(encoding="utf-8")
     (tmp_path / "train.py").write_text(source, encoding="utf-8")
-    done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
+    done = running.verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
     assert done.status == 0, done.stderr
     assert (done.report["opacus"], done.report["evidence"]["opacus_folder"]) == ("1.5.2", "opacus")
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     late = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
     (folder / "late.py").write_text(late + source, encoding="utf-8")
-    done = verify("1.6.0", "late.py", cwd=folder)
+    done = running.verify("1.6.0", "late.py", cwd=folder)
     assert done.status == 2
     assert "the script changes sys.path and imports the Opacus in" in done.stderr
 
@@ -138,7 +140,7 @@ def test_opacus_without_a_version(tmp_path: Path) -> None:
         "from .privacy_engine import PrivacyEngine\n", encoding="utf-8"
     )
     (tmp_path / "train.py").write_bytes((HERE / "train_hooks.py").read_bytes())
-    done = verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
+    done = running.verify("1.6.0", "--checks", "parity", "train.py", cwd=tmp_path)
     assert done.status == 0, done.stderr
     assert done.report["opacus"]
 
@@ -209,7 +211,7 @@ def test_script_output_stays_off_standard_output_and_files_are_named(tmp_path: P
     source = (HERE / "train_hooks.py").read_text(encoding="utf-8")
     (tmp_path / "train.py").write_text("print('hello from the script')\n" + source, encoding="utf-8")
     page = tmp_path / "report.html"
-    done = verify("1.6.0", "train.py", "--html", str(page), cwd=tmp_path)
+    done = running.verify("1.6.0", "train.py", "--html", str(page), cwd=tmp_path)
     assert done.status == 0, done.stderr
     assert "hello from the script" in done.stderr
     digest = hashlib.sha256((tmp_path / "train.py").read_bytes()).hexdigest()
@@ -308,11 +310,18 @@ def test_two_ranks(arguments: tuple[str, ...], status: int) -> None:
 
 
 def test_sharded_parameters_get_a_sentence() -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    # As a launcher starts the only process of a group.
+    alone = {
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": "0",
+    }
     done = subprocess.run(
-        [*launcher, "-m", "dpmigrate", "verify", "--steps", "1", "train_sharded.py"],
+        [sys.executable, "-m", "dpmigrate", "verify", "--steps", "1", "train_sharded.py"],
         cwd=HERE,
-        env=environment("1.6.0"),
+        env=environment("1.6.0") | alone,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -343,4 +352,4 @@ def test_bars_of_a_notebook_are_drawn_as_text(tmp_path: Path) -> None:
     (tmp_path / "tqdm" / "notebook.py").write_text("raise ImportError('IProgress not found')\n")
     script = "from tqdm.notebook import tqdm\nraise SystemExit(f'a bar of {tqdm.__module__}')\n"
     (tmp_path / "train.py").write_text(script)
-    assert "a bar of tqdm.std" in verify("1.6.0", "train.py", cwd=tmp_path).stderr
+    assert "a bar of tqdm.std" in running.verify("1.6.0", "train.py", cwd=tmp_path).stderr

@@ -33,9 +33,9 @@ def train(group, fault=""):
         torch.nn.functional.cross_entropy(model(a), b).backward()
         (raw if fault == "raw" and number % 2 else optimizer).step()
 
-def rank(number, store, fault="", second=""):
+def rank(number, store, fault="", second="", world=2):
     # No port that another test could take.
-    torch.distributed.init_process_group("gloo", f"file://{store}", rank=number, world_size=2)
+    torch.distributed.init_process_group("gloo", f"file://{store}", rank=number, world_size=world)
     train(True, second if number else fault)
     torch.distributed.destroy_process_group()
 
@@ -66,7 +66,7 @@ def verified(folder: Path, *lines: str):  # type: ignore[no-untyped-def]
         pytest.param(("mp.spawn(rank, args=(store,), nprocs=2, daemon=True)",), id="spawn"),
         pytest.param(
             (
-                "context = mp.spawn(rank, args=(store,), nprocs=2, join=False)",
+                "context = mp.spawn(rank, args=(store, '', '', 1), nprocs=1, join=False)",
                 "while not context.join(): pass",
             ),
             id="spawn, joined later",
@@ -99,7 +99,7 @@ def test_a_fault_in_the_second_of_two_processes_is_named(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "line",
     [
-        "mp.spawn(rank, args=(store, '', 'raises'), nprocs=2)",
+        "mp.spawn(rank, args=(store, 'raises', '', 1), nprocs=1)",
         "start(Spawned(target=train, args=(False, 'raises')))",
     ],
 )

@@ -35,9 +35,19 @@ def test_right_script_passes_on_every_release(version: str, script: str) -> None
     assert done.check("parity-clipped-sum")["value"] <= 1e-6
 
 
-@pytest.mark.parametrize("variant", ["workers", "double", "weights", "entropy", "seeded", "swallows"])
-def test_right_variants_raise_no_alarm(variant: str) -> None:
-    done = verify("1.6.0", "train_ghost.py", "--", variant)
+@pytest.mark.parametrize(
+    ("variant", "checks"),
+    [
+        ("workers", "parity,sensitivity,reproducible"),
+        ("double", "parity,noise"),
+        ("weights", "parity"),
+        ("entropy", "noise"),
+        ("seeded", "noise"),
+        ("swallows", "parity,noise"),
+    ],
+)
+def test_right_variants_raise_no_alarm(variant: str, checks: str) -> None:
+    done = verify("1.6.0", "--checks", checks, "train_ghost.py", "--", variant)
     assert done.status == 0, (done.report, done.stderr)
     if variant == "double":
         assert done.report["dtype"] == "float64"
@@ -67,7 +77,8 @@ def test_right_variants_raise_no_alarm(variant: str) -> None:
     ],
 )
 def test_fault_fails_by_name(version: str, script: str, fault: str, check: str, rule: str | None) -> None:
-    done = verify(version, script, "--", fault)
+    # What leaving examples out says beside it has tests of its own.
+    done = verify(version, "--checks", "parity,noise,private-step", script, "--", fault)
     assert done.status == 1, done.stderr
     assert done.report["passed"] is False
     assert (check, rule) in done.failing
@@ -76,7 +87,7 @@ def test_fault_fails_by_name(version: str, script: str, fault: str, check: str, 
 
 
 def test_memory_manager_fault_is_seen_by_leaving_one_example_out() -> None:
-    done = verify("1.5.2", "train_old.py", "--", "in-place")
+    done = verify("1.5.2", "--checks", "parity,sensitivity", "train_old.py", "--", "in-place")
     check = done.check("sensitivity")
     assert check["passed"] is False
     assert check["value"] > 1.5
@@ -85,14 +96,14 @@ def test_memory_manager_fault_is_seen_by_leaving_one_example_out() -> None:
 
 
 def test_two_faults_are_both_named() -> None:
-    done = verify("1.5.2", "train_old.py", "--", "both")
+    done = verify("1.5.2", "--checks", "parity,sensitivity", "train_old.py", "--", "both")
     assert {("parity-clipped-sum", "DPM101"), ("parity-clipped-sum", "DPM102")} <= done.failing
     assert "DPM102 and DPM101 have a part in it together" in done.check("sensitivity")["detail"]
     assert done.stderr.count("FutureWarning") <= 1
 
 
 def test_sensitivity_is_no_evidence_where_nothing_is_clipped() -> None:
-    done = verify("1.6.0", "train_ghost.py", "--", "unwrapped")
+    done = verify("1.6.0", "--checks", "parity,sensitivity", "train_ghost.py", "--", "unwrapped")
     check = done.check("sensitivity")
     assert check["passed"] is None
     assert check["detail"].startswith("nothing is clipped here")
@@ -100,7 +111,7 @@ def test_sensitivity_is_no_evidence_where_nothing_is_clipped() -> None:
 
 @pytest.mark.parametrize("version", ["1.5.2", "1.6.0"])
 def test_hooks_script_agrees_with_ghost_clipping(version: str) -> None:
-    done = verify(version, "train_hooks.py")
+    done = verify(version, "--checks", "parity", "train_hooks.py")
     assert done.status == 0, done.stderr
     modes = [c for c in done.report["checks"] if c["detail"].startswith("ghost against hooks")]
     assert [c["passed"] for c in modes] == [True, True]
@@ -118,7 +129,8 @@ def test_fault_of_scale_that_clipping_hides_is_seen_at_the_median_norm() -> None
 
 
 def test_each_of_several_engines_is_reported() -> None:
-    done = verify("1.6.0", "train_hooks.py", "--engines", "2", "--", "two")
+    options = ("--engines", "2", "--checks", "parity,sensitivity")
+    done = verify("1.6.0", *options, "train_hooks.py", "--", "two")
     assert done.status == 0, done.stderr
     assert [e["mode"] for e in done.report["engines"]] == ["hooks", "hooks"]
     assert {c["engine"] for c in done.report["checks"] if c["name"] == "parity-clipped-sum"} == {0, 1}

@@ -40,6 +40,7 @@ from dpmigrate.analysis.ledger.events import (
 )
 from dpmigrate.analysis.ledger.objects import (
     NOT_GIVEN,
+    OF_CONSTANTS,
     Constant,
     Criterion,
     Engine,
@@ -57,12 +58,14 @@ from dpmigrate.analysis.ledger.objects import (
     Thing,
     What,
 )
-from dpmigrate.analysis.ledger.runs import MadeBy, PrivateRun
+from dpmigrate.analysis.ledger.runs import ASSIGNED_GENERATOR, MadeBy, PrivateRun
 from dpmigrate.analysis.ledger.things import UNKNOWN_AMOUNT, UNKNOWN_MAKER, Amount, Maker
 
 __all__ = [
     "ALWAYS",
+    "ASSIGNED_GENERATOR",
     "NOT_GIVEN",
+    "OF_CONSTANTS",
     "UNKNOWN_AMOUNT",
     "UNKNOWN_MAKER",
     "Amount",

@@ -40,6 +40,19 @@ class EpsilonsCombined(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EpsilonsAdded(Event):
+    """The program adds epsilons up, as those of runs on the same records compose."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedBefore(Event):
+    """The run begins with the weights that another engine's run left, trained on the same records."""
+
+    again: bool = False
+    """Whether it is the run's own call, in a function that calls itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeltaGiven(Event):
     """A delta, where it is worked out: one over the number of batches or of records, or a number."""
 

@@ -44,6 +44,11 @@ class SteppedEvery(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SteppedVirtually(Event):
+    """The private optimizer is asked for the ``virtual_step`` of Opacus 0.x, and raises."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepPutOff(Event):
     """The program itself tells the private optimizer to put off its step in some turns of a loop.
 

@@ -39,6 +39,11 @@ class Missing:
     """Not given, on some way to the call."""
 
 
+OF_CONSTANTS = "worked out of what the program names"
+"""Why something is unknown that is nevertheless the same in every process: a hash, or draws of a seeded
+generator."""
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """Something that cannot be known; the same ``key`` is the same unknown thing."""

@@ -20,6 +20,10 @@ MadeBy = Literal["make_private", "make_private_with_epsilon", "manual"]
 """The call that made a run; ``manual`` without an engine."""
 
 
+ASSIGNED_GENERATOR = "optimizer.generator"
+"""The argument, as it were, that ``optimizer.generator = ...`` gives a run once it is made."""
+
+
 @dataclass(frozen=True, eq=False)
 class PrivateRun:
     """What one ``make_private*`` call (or hand-made ghost pair) does, in one calling context and mode."""
@@ -97,6 +101,11 @@ class PrivateRun:
     def argument(self, name: str) -> Given:
         """What is given for a keyword of the call."""
         return self.arguments.get(name, NOT_GIVEN)
+
+    @property
+    def draws_from(self) -> Given:
+        """The generator that its noise is drawn from."""
+        return self.argument(ASSIGNED_GENERATOR) or self.argument("noise_generator")
 
     def happened(self, kind: type[Happening]) -> Iterator[Happening]:
         """The events of a kind, in the order of first occurrence."""

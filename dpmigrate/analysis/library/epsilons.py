@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
-from dpmigrate.analysis.attributes import deeper
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown, deeper
 from dpmigrate.analysis.calls import call_method, call_value
 from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.ledger import Turn
-from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsCombined
+from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsAdded, EpsilonsCombined
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
@@ -105,14 +104,17 @@ def rounded(ip: Interpreter, given: Value, result: Value) -> Value:
 def total_of(ip: Interpreter, node: cst.CSTNode, element: Value) -> Value:
     """What ``sum(...)`` makes of elements; empty where they are no epsilons."""
     held = _among(ip, element)
-    return _total(ip, ip.unknown(node, "a total"), held) if held else NOTHING
+    return _total(ip, node, ip.unknown(node, "a total"), held) if held else NOTHING
 
 
-def _total(ip: Interpreter, result: Value, held: list[_Spent]) -> Value:
+def _total(ip: Interpreter, node: cst.CSTNode, result: Value, held: list[_Spent]) -> Value:
     engines = frozenset(engine for one in held for engine in one.engines)
     loops = max((one.loops for one in held), key=len)
     total = _Spent(engines, loops, total=True, weighted=any(one.weighted for one in held))
     _known(ip).update(dict.fromkeys(_symbols(result), total))
+    for run in ip.runs.values():
+        if run.engine in engines:
+            ip.happen(run, EpsilonsAdded(ip.at(node)))
     return result
 
 
@@ -122,7 +124,7 @@ def _computed(ip: Interpreter, info: CallInfo) -> Value:
     left, right, result = info.positional
     held = _among(ip, left)
     if info.name == "Add" and (held or _among(ip, right)):
-        _total(ip, result, [*held, *_among(ip, right)])
+        _total(ip, info.node, result, [*held, *_among(ip, right)])
     elif info.name == "Multiply":
         for one in (*held, *_among(ip, right)):
             _known(ip).update(dict.fromkeys(_symbols(result), replace(one, weighted=True)))

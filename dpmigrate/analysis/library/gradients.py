@@ -21,7 +21,7 @@ from dpmigrate.analysis.ledger import (
     Touching,
     ZeroGrad,
 )
-from dpmigrate.analysis.library import feeding, pending
+from dpmigrate.analysis.library import feeding, pending, trained_before
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import Value, const
 
@@ -38,6 +38,7 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
 def step_taken(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard = ALWAYS) -> None:
     """The DP optimizer stepped."""
     ip.happen(run, Stepped(ip.at(node, guard), raw=False))
+    trained_before.step_of(ip, run, guard)
     pending.step(ip, run, node, guard)
     feeding.gradients_taken(ip, run, node, guard)
     ip.store.set(_slot(run), "state", const("stepped"))

@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library.first_time import in_one_round, turns_of_one_time
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.trained_before import begins_anew
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import assigned_in, every
 from dpmigrate.analysis.values import NOTHING, Function, Value
@@ -55,6 +56,7 @@ def loaded(ip: Interpreter, model: Atom, info: CallInfo) -> None:
     Where runs of the same loop took their weights from this model, they go on from what it gets here.
     """
     place = _gets(ip, model, info)
+    begins_anew(ip, model)
     if isinstance(model, Obj) and model.kind == "dp-model":
         if place.changing and not place.afterwards:
             ip.happen(model.data, WeightsLoaded(ip.at(info.node), changing=True))
@@ -111,6 +113,7 @@ def note_copy(ip: Interpreter, original: Atom, copy: Atom) -> None:
 
 def begun_anew(ip: Interpreter, model: Atom, info: CallInfo) -> None:
     """A model's weights are drawn again."""
+    begins_anew(ip, model)
     places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
     places.setdefault((info.node, ip.context), _Weights(ip.at(info.node)))
 

@@ -120,7 +120,7 @@ def runs_of_the_global(ip: Interpreter) -> list[TrainingRun]:
 
 def _has_its_own(run: TrainingRun) -> bool:
     """Whether the noise is drawn from a generator that was given for it."""
-    given = run.argument("noise_generator")
+    given = run.draws_from
     return bool(given) and given.only not in (Const(None), External("torch.default_generator"))
 
 

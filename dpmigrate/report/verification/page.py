@@ -60,6 +60,7 @@ code { font: .88rem ui-monospace, Menlo, Consolas, monospace; overflow-wrap: any
   thead { display: none; } table, tbody, tr, td { display: block; }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--rule); }
   td, td.w, td.n { border: 0; padding: .1rem 0; white-space: normal; overflow-wrap: anywhere; }
+  td.t, td.f, td.x, td.w, td.n { display: inline; margin-right: .6rem; white-space: nowrap; }
   td[data-of]:not(:empty)::before { content: attr(data-of) " "; color: var(--soft); }
 }
 """
@@ -101,9 +102,10 @@ def _head(report: dict[str, Any], target: str) -> str:
     steps = report["logical_steps"]
     return (
         f'<h1><code>{escape(target)}</code> <span class="verdict {kind}">{word}</span></h1>\n'
-        f"<p>{escape(said)} Opacus {escape(report['opacus'])}, torch {escape(report['torch'])}, "
+        f"<p><strong>{escape(said)}</strong></p>\n<p>Covered: {escape(coverage(report))}.</p>\n"
+        f"<p>Opacus {escape(report['opacus'])}, torch {escape(report['torch'])}, "
         f"{escape(report['dtype'])}; {steps} logical step{'s' * (steps != 1)}, "
-        f"physical batches a step: {batches}. {escape(coverage(report))}.</p>\n"
+        f"physical batches a step: {batches}.</p>\n"
         f"<p><code>{escape(command)}</code></p>"
     )
 

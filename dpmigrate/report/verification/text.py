@@ -119,8 +119,11 @@ def next_steps(report: dict[str, Any]) -> list[str]:
     if fixable and target.endswith(".py"):
         steps.append(f"dpmigrate fix {'' if 'safe' in fixable else '--unsafe '}{target}")
     # What stands in braces is for scan, which knows the words of the case.
-    edits = [a.fix.by_hand or a.fix.summary for a in advised if a.fix.applicability == "none"]
-    return ["next: " + "; ".join(steps), *(f"by hand: {edit}" for edit in edits if "{" not in edit)]
+    edits = [(a.id, a.fix.by_hand or a.fix.summary) for a in advised if a.fix.applicability == "none"]
+    return [
+        "next: " + "; ".join(steps),
+        *(f"{rule} by hand: {edit}" for rule, edit in edits if "{" not in edit),
+    ]
 
 
 def coverage(report: dict[str, Any]) -> str:
@@ -206,9 +209,10 @@ def what_holds(report: dict[str, Any]) -> str:
 
 
 def failures(report: dict[str, Any]) -> str:
-    """The failing checks in a phrase: how many, and the rules that they name."""
-    failed = [c for c in report["checks"] if c["passed"] is False]
-    rules = sorted({c["rule"] for c in failed if c["rule"]})
-    return f"{len(failed)} check{'s' * (len(failed) != 1)} failed" + (
-        f" ({', '.join(rules)})" if rules else ""
+    """The faults in a phrase: how many, the rules that they have, and how many checks show them."""
+    rules = [c["rule"] or "no rule" for c in report["checks"] if c["passed"] is False]
+    faults = sorted(set(rules))
+    return (
+        f"{len(faults)} fault{'s' * (len(faults) != 1)} ({', '.join(faults)}), seen by {len(rules)} "
+        f"check{'s' * (len(rules) != 1)}"
     )

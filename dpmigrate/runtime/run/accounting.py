@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AccountantWatcher:
-    """Stands around every accountant's ``__init__`` and ``step``."""
+    """Stands around every accountant's ``__init__`` and ``step``, and the search for a noise multiplier."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
@@ -22,11 +24,25 @@ class AccountantWatcher:
 
     def install(self) -> None:
         """Put the wrappers in place."""
+        import opacus.privacy_engine
         from opacus.accountants.accountant import IAccountant
 
+        wrap_method(opacus.privacy_engine, "get_noise_multiplier", self.multiplier)
         for cls in family(IAccountant):
             wrap_method(cls, "__init__", self._created)
             wrap_method(cls, "step", self._told)
+
+    def multiplier(self, original: Any, /, *args: Any, **kwargs: Any) -> float:
+        """The noise multiplier for an epsilon: it takes seconds to find, and is the same in each run."""
+        if self.watch.folder is None:
+            return float(original(*args, **kwargs))
+        key = zlib.crc32(repr((args, sorted(kwargs.items()))).encode())
+        path = self.watch.folder / f"multiplier-{key:08x}"
+        if not path.exists():
+            partial = path.with_suffix(f".{os.getpid()}")
+            partial.write_text(repr(float(original(*args, **kwargs))), encoding="utf-8")
+            partial.replace(path)
+        return float(path.read_text(encoding="utf-8"))
 
     def _created(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> None:
         original(accountant, *args, **kwargs)

@@ -96,6 +96,10 @@ KNOWN = {
         "Opacus up to 1.5.2 copies models by torch.load, which refuses that since torch 2.6: use a later "
         "Opacus, or an earlier torch"
     ),
+    r"pop from empty list.*grad_sample": (
+        "two backward passes went over one forward pass, whose activations hooks take once: add the losses "
+        "up, and call backward() on the sum"
+    ),
     r"No activations detected for": (
         "a backward pass came without a forward pass of this model: call make_private before the first "
         "forward, and each loss's backward() once"

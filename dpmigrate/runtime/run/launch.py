@@ -66,6 +66,7 @@ def run_script(
     base = peak_memory()
     watch = Watch(settings, done)
     watch.on_enough = enough
+    watch.folder = out.parent
     status = 0
     try:
         Shim(watch).install()

@@ -23,6 +23,12 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
     scaled = [r for r in engine.releases if r.sigma > 0 and r.noise_count > 1]
     if not engine.releases:
         return []
+    promised = max([engine.asked_multiplier or 0.0, *(r.multiplier for r in engine.releases)])
+    switched_off = [i for i, r in enumerate(engine.releases, 1) if r.multiplier == 0]
+    if switched_off and promised > 0:
+        where = f"{len(switched_off)} of {len(engine.releases)} steps (the first is step {switched_off[0]})"
+        detail = f"no-noise: the noise multiplier is 0 at {where}, and {promised:g} was asked for"
+        return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
     if not scaled:
         return [Check("noise-std", None, engine=index, detail=NOTHING_PRIVATE)]
     if not engine.adds_noise:

@@ -83,7 +83,8 @@ class Runner:
         Raises NoVerdict when the process dies without a record or outlives the time limit.
         """
         self.count += 1
-        self.say(label)
+        # Behind the label of a run that prints, on a line of its own, comes what it prints.
+        self.say(label, "\n" if loud else "")
         out = record_path(self.folder, self.count, rank())
         sys.stdout.flush()
         sys.stderr.flush()
@@ -100,7 +101,8 @@ class Runner:
         finally:
             # Whatever the script has started and left behind goes with it.
             kill_group(process)
-        self.say("")
+        if not loud:
+            self.say("")
         if out.exists():
             return RunRecord.load(out)
         early = out.with_suffix(EARLY)
@@ -112,10 +114,10 @@ class Runner:
             raise NoVerdict(f"the script took longer than {self.request.timeout:g} seconds (see --timeout)")
         raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
 
-    def say(self, label: str) -> None:
+    def say(self, label: str, end: str = "") -> None:
         """One line of progress on a terminal."""
         if self.request.progress:
-            sys.stderr.write("\r\x1b[K" + (f"dpmigrate verify: {label} ..." if label else ""))
+            sys.stderr.write("\r\x1b[K" + (f"dpmigrate verify: {label} ...{end}" if label else ""))
             sys.stderr.flush()
 
     def _child(self, job: Callable[[], int], log: Path | None, meeting: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ from dpmigrate.runtime.run.state import Watch
 MOST_EXAMPLES = 64
 """All examples of a batch are left out in turn up to this many; of a larger batch, an even sample."""
 
-FEW_EXAMPLES = 8
+FEW_EXAMPLES = 4
 """As many where nothing is left to be found: the sums are those of plain autograd, so that each example's
 part is bounded, and either half of the batch was changed without moving what the other contributes; or a half
 that moves the other has been found."""
@@ -122,9 +122,9 @@ class Remover(Prober):
             result.problem = base
             return
         whole, result.replaced, snapshot = base
-        # One example, the first or the last, is put in the place of others at each step, both where few are.
+        # One example, the first or the last, is put in the place of others at each step, both where one is.
         donors = (0, snapshot.size - 1)
-        both = number == self.steps < 3
+        both = self.steps == 1
         self._couple(snapshot, result, whole, bound, donors if both else donors[number % 2 :][:1])
         if place in self.writing:
             self._look_at_writes(snapshot, result, value)

@@ -151,6 +151,8 @@ class Prober:
             return batch
         if self.snapshot is not None:
             self.snapshot.end()
+            for left in self.folder.glob(f"probe-{self.snapshot.process}-*"):
+                left.unlink()
         self.snapshot = self._take(list(batch))
         if self.snapshot is not None:
             return batch
@@ -178,10 +180,9 @@ class Prober:
             self.snapshot = None
 
     def probe(self, snapshot: Snapshot, change: BatchChange) -> Probed | None:
-        """What a changed batch makes of the loop; None where the loop fails on it."""
-        out = self._path(change)
-        out.unlink(missing_ok=True)
-        if not snapshot.ask(change) or not out.exists():
+        """What a changed batch makes of the loop, asked once for each change; None where the loop fails."""
+        out = self._path(snapshot.process, change)
+        if not out.exists() and not (snapshot.ask(change) and out.exists()):
             return None
         return Probed(*torch.load(out, weights_only=True))
 
@@ -244,15 +245,15 @@ class Prober:
     def leave(self, value: Tensor, shape: list[int]) -> NoReturn:
         """End this probe, leaving the value."""
         assert self.probing is not None
-        out = self._path(self.probing)
+        out = self._path(os.getppid(), self.probing)
         partial = out.with_suffix(".partial")
         held = -1 if self.draws.permuted else random_digest()
         torch.save((value, random_digest() != self.state, shape, held), partial)
         partial.replace(out)
         os._exit(0)
 
-    def _path(self, change: BatchChange) -> Path:
-        return self.folder / "probe-{}-{}-{}-{}.pt".format(*change)
+    def _path(self, snapshot: int, change: BatchChange) -> Path:
+        return self.folder / "probe-{}-{}-{}-{}-{}.pt".format(snapshot, *change)
 
     def _all_done(self) -> bool:
         if os.environ.get("RANK", "0") != "0":

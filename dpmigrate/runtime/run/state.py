@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -56,6 +57,7 @@ class Watch:
     ``before_noise`` before that with the engine and the call that adds it;
     ``instead`` holds what parameters get for a gradient in place of what was clipped, by id.
     ``at_end`` once the script is over. ``loaded`` counts what the script has read by ``torch.load``.
+    ``folder`` is shared by all runs of the script; None in a process that it has started.
     """
 
     def __init__(self, settings: RunSettings, on_done: Callable[[RunRecord], None]) -> None:
@@ -74,6 +76,7 @@ class Watch:
         self.at_end: Callable[[], None] | None = None
         self.accountants: list[Any] = []
         self.loaded: int = 0
+        self.folder: Path | None = None
         self._began = time.perf_counter()
         self._quota_met: float | None = None
 

@@ -20,6 +20,7 @@ from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.library.torch.data import COLUMNS
 from dpmigrate.analysis.library.torch.distributed import tell_of_processes
+from dpmigrate.analysis.library.trained_before import tell_of_training_before
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import Class, Entry, Value
@@ -76,6 +77,8 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     _samplers(ip, run)
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
+    if run not in ip.remade:
+        tell_of_training_before(ip, run)
     tell_of_processes(ip, run, info)
     for origin, loops, seed, _, _ in ip.seeds:
         there = replace(ip.at(info.node), origin=origin, loops=loops)

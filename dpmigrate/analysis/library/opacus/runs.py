@@ -218,11 +218,14 @@ def _not_its_own(run: TrainingRun, objects: frozenset[Atom]) -> frozenset[Atom]:
 
 
 def _raw(ip: Interpreter, value: Value) -> frozenset[Atom]:
+    """The objects that are handed over, and the weights in what an earlier run returned."""
     raw: set[Atom] = set()
     for a in value.atoms:
         if isinstance(a, Obj):
             raw.add(real(a))
             raw |= ip.notes.get(("wraps", a), set())
+            if a.kind == "dp-model":
+                raw |= a.data.raw_models
         elif isinstance(a, Unknown):
             raw |= {p for p in a.parts if isinstance(p, Obj) and p.kind in ("model", "instance", "dp-model")}
             raw.add(a)

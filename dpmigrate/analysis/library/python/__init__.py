@@ -5,6 +5,7 @@ from dpmigrate.analysis.library.python import (
     containers,
     coroutines,
     drawn,
+    fixed,
     getters,
     iterating,
     records,
@@ -12,6 +13,6 @@ from dpmigrate.analysis.library.python import (
     wrappers,
 )
 
-LOADED = (builtins, containers, coroutines, drawn, getters, iterating, records, workers, wrappers)
+LOADED = (builtins, containers, coroutines, drawn, fixed, getters, iterating, records, workers, wrappers)
 
 __all__ = ["LOADED"]

@@ -6,8 +6,8 @@ import libcst as cst
 
 from dpmigrate.analysis import strings
 from dpmigrate.analysis.assignment import assign_name, iterate, set_item
-from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown, dict_key
-from dpmigrate.analysis.attributes import deeper, set_attribute
+from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown, deeper, dict_key
+from dpmigrate.analysis.attributes import set_attribute
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.library import registry
@@ -43,15 +43,18 @@ def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("unknown", "get", "pop", "setdefault")
 def _unknown_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    """An entry of something that cannot be known, such as a parsed file: what it holds, or the default."""
-    key = info.argument(0, "key").only
-    assert isinstance(e.atom, Unknown)
+    """An entry of something that cannot be known, such as a parsed file: what it holds, or the default.
+
+    An instance whose class has a base outside the project is one, too.
+    """
+    key, atom = info.argument(0, "key").only, e.atom
+    told = atom if isinstance(atom, Unknown) else Unknown(atom, "an entry", frozenset({atom}))
     if not (isinstance(key, Const) and isinstance(key.value, str)):
-        return ip.unknown(info.node, f"result of {info.name}", e.atom.parts)
-    symbol = deeper(e.atom.symbol, repr(key.value))
+        return ip.unknown(info.node, f"result of {info.name}", told.parts)
+    symbol = deeper(told.symbol, repr(key.value))
     default = info.argument(1, "default")
     if not default:
-        return of(Unknown(symbol, e.atom.reason, e.atom.parts), *e.because)
+        return of(Unknown(symbol, told.reason, told.parts), *e.because)
     return open_value(ip, symbol, default, None, ip.origin(info.node, f"{info.name} default"))
 
 

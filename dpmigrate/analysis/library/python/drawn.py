@@ -14,7 +14,6 @@ from dpmigrate.analysis.values import Value
     *(f"random.{name}" for name in ("getrandbits", "randint", "randrange", "random")),
     *(f"numpy.random.{name}" for name in ("randint", "random_integers")),
     "builtins.hash",
-    "builtins.int.from_bytes",
 )
 def _drawn(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", never_none=True)

@@ -6,6 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import ASSIGNED_GENERATOR
 from dpmigrate.analysis.ledger.events import StateSetBack
 from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.library.seeds import FORKED, noise_seeded, runs_of_the_global, state_set_by
@@ -22,12 +23,22 @@ def _make_generator(ip: Interpreter, info: CallInfo) -> Value:
     return of(made)
 
 
+@function("<assign dp-optimizer.generator>")
+def _optimizer_draws_from(ip: Interpreter, info: CallInfo) -> Value:
+    """The private optimizer draws its noise from another generator than ``make_private`` gave it."""
+    optimizer, generator = info.positional
+    for e in optimizer.entries:
+        if isinstance(e.atom, Obj) and isinstance(e.atom.data, TrainingRun):
+            e.atom.data.arguments[ASSIGNED_GENERATOR] = generator.guarded(e.guard)
+    return NONE
+
+
 @method("generator", "manual_seed")
 def _seed_generator(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.store.set(e.atom, "<state>", const("seeded", ip.origin(info.node, "manual_seed")))
     ip.store.set(e.atom, "<seed>", info.argument(0, "seed"))
     ip.store.set(e.atom, "<seed of>", const(", ".join(_names_in(ip, info.node))))
-    drawn = (run for run in ip.runs.values() if e.atom in run.argument("noise_generator").atoms)
+    drawn = (run for run in ip.runs.values() if e.atom in run.draws_from.atoms)
     noise_seeded(ip, info.node, info.argument(0, "seed"), drawn)
     return of(e.atom)
 
@@ -90,7 +101,7 @@ def _set_global_state(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("generator", "set_state")
 def _set_state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    drawn = [run for run in ip.runs.values() if e.atom in run.argument("noise_generator").atoms]
+    drawn = [run for run in ip.runs.values() if e.atom in run.draws_from.atoms]
     _set_back(ip, info, drawn)
     ip.store.set(e.atom, "<state>", const("unknown", ip.origin(info.node, "set_state")))
     return of(e.atom)

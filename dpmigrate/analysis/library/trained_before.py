@@ -1,0 +1,87 @@
+"""Runs that begin where another engine's ended: the same weights, trained again on the same records.
+
+That a model was trained is kept in the store, with the branches in which it was: what loads another
+state, or draws the weights again, ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dpmigrate.analysis.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.ledger.accounting import TrainedBefore
+from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.values import NOTHING, Function, Value, of
+
+_TRAINED = "<trained by>"
+
+
+def step_of(ip: Interpreter, run: TrainingRun, guard: Guard) -> None:
+    """The private optimizer of a run steps: its model's weights are no longer those that it was given."""
+    model = Obj("dp-model", ("dp-model", id(run)), run.module, run.origin.node, run)
+    for trained in (*run.raw_models, model):
+        ip.store.set(trained, _TRAINED, of(model, guard=guard))
+
+
+def begins_anew(ip: Interpreter, model: Atom) -> None:
+    """A model gets other weights, whose origin is not followed."""
+    ip.store.set(model, _TRAINED, NOTHING)
+
+
+def _trainers(ip: Interpreter, model: Atom) -> Iterator[tuple[TrainingRun, Guard]]:
+    """The runs that trained a model on the way here."""
+    held = ip.read(model, _TRAINED) or NOTHING
+    for e in held.entries:
+        if isinstance(e.atom, Obj) and isinstance(e.atom.data, TrainingRun):
+            yield e.atom.data, e.guard
+
+
+def tell_of_training_before(ip: Interpreter, run: TrainingRun) -> None:
+    """Record on a run that is made which other one had trained its model on the same records."""
+    for model in run.raw_models:
+        for other, guard in _trainers(ip, model):
+            if other is run or other.engine == run.engine or not _same_records(ip, run, other):
+                continue
+            ip.happen(run, TrainedBefore(ip.at(run.origin.node, guard)))
+
+
+def _same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
+    """Whether two runs are given the very same loader, or loaders of the very same data set."""
+    first, second = _records(ip, one), _records(ip, other)
+    return first is not None and second is not None and first == second
+
+
+def _records(ip: Interpreter, run: TrainingRun) -> Atom | None:
+    """The data set of a run, or its loader where that came in from outside; None where it may be several."""
+    loader = run.argument("data_loader").only
+    if isinstance(loader, Unknown):
+        return loader
+    if isinstance(loader, Obj) and loader.kind == "dp-loader":
+        return _records(ip, loader.data) if loader.data is not run else None
+    held = ip.store.get(real(loader), "dataset") if loader is not None else None
+    return held.only if held is not None else None
+
+
+@function("<called again within itself>")
+def _calls_itself(ip: Interpreter, info: CallInfo) -> Value:
+    """A function trains with an engine of its own, and hands model and records on to itself."""
+    callee = info.positional[0].only
+    ways = {
+        frame.owner: frame.way[1]
+        for frame in ip.frames
+        if frame.function is not None and isinstance(callee, Function) and frame.function.node is callee.node
+    }
+    handed_on = {real(a) for value in info.positional[1:] for a in value.atoms}
+    for run in list(ip.runs.values()):
+        around = [ways[owner] for owner in run.frames if owner in ways]
+        made = ip.births.get(run.engine) if run.engine is not None else None
+        if not around or made is None or made.chain[: len(around[-1])] != around[-1]:
+            continue
+        trained = any(other is run for model in handed_on for other, _ in _trainers(ip, model))
+        if trained and _records(ip, run) in handed_on:
+            ip.happen(run, TrainedBefore(ip.at(info.node), again=True))
+    return NOTHING
