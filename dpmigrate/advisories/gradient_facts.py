@@ -24,6 +24,7 @@ from dpmigrate.analysis.ledger.gradients import (
     GradientChanged,
     GradientsLost,
     SteppedEvery,
+    SteppedVirtually,
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
@@ -93,6 +94,8 @@ def _makes_gradients_each_turn(s: Subject) -> Tri:
     event = s.event
     if not isinstance(event, SteppedEvery):
         return False
+    if any(e.loops == event.loops for e in s.run.happened(SteppedVirtually)):
+        return False  # the first turn that takes no step raises (DPM411)
     passes = (*s.run.happened(Backward), *s.run.happened(DoubleBackward))
     # One that stands under the test of the counter with the step is made for that step alone.
     each = any(e.loops == event.loops and not e.at.conditional and e.guard <= event.guard for e in passes)

@@ -47,7 +47,9 @@ def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
 @lru_cache(maxsize=10_000)
 def _meant(literal: str) -> object:
     """The number that a literal stands for; the same few are met again and again."""
-    return ast.literal_eval(literal.replace("_", ""))
+    only = ast.parse(literal, mode="eval").body
+    assert isinstance(only, ast.Constant)
+    return only.value
 
 
 @expression(cst.Ellipsis)
@@ -212,7 +214,7 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
     made = ip.new("dict", node)
     source = ip.evaluate(node.for_in.iter)
     origin = source.only
-    if isinstance(origin, Obj) and origin.kind == "dict-items":
+    if isinstance(origin, Obj) and origin.kind == "dict-items" and _keeps_the_values(node):
         update_dict(ip, made, of(origin.data))
         _comprehended(ip, node.for_in, lambda: ip.evaluate(node.value))
         return of(made)
@@ -234,6 +236,13 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
     if rest or not each_known:
         ip.store.set(made, "rest", join_all(rest))
     return of(made)
+
+
+def _keeps_the_values(node: cst.DictComp) -> bool:
+    """Whether ``{key: value for key, value in entries.items()}`` only renames entries, or leaves some out."""
+    target = node.for_in.target
+    value = target.elements[-1].value if isinstance(target, cst.Tuple) and target.elements else None
+    return value is not None and value.deep_equals(node.value)
 
 
 def _comprehended(ip: Interpreter, clause: cst.CompFor, body: Callable[[], Value]) -> Seq:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.atoms import Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import MadeInstead
@@ -50,6 +50,8 @@ def _last(suite: object) -> cst.CSTNode | None:
 
 def _made_in(ip: Interpreter, model: object, turn: Turn) -> bool:
     """Whether each turn of a loop has a model of its own, or that cannot be told."""
+    if isinstance(model, Unknown):
+        return not (isinstance(model.symbol, tuple) and model.symbol[:1] == ("param",))
     born = ip.births.get(model) if isinstance(model, Obj) else None
     return born is None or turn in born.loops
 
