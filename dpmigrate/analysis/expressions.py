@@ -48,7 +48,9 @@ def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
 @lru_cache(maxsize=10_000)
 def _meant(literal: str) -> object:
     """The number that a literal stands for; the same few are met again and again."""
-    return ast.literal_eval(literal.replace("_", ""))
+    only = ast.parse(literal, mode="eval").body
+    assert isinstance(only, ast.Constant)
+    return only.value
 
 
 @expression(cst.Ellipsis)
