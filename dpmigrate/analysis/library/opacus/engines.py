@@ -104,7 +104,7 @@ def _load_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
             if isinstance(part, Obj) and part.kind in ("engine", "adaptive-engine"):
                 ip.store.set(real(part), "accountant", ip.unknown(info.node, "a resumed accountant"))
     elif info.name == "load_state_dict" and isinstance(e.atom, Unknown):
-        loaded(ip, e.atom, info)
+        loaded(ip, e.atom, info, e.guard)
     return unknown_call(ip, e.atom, info)
 
 
