@@ -360,7 +360,7 @@ SCENARIOS: tuple[Callable[[], Any], ...] = (
     splits_are_even_and_uneven,
     the_noise_generator_is_judged,
     noise_of_the_wrong_size_is_seen,
-    large_batches_are_sampled,
+    few_are_left_out_where_the_sums_are_right,
     class_weights_make_hooks_depend_on_the_batch,
     bad_arguments_are_refused,
     a_failure_says_which_layer_and_examples,
