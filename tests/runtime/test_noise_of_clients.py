@@ -1,4 +1,4 @@
-"""Private runs that draw from one seed: clients that take turns share their noise, a sweep repeats an experiment."""
+"""Private runs that draw from one seed: clients that take turns share their noise, a sweep does not."""
 
 from __future__ import annotations
 
