@@ -86,8 +86,8 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
     twin = next((e for e in beside if _alike(e.releases[0], engine.releases[0])), None)
     if twin is not None:
         detail = (
-            f"reseeded-in-loop: it adds the noise of the run of {twin.path}:{twin.line}, which goes on beside "
-            "it: both draw from one seed, and whoever sees both subtracts it"
+            f"reseeded-in-loop: it adds the noise of the run of {twin.path}:{twin.line}, which goes on "
+            "beside it: both draw from one seed, and whoever sees both subtracts it"
         )
         return [Check("noise-fresh", False, None, None, "DPM205", index, detail)]
     within = f"no two of {len(drawn)} steps add the same noise"
