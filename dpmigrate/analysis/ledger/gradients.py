@@ -66,6 +66,11 @@ class NoisePatchedOut(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseSwitchedOff(Event):
+    """The noise multiplier of the private optimizer becomes 0 after the run was made."""
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnOfLosses(Event):
     """The wrapped criterion gets so many columns, [B, D], and makes a loss of each element: ``criterion``."""
 
