@@ -14,7 +14,8 @@ from dpmigrate.analysis.assignment import assign_target, iterate, parts_in_order
 from dpmigrate.analysis.atoms import External, Obj, Params, dict_key
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
-from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.effects import effects_kept
+from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.items import get_item, update_dict
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library.choices import open_value
@@ -144,25 +145,12 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
 
 
 def _evaluate_keeping_effects(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
-    saved = ip.path
-    result = NOTHING
-    ip.store.push()
-    try:
+    with effects_kept(ip, branch.guard):
         if not ip.assume(branch.guard):
             return NOTHING
         for target, value in branch.rebinds:
             assign_target(ip, target, value, narrowing=True)
-        result = ip.evaluate(node)
-    finally:
-        ip.path = saved
-        delta = ip.store.pop()
-        kept = {slot: value for slot, value in delta.items() if isinstance(slot[0], Obj)}
-        fresh = {slot: value for slot, value in kept.items() if ip.store.get(*slot) is None}
-        changed = {slot: value for slot, value in kept.items() if slot not in fresh}
-        ip.store.apply(fresh)
-        if changed:
-            ip.store.join([(changed, branch.guard), ({}, ALWAYS)])
-    return result
+        return ip.evaluate(node)
 
 
 @expression(cst.NamedExpr)

@@ -219,6 +219,29 @@ while x is not None:
     ),
     Pair("DPM205", "counted-anew", PRIVATE + COUNTED, "1000 + step", "1000 * epoch + step"),
     Pair("DPM310", "one-stage-after-another", STAGES, '"one.pt"', '"public.pt"'),
+    Pair(
+        "DPM309",
+        "calls-itself",
+        HEAD
+        + """
+def make(net, optimizer, loader, target):
+    engine = PrivacyEngine()
+    try:
+        return engine.make_private_with_epsilon(
+            module=net,
+            optimizer=optimizer,
+            data_loader=loader,
+            target_epsilon=target,
+            target_delta=1e-5,
+            epochs=5,
+            max_grad_norm=1.0,
+        )
+    except Exception as error:
+        FACT
+""",
+        "return make(net, optimizer, loader, target * 2)",
+        "raise SystemExit(str(error))",
+    ),
     Pair("DPM309", "model-from-outside", TRIED, "pass", "net, optimizer = fresh()"),
     Pair(
         "DPM208",
