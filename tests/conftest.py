@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# Threads of torch that wait for one another spin: where others calculate beside them, ten times the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -24,6 +24,7 @@ from dpmigrate.analysis.ledger.gradients import (
     GradientChanged,
     GradientsLost,
     SteppedEvery,
+    SteppedVirtually,
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
@@ -93,6 +94,8 @@ def _makes_gradients_each_turn(s: Subject) -> Tri:
     event = s.event
     if not isinstance(event, SteppedEvery):
         return False
+    if any(e.loops == event.loops for e in s.run.happened(SteppedVirtually)):
+        return False  # the first turn that takes no step raises (DPM411)
     passes = (*s.run.happened(Backward), *s.run.happened(DoubleBackward))
     # One that stands under the test of the counter with the step is made for that step alone.
     each = any(e.loops == event.loops and not e.at.conditional and e.guard <= event.guard for e in passes)
@@ -105,10 +108,10 @@ def _in_turns_of_the_private_loader(s: Subject) -> Tri:
     if s.event is None or not s.event.loops:
         return False
     loop = s.event.loops[-1].loop.node
-    return any(_goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+    return any(goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
 
 
-def _goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
+def goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
     """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
     if isinstance(loop, cst.For) and contains(loop.iter, iterated):
         return True

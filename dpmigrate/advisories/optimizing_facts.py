@@ -13,6 +13,7 @@ from dpmigrate.analysis.ledger.checkpoints import (
     WeightsResumed,
     WeightsSaved,
 )
+from dpmigrate.analysis.ledger.expressions import OfRun
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantTold,
@@ -160,6 +161,12 @@ def _noise_added_by_hand(s: Subject) -> Tri:
 def _steps_privately(s: Subject) -> Tri:
     """Whether the private optimizer itself takes steps."""
     return any(not e.raw for e in s.run.happened(Stepped))
+
+
+@fact
+def _beside_an_engine(s: Subject) -> Tri:
+    """Whether an optimizer is wrapped by hand for a model that an engine has made private."""
+    return s.run.manual and any(isinstance(what, OfRun) for what in s.run.argument("module").each)
 
 
 @fact

@@ -17,7 +17,7 @@ from dpmigrate.advisories.matching import Match, made_by
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.model import Place
-from dpmigrate.versions.releases import FAULTY_GIT, between, everything
+from dpmigrate.versions.releases import WRAPPED_CRITERION, between, everything
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -58,7 +58,7 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
 
 def _affected(advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared) -> Iterator[Match]:
     """DPM901: the pins of a run that admit what is wrong for it."""
-    if can_only_raise(run, versions) and not versions.disagree:
+    if _written_for_later_releases(versions) or (can_only_raise(run, versions) and not versions.disagree):
         return
     faulty = affected_versions(advisory, advisory.match)
     if any(run.happened(SequenceLayer)):
@@ -82,17 +82,11 @@ def _disagreeing(
     advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared
 ) -> Iterator[Match]:
     """DPM902: the pins of a run, where they admit no release on which its code can run."""
-    if not versions.disagree or versions.evidence & BEFORE_WRAPPED_RELEASES:
+    if not _written_for_later_releases(versions):
         return
     wanted = versions.evidence & everything()
     why = f"its API needs Opacus {wanted.words()}" if wanted else "no release has all of the API that it uses"
-    faulty = BEFORE_WRAPPED_RELEASES | FAULTY_GIT
-    if any(run.happened(SequenceLayer)):
-        faulty = faulty | FOR_SEQUENCES
-    # What admits a faulty release is DPM901: one cause, one finding, one edit.
     for pin in declared.pins:
-        if pin.versions & faulty:
-            continue
         message = advisory.match["message"].format(pin=pin.text.strip(), why=why)
         places = tuple(p.place for p in versions.proofs)
         yield Match(
@@ -105,6 +99,17 @@ def _disagreeing(
             fixable=pin.kind != "metadata",
             versions=versions,
         )
+
+
+def _written_for_later_releases(versions: Versions) -> bool:
+    """Whether no admitted release runs the code, and nothing but the pins can be at fault.
+
+    What else the code needs (an API that was dropped) is a DPM4xx at its own place, where the pins admit
+    releases that have dropped it.
+    """
+    if not versions.disagree or versions.evidence & BEFORE_WRAPPED_RELEASES:
+        return False
+    return bool(versions.evidence & everything()) or not versions.declared & WRAPPED_CRITERION
 
 
 def _surest_first(run: PrivateRun) -> tuple[bool, str, int, int]:

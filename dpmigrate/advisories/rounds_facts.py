@@ -7,7 +7,7 @@ import libcst as cst
 from dpmigrate.advisories.facts import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.advisories.trials import goes_over_folds
-from dpmigrate.analysis.ledger import Backward, Engine, PrivateRun, Thing, Turn
+from dpmigrate.analysis.ledger import Backward, Engine, Open, PrivateRun, Thing, Turn, What
 from dpmigrate.analysis.ledger.accounting import (
     EngineOfARound,
     EpsilonsAdded,
@@ -97,12 +97,21 @@ def _one_model_on_the_same_records(run: PrivateRun, turn: Turn) -> bool:
     """Whether what a loop goes over is neither a model nor the records: stages of training, say."""
     if turn.number is not None:  # a turn for each of several objects, which the records may be
         return False
-    things = [*run.models, *(loader.dataset.only for loader in run.loaders)]
-    made = [thing.made if isinstance(thing, Thing) else None for thing in things]
+    if len(run.models) != 1 or len(run.loaders) > 1:
+        return False
     outside = run.loops[: run.loops.index(turn)]
-    return len(run.models) == len(run.loaders) == 1 and all(
-        at is not None and all(loop in outside for loop in at.loops) for at in made
+    records = run.loaders[0].dataset if run.loaders else run.argument("data_loader")
+    return _was_there(run.models[0], outside) and all(
+        _was_there(what, outside) for what in records.each or [None]
     )
+
+
+def _was_there(what: What | None, outside: tuple[Turn, ...]) -> bool:
+    """Whether something is made in none but some loops, or was handed in from outside."""
+    if isinstance(what, Open):
+        return isinstance(what.key, tuple) and what.key[:1] == ("param",)
+    made = what.made if isinstance(what, Thing) else None
+    return made is not None and all(loop in outside for loop in made.loops)
 
 
 def _for_one_item_alone(run: PrivateRun, turn: Turn) -> bool:

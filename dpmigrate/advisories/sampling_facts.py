@@ -15,7 +15,7 @@ from dpmigrate.analysis.ledger.accounting import (
     FellBack,
     MadeInstead,
 )
-from dpmigrate.analysis.ledger.sampling import SamplerGiven, TrainedOn, UnknownKeyword
+from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, TrainedOn, UnknownKeyword
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -62,10 +62,26 @@ def _fixed_batches(s: Subject) -> Tri:
 @fact
 def _subset_sampler(s: Subject) -> Tri:
     """Whether the sampler keeps to a part of the records."""
+    return _kind_of_sampler(s) == "subset"
+
+
+@fact
+def _sampler_of_its_own(s: Subject) -> Tri:
+    """Whether the sampler is of a class of the program: whether it leaves records out is not looked at."""
+    return None if _kind_of_sampler(s) == "own" else False
+
+
+@fact
+def _weighted_sampler(s: Subject) -> Tri:
+    """Whether the sampler draws some records more often than others."""
+    return _kind_of_sampler(s) == "weighted"
+
+
+def _kind_of_sampler(s: Subject) -> SamplerKind | None:
     if not isinstance(s.event, SamplerGiven):
-        return False
+        return None
     s.notes["sampler"] = s.event.name
-    return s.event.sampler == "subset"
+    return s.event.sampler
 
 
 @fact

@@ -12,6 +12,7 @@
                  the Python language, by kind of node
 ``unrolling``, ``retried``   loops that are followed item by item, and those that try again
 ``narrowing``, ``outcomes``, ``kinds``   what a test tells: both branches, and the ways into them
+``effects``      what the branch of an expression that is evaluated leaves behind
 ``patterns``     the cases of ``match``
 ``names``, ``attributes``, ``assignment``, ``items``, ``calls``, ``functions``, ``classes``, ``decorated``,
 ``managers``, ``holding``   what handlers share

@@ -15,10 +15,10 @@ from dpmigrate.analysis.atoms import (
     Params,
     Tensor,
     Unknown,
+    deeper,
     dict_key,
 )
 from dpmigrate.analysis.attributes import (
-    deeper,
     get_attribute,
     part_of_unknown,
     set_attribute,
@@ -199,6 +199,8 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     container = ip.evaluate(target.value)
     if any(isinstance(a, Tensor) for a in container.atoms):
         registry.tell_hooks(ip, "<changed by an operator>", registry.CallInfo(target, [container, value]))
+    if ip.runs:
+        registry.tell_hooks(ip, "<item assigned>", registry.CallInfo(target, [container]))
     key = subscript_key(ip, target)
     constant = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]

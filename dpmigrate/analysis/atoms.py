@@ -64,6 +64,14 @@ class Unknown(Atom):
         return hashed
 
 
+def deeper(symbol: Hashable, name: Hashable) -> Hashable:
+    """The symbol of a part of an unknown thing (bounded in depth)."""
+    depth, inner = 0, symbol
+    while isinstance(inner, tuple) and len(inner) == 3 and inner[1] == ".":
+        depth, inner = depth + 1, inner[0]
+    return (symbol, ".", name) if depth < 6 else (inner, ".", "...")
+
+
 @dataclass(frozen=True, slots=True)
 class Module(Atom):
     """A module of the project."""

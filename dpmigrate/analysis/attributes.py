@@ -7,7 +7,18 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Batch, Const, External, Module, Obj, Params, Tensor, Unknown
+from dpmigrate.analysis.atoms import (
+    Absent,
+    Batch,
+    Const,
+    External,
+    Module,
+    Obj,
+    Params,
+    Tensor,
+    Unknown,
+    deeper,
+)
 from dpmigrate.analysis.batches import without_records
 from dpmigrate.analysis.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.core import Interpreter
@@ -83,14 +94,6 @@ def _attribute_of_parameters(ip: Interpreter, atom: Params, name: str, node: cst
     if name in ("shape", "ndim", "device", "dtype"):
         return ip.unknown(node, f"attribute {name}")
     return of(replace(atom, of_gradient=True) if name == "grad" else atom)
-
-
-def deeper(symbol: Hashable, name: Hashable) -> Hashable:
-    """The symbol of a part of an unknown thing (bounded in depth)."""
-    depth, inner = 0, symbol
-    while isinstance(inner, tuple) and len(inner) == 3 and inner[1] == ".":
-        depth, inner = depth + 1, inner[0]
-    return (symbol, ".", name) if depth < 6 else (inner, ".", "...")
 
 
 def part_of_unknown(ip: Interpreter, atom: Unknown, name: Hashable) -> Value | None:

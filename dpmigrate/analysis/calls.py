@@ -195,7 +195,7 @@ def call_external(ip: Interpreter, atom: External, info: CallInfo) -> Value:
     if method in _OF_DATA and registry.is_data(owner):
         info.name = method
         return registry.METHODS["unknown", method](ip, info, Entry(registry.data_of(External(owner))))
-    return unknown_call(ip, atom, info)
+    return registry.tell_hooks(ip, "<call of a package>", info) or unknown_call(ip, atom, info)
 
 
 _OF_DATA = frozenset(["get", "pop", "setdefault", "lower", "upper", "strip"])

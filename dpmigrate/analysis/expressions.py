@@ -14,7 +14,8 @@ from dpmigrate.analysis.assignment import assign_target, iterate, parts_in_order
 from dpmigrate.analysis.atoms import External, Obj, Params, dict_key
 from dpmigrate.analysis.attributes import get_attribute
 from dpmigrate.analysis.core import Interpreter, expression
-from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.effects import effects_kept
+from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.items import get_item, update_dict
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.library.choices import open_value
@@ -47,7 +48,9 @@ def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
 @lru_cache(maxsize=10_000)
 def _meant(literal: str) -> object:
     """The number that a literal stands for; the same few are met again and again."""
-    return ast.literal_eval(literal.replace("_", ""))
+    only = ast.parse(literal, mode="eval").body
+    assert isinstance(only, ast.Constant)
+    return only.value
 
 
 @expression(cst.Ellipsis)
@@ -142,25 +145,12 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
 
 
 def _evaluate_keeping_effects(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
-    saved = ip.path
-    result = NOTHING
-    ip.store.push()
-    try:
+    with effects_kept(ip, branch.guard):
         if not ip.assume(branch.guard):
             return NOTHING
         for target, value in branch.rebinds:
             assign_target(ip, target, value, narrowing=True)
-        result = ip.evaluate(node)
-    finally:
-        ip.path = saved
-        delta = ip.store.pop()
-        kept = {slot: value for slot, value in delta.items() if isinstance(slot[0], Obj)}
-        fresh = {slot: value for slot, value in kept.items() if ip.store.get(*slot) is None}
-        changed = {slot: value for slot, value in kept.items() if slot not in fresh}
-        ip.store.apply(fresh)
-        if changed:
-            ip.store.join([(changed, branch.guard), ({}, ALWAYS)])
-    return result
+        return ip.evaluate(node)
 
 
 @expression(cst.NamedExpr)
@@ -212,7 +202,7 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
     made = ip.new("dict", node)
     source = ip.evaluate(node.for_in.iter)
     origin = source.only
-    if isinstance(origin, Obj) and origin.kind == "dict-items":
+    if isinstance(origin, Obj) and origin.kind == "dict-items" and _keeps_the_values(node):
         update_dict(ip, made, of(origin.data))
         _comprehended(ip, node.for_in, lambda: ip.evaluate(node.value))
         return of(made)
@@ -234,6 +224,13 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
     if rest or not each_known:
         ip.store.set(made, "rest", join_all(rest))
     return of(made)
+
+
+def _keeps_the_values(node: cst.DictComp) -> bool:
+    """Whether ``{key: value for key, value in entries.items()}`` only renames entries, or leaves some out."""
+    target = node.for_in.target
+    value = target.elements[-1].value if isinstance(target, cst.Tuple) and target.elements else None
+    return value is not None and value.deep_equals(node.value)
 
 
 def _comprehended(ip: Interpreter, clause: cst.CompFor, body: Callable[[], Value]) -> Seq:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 import libcst as cst
 
 from dpmigrate.analysis import decorated
-from dpmigrate.analysis.atoms import Absent, Atom, Batch, Obj, Params, Tensor, Unknown, behind
+from dpmigrate.analysis.atoms import Absent, Atom, Batch, Obj, Params, Tensor, Unknown, behind, deeper
 from dpmigrate.analysis.batches import batches_of, passes_behind, without_records
 from dpmigrate.analysis.classes import (
     external_base,
@@ -294,7 +294,11 @@ def bind_parameters(ip: Interpreter, fn: Function, info: CallInfo, receiver: Ato
         if index < len(given):
             ip.store.set(owner, name, given[index])
         else:
-            ip.store.set(owner, name, _by_keyword(ip, fn, param, keywords, info, info.unknown_positional))
+            spread = NOTHING
+            if param.default is None and name not in keywords:
+                spread = _of_the_spread(info, index - len(given))
+            value = spread or _by_keyword(ip, fn, param, keywords, info, info.unknown_positional)
+            ip.store.set(owner, name, value)
     for param in params.kwonly_params:
         ip.store.set(owner, param.name.value, _by_keyword(ip, fn, param, keywords, info, False))
     if isinstance(params.star_arg, cst.Param):
@@ -308,6 +312,20 @@ def bind_parameters(ip: Interpreter, fn: Function, info: CallInfo, receiver: Ato
         if info.unknown_keywords:
             ip.store.set(made, "rest", of(Unknown((made.key, "rest"), "unknown keyword arguments")))
         ip.store.set(owner, params.star_kwarg.name.value, of(made))
+
+
+def _of_the_spread(info: CallInfo, place: int) -> Value:
+    """What ``loss(*model(x))``, ``step(*batch)`` give a parameter: outputs of a model, parts of a batch."""
+    parts: list[Value] = []
+    for e in (e for value in info.spread for e in value.entries):
+        atom = e.atom
+        if isinstance(atom, Unknown) and atom.parts:
+            parts.append(of(Unknown(deeper(atom.symbol, place), atom.reason, atom.parts), guard=e.guard))
+        elif isinstance(atom, Tensor):
+            parts.append(Value((e,)))
+        else:
+            return NOTHING
+    return join_all(parts) if info.unknown_positional else NOTHING
 
 
 def _by_keyword(

@@ -19,10 +19,10 @@ from dpmigrate.analysis.atoms import (
     Params,
     Tensor,
     Unknown,
+    deeper,
     dict_key,
 )
 from dpmigrate.analysis.attributes import (
-    deeper,
     get_attribute,
     part_of_unknown,
 )

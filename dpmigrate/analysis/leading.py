@@ -55,6 +55,9 @@ MAKERS = MAKING_CALLS | frozenset(
         "GradSampleHooksFastGradientClipping",
         "DPOptimizerFastGradientClipping",
         "DPLossFastGradientClipping",
+        "DPOptimizer",
+        "DistributedDPOptimizer",
+        "AdaClipDPOptimizer",
     ]
 )
 

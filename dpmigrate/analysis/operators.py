@@ -26,6 +26,7 @@ from dpmigrate.analysis.atoms import (
 from dpmigrate.analysis.batches import joined
 from dpmigrate.analysis.constants import computed, opaque
 from dpmigrate.analysis.core import Interpreter, expression
+from dpmigrate.analysis.effects import effects_kept
 from dpmigrate.analysis.guards import contradict
 from dpmigrate.analysis.items import update_dict
 from dpmigrate.analysis.library import registry
@@ -267,12 +268,7 @@ def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
 
 def _under(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:
     """Evaluate an expression in one branch of a test."""
-    saved = ip.path
-    ip.store.push()
-    try:
+    with effects_kept(ip, branch.guard):
         if not narrowing.enter(ip, branch):
             return NOTHING
         return ip.evaluate(node)
-    finally:
-        ip.path = saved
-        ip.store.pop()

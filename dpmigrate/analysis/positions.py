@@ -17,6 +17,8 @@ import libcst as cst
 from libcst._nodes.internal import CodegenState
 
 _NEWLINE = re.compile(r"\r\n?|\n")
+_SHIFT = 30
+_LAST = (1 << _SHIFT) - 1
 _BLANK = frozenset(
     [
         cst.SimpleWhitespace,
@@ -52,7 +54,8 @@ class Positions:
 
     def __getitem__(self, node: cst.CSTNode) -> Range:
         """The range of a node. Raises KeyError for a node of another tree."""
-        start, end = self._ranges[id(node)]
+        packed = self._ranges[id(node)]
+        start, end = packed >> _SHIFT, packed & _LAST
         return Range(*self._place(start), *self._place(end))
 
     def _place(self, offset: int) -> tuple[int, int]:
@@ -65,7 +68,8 @@ class _Counting(CodegenState):
 
     offset: int
     starts: list[int]
-    ranges: dict[int, tuple[int, int]]
+    ranges: dict[int, int]
+    """By node, both in one number: a pair takes three times the memory."""
 
     def add_token(self, value: str) -> None:
         self.tokens.append(value)
@@ -81,7 +85,7 @@ class _Counting(CodegenState):
     def after_codegen(self, node: cst.CSTNode) -> None:
         start = self.starts.pop()
         if type(node) not in _BLANK:
-            self.ranges.setdefault(id(node), (start, self.offset))
+            self.ranges.setdefault(id(node), start << _SHIFT | self.offset)
 
     def record_syntactic_position(self, node: cst.CSTNode, **hoisted: cst.CSTNode | None) -> Any:
         return _Syntactic(self, node, **hoisted)
@@ -106,6 +110,6 @@ class _Syntactic:
 
     def __exit__(self, *error: object) -> None:
         ranges = self.state.ranges
-        start = self.start if self.start_node is None else ranges[id(self.start_node)][0]
-        end = self.state.offset if self.end_node is None else ranges[id(self.end_node)][1]
-        ranges[id(self.node)] = start, end
+        start = self.start if self.start_node is None else ranges[id(self.start_node)] >> _SHIFT
+        end = self.state.offset if self.end_node is None else ranges[id(self.end_node)] & _LAST
+        ranges[id(self.node)] = start << _SHIFT | end

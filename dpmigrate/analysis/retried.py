@@ -7,18 +7,20 @@ from dataclasses import replace
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis.atoms import Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import assigned_in, keyword_node
+from dpmigrate.analysis.tree import assigned_in, every, keyword_node
 
 
 def tell_of_another_try(
     ip: Interpreter, node: cst.Try | cst.TryStar, handler: cst.CSTNode, tried: list[TrainingRun]
 ) -> None:
     """Record on runs that where making them fails, a loop makes them again, of the same model."""
+    if ip.frame.function is not None:
+        _tell_of_a_call_of_itself(ip, handler, ip.frame.function.name, tried)
     if not ip.frame.loops or not ip.loops or not _leaves_the_loop(node) or _leaves(handler, cst.Raise):
         return
     turn = ip.loops[-1]
@@ -27,6 +29,29 @@ def tell_of_another_try(
             weaker = _is_changed(turn.loop.node, keyword_node(run.origin.node, "target_epsilon"))
             there = replace(ip.at(run.origin.node), origin=run.origin)
             ip.happen(run, MadeInstead(there, again=True, weaker=weaker))
+
+
+def _tell_of_a_call_of_itself(
+    ip: Interpreter, handler: cst.CSTNode, function: str, tried: list[TrainingRun]
+) -> None:
+    """Record on runs that where making them fails, their function is called once more with their model."""
+    for call in every(handler):
+        if not isinstance(call, cst.Call) or get_full_name_for_node(call.func) != function:
+            continue
+        given = [get_full_name_for_node(arg.value) for arg in call.args]
+        computed = [part for arg in call.args for part in every(arg) if isinstance(part, cst.BinaryOperation)]
+        changed = {get_full_name_for_node(side) for part in computed for side in (part.left, part.right)}
+        for run in tried:
+            if _name(run, "module") in given:
+                there = replace(ip.at(run.origin.node), origin=run.origin)
+                weaker = _name(run, "target_epsilon") in changed - {None}
+                ip.happen(run, MadeInstead(there, again=True, weaker=weaker))
+
+
+def _name(run: TrainingRun, keyword: str) -> str | None:
+    """The variable that an argument of the call is, as it is written."""
+    argument = keyword_node(run.origin.node, keyword)
+    return get_full_name_for_node(argument.value) if argument is not None else None
 
 
 def _leaves_the_loop(node: cst.Try | cst.TryStar) -> bool:
@@ -50,6 +75,8 @@ def _last(suite: object) -> cst.CSTNode | None:
 
 def _made_in(ip: Interpreter, model: object, turn: Turn) -> bool:
     """Whether each turn of a loop has a model of its own, or that cannot be told."""
+    if isinstance(model, Unknown):
+        return not (isinstance(model.symbol, tuple) and model.symbol[:1] == ("param",))
     born = ip.births.get(model) if isinstance(model, Obj) else None
     return born is None or turn in born.loops
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -130,9 +131,9 @@ class Nesting:
 
     def __init__(self, tree: cst.Module) -> None:
         self.nodes: list[cst.CSTNode] = []
-        self._around: list[int] = []
+        self._around = array("i")
         """For each node the number of the one around it; the tree itself has none."""
-        self._scopes: list[int] = []
+        self._scopes = array("i")
         """For each node the number of the innermost function, lambda or class around it, else 0."""
         pending: list[tuple[cst.CSTNode, int, int]] = [(tree, -1, 0)]
         while pending:
@@ -144,7 +145,7 @@ class Nesting:
             if type(node) in _SCOPES:
                 scope = number
             pending += [(child, number, scope) for child in reversed(children(node))]
-        self._ends = list(range(1, len(self.nodes) + 1))
+        self._ends = array("i", range(1, len(self.nodes) + 1))
         """For each node the number behind the last one below it."""
         for number in range(len(self.nodes) - 1, 0, -1):
             around = self._around[number]
@@ -201,3 +202,11 @@ class Nesting:
             )
             self._kinds[kind] = numbers
         return numbers[bisect_left(numbers, first) : bisect_left(numbers, end)]
+
+
+def assigned_to(root: cst.CSTNode, target: cst.CSTNode) -> cst.BaseExpression | None:
+    """What an assignment somewhere below ``root`` gives this very target."""
+    for node in every(root):
+        if isinstance(node, cst.Assign) and any(each.target is target for each in node.targets):
+            return node.value
+    return None

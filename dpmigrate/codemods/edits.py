@@ -46,6 +46,8 @@ class Edits:
     """Statements that move in front of another one."""
     imports: list[str] = field(default_factory=list)
     """Import statements that the module needs."""
+    stale: dict[str, None] = field(default_factory=dict)
+    """Names that the module imports and reads nowhere, which cannot be imported any more."""
 
     def change(self, node: cst.CSTNode, change: NodeChange) -> None:
         """Rewrite a node."""
@@ -96,9 +98,11 @@ class Edits:
             self.moved.setdefault(anchor, []).extend(statements)
         for code in other.imports:
             self.need_import(code)
+        self.stale.update(other.stale)
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.before or self.after or self.removed or self.moved or self.imports)
+        inserted = self.before or self.after or self.imports
+        return bool(self.changes or inserted or self.removed or self.moved or self.stale)
 
 
 class ProjectEdits:

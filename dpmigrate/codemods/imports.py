@@ -257,7 +257,7 @@ class _ImportRemover(cst.CSTTransformer):
 
     def _goes(self, alias: cst.ImportAlias) -> bool:
         bound = alias.evaluated_alias or alias.evaluated_name
-        return "." not in bound and bound in self.gone
+        return bound in self.gone
 
     def _without_gone(
         self, node: AnyImport, names: Sequence[cst.ImportAlias]

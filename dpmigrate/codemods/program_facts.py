@@ -29,17 +29,17 @@ class Facts:
         """Which file an import leads to."""
         self.modules = list(modules)
         self._module_of: dict[int, ModuleInfo] = {}
-        """By the identity of every node."""
+        """By the identity of every node, where there are several modules."""
         self._held: dict[int, list[What]] = {}
         """What each node was seen to be, whatever is assumed; and below, what each call calls."""
         self._called: dict[int, list[What]] = {}
         self._once: dict[Callable[[Facts], Any], Any] = {}
         self.callers: dict[cst.CSTNode, list[tuple[cst.CSTNode, ModuleInfo]]] = {}
         """Call nodes by the function node that they enter."""
-        for info in self.modules:
+        for info in self.modules if len(self.modules) > 1 else ():
             self._module_of.update(dict.fromkeys(map(id, info.nesting.nodes), info))
         for call in self.expressions.calls:
-            module = self._module_of.get(id(call))
+            module = self._module(call)
             if module is not None:
                 for fn in self.expressions.entered(call):
                     self.callers.setdefault(fn.node, []).append((call, module))
@@ -54,12 +54,20 @@ class Facts:
     # -- the tree -------------------------------------------------------------------------
 
     def module_of(self, node: cst.CSTNode) -> ModuleInfo:
-        """The module that a node belongs to."""
-        return self._module_of[id(node)]
+        """The module that a node belongs to. Raises KeyError for a node of none of them."""
+        module = self._module(node)
+        if module is None:
+            raise KeyError(node)
+        return module
+
+    def _module(self, node: cst.CSTNode) -> ModuleInfo | None:
+        if len(self.modules) == 1:
+            return self.modules[0] if node in self.modules[0].nesting else None
+        return self._module_of.get(id(node))
 
     def knows(self, node: cst.CSTNode) -> bool:
         """Whether a node belongs to a module of the project."""
-        return id(node) in self._module_of
+        return self._module(node) is not None
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node around a node."""
@@ -70,7 +78,7 @@ class Facts:
         return self._nesting(node).above(node)
 
     def _nesting(self, node: cst.CSTNode) -> Nesting:
-        return self._module_of[id(node)].nesting
+        return self.module_of(node).nesting
 
     def nearest(self, node: cst.CSTNode, *kinds: type[cst.CSTNode]) -> cst.CSTNode | None:
         """The node itself, or the innermost around it, of some kinds."""

@@ -19,7 +19,7 @@ from dpmigrate.codemods.pins import plan_pins
 from dpmigrate.codemods.program_facts import Facts, FactsByPart
 from dpmigrate.codemods.zero_x_engine import AttachedEngine
 from dpmigrate.codemods.zero_x_model import ask_behind_the_wrapper
-from dpmigrate.codemods.zero_x_names import rename
+from dpmigrate.codemods.zero_x_names import imported_in_vain, rename
 from dpmigrate.codemods.zero_x_steps import take_physical_batches
 from dpmigrate.codemods.zero_x_uses import EngineUses
 from dpmigrate.codemods.zero_x_words import ownerless
@@ -100,7 +100,7 @@ def _moved(
             list(dict.fromkeys(pin for pin in pins if pin.versions & older)),
             options.unsafe,
             bound,
-            project.requirements_in,
+            project,
         )
         job.notices += job.pins.notices
     except Withheld as withheld:
@@ -149,7 +149,10 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
         gone = match.gone
         if gone is None or match.origin is None:
             continue
-        if gone.new:
+        vain = imported_in_vain(facts, match.origin)
+        if vain and not gone.new:
+            job.edits.of(match.origin.module).stale[vain] = None
+        elif gone.new:
             moves.append(MovedName(match.origin, gone.name, gone.new, gone.keywords))
         else:
             rename(facts, job.edits, gone.name, match.origin, finding.message)

@@ -11,7 +11,9 @@ import libcst as cst
 from dpmigrate.codemods.assignments import homes_in, target_texts
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.listed import comments_of
+from dpmigrate.codemods.nodes import name_of
 from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.codemods.zero_x_loader import values_of
 
 _PLACES = ("module", "batch_size", "sample_size", "alphas", "noise_multiplier", "max_grad_norm")
 """The parameters of the constructor by position, as up to 0.12."""
@@ -59,12 +61,20 @@ def arguments_of(facts: Facts, call: cst.Call, withheld: Callable[[str], Withhel
             f"{name}= of this engine has no counterpart in Opacus 1.x: leave it out, and keep what it "
             "did in the loop"
         )
-    if isinstance(read.given.get("max_grad_norm"), cst.List):
+    norm = read.given.get("max_grad_norm")
+    if norm is not None and any(_is_a_list(value) for value in values_of(facts, norm)):
         raise withheld(
             "max_grad_norm of this engine is a list, one norm for each parameter: give make_private "
             'clipping="per_layer" beside it'
         )
     return read
+
+
+def _is_a_list(value: cst.BaseExpression) -> bool:
+    if isinstance(value, cst.BinaryOperation):
+        return _is_a_list(value.left) or _is_a_list(value.right)
+    made = isinstance(value, cst.Call) and name_of(value.func) in ("list", "tuple", "sorted")
+    return made or isinstance(value, (cst.List, cst.Tuple, cst.ListComp))
 
 
 def _take(
@@ -84,14 +94,15 @@ def _unpacked(
     text = facts.code(value).strip()
     scope = facts.scope(call)
     made = [h.value for h in homes_in(facts, scope, own=True) if text in target_texts(facts, h)]
-    entries = value if isinstance(value, cst.Dict) else made[0] if len(made) == 1 else None
-    keys = _keys(entries) if isinstance(entries, cst.Dict) else []
-    others = [n for n in facts.own(scope, cst.Subscript) if facts.code(n.value).strip() == text]
-    if isinstance(entries, cst.Dict) and len(keys) == len(entries.elements) and not others:
-        values = [e.value for e in entries.elements if isinstance(e, cst.DictElement)]
-        if all(k in _IDLE or _is_plain(v) for k, v in zip(keys, values, strict=True)):
-            yield from zip(keys, values, strict=True)
-            return
+    entries = _entries(
+        value if isinstance(value, (cst.Dict, cst.Call)) else made[0] if len(made) == 1 else None
+    )
+    read: list[cst.Subscript | cst.Attribute] = list(facts.own(scope, cst.Subscript))
+    read += facts.own(scope, cst.Attribute)
+    others = [node for node in read if facts.code(node.value).strip() == text]
+    if entries is not None and not others and all(k in _IDLE or _is_plain(v) for k, v in entries):
+        yield from entries
+        return
     raise withheld(
         f"this engine takes arguments from **{text}, whose keys are not all seen here: write engine = "
         'PrivacyEngine(accountant="rdp"), and give noise_multiplier and max_grad_norm to engine.make_private '
@@ -99,10 +110,19 @@ def _unpacked(
     )
 
 
-def _keys(entries: cst.Dict) -> list[str]:
-    """The keys that are text; fewer than the entries where others are no literals."""
-    keys = [e.key for e in entries.elements if isinstance(e, cst.DictElement)]
-    return [str(k.evaluated_value) for k in keys if isinstance(k, cst.SimpleString)]
+def _entries(made: cst.BaseExpression | None) -> list[tuple[str, cst.BaseExpression]] | None:
+    """The entries of ``{"a": 1}`` or ``dict(a=1)``; None where a key is no literal, and of anything else."""
+    if isinstance(made, cst.Call) and name_of(made.func) == "dict":
+        keywords = [(a.keyword.value, a.value) for a in made.args if a.keyword is not None]
+        return keywords if len(keywords) == len(made.args) else None
+    if not isinstance(made, cst.Dict):
+        return None
+    entries = [
+        (str(e.key.evaluated_value), e.value)
+        for e in made.elements
+        if isinstance(e, cst.DictElement) and isinstance(e.key, cst.SimpleString)
+    ]
+    return entries if len(entries) == len(made.elements) else None
 
 
 def _is_plain(value: cst.BaseExpression) -> bool:

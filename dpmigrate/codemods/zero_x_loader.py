@@ -182,7 +182,9 @@ class Trained:
                         yield from self._variable(value, call, depth - 1)
                 return
         taken = self._taken_as(node, scope)
-        yield taken or (node.value if facts.module_of(scope) is facts.module_of(self.scope) else "")
+        near = facts.module_of(scope) is facts.module_of(self.scope)
+        calls_it = any(facts.scope(call) is scope for call, _ in facts.callers.get(self.scope, ()))
+        yield taken or (node.value if near or calls_it else "")
 
     def _taken_as(self, node: cst.Name, scope: Scope) -> str:
         """The parameter by which the scope of ``attach`` is given a variable of one that calls it."""

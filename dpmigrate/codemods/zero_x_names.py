@@ -7,11 +7,20 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.codemods.called_names import names_called
 from dpmigrate.codemods.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.imports import spelling
+from dpmigrate.codemods.imports import spelling, used_names
 from dpmigrate.codemods.nodes import add_argument, name_of
 from dpmigrate.codemods.program_facts import Facts
 
 _VALIDATOR = ("opacus.validators", "ModuleValidator")
+
+
+def imported_in_vain(facts: Facts, origin: Origin) -> str:
+    """The name that an import binds to what is gone, where its module reads it nowhere; else empty."""
+    alias = facts.nearest(origin.node, cst.ImportAlias)
+    if not isinstance(alias, cst.ImportAlias):
+        return ""
+    bound = alias.evaluated_alias or alias.evaluated_name
+    return "" if bound.partition(".")[0] in used_names(origin.module.tree) else bound
 
 
 def rename(facts: Facts, edits: ProjectEdits, dotted: str, origin: Origin, message: str) -> None:

@@ -104,7 +104,7 @@ def _new_python(edits: Edits, exported: set[str]) -> str:
             "its text cannot be given back byte for byte (a form feed, or a lone carriage return at its end)",
             module,
         )
-    before = used_names(module.tree)
+    before = used_names(module.tree) | set(edits.stale)
     tree: cst.Module = rewritten_tree(edits)
     tree = add_imports(tree, edits.imports)
     tree = remove_unused(tree, before, exported)

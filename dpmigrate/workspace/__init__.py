@@ -6,7 +6,7 @@
 ``reading``      which files hold telling bytes
 ``source``, ``notebook``, ``notebook_json``, ``magics``, ``export``, ``written``   a file as Python, and back
 ``core_patch``   the file that ``fix --strategy patch`` puts into a project, known again
-``parse``        text to a LibCST tree, the only place where LibCST is imported here, when a file is parsed
+``parse``, ``pieces``   text to a LibCST tree, which is imported here alone, when a file is parsed
 ``suppressions`` ignore comments
 ``stretches``    where two texts differ
 ``errors``       what can go wrong with files

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from types import CodeType
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.workspace.errors import Unparsable
@@ -51,14 +52,17 @@ def parse(source: Source) -> libcst.Module:
     """The tree of ``source.python``. Raises :class:`Unparsable` with a line of that text."""
     import libcst
 
-    refusal = _refusal(source)
+    from dpmigrate.workspace.pieces import parsed
+
+    compiled = _compiled(source)
+    code, refusal = (None, compiled) if isinstance(compiled, _Refusal) else (compiled, None)
     if refusal is not None and refusal.final:
         raise Unparsable(f"syntax error: {refusal.reason}", refusal.line)
     suspicious = _may_be_deep(source.python)
     if (suspicious or refusal is not None) and not _is_shallow(source.python):
         raise Unparsable(_TOO_DEEP)
     try:
-        module = libcst.parse_module(source.python)
+        module = parsed(source.python, code)
         if suspicious:
             _ = module.code
     except libcst.ParserSyntaxError as error:
@@ -86,14 +90,16 @@ class _Refusal(NamedTuple):
     final: bool
 
 
-def _refusal(source: Source) -> _Refusal | None:
+def _compiled(source: Source) -> CodeType | _Refusal | None:
+    """What CPython makes of a text, or why it does not; None where that decides nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wrong = None
         try:
             # Notebooks take an `await` outside of functions, and so may what was exported from one.
-            compile(source.python, "<text>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-            return None
+            code = compile(source.python, "<text>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            assert isinstance(code, CodeType)
+            return code
         except SyntaxError as error:
             wrong = error
         except (RecursionError, MemoryError, ValueError):

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 MAX_PYTHON_BYTES = 4_000_000
 """Larger Python texts are not analysed: the parser would need minutes and gigabytes."""
 
-MAX_MARKS = 100_000
-"""Operators, brackets and line ends of a text that is analysed: its tree holds up to 4 KB for each of them.
+MAX_MARKS = 60_000
+"""Operators, brackets and line ends of a text that is analysed: that takes up to 4 KB for each of them.
 
 Ordinary code has five on a line.
 """
+_MARKS_OF_A_CELL = 3
+"""In the statement that stands for where a cell of a notebook begins."""
 _NO_MARKS = bytes(c for c in range(256) if c not in b"()[]{}.,:;=+-*/%@&|^~<>!\"'#\\`$?\n\r")
 
 _BOM = b"\xef\xbb\xbf"
@@ -217,7 +219,7 @@ def _notebook(path: str, data: bytes) -> Source:
         raise Unreadable("not a notebook: it is not UTF-8", data.count(b"\n", 0, error.start) + 1) from error
     notebook = load_notebook(text)
     for part in (notebook, *notebook.written):
-        _check_size(part.python.encode("utf-8", "surrogatepass"))
+        _check_size(part.python.encode("utf-8", "surrogatepass"), len(part.cells) * _MARKS_OF_A_CELL)
     written = [Source(path, data, part.python, "utf-8", bom, part) for part in notebook.written]
     return Source(path, data, notebook.python, "utf-8", bom, notebook, written=tuple(written))
 
@@ -231,10 +233,11 @@ def is_too_large(text: bytes) -> bool:
     return len(text) > MAX_PYTHON_BYTES or len(text.translate(None, _NO_MARKS)) > MAX_MARKS
 
 
-def _check_size(text: bytes) -> None:
+def _check_size(text: bytes, ours: int = 0) -> None:
+    """Raise :class:`Unreadable` for too large a text; so many of its marks are not the file's."""
     if len(text) > MAX_PYTHON_BYTES:
         raise Unreadable(f"too large to analyse: {len(text) / 1e6:.1f} MB of Python, the limit is 4 MB")
-    marks = len(text.translate(None, _NO_MARKS))
+    marks = len(text.translate(None, _NO_MARKS)) - ours
     if marks > MAX_MARKS:
         raise Unreadable(
             f"too large to analyse: {marks:,} operators, brackets and lines, the limit is {MAX_MARKS:,}"

@@ -82,3 +82,23 @@ def test_a_pin_that_no_code_runs_on_is_told_why(tmp_path: Path, more: str, why: 
     (tmp_path / "requirements.txt").write_text("opacus==1.4.1\n", encoding="utf-8")
     (finding,) = api.scan(["."], cwd=tmp_path, select=["DPM902"]).findings
     assert why in finding.message
+
+
+@pytest.mark.parametrize(
+    ("pin", "more", "rules"),
+    [
+        ("opacus==1.5.2", "", {"DPM902"}),
+        ("opacus>=1.5,<1.5.3", "", {"DPM902"}),
+        ("opacus>=1.5.2", "", {"DPM901"}),
+        ("opacus==1.5.4", "", set()),
+        # No pin helps here, and the call says so itself (DPM405).
+        ("opacus==1.5.4", ', clipping="ghost"', set()),
+    ],
+)
+def test_a_pin_is_told_once_by_what_is_wrong_with_it(
+    tmp_path: Path, pin: str, more: str, rules: set[str]
+) -> None:
+    (tmp_path / "train.py").write_text(AT_ODDS.format(more=more), encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text(f"{pin}\n", encoding="utf-8")
+    findings = api.scan(["."], cwd=tmp_path, select=["DPM901", "DPM902"]).findings
+    assert {finding.rule for finding in findings} == rules

@@ -60,7 +60,19 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
             HEAD + ENGINE.replace("sample_rate=0.1", "**options") + ATTACH + LOOP,
             "takes arguments from **options, whose keys are not all seen here",
         ),
+        *(
+            (f"{HEAD}norms = {norms}\n" + ENGINE.replace("1.0)", f"{given})") + ATTACH + LOOP, "per_layer")
+            for norms in ("[1.0] * 4", "list(range(4))", "[1.0 for p in net.parameters()]")
+            for given in ("norms", norms)
+        ),
         (HEAD + ENGINE.replace("1.0)", "[1.0, 2.0])") + ATTACH + LOOP, "per_layer"),
+        (
+            f"{HEAD}options = dict(noise_multiplier=1.1)\noptions.update(input())\n"
+            + ENGINE.replace("noise_multiplier=1.1", "**options")
+            + ATTACH
+            + LOOP,
+            "takes arguments from **options, whose keys are not all seen here",
+        ),
         (
             HEAD + ENGINE.replace("1.0)", "1.0, experimental=True)") + ATTACH + LOOP,
             "experimental= of this engine has no counterpart",
@@ -102,7 +114,10 @@ def test_without_unsafe_nothing_is_done(folder: Make) -> None:
             "is also stepped in line",
         ),
         (HEAD + ENGINE + ATTACH + LOOP.replace("in loader", "in [(1, 2)]"), "the loader that is trained on"),
-        (HEAD + ENGINE + ATTACH + LOOP + "from opacus.utils import stats\n", "opacus.utils.stats"),
+        (
+            HEAD + ENGINE + ATTACH + LOOP + "from opacus.utils import stats\nprint(stats)\n",
+            "opacus.utils.stats",
+        ),
         (
             HEAD + ENGINE + ATTACH + LOOP + "    if x.any():\n        opt.virtual_step()\n",
             "no plain other branch of step()",

@@ -59,3 +59,36 @@ def test_another_model_is_let_be(folder: Make) -> None:
     made = project(folder, f"{HEAD}{other}{ENGINE}{ATTACH}{LOOP}other.load_state_dict(net.state_dict())\n")
     assert made.fix(unsafe=True).refused == ()
     assert made.read().endswith("other.load_state_dict(net._module.state_dict())\n")
+
+
+GONE = [
+    ("from opacus.utils.module_modification import convert_batchnorm_modules", "convert_batchnorm_modules"),
+    ("import opacus.dp_model_inspector", "opacus.dp_model_inspector"),
+    ("import opacus.utils.module_modification as mm", "mm"),
+    ("from opacus.utils import stats", "stats"),
+    ("from opacus import PerSampleGradientClipper", "PerSampleGradientClipper"),
+]
+
+
+@pytest.mark.parametrize(("line", "name"), GONE)
+def test_an_import_of_what_is_gone_that_nothing_reads_goes(folder: Make, line: str, name: str) -> None:
+    made = project(folder, f"{line}\nprint(1)\n")
+    assert made.fix(unsafe=True).refused == ()
+    assert (made.read(), made.read("requirements.txt")) == ("print(1)\n", "opacus==1.5.4\n")
+    assert made.fix(unsafe=True).diff == ""
+
+
+@pytest.mark.parametrize(("line", "name"), GONE)
+def test_an_import_of_what_is_gone_that_something_reads_stays(folder: Make, line: str, name: str) -> None:
+    made = project(folder, f"{line}\nprint({name})\n")
+    before = made.snapshot()
+    assert made.fix(unsafe=True).refused != ()
+    assert made.snapshot() == before
+
+
+def test_an_import_of_what_is_gone_that_another_file_takes_stays(folder: Make) -> None:
+    files = {"a.py": "from opacus.utils import stats\n", "b.py": "from a import stats\n\nprint(stats)\n"}
+    made = folder({**files, "requirements.txt": "opacus==0.15.0\n"})
+    before = made.snapshot()
+    assert made.fix(unsafe=True).refused != ()
+    assert made.snapshot() == before

@@ -89,9 +89,11 @@ def test_an_optimizer_that_options_choose(folder: Make) -> None:
     assert made.read() == head + PRIVATE + LOOP
 
 
-def test_arguments_that_did_nothing_go(folder: Make) -> None:
+@pytest.mark.parametrize(
+    "entries", ['clipping = {"enable_stat": True}\n', "clipping = dict(enable_stat=True)\n"]
+)
+def test_arguments_that_did_nothing_go(folder: Make, entries: str) -> None:
     given = ENGINE.replace("1.0)", "1.0, clip_per_layer=False, **clipping)")
-    entries = 'clipping = {"enable_stat": True}\n'
     made = project(folder, HEAD + entries + given + ATTACH + LOOP)
     assert made.fix(unsafe=True).refused == ()
     assert made.read() == HEAD + entries + PRIVATE + LOOP
@@ -345,24 +347,34 @@ def test_a_client_takes_the_weights_of_a_server(folder: Make) -> None:
     assert '        return getattr(self.net, "_module", self.net).state_dict()\n' in made.read()
 
 
-def test_a_helper_in_another_file_that_is_given_the_loader(folder: Make) -> None:
-    helper = (
-        "from opacus import PrivacyEngine\n\n\n"
-        "def privatize(model, optimizer, data):\n"
-        f"{indented(ENGINE.replace('net', 'model') + ATTACH.replace('opt', 'optimizer'))}"
-    )
-    text = HEAD.replace("from opacus import PrivacyEngine\n", "from dp import privatize\n")
+HELPER = "from opacus import PrivacyEngine\n\n\ndef privatize(model, optimizer, {data}):\n" + indented(
+    ENGINE.replace("net", "model") + ATTACH.replace("opt", "optimizer")
+)
+
+
+@pytest.mark.parametrize(
+    ("takes", "given", "takes_after", "inside", "given_after"),
+    [
+        ("data", "net, opt, loader", "data", "data", "net, opt, loader"),
+        ("size", "net, opt, 4", "size, loader", "loader", "net, opt, 4, loader=loader"),
+    ],
+)
+def test_a_helper_in_another_file(
+    folder: Make, takes: str, given: str, takes_after: str, inside: str, given_after: str
+) -> None:
+    text = HEAD.replace("from opacus import PrivacyEngine\n", "import dp\n")
     made = folder(
         {
-            "dp.py": helper,
-            "train.py": f"{text}privatize(net, opt, loader)\n{LOOP}",
+            "dp.py": HELPER.format(data=takes),
+            "train.py": f"{text}dp.privatize({given})\n{LOOP}",
             "requirements.txt": "opacus<1\n",
         }
     )
     assert made.fix(unsafe=True).refused == ()
-    assert "    model, optimizer, data = engine.make_private(\n" in made.read("dp.py")
-    assert made.read("dp.py").endswith("    return model, optimizer, data\n")
-    assert made.read() == f"{text}net, opt, loader = privatize(net, opt, loader)\n{LOOP}"
+    assert f"def privatize(model, optimizer, {takes_after}):\n" in made.read("dp.py")
+    assert f"    model, optimizer, {inside} = engine.make_private(\n" in made.read("dp.py")
+    assert made.read("dp.py").endswith(f"    return model, optimizer, {inside}\n")
+    assert made.read() == f"{text}net, opt, loader = dp.privatize({given_after})\n{LOOP}"
 
 
 def test_an_unread_import_of_what_is_gone_goes(folder: Make) -> None:

@@ -211,3 +211,14 @@ def test_install_cells_cost_what_their_bytes_cost_and_hide_nothing(tmp_path: Pat
         assert megabytes < MEGABYTES
         seconds.append(spent)
     assert seconds[1] < 4.5 * seconds[0]
+
+
+def test_a_notebook_of_many_cells_is_analysed_within_the_bounds(tmp_path: Path) -> None:
+    texts = [*[f"print({i})\n" for i in range(10_000)], FAULTY]
+    cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": [text]} for text in texts]
+    document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "n.ipynb").write_text(json.dumps(document), encoding="utf-8")
+    report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
+    assert len(report["runs"]) == 1  # type: ignore[arg-type]
+    assert seconds < 3 * SECONDS  # on a machine that has much else to do
+    assert megabytes < MEGABYTES

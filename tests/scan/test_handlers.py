@@ -15,6 +15,7 @@ from dpmigrate.analysis import library
 from dpmigrate.analysis.library import registry
 from tests.fixtures_support import FIXTURES
 from tests.scan.ways_again import AGAIN
+from tests.scan.ways_beside import ASIDE
 from tests.scan.ways_of_accounting import OF_THE_REST
 from tests.scan.ways_of_building import PUT_TOGETHER
 from tests.scan.ways_of_rounds import GOING_ON
@@ -175,7 +176,7 @@ def test_every_handler_stands_in_a_pair() -> None:
     texts = [path.read_text(encoding="utf-8") for path in FIXTURES.glob("shapes/*/*.py")]
     texts += [
         pair.program.replace("FACT", pair.wrong)
-        for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON, *AGAIN)
+        for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON, *AGAIN, *ASIDE)
     ]
     words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
     missing: dict[str, set[str]] = defaultdict(set)

@@ -158,6 +158,47 @@ AGAIN = (
     Pair("DPM304", "folds", FOLDS, "net.train()", "net = nn.Linear(16, 4)"),
     Pair("DPM304", "folds-from-the-start", FOLDS, "net.train()", "net.apply(nn.init.zeros_)"),
     Pair("DPM304", "models-of-unknown-making", ROUNDS, "net.load_state_dict(weights)", "pass"),
+    Pair(
+        "DPM304",
+        "settings-on-what-came-from-outside",
+        ONCE.partition("\nnet, records = ")[0]
+        + "import copy\n\n\n"
+        + "def sweep(records):\n    net = nn.Linear(16, 4)\n    for lr in [0.1, 0.2]:\n"
+        + "        print(train(FACT, records, lr))\n",
+        "net",
+        "copy.deepcopy(net)",
+    ),
+    Pair(
+        "DPM201",
+        "made-where-none-is-given",
+        HEAD
+        + """
+class Drawn:
+    def __init__(self):
+        self.noise = torch.Generator()
+        FACT
+
+
+def train(records, drawn=None):
+    drawn = drawn or Drawn()
+    net = nn.Linear(16, 4)
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(records, batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        noise_generator=drawn.noise,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        "pass",
+        "self.noise.seed()",
+    ),
     Pair("DPM204", "drawn", SEEDED, "np.random.default_rng(7).integers(2**31)", "random.getrandbits(31)"),
     Pair(
         "DPM204",

@@ -174,7 +174,7 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
         ),
         ((STEP, "            optimizer.noise_multiplier = 0.0\n" + STEP), "noise-std", "DPM208"),
         ((STEP, "            optimizer.noise_multiplier = 1.0 - epoch\n" + STEP), "noise-std", "DPM208"),
-        ((STEP, STEP + "            other.step()\n"), "private-step", "DPM123"),
+        ((STEP, "            other.step()\n" + STEP), "private-step", "DPM123"),
         ((STEP, STEP + "            torch.manual_seed(3)\n"), "noise-fresh", "DPM205"),
         (
             (

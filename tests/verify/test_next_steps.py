@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.report.verification.text import next_steps
+from dpmigrate.report.verification.text import failures, next_steps
 
 
 def report(*rules: str | None, target: str = "train.py") -> dict[str, Any]:
@@ -24,6 +24,11 @@ def test_a_fault_without_a_fix_names_the_edit() -> None:
         "next: dpmigrate explain DPM301",
         "DPM301 by hand: train on the loader that make_private returned",
     ]
+
+
+def test_faults_are_counted_not_the_checks_that_show_them() -> None:
+    assert failures(report("DPM101", "DPM101")) == "1 fault (DPM101), seen by 2 checks"
+    assert failures(report("DPM301", None)) == "2 faults (DPM301, no rule), seen by 2 checks"
 
 
 def test_an_unsafe_fix_is_asked_for_as_such() -> None:

@@ -44,6 +44,11 @@ class SteppedEvery(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SteppedVirtually(Event):
+    """The private optimizer is asked for the ``virtual_step`` of Opacus 0.x, and raises."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepPutOff(Event):
     """The program itself tells the private optimizer to put off its step in some turns of a loop.
 
@@ -58,6 +63,11 @@ class StepPutOff(Event):
 @dataclass(frozen=True, slots=True)
 class NoisePatchedOut(Event):
     """The private optimizer's ``add_noise`` is replaced by something that adds none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSwitchedOff(Event):
+    """The noise multiplier of the private optimizer becomes 0 after the run was made."""
 
 
 @dataclass(frozen=True, slots=True)

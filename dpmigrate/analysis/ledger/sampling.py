@@ -41,11 +41,15 @@ class TrainedOn(Event):
     """Whether batches of the returned loader are in the same forward pass."""
 
 
+SamplerKind = Literal["subset", "weighted", "own"]
+"""What is lost with a sampler: its subset, its weights, or whatever a class of the program does."""
+
+
 @dataclass(frozen=True, slots=True)
 class SamplerGiven(Event):
     """The loader that is passed in has a sampler of its own, which Poisson sampling puts aside."""
 
-    sampler: Literal["subset", "weighted"]
+    sampler: SamplerKind
     name: str
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
-from dpmigrate.analysis.attributes import deeper
+from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown, deeper
 from dpmigrate.analysis.calls import call_method, call_value
 from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter

@@ -11,13 +11,14 @@ from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.library import feeding, pending
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import entries_of_kind
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, const, of
+from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, const, join_all, of
 
 _PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
 MODULES = frozenset(
@@ -44,9 +45,20 @@ _CALLED = {
 """The methods that ``fit`` calls, in order, and what it passes."""
 
 
+_BEFORE_THE_STEP = {
+    "on_after_backward": ("trainer", "module"),
+    "on_before_optimizer_step": ("trainer", "module", "optimizer"),
+}
+"""What it calls on callbacks, and without the first two on the module, before an automatic step."""
+
+
 @function(*(f"{package}.{place}Trainer" for package in _PACKAGES for place in ("", "trainer.")))
 def _trainer(ip: Interpreter, info: CallInfo) -> Value:
-    return of(ip.new("lightning-trainer", info.node))
+    made = ip.new("lightning-trainer", info.node)
+    for name in ("callbacks", "gradient_clip_val"):
+        if given := info.argument(None, name):
+            ip.store.set(made, name, given)
+    return of(made)
 
 
 @method("lightning-trainer", "fit")
@@ -67,7 +79,7 @@ def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
             if name == "configure_optimizers":
                 ip.store.set(model, _OPTIMIZERS, step)
             if name == "training_step":
-                _optimise(ip, model, step)
+                _optimise(ip, model, step, e.atom)
     return NONE
 
 
@@ -127,7 +139,7 @@ def _optimizers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return configured or ip.unknown(info.node, "optimizers")
 
 
-def _optimise(ip: Interpreter, module: Obj, result: Value) -> None:
+def _optimise(ip: Interpreter, module: Obj, result: Value, trainer: Atom | None = None) -> None:
     """What ``training_step`` returned goes backward unless the module does so itself."""
     automatic = ip.read(module, _AUTOMATIC) or find_member(ip, module.data, _AUTOMATIC)
     member = find_member(ip, module.data, "training_step")
@@ -139,10 +151,35 @@ def _optimise(ip: Interpreter, module: Obj, result: Value) -> None:
     try:
         for losses in (result, *(value for value in said if value)):
             record_backward(ip, losses, _return_of(step.node), via="Lightning")
+        _before_the_step(ip, module, trainer)
         for run in list(ip.runs.values()):
             feeding.gradients_taken(ip, run, _return_of(step.node))
+            pending.step(ip, run, _return_of(step.node), ALWAYS)
     finally:
         ip.frames.pop()
+
+
+def _before_the_step(ip: Interpreter, module: Obj, trainer: Atom | None) -> None:
+    """What the trainer calls with the gradients that wait for its step, and its own clipping of them."""
+    owner = trainer if isinstance(trainer, Obj) else None
+    listed = (ip.read(owner, "callbacks") if owner else None) or NOTHING
+    callbacks = join_all([a.each() if isinstance(a, Seq) else of(a) for a in listed.atoms])
+    told = {"trainer": of(owner) if owner else NONE, "module": of(module)}
+    told["optimizer"] = ip.read(module, _OPTIMIZERS) or NONE
+    for name, parameters in _BEFORE_THE_STEP.items():
+        for receiver, names in (*((a, parameters) for a in callbacks.atoms), (module, parameters[2:])):
+            if isinstance(receiver, Obj) and receiver.node and _has(ip, receiver, name) is not None:
+                given = [told[parameter] for parameter in names]
+                call_method(ip, receiver, name, CallInfo(receiver.node, given, name=name))
+    if owner and owner.node and owner.module and _is_a_number(ip.read(owner, "gradient_clip_val")):
+        ip.frames.append(replace(ip.frame, module=owner.module))
+        for run in list(ip.runs.values()):
+            pending.change(ip, run, owner.node, "clipped")
+        ip.frames.pop()
+
+
+def _is_a_number(value: Value | None) -> bool:
+    return value is not None and bool(value) and all(isinstance(a, Const) and a.value for a in value.atoms)
 
 
 @method("model", "clip_gradients", "configure_gradient_clipping")

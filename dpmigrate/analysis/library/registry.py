@@ -110,7 +110,9 @@ HOOKS: dict[str, list[FunctionHandler]] = {}
 
 ``<unknown call>`` (callee, *arguments) and ``<escape>`` (what goes in, callee): code that cannot be
 followed; ``<analysed>`` (): nothing is left to be followed; ``<call not followed>`` (callee): code that the
-budget did not reach; ``<called again within itself>`` (callee, *arguments); ``<part of a model>``
+budget did not reach; ``<called again within itself>`` (callee, *arguments);
+``<state loaded into something unknown>`` (what, state);
+``<call of a package>``, by its name: a result that is not empty stands for the call's; ``<part of a model>``
 (callee, *arguments): a result that is not empty stands for the call's; ``<kept>`` (keeper, value);
 ``<gradient assignment>`` (parameters, value); ``<step of something unknown>`` (as called); ``<run
 made>`` (its private model); ``<arithmetic>`` (left, right, result), named "Add" and the like;

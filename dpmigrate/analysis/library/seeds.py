@@ -17,7 +17,7 @@ from dpmigrate.analysis.library.choices import SET_BY_THE_USER
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.mentions import Mentions
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import assigned_in
+from dpmigrate.analysis.tree import assigned_in, every
 from dpmigrate.analysis.values import NONE, Function, Value, of
 
 SEEDERS = (
@@ -130,10 +130,42 @@ def noise_seeded(
     """What the noise of runs is drawn from is seeded: they are told where that is in a loop inside them."""
     around = tuple(ip.loops)
     for run in runs:
-        if run.loops == around[: len(run.loops)] and len(around) > len(run.loops):
+        if len(around) > len(run.loops):  # runs that a loop made are gone over by one other loop later on
             everywhere = known_same or _same_each_time(seed)
-            same = everywhere or _of_a_variable_left_alone(ip, node)
+            same = everywhere or _of_a_variable_left_alone(ip, node) or _counted_anew(ip, node)
             ip.happen(run, Seeded(ip.at(node), amount_of(seed), same, everywhere))
+
+
+def _counted_anew(ip: Interpreter, node: cst.CSTNode) -> bool:
+    """Whether a seed is worked out from what the innermost loop counts, ``seed + step``, from its beginning
+    in each turn of the loop around it."""
+    args = node.args if isinstance(node, cst.Call) else ()
+    if len(ip.frame.loops) < 2 or len(ip.loops) < 2 or len(args) != 1:
+        return False
+    inner, outer = ip.loops[-1].loop.node, ip.loops[-2].loop.node
+    if not isinstance(inner, cst.For) or not isinstance(outer, (cst.For, cst.While)):
+        return False
+    counters = _counters(inner)
+    used = _names(args[0])
+    within = set(assigned_in(outer)) - counters
+    first = 0 if isinstance(inner.target, cst.Name) else 1  # what ``enumerate`` goes over may be any loader
+    if isinstance(inner.iter, cst.Call) and any(_names(arg) & within for arg in inner.iter.args[first:]):
+        return False
+    return bool(used & counters) and not used & within and counters.isdisjoint(assigned_in(inner.body))
+
+
+def _names(node: cst.CSTNode) -> set[str]:
+    return {part.value for part in every(node) if isinstance(part, cst.Name)}
+
+
+def _counters(loop: cst.For) -> set[str]:
+    """What a loop counts: ``for i in range(...)``, ``for i, batch in enumerate(...)``."""
+    func = loop.iter.func if isinstance(loop.iter, cst.Call) else None
+    called = func.value if isinstance(func, cst.Name) else ""
+    target: cst.CSTNode = loop.target
+    if called == "enumerate" and isinstance(target, cst.Tuple):
+        target = target.elements[0].value
+    return {target.value} if called in ("range", "enumerate") and isinstance(target, cst.Name) else set()
 
 
 def _worked_out_of(ip: Interpreter, call: cst.CSTNode) -> tuple[Value, ...]:

@@ -44,12 +44,12 @@ def tell_of_training_before(ip: Interpreter, run: TrainingRun) -> None:
     """Record on a run that is made which other one had trained its model on the same records."""
     for model in run.raw_models:
         for other, guard in _trainers(ip, model):
-            if other is run or other.engine == run.engine or not _same_records(ip, run, other):
+            if other is run or other.engine == run.engine or not same_records(ip, run, other):
                 continue
             ip.happen(run, TrainedBefore(ip.at(run.origin.node, guard)))
 
 
-def _same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
+def same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
     """Whether two runs are given the very same loader, or loaders of the very same data set."""
     first, second = _records(ip, one), _records(ip, other)
     return first is not None and second is not None and first == second

@@ -209,9 +209,10 @@ def what_holds(report: dict[str, Any]) -> str:
 
 
 def failures(report: dict[str, Any]) -> str:
-    """The failing checks in a phrase: how many, and the rules that they name."""
-    failed = [c for c in report["checks"] if c["passed"] is False]
-    rules = sorted({c["rule"] for c in failed if c["rule"]})
-    return f"{len(failed)} check{'s' * (len(failed) != 1)} failed" + (
-        f", {' and '.join(rules)}" if rules else ""
+    """The faults in a phrase: how many, the rules that they have, and how many checks show them."""
+    rules = [c["rule"] or "no rule" for c in report["checks"] if c["passed"] is False]
+    faults = sorted(set(rules))
+    return (
+        f"{len(faults)} fault{'s' * (len(faults) != 1)} ({', '.join(faults)}), seen by {len(rules)} "
+        f"check{'s' * (len(rules) != 1)}"
     )

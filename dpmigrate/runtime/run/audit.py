@@ -28,13 +28,13 @@ from dpmigrate.runtime.run.removal import noise_bound
 from dpmigrate.runtime.run.snapshots import ABSENT, PRESENT, BatchChange, Prober, Snapshot, number
 from dpmigrate.runtime.run.state import Watch
 
-RUNS, DRAWS = 4, 1000
+RUNS, DRAWS = 4, 2500
 """Runs of each of the two batches through the script's loop, and draws of noise in each run."""
 
 DRAW_SECONDS = 5.0
 """Seconds of drawing noise in one run; what was drawn by then is what is judged."""
 
-MOST_TRIED = 16
+MOST_TRIED = 32
 """Examples of a batch that are tried for the worst."""
 
 FACTORS = (50.0, -50.0, 1000.0)

@@ -66,7 +66,7 @@ def epsilon_shown(steps: Sequence[tuple[float, float]], delta: float) -> float:
     losses = (torch.arange(len(total), dtype=torch.float64) + least) * MESH
 
     def delta_of(epsilon: float) -> float:
-        beyond = losses > epsilon
+        beyond = slice(max(0, math.floor(epsilon / MESH) + 1 - least), None)
         return float((total[beyond] * -torch.expm1(epsilon - losses[beyond])).sum())
 
     if delta_of(0.0) <= delta:
@@ -105,7 +105,7 @@ def _quantile(probability: float) -> float:
 
 def _crossing(falling: Callable[[float], float], height: float, low: float, high: float) -> float:
     """Where a falling function comes down to a height, from above."""
-    for _ in range(60):
+    for _ in range(45):
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > height else (low, middle)
     return low

@@ -139,6 +139,11 @@ def private_step(engine: EngineRecord, index: int) -> Check:
     return Check("private-step", True, 0, 0, None, index, detail)
 
 
+def is_written(engine: EngineRecord) -> bool:
+    """Whether parameters are written between steps, and not by an optimizer that is a fault already."""
+    return bool(engine.moved) and not (engine.raw_steps or engine.other_steps)
+
+
 def written(share: float | None, index: int) -> list[Check]:
     """``private-step`` where parameters are written between steps, and an example is seen in what is written.
 

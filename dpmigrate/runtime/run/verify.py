@@ -66,7 +66,7 @@ def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
     if request.wants(*PARITY):
         checks += _at_the_median(runner, script_run, checks, engines)
         checks += _other_mode(runner, script_run, checks, engines)
-    written = request.wants("private-step") and any(e.moved for e in script_run.engines)
+    written = request.wants("private-step") and any(map(conduct.is_written, script_run.engines))
     if request.wants("sensitivity") or foreign.needs_sensitivity(script_run, checks) or written:
         checks = _with(checks, _sensitivity(runner, script_run, checks, engines))
     if request.wants("noise-fresh", "reproducible"):
@@ -192,7 +192,7 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
         return [Check("sensitivity", None, engine=i, detail=why) for i in trained]
     steps = min(runner.request.steps, *(len(script_run.engines[i].steps) for i in trained)) if trained else 1
     proved = [i for i in trained if _own_is_right([c for c in checks if c.engine == i])]
-    writing = [i for i in trained if script_run.engines[i].moved]
+    writing = [i for i in trained if conduct.is_written(script_run.engines[i])]
 
     def prepare(watch: Watch) -> None:
         Remover(watch, steps, runner.folder, proved, writing).install()

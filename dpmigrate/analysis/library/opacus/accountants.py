@@ -93,7 +93,7 @@ def _perhaps_told(ip: Interpreter, info: CallInfo) -> Value:
         receiver = info.positional[0].only
         engines = [p for p in receiver.parts if isinstance(p, Obj)] if isinstance(receiver, Unknown) else []
         for run in list(ip.runs.values()):
-            if not engines or run.engine in engines:
+            if not engines or run.engine in engines or run.manual:
                 ip.happen(run, AccountantTold(ip.at(info.node), "step"))
     return NONE
 

@@ -15,8 +15,8 @@ from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
 from dpmigrate.analysis.library.opacus.making import epsilon_asked, tell_of_the_call
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.library.rounds import engine_made, loaded
+from dpmigrate.analysis.library.registry import CallInfo, function, method, tell_hooks
+from dpmigrate.analysis.library.rounds import engine_made
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.tree import keyword_node
 from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
@@ -104,7 +104,8 @@ def _load_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
             if isinstance(part, Obj) and part.kind in ("engine", "adaptive-engine"):
                 ip.store.set(real(part), "accountant", ip.unknown(info.node, "a resumed accountant"))
     elif info.name == "load_state_dict" and isinstance(e.atom, Unknown):
-        loaded(ip, e.atom, info, e.guard)
+        given = CallInfo(info.node, [Value((e,)), *info.positional], info.keywords)
+        tell_hooks(ip, "<state loaded into something unknown>", given)
     return unknown_call(ip, e.atom, info)
 
 

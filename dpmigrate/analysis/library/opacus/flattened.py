@@ -48,8 +48,7 @@ def tell_of_flattened(ip: Interpreter, run: TrainingRun, info: CallInfo, e: Entr
     logits, targets = _argument(call, 0, "input"), _argument(call, 1, "target")
     if logits is None or targets is None:
         return
-    function = ip.frame.function
-    text = _Text(function.node if function is not None else ip.module.tree, call)
+    text = _text_before(ip, call)
     flat = text.steps_to(targets)
     if not any(_flattens(step, whole=True) for step in flat):
         return
@@ -66,6 +65,34 @@ def tell_of_flattened(ip: Interpreter, run: TrainingRun, info: CallInfo, e: Entr
     )
     if sure or likely:
         ip.happen(run, FlattenedLoss(ip.at(call, e.guard), sure))
+
+
+def target_is_a_column(ip: Interpreter, call: cst.CSTNode) -> bool:
+    """Whether the criterion's target is ``y.view(-1, 1)`` here: losses of shape (B, 1) then, or (B, B)."""
+    target = _argument(call, 1, "target") if isinstance(call, cst.Call) else None
+    if not isinstance(call, cst.Call) or target is None:
+        return False
+    for step in _text_before(ip, call).steps_to(target):
+        if isinstance(step, cst.Subscript):
+            return False
+        if isinstance(step, cst.Call) and isinstance(step.func, cst.Attribute):
+            if step.func.attr.value in ("permute", "transpose", "flatten"):
+                return False
+            if step.func.attr.value in _FLATTENING:
+                return [_number(arg.value) for arg in step.args] == [-1, 1]
+    return False
+
+
+def _number(node: cst.BaseExpression) -> int | None:
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
+        below = _number(node.expression)
+        return None if below is None else -below
+    return node.evaluated_value if isinstance(node, cst.Integer) else None
+
+
+def _text_before(ip: Interpreter, call: cst.Call) -> _Text:
+    function = ip.frame.function
+    return _Text(function.node if function is not None else ip.module.tree, call)
 
 
 class _Text:

@@ -6,6 +6,7 @@ The run begins where the optimizer is wrapped: a wrapped module alone only compu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.core import Interpreter
@@ -47,9 +48,15 @@ def _ordinary_optimizer(ip: Interpreter, info: CallInfo) -> Value:
             ip.happen(run, OrdinaryOptimizer(ip.at(info.node), info.name.rpartition(".")[2]))
             return of(part(run, "dp-optimizer"))
     wrapped = [model for model in ip.notes.get(_WRAPPED, ()) if _is_among(ip, model, models)]
+    wrapped = wrapped or [model for model in models if _is_private(model)]
     if not wrapped or ip.modules.holds_library or inside_an_engine(ip):
         return ip.unknown(info.node, "an optimizer of standard clipping")
     return of(part(_run_of_a_pair(ip, info, optimizer, wrapped), "dp-optimizer"))
+
+
+def _is_private(model: Atom) -> TypeGuard[Obj]:
+    """Whether an engine has made a model private, and given its optimizer back."""
+    return isinstance(model, Obj) and model.kind == "dp-model" and not model.data.manual
 
 
 def _is_among(ip: Interpreter, wrapped: Obj, models: frozenset[Atom]) -> bool:

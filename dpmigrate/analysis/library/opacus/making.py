@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from difflib import get_close_matches
 
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Length, Obj, Unknown
-from dpmigrate.analysis.classes import find_member
+from dpmigrate.analysis.classes import external_names, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, ReductionGiven
 from dpmigrate.analysis.ledger.events import SeededBefore
-from dpmigrate.analysis.ledger.sampling import SamplerGiven, UnknownKeyword
+from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
-from dpmigrate.analysis.library.torch.data import COLUMNS
+from dpmigrate.analysis.library.torch.data import BALANCING, COLUMNS
 from dpmigrate.analysis.library.torch.distributed import tell_of_processes
 from dpmigrate.analysis.library.trained_before import tell_of_training_before
 from dpmigrate.analysis.training import TrainingRun
@@ -52,9 +53,10 @@ _ADAPTIVE = (
 )
 """What adaptive clipping takes, by engine or by ``clipping="adaptive"``."""
 
-SAMPLERS = {
+SAMPLERS: dict[str, SamplerKind] = {
     "torch.utils.data.SubsetRandomSampler": "subset",
     "torch.utils.data.WeightedRandomSampler": "weighted",
+    **dict.fromkeys(BALANCING, "weighted"),
 }
 
 
@@ -132,12 +134,31 @@ def _samplers(ip: Interpreter, run: TrainingRun) -> None:
         batches = (ip.read(loader, "batch_sampler") or Value()).only
         within = ip.read(batches, "sampler") if isinstance(batches, Obj) else None
         for e in (ip.read(loader, "sampler") or within or Value()).entries:
-            kind = SAMPLERS.get(str(e.atom.data)) if isinstance(e.atom, Obj) else None
+            kind, name = _kind_of_sampler(e.atom)
             if kind is None or not isinstance(e.atom, Obj) or e.atom.node is None or e.atom.module is None:
                 continue
             there = replace(ip.at(e.atom.node, e.guard), origin=Origin(e.atom.module, e.atom.node))
-            name = str(e.atom.data).rpartition(".")[2]
-            ip.happen(run, SamplerGiven(there, "subset" if kind == "subset" else "weighted", name))
+            ip.happen(run, SamplerGiven(there, kind, name))
+
+
+_DRAWS_ALIKE = re.compile(r"poisson|uniform|random|shuffl|sequential|distributed|rank", re.IGNORECASE)
+"""What a sampler is called, or derives from, that draws all records, as Poisson sampling does."""
+
+
+def _kind_of_sampler(sampler: Atom) -> tuple[SamplerKind | None, str]:
+    """What a sampler does that is lost where another one takes its place, and what it is called."""
+    if not isinstance(sampler, Obj):
+        return None, ""
+    if isinstance(sampler.data, Class):
+        name = sampler.data.node.name.value
+        bases = external_names(sampler.data)
+        for base in bases:
+            if base in SAMPLERS:
+                return SAMPLERS[base], name
+        of_torch = any(base.startswith("torch.utils.data.") and base.endswith("Sampler") for base in bases)
+        alike = any(_DRAWS_ALIKE.search(word) for word in (name, *bases))
+        return ("own" if of_torch and not alike else None), name
+    return SAMPLERS.get(str(sampler.data)), str(sampler.data).rpartition(".")[2]
 
 
 def epsilon_asked(ip: Interpreter, info: CallInfo, engine: Atom, e: Entry) -> None:

@@ -23,7 +23,7 @@ from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.empty_batches import skips_of_an_empty_batch
 from dpmigrate.analysis.library.opacus.escapes import kept
-from dpmigrate.analysis.library.opacus.flattened import tell_of_flattened
+from dpmigrate.analysis.library.opacus.flattened import target_is_a_column, tell_of_flattened
 from dpmigrate.analysis.library.opacus.memory import guard_of_tests, loop_over
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
@@ -202,15 +202,17 @@ def _tell_of_ignored(ip: Interpreter, info: CallInfo, e: Entry) -> None:
 
 
 def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
-    """Tell of losses that are one for each element of the model's own output, of linear units."""
+    """Tell of losses of each element, of a column or of what the linear units give that the model ends in."""
     run = run_of(e)
-    output = info.argument(0, "input").only
     made = run.argument("criterion").only
     name = made.data if isinstance(made, Obj) and isinstance(made.data, str) else ""
-    if not isinstance(output, Tensor) or output.steps or name not in ELEMENTWISE:
+    if name not in ELEMENTWISE:
         return
-    numbers = {columns_of(ip, model) for model in run.raw_models}
-    columns = numbers.pop() if len(numbers) == 1 else None
+    output = info.argument(0, "input").only
+    columns = 1 if target_is_a_column(ip, info.node) else None
+    if columns is None and isinstance(output, Tensor) and not output.steps:
+        numbers = {columns_of(ip, model) for model in run.raw_models}
+        columns = numbers.pop() if len(numbers) == 1 else None
     if columns is not None:
         ip.happen(run, ColumnOfLosses(ip.at(info.node, e.guard), name.replace("torch.nn.", "nn."), columns))
 

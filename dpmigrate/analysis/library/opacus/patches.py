@@ -10,11 +10,11 @@ import libcst as cst
 from dpmigrate.analysis.atoms import Const, External, Obj
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.ledger.gradients import NoisePatchedOut
+from dpmigrate.analysis.ledger.gradients import NoisePatchedOut, NoiseSwitchedOff
 from dpmigrate.analysis.library.registry import CallInfo, function, tell_hooks
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, Function, Value, of
+from dpmigrate.analysis.values import NONE, Bound, Function, Value, of
 
 _OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
 _DRAWS = re.compile(r"noise|normal|rand|laplace|gauss", re.IGNORECASE)
@@ -39,6 +39,17 @@ def _of_a_class(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
+@function("<assign dp-optimizer.noise_multiplier>")
+def _switched_off(ip: Interpreter, info: CallInfo) -> Value:
+    """``optimizer.noise_multiplier = 0``: the steps that follow add no noise, and are counted as such."""
+    optimizers, new = info.positional
+    for e in optimizers.entries:
+        for number in new.entries:
+            if isinstance(e.atom, Obj) and number.atom in (Const(0), Const(0.0)):
+                ip.happen(e.atom.data, NoiseSwitchedOff(ip.at(info.node, e.guard | number.guard)))
+    return NONE
+
+
 @function("unittest.mock.patch.object", "mock.patch.object")
 def _of_a_mock(ip: Interpreter, info: CallInfo) -> Value:
     """``with mock.patch.object(DPOptimizer, "add_noise", function):``."""
@@ -60,7 +71,7 @@ def tell_of_patches(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> Non
 
 def _adds_none(new: Value) -> bool:
     """Whether a function of the program speaks of nothing that is random."""
-    made = new.only
+    made = new.only.function if isinstance(new.only, Bound) else new.only
     return isinstance(made, Function) and not _speaks_of_chance(made.node)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger.gradients import SteppedVirtually
 from dpmigrate.analysis.ledger.retired import RetiredKind
 from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
 from dpmigrate.analysis.library.opacus.making import epsilon_asked
@@ -17,6 +18,7 @@ from dpmigrate.analysis.library.torch.in_place import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.retired import MetCall
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, Entry, Value, of
 
 LOOK_ALIKES = (b"private_transformers", b"fastDP", b"flsim")
@@ -98,6 +100,8 @@ def _itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("dp-optimizer", "virtual_step")
 def _virtual_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     _note(ip, info, "virtual-step", "AttributeError", engine=_engine_of(ip, e))
+    if isinstance(e.atom, Obj) and isinstance(e.atom.data, TrainingRun):
+        ip.happen(e.atom.data, SteppedVirtually(ip.at(info.node, e.guard)))
     return NONE
 
 

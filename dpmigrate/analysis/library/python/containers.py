@@ -6,8 +6,8 @@ import libcst as cst
 
 from dpmigrate.analysis import strings
 from dpmigrate.analysis.assignment import assign_name, iterate, set_item
-from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown, dict_key
-from dpmigrate.analysis.attributes import deeper, set_attribute
+from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown, deeper, dict_key
+from dpmigrate.analysis.attributes import set_attribute
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.library import registry

@@ -20,6 +20,7 @@ from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.trained_before import same_records
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
@@ -65,7 +66,9 @@ def _go_on(ip: Interpreter, run: TrainingRun, at: Circumstances, source: _Source
 
 
 def _same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
-    """Whether two runs train on what one place in the program makes."""
+    """Whether two runs train on what one place in the program makes, or on one thing from outside."""
+    if same_records(ip, one, other):
+        return True
     made = [
         {d.node for loader in run.argument("data_loader").atoms for d in _dataset_of(ip, loader)}
         for run in (one, other)
@@ -129,13 +132,22 @@ def _source(value: Value) -> _Source | None:
 def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     model, source = real(e.atom), _source(info.argument(0, "state_dict"))
     there = runs_before(ip, info.node)
-    if isinstance(e.atom, Obj):
-        rounds.loaded(ip, e.atom if e.atom.kind == "dp-model" else model, info, e.guard)
+    is_private = isinstance(e.atom, Obj) and e.atom.kind == "dp-model"
+    rounds.loaded(ip, e.atom if is_private else model, info, e.guard)
     if source is not None:
         for run in [run for run in runs_of_model(ip, model) if run in there]:
             _go_on(ip, run, ip.at(info.node, e.guard), source)
         ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), source)
     return ip.unknown(info.node, "missing keys", frozenset({model}))
+
+
+@function("<state loaded into something unknown>")
+def _load_into_a_model(ip: Interpreter, info: CallInfo) -> Value:
+    """``build().load_state_dict(...)``: a model, as likely as not, that a run may be made of."""
+    what, *rest = info.positional
+    for e in what.entries:
+        _load_weights(ip, CallInfo(info.node, rest, info.keywords), e)
+    return NOTHING
 
 
 @method(("optimizer", "dp-optimizer"), "load_state_dict")
@@ -187,7 +199,7 @@ def _state_of_something(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for atom in parts:
         if isinstance(atom, Obj) and atom.kind in ENGINES:
             _carried(ip, atom, info)
-    return ip.unknown(info.node, f"result of {info.name}", frozenset(parts))
+    return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom, *parts}))
 
 
 def _carried(ip: Interpreter, engine: Atom, info: CallInfo) -> None:

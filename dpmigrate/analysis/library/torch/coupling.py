@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Const, Obj, Tensor
+from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.calls import call_method
 from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
@@ -16,7 +17,7 @@ from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.models import torch_operation
 from dpmigrate.analysis.library.torch.tensors import tensor_method
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import every
+from dpmigrate.analysis.tree import assigned_to, every
 from dpmigrate.analysis.values import NOTHING, Class, Entry, Function, Value
 
 _PERMUTING = frozenset(["randperm", "permutation"])
@@ -40,10 +41,28 @@ def _mixed(ip: Interpreter, info: CallInfo) -> Value:
     return NOTHING
 
 
+@function("<item assigned>")
+def _patched(ip: Interpreter, info: CallInfo) -> Value:
+    """``x[:, :, a:b] = x[order, :, a:b]``: a part of each example is put into another one (CutMix)."""
+    target = info.node
+    if not isinstance(target, cst.Subscript) or not ip.loops:
+        return NOTHING
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    value = assigned_to(around, target)
+    into = batches_of(ip, info.positional)
+    if value is None or not into:
+        return NOTHING
+    names = _taken_in_another_order(ip, value)
+    if any(into & batches_of(ip, [ip.evaluate(cst.Name(name))]) for name in names):
+        for run in list(ip.runs.values()):
+            ip.happen(run, ExamplesCoupled(ip.at(target), _short(value), compared=False, sure=True))
+    return NOTHING
+
+
 def _taken_in_another_order(ip: Interpreter, root: cst.CSTNode) -> Iterator[str]:
     """The variables whose examples an expression takes in another order: ``x[index]``, ``x.flip(0)``."""
     for node in every(root):
-        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name) and len(node.slice) == 1:
+        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name):
             index = node.slice[0].slice
             if isinstance(index, cst.Index) and _permutes(ip, index.value):
                 yield node.value.value

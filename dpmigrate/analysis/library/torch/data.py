@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.assignment import iterate
 from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.batches import taken
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.functions import unknown_call
 from dpmigrate.analysis.ledger.sampling import KindOfLoader
 from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 POISSON = "<draws Poisson batches>"
 """The slot of a loader that Opacus itself made out of another one."""
@@ -158,8 +161,48 @@ def _iterate_dataset(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     return ip.unknown(node, "a record", frozenset({taken(ip, e.atom, node)}))
 
 
+_FETCHES = re.compile(r"prefetch|background_?generator|device_?loader", re.IGNORECASE)
+_LOADERS = ("loader", "dp-loader", "managed-loader")
+
+
+@function("<call of a package>")
+def _fetches_ahead(ip: Interpreter, info: CallInfo) -> Value:
+    """``DataPrefetcher(loader)``, of whichever package: it gives what the loader gives."""
+    if not _FETCHES.search(info.name.rpartition(".")[2]):
+        return NOTHING
+    given = join_all([*info.positional[:1], *(info.argument(None, name) for name in _NAMES_OF_A_LOADER)])
+    return given.select(lambda a: isinstance(a, Unknown) or (isinstance(a, Obj) and a.kind in _LOADERS))
+
+
+_NAMES_OF_A_LOADER = ("loader", "dataloader", "data_loader")
+
+
+@method(("loader", "dp-loader", "unknown"), "next")
+def _next_of_a_loader(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``prefetcher.next()``."""
+    if isinstance(e.atom, Unknown) and not any(
+        e.atom in run.argument("data_loader").atoms for run in ip.runs.values()
+    ):
+        return unknown_call(ip, e.atom, info)
+    return iterate(ip, Value((e,)), info.node)
+
+
 registry.ITERATION["loader"] = _iterate_loader
 registry.ITERATION["dataset"] = _iterate_dataset
+
+
+BALANCING = (
+    "torchsampler.ImbalancedDatasetSampler",
+    "torchsampler.imbalanced.ImbalancedDatasetSampler",
+    "pytorch_metric_learning.samplers.MPerClassSampler",
+    "catalyst.data.BalanceClassSampler",
+)
+"""Samplers of other packages that draw each class as often as the others."""
+
+
+@function(*BALANCING)
+def _balancing_sampler(ip: Interpreter, info: CallInfo) -> Value:
+    return of(ip.new("sampler", info.node, info.name))
 
 
 @prefix("torch.utils.data.", "torchvision.datasets.", "datasets.load_dataset")

@@ -187,7 +187,7 @@ def _clip_gradients(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, "a norm")
 
 
-@method("unknown", "clip_grad_norm_", "clip_grad_value_")
+@method(("accelerator", "unknown"), "clip_grad_norm_", "clip_grad_value_")
 def _clip_gradients_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``accelerator.clip_grad_norm_(model.parameters(), ...)``, ``fabric...``."""
     return _clip_gradients(ip, info)

@@ -8,16 +8,18 @@ import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger.optimizing import TrainableSet
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
+from dpmigrate.analysis.tree import assigned_to, every
 from dpmigrate.analysis.values import NONE, Value, const
 
 _FROZEN = "frozen"
 _WHOLLY = "wholly frozen"
+_SOME = "some, by their names"
 
 
 def set_trainable(
@@ -36,13 +38,17 @@ def set_trainable(
     there = runs_before(ip, node)
     wanted = given or const(True)
     if not isinstance(wanted.only, Const):
+        if _decided_one_by_one(ip, node):
+            _freeze_some(ip, [m for m in models if not any(run in there for run in runs_of_model(ip, m))])
         return
     trainable = bool(wanted.only.value)
     for model in models:
         late = [run for run in runs_of_model(ip, model) if run in there]
         nothing_new = not trainable and wholly_frozen(ip, model)
         for run in late if not nothing_new else ():
-            ip.happen(run, TrainableSet(ip.at(node, guard), trainable, _frozen_before(ip, run)))
+            unsure = frozenset({DOUBT}) if _only_some_frozen(ip, run) else ALWAYS
+            before = _frozen_before(ip, run)
+            ip.happen(run, TrainableSet(ip.at(node, guard | unsure), trainable, before))
         frozen: set[Hashable] = ip.notes.setdefault(_FROZEN, {}).setdefault(model, set())
         if not late and not trainable:
             frozen.add(which)
@@ -55,6 +61,29 @@ def set_trainable(
             whole.pop(model, None)
         elif not part and not ip.conditional:
             whole[model] = guard | ip.path
+
+
+def _decided_one_by_one(ip: Interpreter, target: cst.CSTNode) -> bool:
+    """``p.requires_grad = name.startswith("fc")``, where a loop over the parameters gives their names."""
+    loop = ip.loops[-1].loop.node if ip.loops else None
+    if not isinstance(loop, cst.For):
+        return False
+    given = {node.value for node in every(loop.target) if isinstance(node, cst.Name)}
+    value = assigned_to(loop.body, target)
+    return value is not None and any(isinstance(n, cst.Name) and n.value in given for n in every(value))
+
+
+def _freeze_some(ip: Interpreter, models: Iterable[Atom]) -> None:
+    """Some parameters are frozen and the others trained, by their names."""
+    for model in models:
+        ip.notes.setdefault(_FROZEN, {})[model] = {_SOME}
+        ip.notes.setdefault(_WHOLLY, {}).pop(model, None)
+
+
+def _only_some_frozen(ip: Interpreter, run: TrainingRun) -> bool:
+    """Whether names alone decided what was frozen when the run was made: nobody knows of which it is said."""
+    frozen = [f for model, f in ip.notes.get(_FROZEN, {}).items() if f and run in runs_of_model(ip, model)]
+    return bool(frozen) and all(each == {_SOME} for each in frozen)
 
 
 def frozen_so_far(ip: Interpreter) -> tuple[Atom, ...]:
