@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dpmigrate.advisories.facts import fact
+from dpmigrate.advisories.gradient_facts import goes_over
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger.events import Backward
+from dpmigrate.analysis.ledger.events import Backward, HooksSwitched, Stepped, ZeroGrad
 from dpmigrate.analysis.ledger.models import (
     BatchNormKept,
     BatchStatistics,
     ExamplesCoupled,
+    PaddingRead,
     ParameterOutside,
     PartEvaluated,
 )
@@ -49,6 +51,15 @@ def _standardises_by_the_batch(s: Subject) -> Tri:
 
 
 @fact
+def _read_behind_padding(s: Subject) -> Tri:
+    """Whether what is read lies behind the padding of the batch; whether lengths differ, the data decide."""
+    if not isinstance(s.event, PaddingRead) or s.run.argument("batch_first").equals(False) is not False:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return None
+
+
+@fact
 def _mixes_examples(s: Subject) -> Tri:
     """Whether each example of the batch is added to another one of it."""
     return _coupled(s, compared=False)
@@ -65,3 +76,20 @@ def _coupled(s: Subject, compared: bool) -> Tri:
         return False
     s.notes["change"] = f"`{s.event.text}`"
     return True if s.event.sure else None
+
+
+@fact
+def _second_pass_over_a_batch(s: Subject) -> Tri:
+    """Whether a loss of the very batch went backward before this one, in the same turn, for the same step."""
+    event = s.event
+    if not isinstance(event, Backward) or not event.loops or event.at.conditional:
+        return False
+    loop = event.loops[-1].loop.node
+    before = s.run.events[: next(i for i, e in enumerate(s.run.events) if e is event)]
+    others = 0
+    for e in reversed([e for e in before if e.loops == event.loops]):
+        if isinstance(e, (Stepped, ZeroGrad, HooksSwitched)):
+            break
+        if isinstance(e, Backward) and not e.at.conditional and e.guard == event.guard:
+            others += any(goes_over(loop, taken.node) for taken in e.fed_at & event.fed_at)
+    return others == 1

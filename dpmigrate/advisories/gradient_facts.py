@@ -108,10 +108,10 @@ def _in_turns_of_the_private_loader(s: Subject) -> Tri:
     if s.event is None or not s.event.loops:
         return False
     loop = s.event.loops[-1].loop.node
-    return any(_goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+    return any(goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
 
 
-def _goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
+def goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
     """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
     if isinstance(loop, cst.For) and contains(loop.iter, iterated):
         return True

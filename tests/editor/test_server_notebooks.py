@@ -109,12 +109,12 @@ def test_findings_stand_in_their_cells_as_they_are_typed(path: Path) -> None:
         assert {r.location.uri for r in found.related_information or ()} <= {install, training}
         notebook.types(editor, install, "!pip install opacus==1.5.2\n")
         now = await shown(editor, 3)
-        assert codes(now[install]) == ["DPM901"]
+        assert codes(now[install]) == ["DPM902"]
         hover = await editor.text_document_hover_async(
             lsp.HoverParams(lsp.TextDocumentIdentifier(install), now[install][0].range.start)
         )
         assert hover is not None and isinstance(hover.contents, lsp.MarkupContent)
-        assert hover.contents.value.startswith("# DPM901")
+        assert hover.contents.value.startswith("# DPM902")
         notebook.closes(editor)
         assert {uri: codes(found) for uri, found in (await shown(editor, 3)).items()} == {
             uri: [] for uri in notebook.uris

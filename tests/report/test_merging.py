@@ -84,7 +84,7 @@ def test_a_part_that_is_missing_leaves_its_runs_elsewhere(tmp_path: Path) -> Non
     (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
     (tmp_path / ".git").mkdir()
     alone = read(text_of(scanned(tmp_path, "requirements.txt")))
-    (pin,) = (f for f in alone.findings if f.rule == "DPM901")
+    (pin,) = (f for f in alone.findings if f.rule == "DPM902")
     assert pin.run is None
     assert pin.run_elsewhere is not None and pin.run_elsewhere.path == "a/train.py"
     assert text_of(merged([alone])) == text_of(alone)

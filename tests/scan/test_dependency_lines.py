@@ -15,7 +15,7 @@ PINS = "torch\x0c\n# \u2028\n  opacus==1.5.2  # why\n"
 
 def scanned(project: Path, pins: bytes) -> ScanResult:
     (project / "requirements.txt").write_bytes(pins)
-    return api.scan(["."], cwd=lay_out(project, train=right()), select=["DPM901", "DPM001"])
+    return api.scan(["."], cwd=lay_out(project, train=right()), select=["DPM902", "DPM001"])
 
 
 def pin_of(result: ScanResult) -> Finding:

@@ -64,7 +64,7 @@ def test_a_module_that_others_enter_is_judged_with_their_arguments(tmp_path: Pat
 def test_a_dependency_file_is_judged_by_runs_anywhere(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
     (tmp_path / "requirements.txt").write_text("opacus==1.5.2\n", encoding="utf-8")
-    assert reported(lay_out(tmp_path, train=wrong()), "requirements.txt") == [("DPM901", "requirements.txt")]
+    assert reported(lay_out(tmp_path, train=wrong()), "requirements.txt") == [("DPM902", "requirements.txt")]
 
 
 def test_a_dependency_file_in_a_folder_brings_in_what_it_governs_and_no_more(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_dependency_file_in_a_folder_brings_in_what_it_governs_and_no_more(tmp
     pins = tmp_path / "ours" / "requirements.txt"
     pins.write_text("opacus==1.5.2\n", encoding="utf-8")
     result = api.scan(["ours"], cwd=tmp_path)
-    assert (result.files_analysed, reported(tmp_path, "ours")) == (1, [("DPM901", "ours/requirements.txt")])
+    assert (result.files_analysed, reported(tmp_path, "ours")) == (1, [("DPM902", "ours/requirements.txt")])
     (tmp_path / "theirs" / "requirements.txt").write_text(
         "-r ../ours/requirements.txt # opacus\n", encoding="utf-8"
     )

@@ -91,7 +91,137 @@ def train(net, loader):
         step(net, optimizer, *batch)
 """
 
+VIEWS = """
+def train(net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        poisson_sampling=False)
+    for x, y in loader:
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        {between}
+        torch.nn.functional.cross_entropy(net({again}), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+
+ACCELERATED = """
+import accelerate
+
+def train(net, loader, plain):
+    accelerator = accelerate.Accelerator()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, loader = private(net, optimizer, loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        accelerator.backward(torch.nn.functional.cross_entropy(net(x), y))
+        if accelerator.sync_gradients:
+            accelerator.clip_grad_norm_({whose}.parameters(), 1.0)
+        optimizer.step()
+
+train(torch.nn.Linear(4, 2), DataLoader([]), torch.nn.Linear(4, 2))
+"""
+
+PATCHED = """
+def patch(x, y):
+    order = torch.randperm(len(x))
+    mixed = x.clone()
+    mixed[:, :, :3, :3] = {patch}
+    return mixed, y, y[order]
+
+def train(net, loader):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, loader = private(net, optimizer, loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        x, one, other = patch(x, y)
+        torch.nn.functional.cross_entropy(net(x), one).backward()
+        optimizer.step()
+"""
+
+GHOST = """
+def train(net, loader, criterion):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    engine = PrivacyEngine()
+    private, optimizer, criterion, loader = engine.make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        criterion=criterion, grad_sample_mode="ghost")
+    for x, y in loader:
+        {first}
+        optimizer.zero_grad()
+        criterion(private(x), {target}).backward()
+        optimizer.step()
+
+net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 1), torch.nn.Flatten(0))
+for name, parameter in net.named_parameters():
+    parameter.requires_grad = {chosen}
+train(net, DataLoader([]), torch.nn.SmoothL1Loss())
+"""
+PADDED = """
+from torch.nn.utils.rnn import pad_sequence
+
+def collate(batch):
+    rows, labels = zip(*batch)
+    {pad}
+
+class Reader(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = torch.nn.LSTM(4, 8, batch_first=True)
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, x):
+        h, _ = self.rnn(x)
+        return self.head({read})
+
+def train(data):
+    net = Reader()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    loader = DataLoader(data, batch_size=8, collate_fn=collate)
+    net, optimizer, loader = private(net, optimizer, loader)
+    epoch(net, loader, optimizer)
+"""
+TO_LONGEST = "return pad_sequence(rows, batch_first=True), torch.tensor(labels)"
+TO_TEN = "return torch.stack([torch.nn.functional.pad(r, (0, 0, 0, 10 - len(r))) for r in rows]), labels"
+
+AS_IT_IS = {"first": "pass", "target": "y", "chosen": "True"}
+UNFREEZE = "net.requires_grad_(True)"
+BY_NAME = "name.startswith('1')"
+
 PAIRS = [
+    ("DPM105", GHOST.format(**AS_IT_IS | {"target": "y.float().view(-1, 1)"}), GHOST.format(**AS_IT_IS)),
+    (
+        "DPM119",
+        GHOST.format(**AS_IT_IS | {"first": UNFREEZE, "chosen": BY_NAME}),
+        GHOST.format(**AS_IT_IS | {"chosen": BY_NAME}),
+    ),
+    (
+        "DPM119",
+        GHOST.format(
+            **AS_IT_IS | {"first": UNFREEZE, "chosen": "any(part in name for part in ('1', 'head'))"}
+        ),
+        GHOST.format(**AS_IT_IS | {"first": UNFREEZE}),
+    ),
+    ("DPM124", PATCHED.format(patch="x[order, :, :3, :3]"), PATCHED.format(patch="0.0")),
+    ("DPM124", PATCHED.format(patch="x[order, :, :3, :3]"), PATCHED.format(patch="x[:, :, 1:4, 1:4]")),
+    (
+        "DPM124",
+        VIEWS.format(between="pass", again="-x"),
+        VIEWS.format(between="optimizer.step()", again="-x"),
+    ),
+    (
+        "DPM124",
+        VIEWS.format(between="print(len(x))", again="x.flip(1)"),
+        VIEWS.format(between="pass", again="torch.rand(8, 4)"),
+    ),
+    ("DPM124", PADDED.format(pad=TO_LONGEST, read="h[:, -1]"), PADDED.format(pad=TO_TEN, read="h[:, -1]")),
+    (
+        "DPM124",
+        PADDED.format(pad=TO_LONGEST, read="h[:, -1, :]"),
+        PADDED.format(pad=TO_LONGEST, read="h[mask_of(x)]"),
+    ),
+    ("DPM109", ACCELERATED.format(whose="net"), ACCELERATED.format(whose="plain")),
     ("DPM109", LIGHTNING.format(**RIGHT | CALLED), LIGHTNING.format(**RIGHT)),
     (
         "DPM109",

@@ -142,6 +142,8 @@ class Backward(Event):
     """Whether the gradient also reaches a model that another optimizer trains."""
     reduction: str = ""
     """How the losses of the batch became one: "mean", "sum", "weighted mean"; empty where not known."""
+    fed_at: frozenset[Origin] = frozenset()
+    """Where the batches were taken that the run's model was given for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,18 @@ def _slot(run: TrainingRun) -> tuple[str, int]:
     return ("fed gradients", id(run))
 
 
+def through(ip: Interpreter, run: TrainingRun, loss: Tensor) -> list[ForwardPass]:
+    """The forward passes of a run's model that a loss was computed by."""
+    return [one for one in loss.passes if one.model in loss.sources and run in runs_of_model(ip, one.model)]
+
+
 def gradients_fed(ip: Interpreter, run: TrainingRun, loss: Tensor, guard: Guard) -> None:
     """A backward pass over a loss of the run's model: what the model was given is behind the gradients."""
-    through = [
-        one for one in loss.passes if one.model in loss.sources and run in runs_of_model(ip, one.model)
-    ]
-    if through:
+    passes = through(ip, run, loss)
+    if passes:
         name = pending.entered_method(ip)
         held = ip.read(_slot(run), name) or NOTHING
-        more = merge_entries(Entry(one, guard) for one in through)
+        more = merge_entries(Entry(one, guard) for one in passes)
         ip.store.set(_slot(run), name, join_all([held, more]))
 
 

@@ -93,6 +93,7 @@ def record_backward(
                     retained,
                     through=_reaches_another(ip, run, t),
                     reduction=_reduced_by(t),
+                    fed_at=frozenset(b.origin for one in feeding.through(ip, run, t) for b in one.batches),
                 ),
             )
             if loss == "returned-criterion" and run not in passed:  # its entries are one of several

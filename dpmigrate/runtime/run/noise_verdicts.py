@@ -82,6 +82,14 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
             "subtracts it"
         )
         return [Check("noise-fresh", False, None, None, "DPM205", index, detail)]
+    beside = (e for e in run.engines[:index] if _trains_beside(e, engine))
+    twin = next((e for e in beside if _alike(e.releases[0], engine.releases[0])), None)
+    if twin is not None:
+        detail = (
+            f"reseeded-in-loop: it adds the noise of the run of {twin.path}:{twin.line}, which goes on "
+            "beside it: both draw from one seed, and whoever sees both subtracts it"
+        )
+        return [Check("noise-fresh", False, None, None, "DPM205", index, detail)]
     within = f"no two of {len(drawn)} steps add the same noise"
     other = None if fresh is None or index >= len(fresh.engines) else fresh.engines[index]
     if fresh is None or other is None or not other.releases:
@@ -173,6 +181,14 @@ def _repeated(releases: list[Release]) -> tuple[Release, Release] | None:
         if len(near):
             return releases[int(near[0])], releases[later]
     return None
+
+
+def _trains_beside(earlier: EngineRecord, later: EngineRecord) -> bool:
+    """Whether two runs of one process take turns, as clients do; those of a sweep do not."""
+    if not earlier.releases or not later.releases:
+        return False
+    (process, last), (other, first) = earlier.releases[-1].order, later.releases[0].order
+    return process == other and last > first
 
 
 def _alike(one: Release, other: Release) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
@@ -215,6 +216,7 @@ class OptimizerWatcher:
             examples=examples,
             accounted=told,
             unclipped=ghost and any(not b.coefficient for b in backwards),
+            order=(os.getpid(), sum(len(e.releases) for e in self.watch.record.engines)),
         )
 
     def _logical_step(self, engine: LiveEngine, release: Release) -> LogicalStep:

@@ -108,6 +108,7 @@ class Release:
     of no loader) or "" (the model was not called). ``examples`` came from the private loader.
     ``accounted``: (accountant, noise multiplier, sample rate) of what accountants were told in this step.
     ``unclipped``: a ghost loss went backward and no clipping coefficient was asked for.
+    ``order``: the process, and how many steps of any run it had made before.
     """
 
     max_grad_norm: float | None
@@ -123,6 +124,7 @@ class Release:
     examples: int = 0
     accounted: list[tuple[int, float, float]] = field(default_factory=list)
     unclipped: bool = False
+    order: tuple[int, int] = (0, 0)
 
 
 @dataclass(eq=False)
