@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpmigrate.fixing.decisions import PassOutcome
+from dpmigrate.fixing.decisions import PassOutcome, SharedOutcome
 from dpmigrate.model import Finding, FixOffer, Span
 from dpmigrate.project import Project
 from dpmigrate.scanning.parts import SharedPins
@@ -115,11 +115,9 @@ def _of_changed(
     where they do not, or where a group that did not change would have another answer than before.
     """
     standing: set[int] = set()
-    for outcome in earlier.passes:
-        others = [number for number in outcome.members if number not in changed]
-        if outcome.decision is not None and not others:
-            return None
-        standing.update(others[:2], outcome.refusing)
+    for shared in (shared for outcome in earlier.passes for shared in outcome.shared):
+        others = [number for number in shared.members if number not in changed]
+        standing.update(others[:2], shared.refusing)
     chosen = changed | standing
     numbers = _numbers(project, cluster.groups)
     before = {(rule, span): offer for rule, span, offer in earlier.offers}
@@ -127,9 +125,8 @@ def _of_changed(
     findings = tuple(f for f, number in placed if number is None or number in chosen)
     groups = tuple(group for number, group in enumerate(cluster.groups) if number in chosen)
     plan = _planned(project, groups, findings, len(earlier.passes))
-    ordered = sorted(chosen)
-    decided = [(o.decision, tuple(ordered[n] for n in o.refusing)) for o in plan.passes or ()]
-    if decided != [(outcome.decision, outcome.refusing) for outcome in earlier.passes]:
+    passes = _as_before(earlier.passes, plan.passes or (), sorted(chosen), changed)
+    if passes is None:
         return None
     now = dict(zip(map(place_of, findings), plan.offers, strict=True))
     made: list[Offer] = []
@@ -141,11 +138,27 @@ def _of_changed(
             return None
         else:
             made.append(before[place])
-    passes = tuple(
-        old._replace(members=tuple(sorted({*old.members} - changed | {ordered[n] for n in new.members})))
-        for old, new in zip(earlier.passes, plan.passes or (), strict=True)
-    )
     return ClusterPlan(tuple(made), passes)
+
+
+def _as_before(
+    earlier: Sequence[PassOutcome], now: Sequence[PassOutcome], chosen: Sequence[int], changed: frozenset[int]
+) -> tuple[PassOutcome, ...] | None:
+    """What each pass decided, of all groups; None where the chosen ones decide otherwise than all did."""
+    if [len(outcome.shared) for outcome in earlier] != [len(outcome.shared) for outcome in now]:
+        return None
+    passes: list[PassOutcome] = []
+    for before, after in zip(earlier, now, strict=True):
+        shared: list[SharedOutcome] = []
+        for old, new in zip(before.shared, after.shared, strict=True):
+            members = {chosen[number] for number in new.members}
+            if new.decision != old.decision or tuple(chosen[n] for n in new.refusing) != old.refusing:
+                return None
+            if not members - changed <= set(old.members):
+                return None
+            shared.append(old._replace(members=tuple(sorted({*old.members} - changed | members))))
+        passes.append(PassOutcome(tuple(sorted(shared, key=lambda outcome: outcome.members))))
+    return tuple(passes)
 
 
 def _numbers(project: Project, groups: Sequence[Group]) -> dict[str, int]:

@@ -71,6 +71,14 @@ def programs(tree: Path, mark: Path) -> None:
     )
     config(tree, f"alias.ls-files=!{program}", f"core.pager={program}", f"core.editor={program}")
     config(tree, f"credential.helper=!{program}", f"gpg.program={program}", "core.untrackedCache=true")
+    config(tree, f"diff.external={program}", f"diff.evil.command={program}", f"filter.evil.smudge={program}")
+    config(tree, f"core.sshCommand={program}", f"core.askPass={program}", f"core.gitProxy={program}")
+    config(tree, f"uploadpack.packObjectsHook={program}", f"remote.origin.uploadpack={program}")
+    config(tree, f"remote.origin.url=ext::{program}", "remote.origin.promisor=true", "protocol.allow=always")
+    config(tree, f"core.alternateRefsCommand={program}", f"submodule.s.update=!{program}")
+    (tree / "more").write_text(f"[core]\n\tfsmonitor = {program}\n")
+    config(tree, f"includeIf.gitdir:**.path={tree / 'more'}", "extensions.worktreeConfig=true")
+    (tree / ".git" / "config.worktree").write_text(f"[core]\n\tfsmonitor = {program}\n")
 
 
 def elsewhere(tree: Path, mark: Path) -> None:
@@ -211,6 +219,17 @@ def test_no_program_is_started_and_nothing_outside_is_opened(
     trap(tree, mark)
     for command in COMMANDS:
         assert [line for line in watched(tree, *command) if not line.startswith("exit")] == []
+        assert not mark.exists()
+
+
+def test_what_changed_since_is_asked_of_git_and_starts_nothing_of_the_folder(tree: Path) -> None:
+    mark = tree.parent / "mark"
+    lazy_fetch(tree, mark)
+    programs(tree, mark)
+    mark.unlink(missing_ok=True)
+    (tree / "train.py").write_text((tree / "train.py").read_text(encoding="utf-8") + "# more\n")
+    for command in (("scan", "--diff-base", "HEAD", "."), ("scan", "--diff-base", "origin/main", "sub")):
+        assert watched(tree, *command)[-1].startswith("exit")
         assert not mark.exists()
 
 

@@ -83,6 +83,25 @@ def test_a_comment_costs_the_plan_of_its_own_file_and_of_two_more(tmp_path: Path
         assert warm == scanned(folder, False)
 
 
+@pytest.mark.parametrize("refused", ["", "criterion-custom-bad"])
+def test_code_of_0_x_under_the_pin_is_planned_beside_what_changed(
+    tmp_path: Path, planned: list[int], refused: str
+) -> None:
+    by_name = {f.path.name: f.side("before") for f in fixtures() if f.has("before")}
+    old = (by_name["attached-engine"] / "train.py").read_text(encoding="utf-8")
+    more = [(by_name[refused] / "train.py").read_text(encoding="utf-8")] if refused else []
+    folder = lay(tmp_path / "project", [wrong()] * 6 + [old, *more], "opacus>=0.13\n")
+    scanned(folder, True)
+    for number in (2, 6):
+        path = folder / f"part{number}" / "train.py"
+        path.write_text(f"# {number}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+        planned.clear()
+        warm = scanned(folder, True)
+        assert len(planned) == 1
+        assert planned[0] < 6
+        assert warm == scanned(folder, False)
+
+
 def test_what_one_file_decides_for_all_is_planned_for_all(tmp_path: Path, planned: list[int]) -> None:
     folder = lay(tmp_path / "project", [wrong()] * 6, "opacus==1.5.2\n")
     first = scanned(folder, True)
