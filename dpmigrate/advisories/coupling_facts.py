@@ -10,6 +10,7 @@ from dpmigrate.analysis.ledger.models import (
     BatchNormKept,
     BatchStatistics,
     ExamplesCoupled,
+    PaddingRead,
     ParameterOutside,
     PartEvaluated,
 )
@@ -47,6 +48,15 @@ def _standardises_by_the_batch(s: Subject) -> Tri:
         return False
     s.notes["change"] = f"`{s.event.text}`"
     return True if s.event.sure else None
+
+
+@fact
+def _read_behind_padding(s: Subject) -> Tri:
+    """Whether what is read lies behind the padding of the batch; whether lengths differ, the data decide."""
+    if not isinstance(s.event, PaddingRead) or s.run.argument("batch_first").equals(False) is not False:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return None
 
 
 @fact

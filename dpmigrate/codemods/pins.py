@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.ledger.models import ChangedInPlace
 from dpmigrate.codemods.edits import Withheld
 from dpmigrate.codemods.options import Options
+from dpmigrate.project.dependencies import installed_with
 from dpmigrate.project.users import users_of
 from dpmigrate.versions.companions import leaves_no_room
 from dpmigrate.versions.decoding import decode
@@ -85,23 +86,26 @@ def pins_to_raise(project: Project, runs: Sequence[PrivateRun], options: Options
     return list(dict.fromkeys(pins))
 
 
-def plan_pins(
-    pins: Iterable[Pin], unsafe: bool, lower_bound: str, requirements_in: Callable[[str], bytes]
-) -> PinPlan:
-    """Raise every pin of some dependency files; ``requirements_in`` gives the bytes of one.
+def plan_pins(pins: Iterable[Pin], unsafe: bool, lower_bound: str, project: Project) -> PinPlan:
+    """Raise every pin of some dependency files.
 
-    What the release requires, and is pinned away beside it, is raised along where ``unsafe``. Raises
-    `Withheld` for one that neither we nor its own tool can raise safely.
+    What the release requires, and is pinned away beside it or in a file that is installed together with
+    theirs, is raised along where ``unsafe``. Raises `Withheld` for one that neither we nor its own tool can
+    raise safely.
     """
     plan = PinPlan()
     raised: set[str] = set()
+    looked_into: set[str] = set()
     for pin in pins:
         planned = plan_raise(pin, lower_bound)
         if isinstance(planned, Edit):
             if planned.applicability == "unsafe" and not unsafe:
                 raise Withheld(f"{pin.path}:{pin.line}: {planned.summary}: that needs --unsafe")
-            if pin.path not in plan.edits:
-                _raise_along(plan, pin, lower_bound, requirements_in(pin.path), unsafe)
+            others = installed_with(project, pin.path) if pin.path not in looked_into else ()
+            for path in dict.fromkeys((pin.path, *others)):
+                if path not in looked_into:
+                    looked_into.add(path)
+                    _raise_along(plan, pin, path, lower_bound, project.requirements_in(path), unsafe)
             raised.add(pin.environment)
             plan.edits.setdefault(pin.path, {})[planned] = None
         elif isinstance(planned, Refusal):
@@ -128,8 +132,8 @@ _RAISED_ALONG = (
 """Kinds of pins beside which others stand as plain text, which no shell reads."""
 
 
-def _raise_along(plan: PinPlan, pin: Pin, lower_bound: str, data: bytes, unsafe: bool) -> None:
-    """Raise what the file of a pin has of torch to what the release requires, where that is asked for.
+def _raise_along(plan: PinPlan, pin: Pin, path: str, lower_bound: str, data: bytes, unsafe: bool) -> None:
+    """Raise what the file of a pin, or one that is installed with it, has of torch to what is required.
 
     Raises `Withheld` where it is not, and where nothing could be raised.
     """
@@ -138,9 +142,9 @@ def _raise_along(plan: PinPlan, pin: Pin, lower_bound: str, data: bytes, unsafe:
         # Its requirements stand in comments.
         text = re.sub("^# ?", "", text, flags=re.M)
     for old in leaves_no_room(text, lower_bound):
-        place = f"{pin.path}:{old.line}"
+        place = f"{path}:{old.line}"
         where = f"{place}: Opacus {lower_bound} requires {old.needed}, and `{old.shown}` admits none"
-        by_hand = pin.kind not in _RAISED_ALONG
+        by_hand = pin.kind not in _RAISED_ALONG or (path != pin.path and "--hash" in text)
         if by_hand and old.needed == "torch>=2.0":
             plan.notices.setdefault(f"{where}: raise that, too")
         elif not unsafe or by_hand or old.needed.startswith("numpy"):
@@ -148,5 +152,5 @@ def _raise_along(plan: PinPlan, pin: Pin, lower_bound: str, data: bytes, unsafe:
         else:
             plan.notices.setdefault(f"{place}: `{old.shown}` is raised along, to {old.wanted}")
             summary = f"raise {old.shown} to {old.wanted}, which Opacus {lower_bound} requires"
-            along = Edit(pin.path, None, old.line, old.start, old.end, old.wanted, "unsafe", summary)
-            plan.edits.setdefault(pin.path, {})[along] = None
+            along = Edit(path, None, old.line, old.start, old.end, old.wanted, "unsafe", summary)
+            plan.edits.setdefault(path, {})[along] = None

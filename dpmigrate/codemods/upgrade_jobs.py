@@ -138,7 +138,7 @@ def _planned(
                 f"would raise: {reason_spoken(left)}"
             )
         job.bound = bound
-        job.pins = plan_pins(pins, options.unsafe, bound, project.requirements_in)
+        job.pins = plan_pins(pins, options.unsafe, bound, project)
         job.notices += job.pins.notices
         for group in groups if raises else ():
             job.notices += states_of_before(facts.of(group.runs[0].module), bound)

@@ -100,7 +100,7 @@ def _moved(
             list(dict.fromkeys(pin for pin in pins if pin.versions & older)),
             options.unsafe,
             bound,
-            project.requirements_in,
+            project,
         )
         job.notices += job.pins.notices
     except Withheld as withheld:

@@ -50,6 +50,8 @@ class Project:
         """Dependency files that name Opacus, with the overlay's contents."""
         self.telling_dependencies: dict[str, bytes] | None = None
         """The same as they are on disk, once they were looked for."""
+        self.includes: dict[str, set[str]] | None = None
+        """The files that each dependency file includes, once somebody asked."""
         self.parsed_dependencies: ParsedFiles = {}
         """What they hold, shared by all who know the same files."""
         self.unreadable: list[NotAnalysed] = []

@@ -44,6 +44,46 @@ def _dependencies(workspace: Workspace) -> dict[str, bytes]:
     return {workspace.display(path): data for path, data in found.data.items()}
 
 
+def installed_with(project: Project, path: str) -> tuple[str, ...]:
+    """The dependency files that are installed together with one, and name torch or numpy.
+
+    What includes it (``-r``, ``-c``), and all that those include: which pins of Opacus govern a file is asked
+    without them, so they are read here, and are files of the project from then on.
+    """
+    workspace, includes = project.workspace, _includes(project)
+    roots = [root for root in (path, *includes) if path in _reached(root, includes)]
+    together = set().union(*(_reached(root, includes) for root in roots)) - {path}
+    listed = [file for file in workspace.dependency_files if workspace.display(file) in together]
+    beside = telling(listed, (b"torch", b"numpy"), workspace.display).data
+    for file, data in beside.items():
+        project.dependencies.setdefault(workspace.display(file), project.overlay.get(file, data))
+    return tuple(sorted(map(workspace.display, beside)))
+
+
+_INCLUDING = (b"-r", b"-c", b"--requirement", b"--constraint")
+
+
+def _includes(project: Project) -> dict[str, set[str]]:
+    """The files that each dependency file includes, by the paths that reports show; read once."""
+    from dpmigrate.versions.parsers import includes_in
+
+    if project.includes is None:
+        show = project.workspace.display
+        files = telling(project.workspace.dependency_files, _INCLUDING, show).data
+        project.includes = {show(file): includes_in(show(file), data) for file, data in files.items()}
+    return project.includes
+
+
+def _reached(root: str, includes: dict[str, set[str]]) -> set[str]:
+    """A file and all that it includes."""
+    reached, waiting = {root}, [root]
+    while waiting:
+        further = includes.get(waiting.pop(), set()) - reached
+        reached |= further
+        waiting += further
+    return reached
+
+
 def declare(project: Project) -> None:
     """Read the dependency files; only worth it where something private was found."""
     workspace = project.workspace

@@ -217,6 +217,51 @@ def test_what_the_release_requires_is_raised_along_where_that_is_asked_for(folde
     assert project.fix(lower_bound="1.6.0", unsafe=True).diff == ""
 
 
+ONE_ENVIRONMENT = [
+    {"requirements.txt": "opacus==1.5.2\n-c constraints.txt\n", "constraints.txt": "torch==1.13.1\n"},
+    {"requirements-dp.txt": "-r requirements.txt\nopacus==1.5.2\n", "requirements.txt": "torch==1.13.1\n"},
+    {
+        "requirements.txt": "-r requirements/dp.txt\n--requirement requirements/torch.txt\n",
+        "requirements/dp.txt": "opacus==1.5.2\n",
+        "requirements/torch.txt": "torch==1.13.1\n",
+    },
+    {
+        "environment.yml": "dependencies:\n  - pytorch=1.13\n  - pip:\n      - -r requirements.txt\n",
+        "requirements.txt": "opacus==1.5.2\n",
+    },
+]
+
+
+@pytest.mark.parametrize("files", ONE_ENVIRONMENT)
+def test_a_torch_that_is_installed_along_from_another_file(folder: Make, files: dict[str, str]) -> None:
+    project = folder({"train.py": OLD, **files})
+    before = project.snapshot()
+    assert "requires torch>=2.0" in project.fix().refused[0][1]
+    assert project.snapshot() == before
+    project.fix(unsafe=True)
+    assert {p: "torch>=2.0\n" in project.read(p) for p in files} == {p: "1.13" in files[p] for p in files}
+    assert project.fix(unsafe=True).diff == ""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": "opacus==1.5.2\n", "requirements-old.txt": "torch==1.13.1\n"},
+        {
+            "requirements.txt": "opacus==1.5.2\n-r common.txt\n",
+            "requirements-old.txt": "torch==1.13.1\n-r common.txt\n",
+            "common.txt": "tqdm\n",
+        },
+        {"requirements.txt": "opacus==1.5.2\n-r common.txt\n", "common.txt": "torch>=2\nnumpy<2\n"},
+    ],
+)
+def test_a_torch_of_another_environment_is_no_obstacle(folder: Make, files: dict[str, str]) -> None:
+    project = folder({"train.py": OLD, **files})
+    assert project.fix().refused == ()
+    others = {path: text for path, text in files.items() if path != "requirements.txt"}
+    assert {path: project.read(path) for path in others} == others
+
+
 METADATA = '# /// script\n# dependencies = ["torch{}", "opacus==1.5.2"]\n# ///\n'
 
 

@@ -40,6 +40,11 @@ def found(folder: Path, text: str, pins: str = "opacus>=1.5.4\n") -> list[int]:
         "count = 0\n        count += 1\n        return self.conv(x)",
         "return self.conv(self.act(x))",
         "return F.relu(self.conv(x), inplace=False)",
+        "h = self.conv(x)\n        y = F.relu(h)\n        h.detach().mul_(2)\n        return y",
+        "h = self.conv(x)\n        d = h.detach().clone()\n        d += 1\n        return F.relu(h)",
+        "h = self.conv(x)\n        h.data.mul_(2)\n        return F.relu(h)",
+        "h = self.conv(x)\n        d = h.detach()\n        h = self.conv(F.relu(h))\n        d += 1\n"
+        "        return F.relu(h)",
     ],
 )
 def test_what_was_made_anew_may_be_changed(tmp_path: Path, body: str) -> None:
@@ -85,6 +90,8 @@ def test_a_layer_behind_a_layer(tmp_path: Path, net: str) -> None:
         ("out = self.conv(x).view(-1)\n        return F.relu(out, inplace=True)", 14),
         ("return self.conv(x).relu_()", 13),
         ("while x.any():\n            x = F.relu(self.conv(x), True)\n        return x", 14),
+        ("h = self.conv(x)\n        d = h.detach()\n        d.clamp_(0)\n        return F.relu(h)", 15),
+        ("h = self.conv(x)\n        h.detach()[0] = 0\n        return F.relu(h)", 14),
     ],
 )
 def test_the_forms_of_a_forward(tmp_path: Path, body: str, line: int) -> None:

@@ -158,6 +158,33 @@ for name, parameter in net.named_parameters():
     parameter.requires_grad = {chosen}
 train(net, DataLoader([]), torch.nn.SmoothL1Loss())
 """
+PADDED = """
+from torch.nn.utils.rnn import pad_sequence
+
+def collate(batch):
+    rows, labels = zip(*batch)
+    {pad}
+
+class Reader(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = torch.nn.LSTM(4, 8, batch_first=True)
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, x):
+        h, _ = self.rnn(x)
+        return self.head({read})
+
+def train(data):
+    net = Reader()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    loader = DataLoader(data, batch_size=8, collate_fn=collate)
+    net, optimizer, loader = private(net, optimizer, loader)
+    epoch(net, loader, optimizer)
+"""
+TO_LONGEST = "return pad_sequence(rows, batch_first=True), torch.tensor(labels)"
+TO_TEN = "return torch.stack([torch.nn.functional.pad(r, (0, 0, 0, 10 - len(r))) for r in rows]), labels"
+
 AS_IT_IS = {"first": "pass", "target": "y", "chosen": "True"}
 UNFREEZE = "net.requires_grad_(True)"
 BY_NAME = "name.startswith('1')"
@@ -187,6 +214,12 @@ PAIRS = [
         "DPM124",
         VIEWS.format(between="print(len(x))", again="x.flip(1)"),
         VIEWS.format(between="pass", again="torch.rand(8, 4)"),
+    ),
+    ("DPM124", PADDED.format(pad=TO_LONGEST, read="h[:, -1]"), PADDED.format(pad=TO_TEN, read="h[:, -1]")),
+    (
+        "DPM124",
+        PADDED.format(pad=TO_LONGEST, read="h[:, -1, :]"),
+        PADDED.format(pad=TO_LONGEST, read="h[mask_of(x)]"),
     ),
     ("DPM109", ACCELERATED.format(whose="net"), ACCELERATED.format(whose="plain")),
     ("DPM109", LIGHTNING.format(**RIGHT | CALLED), LIGHTNING.format(**RIGHT)),

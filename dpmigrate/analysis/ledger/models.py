@@ -66,6 +66,13 @@ class BatchStatistics(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PaddingRead(Event):
+    """The model reads, by its position, what padding to the longest of the batch has changed: ``text``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExamplesCoupled(Event):
     """Examples of one batch are mixed with one another, or (``compared``) a loss is made of pairs of them.
 

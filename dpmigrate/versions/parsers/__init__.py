@@ -40,8 +40,17 @@ def parser_for(path: str) -> Callable[[str, str], Parsed] | None:
 
 def parse_file(path: str, data: bytes) -> Parsed:
     """Read one dependency file. Files that do not name Opacus are not parsed and yield nothing."""
+    return _parsed(path, data) if mentions_opacus(data) else Parsed()
+
+
+def includes_in(path: str, data: bytes) -> set[str]:
+    """The files that a dependency file includes, whatever it names; paths beside its own."""
+    return {include.path for include in _parsed(path, data).includes}
+
+
+def _parsed(path: str, data: bytes) -> Parsed:
     parse = parser_for(path)
-    if parse is None or not mentions_opacus(data):
+    if parse is None:
         return Parsed()
     try:
         text = decode(data).text

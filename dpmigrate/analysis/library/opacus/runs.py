@@ -16,6 +16,7 @@ from dpmigrate.analysis.ledger.models import (
     BatchStatistics,
     ChangedInPlace,
     DataParallel,
+    PaddingRead,
     ParameterOutside,
     SequenceLayer,
 )
@@ -26,6 +27,7 @@ from dpmigrate.analysis.library.torch.batch_statistics import batch_statistics
 from dpmigrate.analysis.library.torch.in_place import changed_in_place, hooks_layers
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
+from dpmigrate.analysis.library.torch.padding import pads_to_the_longest, read_by_position
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
 from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
@@ -151,6 +153,9 @@ def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
         for origin, sure in batch_statistics(ip, model):
             ip.happen(run, BatchStatistics(Circumstances(origin, ip.path), origin.text, sure))
+        padded = any(pads_to_the_longest(ip, loader) for loader in run.raw_loaders)
+        for origin in read_by_position(ip, model) if padded else ():
+            ip.happen(run, PaddingRead(Circumstances(origin, ip.path), origin.text))
         for origin in parameters_outside(ip, model):
             ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
         for origin, by, sure in changed_in_place(ip, model) if hooks_layers(run) else ():

@@ -16,6 +16,7 @@ from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlaceBy
 from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.library.torch.in_place_beneath import Beneath, Change, base_of
 from dpmigrate.analysis.library.torch.in_place_layers import Layers, MeantLayers
 from dpmigrate.analysis.library.torch.in_place_names import SAME_MEMORY, asked_in_place, changes_in_place
 from dpmigrate.analysis.names import import_module, member_of_module, name_around
@@ -64,6 +65,7 @@ class Forward:
         """What the method calls its model; empty for a function."""
         self.parameters = parameters
         self.meant_layers = MeantLayers(reading, model, layers, self.own_name)
+        self.beneath = Beneath()
 
     def run(self, given: Given, attributes: Tensors) -> str:
         """Read it with some tensors given; what it gives. Brings the model's ``attributes`` up to date."""
@@ -94,8 +96,9 @@ class Forward:
                 self._assign([node.target], node.value)
         elif isinstance(node, cst.AugAssign):
             self._of(node.value)
-            name = _base(node.target)
-            self._note(node, f"{name} is changed in place", self.tensors.get(name, ""), "operator")
+            name = base_of(node.target)
+            if not self._changed_beneath(node.target, node):
+                self._note(node, f"{name} is changed in place", self.tensors.get(name, ""), "operator")
         elif isinstance(node, cst.Return):
             value = self._of(node.value) if node.value is not None else ""
             self.returned = value if self.returned is None else _joined(self.returned, value)
@@ -136,6 +139,7 @@ class Forward:
             else:
                 layers, each_known = self.meant_layers.of(value)
                 self._bind(target, "" if layers and each_known else self._of(value))
+                self.beneath.bind(base_of(target), value)
                 if layers and isinstance(target, cst.Name):
                     self.meant_layers.turns[target.value] = layers
                 if isinstance(value, cst.Lambda) and isinstance(target, cst.Name):
@@ -143,15 +147,17 @@ class Forward:
 
     def _bind(self, target: cst.BaseExpression, value: str) -> None:
         if isinstance(target, cst.Subscript):
-            name = _base(target)
+            name = base_of(target)
             text = f"a part of {name} is changed in place"
-            self._note(target, text, self.tensors.get(name, ""), "operator")
+            if not self._changed_beneath(target.value, target):
+                self._note(target, text, self.tensors.get(name, ""), "operator")
         elif isinstance(target, (cst.Tuple, cst.List)):
             for element in target.elements:
                 self._bind(element.value, value)
         else:
-            name = _base(target)
+            name = base_of(target)
             self.tensors[name] = value
+            self.beneath.rebound(name)
             self.meant_layers.turns.pop(name, None)
 
     def _either(self, node: cst.If) -> None:
@@ -198,7 +204,11 @@ class Forward:
 
     def _of(self, node: cst.BaseExpression) -> str:
         if isinstance(node, (cst.Name, cst.Attribute)):
-            return self.tensors.get(_base(node), "")
+            tensor = self.tensors.get(base_of(node), "")
+            for change in self.beneath.come_to(base_of(node)):
+                given = tensor if change.sure else tensor and "perhaps"
+                self._note(change.node, change.text, given, "operator")
+            return tensor
         if isinstance(node, cst.Subscript):
             return self._of(node.value)
         if isinstance(node, cst.NamedExpr):
@@ -239,10 +249,17 @@ class Forward:
         name = func.attr.value
         if isinstance(func.value, cst.Name) and func.value.value == self.own_name and self.model is not None:
             return self._method(name, given)
+        if name == "detach" or (changes_in_place(name) and self._changed_beneath(func.value, node)):
+            return ""
         receiver = self._of(func.value)
         if changes_in_place(name):
             self._note(node, f"{name} changes in place", receiver, "method")
         return receiver if name in SAME_MEMORY or changes_in_place(name) else ""
+
+    def _changed_beneath(self, tensor: cst.BaseExpression, node: cst.CSTNode) -> bool:
+        """Whether what is changed in place is ``h.detach()``, which is told of where ``h`` is used again."""
+        text = "what was detached is changed in place, and used again,"
+        return self.beneath.change(tensor, Change(node, text, not self.reading.conditions))
 
     def _handed_on(self, node: cst.BaseExpression) -> None:
         """A function within this one, given to another one, which may call it."""
@@ -324,10 +341,3 @@ MAX_DEPTH = 6
 def _joined(one: str | None, other: str | None) -> str:
     """What a tensor is that is the one or the other."""
     return (one or "") if one == other else "perhaps"
-
-
-def _base(node: cst.BaseExpression) -> str:
-    """``self.x`` of ``self.x`` or ``self.x[:, 0]``, as it is written; empty for anything else."""
-    while isinstance(node, cst.Subscript):
-        node = node.value
-    return get_full_name_for_node(node) or "" if isinstance(node, (cst.Name, cst.Attribute)) else ""

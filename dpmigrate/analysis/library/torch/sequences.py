@@ -31,7 +31,7 @@ from dpmigrate.analysis.ordering import in_order
 from dpmigrate.analysis.tree import children, keyword_node
 from dpmigrate.analysis.values import Class, Function
 
-_RECURRENT = frozenset(["LSTM", "GRU", "RNN", "DPLSTM", "DPGRU", "DPRNN"])
+RECURRENT = frozenset(["LSTM", "GRU", "RNN", "DPLSTM", "DPGRU", "DPRNN"])
 """Layers that return (output, state), the output being a sequence."""
 _SEQUENCE_IN_AND_OUT = frozenset(
     ["TransformerEncoder", "TransformerEncoderLayer", "MultiheadAttention", "DPMultiheadAttention"]
@@ -301,7 +301,7 @@ class _Forward:
         if kind == "pooled" and name in _TAKING_FEATURES:
             # What is pooled and then goes into such a layer had a dimension to spare.
             self._is_sequence(given)
-        if name in _RECURRENT:
+        if name in RECURRENT:
             return _Held("recurrent")
         if name in _SEQUENCE_IN_AND_OUT:
             return _Held("sequence")

@@ -1,0 +1,84 @@
+"""Batches that are padded to their longest example, and a model that reads what a position of them gives.
+
+``collate_fn`` with ``pad_sequence``, and ``h[:, -1]`` of what a recurrent layer gave: by the longest example
+the others have more padding before they are read. Whether the lengths differ at all is in the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.classes import find_member
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.library.torch.sequences import RECURRENT
+from dpmigrate.analysis.tree import every
+from dpmigrate.analysis.values import Class, Function
+
+_MINDFUL = ("len", "mask", "pack", "gather")
+"""What the names have in them by which a model heeds how long each example is."""
+
+
+def pads_to_the_longest(ip: Interpreter, loader: Atom) -> bool:
+    """Whether a loader's ``collate_fn``, of the project, pads to the longest of the batch and no further."""
+    held = ip.read(loader, "collate_fn")
+    collate = held.only if held is not None else None
+    if not isinstance(collate, Function):
+        return False
+    names = {node.value for node in every(collate.node) if isinstance(node, cst.Name)}
+    return "pad_sequence" in names and "pad" not in names
+
+
+def read_by_position(ip: Interpreter, model: Atom) -> Iterator[Origin]:
+    """Where the ``forward`` of a model reads the last position of what its recurrent layer gave."""
+    member = find_member(ip, model.data, "forward") if isinstance(model, Obj) and _is_own(model) else None
+    forward = member.only if member is not None else None
+    if not isinstance(model, Obj) or not isinstance(forward, Function):
+        return
+    nodes = list(every(forward.node))
+    names = {node.value for node in nodes if isinstance(node, cst.Name)}
+    if any(word in name.lower() for name in names for word in _MINDFUL):
+        return
+    outputs = {name for node in nodes for name in _outputs(ip, model, node)}
+    for node in nodes:
+        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name) and _is_last(node):
+            name = node.value.value
+            if name in outputs:
+                yield Origin(forward.module, node, f"{name}[:, -1]")
+
+
+def _is_own(model: Obj) -> bool:
+    return model.kind == "instance" and isinstance(model.data, Class)
+
+
+def _outputs(ip: Interpreter, model: Obj, node: cst.CSTNode) -> Iterator[str]:
+    """``h`` of ``h, _ = self.rnn(x)``, ``h = self.rnn(x)[0]``."""
+    if not isinstance(node, cst.Assign) or len(node.targets) != 1:
+        return
+    value: cst.BaseExpression = node.value
+    target: cst.BaseExpression = node.targets[0].target
+    if isinstance(value, cst.Subscript):
+        value = value.value
+    elif isinstance(target, cst.Tuple) and target.elements:
+        target = target.elements[0].value
+    func = value.func if isinstance(value, cst.Call) else None
+    if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and isinstance(target, cst.Name):
+        held = ip.read(model, func.attr.value) if func.value.value == "self" else None
+        layers = [a for a in held.atoms if isinstance(a, Obj)] if held is not None else []
+        if any(str(layer.data).rpartition(".")[2] in RECURRENT for layer in layers):
+            yield target.value
+
+
+def _is_last(node: cst.Subscript) -> bool:
+    """``[:, -1]`` or ``[:, -1, :]``."""
+    slices = [element.slice for element in node.slice]
+    if len(slices) not in (2, 3) or not isinstance(slices[1], cst.Index):
+        return False
+    last = slices[1].value
+    whole = all(isinstance(s, cst.Slice) and s.lower is s.upper is None for s in (slices[0], *slices[2:]))
+    if not isinstance(last, cst.UnaryOperation) or not isinstance(last.operator, cst.Minus):
+        return False
+    return whole and isinstance(last.expression, cst.Integer) and last.expression.value == "1"
