@@ -116,8 +116,8 @@ def _was_there(what: What | None, outside: tuple[Turn, ...]) -> bool:
 
 def _for_one_item_alone(run: PrivateRun, turn: Turn) -> bool:
     """Whether a loop comes to a place for one of its items: ``if stage == "private":``."""
-    return isinstance(turn.loop.node, cst.For) and any(
-        literal.holds and literal.test[0] == "eq" and _is_an_element(literal.symbol) for literal in run.guard
+    return isinstance(turn.loop.node, cst.For) and all(
+        any(x.holds and x.test[0] == "eq" and _is_an_element(x.symbol) for x in way) for way in run.ways
     )
 
 

@@ -90,6 +90,12 @@ def _draws_no_poisson_batches(s: Subject) -> Tri:
     return isinstance(s.event, TrainedOn) and s.event.loader == "fixed"
 
 
+@fact
+def _batches_of_its_own(s: Subject) -> Tri:
+    """Whether the program takes its batches out of the tensors that the private loader was made of."""
+    return isinstance(s.event, TrainedOn) and s.event.loader == "columns"
+
+
 # -- the accountant ---------------------------------------------------------------------------
 
 

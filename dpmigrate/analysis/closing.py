@@ -93,6 +93,7 @@ class Closing:
             guessed=run.guessed,
             cut_short=run.cut_short,
             guard=run.guard,
+            ways=run.ways,
             chain=run.chain,
             loops=run.loops,
             arguments=arguments,

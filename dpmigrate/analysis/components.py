@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from dpmigrate.analysis.modules import Modules
+from dpmigrate.analysis.texts import without_payloads
 
 _IMPORT = re.compile(
     rb"""(?:^|["'\n\r;:]|\\n)[ \t]*(?:
@@ -27,7 +28,7 @@ _NAME = re.compile(rb"(?:^|[,(\s]|\\n)([.\w]+)")
 
 def imports_in(modules: Modules, key: str, text: bytes) -> Iterator[str]:
     """The files of the project that the text of the module ``key`` may import."""
-    for statement in _IMPORT.finditer(text):
+    for statement in _IMPORT.finditer(without_payloads(text)):
         base = statement["base"]
         if statement["run"] is not None:
             level, wanted = 0, [statement["run"].decode("ascii", "replace").replace("/", ".")]

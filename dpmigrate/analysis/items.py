@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import SOME, as_tuple, iterate
+from dpmigrate.analysis.assignment import SOME, as_taken, as_tuple, iterate
 from dpmigrate.analysis.atoms import (
     A_LENGTH,
     Absent,
@@ -88,7 +88,9 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
         length = _length_asked_for(atom, part)
         if length is not None:
             return of(Unknown(deeper(atom.symbol, part), A_LENGTH, atom.parts | {length}), *e.because)
-        return of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because)
+        return as_taken(
+            ip, e, of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because), node
+        )
     if isinstance(atom, (Tensor, Params)):
         return of(atom)
     if isinstance(atom, Module) and key is not None and isinstance(key.only, Const):

@@ -30,7 +30,17 @@ from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.expressions import Expressions
 from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
 from dpmigrate.analysis.left_out import not_reached
-from dpmigrate.analysis.library import frameworks, lightning, opacus, options, python, seeds, torch, trainers
+from dpmigrate.analysis.library import (
+    frameworks,
+    hydra,
+    lightning,
+    opacus,
+    options,
+    python,
+    seeds,
+    torch,
+    trainers,
+)
 from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.sightings import Sightings
 from dpmigrate.analysis.switches import switches_of
@@ -39,7 +49,7 @@ from dpmigrate.workspace.source import is_too_large
 
 _LOADED = (
     *(calls, exceptions, expressions, flow, operators, patterns, statements, strings),
-    *(frameworks, lightning, opacus, options, python, seeds, torch, trainers),
+    *(frameworks, hydra, lightning, opacus, options, python, seeds, torch, trainers),
 )
 """Importing these registers their handlers."""
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
+
+_LONG = 1_000_000
+_PAYLOAD = re.compile(rb"[A-Za-z0-9+/=]{500,}")
+
+
+@lru_cache(maxsize=4)
+def without_payloads(text: bytes) -> bytes:
+    """A text without what is no code: a picture among a notebook's outputs is a million letters in a row."""
+    return _PAYLOAD.sub(b"", text) if len(text) > _LONG else text
 
 
 class JoinedTexts:
@@ -16,7 +26,7 @@ class JoinedTexts:
 
     def add(self, text: bytes) -> None:
         """One more text."""
-        self._texts.append(text)
+        self._texts.append(without_payloads(text))
 
     def hold(self, wanted: bytes | re.Pattern[bytes], times: int = 1) -> bool:
         """Whether a word or a pattern is there so many times, a pattern once in each text at most."""

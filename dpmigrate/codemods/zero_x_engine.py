@@ -155,6 +155,14 @@ class AttachedEngine:
         else:
             self._refuse_foreign(self.model, self.optimizer, loader)
         self._refuse_steps_elsewhere(helper)
+        anew = self.trained.bound_anew(loader, self.attached)
+        if anew is not None:
+            raise Withheld(
+                f"{loader} gets another loader here, behind attach(), and the training goes over that one: "
+                "make it before, give make_private the one that is trained on, and loop over what comes back",
+                self.module,
+                anew,
+            )
         for sampler in self.trained.sampled_by():
             raise Withheld(
                 f"{self.facts.code(sampler).strip()} chooses the records of this loader, and make_private "

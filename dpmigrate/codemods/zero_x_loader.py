@@ -116,6 +116,22 @@ class Trained:
                 if node.attr.value in _ONLY_PUBLIC and loaders & keys_of(self.facts.held(node.value)):
                     yield node
 
+    def bound_anew(self, loader: str, attached: cst.CSTNode) -> Home | None:
+        """Where the loader's variable gets another one behind ``attach``, before a loop that trains on it."""
+        facts = self.facts
+        loops = [
+            loop
+            for step in self.steps()
+            for loop in self.loops_around(step)
+            if facts.scope(loop) is self.scope
+            and any(node is not None and facts.code(node).strip() == loader for node in self._sources(loop))
+        ]
+        for home in homes_in(facts, self.scope, own=True):
+            ours = loader in target_texts(facts, home) and facts.is_before(attached, home)
+            if ours and any(facts.is_before(home, loop) for loop in loops):
+                return home
+        return None
+
     def sampled_by(self) -> Iterator[cst.BaseExpression]:
         """The samplers of the loaders that choose records, and do not only shuffle them."""
         for step in self.steps():

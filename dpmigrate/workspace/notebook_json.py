@@ -134,8 +134,12 @@ def _read(text: str) -> NotebookText:
     if text[start] != "{":
         _DECODER.decode(text)
         raise Unreadable("not a notebook: the JSON is not an object")
-    top = dict(_members(text, start))
-    end = _skip(text, _DECODER.raw_decode(text, start)[1])
+    top: dict[str, tuple[int, int]] = {}
+    end = start
+    for key, span in _members(text, start):
+        top[key] = span
+        end = span[1]
+    end = _skip(text, _closed(text, start, end))
     if end != len(text):
         raise json.JSONDecodeError("Extra data", text, end)
     if "cells" not in top:
@@ -204,9 +208,24 @@ def _members(text: str, start: int) -> Iterator[tuple[str, tuple[int, int]]]:
         if text[position] != ":":
             raise json.JSONDecodeError("Expecting ':' delimiter", text, position)
         first = _skip(text, position + 1)
-        last = _DECODER.raw_decode(text, first)[1]
+        last = _end(text, first)
         yield key, (first, last)
         position = _next(text, last, "}")
+
+
+def _closed(text: str, start: int, last: int) -> int:
+    """The position behind an object or array, by where its last value ends; it starts at ``start``."""
+    return _skip(text, start + 1 if last == start else last) + 1
+
+
+def _end(text: str, start: int) -> int:
+    """The position behind a value; of an array, which may hold all outputs, one element is read at a time."""
+    if text[start : start + 1] != "[":
+        return _DECODER.raw_decode(text, start)[1]
+    last = start
+    for span in _elements(text, start):
+        last = span[1]
+    return _closed(text, start, last)
 
 
 def _elements(text: str, start: int) -> Iterator[tuple[int, int]]:
@@ -221,10 +240,13 @@ def _elements(text: str, start: int) -> Iterator[tuple[int, int]]:
 def _next(text: str, position: int, closing: str) -> int:
     """Over the comma after an element, or to the closing bracket."""
     position = _skip(text, position)
-    if text[position] == ",":
-        return _skip(text, position + 1)
-    if text[position] != closing:
+    if text[position] == closing:
+        return position
+    if text[position] != ",":
         raise json.JSONDecodeError("Expecting ',' delimiter", text, position)
+    position = _skip(text, position + 1)
+    if text[position] == closing:
+        raise json.JSONDecodeError("Illegal trailing comma before end", text, position)
     return position
 
 

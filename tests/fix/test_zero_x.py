@@ -358,3 +358,28 @@ def test_a_model_is_validated_as_before(folder: Make, before: str, after: str) -
     assert f"\n{after}\n{PRIVATE}" in made.read()
     assert "from opacus.validators import ModuleValidator\n" in made.read()
     assert "Inspector" not in made.read()
+
+
+AGAIN = "loader = DataLoader([], batch_size=8)\n"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        AGAIN + LOOP,
+        "if input():\n    " + AGAIN + LOOP,
+        "for epoch in range(2):\n    " + (AGAIN + LOOP).replace("\n", "\n    ").rstrip(" "),
+    ],
+)
+def test_a_loader_that_is_made_anew_behind_attach_is_left(folder: Make, behind: str) -> None:
+    made = project(folder, HEAD + ENGINE + ATTACH + behind)
+    before = made.snapshot()
+    assert "loader gets another loader here" in made.fix(unsafe=True).refused[0][1]
+    assert made.snapshot() == before
+
+
+@pytest.mark.parametrize("behind", [LOOP + AGAIN, "other = loader\n" + LOOP])
+def test_a_loader_that_is_made_anew_where_nothing_trains_on_it(folder: Make, behind: str) -> None:
+    made = project(folder, HEAD + ENGINE + ATTACH + behind)
+    assert made.fix(unsafe=True).refused == ()
+    assert made.read() == HEAD + PRIVATE + behind

@@ -222,3 +222,18 @@ def test_a_notebook_of_many_cells_is_analysed_within_the_bounds(tmp_path: Path) 
     assert len(report["runs"]) == 1  # type: ignore[arg-type]
     assert seconds < 3 * SECONDS  # on a machine that has much else to do
     assert megabytes < MEGABYTES
+
+
+def test_the_outputs_of_a_notebook_are_looked_through_few_times(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    picture = {"output_type": "display_data", "metadata": {}, "data": {"image/png": "A" * 600_000}}
+    cells = [
+        {"cell_type": "code", "metadata": {}, "outputs": [picture] * shown, "source": [text]}
+        for shown, text in ((0, FAULTY), *[(1, f"y = {i}\n") for i in range(50)])
+    ]
+    document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "n.ipynb").write_text(json.dumps(document), encoding="utf-8")
+    report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
+    assert len(report["runs"]) == 1  # type: ignore[arg-type]
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES

@@ -11,8 +11,11 @@ from tests.scan.programs import lay_out
 from tests.scan.ways_of_feeding import FEEDINGS
 from tests.scan.ways_of_feeding_beside import BESIDE
 from tests.scan.ways_of_feeding_by_choice import BY_CHOICE
+from tests.scan.ways_of_feeding_by_engine import BY_ENGINE
 
-PROGRAMS = [program for feeding in (*FEEDINGS, *BESIDE, *BY_CHOICE) for program in feeding.programs()]
+PROGRAMS = [
+    program for feeding in (*FEEDINGS, *BESIDE, *BY_CHOICE, *BY_ENGINE) for program in feeding.programs()
+]
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,16 @@ def test_an_engine_of_one_stage_alone_forgets_nothing(tmp_path: Path, test: str,
     assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
 
 
+@pytest.mark.parametrize(("test", "told"), [("stage.private", True), ('stage == "private"', False)])
+def test_the_stages_of_a_file_may_be_read_in_two_ways(tmp_path: Path, test: str, told: bool) -> None:
+    program = STAGES.replace("TEST", test).replace(
+        "    for stage",
+        '    stages = stages["all"] if isinstance(stages, dict) else stages[0]\n    for stage',
+    )
+    lay_out(tmp_path, train=program)
+    assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) == told
+
+
 @pytest.mark.parametrize(
     ("test", "told"),
     [

@@ -252,6 +252,39 @@ def make(net, optimizer, loader, target):
     ),
     Pair(
         "DPM208",
+        "optimizer-of-an-engine-of-its-own",
+        HEAD
+        + """
+from opacus.optimizers import DPOptimizer
+
+
+class Quiet(DPOptimizer):
+    def add_noise(self):
+        for p in self.params:
+            FACT
+
+
+class Engine(PrivacyEngine):
+    def _prepare_optimizer(self, *, optimizer, **given):
+        return Quiet(optimizer, noise_multiplier=1.0, max_grad_norm=1.0, expected_batch_size=32)
+
+
+net = nn.Linear(16, 4)
+engine = Engine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+        + LOOP,
+        "p.grad = p.summed_grad",
+        "p.grad = p.summed_grad + torch.randn_like(p)",
+    ),
+    Pair(
+        "DPM208",
         "switched-off-later",
         PRIVATE + "optimizer.noise_multiplier = FACT\n" + LOOP,
         "0.0",
@@ -264,5 +297,65 @@ def make(net, optimizer, loader, target):
         PRIVATE + OPTIMIZER.replace("FACT", WRAPPED + "\nFACT"),
         "print(optimizer)",
         "optimizer.attach_step_hook(engine.accountant.get_optimizer_hook_fn(sample_rate=1 / len(loader)))",
+    ),
+    Pair(
+        "DPM308",
+        "batches-out-of-the-tensors",
+        HEAD
+        + """
+def train(images, labels):
+    net = nn.Linear(16, 4)
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(TensorDataset(images, labels), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    print(F.cross_entropy(net(images[:9]), labels[:9]).item())
+    for x, y in FACT:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    print(engine.get_epsilon(1e-5))
+""",
+        "((images[rows], labels[rows]) for rows in torch.randperm(512).split(32))",
+        "loader",
+    ),
+    Pair(
+        "DPM313",
+        "backbone-of-torchvision",
+        HEAD
+        + """
+from torchvision.models import mobilenet_v2
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = mobilenet_v2(weights="DEFAULT").PART
+        self.body.requires_grad_(False)
+        self.out = nn.Linear(1280, 4)
+
+    def forward(self, x):
+        return self.out(self.body(x).mean((2, 3)))
+
+
+net = Net()
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.out.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+net.train()
+FACT
+""".replace("PART", "features")
+        + LOOP,
+        "pass",
+        "net._module.body.eval()",
     ),
 )

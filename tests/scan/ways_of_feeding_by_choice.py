@@ -350,21 +350,6 @@ def main(args, parts, model, optimizer, criterion):
         {"raw": "definite", "private": ""},
     ),
     Feeding(
-        "one-model-for-two-engines",
-        HEAD
-        + f"""
-other = optim.SGD(net.parameters(), lr=0.1)
-net, opt, private = engine.make_private(
-    module=net, optimizer=opt, data_loader=raw, noise_multiplier=1.0, max_grad_norm=1.0
-)
-net, other, second = PrivacyEngine().make_private(
-    module=net, optimizer=other, data_loader=raw, noise_multiplier=1.0, max_grad_norm=1.0
-)
-for x, y in BATCHES:
-    {step()}""",
-        EITHER,
-    ),
-    Feeding(
         "outside-loaders",
         """
 from opacus import PrivacyEngine

@@ -73,6 +73,51 @@ for trial in range(5):
     ),
     Pair(
         "DPM304",
+        "the-best-weights-of-a-job-private-or-not",
+        HEAD
+        + """
+class Trainer:
+    def __init__(self, net, private):
+        self.net, self.private, self.best = net, private, None
+        self.optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        self.engine = PrivacyEngine()
+
+    def fit(self, loader):
+        if self.private:
+            self.net, self.optimizer, loader = self.engine.make_private(
+                module=self.net,
+                optimizer=self.optimizer,
+                data_loader=loader,
+                noise_multiplier=1.0,
+                max_grad_norm=1.0,
+            )
+        best = 0.0
+        for epoch in range(3):
+            for x, y in loader:
+                self.optimizer.zero_grad()
+                loss = F.cross_entropy(self.net(x), y)
+                loss.backward()
+                self.optimizer.step()
+            if loss.item() > best:
+                best = loss.item()
+                self.best = {k: v.clone() for k, v in self.net.state_dict().items()}
+            if self.private:
+                print(self.engine.get_epsilon(1e-5))
+        if self.best is not None:
+            self.net.load_state_dict(self.best)
+
+
+def main(args):
+    net = nn.Linear(16, 4)
+    for job in range(args.jobs):
+        FACT
+        Trainer(net, args.private).fit(DataLoader(data(), batch_size=32))
+""",
+        "pass",
+        "net = nn.Linear(16, 4)",
+    ),
+    Pair(
+        "DPM304",
         "changes-added-to-the-server-s-weights",
         HEAD
         + """

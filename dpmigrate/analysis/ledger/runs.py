@@ -45,6 +45,8 @@ class PrivateRun:
     """Whether something that has to do with it was not followed to its end."""
     guard: Guard
     """What holds however the run was made."""
+    ways: tuple[Guard, ...]
+    """The assumptions of each way to the call; what they share is ``guard``."""
     chain: tuple[Step, ...]
     """The calls on the way to the call that made it, outermost first."""
     loops: tuple[Turn, ...]

@@ -8,7 +8,7 @@ from typing import Literal
 from dpmigrate.analysis.ledger.events import Event
 from dpmigrate.analysis.ledger.things import Amount
 
-KindOfLoader = Literal["returned", "passed", "remade", "records", "fixed"]
+KindOfLoader = Literal["returned", "passed", "remade", "records", "columns", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class TrainedOn(Event):
     """The private step takes gradients of what a loader gave the model; the place is where it gave it.
 
     The loader is the returned one (as it is, or managed), the one passed in, or one that was made of the
-    same data, or that data itself ("records"); beside a pair that is made by hand, one that draws no Poisson
-    batches ("fixed").
+    same data, or that data itself ("records"), or the tensors of which its records are rows ("columns");
+    beside a pair that is made by hand, one that draws no Poisson batches ("fixed").
     """
 
     loader: KindOfLoader

@@ -12,6 +12,7 @@ from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.attributes import part_of_unknown
 from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.guards import ALWAYS, Guard, weaken
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.ledger.events import Backward
@@ -50,28 +51,29 @@ class _Weights:
         return len(self.seen) > 1 or any(len(given) > 1 for given in self.handed_in.values())
 
 
-def loaded(ip: Interpreter, model: Atom, info: CallInfo) -> None:
-    """A model loads a state.
+def loaded(ip: Interpreter, model: Atom, info: CallInfo, guard: Guard = ALWAYS) -> None:
+    """A model loads a state, under an assumption.
 
     Where runs of the same loop took their weights from this model, they go on from what it gets here.
     """
-    place = _gets(ip, model, info)
+    place = _gets(ip, model, info, ip.at(info.node, guard))
     begins_anew(ip, model)
     if isinstance(model, Obj) and model.kind == "dp-model":
         if place.changing and not place.afterwards:
-            ip.happen(model.data, WeightsLoaded(ip.at(info.node), changing=True))
+            ip.happen(model.data, WeightsLoaded(ip.at(info.node, guard), changing=True))
         return
     for run, taken in ip.notes.get(_TAKEN, {}).items():
         if model in taken.sources and (info.node, ip.context) not in taken.places:
-            ip.happen(run, WeightsLoaded(ip.at(info.node), changing=True))
+            ip.happen(run, WeightsLoaded(ip.at(info.node, guard), changing=True))
 
 
-def _gets(ip: Interpreter, model: Atom, info: CallInfo) -> _Weights:
+def _gets(ip: Interpreter, model: Atom, info: CallInfo, here: Circumstances) -> _Weights:
     """Remember what a model gets here."""
     places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
     run = model.data if isinstance(model, Obj) and model.kind == "dp-model" else None
     trained = run is not None and any(isinstance(event, Backward) for event in run.events)
-    place = places.setdefault((info.node, ip.context), _Weights(ip.at(info.node), afterwards=trained))
+    place = places.setdefault((info.node, ip.context), _Weights(here, afterwards=trained))
+    place.at = replace(place.at, guard=weaken(place.at.guard, here.guard))
     for atom in info.argument(0, "state_dict").atoms:
         place.seen.add(atom)
         entries = part_of_unknown(ip, atom, SOME) if isinstance(atom, Unknown) else None
@@ -158,8 +160,9 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
     here = ip.at(run.origin.node)
     for model in run.raw_models:
         for weights in ip.notes.get(("weights", model), {}).values():
-            there = replace(weights.at, guard=here.guard)
-            ip.happen(run, WeightsLoaded(there, weights.changing))
+            if not run.excludes(weights.at.guard):
+                there = replace(weights.at, guard=here.guard)
+                ip.happen(run, WeightsLoaded(there, weights.changing))
         if _was_trained_here(ip, run, ip.notes.get((_COPIED, model))):
             ip.happen(run, WeightsLoaded(here, changing=True))
     taken: dict[TrainingRun, _Taken] = ip.notes.setdefault(_TAKEN, {})

@@ -218,15 +218,17 @@ class Auditor(Prober):
         sums = [p.summed_grad for p in params]
         reseeded(self.probing.draws, optimizer.generator)
         # Nothing of what follows is a step to be watched.
-        engine.current, self.watch.settings.quiet, self.draws.off = LogicalStep([]), False, True
+        engine.current, self.watch.settings.quiet = LogicalStep([]), False
         deadline = time.monotonic() + DRAW_SECONDS
         seen: list[float] = []
-        while len(seen) < DRAWS and time.monotonic() < deadline:
-            for p, value in zip(params, sums, strict=True):
-                # Opacus marks a sum that has received its noise, and refuses to do it twice.
-                p.summed_grad = value.detach().clone()
-            add_noise()
-            seen.append(sum(float(p.grad.reshape(-1) @ d) for p, d in zip(params, along, strict=True)))
+        # Neither are these draws held: the modes that do so would look at each of many thousand calls.
+        with torch._C.DisableTorchFunction():
+            while len(seen) < DRAWS and time.monotonic() < deadline:
+                for p, value in zip(params, sums, strict=True):
+                    # Opacus marks a sum that has received its noise, and refuses to do it twice.
+                    p.summed_grad = value.detach().clone()
+                add_noise()
+                seen.append(sum(float(p.grad.reshape(-1) @ d) for p, d in zip(params, along, strict=True)))
         self.leave(torch.tensor(seen, dtype=torch.float64), [])
 
     @property

@@ -34,7 +34,7 @@ class HeldDraws(TorchFunctionMode):
     """Every draw of torch gets its numbers by the call's number, and by the row where it has rows.
 
     ``batch``: how many examples the rows of a batch are (its dimension is looked for by this size);
-    ``permuted``: something was drawn that one row more changes for all, a permutation; ``off`` ends it.
+    ``permuted``: something was drawn that one row more changes for all, a permutation.
     """
 
     def __init__(self) -> None:
@@ -42,14 +42,13 @@ class HeldDraws(TorchFunctionMode):
         self.batch = 0
         self.calls = 0
         self.permuted = False
-        self.off = False
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if self.off or name not in _OF_A_SIZE | _LIKE | _IN_PLACE | _WHOLE or "out" in kwargs:
+        if name not in _OF_A_SIZE | _LIKE | _IN_PLACE | _WHOLE or "out" in kwargs:
             return func(*args, **kwargs)
         self.calls += 1
         shape = _shape(name, args, kwargs)

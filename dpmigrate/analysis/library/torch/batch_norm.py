@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dpmigrate.analysis.atoms import Const, Obj
+from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import holds_part, part_objects
+from dpmigrate.analysis.holding import holds_part, part_objects, whole_of
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import BatchNormKept, PartEvaluated
 from dpmigrate.analysis.library import registry
@@ -75,9 +75,19 @@ def _batch_norms(layer: Obj, ip: Interpreter, depth: int) -> Iterator[Obj]:
         if short.startswith(_OF_TORCHVISION) and told is None:
             yield layer
     elif depth and layer.kind in ("model", "instance"):
-        for part in in_order(set(part_objects(ip, layer)) - {layer}):
+        for part in in_order({*part_objects(ip, layer), *_backbones(ip, layer)} - {layer}):
             if part.kind in ("model", "instance"):
                 yield from _batch_norms(part, ip, depth - 1)
+
+
+def _backbones(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
+    """The models of torchvision of which a module keeps the convolutions, ``resnet18().layer1``."""
+    for slot in ip.store.keys(owner):
+        for atom in (ip.store.get(owner, slot) or NOTHING).atoms:
+            whole = whole_of(atom) if isinstance(atom, Unknown) else None
+            name = atom.symbol[-1] if isinstance(atom, Unknown) and isinstance(atom.symbol, tuple) else None
+            if whole is not None and name not in ("classifier", "fc", "head", "heads"):
+                yield whole
 
 
 @method("model", "eval")

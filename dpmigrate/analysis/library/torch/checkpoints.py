@@ -133,7 +133,7 @@ def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     model, source = real(e.atom), _source(info.argument(0, "state_dict"))
     there = runs_before(ip, info.node)
     is_private = isinstance(e.atom, Obj) and e.atom.kind == "dp-model"
-    rounds.loaded(ip, e.atom if is_private else model, info)
+    rounds.loaded(ip, e.atom if is_private else model, info, e.guard)
     if source is not None:
         for run in [run for run in runs_of_model(ip, model) if run in there]:
             _go_on(ip, run, ip.at(info.node, e.guard), source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 
 import libcst as cst
 
@@ -63,6 +63,8 @@ def kinds_of_loader(ip: Interpreter, run: TrainingRun, loader: Atom) -> Iterator
         yield "passed"
     elif loader in _records_of(ip, run):
         yield "records"
+    elif loader in _columns_of(ip, run):
+        yield "columns"
     if not is_loader:
         return
     if run.manual and not ip.read(loader, "batch_sampler"):
@@ -138,9 +140,15 @@ def _iterate_unknown(ip: Interpreter, info: CallInfo) -> Value:
     return join_all(
         of(taken(ip, e.atom, info.node))
         for e in info.positional[0].entries
-        if not _some_entry(e.atom)
-        and any(e.atom in run.argument("data_loader").atoms or e.atom in _records_of(ip, run) for run in runs)
+        if not _some_entry(e.atom) and any(e.atom in given for run in runs for given in _all_of(ip, run))
     )
+
+
+def _all_of(ip: Interpreter, run: TrainingRun) -> Iterator[Iterable[Atom]]:
+    """What a run's batches come from: its loader, the records, and the tensors that they are rows of."""
+    yield run.argument("data_loader").atoms
+    yield _records_of(ip, run)
+    yield _columns_of(ip, run)
 
 
 def _some_entry(atom: Atom) -> bool:
@@ -155,6 +163,12 @@ def _records_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
         held = ip.read(loader, "dataset")
         if held is not None and held.only is not None:
             yield held.only
+
+
+def _columns_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
+    """The tensors that the records of a run are the rows of."""
+    for records in _records_of(ip, run):
+        yield from (a for a in (ip.read(records, COLUMNS) or NOTHING).atoms if _one_data_set(a))
 
 
 def _iterate_dataset(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
