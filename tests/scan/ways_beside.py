@@ -252,6 +252,39 @@ def make(net, optimizer, loader, target):
     ),
     Pair(
         "DPM208",
+        "optimizer-of-an-engine-of-its-own",
+        HEAD
+        + """
+from opacus.optimizers import DPOptimizer
+
+
+class Quiet(DPOptimizer):
+    def add_noise(self):
+        for p in self.params:
+            FACT
+
+
+class Engine(PrivacyEngine):
+    def _prepare_optimizer(self, *, optimizer, **given):
+        return Quiet(optimizer, noise_multiplier=1.0, max_grad_norm=1.0, expected_batch_size=32)
+
+
+net = nn.Linear(16, 4)
+engine = Engine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+        + LOOP,
+        "p.grad = p.summed_grad",
+        "p.grad = p.summed_grad + torch.randn_like(p)",
+    ),
+    Pair(
+        "DPM208",
         "switched-off-later",
         PRIVATE + "optimizer.noise_multiplier = FACT\n" + LOOP,
         "0.0",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Const, External, Obj
+from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.gradients import NoisePatchedOut, NoiseSwitchedOff
 from dpmigrate.analysis.library.registry import CallInfo, function, tell_hooks
+from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, Bound, Function, Value, of
+from dpmigrate.analysis.tree import children, every
+from dpmigrate.analysis.values import NONE, Bound, Class, Function, Value, of
 
 _OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
 _DRAWS = re.compile(r"noise|normal|rand|laplace|gauss", re.IGNORECASE)
@@ -67,6 +70,23 @@ def tell_of_patches(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> Non
     for origin in patches:
         if origin.module is run.module:
             ip.happen(run, NoisePatchedOut(replace(ip.at(node), origin=origin)))
+    engine = real(run.engine) if run.engine is not None else None
+    if isinstance(engine, Obj) and isinstance(engine.data, Class):
+        for origin in _optimizers_without_noise(ip, engine.data):
+            ip.happen(run, NoisePatchedOut(replace(ip.at(node), origin=origin)))
+
+
+def _optimizers_without_noise(ip: Interpreter, engine: Class) -> Iterator[Origin]:
+    """The optimizers of an engine of the program's own whose ``add_noise`` adds none."""
+    named = {part.value for part in every(engine.node) if isinstance(part, cst.Name)}
+    for cls in ip.classes:
+        bases = [name.rpartition(".")[2] for name in external_names(cls)]
+        if cls.node.name.value not in named or not any(base in _OPTIMIZERS for base in bases):
+            continue
+        for method in cls.node.body.body:
+            own = isinstance(method, cst.FunctionDef) and method.name.value == "add_noise"
+            if own and not _speaks_of_chance(method):
+                yield Origin(cls.module, method)
 
 
 def _adds_none(new: Value) -> bool:
