@@ -168,10 +168,10 @@ def _column_of_losses(s: Subject) -> Tri:
 @fact
 def _several_losses_of_each(s: Subject) -> Tri:
     """Whether the losses have shape [B, D]."""
-    if not isinstance(s.event, ColumnOfLosses) or s.event.columns < 2:
+    if not isinstance(s.event, ColumnOfLosses) or s.event.columns == 1:
         return False
     s.notes["criterion"] = f"`{s.event.criterion}`"
-    s.notes["change"] = str(s.event.columns)
+    s.notes["change"] = str(s.event.columns or "T")
     return True
 
 

@@ -362,3 +362,19 @@ def test_the_output_of_a_private_model_changed_in_the_loop(
     tmp_path: Path, op: str, said: tuple[int, str]
 ) -> None:
     assert told_of_output(tmp_path, HOOKED, op) == [said]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [("nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)", {"possible"}), ("nn.Linear(2, 2), LAYER", {"definite"})],
+)
+def test_what_one_of_several_models_does_is_possible(tmp_path: Path, other: str, told: set[str]) -> None:
+    layer = "nn.ReLU(inplace=True)"
+    text = (
+        f"import sys\n{HEAD}\nnet = (\n    nn.Sequential(nn.Linear(2, 2), {layer})\n"
+        f"    if len(sys.argv) > 1\n    else nn.Sequential({other.replace('LAYER', layer)})\n)\n"
+    )
+    (tmp_path / "train.py").write_text(text + CALL, encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("opacus>=1.5.4\n", encoding="utf-8")
+    said = [f for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM414"]
+    assert {f.certainty for f in said} == told

@@ -185,6 +185,31 @@ def train(data):
 TO_LONGEST = "return pad_sequence(rows, batch_first=True), torch.tensor(labels)"
 TO_TEN = "return torch.stack([torch.nn.functional.pad(r, (0, 0, 0, 10 - len(r))) for r in rows]), labels"
 
+TAGGER = """
+class Tagger(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.tags = torch.nn.Embedding(9, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x):
+        h = self.words(x){pooled}
+        return {returned}
+
+def train(loader):
+    net = Tagger()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, criterion, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        criterion=torch.nn.CrossEntropyLoss(), grad_sample_mode="ghost")
+    for x, y in loader:
+        logits = net(x)
+        criterion({logits}, y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+TAGS = {"pooled": "", "returned": "self.tags(h)", "logits": "logits"}
+POOLED = {"pooled": ".transpose(1, 2).mean(2)"}
+
 AS_IT_IS = {"first": "pass", "target": "y", "chosen": "True"}
 UNFREEZE = "net.requires_grad_(True)"
 BY_NAME = "name.startswith('1')"
@@ -220,6 +245,16 @@ PAIRS = [
         "DPM124",
         PADDED.format(pad=TO_LONGEST, read="h[:, -1, :]"),
         PADDED.format(pad=TO_LONGEST, read="h[mask_of(x)]"),
+    ),
+    (
+        "DPM105",
+        TAGGER.format(**TAGS | {"returned": "self.tags(h).transpose(1, 2)"}),
+        TAGGER.format(**TAGS | POOLED),
+    ),
+    (
+        "DPM105",
+        TAGGER.format(**TAGS | {"logits": "logits.permute(0, 2, 1)"}),
+        TAGGER.format(**TAGS | {"logits": "logits.permute(0, 2, 1)[:, :, -1]"}),
     ),
     ("DPM109", ACCELERATED.format(whose="net"), ACCELERATED.format(whose="plain")),
     ("DPM109", LIGHTNING.format(**RIGHT | CALLED), LIGHTNING.format(**RIGHT)),

@@ -72,10 +72,13 @@ class NoiseSwitchedOff(Event):
 
 @dataclass(frozen=True, slots=True)
 class ColumnOfLosses(Event):
-    """The wrapped criterion gets so many columns, [B, D], and makes a loss of each element: ``criterion``."""
+    """The wrapped criterion gets so many columns, [B, D], and makes a loss of each element: ``criterion``.
+
+    None where they are the tokens of a sequence, [B, V, T].
+    """
 
     criterion: str
-    columns: int
+    columns: int | None
 
 
 @dataclass(frozen=True, slots=True)

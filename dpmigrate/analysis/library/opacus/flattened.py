@@ -17,6 +17,7 @@ from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.ledger.gradients import FlattenedLoss
 from dpmigrate.analysis.library.registry import CallInfo
+from dpmigrate.analysis.library.torch.columns import number_of, turns_last_two
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.tree import children, every
 from dpmigrate.analysis.values import Class, Entry, Function
@@ -79,15 +80,19 @@ def target_is_a_column(ip: Interpreter, call: cst.CSTNode) -> bool:
             if step.func.attr.value in ("permute", "transpose", "flatten"):
                 return False
             if step.func.attr.value in _FLATTENING:
-                return [_number(arg.value) for arg in step.args] == [-1, 1]
+                return [number_of(arg.value) for arg in step.args] == [-1, 1]
     return False
 
 
-def _number(node: cst.BaseExpression) -> int | None:
-    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
-        below = _number(node.expression)
-        return None if below is None else -below
-    return node.evaluated_value if isinstance(node, cst.Integer) else None
+def classes_before_tokens(ip: Interpreter, call: cst.CSTNode) -> bool:
+    """Whether the logits are ``h.transpose(1, 2)`` of [B, T, V] here: a loss of each token then, [B, T]."""
+    logits = _argument(call, 0, "input") if isinstance(call, cst.Call) else None
+    if not isinstance(call, cst.Call) or logits is None:
+        return False
+    for step in _text_before(ip, call).steps_to(logits):
+        if isinstance(step, (cst.Call, cst.Subscript)):
+            return turns_last_two(step)
+    return False
 
 
 def _text_before(ip: Interpreter, call: cst.Call) -> _Text:

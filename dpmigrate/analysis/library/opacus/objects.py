@@ -23,14 +23,19 @@ from dpmigrate.analysis.library import pending, registry
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.empty_batches import skips_of_an_empty_batch
 from dpmigrate.analysis.library.opacus.escapes import kept
-from dpmigrate.analysis.library.opacus.flattened import target_is_a_column, tell_of_flattened
+from dpmigrate.analysis.library.opacus.flattened import (
+    classes_before_tokens,
+    target_is_a_column,
+    tell_of_flattened,
+)
 from dpmigrate.analysis.library.opacus.memory import guard_of_tests, loop_over
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.registry import CallInfo, attribute, method
-from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of
+from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of, gives_classes_before_tokens
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.retired import MetCall
+from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.analysis.values import NONE, Entry, Function, Seq, Value, const, join_all, of
 
 
@@ -201,11 +206,17 @@ def _tell_of_ignored(ip: Interpreter, info: CallInfo, e: Entry) -> None:
         ip.happen(run, TokensIgnored(ip.at(info.node, e.guard), "target" in info.keywords))
 
 
+_OF_CLASSES = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
+"""Criteria whose losses have the shape of the model's output without its classes."""
+
+
 def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
     """Tell of losses of each element, of a column or of what the linear units give that the model ends in."""
     run = run_of(e)
     made = run.argument("criterion").only
     name = made.data if isinstance(made, Obj) and isinstance(made.data, str) else ""
+    if name in _OF_CLASSES and info.given(None, "shape") is not True and _of_tokens(ip, run, info):
+        ip.happen(run, ColumnOfLosses(ip.at(info.node, e.guard), name.replace("torch.nn.", "nn."), None))
     if name not in ELEMENTWISE:
         return
     output = info.argument(0, "input").only
@@ -215,6 +226,14 @@ def _tell_of_columns(ip: Interpreter, info: CallInfo, e: Entry) -> None:
         columns = numbers.pop() if len(numbers) == 1 else None
     if columns is not None:
         ip.happen(run, ColumnOfLosses(ip.at(info.node, e.guard), name.replace("torch.nn.", "nn."), columns))
+
+
+def _of_tokens(ip: Interpreter, run: TrainingRun, info: CallInfo) -> bool:
+    """Whether the logits have the classes before the tokens, [B, V, T], here or as the model returns them."""
+    output = info.argument(0, "input").only
+    as_returned = isinstance(output, Tensor) and not output.steps and bool(run.raw_models)
+    turned = as_returned and all(gives_classes_before_tokens(ip, model) for model in run.raw_models)
+    return turned or classes_before_tokens(ip, info.node)
 
 
 def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import libcst as cst
 
 from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Unknown
 from dpmigrate.analysis.classes import external_base
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.guards import Guard, Literal, contradict, doubt, either_guard, shorten
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, doubt, either_guard, shorten
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
+from dpmigrate.analysis.ledger.events import Event
 from dpmigrate.analysis.ledger.models import (
     BatchStatistics,
     ChangedInPlace,
@@ -146,25 +148,62 @@ def record_run(
 
 
 def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
-    """Record what ghost clipping gets wrong in some kinds of layers, and what no hook survives."""
+    """Record what ghost clipping gets wrong in some kinds of layers, and what no hook survives.
+
+    What is so of one of several models that may be handed over is so where it is the one.
+    """
     tell_of_batch_norm(ip, run)
-    for model in in_order(run.raw_models):
-        for origin in linear_on_sequences(ip, model) if run.ghost else ():
-            ip.happen(run, SequenceLayer(Circumstances(origin, ip.path)))
-        for origin, sure in batch_statistics(ip, model):
-            ip.happen(run, BatchStatistics(Circumstances(origin, ip.path), origin.text, sure))
-        padded = any(pads_to_the_longest(ip, loader) for loader in run.raw_loaders)
-        for origin in read_by_position(ip, model) if padded else ():
-            ip.happen(run, PaddingRead(Circumstances(origin, ip.path), origin.text))
-        for origin in parameters_outside(ip, model):
-            ip.happen(run, ParameterOutside(Circumstances(origin, ip.path), origin.text))
-        for origin, by, sure in changed_in_place(ip, model) if hooks_layers(run) else ():
-            path = ip.path if sure else ip.path | {doubt("in place", origin.node)}
-            ip.happen(run, ChangedInPlace(Circumstances(origin, path), origin.text, by))
-        wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"
-        if wrapped and isinstance(model, Obj) and model.module is not None and model.node is not None:
-            there = Circumstances(Origin(model.module, model.node), ip.path)
-            ip.happen(run, DataParallel(there, before=True))
+    models = in_order(run.raw_models)
+    for look in (_sequences, _statistics, _padding, _outside, _in_place, _wrapped):
+        told = [(model, list(look(ip, run, model))) for model in models]
+        whichever = all(events for _, events in told)
+        for model, events in told:
+            under = ALWAYS if whichever else _handed_over(run, model)
+            for event in events:
+                ip.happen(run, replace(event, at=replace(event.at, guard=event.at.guard | under)))
+
+
+def _handed_over(run: TrainingRun, model: Atom) -> Guard:
+    """The assumption under which it is this model that a run is given."""
+    given = run.argument("module").entries
+    if len(given) < 2:
+        return ALWAYS
+    guards = [e.guard for e in given if real(e.atom) == model]
+    return guards[0] if len(guards) == 1 and guards[0] else frozenset({doubt("one of several", model)})
+
+
+def _sequences(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
+    for origin in linear_on_sequences(ip, model) if run.ghost else ():
+        yield SequenceLayer(Circumstances(origin, ip.path))
+
+
+def _statistics(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
+    for origin, sure in batch_statistics(ip, model):
+        yield BatchStatistics(Circumstances(origin, ip.path), origin.text, sure)
+
+
+def _padding(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
+    padded = any(pads_to_the_longest(ip, loader) for loader in run.raw_loaders)
+    for origin in read_by_position(ip, model) if padded else ():
+        yield PaddingRead(Circumstances(origin, ip.path), origin.text)
+
+
+def _outside(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
+    for origin in parameters_outside(ip, model):
+        yield ParameterOutside(Circumstances(origin, ip.path), origin.text)
+
+
+def _in_place(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
+    for origin, by, sure in changed_in_place(ip, model) if hooks_layers(run) else ():
+        path = ip.path if sure else ip.path | {doubt("in place", origin.node)}
+        yield ChangedInPlace(Circumstances(origin, path), origin.text, by)
+
+
+def _wrapped(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
+    wrapped = isinstance(model, Obj) and model.data == "torch.nn.parallel.DistributedDataParallel"
+    if wrapped and isinstance(model, Obj) and model.module is not None and model.node is not None:
+        there = Circumstances(Origin(model.module, model.node), ip.path)
+        yield DataParallel(there, before=True)
 
 
 def _asked_for_at(ip: Interpreter, node: cst.CSTNode) -> Origin:

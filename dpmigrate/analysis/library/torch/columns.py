@@ -92,3 +92,37 @@ def _returns(node: cst.CSTNode) -> list[cst.Return]:
     if isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
         return []
     return [statement for child in children(node) for statement in _returns(child)]
+
+
+def gives_classes_before_tokens(ip: Interpreter, model: Atom) -> bool:
+    """Whether a model's ``forward`` returns ``h.transpose(1, 2)``: logits of tokens, [B, V, T]."""
+    forward = (
+        find_member(ip, model.data, "forward")
+        if isinstance(model, Obj) and model.kind == "instance"
+        else None
+    )
+    made = forward.only if forward is not None else None
+    if not isinstance(made, Function) or not isinstance(made.node, cst.FunctionDef):
+        return False
+    returned = [_resolved(made.node, one.value) for one in _returns(made.node.body) if one.value is not None]
+    return bool(returned) and all(one is not None and turns_last_two(one) for one in returned)
+
+
+def turns_last_two(node: cst.CSTNode) -> bool:
+    """``h.transpose(1, 2)``, ``h.permute(0, 2, 1)`` of three dimensions."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    numbers = [number_of(arg.value) for arg in node.args]
+    if node.func.attr.value == "permute":
+        return numbers == [0, 2, 1]
+    return node.func.attr.value in ("transpose", "swapaxes") and numbers in _LAST_TWO
+
+
+_LAST_TWO = ([1, 2], [2, 1], [1, -1], [-1, 1], [-1, -2], [-2, -1])
+
+
+def number_of(node: cst.BaseExpression) -> int | None:
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
+        below = number_of(node.expression)
+        return None if below is None else -below
+    return node.evaluated_value if isinstance(node, cst.Integer) else None

@@ -47,10 +47,10 @@ def _patched(ip: Interpreter, info: CallInfo) -> Value:
     target = info.node
     if not isinstance(target, cst.Subscript) or not ip.loops:
         return NOTHING
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
-    value = assigned_to(around, target)
     into = batches_of(ip, info.positional)
-    if value is None or not into:
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    value = assigned_to(around, target) if into else None
+    if value is None:
         return NOTHING
     names = _taken_in_another_order(ip, value)
     if any(into & batches_of(ip, [ip.evaluate(cst.Name(name))]) for name in names):
