@@ -110,7 +110,46 @@ def simulate(build, clients):
 """
 )
 
+KEPT = (
+    HEAD
+    + """
+import tracker
+
+
+class Client:
+    def __init__(self, net, records):
+        self.net, self.records = net, records
+        self.optimizer = None
+
+    def set_up(self):
+        self.engine = PrivacyEngine()
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=self.net,
+            optimizer=torch.optim.SGD(self.net.parameters(), lr=0.1),
+            data_loader=DataLoader(self.records, batch_size=32),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+
+    def fit(self):
+        if FACT:
+            self.set_up()
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.net(x), y).backward()
+            self.optimizer.step()
+        return self.engine.get_epsilon(1e-5)
+
+
+client = Client(nn.Linear(16, 4), data())
+print(client.fit())
+client.optimizer = tracker.watched(client.optimizer)
+print(client.fit())
+"""
+)
+
 AGAIN = (
+    Pair("DPM304", "set-up-in-each-fit", KEPT, "self.records", "self.optimizer is None"),
     Pair(
         "DPM304",
         "trained-twice-on-the-same-records",

@@ -14,6 +14,7 @@ from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.accounting import TrainedBefore
+from dpmigrate.analysis.library.first_time import in_one_round
 from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.training import TrainingRun
@@ -43,7 +44,12 @@ def _trainers(ip: Interpreter, model: Atom) -> Iterator[tuple[TrainingRun, Guard
 
 
 def tell_of_training_before(ip: Interpreter, run: TrainingRun) -> None:
-    """Record on a run that is made which other one had trained its model on the same records."""
+    """Record on a run that is made which other one had trained its model on the same records.
+
+    One that is made the first time alone is never made twice for one model.
+    """
+    if in_one_round(ip, run.origin.node):
+        return
     for model in run.raw_models:
         for other, guard in _trainers(ip, model):
             if other is run or other.engine == run.engine or not same_records(ip, run, other):
