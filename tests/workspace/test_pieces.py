@@ -35,6 +35,12 @@ UNCUT = {
 }
 
 
+def is_joined(text: str, starts: list[int]) -> bool:
+    """Whether the pieces of a text are parsed one by one, and not the whole after all."""
+    ends = [*starts[1:], len(text)]
+    return pieces._joined([text[a:b] for a, b in zip(starts, ends, strict=True)]) is not None
+
+
 def starts_of(text: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(pieces, "LENGTH", 1)
     code = compile(text, "<text>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -48,7 +54,9 @@ def starts_of(text: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("name", CUT)
 def test_a_text_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(starts_of(CUT[name], monkeypatch)) > 1
+    starts = starts_of(CUT[name], monkeypatch)
+    assert len(starts) > 1
+    assert is_joined(CUT[name], starts)
 
 
 @pytest.mark.parametrize("name", UNCUT)
@@ -59,12 +67,15 @@ def test_a_statement_over_several_lines_stays_whole(name: str, monkeypatch: pyte
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
 def test_ordinary_code_in_pieces(path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     text = path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
-    assert len(starts_of(text, monkeypatch)) > 5
+    starts = starts_of(text, monkeypatch)
+    assert len(starts) > 5
+    assert is_joined(text, starts)
 
 
 def test_what_stands_between_pieces_is_no_statement_of_the_text() -> None:
     assert pieces._joined(["x = \\\n", "y\n"]) is None
     assert pieces._joined(["x = (\n", "y)\n"]) is None
+    assert pieces._joined(["x = 1\n", "y = 2; \\\n", "z = 3\n"]) is None
     assert pieces._joined(["if a:\n    b\n", "else:\n    c\n"]) is None
 
 

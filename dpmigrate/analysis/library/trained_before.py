@@ -6,7 +6,9 @@ state, or draws the weights again, ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+
+import libcst as cst
 
 from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
@@ -46,7 +48,17 @@ def tell_of_training_before(ip: Interpreter, run: TrainingRun) -> None:
         for other, guard in _trainers(ip, model):
             if other is run or other.engine == run.engine or not same_records(ip, run, other):
                 continue
+            if _entered(run) != _entered(other):
+                continue  # what nothing calls is entered by itself: none comes before another
             ip.happen(run, TrainedBefore(ip.at(run.origin.node, guard)))
+
+
+def _entered(run: TrainingRun) -> tuple[cst.CSTNode, Hashable] | None:
+    """The function that nothing calls in which a run is made, where it is in one."""
+    first = run.chain[0] if run.chain else None
+    if first is None or not isinstance(first.through.node, cst.FunctionDef):
+        return None
+    return first.through.node, first.receiver
 
 
 def same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
