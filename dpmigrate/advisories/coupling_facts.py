@@ -90,6 +90,9 @@ def _second_pass_over_a_batch(s: Subject) -> Tri:
     for e in reversed([e for e in before if e.loops == event.loops]):
         if isinstance(e, (Stepped, ZeroGrad, HooksSwitched)):
             break
-        if isinstance(e, Backward) and not e.at.conditional and e.guard == event.guard:
+        another = (
+            isinstance(e, Backward) and e.origin.node is not event.origin.node
+        )  # one pass, of several losses
+        if another and isinstance(e, Backward) and not e.at.conditional and e.guard == event.guard:
             others += any(goes_over(loop, taken.node) for taken in e.fed_at & event.fed_at)
     return others == 1

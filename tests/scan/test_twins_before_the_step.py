@@ -106,6 +106,22 @@ def train(net, loader):
         optimizer.zero_grad()
 """
 
+ONE_OF_TWO = """
+def train(net, loader, weighted, weights):
+    weight = None
+    if weighted:
+        weight = weights
+    criterion = torch.nn.CrossEntropyLoss(weight=weight)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net, optimizer, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        poisson_sampling=False)
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(net(x), y).backward()
+        optimizer.step()
+"""
+
 ACCELERATED = """
 import accelerate
 
@@ -240,6 +256,7 @@ PAIRS = [
         VIEWS.format(between="print(len(x))", again="x.flip(1)"),
         VIEWS.format(between="pass", again="torch.rand(8, 4)"),
     ),
+    ("DPM124", VIEWS.format(between="pass", again="-x"), ONE_OF_TWO),
     ("DPM124", PADDED.format(pad=TO_LONGEST, read="h[:, -1]"), PADDED.format(pad=TO_TEN, read="h[:, -1]")),
     (
         "DPM124",

@@ -194,6 +194,15 @@ AGAIN = (
         "train(net, records, lr / 2) if lr > 0.01 else None",
         "train(nn.Linear(16, 4), records, lr / 2) if lr > 0.01 else None",
     ),
+    Pair(
+        "DPM304",
+        "of-two-functions",
+        ONCE
+        + "def one():\n    print(train(net, records, 0.5))\n\n\n"
+        + "def other():\n    print(train(net, records, 0.1))\n\n\nFACT",
+        "one()\nother()",
+        "print(net)",
+    ),
     Pair("DPM304", "folds", FOLDS, "net.train()", "net = nn.Linear(16, 4)"),
     Pair("DPM304", "folds-from-the-start", FOLDS, "net.train()", "net.apply(nn.init.zeros_)"),
     Pair("DPM304", "models-of-unknown-making", ROUNDS, "net.load_state_dict(weights)", "pass"),
