@@ -1,13 +1,9 @@
 """From private training runs to findings: every advisory of ``rules/``, matched.
 
 ``catalogue``    the rule files, read; ``cases`` their ``[match]`` tables
-``subjects``, ``facts``, ``conditions``   what a finding can be about, what is asked of it, and how
-``event_subjects``   the names of events as subjects
-``parameters``, ``trials``   what a run is asked for; loops that train again
-``adaptive_facts``, ``coupling_facts``, ``gradient_facts``, ``loss_facts``, ``loud_facts``,
-``optimizing_facts``   facts about clipping, losses and steps
-``dealing_facts``, ``parallel_facts``, ``rounds_facts``, ``sampling_facts``   about processes, rounds, loaders
-``secure_facts``, ``seed_facts``   about randomness
+``subjects``, ``event_subjects``   what a finding can be about
+``facts``, ``conditions``   what is asked of it, and how
+``parameters``   what a run is asked for
 ``evidence``     which Opacus versions a run can meet, by its pins and by the API that it uses
 ``doubts``       why a finding is only possible
 ``matching``, ``pins``, ``retired``   runs, dependency pins, and names that are gone, against the rules

@@ -25,24 +25,24 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, get_args
 
-from dpmigrate.advisories import (
-    adaptive_facts,
-    coupling_facts,
-    dealing_facts,
-    event_subjects,
-    gradient_facts,
-    loss_facts,
-    loud_facts,
-    optimizing_facts,
-    parallel_facts,
-    rounds_facts,
-    sampling_facts,
-    secure_facts,
-    seed_facts,
-)
+from dpmigrate.advisories import event_subjects
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError
 from dpmigrate.advisories.conditions import ConditionError, facts_named
-from dpmigrate.advisories.facts import FACTS, LEFT_WORDS, OF_EVENT
+from dpmigrate.advisories.facts import (
+    adaptive,
+    coupling,
+    dealing,
+    gradients,
+    losses,
+    loud,
+    optimizing,
+    parallel,
+    rounds,
+    sampling,
+    secure,
+    seeds,
+)
+from dpmigrate.advisories.facts.general import FACTS, LEFT_WORDS, OF_EVENT
 from dpmigrate.advisories.subjects import SUBJECTS
 from dpmigrate.model import Severity
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
@@ -52,19 +52,19 @@ WORDS = ("mode", "call", "wrapped", "affected", "hit", "declared", "manager")
 """The words that every message may use."""
 
 REGISTERED = (
-    adaptive_facts,
-    coupling_facts,
-    dealing_facts,
+    adaptive,
+    coupling,
+    dealing,
     event_subjects,
-    gradient_facts,
-    loss_facts,
-    loud_facts,
-    optimizing_facts,
-    parallel_facts,
-    rounds_facts,
-    sampling_facts,
-    secure_facts,
-    seed_facts,
+    gradients,
+    losses,
+    loud,
+    optimizing,
+    parallel,
+    rounds,
+    sampling,
+    secure,
+    seeds,
 )
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""
 

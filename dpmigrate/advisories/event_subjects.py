@@ -44,7 +44,7 @@ from dpmigrate.analysis.ledger.optimizing import (
     TrainableSet,
 )
 from dpmigrate.analysis.ledger.sampling import BatchSkipped, SamplerGiven, TrainedTogether, UnknownKeyword
-from dpmigrate.analysis.tree import keyword_node
+from dpmigrate.analysis.source.tree import keyword_node
 
 EVENTS: dict[str, type[Event]] = {
     "accountant-asked": AccountantAsked,

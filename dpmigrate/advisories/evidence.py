@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dpmigrate.analysis.ledger import CoefficientAsked, Constant, DoubleBackward, PrivateRun, Unpack, Wrapped
-from dpmigrate.analysis.tree import keyword_node
+from dpmigrate.analysis.source.tree import keyword_node
 from dpmigrate.model import Place
 from dpmigrate.versions.project import Declarations
 from dpmigrate.versions.releases import (

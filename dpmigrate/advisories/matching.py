@@ -12,7 +12,7 @@ from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.doubts import only_possible
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
-from dpmigrate.advisories.facts import answer
+from dpmigrate.advisories.facts.general import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both

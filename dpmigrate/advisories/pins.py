@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dpmigrate.advisories.cases import affected_versions
 from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
-from dpmigrate.advisories.loud_facts import can_only_raise
+from dpmigrate.advisories.facts.loud import can_only_raise
 from dpmigrate.advisories.matching import Match, made_by
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.ledger.models import SequenceLayer

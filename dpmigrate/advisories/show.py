@@ -13,7 +13,7 @@ from dpmigrate.advisories.cases import cases_of
 from dpmigrate.advisories.catalogue import advisories
 from dpmigrate.advisories.conditions import facts_named
 from dpmigrate.advisories.evidence import versions_of
-from dpmigrate.advisories.facts import answer
+from dpmigrate.advisories.facts.general import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import (
     Amount,

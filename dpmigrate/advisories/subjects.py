@@ -21,8 +21,8 @@ from dpmigrate.analysis.ledger import (
     Thing,
     Unpack,
 )
-from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.tree import keyword_node
+from dpmigrate.analysis.source.modules import ModuleInfo
+from dpmigrate.analysis.source.tree import keyword_node
 
 
 @dataclass(slots=True)

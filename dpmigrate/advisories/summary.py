@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dpmigrate.advisories.evidence import Assumed, same_calls, versions_of
-from dpmigrate.advisories.facts import reset_to_none
+from dpmigrate.advisories.facts.general import reset_to_none
 from dpmigrate.advisories.parameters import parameters_asked
 from dpmigrate.analysis.ledger import (
     Backward,

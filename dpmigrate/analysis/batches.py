@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Batch, Const, ForwardPass, Obj, Tensor, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Batch, Const, ForwardPass, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.values import Entry, Seq, Value, merge_entries
 from dpmigrate.analysis.guards import Guard, contradict, together
-from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.values import Entry, Seq, Value, merge_entries
+from dpmigrate.analysis.registry import CallInfo
 
 MAX_TOGETHER = 8
 """Batches, and forward passes, behind one value; beyond them nothing is known of what fed it."""

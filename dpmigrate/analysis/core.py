@@ -14,16 +14,16 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Batch, Const, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Batch, Const, Obj, Unknown
+from dpmigrate.analysis.domain.store import Delta, Store
+from dpmigrate.analysis.domain.values import Class, Function, Value, of
 from dpmigrate.analysis.frames import Attempt, ExhaustedError, Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, none_of, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
-from dpmigrate.analysis.modules import ModuleInfo, Modules
 from dpmigrate.analysis.retired import Retired
-from dpmigrate.analysis.store import Delta, Store
-from dpmigrate.analysis.texts import JoinedTexts
+from dpmigrate.analysis.source.modules import ModuleInfo, Modules
+from dpmigrate.analysis.source.texts import JoinedTexts
 from dpmigrate.analysis.training import Fallback, TrainingRun
-from dpmigrate.analysis.values import Class, Function, Value, of
 from dpmigrate.workspace.errors import own_error
 
 MAX_CALL_DEPTH = 14

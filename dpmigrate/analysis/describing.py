@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.values import Value
 from dpmigrate.analysis.ledger import UNKNOWN_AMOUNT, UNKNOWN_MAKER, Amount, Maker
-from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
-from dpmigrate.analysis.values import Value
+from dpmigrate.analysis.loss_functions import LOSS_FUNCTIONS
 
 
 def amount_of(value: Value) -> Amount:

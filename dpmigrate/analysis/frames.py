@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom
+from dpmigrate.analysis.domain.atoms import Atom
+from dpmigrate.analysis.domain.store import Delta
+from dpmigrate.analysis.domain.values import Class, Function, Value
 from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.ledger import Step
-from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.store import Delta
-from dpmigrate.analysis.values import Class, Function, Value
+from dpmigrate.analysis.source.modules import ModuleInfo
 
 
 class ExhaustedError(Exception):

@@ -11,7 +11,11 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Protocol
 
-from dpmigrate.analysis import (
+from dpmigrate.analysis.closing.records import Closing
+from dpmigrate.analysis.closing.sightings import Sightings
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Unknown
+from dpmigrate.analysis.language import (
     calls,
     exceptions,
     expressions,
@@ -21,15 +25,9 @@ from dpmigrate.analysis import (
     statements,
     strings,
 )
-from dpmigrate.analysis.atoms import Unknown
-from dpmigrate.analysis.closing import Closing
-from dpmigrate.analysis.components import Group, components, imports_in
-from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.entering import enter_root, enter_uncalled
 from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.expressions import Expressions
 from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
-from dpmigrate.analysis.left_out import not_reached
 from dpmigrate.analysis.library import (
     frameworks,
     hydra,
@@ -41,9 +39,11 @@ from dpmigrate.analysis.library import (
     torch,
     trainers,
 )
-from dpmigrate.analysis.modules import ModuleInfo, Modules
-from dpmigrate.analysis.sightings import Sightings
-from dpmigrate.analysis.switches import switches_of
+from dpmigrate.analysis.roots.entering import enter_root, enter_uncalled
+from dpmigrate.analysis.roots.left_out import not_reached
+from dpmigrate.analysis.roots.switches import switches_of
+from dpmigrate.analysis.source.components import Group, components, imports_in
+from dpmigrate.analysis.source.modules import ModuleInfo, Modules
 from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dpmigrate.analysis.atoms import Atom, Obj
+from dpmigrate.analysis.domain.atoms import Atom, Obj
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlace
 from dpmigrate.analysis.ledger.retired import LibraryName, RetiredKind

@@ -13,7 +13,8 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from dpmigrate.analysis.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.values import MAX_CASES, NOTHING, Entry, Value
 from dpmigrate.analysis.guards import (
     ALWAYS,
     DOUBT,
@@ -29,10 +30,9 @@ from dpmigrate.analysis.guards import (
 )
 from dpmigrate.analysis.guards import Literal as Assumption
 from dpmigrate.analysis.ledger import ASSIGNED_GENERATOR, Event, Happening, MadeBy, Origin, Step, Turn
-from dpmigrate.analysis.values import MAX_CASES, NOTHING, Entry, Value
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.source.modules import ModuleInfo
 
 GHOST_MODES = ("ghost", "ghost_fsdp", "ghost_fsdp_tp", "ghost_tp")
 

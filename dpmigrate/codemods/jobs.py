@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from dpmigrate.analysis.ledger import PrivateRun
-from dpmigrate.codemods.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.pins import PinPlan
 from dpmigrate.model import Reason
 

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from dpmigrate.advisories.evidence import versions_of
 from dpmigrate.analysis.ledger.models import ChangedInPlace
-from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.options import Options
 from dpmigrate.project.dependencies import installed_with
 from dpmigrate.project.users import users_of

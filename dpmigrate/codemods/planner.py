@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dpmigrate.analysis.ledger.analysed import Component
-from dpmigrate.codemods.in_place import in_place_jobs
 from dpmigrate.codemods.jobs import Job, MatchedFinding
 from dpmigrate.codemods.options import Options
-from dpmigrate.codemods.program_facts import Facts, FactsByPart
-from dpmigrate.codemods.randomness import randomness_jobs
-from dpmigrate.codemods.strategies import strategy_jobs
-from dpmigrate.codemods.upgrade_jobs import upgrade_jobs
-from dpmigrate.codemods.zero_x import zero_x_jobs
+from dpmigrate.codemods.program.facts import Facts, FactsByPart
+from dpmigrate.codemods.randomness.jobs import randomness_jobs
+from dpmigrate.codemods.strategies.jobs import strategy_jobs
+from dpmigrate.codemods.upgrade.in_place import in_place_jobs
+from dpmigrate.codemods.upgrade.jobs import upgrade_jobs
+from dpmigrate.codemods.zero_x.component import zero_x_jobs
 from dpmigrate.model import STRATEGIES
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.analysis.modules import ModuleInfo
-from dpmigrate.analysis.tree import children
-from dpmigrate.codemods.edits import Edits, ProjectEdits, Withheld, rewritten_tree
-from dpmigrate.codemods.imports import add_imports, remove_unused, used_names
+from dpmigrate.analysis.source.modules import ModuleInfo
+from dpmigrate.analysis.source.tree import children
+from dpmigrate.codemods.editing.edits import Edits, ProjectEdits, Withheld, rewritten_tree
+from dpmigrate.codemods.editing.imports import add_imports, remove_unused, used_names
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.fixing.bound import unbound
 from dpmigrate.project import Project

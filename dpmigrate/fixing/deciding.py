@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dpmigrate.codemods.in_place import of_a_library
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
+from dpmigrate.codemods.upgrade.in_place import of_a_library
 from dpmigrate.fixing.decisions import Decision, PassOutcome, SharedOutcome
 from dpmigrate.fixing.proving import ProofProblem
 from dpmigrate.project import Project

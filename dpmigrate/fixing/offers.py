@@ -20,7 +20,7 @@ from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.source.components import Group
 
 FindingPlace = tuple[str, Span]
 """A finding's rule and where it stands, which are the same in every analysis of the same bytes."""

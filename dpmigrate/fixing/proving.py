@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dpmigrate.advisories.catalogue import concerned_with
 from dpmigrate.advisories.findings import Found
 from dpmigrate.advisories.matching import Match
-from dpmigrate.codemods.edits import Withheld
+from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.jobs import Job
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.planner import plan_jobs

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dpmigrate.analysis.components import Group, imports_in
 from dpmigrate.analysis.ledger.analysed import Component
-from dpmigrate.analysis.modules import Modules
 from dpmigrate.analysis.program import InterpretedPart, Program, analyse
-from dpmigrate.codemods.program_facts import Facts
+from dpmigrate.analysis.source.components import Group, imports_in
+from dpmigrate.analysis.source.modules import Modules
+from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.project import Project, Ready
 from dpmigrate.project.opening import TELLING, analyse_groups, groups, keep_analysis, paused_collector, survey
 from dpmigrate.project.texts import Texts

@@ -18,7 +18,7 @@ from dpmigrate.analysis.ledger import (
     Unpack,
 )
 from dpmigrate.analysis.ledger.analysed import Component
-from dpmigrate.codemods.program_facts import Facts, FactsByPart
+from dpmigrate.codemods.program.facts import Facts, FactsByPart
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.program import Program

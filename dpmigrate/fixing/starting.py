@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from dpmigrate.analysis.modules import ModuleInfo, Modules
+from dpmigrate.analysis.source.modules import ModuleInfo, Modules
 
 _ABSOLUTE = re.compile(rb"^[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import\b|import[ \t]+(\w[\w.]*))", re.M)
 _RELATIVE = re.compile(rb"^[ \t]*from[ \t]+\.", re.M)

@@ -14,9 +14,9 @@ from dpmigrate.model import CutShort, NotAnalysed
 from dpmigrate.workspace.discover import Workspace
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
-    from dpmigrate.analysis.modules import ModuleInfo, Modules
     from dpmigrate.analysis.program import InterpretedPart, Program
+    from dpmigrate.analysis.source.components import Group
+    from dpmigrate.analysis.source.modules import ModuleInfo, Modules
     from dpmigrate.versions.project import Declarations, ParsedFiles
     from dpmigrate.workspace.source import Source
 

@@ -16,8 +16,8 @@ from dpmigrate.workspace.discover import Workspace
 from dpmigrate.workspace.reading import telling
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
     from dpmigrate.analysis.program import Program
+    from dpmigrate.analysis.source.components import Group
 
 TELLING = (b"opacus", b"make_private")
 """Bytes of the files where an analysis begins; each one more is another pass over every file."""
@@ -132,7 +132,7 @@ def keep_analysis(project: Project, texts: Texts, program: Program, chosen: Sequ
 
 def _leads_to_runs(texts: Texts, program: Program, key: str) -> bool:
     """Whether a module, or one that it imports, has a private run or the text of a call that makes one."""
-    from dpmigrate.analysis.components import imports_in
+    from dpmigrate.analysis.source.components import imports_in
 
     known = {run.module.key for run in program.runs}
     pending, seen = [key], {key}

@@ -13,7 +13,7 @@ from dpmigrate.workspace.core_patch import MODULE, is_core_patch
 from dpmigrate.workspace.reading import read_bytes, telling
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.modules import ModuleInfo, Modules
+    from dpmigrate.analysis.source.modules import ModuleInfo, Modules
     from dpmigrate.workspace.source import Source
 
 
@@ -39,7 +39,7 @@ class Texts:
         """Keys of the files whose text or tree was asked for."""
 
     def _laid_out(self) -> Layout:
-        from dpmigrate.analysis.modules import Modules
+        from dpmigrate.analysis.source.modules import Modules
 
         seeds = self.project.seeds
         files = ("-",) if "-" in seeds else self.project.workspace.files
@@ -103,7 +103,7 @@ class Texts:
         return info
 
     def _parsed(self, key: str, library_path: str | None) -> ModuleInfo | None:
-        from dpmigrate.analysis.modules import ModuleInfo
+        from dpmigrate.analysis.source.modules import ModuleInfo
         from dpmigrate.workspace.errors import Unreadable, own_error
         from dpmigrate.workspace.parse import parse
         from dpmigrate.workspace.source import from_stdin, load_source

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.components import imports_in
-from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.analysis.source.components import imports_in
+from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.project import Project
 
 

@@ -5,7 +5,7 @@ all that ``--format`` needs. A format knows no rule: what it prints comes from t
 
 ``text``, ``concise``, ``html``   for people
 ``json_``, ``sarif``, ``github``, ``gitlab``, ``junit``   for machines
-``inventory``    the private runs alone, in formats of their own
+``inventory``    the private runs alone, in formats of their own; ``run_columns`` what is said of each
 ``style``, ``layout``, ``frame``   colour and width; columns, wrapping, harmless text; lines with carets
 ``rooted``       paths from the root of the repository
 ``merging``, ``reading``, ``checked``, ``lines_on_disk``   reports of parts, read back and joined

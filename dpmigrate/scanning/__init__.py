@@ -24,7 +24,7 @@ from dpmigrate.workspace.settings import Settings, given_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.source.components import Group
     from dpmigrate.scanning.answers import Answers
     from dpmigrate.scanning.baseline import BaselineEntry
     from dpmigrate.scanning.offering import Cluster, FindingPlace, Offer, Passes

@@ -14,7 +14,7 @@ from dpmigrate.scanning.shares import Share
 from dpmigrate.scanning.stored import plain, restored
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.source.components import Group
 
 Answer = TypeVar("Answer")
 

@@ -24,7 +24,7 @@ from dpmigrate.scanning.cache import bytes_digest
 from dpmigrate.workspace.reading import read_bytes
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.source.components import Group
     from dpmigrate.scanning.offering import Cluster
     from dpmigrate.scanning.shares import Share
 

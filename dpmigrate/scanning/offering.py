@@ -15,7 +15,7 @@ from dpmigrate.project import Project
 from dpmigrate.scanning.parts import SharedPins
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.source.components import Group
     from dpmigrate.scanning.shares import Share
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dpmigrate.project.dependencies import telling_dependencies
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.components import Group
+    from dpmigrate.analysis.source.components import Group
     from dpmigrate.project import Project
 
 

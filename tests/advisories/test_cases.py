@@ -12,7 +12,7 @@ import pytest
 from dpmigrate.advisories.cases import cases_of
 from dpmigrate.advisories.catalogue import Advisory, CatalogueError, load_advisory
 from dpmigrate.advisories.event_subjects import EVENTS
-from dpmigrate.advisories.facts import answer
+from dpmigrate.advisories.facts.general import answer
 from dpmigrate.advisories.new_rule import create
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis import ledger

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dpmigrate.advisories.cases import REGISTERED
-from dpmigrate.advisories.facts import (
+from dpmigrate.advisories.facts.general import (
     FACTS,
     PENALTIES,
     UNKNOWN_AMOUNT,

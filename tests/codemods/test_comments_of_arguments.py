@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 import pytest
 
-from dpmigrate.codemods.functional_losses import becomes_call_of
-from dpmigrate.codemods.nodes import remove_argument
+from dpmigrate.codemods.editing.nodes import remove_argument
+from dpmigrate.codemods.losses.functional import becomes_call_of
 
 
 def call(text: str) -> cst.Call:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 import pytest
 
-from dpmigrate.codemods.every_way import always_passed
+from dpmigrate.codemods.program.every_way import always_passed
 
 
 @pytest.mark.parametrize(

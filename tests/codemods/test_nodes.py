@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 import pytest
 
-from dpmigrate.codemods.imports import add_imports, remove_unused, spelling, used_names
-from dpmigrate.codemods.nodes import add_argument, add_element, add_parameter, remove_argument
+from dpmigrate.codemods.editing.imports import add_imports, remove_unused, spelling, used_names
+from dpmigrate.codemods.editing.nodes import add_argument, add_element, add_parameter, remove_argument
 
 
 def call(text: str) -> cst.Call:

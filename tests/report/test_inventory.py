@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 
 from dpmigrate.model import Run, ScanResult, Setting
 from dpmigrate.report.inventory import FORMATS, render
-from dpmigrate.report.inventory.columns import COLUMNS, setting_words
 from dpmigrate.report.inventory.comparing import RecordError, differences, recorded_runs
+from dpmigrate.report.run_columns import COLUMNS, setting_words
 from dpmigrate.report.style import Style
 
 SCHEMA = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.analysis import operators
+from dpmigrate.analysis.language import operators
 from dpmigrate.api import scan
 from tests.opacus_releases import CHECKOUT
 

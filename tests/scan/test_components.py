@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dpmigrate.analysis.components import components, imports_in
-from dpmigrate.analysis.modules import Modules
+from dpmigrate.analysis.source.components import components, imports_in
+from dpmigrate.analysis.source.modules import Modules
 
 FILES = ("main.py", "pkg/__init__.py", "pkg/engine.py", "pkg/data.py", "other/engine.py", "notes.ipynb")
 MODULES = Modules(FILES, lambda key, library_path: None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 import pytest
 
-from dpmigrate.analysis.forwards import honours_forward
+from dpmigrate.analysis.closing.forwards import honours_forward
 
 KEEPS = [
     "return F.cross_entropy(x, y, reduction=self.reduction)",

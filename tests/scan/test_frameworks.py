@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dpmigrate import api
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo
-from dpmigrate.analysis.values import NONE, Value
+from dpmigrate.analysis.domain.values import NONE, Value
+from dpmigrate.analysis.registry import CallInfo
 from tests.scan.programs import lay_out
 
 MODULE = """

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpmigrate.analysis.atoms import Const
+from dpmigrate.analysis.domain.atoms import Const
+from dpmigrate.analysis.domain.values import Entry, merge_entries
 from dpmigrate.analysis.guards import (
     DOUBT,
     MAX_GUARD,
@@ -28,7 +29,6 @@ from dpmigrate.analysis.guards import (
     together,
     weaken,
 )
-from dpmigrate.analysis.values import Entry, merge_entries
 
 SYMBOLS = ("private", "ghost", "seeded")
 WORLDS = [dict(zip(SYMBOLS, truths, strict=True)) for truths in product((False, True), repeat=len(SYMBOLS))]

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate import api
-from dpmigrate.analysis import library
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis import library, registry
 from tests.fixtures_support import FIXTURES
 from tests.scan.ways_again import AGAIN
 from tests.scan.ways_beside import ASIDE

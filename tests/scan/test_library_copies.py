@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dpmigrate import api
-from dpmigrate.analysis.components import imports_in
-from dpmigrate.analysis.modules import Modules
+from dpmigrate.analysis.source.components import imports_in
+from dpmigrate.analysis.source.modules import Modules
 from tests.scan.programs import lay_out, wrong
 
 ENGINE = """

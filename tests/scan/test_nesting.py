@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 import pytest
 
-from dpmigrate.analysis.tree import Nesting, children, every
+from dpmigrate.analysis.source.tree import Nesting, children, every
 from tests.opacus_releases import CHECKOUT
 
 KINDS = (cst.Name, cst.Call, cst.FunctionDef, cst.BaseExpression, cst.BaseSmallStatement, cst.CSTNode)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate import api
-from dpmigrate.analysis.components import Group
+from dpmigrate.analysis.source.components import Group
 from dpmigrate.fixing import offers
 from dpmigrate.fixing.offers import Planned
 from dpmigrate.model import Finding

@@ -8,7 +8,7 @@ import libcst as cst
 import pytest
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from dpmigrate.analysis.positions import _BLANK, Positions
+from dpmigrate.analysis.source.positions import _BLANK, Positions
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dpmigrate.analysis.texts import JoinedTexts
+from dpmigrate.analysis.source.texts import JoinedTexts
 
 
 def test_what_comes_later_is_found_too() -> None:

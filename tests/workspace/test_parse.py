@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dpmigrate.analysis.modules import ModuleInfo
+from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.workspace.errors import Unparsable
 from dpmigrate.workspace.parse import parse
 from dpmigrate.workspace.source import from_stdin

@@ -1,12 +1,16 @@
 """What leaves the analysis: typed records of what each private run does, and of what it works with.
 
-``circumstances``  where something happens: place, assumptions, calls and loops on the way
-``things``         numbers of the program, what makes losses
-``events``         what happened, one frozen record each
-``objects``        arguments, and the loaders, generators, engines, criteria, models that they are
-``runs``           one private run with all of it
+``circumstances``   where something happens: place, assumptions, calls and loops on the way
+``things``       numbers of the program, what makes losses
+``objects``, ``models``   arguments, and the loaders, generators, engines, criteria, models that they are
+``events``       what happened, one frozen record each; and of what it happened to:
+``gradients``, ``optimizing``   gradients, parameters and steps
+``sampling``, ``accounting``, ``checkpoints``   batches, what is asked of an accountant, weights in files
+``runs``         one private run with all of it
+``expressions``, ``retired``   what each expression was seen to be; what a release has dropped
+``analysed``     the program: components with their runs
 
-Rules, fixes and reports see the analysis through this alone (and ``modules`` and ``tree``).
+Rules, fixes and reports see the analysis through this alone (and ``source.modules`` and ``source.tree``).
 """
 
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict

@@ -10,7 +10,7 @@ from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
 from dpmigrate.analysis.ledger.runs import PrivateRun
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.modules import ModuleInfo, Modules
+    from dpmigrate.analysis.source.modules import ModuleInfo, Modules
 
 
 class Component(Protocol):

@@ -11,7 +11,7 @@ from dpmigrate.analysis.guards import ALWAYS, Guard
 if TYPE_CHECKING:
     import libcst as cst
 
-    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.source.modules import ModuleInfo
 
 
 class Origin(NamedTuple):

@@ -12,7 +12,7 @@ from dpmigrate.analysis.ledger.objects import Thing, What
 if TYPE_CHECKING:
     import libcst as cst
 
-    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.source.modules import ModuleInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from dpmigrate.analysis.ledger.circumstances import Origin
 from dpmigrate.analysis.ledger.models import InPlace
 from dpmigrate.analysis.ledger.objects import Thing
-from dpmigrate.analysis.tolerated import is_tolerated
+from dpmigrate.analysis.source.tolerated import is_tolerated
 
 RetiredKind = Literal["engine-attach", "virtual-step", "get-privacy-spent", "get-coeff"]
 

@@ -13,7 +13,7 @@ from dpmigrate.analysis.ledger.events import Event, Happening
 from dpmigrate.analysis.ledger.objects import NOT_GIVEN, Engine, Given, Loader, Model, Optimizer
 
 if TYPE_CHECKING:
-    from dpmigrate.analysis.modules import ModuleInfo
+    from dpmigrate.analysis.source.modules import ModuleInfo
     from dpmigrate.model import Certainty
 
 MadeBy = Literal["make_private", "make_private_with_epsilon", "manual"]

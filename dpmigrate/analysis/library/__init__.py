@@ -1,4 +1,14 @@
-"""What library names mean to the analysis: ``registry`` holds the tables, one module per library fills them.
+"""What library names mean to the analysis: one module per library fills the tables of `registry`.
+
+``python``, ``torch``, ``opacus``   one package each
+``lightning``, ``trainers``, ``hydra``, ``frameworks``   who owns the loop, or hands the objects through
+``options``      values that somebody sets from outside
+``gradients``, ``pending``   gradients on their way to the step
+``feeding``      which loaders fed a step
+``seeds``        whatever seeds torch's default generator
+``epsilons``     epsilons that a program works with
+``rounds``, ``counters``, ``first_time``, ``passed``, ``trained_before``   what comes again, and what is
+                 done once
 
 ``dpmigrate.analysis.program`` imports them all. A new library is a new module here and one more
 import there.

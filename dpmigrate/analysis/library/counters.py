@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.tree import every
+from dpmigrate.analysis.source.tree import every
 
 
 def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown, deeper
-from dpmigrate.analysis.calls import call_method, call_value
-from dpmigrate.analysis.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
+from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown, deeper
+from dpmigrate.analysis.domain.values import NOTHING, Bound, Entry, Function, Partial, Seq, Value
+from dpmigrate.analysis.language.calls import call_method, call_value
+from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
+from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsAdded, EpsilonsCombined
-from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.source.tree import every
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import every
-from dpmigrate.analysis.values import NOTHING, Bound, Entry, Function, Partial, Seq, Value
 
 _SPENT = "epsilons"
 _ARRAYS = "arrays of epsilons"

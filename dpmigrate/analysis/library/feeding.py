@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import ForwardPass, Tensor
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import ForwardPass, Tensor
+from dpmigrate.analysis.domain.values import NOTHING, Entry, join_all, merge_entries
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
-from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.sampling import TrainedOn
 from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.torch.data import kinds_of_loader
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Entry, join_all, merge_entries
 
 
 def _slot(run: TrainingRun) -> tuple[str, int]:

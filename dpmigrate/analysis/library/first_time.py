@@ -13,7 +13,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.ledger.circumstances import Turn
-from dpmigrate.analysis.tree import assigned_in, every
+from dpmigrate.analysis.source.tree import assigned_in, every
 
 _ROUND = re.compile(r"round|rnd|epoch|iteration", re.IGNORECASE)
 _MISSING = ("None", "False")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.domain.atoms import Obj
+from dpmigrate.analysis.domain.values import NONE, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.library.gradients import record_backward
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 
 @function("accelerate.Accelerator", "accelerate.accelerator.Accelerator")

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Tensor, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import maker_of
+from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.values import Value, const
 from dpmigrate.analysis.guards import ALWAYS, Guard
-from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import (
     Backward,
     Escape,
@@ -23,7 +24,6 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.library import feeding, pending, trained_before
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Value, const
 
 
 def runs_of_raw(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:

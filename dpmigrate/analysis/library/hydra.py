@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dpmigrate.analysis.atoms import Atom, External, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
-from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.values import Value
+from dpmigrate.analysis.domain.atoms import Atom, External, Unknown
+from dpmigrate.analysis.domain.values import Value
+from dpmigrate.analysis.language.functions import unknown_call
+from dpmigrate.analysis.registry import CallInfo, function
 
 INSTANTIATED = "instantiated"
 

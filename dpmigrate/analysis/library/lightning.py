@@ -6,19 +6,30 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import iterate
-from dpmigrate.analysis.atoms import Atom, Const, Obj
-from dpmigrate.analysis.calls import call_method
-from dpmigrate.analysis.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
+from dpmigrate.analysis.domain.values import (
+    NONE,
+    NOTHING,
+    Class,
+    Entry,
+    Function,
+    Seq,
+    Value,
+    const,
+    join_all,
+    of,
+)
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.language.assignment import iterate
+from dpmigrate.analysis.language.calls import call_method
+from dpmigrate.analysis.language.classes import BASE_KINDS, external_names, find_member
 from dpmigrate.analysis.library import feeding, pending
 from dpmigrate.analysis.library.gradients import record_backward
-from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.source.tree import children
 from dpmigrate.analysis.training import entries_of_kind
-from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, const, join_all, of
 
 _PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
 MODULES = frozenset(

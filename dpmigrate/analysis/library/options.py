@@ -6,9 +6,24 @@ from typing import Any
 
 import libcst as cst
 
-from dpmigrate.analysis import decorated
-from dpmigrate.analysis.atoms import Const, External, Obj, Unknown
-from dpmigrate.analysis.classes import (
+from dpmigrate.analysis import registry
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.values import (
+    NONE,
+    NOTHING,
+    Class,
+    Entry,
+    Function,
+    Seq,
+    Value,
+    const,
+    join_all,
+    of,
+)
+from dpmigrate.analysis.language import decorated
+from dpmigrate.analysis.language.choices import open_default, open_value
+from dpmigrate.analysis.language.classes import (
     BASE_KINDS,
     external_base,
     find_member,
@@ -17,14 +32,10 @@ from dpmigrate.analysis.classes import (
     members_of,
     record_fields,
 )
-from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import enter_function, instantiate
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.choices import open_default, open_value
-from dpmigrate.analysis.library.fields import open_field
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Seq, Value, const, join_all, of
+from dpmigrate.analysis.language.fields import open_field
+from dpmigrate.analysis.language.functions import enter_function, instantiate
+from dpmigrate.analysis.language.unrolling import exact_items
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 LONGEST_ANNOTATION = 200
 """Characters of an annotation in quotes that is read."""

@@ -11,8 +11,9 @@ from typing import get_args
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Const
+from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, const, join_all, of
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.events import Touching
@@ -26,7 +27,6 @@ from dpmigrate.analysis.ledger.gradients import (
 )
 from dpmigrate.analysis.library.counters import comes_round_after
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Entry, Value, const, join_all, of
 
 _MADE = Const("made")
 _ONE, _SEVERAL, _APART = Const("one"), Const("several"), Const("several, at different places")

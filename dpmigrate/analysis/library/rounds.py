@@ -7,22 +7,22 @@ from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import SOME
-from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
-from dpmigrate.analysis.attributes import part_of_unknown
-from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import NOTHING, Function, Value
 from dpmigrate.analysis.guards import ALWAYS, Guard, weaken
+from dpmigrate.analysis.language.assignment import SOME
+from dpmigrate.analysis.language.attributes import part_of_unknown
+from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library.first_time import in_one_round, turns_of_one_time
-from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.trained_before import begins_anew
+from dpmigrate.analysis.registry import CallInfo, function
+from dpmigrate.analysis.source.tree import assigned_in, every
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import assigned_in, every
-from dpmigrate.analysis.values import NOTHING, Function, Value
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
 MADE_ONCE = "loops that make an engine in one turn alone"

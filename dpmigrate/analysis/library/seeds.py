@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, Function, Value, of
+from dpmigrate.analysis.language.choices import SET_BY_THE_USER
 from dpmigrate.analysis.ledger import Circumstances, Seeded
-from dpmigrate.analysis.library.choices import SET_BY_THE_USER
-from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.mentions import Mentions
+from dpmigrate.analysis.registry import CallInfo, function
+from dpmigrate.analysis.source.mentions import Mentions
+from dpmigrate.analysis.source.tree import assigned_in, every
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import assigned_in, every
-from dpmigrate.analysis.values import NONE, Function, Value, of
 
 SEEDERS = (
     "torch.manual_seed",

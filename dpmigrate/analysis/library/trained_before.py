@@ -10,15 +10,15 @@ from collections.abc import Hashable, Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.values import NOTHING, Function, Value, of
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.accounting import TrainedBefore
 from dpmigrate.analysis.library.first_time import in_one_round
-from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Function, Value, of
 
 _TRAINED = "<trained by>"
 

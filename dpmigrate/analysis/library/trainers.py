@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Atom, ForwardPass, Obj, Tensor
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through
-from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo, function, method
+from dpmigrate.analysis.domain.atoms import Atom, ForwardPass, Obj, Tensor
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.language.classes import BASE_KINDS
 from dpmigrate.analysis.library.seeds import seed_globally
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 TRAINERS = (
     "transformers.Trainer",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dpmigrate.model import Run
 from dpmigrate.report.html.page import text
-from dpmigrate.report.inventory.columns import COLUMNS, NOT_APPLICABLE
+from dpmigrate.report.run_columns import COLUMNS, NOT_APPLICABLE
 
 
 def runs_table(runs: Sequence[Run]) -> str:

@@ -1,7 +1,7 @@
 """The inventory of a project's private training runs, for an audit: one module for each format.
 
-``columns``      what is said of a run, in words; every format but JSON is made of it
 ``comparing``    what differs between a record that was committed and the code as it is
+``table``, ``json_``, ``csv_``, ``markdown``, ``html``   the formats, all but JSON of `run_columns`
 """
 
 from __future__ import annotations

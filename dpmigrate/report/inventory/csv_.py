@@ -6,7 +6,7 @@ import csv
 import io
 
 from dpmigrate.model import ScanResult
-from dpmigrate.report.inventory.columns import COLUMNS, NOT_APPLICABLE
+from dpmigrate.report.run_columns import COLUMNS, NOT_APPLICABLE
 from dpmigrate.report.style import Style
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dpmigrate.model import ScanResult
-from dpmigrate.report.inventory.columns import COLUMNS
+from dpmigrate.report.run_columns import COLUMNS
 from dpmigrate.report.style import Style
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&@$]|:(?=//)")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dpmigrate.model import ScanResult
-from dpmigrate.report.inventory.columns import COLUMNS, NOT_APPLICABLE, Column
 from dpmigrate.report.layout import plural, width_of
+from dpmigrate.report.run_columns import COLUMNS, NOT_APPLICABLE, Column
 from dpmigrate.report.style import Style
 
 GAP = "  "

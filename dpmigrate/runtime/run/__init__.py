@@ -12,7 +12,7 @@
 ``generators``   what is watched
 ``loaders``, ``feed``, ``skips``, ``digest``   the batches, and who delivers them
 ``graph``, ``alone``   the oracle on the script's own graph, and each example sent alone
-``snapshots``, ``removal``   a step run again without one example
+``snapshots``, ``held``, ``removal``   a step run again, with the draws held, without one example
 ``audit``, ``audit_bound``, ``audit_verdict``   ``--audit``
 ``records``      what one run leaves behind
 ``verdicts``, ``conduct``, ``noise_verdicts``, ``naming``   from records to checks and rules

@@ -1,5 +1,11 @@
 """One module for each format; `parse_file` chooses by the file's name.
 
+``requirements``, ``pipfile``, ``conda_environment``   lists of requirements
+``pyproject``, ``setup_cfg``, ``setup_py``, ``metadata``   what a package says of itself
+``locks``        lock files
+``installs``, ``shell``, ``notebook``, ``script``   commands that install; where they and their kin stand
+``toml_text``, ``toml_tables``   strings of TOML with their places
+
 Every parser is ``parse(path, text) -> Parsed``: it reads, never resolves, never raises for what a file
 holds. Offsets are into ``text``.
 """

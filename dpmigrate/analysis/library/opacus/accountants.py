@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
@@ -21,9 +22,8 @@ from dpmigrate.analysis.ledger.optimizing import (
 )
 from dpmigrate.analysis.library.opacus.making import tell_of_delta
 from dpmigrate.analysis.library.opacus.runs import run_of
-from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
+from dpmigrate.analysis.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
 _MADE = "accountants of the program"
 ACCOUNTANTS = (

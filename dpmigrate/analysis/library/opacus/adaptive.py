@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, Entry, Value, of
 from dpmigrate.analysis.ledger.gradients import ReductionSet
 from dpmigrate.analysis.library.opacus.runs import part, run_of
-from dpmigrate.analysis.library.registry import CallInfo, attribute, function
-from dpmigrate.analysis.values import NONE, Entry, Value, of
+from dpmigrate.analysis.registry import CallInfo, attribute, function
 
 
 @attribute("dp-criterion", "criterion")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Const, Obj, Tensor
 from dpmigrate.analysis.batches import passes_behind
-from dpmigrate.analysis.classes import BASE_KINDS
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Const, Obj, Tensor
+from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, join_all, of
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.language.classes import BASE_KINDS
 from dpmigrate.analysis.ledger import DoubleBackward, Origin, Wrapped
 from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.gradients import touch
@@ -19,10 +20,9 @@ from dpmigrate.analysis.library.opacus.runs import (
     part,
     shown_modes,
 )
-from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 from dpmigrate.workspace.core_patch import MODULE
 
 
@@ -50,7 +50,7 @@ def _init_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 @method("ghost-module", "*")
 def _on_ghost_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    from dpmigrate.analysis.calls import call_attribute
+    from dpmigrate.analysis.language.calls import call_attribute
 
     stored = ip.read(real(e.atom), "<run>")
     return call_attribute(ip, stored, info.name, info) if stored else ip.unknown(info.node, info.name)

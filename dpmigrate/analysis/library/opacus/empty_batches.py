@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import libcst as cst
 
-from dpmigrate.analysis.tree import children, every
+from dpmigrate.analysis.source.tree import children, every
 
 _SIZES = frozenset(["size", "numel", "nelement", "dim"])
 _EMPTY = {"Equal": (0,), "LessThan": (1, 2), "LessThanEqual": (0, 1)}

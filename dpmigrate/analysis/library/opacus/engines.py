@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from dpmigrate.analysis import outcomes
-from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, join_all, of
 from dpmigrate.analysis.guards import Literal, shorten
+from dpmigrate.analysis.language import outcomes
+from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import MadeBy
 from dpmigrate.analysis.library.epsilons import spent
 from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
 from dpmigrate.analysis.library.opacus.making import epsilon_asked, tell_of_the_call
 from dpmigrate.analysis.library.opacus.runs import modes_of, record_run, shown_modes
 from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
-from dpmigrate.analysis.library.registry import CallInfo, function, method, tell_hooks
 from dpmigrate.analysis.library.rounds import engine_made
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
+from dpmigrate.analysis.registry import CallInfo, function, method, tell_hooks
+from dpmigrate.analysis.source.tree import keyword_node
 
 
 @function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import cast, get_args
 
-from dpmigrate.analysis.atoms import Obj
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import is_model_of
+from dpmigrate.analysis.domain.atoms import Obj
+from dpmigrate.analysis.domain.values import NONE, Value, join_all
+from dpmigrate.analysis.language.holding import is_model_of
 from dpmigrate.analysis.ledger import Escape, Escaping
 from dpmigrate.analysis.library.gradients import IN_MODEL, doubt_losses_of_model
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Value, join_all
 
 HARMLESS = frozenset(
     [

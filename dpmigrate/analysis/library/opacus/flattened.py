@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Obj
+from dpmigrate.analysis.domain.values import Class, Entry, Function
+from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger.gradients import FlattenedLoss
-from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.columns import number_of, turns_last_two
+from dpmigrate.analysis.registry import CallInfo
+from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import children, every
-from dpmigrate.analysis.values import Class, Entry, Function
 
 _FLATTENING = frozenset(["view", "reshape", "flatten"])
 _PASSING = frozenset([*_FLATTENING, "contiguous", "to", "cuda", "long", "float", "clone", "detach"])

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeGuard
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
+from dpmigrate.analysis.domain.values import Entry, Value, of
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import OrdinaryOptimizer
 from dpmigrate.analysis.library.opacus.accountants import tell_of_accountants
 from dpmigrate.analysis.library.opacus.pairs import inside_an_engine, models_of
 from dpmigrate.analysis.library.opacus.runs import part, record_run
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import Entry, Value, of
 
 _WRAPPED = "modules wrapped for hooks"
 

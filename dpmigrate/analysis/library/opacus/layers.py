@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import External, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.domain.atoms import External, Obj, Unknown
+from dpmigrate.analysis.domain.values import NOTHING, Value, const, of
+from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
-from dpmigrate.analysis.values import NOTHING, Value, const, of
+from dpmigrate.analysis.registry import CallInfo, function
 
 
 @function("opacus.ModuleValidator")

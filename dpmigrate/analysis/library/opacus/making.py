@@ -8,23 +8,23 @@ from difflib import get_close_matches
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, Length, Obj, Unknown
-from dpmigrate.analysis.classes import external_names, find_member
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, Length, Obj, Unknown
+from dpmigrate.analysis.domain.values import Class, Entry, Value
+from dpmigrate.analysis.language.classes import external_names, find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, ReductionGiven
 from dpmigrate.analysis.ledger.events import SeededBefore
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
-from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.library.torch.data import BALANCING, COLUMNS
 from dpmigrate.analysis.library.torch.distributed import tell_of_processes
 from dpmigrate.analysis.library.trained_before import tell_of_training_before
+from dpmigrate.analysis.registry import CallInfo
+from dpmigrate.analysis.source.tree import keyword_node
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import Class, Entry, Value
 
 KEYWORDS = (
     "module",

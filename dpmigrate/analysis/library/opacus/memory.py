@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis import narrowing
-from dpmigrate.analysis.assignment import iterate
-from dpmigrate.analysis.atoms import Obj
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import taken
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.domain.atoms import Obj
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, join_all, of
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
+from dpmigrate.analysis.language import narrowing
+from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.ledger import Manager, ManagerUsed
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
-from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.opacus.empty_batches import Skip, skips_of_empty_batches
-from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
+from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.source.tree import contains, every
 from dpmigrate.analysis.training import entries_of_kind
-from dpmigrate.analysis.tree import contains, every
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, join_all, of
 
 
 @function("opacus.BatchMemoryManager")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.classes import BASE_KINDS
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis import registry
+from dpmigrate.analysis.language.classes import BASE_KINDS
 
 NAMES = frozenset(
     [

@@ -7,11 +7,11 @@ Schedules set the optimizer's alone (source: ``opacus.schedulers`` of 1.5 to 1.6
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
 from dpmigrate.analysis.ledger.optimizing import NormChanged
 from dpmigrate.analysis.library.opacus.runs import run_of
-from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import entries_of_kind
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
 
 @prefix("opacus.schedulers.")

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, Obj, Params, Tensor
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_behind, passes_through, taken
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Const, Obj, Params, Tensor
+from dpmigrate.analysis.domain.values import NONE, Entry, Function, Seq, Value, const, join_all, of
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
     CoefficientAsked,
@@ -19,7 +21,7 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.ledger.gradients import ColumnOfLosses, TokensIgnored
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
-from dpmigrate.analysis.library import pending, registry
+from dpmigrate.analysis.library import pending
 from dpmigrate.analysis.library.gradients import step_taken, touch
 from dpmigrate.analysis.library.opacus.empty_batches import skips_of_an_empty_batch
 from dpmigrate.analysis.library.opacus.escapes import kept
@@ -30,13 +32,12 @@ from dpmigrate.analysis.library.opacus.flattened import (
 )
 from dpmigrate.analysis.library.opacus.memory import guard_of_tests, loop_over
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
-from dpmigrate.analysis.library.registry import CallInfo, attribute, method
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of, gives_classes_before_tokens
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
+from dpmigrate.analysis.registry import CallInfo, attribute, method
 from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Entry, Function, Seq, Value, const, join_all, of
 
 
 @method("dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "apply")
@@ -122,7 +123,7 @@ def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for argument in info.everything():
         for entry in argument.entries:
             if isinstance(entry.atom, Function):
-                from dpmigrate.analysis.calls import call_value
+                from dpmigrate.analysis.language.calls import call_value
 
                 call_value(ip, Value((entry,)), CallInfo(info.node))
     step_taken(ip, run_of(e), info.node, e.guard)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Atom, Const, External, Obj, Unknown
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.values import Entry, Value, const, join_all, of
 from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
-from dpmigrate.analysis.library.registry import CallInfo, function
 from dpmigrate.analysis.library.torch.parameters import models_in
+from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import Entry, Value, const, join_all, of
 
 _WAITING = "optimizers without a model"
 

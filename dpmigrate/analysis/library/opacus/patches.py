@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, External, Obj
-from dpmigrate.analysis.classes import external_names
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Const, External, Obj
+from dpmigrate.analysis.domain.values import NONE, Bound, Class, Function, Value, of
+from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.gradients import NoisePatchedOut, NoiseSwitchedOff
-from dpmigrate.analysis.library.registry import CallInfo, function, tell_hooks
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.registry import CallInfo, function, tell_hooks
+from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import children, every
-from dpmigrate.analysis.values import NONE, Bound, Class, Function, Value, of
 
 _OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
 _DRAWS = re.compile(r"noise|normal|rand|laplace|gauss", re.IGNORECASE)

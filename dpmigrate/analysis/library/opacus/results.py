@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
+from dpmigrate.analysis.domain.values import NONE, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.ledger import HandedOnWhole, ItemTaken, Unpack
-from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.opacus.runs import criterion_of, part, result_parts
-from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.registry import CallInfo, method
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Entry, Seq, Value, join_all, of
 
 
 @method("private-result", "<unpack>")

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Unknown
-from dpmigrate.analysis.classes import external_base
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.ordering import in_order
+from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, join_all, of
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, doubt, either_guard, shorten
+from dpmigrate.analysis.language.classes import external_base
 from dpmigrate.analysis.ledger import MadeBy, Origin, Unpack, Wrapped
 from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.ledger.events import Event
@@ -22,19 +25,16 @@ from dpmigrate.analysis.ledger.models import (
     ParameterOutside,
     SequenceLayer,
 )
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.torch.batch_norm import tell_of_batch_norm
 from dpmigrate.analysis.library.torch.batch_statistics import batch_statistics
-from dpmigrate.analysis.library.torch.in_place import changed_in_place, hooks_layers
+from dpmigrate.analysis.library.torch.in_place.operations import changed_in_place, hooks_layers
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.padding import pads_to_the_longest, read_by_position
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
-from dpmigrate.analysis.ordering import in_order
+from dpmigrate.analysis.registry import CallInfo
+from dpmigrate.analysis.source.tree import MAKING_CALLS
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
-from dpmigrate.analysis.tree import MAKING_CALLS
-from dpmigrate.analysis.values import NOTHING, Entry, Value, join_all, of
 
 
 def modes_of(ip: Interpreter, given: Value) -> Iterator[tuple[str, Entry]]:

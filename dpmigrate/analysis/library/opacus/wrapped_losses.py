@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj, Tensor
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Tensor
+from dpmigrate.analysis.domain.values import NOTHING, Value
 from dpmigrate.analysis.ledger.gradients import UsedAsTensor
-from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.values import NOTHING, Value
+from dpmigrate.analysis.registry import CallInfo, function
 
 _ITS_OWN = frozenset(["item", "loss_per_sample", "loss_reduction", "module", "optimizer"])
 _SINCE_1_6_0 = frozenset(["detach", "accelerator.backward"])

@@ -7,19 +7,19 @@ and ``virtual_step``. Source: Opacus 0.9.1, 0.13.0, 0.15.0, 1.0 to 1.6.0.
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown
+from dpmigrate.analysis.domain.ordering import in_order
+from dpmigrate.analysis.domain.values import NONE, Entry, Value, of
 from dpmigrate.analysis.ledger.gradients import SteppedVirtually
 from dpmigrate.analysis.ledger.retired import RetiredKind
 from dpmigrate.analysis.library.opacus.accountants import engines_of_accountant
 from dpmigrate.analysis.library.opacus.making import epsilon_asked
-from dpmigrate.analysis.library.registry import CallInfo, method
-from dpmigrate.analysis.library.torch.in_place import changed_in_place
+from dpmigrate.analysis.library.torch.in_place.operations import changed_in_place
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.ordering import in_order
+from dpmigrate.analysis.registry import CallInfo, method
 from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Entry, Value, of
 
 LOOK_ALIKES = (b"private_transformers", b"fastDP", b"flsim")
 """Libraries whose engines are attached, and step virtually, in the same words."""

@@ -1,4 +1,10 @@
-"""What Python's own names mean. Each module is one group of names; importing it registers its handlers."""
+"""What Python's own names mean. Each module is one group of names; importing it registers its handlers.
+
+``builtins``, ``containers``, ``records``, ``attribute_dicts``   functions, and what holds values
+``getters``, ``iterating``   items and attributes by other means
+``wrappers``, ``workers``, ``coroutines``   what calls functions for somebody
+``drawn``, ``fixed``   what a clock or a random generator gives; what only looks so
+"""
 
 from dpmigrate.analysis.library.python import (
     builtins,

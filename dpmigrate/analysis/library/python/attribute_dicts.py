@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dpmigrate.analysis.atoms import Const, Obj
-from dpmigrate.analysis.classes import linear
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.items import entries_of
-from dpmigrate.analysis.library.fields import open_field
-from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, method
-from dpmigrate.analysis.values import NONE, Class, Entry, Value
+from dpmigrate.analysis.domain.atoms import Const, Obj
+from dpmigrate.analysis.domain.values import NONE, Class, Entry, Value
+from dpmigrate.analysis.language.classes import linear
+from dpmigrate.analysis.language.fields import open_field
+from dpmigrate.analysis.language.items import entries_of
+from dpmigrate.analysis.registry import ATTRIBUTES_OF, CallInfo, method
 
 
 def update_attributes(ip: Interpreter, view: Obj, info: CallInfo) -> None:

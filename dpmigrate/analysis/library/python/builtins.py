@@ -9,21 +9,21 @@ from functools import reduce
 from math import prod
 from typing import Any
 
-from dpmigrate.analysis.assignment import iterate, parts_in_order
-from dpmigrate.analysis.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
-from dpmigrate.analysis.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
-from dpmigrate.analysis.calls import call_own, call_value
-from dpmigrate.analysis.classes import is_record
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
+from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
 from dpmigrate.analysis.guards import ALWAYS
-from dpmigrate.analysis.holding import MODEL_KINDS
-from dpmigrate.analysis.items import update_dict
-from dpmigrate.analysis.library.choices import open_value
+from dpmigrate.analysis.language.assignment import iterate, parts_in_order
+from dpmigrate.analysis.language.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
+from dpmigrate.analysis.language.calls import call_own, call_value
+from dpmigrate.analysis.language.choices import open_value
+from dpmigrate.analysis.language.classes import is_record
+from dpmigrate.analysis.language.holding import MODEL_KINDS
+from dpmigrate.analysis.language.items import update_dict
+from dpmigrate.analysis.language.operators import arithmetic
+from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
-from dpmigrate.analysis.library.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
-from dpmigrate.analysis.operators import arithmetic
-from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
+from dpmigrate.analysis.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
 
 
 @function("builtins.super")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis import strings
-from dpmigrate.analysis.assignment import assign_name, iterate, set_item
-from dpmigrate.analysis.atoms import Absent, Const, Obj, Unknown, deeper, dict_key
-from dpmigrate.analysis.attributes import set_attribute
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.items import dict_items, entries_of, update_dict
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.choices import open_value
+from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown, deeper, dict_key
+from dpmigrate.analysis.domain.store import ABSENT
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
+from dpmigrate.analysis.language import strings
+from dpmigrate.analysis.language.assignment import assign_name, iterate, set_item
+from dpmigrate.analysis.language.attributes import set_attribute
+from dpmigrate.analysis.language.choices import open_value
+from dpmigrate.analysis.language.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.library.python.attribute_dicts import update_attributes
 from dpmigrate.analysis.library.python.builtins import dict_of
 from dpmigrate.analysis.library.python.wrappers import copied
-from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
-from dpmigrate.analysis.store import ABSENT
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
+from dpmigrate.analysis.registry import CallInfo, attribute, function, method
 
 
 @method(("dict", "namespace", "record"), "get", "pop", "setdefault")

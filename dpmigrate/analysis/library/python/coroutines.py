@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import Entry, Seq, Value, of
+from dpmigrate.analysis.domain.values import Entry, Seq, Value, of
+from dpmigrate.analysis.language.calls import call_value
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 
 @function("asyncio.run", "asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for", "asyncio.shield")

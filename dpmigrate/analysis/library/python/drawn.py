@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.values import Value
+from dpmigrate.analysis.domain.values import Value
+from dpmigrate.analysis.registry import CallInfo, function
 
 
 @function(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import External, Unknown
-from dpmigrate.analysis.constants import of_constants, opaque
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
+from dpmigrate.analysis.domain.atoms import External, Unknown
+from dpmigrate.analysis.domain.values import Entry, Value, of
+from dpmigrate.analysis.language.constants import of_constants, opaque
+from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import OF_CONSTANTS
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import Entry, Value, of
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 _HASHES = (
     "md5",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Const, Obj
-from dpmigrate.analysis.attributes import get_attribute
-from dpmigrate.analysis.calls import call_attribute, call_value
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.items import get_item
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import Entry, Seq, Value, of
+from dpmigrate.analysis.domain.atoms import Const, Obj
+from dpmigrate.analysis.domain.values import Entry, Seq, Value, of
+from dpmigrate.analysis.language.attributes import get_attribute
+from dpmigrate.analysis.language.calls import call_attribute, call_value
+from dpmigrate.analysis.language.items import get_item
+from dpmigrate.analysis.language.unrolling import exact_items
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 MAX_FOLDED = 8
 """How many items are put together one after the other."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import iterate
-from dpmigrate.analysis.atoms import Obj
-from dpmigrate.analysis.calls import call_method, call_own
-from dpmigrate.analysis.classes import external_base, find_member
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo, method
-from dpmigrate.analysis.values import NONE, NOTHING, Class, Entry, Function, Value
+from dpmigrate.analysis.domain.atoms import Obj
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Function, Value
+from dpmigrate.analysis.language.assignment import iterate
+from dpmigrate.analysis.language.calls import call_method, call_own
+from dpmigrate.analysis.language.classes import external_base, find_member
+from dpmigrate.analysis.registry import CallInfo, method
 
 
 @method("instance", "<unpack>")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.assignment import parts_in_order
-from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import Entry, Seq, Value, of
+from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import Entry, Seq, Value, of
+from dpmigrate.analysis.language.assignment import parts_in_order
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 
 @function("collections.namedtuple", "typing.NamedTuple")

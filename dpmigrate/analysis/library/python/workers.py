@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Obj
-from dpmigrate.analysis.calls import call_value
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.values import NONE, Bound, Entry, Function, Partial, Seq, Value, of
+from dpmigrate.analysis.domain.atoms import Obj
+from dpmigrate.analysis.domain.values import NONE, Bound, Entry, Function, Partial, Seq, Value, of
+from dpmigrate.analysis.language.calls import call_value
+from dpmigrate.analysis.language.functions import unknown_call
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 MAX_CALLS = 8
 """How many elements of a list a mapped function is called with."""

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, Obj, Unknown
-from dpmigrate.analysis.calls import call_value
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
-from dpmigrate.analysis.library import registry, rounds
-from dpmigrate.analysis.library.choices import open_value
-from dpmigrate.analysis.library.registry import CallInfo, function, method
-from dpmigrate.analysis.names import import_module
-from dpmigrate.analysis.unrolling import exact_items
-from dpmigrate.analysis.values import MAX_DEPTH, MAX_NESTED, NONE, Bound, Entry, Function, Partial, Value, of
+from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import (
+    MAX_DEPTH,
+    MAX_NESTED,
+    NONE,
+    Bound,
+    Entry,
+    Function,
+    Partial,
+    Value,
+    of,
+)
+from dpmigrate.analysis.language.calls import call_value
+from dpmigrate.analysis.language.choices import open_value
+from dpmigrate.analysis.language.functions import unknown_call
+from dpmigrate.analysis.language.names import import_module
+from dpmigrate.analysis.language.unrolling import exact_items
+from dpmigrate.analysis.library import rounds
+from dpmigrate.analysis.registry import CallInfo, function, method
 
 
 @function("copy.deepcopy", "copy.copy")
@@ -144,7 +155,7 @@ registry.ENTERING["null-context"] = _enter_null
 @method("unknown", "enter_context", "enter_async_context")
 def _enter_context(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """A manager that is put on a stack, which ends it nobody knows where."""
-    from dpmigrate.analysis.flow import ending_of, enter_context
+    from dpmigrate.analysis.language.flow import ending_of, enter_context
 
     manager = info.argument(0, "cm")
     entered = enter_context(ip, manager, info.node, info.name == "enter_async_context")

@@ -1,4 +1,16 @@
-"""What torch's names mean. Each module is one group of names; importing it registers its handlers."""
+"""What torch's names mean. Each module is one group of names; importing it registers its handlers.
+
+``names``        where its releases have them
+``tensors``, ``losses``, ``models``, ``parameters``, ``trainable``   what backward passes come from and go to
+``optimizers``, ``stepping``   its optimizers, and their steps beside the private one
+``data``, ``distributed``   loaders, samplers and data sets; several processes
+``randomness``, ``record_seeds``   generators; data sets that seed the default one
+``coupling``, ``batch_norm``, ``batch_statistics``, ``padding``   what couples examples
+``sequences``, ``dimensions``, ``columns``   shapes, as the text of a ``forward`` has them
+``outside``      parameters used outside their layer
+``in_place``     operations in place behind hooked layers
+``checkpoints``  weights in files
+"""
 
 from dpmigrate.analysis.library.torch import (
     batch_norm,
@@ -7,7 +19,6 @@ from dpmigrate.analysis.library.torch import (
     coupling,
     data,
     distributed,
-    in_place_outputs,
     losses,
     models,
     names,
@@ -17,6 +28,7 @@ from dpmigrate.analysis.library.torch import (
     tensors,
     trainable,
 )
+from dpmigrate.analysis.library.torch.in_place import outputs as in_place_outputs
 
 LOADED = (
     batch_norm,

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dpmigrate.analysis.atoms import Const, Obj, Unknown
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import holds_part, part_objects, whole_of
+from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
+from dpmigrate.analysis.domain.ordering import in_order
+from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, of
+from dpmigrate.analysis.language.holding import holds_part, part_objects, whole_of
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import BatchNormKept, PartEvaluated
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
-from dpmigrate.analysis.ordering import in_order
+from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.source.tree import keyword_node
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import keyword_node
-from dpmigrate.analysis.values import NOTHING, Entry, Value, of
 
 _LAYERS = frozenset(
     f"torch.nn.{name}" for name in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")

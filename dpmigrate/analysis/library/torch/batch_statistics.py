@@ -11,16 +11,16 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj, Tensor
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import part_objects, runs_of_model
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Tensor
+from dpmigrate.analysis.domain.ordering import in_order
+from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value
+from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.language.holding import part_objects, runs_of_model
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import BatchStatistics
-from dpmigrate.analysis.library.registry import CallInfo, function
-from dpmigrate.analysis.ordering import in_order
-from dpmigrate.analysis.tree import every
-from dpmigrate.analysis.values import NOTHING, Class, Function, Value
+from dpmigrate.analysis.registry import CallInfo, function
+from dpmigrate.analysis.source.tree import every
 
 _STATISTICS = frozenset(["mean", "std", "var"])
 _TURNED = frozenset(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
+from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.checkpoints import (
     AccountantCarried,
@@ -18,11 +19,10 @@ from dpmigrate.analysis.ledger.checkpoints import (
 from dpmigrate.analysis.library import rounds
 from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.passed import runs_before
-from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.trained_before import same_records
+from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, of
 
 ENGINES = ("engine", "adaptive-engine")
 _LOADED = "a file's content"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import Function, Value
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
+from dpmigrate.analysis.domain.values import Function, Value
+from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.source.tree import children
 
 ELEMENTWISE = frozenset(
     f"torch.nn.{name}"

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, Obj, Tensor
 from dpmigrate.analysis.batches import batches_of
-from dpmigrate.analysis.calls import call_method
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.domain.atoms import Const, Obj, Tensor
+from dpmigrate.analysis.domain.values import NOTHING, Class, Entry, Function, Value
+from dpmigrate.analysis.language.calls import call_method
+from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger.models import ExamplesCoupled
-from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.models import torch_operation
 from dpmigrate.analysis.library.torch.tensors import tensor_method
+from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.source.tree import assigned_to, every
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import assigned_to, every
-from dpmigrate.analysis.values import NOTHING, Class, Entry, Function, Value
 
 _PERMUTING = frozenset(["randperm", "permutation"])
 _TURNING = frozenset(["flip", "roll"])

@@ -7,17 +7,17 @@ from collections.abc import Hashable, Iterable, Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.assignment import iterate
-from dpmigrate.analysis.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import taken
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.language.assignment import iterate
+from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger.sampling import KindOfLoader
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 POISSON = "<draws Poisson batches>"
 """The slot of a loader that Opacus itself made out of another one."""

@@ -6,13 +6,13 @@ Source: ``torch.distributed``; Opacus takes a model for one of several where it 
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
+from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, Value, const
 from dpmigrate.analysis.ledger.sampling import TrainedTogether
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Value, const
 
 _PROCESSES = "<processes>"
 

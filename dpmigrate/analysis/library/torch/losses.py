@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dpmigrate.analysis.atoms import (
+from dpmigrate.analysis import registry
+from dpmigrate.analysis.batches import joined, passes_behind
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import (
     WEIGHTED_MEAN,
     Atom,
     Const,
@@ -15,15 +18,12 @@ from dpmigrate.analysis.atoms import (
     Unknown,
     behind,
 )
-from dpmigrate.analysis.batches import joined, passes_behind
-from dpmigrate.analysis.classes import BASE_KINDS
-from dpmigrate.analysis.constants import opaque, params_in_value
-from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.library import registry
-from dpmigrate.analysis.library.loss_functions import LOSS_FUNCTIONS
-from dpmigrate.analysis.library.registry import CallInfo, method
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, const, join_all, of
+from dpmigrate.analysis.language.classes import BASE_KINDS
+from dpmigrate.analysis.language.constants import opaque, params_in_value
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Value, const, join_all, of
+from dpmigrate.analysis.loss_functions import LOSS_FUNCTIONS
+from dpmigrate.analysis.registry import CallInfo, method
 
 for _loss in [
     "CrossEntropyLoss",

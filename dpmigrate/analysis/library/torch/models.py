@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from dpmigrate.analysis.assignment import iterate
-from dpmigrate.analysis.atoms import Absent, Atom, Const, Obj, Tensor, Unknown
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through, without_records
-from dpmigrate.analysis.classes import external_base
-from dpmigrate.analysis.constants import opaque
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.guards import together
-from dpmigrate.analysis.holding import whole_of
+from dpmigrate.analysis.language.assignment import iterate
+from dpmigrate.analysis.language.classes import external_base
+from dpmigrate.analysis.language.constants import opaque
+from dpmigrate.analysis.language.holding import whole_of
+from dpmigrate.analysis.language.operators import is_penalty
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
-from dpmigrate.analysis.library import registry
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
-from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.operators import is_penalty
+from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import entries_of_kind
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 
 IN_PLACE = "<in place>"
 """The slot of a layer that holds what it was given as ``inplace``."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import Atom, Obj
-from dpmigrate.analysis.classes import BASE_KINDS
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis import registry
+from dpmigrate.analysis.domain.atoms import Atom, Obj
+from dpmigrate.analysis.language.classes import BASE_KINDS
 
 
 def _canonical(name: str) -> str:

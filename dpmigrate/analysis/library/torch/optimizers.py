@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dpmigrate.analysis.atoms import Atom, Obj
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.exceptions import OPACUS_MISSING
+from dpmigrate.analysis.domain.atoms import Atom, Obj
+from dpmigrate.analysis.domain.values import NONE, Entry, Value, of
 from dpmigrate.analysis.guards import DOUBT, Literal
+from dpmigrate.analysis.language.exceptions import OPACUS_MISSING
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
-from dpmigrate.analysis.library.registry import CallInfo, method, prefix
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.parameters import models_in, parameters_in
 from dpmigrate.analysis.library.torch.stepping import plain_step
+from dpmigrate.analysis.registry import CallInfo, method, prefix
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, Entry, Value, of
 
 ERRORS, VALID = "errors of a model", "that a model has none"
 VALIDATED = "where a model is validated"

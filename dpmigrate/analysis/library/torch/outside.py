@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Obj
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Obj
+from dpmigrate.analysis.domain.values import Class, Function
+from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
-from dpmigrate.analysis.tree import every
-from dpmigrate.analysis.values import Class, Function
+from dpmigrate.analysis.source.tree import every
 
 _LAYERS = frozenset(
     f"torch.nn.{name}"

@@ -7,20 +7,20 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
-from dpmigrate.analysis.holding import parameter_of, runs_of_model, whole_of
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Params, Unknown
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, of
+from dpmigrate.analysis.language.functions import unknown_call
+from dpmigrate.analysis.language.holding import parameter_of, runs_of_model, whole_of
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
 from dpmigrate.analysis.library import pending, rounds
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
-from dpmigrate.analysis.library.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.library.torch.models import torch_operation
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
+from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NONE, NOTHING, Entry, Seq, Value, of
 
 _CLIPPING = ("clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_")
 _WRITING = (

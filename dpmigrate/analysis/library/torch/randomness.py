@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Const, Obj
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Const, Obj
+from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, of
+from dpmigrate.analysis.language.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.ledger import ASSIGNED_GENERATOR
 from dpmigrate.analysis.ledger.events import StateSetBack
-from dpmigrate.analysis.library.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.library.seeds import FORKED, noise_seeded, runs_of_the_global, state_set_by
-from dpmigrate.analysis.managers import AFTER_THE_YIELD
+from dpmigrate.analysis.registry import CallInfo, attribute, function, method
+from dpmigrate.analysis.source.tree import children
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import children
-from dpmigrate.analysis.values import NONE, Entry, Value, const, of
 
 
 @function("torch.Generator")

@@ -13,17 +13,17 @@ from dataclasses import replace
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj
-from dpmigrate.analysis.calls import call_own, call_value
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
+from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value, const
 from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.language.calls import call_own, call_value
+from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger.events import SeededByRecords
-from dpmigrate.analysis.library.registry import CallInfo
 from dpmigrate.analysis.library.seeds import SeedOfRecord, may_seed, runs_of_the_global, seeds_set_by
 from dpmigrate.analysis.library.torch.data import wholes_of
+from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.values import NOTHING, Class, Function, Value, const
 
 _TOLD = "the loaders whose records were asked for the seeds that they set"
 

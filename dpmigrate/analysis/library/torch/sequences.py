@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Obj
-from dpmigrate.analysis.classes import find_member
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
+from dpmigrate.analysis.domain.ordering import in_order
+from dpmigrate.analysis.domain.values import Class, Function
+from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.dimensions import (
     flattens,
@@ -27,9 +29,7 @@ from dpmigrate.analysis.library.torch.dimensions import (
     taken_apart_into_three,
     takes_one_step,
 )
-from dpmigrate.analysis.ordering import in_order
-from dpmigrate.analysis.tree import children, keyword_node
-from dpmigrate.analysis.values import Class, Function
+from dpmigrate.analysis.source.tree import children, keyword_node
 
 RECURRENT = frozenset(["LSTM", "GRU", "RNN", "DPLSTM", "DPGRU", "DPRNN"])
 """Layers that return (output, state), the output being a sequence."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Obj, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, Value
 from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.holding import runs_of_model
+from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import SteppedBeside
 from dpmigrate.analysis.library import feeding, pending
 from dpmigrate.analysis.library.passed import runs_before
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
-from dpmigrate.analysis.values import NONE, Value
 
 _READ = (cst.Name, cst.Attribute, cst.Subscript)
 """What holds an optimizer and can be looked at once more, without calling anything."""

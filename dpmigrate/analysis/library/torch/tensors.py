@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dpmigrate.analysis.atoms import A_LENGTH, GRAD_MODE, Const, Length, Obj, Tensor
-from dpmigrate.analysis.constants import LEAVES_THE_GRAPH
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.functions import unknown_call
-from dpmigrate.analysis.library import registry
+from dpmigrate.analysis.domain.atoms import A_LENGTH, GRAD_MODE, Const, Length, Obj, Tensor
+from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, join_all, of
+from dpmigrate.analysis.language.constants import LEAVES_THE_GRAPH
+from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.library.gradients import record_backward, step_taken
-from dpmigrate.analysis.library.registry import CallInfo, function, method
 from dpmigrate.analysis.library.torch.stepping import plain_step
+from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.training import entries_of_kind
-from dpmigrate.analysis.values import NONE, Entry, Value, const, join_all, of
 
 
 def _tell_of_request(ip: Interpreter, info: CallInfo, e: Entry) -> None:

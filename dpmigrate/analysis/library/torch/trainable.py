@@ -6,16 +6,16 @@ from collections.abc import Hashable, Iterable
 
 import libcst as cst
 
-from dpmigrate.analysis.atoms import Atom, Const, Params, Unknown
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Atom, Const, Params, Unknown
+from dpmigrate.analysis.domain.values import NONE, Value, const
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
-from dpmigrate.analysis.holding import runs_of_model, whole_of
+from dpmigrate.analysis.language.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger.optimizing import TrainableSet
 from dpmigrate.analysis.library.passed import runs_before
-from dpmigrate.analysis.library.registry import CallInfo, function
+from dpmigrate.analysis.registry import CallInfo, function
+from dpmigrate.analysis.source.tree import assigned_to, every
 from dpmigrate.analysis.training import TrainingRun
-from dpmigrate.analysis.tree import assigned_to, every
-from dpmigrate.analysis.values import NONE, Value, const
 
 _FROZEN = "frozen"
 _WHOLLY = "wholly frozen"

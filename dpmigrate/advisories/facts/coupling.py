@@ -1,0 +1,98 @@
+"""Facts about what lets one example into the gradients of others."""
+
+from __future__ import annotations
+
+from dpmigrate.advisories.facts.general import fact
+from dpmigrate.advisories.facts.gradients import goes_over
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger.events import Backward, HooksSwitched, Stepped, ZeroGrad
+from dpmigrate.analysis.ledger.models import (
+    BatchNormKept,
+    BatchStatistics,
+    ExamplesCoupled,
+    PaddingRead,
+    ParameterOutside,
+    PartEvaluated,
+)
+from dpmigrate.model import Tri
+
+
+@fact
+def _normalises_by_the_batch(s: Subject) -> Tri:
+    """Whether a BatchNorm that is not trained stays in train mode."""
+    if not isinstance(s.event, BatchNormKept) or any(True for _ in s.run.happened(PartEvaluated)):
+        return False
+    s.notes["change"] = f"`{s.event.name}`"
+    return True if s.event.sure else None
+
+
+@fact
+def _weighted_mean(s: Subject) -> Tri:
+    """Whether the loss is a mean in which each class has a weight, and nothing else was done to it."""
+    return isinstance(s.event, Backward) and s.event.reduction == "weighted mean"
+
+
+@fact
+def _parameter_outside(s: Subject) -> Tri:
+    """Whether a model computes with the parameter of a layer outside the layer's own call."""
+    if not isinstance(s.event, ParameterOutside):
+        return False
+    s.notes["change"] = f"`{s.event.name}`"
+    return True
+
+
+@fact
+def _standardises_by_the_batch(s: Subject) -> Tri:
+    """Whether the model takes a statistic over the examples of the batch out of each of them."""
+    if not isinstance(s.event, BatchStatistics) or s.run.argument("batch_first").equals(False) is not False:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return True if s.event.sure else None
+
+
+@fact
+def _read_behind_padding(s: Subject) -> Tri:
+    """Whether what is read lies behind the padding of the batch; whether lengths differ, the data decide."""
+    if not isinstance(s.event, PaddingRead) or s.run.argument("batch_first").equals(False) is not False:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return None
+
+
+@fact
+def _mixes_examples(s: Subject) -> Tri:
+    """Whether each example of the batch is added to another one of it."""
+    return _coupled(s, compared=False)
+
+
+@fact
+def _compares_examples(s: Subject) -> Tri:
+    """Whether the examples of the batch are compared with one another."""
+    return _coupled(s, compared=True)
+
+
+def _coupled(s: Subject, compared: bool) -> Tri:
+    if not isinstance(s.event, ExamplesCoupled) or s.event.compared != compared:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return True if s.event.sure else None
+
+
+@fact
+def _second_pass_over_a_batch(s: Subject) -> Tri:
+    """Whether a loss of the very batch went backward before this one, in the same turn, for the same step."""
+    event = s.event
+    if not isinstance(event, Backward) or not event.loops or event.at.conditional:
+        return False
+    loop = event.loops[-1].loop.node
+    before = s.run.events[: next(i for i, e in enumerate(s.run.events) if e is event)]
+    others = 0
+    for e in reversed([e for e in before if e.loops == event.loops]):
+        if isinstance(e, (Stepped, ZeroGrad, HooksSwitched)):
+            break
+        another = (
+            isinstance(e, Backward) and e.origin.node is not event.origin.node
+        )  # one pass, of several losses
+        if another and isinstance(e, Backward) and not e.at.conditional and e.guard == event.guard:
+            others += any(goes_over(loop, taken.node) for taken in e.fed_at & event.fed_at)
+    return others == 1

@@ -1,0 +1,213 @@
+"""Facts about gradients between the backward pass and the step."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.advisories.facts.general import fact, splits_no_batch
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger.accounting import EpsilonAsked
+from dpmigrate.analysis.ledger.events import (
+    Backward,
+    DoubleBackward,
+    Escape,
+    HooksSwitched,
+    Iterated,
+    ManagerUsed,
+    Seeded,
+    StateSetBack,
+    ZeroGrad,
+)
+from dpmigrate.analysis.ledger.gradients import (
+    ColumnOfLosses,
+    FlattenedLoss,
+    GradientChanged,
+    GradientsLost,
+    SteppedEvery,
+    SteppedVirtually,
+    StepPutOff,
+)
+from dpmigrate.analysis.ledger.sampling import BatchSkipped
+from dpmigrate.analysis.source.tree import contains
+from dpmigrate.model import Tri
+
+
+@fact
+def _hooks(s: Subject) -> Tri:
+    """Whether the mode is hooks; other modes without ghost clipping have ways of their own."""
+    return None if s.run.mode == "?" else s.run.mode == "hooks"
+
+
+@fact
+def _only_made_smaller(s: Subject) -> Tri:
+    """Whether the change is that of ``clip_grad_norm_``, which enlarges nobody's part of the sum."""
+    return isinstance(s.event, GradientChanged) and s.event.how == "clipped"
+
+
+@fact
+def _of_private_objects(s: Subject) -> Tri:
+    """Whether the private model or optimizer clears the gradients, per-sample gradients included."""
+    return isinstance(s.event, GradientsLost) and not s.event.raw
+
+
+@fact
+def _under_a_memory_manager(s: Subject) -> Tri:
+    """Whether a batch memory manager puts the logical batches together."""
+    return any(True for _ in s.run.happened(ManagerUsed))
+
+
+@fact
+def _for_an_empty_batch(s: Subject) -> Tri:
+    """Whether it is an empty batch that gets no step."""
+    return isinstance(s.event, BatchSkipped) and s.event.empty
+
+
+@fact
+def _left_out_for_another_reason(s: Subject) -> Tri:
+    """Whether a batch gets no step and others come after it; whether the reason is ever there is not told."""
+    if not isinstance(s.event, BatchSkipped) or s.event.empty or s.event.stepped:
+        return False
+    return None if s.event.how != "break" or not s.event.last else False
+
+
+@fact
+def _left_within_a_logical_batch(s: Subject) -> Tri:
+    """Whether the loop is left after a step that may only have added up a part of a logical batch.
+
+    Whether it ever is one of those is not told; nothing comes of it where no batch comes after.
+    """
+    if not isinstance(s.event, BatchSkipped) or not s.event.stepped or s.event.last:
+        return False
+    managers = list(s.run.happened(ManagerUsed))
+    return False if managers and all(splits_no_batch(s.run, e.maximum) for e in managers) else None
+
+
+@fact
+def _stepped_by_a_counter(s: Subject) -> Tri:
+    """Whether a step of the run is taken once in several turns, as a counter has it."""
+    return any(True for _ in s.run.happened(SteppedEvery))
+
+
+@fact
+def _makes_gradients_each_turn(s: Subject) -> Tri:
+    """Whether the loop makes gradients in every turn, and steps in some of them alone."""
+    event = s.event
+    if not isinstance(event, SteppedEvery):
+        return False
+    if any(e.loops == event.loops for e in s.run.happened(SteppedVirtually)):
+        return False  # the first turn that takes no step raises (DPM411)
+    passes = (*s.run.happened(Backward), *s.run.happened(DoubleBackward))
+    # One that stands under the test of the counter with the step is made for that step alone.
+    each = any(e.loops == event.loops and not e.at.conditional and e.guard <= event.guard for e in passes)
+    return each and (True if event.known else None)
+
+
+@fact
+def _in_turns_of_the_private_loader(s: Subject) -> Tri:
+    """Whether it happens once for each batch of the engine's own loader, and not for pieces of one."""
+    if s.event is None or not s.event.loops:
+        return False
+    loop = s.event.loops[-1].loop.node
+    return any(goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+
+
+def goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
+    """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
+    if isinstance(loop, cst.For) and contains(loop.iter, iterated):
+        return True
+    taken = iterated.func if isinstance(iterated, cst.Call) else None
+    by_next = isinstance(taken, cst.Name) and taken.value == "next"
+    return by_next and isinstance(loop, (cst.For, cst.While)) and contains(loop.body, iterated)
+
+
+@fact
+def _in_number_known(s: Subject) -> Tri:
+    """Whether the program itself says that the step is put off for more than one turn."""
+    return True if isinstance(s.event, StepPutOff) and s.event.known else None
+
+
+@fact
+def _gradients_kept_between_steps(s: Subject) -> Tri:
+    """Whether nothing clears the gradients in the turns that take no step."""
+    if s.event is None:
+        return False
+    turn = s.event.loops
+    clearings = [e for e in s.run.happened(ZeroGrad) if e.loops[: len(turn)] == turn]
+    return not any(e.guard <= s.event.guard and not e.at.conditional for e in clearings)
+
+
+@fact
+def _epsilon_aimed_at(s: Subject) -> Tri:
+    """Whether the noise is chosen for an epsilon that training is to end with."""
+    return any(e.aimed for e in s.run.happened(EpsilonAsked))
+
+
+@fact
+def _same_seed_each_time(s: Subject) -> Tri:
+    """Whether the noise begins anew with one seed in every turn of a loop that takes steps."""
+    if not isinstance(s.event, Seeded) or not s.event.repeats:
+        return False
+    around = s.event.loops
+    way = s.event.chain
+    if any(e.loops == around and e.chain == way[: len(e.chain)] for e in s.run.happened(StateSetBack)):
+        return False
+    outermost = len(s.run.loops) + 1 if s.event.everywhere else len(around)
+    ways = [around[:depth] for depth in range(outermost, len(around) + 1)]
+    return any(e.loops[: len(loops)] == loops for e in s.run.happened(Backward) for loops in ways)
+
+
+@fact
+def _column_of_losses(s: Subject) -> Tri:
+    """Whether the losses have shape [B, 1], or [B, B] where the targets have none of the columns."""
+    if not isinstance(s.event, ColumnOfLosses) or s.event.columns != 1:
+        return False
+    s.notes["criterion"] = f"`{s.event.criterion}`"
+    return True
+
+
+@fact
+def _several_losses_of_each(s: Subject) -> Tri:
+    """Whether the losses have shape [B, D]."""
+    if not isinstance(s.event, ColumnOfLosses) or s.event.columns == 1:
+        return False
+    s.notes["criterion"] = f"`{s.event.criterion}`"
+    s.notes["change"] = str(s.event.columns or "T")
+    return True
+
+
+@fact
+def _of_tokens(s: Subject) -> Tri:
+    """Whether each token of a sequence has a loss of its own; None where only a name says so.
+
+    None also with sums, where the clipped gradient of a single sequence is right all the same, and with a
+    criterion of the project, which may take the tokens together.
+    """
+    if not isinstance(s.event, FlattenedLoss):
+        return False
+    summed = s.run.argument("loss_reduction").equals("sum") is not False
+    others = [w for w in s.run.argument("criterion").things if w.kind != "criterion"]
+    return True if s.event.sure and not summed and not others else None
+
+
+@fact
+def _left_off(s: Subject) -> Tri:
+    """Whether the hooks are switched off here and nowhere in this loop on again.
+
+    Code that gets the model may do so.
+    """
+    event = s.event
+    if not isinstance(event, HooksSwitched) or event.enabled:
+        return False
+    on = [e for e in s.run.happened(HooksSwitched) if e.enabled]
+    inside = [e for e in on if e.loops[: len(event.loops)] == event.loops]
+    if any(e.guard <= event.guard and not e.at.conditional for e in inside):
+        return False
+    if inside:  # on some way
+        return None
+    return None if any(e.what == "dp-model" for e in s.run.happened(Escape)) else True
+
+
+@fact
+def _two_passes_by_hand(s: Subject) -> Tri:
+    """Whether the second of two passes by hand follows: a loss times its clipping factor goes backward."""
+    return any(e.loss == "two-pass" for e in s.run.happened(Backward))

@@ -1,0 +1,93 @@
+"""Facts about how the losses of a batch, and of the tokens of a sequence, become one."""
+
+from __future__ import annotations
+
+from dpmigrate.advisories.facts.general import fact
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, HooksSwitched
+from dpmigrate.analysis.ledger.accounting import ReductionGiven
+from dpmigrate.analysis.ledger.gradients import TokensIgnored
+from dpmigrate.model import Tri
+
+
+@fact
+def _target_by_keyword(s: Subject) -> Tri:
+    """Whether the wrapped criterion gets the target by keyword, where 1.6.0 does not look for it."""
+    return isinstance(s.event, TokensIgnored) and s.event.by_keyword
+
+
+@fact
+def _engine_sums(s: Subject) -> Tri:
+    """Whether ``make_private``, or the module of a pair by hand, is told ``loss_reduction="sum"``."""
+    return _told(s, "sum")
+
+
+@fact
+def _engine_means(s: Subject) -> Tri:
+    """Whether ``loss_reduction`` is "mean", as it is by default."""
+    if s.run.open_call:
+        return False
+    return _told(s, "mean") if s.run.argument("loss_reduction") else True
+
+
+@fact
+def _reduces_otherwise(s: Subject) -> Tri:
+    """Whether the criterion that is given reduces in another way than ``loss_reduction`` says."""
+    event = s.event
+    if not isinstance(event, ReductionGiven) or s.run.open_call:
+        return False
+    told = s.run.argument("loss_reduction")
+    s.notes["criterion"], s.notes["told"] = event.reduction, "mean"
+    if not told:
+        return event.reduction != "mean"
+    names = [what.value for what in told.each if isinstance(what, Constant)]
+    others = [name for name in names if name != event.reduction]
+    if not others:
+        return False
+    s.notes["told"] = str(others[0])
+    return True if len(others) == len(list(told.each)) else None
+
+
+def _told(s: Subject, reduction: str) -> Tri:
+    """Whether the norms go by this reduction; None where a pair by hand may have told its optimizer alone."""
+    equal = s.run.argument("loss_reduction").equals(reduction)
+    sure = not s.run.manual or bool(s.run.argument("optimizer.loss_reduction"))
+    return equal if sure or equal is False else None
+
+
+@fact
+def _first_of_two_passes(s: Subject) -> Tri:
+    """Whether this pass is made for the norms: the graph is kept, and the factors are asked for."""
+    if not isinstance(s.event, Backward) or s.event.loss != "other" or not s.event.retained:
+        return False
+    return any(True for _ in s.run.happened(CoefficientAsked))
+
+
+@fact
+def _mean_goes_backward(s: Subject) -> Tri:
+    return isinstance(s.event, Backward) and s.event.reduction == "mean"
+
+
+@fact
+def _sum_goes_backward(s: Subject) -> Tri:
+    return isinstance(s.event, Backward) and s.event.reduction == "sum"
+
+
+@fact
+def _sum_left_as_it_is(s: Subject) -> Tri:
+    """Whether a sum over the batch goes backward, and was neither divided nor multiplied before."""
+    if not isinstance(s.event, Backward) or s.event.reduction != "sum":
+        return False
+    return not any(step.startswith(("div", "mul", "scaled")) for step in s.event.steps)
+
+
+@fact
+def _hooks_enabled(s: Subject) -> Tri:
+    """Whether this pass makes per-sample gradients: ``disable_hooks`` was not the last that was called."""
+    enabled: Tri = True
+    for event in s.run.events:
+        if event is s.event:
+            return enabled
+        if isinstance(event, HooksSwitched):
+            enabled = event.enabled if not event.guard else None
+    return enabled

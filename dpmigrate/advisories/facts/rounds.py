@@ -1,0 +1,143 @@
+"""Facts about engines that are made anew while the weights go on."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.advisories.facts.general import fact
+from dpmigrate.advisories.facts.trials import goes_over_folds
+from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Backward, Engine, Open, PrivateRun, Thing, Turn, What
+from dpmigrate.analysis.ledger.accounting import (
+    EngineOfARound,
+    EpsilonsAdded,
+    EpsilonsCombined,
+    TrainedBefore,
+    WeightsLoaded,
+)
+from dpmigrate.analysis.source.tree import children
+from dpmigrate.model import Tri
+
+_COUNTING = frozenset(["range", "trange", "count"])
+
+
+@fact
+def _engine_of_each_turn(s: Subject) -> Tri:
+    """Whether a loop makes an engine in every turn and trains with it, on weights and records that go on.
+
+    The parts that a model is trained on in cross-validation have most of their records in common.
+    """
+    run = s.run
+    engines = [engine for engine in (run.engine, *run.other_engines) if engine is not None]
+    remade = any(_made_in_each_turn(run, engine) for engine in engines)
+    return None if remade and len(engines) > 1 else remade
+
+
+def _made_in_each_turn(run: PrivateRun, engine: Engine) -> bool:
+    if engine.made is None or engine.accountant is None:
+        return False
+    around = [turn for turn in engine.made.loops if turn in run.loops]
+    rounds = [
+        turn
+        for turn in around
+        if _counts(turn)
+        or goes_over_folds(turn.loop.node)
+        or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(run, turn))
+    ]
+    inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
+    return any(_weights_go_on(run, turn) for turn in inside)
+
+
+@fact
+def _engine_of_each_round(s: Subject) -> Tri:
+    """Whether a framework makes an engine in every round, by a method of the program that it calls."""
+    if s.run.engine is None or s.run.engine.accountant is None:
+        return False
+    for event in s.run.happened(EngineOfARound):
+        made = "makes each client anew for it" if event.with_its_client else "calls this method in each"
+        s.notes["framework"] = f"{event.framework} {made}"
+        return True
+    return False
+
+
+@fact
+def _engine_after_another(s: Subject) -> Tri:
+    """Whether another engine trained the model before, on the same records; what each of the two says is
+    right by itself, and may be meant so."""
+    return _trained_before(s, again=False)
+
+
+@fact
+def _engine_of_each_call(s: Subject) -> Tri:
+    """Whether a function trains with an engine of its own, and calls itself with the model it trained."""
+    return _trained_before(s, again=True)
+
+
+def _trained_before(s: Subject, again: bool) -> Tri:
+    if s.run.engine is None or s.run.engine.accountant is None:
+        return False
+    return None if any(event.again is again for event in s.run.happened(TrainedBefore)) else False
+
+
+@fact
+def _epsilons_added_up(s: Subject) -> Tri:
+    """Whether the program adds up what each of its engines has spent, and makes no mean of it."""
+    return any(s.run.happened(EpsilonsAdded)) and not any(s.run.happened(EpsilonsCombined))
+
+
+def _counts(turn: Turn) -> bool:
+    """Whether a loop repeats itself, and does not go over models, clients or folds."""
+    loop = turn.loop.node
+    if isinstance(loop, cst.While):
+        return True
+    return turn.number is None and isinstance(loop, (cst.For, cst.CompFor)) and _calls_a_counter(loop.iter)
+
+
+def _one_model_on_the_same_records(run: PrivateRun, turn: Turn) -> bool:
+    """Whether what a loop goes over is neither a model nor the records: stages of training, say."""
+    if turn.number is not None:  # a turn for each of several objects, which the records may be
+        return False
+    if len(run.models) != 1 or len(run.loaders) > 1:
+        return False
+    outside = run.loops[: run.loops.index(turn)]
+    records = run.loaders[0].dataset if run.loaders else run.argument("data_loader")
+    return _was_there(run.models[0], outside) and all(
+        _was_there(what, outside) for what in records.each or [None]
+    )
+
+
+def _was_there(what: What | None, outside: tuple[Turn, ...]) -> bool:
+    """Whether something is made in none but some loops, or was handed in from outside."""
+    if isinstance(what, Open):
+        return isinstance(what.key, tuple) and what.key[:1] == ("param",)
+    made = what.made if isinstance(what, Thing) else None
+    return made is not None and all(loop in outside for loop in made.loops)
+
+
+def _for_one_item_alone(run: PrivateRun, turn: Turn) -> bool:
+    """Whether a loop comes to a place for one of its items: ``if stage == "private":``."""
+    return isinstance(turn.loop.node, cst.For) and all(
+        any(x.holds and x.test[0] == "eq" and _is_an_element(x.symbol) for x in way) for way in run.ways
+    )
+
+
+def _is_an_element(symbol: object) -> bool:
+    """Whether something unknown is an element of what a loop goes over."""
+    return isinstance(symbol, tuple) and symbol[-1:] == ("element",)
+
+
+def _calls_a_counter(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.Call):
+        name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
+        if isinstance(name, cst.Name) and name.value in _COUNTING:
+            return True
+    return any(map(_calls_a_counter, children(node)))
+
+
+def _weights_go_on(run: PrivateRun, turn: Turn) -> bool:
+    """Whether what one turn of a loop learned is what the next one begins with."""
+    loads = [e for e in run.happened(WeightsLoaded) if turn in e.loops]
+    if any(e.changing for e in loads):
+        return True
+    made = [model.made for model in run.models]
+    return bool(made) and not loads and all(at is not None and turn not in at.loops for at in made)

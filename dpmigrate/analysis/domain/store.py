@@ -1,0 +1,150 @@
+"""Variables, attributes and dict entries, kept as layers so that a branch costs what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+
+from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, join_all, join_guarded
+from dpmigrate.analysis.guards import Guard
+
+Slot = tuple[Hashable, Hashable]
+"""(owner, name): owner is a frame, a module, a class or an object."""
+Delta = dict[Slot, Value]
+
+ABSENT = Value((Entry(Absent()),))
+MADE = Value((Entry(Const(True)),))
+"""In the slot by which an object is known to be there: one of a branch is not there in the others."""
+
+
+PARTS = ("parts",)
+"""How the owner of the parts of something unknown begins; their slots are their symbols."""
+
+
+class Store:
+    """A mapping from slots to values with nested, joinable layers of changes.
+
+    What the layers above the lowest hold together stands in one dict besides: slots are read far more
+    often than layers come and go, and hashing one is what a look into each layer would cost.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[Hashable, dict[Hashable, None]] = {}
+        self._layers: list[Delta] = [{}]
+        self._above: Delta = {}
+        """What the layers above the lowest hold, the newest first."""
+        self._hidden: list[dict[Slot, Value | None]] = [{}]
+        """For each layer what ``_above`` held, before it, in the slots that it changed."""
+
+    def get(self, owner: Hashable, name: Hashable) -> Value | None:
+        """What the slot holds, or None when nothing was ever written there."""
+        return self._held((owner, name))
+
+    def _held(self, slot: Slot) -> Value | None:
+        value = self._above.get(slot)
+        return self._layers[0].get(slot) if value is None else value
+
+    def set(self, owner: Hashable, name: Hashable, value: Value) -> None:
+        """Strong update."""
+        self._write((owner, name), value)
+        self.names.setdefault(owner, {})[name] = None
+
+    def _write(self, slot: Slot, value: Value) -> None:
+        layer = self._layers[-1]
+        if len(self._layers) > 1:
+            if slot not in layer:
+                self._hidden[-1][slot] = self._above.get(slot)
+            self._above[slot] = value
+        layer[slot] = value
+
+    def keys(self, owner: Hashable) -> Iterator[Hashable]:
+        """Every name that was ever written on an owner, in order."""
+        return iter(tuple(self.names.get(owner, ())))
+
+    def make(self, owner: Hashable) -> None:
+        """An object comes to be. Where one was made before, the new one may lack what that one holds."""
+        for name in self.keys(owner):
+            held = self.get(owner, name)
+            if held:
+                self.set(owner, name, join_all([held, self._unset((owner, name))]))
+        self.set(("made", owner), "", MADE)
+
+    def unset(self, slot: Slot) -> Value:
+        """What a slot holds that was never written: an entry or attribute of an object may be looked for."""
+        if isinstance(slot[0], tuple) and slot[0][:1] == PARTS:
+            return Value((Entry(Unknown(slot[1])),))
+        return self._unset(slot) if self.get(("made", slot[0]), "") else NOTHING
+
+    def _unset(self, slot: Slot) -> Value:
+        return (
+            ABSENT
+            if isinstance(slot[1], tuple) or (isinstance(slot[0], Obj) and slot[0].kind == "instance")
+            else NOTHING
+        )
+
+    @property
+    def depth(self) -> int:
+        """The number of layers."""
+        return len(self._layers)
+
+    def push(self) -> None:
+        """Begin a layer: later changes go there."""
+        self._layers.append({})
+        self._hidden.append({})
+
+    def pop(self) -> Delta:
+        """End the newest layer and hand its changes out."""
+        for slot, value in self._hidden.pop().items():
+            if value is None:
+                del self._above[slot]
+            else:
+                self._above[slot] = value
+        return self._layers.pop()
+
+    @contextmanager
+    def standing_on(self, depth: int, *deltas: Delta) -> Iterator[None]:
+        """For a while the lowest ``depth`` layers, with some changes above them, are all that there is."""
+        saved = self._layers, self._above, self._hidden
+        lowest = self._layers[:depth] or [{}]
+        self._layers, self._above, self._hidden = lowest[:1], {}, [{}]
+        for delta in (*lowest[1:], *deltas):
+            self.push()
+            self.apply(delta)
+        self._layers[1:depth] = lowest[1:]
+        try:
+            yield
+        finally:
+            self._layers, self._above, self._hidden = saved
+
+    def snapshot(self, depth: int) -> Delta:
+        """All changes since the layers numbered ``depth``, as one."""
+        merged: Delta = {}
+        for layer in self._layers[depth:]:
+            merged.update(layer)
+        return merged
+
+    def apply(self, delta: Delta) -> None:
+        """Write a layer's changes into the current one."""
+        for slot, value in delta.items():
+            self._write(slot, value)
+
+    def join(self, deltas: Sequence[tuple[Delta, Guard]]) -> bool:
+        """Write the join of several alternative futures; says whether anything changed."""
+        if len(deltas) == 1:
+            (only, _), *_ = deltas
+            changed = any(self._held(slot) != value for slot, value in only.items())
+            self.apply(only)
+            return changed
+        slots: Delta = {}
+        for delta, _ in deltas:
+            slots.update(delta)
+        joined: Delta = {}
+        for slot in slots:
+            before = self._held(slot)
+            base = self.unset(slot) if before is None else before
+            value = join_guarded([(delta.get(slot, base), guard) for delta, guard in deltas])
+            if value is not before and value != before:
+                joined[slot] = value
+        self.apply(joined)
+        return bool(joined)

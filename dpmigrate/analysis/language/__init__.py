@@ -1,0 +1,12 @@
+"""The Python language, by kind of node; its handlers register with the interpreter.
+
+``statements``, ``flow``, ``exceptions``, ``patterns``   statements
+``expressions``, ``operators``, ``strings``, ``constants``, ``effects``   expressions
+``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
+``unrolling``, ``retried``   loops that are followed item by item, and those that try again
+``names``, ``attributes``, ``items``, ``assignment``   where values are read and written
+``calls``, ``functions``, ``classes``, ``decorated``, ``managers``   what is called
+``holding``      which objects are parts of which
+``choices``, ``fields``   values that the user of a program sets, or of a record
+``naming``       what a program names an unknown
+"""

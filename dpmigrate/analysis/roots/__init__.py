@@ -1,0 +1,8 @@
+"""Where a program is entered, as the world outside does.
+
+``entering``     scripts first, then what nothing calls
+``leading``      which functions can lead to private runs
+``members``      classes and their methods
+``switches``     constants that somebody may turn round
+``left_out``     calls that make runs and that no root came to
+"""

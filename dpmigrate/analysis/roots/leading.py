@@ -1,0 +1,120 @@
+"""Which functions can lead to private runs, or use one, so that it pays to enter them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import Obj, Unknown
+from dpmigrate.analysis.domain.store import PARTS
+from dpmigrate.analysis.domain.values import Function, Seq
+from dpmigrate.analysis.source.mentions import Mentions
+from dpmigrate.analysis.source.tree import MAKING_CALLS
+
+TRAINING = frozenset(
+    [
+        "backward",
+        "manual_backward",
+        "step",
+        "zero_grad",
+        "BatchMemoryManager",
+        "wrap_data_loader",
+        "manual_seed",
+        "seed_everything",
+        "double_backward",
+        "get_coeff",
+        "get_clipping_coef",
+        "signal_skip_step",
+        "training_step",
+        "get_epsilon",
+    ]
+)
+"""What code mentions, or is called, that may do something with the objects of a run."""
+
+
+def mentioned_by_others(ip: Interpreter) -> frozenset[str]:
+    """Names of functions and methods that some other function's body mentions."""
+    mentions = mentions_of_all(ip)
+    names = {f.node.name.value for f in ip.made if isinstance(f.node, cst.FunctionDef)}
+    mentioned: set[str] = set()
+    for fn in ip.made:
+        mentioned |= (mentions.of(fn.node.body) & names) - {fn.name}
+    return frozenset(mentioned - {"__init__", "__call__", "forward"})
+
+
+MAKERS = MAKING_CALLS | frozenset(
+    [
+        "BatchMemoryManager",
+        "wrap_data_loader",
+        "wrap_model",
+        "prepare_module",
+        "double_backward",
+        "GradSampleModuleFastGradientClipping",
+        "GradSampleHooksFastGradientClipping",
+        "DPOptimizerFastGradientClipping",
+        "DPLossFastGradientClipping",
+        "DPOptimizer",
+        "DistributedDPOptimizer",
+        "AdaClipDPOptimizer",
+    ]
+)
+
+
+RETIRED = frozenset(["PrivacyEngine", "opacus", "virtual_step", "get_privacy_spent"])
+"""What code mentions that uses Opacus, and may use what a release dropped, without making a run."""
+
+
+def leads_to_runs(ip: Interpreter, fn: Function) -> bool:
+    """Whether a function, or a nested one, mentions what makes runs, or a function that leads there."""
+    return bool(mentions_of_all(ip).of(fn.node) & ip.notes["leading to runs"])
+
+
+def may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
+    """Whether a function speaks of training, and objects of a run are within its reach."""
+    if not fn.module.makes_private:
+        return False
+    if not (mentions_of_all(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
+        return False
+    owners: list[Hashable] = [("module", fn.module.key)]
+    frame = fn.closure
+    while frame is not None:
+        owners.append(frame.owner)
+        frame = frame.closure
+    return any(holds_run(ip, owner) for owner in (*owners, *([receiver] if receiver else [])))
+
+
+def holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
+    """Whether an owner, a slot of it, or a slot of an object in one, is an object of a run."""
+    if isinstance(owner, Obj) and owner in ip.runs_by_object:
+        return True
+    values = [ip.store.get(owner, slot) for slot in ip.store.keys(owner)]
+    atoms = [a for value in values if value is not None for a in value.atoms]
+    atoms += [a for s in atoms if isinstance(s, Seq) for item in s.items or () for a in item.atoms]
+    objects = [a for a in atoms if isinstance(a, Obj)]
+    if any(o.kind.startswith("dp-") or o.kind in ("private-result", "managed-loader") for o in objects):
+        return True
+    parts = [
+        (*PARTS, a.symbol) for a in atoms if isinstance(a, Unknown) and (*PARTS, a.symbol) in ip.store.names
+    ]
+    return depth > 0 and any(holds_run(ip, o, depth - 1) for o in (*objects, *parts) if o != owner)
+
+
+def mentions_of_all(ip: Interpreter) -> Mentions:
+    mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
+    return mentions
+
+
+def leading_to(ip: Interpreter, names: frozenset[str]) -> frozenset[str]:
+    """Some names, and those of the project's functions and classes that mention them, directly or not."""
+    mentions = mentions_of_all(ip)
+    bodies = [(f.name, mentions.of(f.node)) for f in ip.made if f.name]
+    bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
+    reach = names
+    for _ in range(4):
+        more = {name for name, mentioned in bodies if mentioned & reach} - {"forward", "__init__", "__call__"}
+        if more <= reach:
+            break
+        reach |= more
+    return reach

@@ -1,0 +1,8 @@
+"""The project's modules as text and trees, before anything is interpreted.
+
+``modules``, ``positions``   modules found by dotted name, parsed on demand; places in them
+``tree``         LibCST nodes
+``components``   which modules have to do with one another
+``mentions``, ``texts``   the names that a piece of code mentions; words in the texts of modules
+``tolerated``    whether a program does without what a release has dropped
+"""

@@ -1,0 +1,9 @@
+"""The criterion of an upgraded run: found or built, given to ``make_private``, used as it comes back.
+
+``upgraded``     the recipe: which of these it is
+``kept``, ``own``   the project's: where it is kept, and whether it will do
+``held``, ``inline``   held by an object, or made among the arguments of a call
+``given``        whether the loop's loss is what the given one computes
+``functional``, ``classes``   a function for which a class of ``torch.nn`` stands
+``unconditional``, ``other_modes``   where both ways of a condition, and other modes, come by
+"""

@@ -1,0 +1,195 @@
+"""The project's own criterion as an upgrade finds it: what it computes, where it is kept, who calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import Thing, What
+from dpmigrate.analysis.ledger.expressions import Instance
+from dpmigrate.codemods.criterion.classes import COUNTERPARTS
+from dpmigrate.codemods.criterion.own import OwnCriterion
+from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.editing.imports import spelling
+from dpmigrate.codemods.editing.nodes import name_of
+from dpmigrate.codemods.losses.functional import portable_arguments
+from dpmigrate.codemods.losses.homes import homes_of
+from dpmigrate.codemods.losses.origins import LossSite, functional_behind, is_object
+from dpmigrate.codemods.program.assignments import Home, target_text
+from dpmigrate.codemods.program.facts import Scope, making_node
+from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
+
+
+@dataclass(slots=True)
+class Kept:
+    """A criterion, or several that one variable may hold, made by the project."""
+
+    makers: tuple[What, ...]
+    per_example: bool
+    """Whether it gives one loss per example now."""
+    name: str
+    """The variable that it is called by, as text; empty where that is not plain."""
+    homes: list[Home]
+    """The assignments of that variable."""
+    calls: list[cst.Call]
+    class_name: str | None
+    """The class of ``torch.nn`` to build another one of; None where there is none."""
+    arguments: Sequence[cst.Arg]
+    constructors: list[cst.Call]
+    """The calls that make it; none for ``partial(F.x)`` and lambdas."""
+
+
+class KeptCriteria:
+    """Finds what one run's losses are made by, and gives it the reduction that ``make_private`` wants."""
+
+    def __init__(self, upgrade: UpgradedCall, own: OwnCriterion) -> None:
+        self.upgrade = upgrade
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
+        self.own = own
+
+    def of(self, sites: Sequence[LossSite]) -> Kept:
+        """The criterion behind some calls that all have the same makers. Raises `Withheld`."""
+        makers = sites[0].makers
+        homes = homes_of(self.facts, sites[0].call.func, makers)
+        for site in sites[1:]:
+            if homes_of(self.facts, site.call.func, makers) != homes:
+                homes = []
+        objects = [m for m in makers if isinstance(m, Thing) and is_object(m)]
+        if len(objects) == len(makers):
+            return self._objects(objects, homes)
+        return self._stand_in(makers[0], homes)
+
+    def _objects(self, makers: Sequence[Thing], homes: list[Home]) -> Kept:
+        constructors: dict[cst.Call, Thing] = {}
+        for maker in makers:
+            call = making_node(maker)
+            if not isinstance(call, cst.Call) or not self.facts.knows(call):
+                raise self.upgrade.withheld(
+                    "the criterion that makes the losses is made outside of this project: make one of "
+                    "torch.nn here, and give it to this call as criterion="
+                )
+            self.own.check(maker)
+            constructors.setdefault(call, maker)
+        kinds = {self.own.reduction_of(m, c) == "none" for c, m in constructors.items()}
+        if len(kinds) > 1:
+            raise self.upgrade.withheld(
+                'the variable of the criterion holds one with reduction="none" in one case and a reduced '
+                "one in another: leave reduction= out of all of them, and give the variable as criterion="
+            )
+        first, maker = next(iter(constructors.items()))
+        binding = self.own.binding(first)
+        if not homes and len(constructors) == 1 and binding is not None and target_text(self.facts, binding):
+            homes = [binding]
+        one = len(constructors) == 1 and maker.kind == "criterion" and not isinstance(maker, Instance)
+        return Kept(
+            tuple(makers),
+            kinds.pop(),
+            target_text(self.facts, homes[0]) if homes else "",
+            homes,
+            self.own.calls_of(constructors),
+            maker.name.rpartition(".")[2] if one else None,
+            first.args,
+            list(constructors),
+        )
+
+    def _stand_in(self, maker: What, homes: list[Home]) -> Kept:
+        """``partial(F.x, ...)`` or a lambda around a functional loss."""
+        facts = self.facts
+        functional = functional_behind(facts, maker)
+        class_name = COUNTERPARTS.get(functional.rpartition(".")[2])
+        value = homes[0].value if len(homes) == 1 else None
+        if isinstance(value, cst.Lambda):
+            value = value.body
+            skipped = 2
+        else:
+            skipped = 1
+        if class_name is None or not isinstance(value, cst.Call):
+            raise self.upgrade.withheld(
+                "the losses are made by a function, and make_private wraps a module: build the criterion as "
+                "one of torch.nn, give it as criterion=, and call the third object that comes back"
+            )
+        arguments = value.args[skipped:]
+        reductions = [a.value for a in arguments if a.keyword is not None and a.keyword.value == "reduction"]
+        literal = reductions[0] if reductions else None
+        if literal is not None and not isinstance(literal, cst.SimpleString):
+            raise Withheld(
+                "reduction= of this criterion is no literal: leave it out, as the wrapped criterion takes "
+                "care of one loss per example by itself",
+                facts.module_of(value),
+                value,
+            )
+        calls = [
+            call
+            for info in facts.modules
+            for call in facts.inside(info.tree, cst.Call)
+            if maker in facts.called(call)
+        ]
+        per_example = literal is not None and literal.evaluated_value == "none"
+        name = target_text(facts, homes[0])
+        return Kept((maker,), per_example, name, homes, calls, class_name, arguments, [])
+
+    def lift(self, kept: Kept) -> None:
+        """Give it the reduction that ``make_private`` expects, as a module of ``torch.nn``."""
+        makers = {making_node(m): m for m in kept.makers if isinstance(m, Thing)}
+        for constructor in kept.constructors:
+            self.own.lift(makers[constructor], constructor)
+            for other in self._beside(constructor) if makers[constructor].kind == "criterion" else ():
+                self.own.lift(makers[constructor], other)
+        if kept.constructors:
+            return
+        value = kept.homes[0].value
+        assert value is not None
+        self.edits.of(self.facts.module_of(value)).replace(value, self.built(kept, value))
+
+    def _beside(self, constructor: cst.Call) -> list[cst.Call]:
+        """Criteria of the same dict or function that nothing in sight chooses, and a user may."""
+        facts = self.facts
+        around = facts.parent(constructor)
+        values: list[cst.BaseExpression | None] = []
+        if isinstance(around, cst.DictElement):
+            table = facts.parent(around)
+            values = [e.value for e in table.elements] if isinstance(table, cst.Dict) else []
+        elif isinstance(around, cst.Return):
+            values = [r.value for r in facts.own(facts.scope(constructor), cst.Return)]
+        return [
+            v
+            for v in values
+            if isinstance(v, cst.Call)
+            and v is not constructor
+            and v not in facts.called_places
+            and _gives_each(v)
+        ]
+
+    def built(self, kept: Kept, at: cst.CSTNode) -> str:
+        """The text that builds such a criterion at a place. Raises `Withheld`."""
+        module = self.facts.module_of(at)
+        if kept.class_name is None:
+            raise Withheld(
+                "make_private needs the criterion, which is made elsewhere by a class of the project: make "
+                "it here, give it as criterion=, and hand the third object that comes back to where losses "
+                "are made",
+                module,
+                at,
+            )
+        arguments = portable_arguments(self.facts, kept.arguments, at)
+        if self.own.wanted != "mean":
+            arguments.append(f'reduction="{self.own.wanted}"')
+        text, needed = spelling(module.tree, "torch.nn", kept.class_name)
+        if needed is not None:
+            self.edits.of(module).need_import(needed)
+        return f"{text}({', '.join(arguments)})"
+
+    def scope(self, kept: Kept) -> Scope | None:
+        """The scope that binds the variable."""
+        return self.facts.scope(kept.homes[0]) if kept.homes else None
+
+
+def _gives_each(call: cst.Call) -> bool:
+    """Whether a call makes a loss of torch with ``reduction="none"``."""
+    given = (a.value for a in call.args if a.keyword is not None and a.keyword.value == "reduction")
+    value = next(given, None)
+    none = isinstance(value, cst.SimpleString) and value.evaluated_value == "none"
+    return none and name_of(call.func) in COUNTERPARTS.values()

@@ -1,0 +1,175 @@
+"""The project's own criterion object: whether it will do, and its ``reduction="none"`` lifted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import Constant, Thing, What
+from dpmigrate.analysis.ledger.expressions import Defined, Instance
+from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.editing.nodes import add_argument, remove_argument
+from dpmigrate.codemods.program.assignments import Home
+from dpmigrate.codemods.program.facts import Facts, making_node
+from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
+
+
+class OwnCriterion:
+    """What is asked of, and done to, the call that makes the project's criterion."""
+
+    def __init__(self, upgrade: UpgradedCall) -> None:
+        self.upgrade = upgrade
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
+        self.module = upgrade.module
+        self.call = upgrade.call
+        self.shared: list[cst.Call] = []
+        """Calls that are of another criterion in another branch, which is to stay what it is."""
+
+    def check(self, maker: Thing) -> None:
+        """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
+        of = _own_class(maker)
+        if of is not None and not self.facts.expressions.honours_reduction(of):
+            raise Withheld(
+                f'{of.name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 '
+                "would then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
+                "losses of torch.nn do",
+                of.module,
+                of.node,
+            )
+
+    def reduction_of(self, maker: Thing, constructor: cst.Call) -> object:
+        """The reduction that the criterion is made with in ghost mode. Raises `Withheld`."""
+        for arg in constructor.args:
+            if arg.keyword is not None and arg.keyword.value == "reduction":
+                value = arg.value
+                if isinstance(value, cst.SimpleString):
+                    return value.evaluated_value
+                if _alternatives(value) == {"none", self.wanted}:
+                    return "none"
+                raise Withheld(
+                    "reduction= of this criterion is no literal: leave it out, as the wrapped criterion "
+                    "takes care of one loss per example by itself",
+                    self.facts.module_of(constructor),
+                    constructor,
+                )
+            if arg.keyword is not None and arg.keyword.value in ("reduce", "size_average"):
+                raise Withheld(
+                    f"{arg.keyword.value}= of this criterion is deprecated in torch: leave it out, or write "
+                    "reduction=",
+                    self.facts.module_of(constructor),
+                    constructor,
+                )
+        of = _own_class(maker)
+        return self.facts.expressions.reduction_default(of) if of is not None else "mean"
+
+    @property
+    def wanted(self) -> str:
+        """The reduction that the run's ``loss_reduction`` asks the criterion to have."""
+        values = [w for r in self.upgrade.ghost for w in r.argument("loss_reduction").each]
+        constants = {w.value if isinstance(w, Constant) else None for w in values} or {"mean"}
+        if len(constants) != 1 or None in constants:
+            raise self.upgrade.withheld('loss_reduction= of this call is no literal: write "mean" or "sum"')
+        return str(constants.pop())
+
+    def lift(self, maker: Thing, constructor: cst.Call) -> None:
+        """Give the criterion the reduction that ``make_private`` expects. Raises `Withheld`."""
+        wanted = self.wanted
+        module_edits = self.edits.of(self.facts.module_of(constructor))
+        of = _own_class(maker)
+        default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
+        literal = next(
+            (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
+        )
+        if isinstance(literal, cst.IfExp):
+            module_edits.change(constructor, lambda new: remove_argument(new, "reduction"))
+        elif isinstance(literal, cst.SimpleString):
+            if literal.evaluated_value == wanted:
+                return
+            if wanted == default:
+                module_edits.change(constructor, lambda new: remove_argument(new, "reduction"))
+            else:
+                quote = literal.quote
+                module_edits.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
+        elif default != wanted:
+            module_edits.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
+
+    def binding(self, constructor: cst.Call) -> Home | None:
+        """The assignment that keeps the criterion, through ``.to(device)`` and the like."""
+        node: cst.CSTNode = constructor
+        parent = self.facts.parent(node)
+        while isinstance(parent, cst.Attribute):
+            call = self.facts.parent(parent)
+            if not isinstance(call, cst.Call):
+                return None
+            node, parent = call, self.facts.parent(call)
+        return parent if isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) else None
+
+    def calls_of(self, constructors: Collection[cst.CSTNode]) -> list[cst.Call]:
+        """Every call of some criteria themselves.
+
+        Raises `Withheld` for one that may be of another, unless that gives what the wrapped criterion does:
+        one number, reduced alike.
+        """
+        facts = self.facts
+        calls = facts.in_order(c for made in constructors for c in facts.once(_calls_of_made).get(made, ()))
+        for call in calls:
+            others = [w for w in facts.called(call) if _maker(w) not in constructors]
+            if others:
+                self.shared.append(call)
+                if not all(self._reduced_alike(w) for w in others):
+                    raise self.of_another()
+        return calls
+
+    def of_another(self) -> Withheld:
+        """Why a call that may be of another criterion, too, stays as it is."""
+        call = self.shared[-1]
+        return Withheld(
+            f"{self.facts.code(call.func).strip()} is the private run's criterion here, or another one: give "
+            "the other one a name and a call of its own",
+            self.facts.module_of(call),
+            call,
+        )
+
+    def _reduced_alike(self, other: What) -> bool:
+        """Whether a criterion of torch gives the one number that the wrapped criterion stands for."""
+        made = making_node(other) if isinstance(other, Thing) and other.kind == "criterion" else None
+        if not isinstance(made, cst.Call) or not self.facts.knows(made):
+            return False
+        given = {a.keyword.value: a.value for a in made.args if a.keyword is not None}
+        if not given.keys().isdisjoint(("reduce", "size_average")):
+            return False
+        reduction = given.get("reduction")
+        value = reduction.evaluated_value if isinstance(reduction, cst.SimpleString) else None
+        return self.wanted == (value if reduction is not None else "mean")
+
+
+def _calls_of_made(facts: Facts) -> dict[cst.CSTNode, list[cst.Call]]:
+    """By the node that makes an object, the calls of that object itself."""
+    calls_by_maker: dict[cst.CSTNode, list[cst.Call]] = {}
+    for info in facts.modules:
+        for call in facts.inside(info.tree, cst.Call):
+            for what in facts.called(call):
+                if (made := _maker(what)) is not None:
+                    calls_by_maker.setdefault(made, []).append(call)
+    return calls_by_maker
+
+
+def _maker(what: What) -> cst.CSTNode | None:
+    """The node that makes an object, unless it is, or wraps, the criterion that Opacus returns."""
+    return making_node(what) if isinstance(what, Thing) and what.kind != "dp-criterion" else None
+
+
+def _own_class(maker: Thing) -> Defined | None:
+    """The project's class that a criterion is of; None for one of torch, and what descends from one."""
+    return maker.of if isinstance(maker, Instance) and maker.kind == "instance" else None
+
+
+def _alternatives(value: cst.BaseExpression) -> set[object]:
+    """The strings that a conditional expression chooses from; empty for anything else."""
+    if not isinstance(value, cst.IfExp):
+        return set()
+    return {
+        v.evaluated_value if isinstance(v, cst.SimpleString) else None for v in (value.body, value.orelse)
+    }

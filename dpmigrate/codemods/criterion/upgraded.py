@@ -1,0 +1,406 @@
+"""The criterion of an upgraded run: found or built, given to ``make_private``, used as it comes back."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import Thing
+from dpmigrate.analysis.ledger.expressions import Named
+from dpmigrate.codemods.criterion.classes import COUNTERPARTS
+from dpmigrate.codemods.criterion.functional import replace_given
+from dpmigrate.codemods.criterion.given import computes_what_is_given
+from dpmigrate.codemods.criterion.held import held_by_name
+from dpmigrate.codemods.criterion.inline import own_line
+from dpmigrate.codemods.criterion.kept import Kept, KeptCriteria
+from dpmigrate.codemods.criterion.other_modes import OtherModes
+from dpmigrate.codemods.criterion.own import OwnCriterion
+from dpmigrate.codemods.criterion.unconditional import before_conditions
+from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.editing.imports import spelling
+from dpmigrate.codemods.editing.nodes import add_argument, add_name, with_statement
+from dpmigrate.codemods.losses.functional import becomes_call_of, functional_arguments
+from dpmigrate.codemods.losses.origins import LossSite, is_object
+from dpmigrate.codemods.program.assignments import targets_of
+from dpmigrate.codemods.program.binders import binders, bound_by
+from dpmigrate.codemods.program.facts import Facts, Scope, making_node
+from dpmigrate.codemods.program.places import fresh_name, route, variables_in
+from dpmigrate.codemods.program.ways import (
+    calls_lead,
+    declared_global,
+    is_parameter,
+    leading_calls,
+    make_before,
+    repeats,
+    same_class,
+)
+from dpmigrate.codemods.returned.unpack import ResultPlan
+from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
+from dpmigrate.codemods.returned.ways_out import meeting_place, route_out
+
+NEIGHBOURS = ("module", "optimizer")
+"""Keywords behind which ``criterion=`` reads well."""
+NAMES = ("criterion", "loss_fn", "private_criterion")
+
+
+class CriterionPlan:
+    """Where the criterion of one ``make_private`` call comes from and how its wrapped form is reached."""
+
+    def __init__(self, upgrade: UpgradedCall, sites: list[LossSite], result: ResultPlan | None) -> None:
+        self.upgrade = upgrade
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
+        self.sites = [s for s in sites if not (isinstance(s.maker, Thing) and s.maker.kind == "dp-criterion")]
+        self._result = result
+        self.call = upgrade.call
+        self.module = upgrade.module
+        self.scope: Scope = upgrade.facts.scope(upgrade.call)
+        self.own = OwnCriterion(upgrade)
+        self.kept = KeptCriteria(upgrade, self.own)
+        self.routed: set[cst.CSTNode] = set()
+        self.freed: cst.CSTNode | None = None
+        self._affected: list[tuple[cst.Call, bool]] = []
+        self.modes = OtherModes(upgrade)
+
+    @property
+    def result(self) -> ResultPlan:
+        """How the result of the call is taken apart; a hand-made pair has none."""
+        assert self._result is not None
+        return self._result
+
+    @property
+    def reduction(self) -> str:
+        """What one number of the wrapped criterion's losses is over the examples."""
+        return self.own.wanted if self.sites else "mean"
+
+    def affected(self) -> list[tuple[cst.Call, bool]]:
+        """The calls whose losses the wrapped criterion will make; whether they were one number."""
+        return self._affected
+
+    def plan(self) -> None:
+        """Collect the edits. Raises `Withheld`."""
+        given = any(r.argument("criterion") for r in self.upgrade.ghost)
+        if given:
+            replace_given(self.upgrade)
+        if not self.sites:
+            if not given:
+                self._give_default()
+            return
+        makers = {_key(self.facts, s) for s in self.sites}
+        if len(makers) > 1:
+            raise self.upgrade.withheld(
+                "the losses of this run are made by several criteria, and make_private wraps one: let one "
+                "object make them all, give it to this call (criterion=) and use the third object that the "
+                "call returns"
+            )
+        if given:
+            self._use_returned()
+        elif isinstance(self.sites[0].maker, Named):
+            self._functional()
+        else:
+            self._own_object(self.kept.of(self.sites))
+        if self.upgrade.runs[0].adaptive:
+            self._adaptive_needs_none()
+
+    def _give_default(self) -> None:
+        """The criterion that Opacus wraps when it is given none, as an object of this run alone."""
+        text, needed = spelling(self.module.tree, "torch.nn", "CrossEntropyLoss")
+        name = self.result.names_four
+        statement = self.facts.statement(self.call)
+        if name is None or name == "_" or self.result.scopes != [self.scope]:
+            self._give(f"{text}()", needed)
+            return
+        if needed is not None:
+            self.edits.of(self.module).need_import(needed)
+        self.edits.of(self.module).insert_before(statement, f"{name} = {text}()")
+        self._give(name)
+
+    # -- the project's own criterion ------------------------------------------------------
+
+    def own_constructor(self) -> tuple[cst.Call, str]:
+        """The call that makes the project's criterion, lifted, and its variable. Raises `Withheld`."""
+        if len({_key(self.facts, s) for s in self.sites}) != 1 or isinstance(self.sites[0].maker, Named):
+            raise self.upgrade.withheld(
+                "the losses of this pair are made by no one object of the project: make one criterion of "
+                "torch.nn, and wrap it in DPLossFastGradientClipping(model, optimizer, criterion)"
+            )
+        kept = self.kept.of(self.sites)
+        if not kept.name or len(kept.constructors) != 1:
+            raise self.upgrade.withheld(
+                "the criterion of this pair has no variable of its own: assign it once, before the loop, so "
+                "that it can be wrapped in DPLossFastGradientClipping(model, optimizer, criterion)"
+            )
+        if self.own.shared:
+            raise self.own.of_another()
+        self.kept.lift(kept)
+        self._affected = [(c, not kept.per_example) for c in kept.calls]
+        return kept.constructors[0], kept.name
+
+    def _own_object(self, kept: Kept) -> None:
+        line = own_line(self.upgrade, kept)
+        kept_in = line.scope if line is not None else self.kept.scope(kept)
+        kept.name = line.name if line is not None else kept.name
+        member = kept.name.startswith("self.")
+        held = held_by_name(self.upgrade, self.sites, self.result) if not kept.name or member else ""
+        if (
+            held
+            and not self.upgrade.apart
+            and not (kept_in is not None and same_class(self.facts, kept_in, self.scope))
+        ):
+            self._hold(kept, held)
+            return
+        once = (*kept.homes, *kept.constructors) if line is None and not member else ()
+        if not kept.name or self.upgrade.apart or (once and repeats(self.facts, self.call, once)):
+            self._rebuild(kept)
+            return
+        assert kept_in is not None
+        if kept_in is self.scope:
+            for home in kept.homes:
+                make_before(self.facts, self.edits, home, self.call)
+        elif member:
+            if not same_class(self.facts, kept_in, self.scope):
+                raise Withheld(
+                    f"{kept.name} belongs to another object than the one that calls make_private: hand it "
+                    "on to there, give it as criterion=, and put the third object that comes back into its "
+                    "place",
+                    self.facts.module_of(kept.homes[0]),
+                    kept.homes[0],
+                )
+        elif self._hands_on(kept, kept_in):
+            for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
+                make_before(self.facts, self.edits, home, call)
+            route(self.facts, self.edits, kept_in, self.scope, kept.name, self.routed)
+        elif line is not None or not self._binds_globally(kept, kept_in):
+            kept.name = kept.name if line is None else ""
+            self._rebuild(kept)
+            return
+        if line is not None:
+            line.write(self.upgrade, self.kept, kept)
+        else:
+            self.kept.lift(kept)
+        self._affected = [(c, not kept.per_example) for c in kept.calls]
+        self._give(kept.name)
+        self._receive(kept.name, kept_in)
+
+    def _hold(self, kept: Kept, name: str) -> None:
+        """Take the member of an object that holds it, and put what comes back into its place."""
+        self.kept.lift(kept)
+        self._affected = [(c, not kept.per_example) for c in kept.calls]
+        self._give(name)
+        self.result.give_criterion_once(name)
+
+    def _hands_on(self, kept: Kept, kept_in: Scope) -> bool:
+        """Whether the variable can be handed from its scope to the call, and what comes back to it.
+
+        A function may also read a module's variable unasked: then only the module's own may be bound anew.
+        """
+        if not isinstance(kept_in, (cst.FunctionDef, cst.Module)) or not calls_lead(
+            self.facts, kept_in, self.scope
+        ):
+            return False
+        if isinstance(kept_in, cst.FunctionDef) or all(scope is kept_in for scope in self.result.scopes):
+            return True
+        return all(is_parameter(self.facts, kept.name, self.facts.scope(call)) for call in kept.calls)
+
+    def _binds_globally(self, kept: Kept, kept_in: Scope) -> bool:
+        """Whether the call's function sets variables of the module: the criterion is then one more."""
+        facts = self.facts
+        statements = declared_global(facts, self.scope)
+        if kept_in is not self.module.tree or self.result.scopes != [self.scope] or not statements:
+            return False
+        if any(kept.name in bound_by(facts, b) for s in self._readers(kept) for b in binders(facts, s)):
+            return False
+        names = {n.value for s in statements for n in facts.inside(s, cst.Name)}
+        if kept.name not in names:
+            self.edits.of(self.module).change(statements[0], lambda new: add_name(new, kept.name))
+        return True
+
+    def _readers(self, kept: Kept) -> set[Scope]:
+        """The functions that call a module's criterion."""
+        scopes = {self.facts.scope(call) for call in kept.calls} | {self.scope}
+        return {scope for scope in scopes if not isinstance(scope, cst.Module)}
+
+    def _rebuild(self, kept: Kept) -> None:
+        """Build the criterion where ``make_private`` is called, which its own variable does not reach."""
+        facts = self.facts
+        if self.own.shared:
+            raise self.own.of_another()
+        kept_in = self.kept.scope(kept)
+        code = self.kept.built(kept, self.call)
+        alone = isinstance(kept_in, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {kept_in}
+        apart = self.upgrade.apart or (kept_in is not None and same_class(facts, kept_in, self.scope))
+        if alone and kept_in is not self.scope and len(kept.homes) == 1 and not apart:
+            assert kept_in is not None
+            self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
+            self.freed = kept_in
+            self._affected = [(c, not kept.per_example) for c in kept.calls]
+            self._build(code, kept.name, {kept_in})
+            return
+        scopes = {facts.scope(s.call) for s in self.sites}
+        names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(facts, s)}
+        wanted = reversed(NAMES) if self.upgrade.apart else NAMES
+        name = next((n for n in wanted if n not in names), "private_criterion_")
+        if scopes != {self.scope} and all(same_class(self.facts, s, self.scope) for s in scopes):
+            name = self._functional_name(scopes)
+        self._affected = [(s.call, not kept.per_example) for s in self.sites]
+        for site in self.sites:
+            self.edits.of(site.module).replace(site.call.func, name)
+        self._remove_if_unused(kept)
+        self._build(code, name, scopes)
+
+    def _remove_if_unused(self, kept: Kept) -> None:
+        """The project's own variable goes where nothing reads it any more."""
+        facts = self.facts
+        calls = {s.call for s in self.sites}
+        if len(kept.homes) != 1 or not kept.name.isidentifier() or not set(kept.calls) <= calls:
+            return
+        home = kept.homes[0]
+        module = facts.module_of(home)
+        funcs = {c.func for c in calls}
+        kept_in = self.kept.scope(kept)
+        roots = [kept_in] if isinstance(kept_in, cst.FunctionDef) else [info.tree for info in facts.modules]
+        names = [n for root in roots for n in facts.inside(root, cst.Name) if n.value == kept.name]
+        used = [n for n in names if n not in funcs and n not in targets_of(home)]
+        if not used:
+            self.edits.of(module).remove(facts.removable(home))
+
+    # -- a functional loss ----------------------------------------------------------------
+
+    def _functional(self) -> None:
+        site = self.sites[0]
+        assert isinstance(site.maker, Named)
+        short = site.maker.name.rpartition(".")[2]
+        class_name = COUNTERPARTS.get(short)
+        if class_name is None:
+            raise Withheld(
+                f"F.{short} has no class in torch.nn that make_private could wrap: write a module that keeps "
+                'self.reduction and gives one loss per example when it is "none", and give it as criterion=',
+                site.module,
+                site.call,
+            )
+        _, keywords, _ = functional_arguments(self.facts, site.call, self.call)
+        wanted = self.own.wanted
+        if wanted != "mean":
+            keywords.append(f'reduction="{wanted}"')
+        text, needed = spelling(self.module.tree, "torch.nn", class_name)
+        if needed is not None:
+            self.edits.of(self.module).need_import(needed)
+        code = f"{text}({', '.join(keywords)})"
+        scopes = {self.facts.scope(s.call) for s in self.sites}
+        name = self._functional_name(scopes)
+        for each in self.sites:
+            _, _, kind = functional_arguments(self.facts, each.call, self.call)
+            self._affected.append((each.call, kind != "none"))
+            self.edits.of(each.module).change(each.call, becomes_call_of(name))
+        self._build(code, name, scopes)
+
+    def _functional_name(self, scopes: set[Scope]) -> str:
+        if any(s is not self.scope for s in scopes) and all(
+            same_class(self.facts, s, self.scope) for s in scopes
+        ):
+            owner = self.facts.class_of(self.scope)
+            assert owner is not None
+            taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
+            return "self." + next((n for n in NAMES if n not in taken), "dp_criterion")
+        met = {meeting_place(self.facts, s, other) for s in self.result.scopes for other in scopes} - {None}
+        places = {s for s in (self.scope, *self.result.scopes, *scopes, *met) if s is not None}
+        taken = {n for s in places for n in variables_in(self.facts, s)}
+        free = next((n for n in NAMES if n not in taken), None)
+        return free or fresh_name(self.facts, self.module.tree, "private_criterion")
+
+    # -- giving and receiving -------------------------------------------------------------
+
+    def _build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
+        module_edits = self.edits.of(self.module)
+        anchor = before_conditions(self.facts, self.call, name, code)
+        if isinstance(anchor, cst.SimpleStatementSuite):
+            place = anchor.body.index(self.facts.removable(self.call))
+            module_edits.change(anchor, with_statement(place, f"{name} = {code}"))
+        elif isinstance(anchor, (cst.SimpleStatementLine, cst.If)):
+            module_edits.insert_before(anchor, f"{name} = {code}")
+        else:
+            raise self.upgrade.withheld(
+                "make_private is called in the head of a compound statement, before which no criterion can "
+                "be made: assign what it returns on a line of its own first"
+            )
+        self.modes.set_at = anchor
+        self._give(name)
+        for scope in loss_scopes or {self.scope}:
+            self._receive(name, scope)
+
+    def _give(self, text: str, needed: str | None = None) -> None:
+        module_edits = self.edits.of(self.module)
+        if needed is not None:
+            module_edits.need_import(needed)
+        module_edits.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))
+
+    def _receive(self, name: str, wanted_in: Scope) -> None:
+        """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""
+        self.result.give_criterion_once(name)
+        if name.startswith("self."):
+            return
+        facts = self.facts
+        for scope in self.result.scopes:
+            uses = [site.call for site in self.sites if self.facts.scope(site.call) is scope]
+            self.modes.check_reads(name, scope, uses, handed_on=scope is not wanted_in, result=self.result)
+            if scope is wanted_in:
+                continue
+            if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
+                continue
+            if is_parameter(facts, name, scope) and all(
+                calls_lead(facts, scope, facts.scope(site.call)) for site in self.sites
+            ):
+                continue
+            if declared_global(facts, scope) and wanted_in is facts.module_of(scope).tree:
+                continue
+            met = meeting_place(facts, scope, wanted_in)
+            if met is not None:
+                route_out(facts, self.edits, scope, met, name, self.routed, self.freed)
+            if met is not wanted_in:
+                route(facts, self.edits, met or scope, wanted_in, name, self.routed, self.freed)
+
+    def _use_returned(self) -> None:
+        """The call has a criterion already, but the losses are made by something else."""
+        scopes = {self.facts.scope(s.call) for s in self.sites}
+        name = self.result.names_four
+        if name in (None, "_"):
+            name = self._functional_name(scopes)
+        assert name is not None
+        for site in self.sites:
+            computes_what_is_given(self.upgrade, site, self.own.wanted)
+            reduced = True
+            if isinstance(site.maker, Named):
+                _, _, kind = functional_arguments(self.facts, site.call, self.call)
+                reduced = kind != "none"
+                self.edits.of(site.module).change(site.call, becomes_call_of(name))
+            else:
+                self.edits.of(site.module).replace(site.call.func, name)
+            self._affected.append((site.call, reduced))
+        if self.modes.run_on() and not self.modes.have(name, self.result):
+            self.modes.bind(name)
+        for scope in scopes:
+            self._receive(name, scope)
+
+    def _adaptive_needs_none(self) -> None:
+        """Opacus 1.6.0 forgets to ask the adaptive engine's criterion for one loss per example."""
+        for event in self.result.unpacks:
+            name = self.result.target
+            if name is not None:
+                self.edits.of(event.origin.module).insert_after(
+                    self.facts.statement(event.origin.node), f'{name}.criterion.reduction = "none"'
+                )
+
+
+def _key(facts: Facts, site: LossSite) -> object:
+    """What two calls must share to be made by the same criterion."""
+    if is_object(site.maker):
+        return frozenset(making_node(m) for m in site.makers if isinstance(m, Thing))
+    if isinstance(site.maker, Named):
+        extra = [
+            facts.code(a).strip().rstrip(",")
+            for a in site.call.args
+            if a.keyword is not None and a.keyword.value not in ("input", "target")
+        ]
+        return (site.maker.name, tuple(sorted(extra)))
+    return site.maker

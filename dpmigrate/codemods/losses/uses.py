@@ -1,0 +1,387 @@
+"""What is done with losses, rewritten for losses that the returned criterion makes.
+
+Those answer to ``backward()`` and ``item()`` (their mean) and to little else: on Opacus 1.5.3 and
+1.5.4 ``.mean()`` or ``float()`` of one raises. So ``losses.mean().item()`` becomes
+``losses.item()``, and what needs one number per example withholds the fix.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import Guard
+from dpmigrate.analysis.ledger.expressions import Computed
+from dpmigrate.codemods.editing.edits import ProjectEdits
+from dpmigrate.codemods.editing.nodes import name_of, receiver
+from dpmigrate.codemods.losses.floats import Floats, UseWithheld
+from dpmigrate.codemods.losses.origins import argument_for
+from dpmigrate.codemods.program.assignments import is_bound_by
+from dpmigrate.codemods.program.facts import Facts
+from dpmigrate.codemods.program.places import parameter_of
+
+_DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda"])
+_WHOLE = (cst.AugAssign, cst.Assign, cst.AnnAssign, cst.Arg, cst.Return, cst.Element)
+_ARRAYS = frozenset(["torch", "np", "numpy"])
+_REDUCTIONS = frozenset(["mean", "sum"])
+_FINE = frozenset(["item", "backward"])
+_BLIND = frozenset(["isinstance", "type", "id", "hasattr"])
+
+
+class Uses:
+    """Follows losses from the calls that make them to everything that is done with them."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        edits: ProjectEdits,
+        guard: Guard,
+        handled: set[cst.CSTNode],
+        reduction: str = "mean",
+    ) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.guard = guard
+        self.handled = handled
+        """Statements and calls that another recipe rewrites or removes."""
+        self.reduction = reduction
+        """What ``item()`` of a wrapped loss is over the examples: their mean or their sum."""
+        self.floats = Floats(facts, edits)
+        self._seen: set[cst.CSTNode] = set()
+        self._counts: list[tuple[cst.CSTNode, str]] = []
+        """Calls that make or hand on these losses, each with a variable as long as there are examples."""
+
+    def follow_call(self, call: cst.Call, reduced: bool) -> None:
+        """Rewrite what is done with the losses that a call makes; ``reduced`` as in `follow`."""
+        self._counts = [(call, name) for name in self._examples(call)]
+        self.follow(call, reduced)
+
+    def _examples(self, call: cst.Call) -> list[str]:
+        """The variables of a call's targets and of its inputs: each is as long as there are examples."""
+        named = {a.keyword.value: a.value for a in call.args if a.keyword is not None}
+        plain = [a.value for a in call.args if a.keyword is None and not a.star]
+        found = [named.get("target"), *plain[1:2], named.get("input"), *plain[:1]]
+        return [node.value for node in found if isinstance(node, cst.Name)]
+
+    def _hand_on_counts(self, function: cst.CSTNode, call: cst.CSTNode, target: cst.CSTNode | None) -> None:
+        """Where losses come back from a function, what its caller has that is as long.
+
+        An argument, or another of the values that come back (``target`` takes them apart).
+        """
+        facts = self.facts
+        inside = {name for made, name in self._counts if facts.scope(made) is function}
+        if not isinstance(function, cst.FunctionDef) or not isinstance(call, cst.Call):
+            return
+        for name in inside:
+            bound = [t for t in facts.own(function, cst.AssignTarget) if _binds(facts, t, name)]
+            given = argument_for(facts, call, function, name) if not bound else None
+            if isinstance(given, cst.Name):
+                self._counts.append((call, given.value))
+        values = [r.value for r in facts.own(function, cst.Return)]
+        value = values[0] if len(values) == 1 else None
+        if isinstance(value, cst.Tuple) and isinstance(target, (cst.Tuple, cst.List)):
+            for element, taken in zip(value.elements, target.elements, strict=False):
+                same = isinstance(element.value, cst.Name) and element.value.value in inside
+                if same and isinstance(taken.value, cst.Name):
+                    self._counts.append((target, taken.value.value))
+
+    def follow(self, node: cst.CSTNode, reduced: bool) -> None:
+        """Rewrite what is done with the losses that an expression holds.
+
+        ``reduced`` tells whether the program already sees one number there. Raises `UseWithheld`.
+        """
+        if node in self._seen:
+            return
+        self._seen.add(node)
+        facts = self.facts
+        parent = facts.parent(node)
+        while isinstance(parent, (cst.Await,)):
+            parent = facts.parent(parent)
+        if any(n in self.handled for n in facts.above(node)):
+            return
+        live = facts.reached(node, self.guard)
+        if isinstance(parent, cst.Attribute) and parent.value is node:
+            self._method(node, parent, reduced, live)
+        elif isinstance(parent, cst.Assign):
+            for target in parent.targets:
+                self._target(target.target, node, reduced)
+        elif isinstance(parent, cst.AnnAssign):
+            self._target(parent.target, node, reduced)
+        elif isinstance(parent, cst.NamedExpr):
+            self._target(parent.target, node, reduced)
+            self.follow(parent, reduced)
+        elif isinstance(parent, cst.Return):
+            self._returned(node, None, reduced)
+        elif isinstance(parent, cst.Element):
+            self._element(node, parent, reduced, live)
+        elif isinstance(parent, cst.Arg):
+            self._argument(node, parent, reduced, live)
+        elif not isinstance(parent, (cst.Expr, cst.Del)):
+            self._number(node, reduced, live)
+
+    def _method(self, node: cst.CSTNode, attribute: cst.Attribute, reduced: bool, live: bool) -> None:
+        facts = self.facts
+        name = attribute.attr.value
+        around = facts.parent(attribute)
+        whole = around if isinstance(around, cst.Call) and around.func is attribute else attribute
+        if name in _FINE:
+            return
+        counted = self._counted(attribute)
+        if counted is not None and not reduced:
+            if live:
+                self._count_examples(counted, node, f".{name}")
+            return
+        if name in ("numpy", "tolist") and reduced:
+            self._becomes_item(whole)
+            return
+        if name in _REDUCTIONS and not (isinstance(whole, cst.Call) and whole.args):
+            if not reduced and name != self.reduction:
+                if live:
+                    self._scale(whole, node, name)
+                return
+            reduced = True
+        elif name not in _DROPPED:
+            self._refuse(node, f"the losses' .{name} is used")
+        if not live:
+            return
+        self._drop(whole)
+        self.follow(whole, reduced)
+
+    def _counted(self, attribute: cst.Attribute) -> cst.CSTNode | None:
+        """``losses.shape[0]`` and ``losses.size(0)``: as many as there are examples."""
+        facts, name = self.facts, attribute.attr.value
+        whole = facts.parent(attribute)
+        if name == "shape":
+            return whole if isinstance(whole, cst.Subscript) and facts.code(whole).endswith("[0]") else None
+        if not isinstance(whole, cst.Call) or whole.func is not attribute:
+            return None
+        return whole if name == "size" and [facts.code(arg.value) for arg in whole.args] == ["0"] else None
+
+    def _count_examples(self, whole: cst.CSTNode, node: cst.CSTNode, what: str) -> None:
+        """Count the targets in place of their losses. Raises `UseWithheld` where none are known."""
+        text = self._length(node)
+        if text is None:
+            self._refuse(node, f"the losses' {what} is used")
+        self.edits.of(self.facts.module_of(whole)).replace(whole, text)
+
+    def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str) -> None:
+        """``losses.sum().item()`` becomes ``losses.item() * len(targets)``, and 0 for an empty batch."""
+        facts = self.facts
+        text = self._length(node)
+        if text is None:
+            self._refuse(node, f"the losses' .{wanted} is used")
+        layers = 1
+        plain = False
+        parent = facts.parent(whole)
+        while isinstance(parent, cst.Attribute) and parent.attr.value in (*_DROPPED, "item"):
+            plain = plain or parent.attr.value == "item"
+            around = facts.parent(parent)
+            whole = around if isinstance(around, cst.Call) and around.func is parent else parent
+            layers += 1
+            parent = facts.parent(whole)
+        bare = isinstance(parent, _WHOLE)
+        # The mean of an empty Poisson batch is no number.
+        scaled = f"x.item() * {text} if {text} else 0.0" if wanted == "sum" else f"x.item() / max({text}, 1)"
+
+        as_argument = isinstance(facts.parent(node), cst.Arg)
+
+        def change(new: cst.CSTNode) -> cst.CSTNode:
+            for layer in range(layers, 0, -1):
+                new = _argument_of(new) if as_argument and layer == 1 else receiver(new)
+            number = cst.parse_expression(scaled if bare else f"({scaled})")
+            return number.with_deep_changes(_receiver_of_item(number), value=new)
+
+        self.edits.of(facts.module_of(whole)).change(whole, change)
+        if not plain:
+            self.floats.follow(whole)
+
+    def _length(self, node: cst.CSTNode) -> str | None:
+        """The number of examples as text, where it can be read behind the losses."""
+        facts = self.facts
+        for made, name in self._counts:
+            if facts.scope(made) is not facts.scope(node):
+                continue
+            first, last = facts.position(made), facts.position(node)
+            rebound = [
+                t
+                for t in facts.own(facts.scope(node), cst.AssignTarget)
+                if first < facts.position(t) <= last and _binds(facts, t, name)
+            ]
+            if not rebound and first <= last:
+                return f"len({name})"
+        return None
+
+    def _drop(self, whole: cst.CSTNode) -> None:
+        """``losses.mean()`` becomes ``losses``."""
+        self.edits.of(self.facts.module_of(whole)).change(whole, receiver)
+
+    def _becomes_item(self, whole: cst.CSTNode) -> None:
+        """``losses.numpy()`` becomes ``losses.item()``."""
+        self.edits.of(self.facts.module_of(whole)).change(whole, lambda new: _item(receiver(new)))
+
+    def _target(self, target: cst.CSTNode, node: cst.CSTNode, reduced: bool) -> None:
+        if isinstance(target, cst.Name):
+            self._loads(target.value, node, reduced)
+        elif isinstance(target, cst.Attribute):
+            owner = self.facts.nearest(target, cst.ClassDef) or self.facts.module_of(target).tree
+            text = self.facts.code(target)
+            for attribute in self.facts.inside(owner, cst.Attribute):
+                if attribute is not target and self.facts.code(attribute).strip() == text:
+                    self.follow(attribute, reduced)
+        else:
+            self._refuse(node, "the losses are taken apart")
+
+    def _loads(self, name: str, node: cst.CSTNode, reduced: bool) -> None:
+        """Every read of a variable that was seen to hold these losses."""
+        facts = self.facts
+        held = set(facts.held(node))
+        scope = facts.scope(node)
+        for load in facts.inside(scope, cst.Name):
+            if load.value != name or not held & set(facts.held(load)):
+                continue
+            if is_bound_by(facts, load) or isinstance(facts.parent(load), cst.Param):
+                continue
+            others = [w for w in facts.held(load, self.guard) if isinstance(w, Computed) and w not in held]
+            if not reduced and any(w.reduction != "mean" for w in others):
+                self._refuse(load, f"{name} may also hold other losses")
+            self.follow(load, reduced)
+
+    def _returned(self, node: cst.CSTNode, place: int | None, reduced: bool) -> None:
+        facts = self.facts
+        function = facts.scope(node)
+        for call, _ in facts.callers.get(function, ()):
+            if not facts.gives_back(call):
+                self._refuse(call, "the losses come back through a function that calls another")
+            assign = facts.parent(call)
+            target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+            self._hand_on_counts(function, call, target)
+            if place is None:
+                self.follow(call, reduced)
+                continue
+            if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) <= place:
+                if isinstance(assign, cst.Expr):
+                    continue
+                self._refuse(call, "the losses come out of a function among other things")
+            assert isinstance(target, (cst.Tuple, cst.List))
+            taken = target.elements[place].value
+            if isinstance(taken, cst.Name):
+                self._taken(taken, node, reduced)
+            else:
+                self._refuse(call, "the losses are taken apart")
+
+    def _taken(self, target: cst.Name, node: cst.CSTNode, reduced: bool) -> None:
+        facts = self.facts
+        held = set(facts.held(node))
+        for load in facts.inside(facts.scope(target), cst.Name):
+            if load is not target and load.value == target.value and held & set(facts.held(load)):
+                self.follow(load, reduced)
+
+    def _element(self, node: cst.CSTNode, element: cst.Element, reduced: bool, live: bool) -> None:
+        facts = self.facts
+        sequence = facts.parent(element)
+        assert sequence is not None
+        around = facts.parent(sequence)
+        if isinstance(sequence, cst.Tuple) and isinstance(around, cst.Return):
+            place = next(i for i, e in enumerate(sequence.elements) if e is element)
+            self._returned(node, place, reduced)
+        elif isinstance(sequence, cst.Tuple) and isinstance(around, cst.Assign):
+            place = next(i for i, e in enumerate(sequence.elements) if e is element)
+            for target in around.targets:
+                taken = target.target
+                if isinstance(taken, (cst.Tuple, cst.List)) and len(taken.elements) == len(sequence.elements):
+                    self._target(taken.elements[place].value, node, reduced)
+                else:
+                    self._refuse(node, "the losses are put into a tuple")
+        else:
+            self._number(node, reduced, live)
+
+    def _argument(self, node: cst.CSTNode, arg: cst.Arg, reduced: bool, live: bool) -> None:
+        facts = self.facts
+        call = facts.parent(arg)
+        if not isinstance(call, cst.Call):
+            self._number(node, reduced, live)
+            return
+        entered = facts.functions_entered(call)
+        if entered:
+            for fn in entered:
+                name = parameter_of(facts, fn.node, call, arg)
+                if name is None:
+                    self._refuse(node, "the losses go into a function")
+                self._parameter_loads(fn.node, name, node, reduced)
+            return
+        name = name_of(call.func)
+        if name in _BLIND:
+            return
+        if name == "len" and not reduced:
+            if live:
+                self._count_examples(call, node, "number")
+            return
+        if name in _REDUCTIONS and len(call.args) == 1 and self._is_of_arrays(call.func):
+            if not reduced and name != self.reduction:
+                if live:
+                    self._scale(call, node, name)
+            elif live:
+                self.edits.of(facts.module_of(call)).change(call, _argument_of)
+                self.follow(call, True)
+            return
+        if name == "float" and reduced:
+            if live:
+                self.edits.of(facts.module_of(call)).change(call, lambda new: _item(_argument_of(new)))
+            return
+        self._number(node, reduced, live)
+
+    def _is_of_arrays(self, func: cst.BaseExpression) -> bool:
+        """Whether a function is torch's or numpy's, and not a meter's of that name."""
+        return isinstance(func, cst.Attribute) and self.facts.code(func.value).strip() in _ARRAYS
+
+    def _parameter_loads(
+        self, function: cst.CSTNode, name: str | None, node: cst.CSTNode, reduced: bool
+    ) -> None:
+        facts = self.facts
+        held = set(facts.held(node))
+        assert isinstance(function, cst.FunctionDef)
+        for load in facts.inside(function.body, cst.Name):
+            if load.value == name and held & set(facts.held(load)):
+                self.follow(load, reduced)
+
+    def _number(self, node: cst.CSTNode, reduced: bool, live: bool) -> None:
+        """The losses enter arithmetic, a string, a list: as one number, or not at all."""
+        if not live and reduced:
+            return
+        if not reduced:
+            self._refuse(node, "one loss per example is used")
+        self.edits.of(self.facts.module_of(node)).change(
+            node,
+            _item,
+        )
+        self.floats.follow(node)
+
+    def _refuse(self, node: cst.CSTNode, what: str) -> NoReturn:
+        raise UseWithheld(
+            f"{what}, which the wrapped criterion does not offer: compute it apart",
+            self.facts.module_of(node),
+            node,
+        )
+
+
+def _binds(facts: Facts, target: cst.AssignTarget, name: str) -> bool:
+    """Whether an assignment gives a variable a value."""
+    return any(n.value == name for n in facts.inside(target.target, cst.Name))
+
+
+def _item(losses: cst.BaseExpression) -> cst.Call:
+    return cst.Call(func=cst.Attribute(losses, cst.Name("item")))
+
+
+def _argument_of(new: cst.CSTNode) -> cst.BaseExpression:
+    """``x`` of ``torch.sum(x)``."""
+    assert isinstance(new, cst.Call)
+    return new.args[0].value
+
+
+def _receiver_of_item(number: cst.CSTNode) -> cst.CSTNode:
+    """The attribute ``x.item`` in a parsed ``x.item() * n``, with or without a condition."""
+    product = number.body if isinstance(number, cst.IfExp) else number
+    assert isinstance(product, cst.BinaryOperation) and isinstance(product.left, cst.Call)
+    return product.left.func

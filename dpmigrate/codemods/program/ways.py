@@ -1,0 +1,108 @@
+"""How the scopes of a program lead to one another: calls, classes, repetition, order of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger.expressions import Defined
+from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.program.assignments import Home, targets_of
+from dpmigrate.codemods.program.facts import Facts, Scope
+
+MAX_CALLS = 4
+
+
+def calls_lead(facts: Facts, source: Scope, target: Scope, depth: int = MAX_CALLS) -> bool:
+    """Whether some chain of calls leads from one scope to another."""
+    if target is source:
+        return True
+    return depth > 0 and any(
+        calls_lead(facts, source, facts.scope(call), depth - 1) for call, _ in facts.callers.get(target, ())
+    )
+
+
+def leading_calls(facts: Facts, source: Scope, target: Scope) -> list[cst.Call]:
+    """The calls in a scope's own body that lead to another scope, in the order of the text."""
+    return [
+        call
+        for call in facts.own(source, cst.Call)
+        if any(calls_lead(facts, fn.node, target, MAX_CALLS - 1) for fn in facts.functions_entered(call))
+    ]
+
+
+def is_parameter(facts: Facts, name: str, scope: Scope) -> bool:
+    """Whether a function has a parameter of that name."""
+    if not isinstance(scope, cst.FunctionDef):
+        return False
+    return any(p.name.value == name for p in facts.inside(scope.params, cst.Param))
+
+
+def declared_global(facts: Facts, scope: Scope) -> list[cst.Global]:
+    """The ``global`` statements of a function."""
+    return list(facts.own(scope, cst.Global)) if isinstance(scope, cst.FunctionDef) else []
+
+
+def same_class(facts: Facts, a: Scope, b: Scope) -> bool:
+    """Whether two scopes are methods of one class, or of two of which one descends from the other."""
+    one = facts.class_of(a) if isinstance(a, cst.FunctionDef) else None
+    other = facts.class_of(b) if isinstance(b, cst.FunctionDef) else None
+    if one is None or other is None:
+        return False
+    return one is other or other in _ancestors(facts, one) or one in _ancestors(facts, other)
+
+
+def _ancestors(facts: Facts, cls: cst.ClassDef, depth: int = MAX_CALLS) -> Iterator[cst.ClassDef]:
+    """The project's classes that a class descends from."""
+    for base in cls.bases if depth else ():
+        for what in facts.held(base.value):
+            if isinstance(what, Defined) and isinstance(what.node, cst.ClassDef) and facts.knows(what.node):
+                yield what.node
+                yield from _ancestors(facts, what.node, depth - 1)
+
+
+def repeats(facts: Facts, call: cst.CSTNode, made: Iterable[cst.CSTNode]) -> bool:
+    """Whether a call repeats while what is made elsewhere is made once."""
+    scopes = {facts.scope(n): n for n in made}
+    around = {n for m in scopes.values() for n in facts.above(m)}
+    return _in_foreign_loop(facts, call, scopes, around, MAX_CALLS)
+
+
+def _in_foreign_loop(
+    facts: Facts, call: cst.CSTNode, made: Collection[Scope], around: Collection[cst.CSTNode], depth: int
+) -> bool:
+    scope = facts.scope(call)
+    for node in facts.above(call):
+        if node is scope:
+            break
+        if isinstance(node, (cst.For, cst.While)) and node not in around:
+            return True
+    if all(s is scope for s in made) or depth == 0:
+        return False
+    callers = facts.callers.get(scope, ())
+    return any(_in_foreign_loop(facts, c, made, around, depth - 1) for c, _ in callers)
+
+
+def make_before(facts: Facts, edits: ProjectEdits, home: Home, call: cst.Call) -> None:
+    """Move an assignment before a call of its scope that needs it. Raises `Withheld` where it cannot."""
+    statement, needing = facts.statement(home), facts.statement(call)
+    if facts.is_before(home, call):
+        return
+    names = {n.value for n in facts.inside(home.value or home, cst.Name)}
+    bound_between = {
+        n.value
+        for t in facts.own(facts.scope(home), cst.AssignTarget)
+        if facts.position(needing) <= facts.position(t) < facts.position(statement)
+        for n in facts.inside(t.target, cst.Name)
+    }
+    shared = statement is not facts.removable(home)
+    if names & bound_between or shared or facts.parent(statement) is not facts.parent(needing):
+        what = facts.code(targets_of(home)[0]).strip()
+        raise Withheld(
+            f"{what} is made behind make_private (line {facts.position(needing)}), which has to be given it: "
+            "make it before",
+            facts.module_of(home),
+            home,
+        )
+    edits.of(facts.module_of(home)).move_before(needing, statement)

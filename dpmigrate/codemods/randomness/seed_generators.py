@@ -1,0 +1,164 @@
+"""A repeatable run: one generator for the noise and one for the loader, from the project's own seed.
+
+The two get different seeds, so that which examples are drawn and which noise is drawn stay
+independent of each other. The noise is drawn where the model's parameters are, and so must its generator
+be; batches are drawn on the CPU. Several processes draw different batches, and noise of their own.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import Constant, PrivateRun
+from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.imports import spelling
+from dpmigrate.codemods.editing.nodes import add_argument
+from dpmigrate.codemods.program.facts import Facts, Scope
+from dpmigrate.codemods.program.places import names_mentioned
+from dpmigrate.codemods.randomness.generators import visible
+
+
+def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> None:
+    """Plan the generators of one run. Raises `Withheld`."""
+    call = run.origin.node
+    if not isinstance(call, cst.Call) or run.manual:
+        raise Withheld(
+            "this run is made by hand, without an engine: give its optimizer generator= yourself",
+            run.module,
+            call,
+        )
+    secure = run.engine.secure_mode if run.engine is not None else None
+    if secure and secure.only not in (Constant(False), Constant(None)):
+        raise Withheld(
+            (
+                "secure_mode of this engine may be on, which takes no noise_generator: leave the run "
+                "unseeded, or switch it off"
+            ),
+            run.module,
+            call,
+        )
+    module = run.module
+    if not visible(facts, call, seed):
+        raise Withheld(
+            (
+                f"{seed} is not bound where the noise_generator is needed, before this call: hand it on to "
+                "here"
+            ),
+            module,
+            call,
+        )
+    rank = _rank(facts, edits, run)
+    first = seed if isinstance(cst.parse_expression(seed), _WHOLE) else f"({seed})"
+    noise = f"{first} + 2 * {rank}" if rank else seed
+    batches = f"{first} + 2 * {rank} + 1" if rank else f"{first} + 1"
+    _generator(facts, edits, call, "noise_generator", "noise_generator", noise, _device(facts, run, call))
+    for loader in run.loaders:
+        if loader.kind == "dp-loader":
+            raise Withheld(
+                (
+                    "this loader comes out of another private run, which draws by itself: make a loader for "
+                    "this one"
+                ),
+                run.module,
+                call,
+            )
+        made = loader.made.origin.node if loader.made is not None else None
+        if not isinstance(made, cst.Call) or not facts.knows(made):
+            raise Withheld(
+                ("the loader given to this call is made where it is not seen: give it generator= there"),
+                run.module,
+                call,
+            )
+        if not visible(facts, made, seed):
+            raise Withheld(
+                (
+                    f"{seed} is not bound where this loader is made, which needs a generator: hand it on "
+                    "to there"
+                ),
+                module,
+                made,
+            )
+        _generator(facts, edits, made, "generator", "loader_generator", batches)
+
+
+_WHOLE = (cst.Name, cst.Attribute, cst.Integer, cst.Call, cst.Subscript)
+"""Expressions that something can be added to as they stand."""
+
+_MOVING = frozenset(["to", "cuda", "mps", "xpu", "to_empty", "device", "set_default_device"])
+"""What code mentions that may put a model elsewhere than on the CPU."""
+_RANKED = frozenset(["init_process_group", "DistributedDataParallel", "DDP", "FullyShardedDataParallel"])
+"""What code mentions that trains in several processes."""
+
+
+def _mentions(facts: Facts, names: frozenset[str]) -> bool:
+    return any(n.value in names for info in facts.modules for n in facts.inside(info.tree, cst.Name))
+
+
+def _device(facts: Facts, run: PrivateRun, call: cst.Call) -> str:
+    """Where the parameters are, for ``torch.Generator``; empty for the CPU. Raises `Withheld`."""
+    if not _mentions(facts, _MOVING):
+        return ""
+    given = next((a.value for a in call.args if a.keyword is not None and a.keyword.value == "module"), None)
+    if given is None and call.args and call.args[0].keyword is None and not call.args[0].star:
+        given = call.args[0].value
+    if not isinstance(given, (cst.Name, cst.Attribute)):
+        raise Withheld(
+            "the noise is drawn on the device of the model, which cannot be asked: keep it in a variable",
+            run.module,
+            call,
+        )
+    later = next(
+        (m for m in _moves(facts, facts.scope(call)) if facts.position(m) > facts.position(call)), None
+    )
+    if later is not None:
+        raise Withheld(
+            "the private model is moved after make_private, and its noise is drawn there: move it before",
+            facts.module_of(later),
+            later,
+        )
+    return f"device=next({facts.code(given).strip()}.parameters()).device"
+
+
+def _moves(facts: Facts, scope: Scope) -> list[cst.Call]:
+    """The calls in a scope that move a private model."""
+    return [
+        call
+        for call in facts.own(scope, cst.Call)
+        if isinstance(call.func, cst.Attribute)
+        and call.func.attr.value in _MOVING
+        and facts.is_a(call.func.value, "dp-model")
+    ]
+
+
+def _rank(facts: Facts, edits: ProjectEdits, run: PrivateRun) -> str:
+    """The number of the process, where there are several; empty otherwise."""
+    if not _mentions(facts, _RANKED):
+        return ""
+    text, needed = spelling(run.module.tree, "torch", "distributed")
+    if needed is not None:
+        edits.of(run.module).need_import(needed)
+    return f"{text}.get_rank()"
+
+
+def _generator(
+    facts: Facts, edits: ProjectEdits, call: cst.Call, keyword: str, name: str, seed: str, device: str = ""
+) -> None:
+    module = facts.module_of(call)
+    statement = facts.statement(call)
+    if not isinstance(statement, cst.SimpleStatementLine):
+        raise Withheld(
+            (
+                "this call stands in the head of a compound statement: assign what it returns on a line "
+                "of its own, so that a generator can be made before"
+            ),
+            module,
+            call,
+        )
+    if name in names_mentioned(facts, facts.scope(call)) and name != keyword:
+        raise Withheld(f"the name {name} is taken here: rename that variable", module, call)
+    text, needed = spelling(module.tree, "torch", "Generator")
+    module_edits = edits.of(module)
+    if needed is not None:
+        module_edits.need_import(needed)
+    module_edits.insert_before(statement, f"{name} = {text}({device}).manual_seed({seed})")
+    module_edits.change(call, lambda new: add_argument(new, keyword, name, ()))

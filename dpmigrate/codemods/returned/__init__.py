@@ -1,0 +1,8 @@
+"""One call of ``make_private`` that is upgraded, and what it returns, on its way out.
+
+``upgraded_call``   the call, as its recipes know it
+``unpack``, ``spread``   three targets become four, as do the arguments that the results are
+``ways_out``     out of a function, to the callers that make losses
+``annotations``, ``record``   tuples and records that grow with it
+``entries``      whether one more object changes what is read of a tuple or dict
+"""

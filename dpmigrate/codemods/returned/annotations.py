@@ -1,0 +1,82 @@
+"""Annotations of tuples that hold what ``make_private`` returns: they grow with what they describe."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.source.modules import ModuleInfo
+from dpmigrate.codemods.editing.edits import ProjectEdits
+from dpmigrate.codemods.editing.imports import bindings
+from dpmigrate.codemods.editing.listed import split_comma
+from dpmigrate.codemods.editing.nodes import name_of
+from dpmigrate.codemods.program.facts import Facts
+
+_WRAPPED = ("opacus.utils.fast_gradient_clipping_utils", "DPLossFastGradientClipping")
+"""The class of the criterion that ghost ``make_private`` returns."""
+
+
+def result_annotations(facts: Facts, edits: ProjectEdits, call: cst.Call) -> None:
+    """Make three four wherever a function returns, takes or keeps the result of a call as it came."""
+    for annotation in facts.once(_of_results).get(call, ()):
+        lengthen(facts, edits, annotation, 3, 2)
+
+
+def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
+    """By the call that makes a result, the annotations of what holds it."""
+    by_call: dict[cst.CSTNode, list[cst.Annotation]] = {}
+
+    def holds(annotation: cst.Annotation | None, *values: cst.CSTNode | None) -> None:
+        if annotation is not None:
+            made = [facts.made_at(value, "private-result") for value in values if value is not None]
+            for call in dict.fromkeys(call for call in made if call is not None):
+                by_call.setdefault(call, []).append(annotation)
+
+    for info in facts.modules:
+        for function in facts.inside(info.tree, cst.FunctionDef):
+            if function.returns is not None:
+                holds(function.returns, *(r.value for r in facts.own(function, cst.Return)))
+            annotated = [p for p in facts.inside(function.params, cst.Param) if p.annotation is not None]
+            names = facts.own(function, cst.Name) if annotated else []
+            for param in annotated:
+                holds(param.annotation, *(n for n in names if n.value == param.name.value))
+        for assign in facts.inside(info.tree, cst.AnnAssign):
+            holds(assign.annotation, assign.value)
+    return by_call
+
+
+def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, count: int, place: int) -> None:
+    """Put the class of the wrapped criterion into an annotation of a tuple of ``count`` types."""
+    outer = annotation.annotation
+    if not isinstance(outer, cst.Subscript) or name_of(outer.value) not in ("Tuple", "tuple"):
+        return
+    if len(outer.slice) != count or any(
+        isinstance(n, cst.Ellipsis) for n in facts.inside(outer, cst.Ellipsis)
+    ):
+        return
+    module = facts.module_of(annotation)
+    text = wrapped_type(edits, module)
+    edits.of(module).change(outer, lambda new: _with_type(new, count, place, text))
+
+
+def wrapped_type(edits: ProjectEdits, module: ModuleInfo) -> str:
+    """How a module writes the class of the wrapped criterion, which it imports now where it did not."""
+    bound_by_dotted = {dotted: bound for bound, dotted in bindings(module.tree).items()}
+    dotted = ".".join(_WRAPPED)
+    if dotted not in bound_by_dotted:
+        edits.of(module).need_import(f"from {_WRAPPED[0]} import {_WRAPPED[1]}")
+    return bound_by_dotted.get(dotted, _WRAPPED[1])
+
+
+def _with_type(new: cst.CSTNode, count: int, place: int, text: str) -> cst.CSTNode:
+    assert isinstance(new, cst.Subscript)
+    parts = list(new.slice)
+    if len(parts) != count:
+        return new
+    before = parts[place - 1]
+    added = cst.SubscriptElement(cst.Index(cst.parse_expression(text)), before.comma)
+    if isinstance(before.comma, cst.Comma):
+        above, below = split_comma(before.comma)
+        parts[place - 1] = before.with_changes(comma=above)
+        added = added.with_changes(comma=below)
+    parts.insert(place, added)
+    return new.with_changes(slice=parts)

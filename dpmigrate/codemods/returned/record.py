@@ -1,0 +1,154 @@
+"""An object with a field for each thing that a function returns, which grows by one.
+
+A named tuple or dataclass of the project, ``namedtuple("Setup", "model optimizer")``,
+``SimpleNamespace(...)`` or ``dict(...)``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import ALWAYS, Thing
+from dpmigrate.analysis.ledger.expressions import Named
+from dpmigrate.analysis.source.modules import ModuleInfo
+from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.nodes import add_argument, add_element, name_of
+from dpmigrate.codemods.program.assignments import Home, target_text
+from dpmigrate.codemods.program.facts import Facts, making_node
+from dpmigrate.codemods.program.places import put_on_a_line
+from dpmigrate.codemods.returned.annotations import wrapped_type
+
+Call = tuple[cst.CSTNode, ModuleInfo]
+_OPEN = {"builtins.dict": '{}["{}"]', "types.SimpleNamespace": "{}.{}", "argparse.Namespace": "{}.{}"}
+"""What takes any keyword, and how one is read."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is returned: the one call that makes it, and how its kind gets another field."""
+
+    facts: Facts
+    made: cst.Call
+    kind: str
+    """What people call it."""
+    declare: Callable[[ProjectEdits, str], None]
+    reading: str = "{}.{}"
+
+    @classmethod
+    def returned(cls, facts: Facts, call: cst.Call) -> Record | None:
+        """The record that a call makes; None for anything else, and where other calls make it too."""
+        if not call.args or any(a.star for a in call.args):
+            return None
+        made = facts.called(call)
+        what = made[0] if len(made) == 1 else None
+        if isinstance(what, Named) and what.name in _OPEN:
+            by_keyword = all(a.keyword is not None for a in call.args)
+            short = what.name.rpartition(".")[2]
+            return cls(facts, call, short, _nothing, _OPEN[what.name]) if by_keyword else None
+        if isinstance(what, Thing) and what.kind == "record-type":
+            return cls._by_call(facts, call, what)
+        definition = facts.record_made_only_by(call)
+        return cls._by_class(facts, call, definition) if definition is not None else None
+
+    @classmethod
+    def _by_class(cls, facts: Facts, call: cst.Call, definition: cst.ClassDef) -> Record | None:
+        if not isinstance(definition.body, cst.IndentedBlock):
+            return None
+        fields = [line for line in definition.body.body if _is_field(line)]
+        if not fields or len(fields) != len(call.args):
+            return None
+
+        def declare(edits: ProjectEdits, name: str) -> None:
+            home = facts.module_of(definition)
+            edits.of(home).insert_after(fields[-1], f"{name}: {wrapped_type(edits, home)}")
+
+        return cls(facts, call, definition.name.value, declare)
+
+    @classmethod
+    def _by_call(cls, facts: Facts, call: cst.Call, what: Thing) -> Record | None:
+        """``namedtuple("Setup", "model optimizer")``, whose fields are a string, or a list of them."""
+        made = making_node(what)
+        if not isinstance(made, cst.Call) or not facts.knows(made) or len(made.args) != 2:
+            return None
+        fields = made.args[1].value
+        if list(facts.calls_of(what, ALWAYS)) != [call] or _count(fields) != len(call.args):
+            return None
+
+        def declare(edits: ProjectEdits, name: str) -> None:
+            edits.of(facts.module_of(fields)).change(fields, lambda new: _with_field(new, name))
+
+        return cls(facts, call, name_of(call.func), declare)
+
+    def grow(self, edits: ProjectEdits, name: str, calls: Sequence[Call]) -> None:
+        """One field more, given where the record is made and read by every caller. Raises `Withheld`."""
+        facts = self.facts
+        self.declare(edits, name)
+        module, count = facts.module_of(self.made), len(self.made.args)
+        if self.made.args[-1].keyword is not None:
+            edits.of(module).change(self.made, lambda new: add_argument(new, name, name, ()))
+        else:
+            edits.of(module).change(self.made, lambda new: _with_last(new, name))
+        for call, where in calls:
+            assign = facts.parent(call)
+            target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
+            if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == count:
+                edits.of(where).change(target, lambda new: add_element(new, count, name))
+                continue
+            text = target_text(facts, assign) if isinstance(assign, Home) else ""
+            if not text and (kept := put_on_a_line(facts, edits, where, call)):
+                edits.of(where).insert_before(
+                    facts.statement(call), f"{name} = {self.reading.format(kept, name)}"
+                )
+                continue
+            if not text:
+                raise Withheld(
+                    f"{name}, the wrapped criterion, comes back in this {self.kind}: keep that in a "
+                    "variable, and make the losses by what it holds",
+                    where,
+                    call,
+                )
+            edits.of(where).insert_after(facts.statement(call), f"{name} = {self.reading.format(text, name)}")
+
+
+def _nothing(edits: ProjectEdits, name: str) -> None:
+    """What takes any keyword declares none."""
+
+
+def _is_field(line: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
+    return (
+        isinstance(line, cst.SimpleStatementLine)
+        and len(line.body) == 1
+        and isinstance(line.body[0], cst.AnnAssign)
+        and line.body[0].value is None
+    )
+
+
+def _count(fields: cst.BaseExpression) -> int:
+    """How many fields a named tuple is made with; 0 where they are not written there."""
+    if isinstance(fields, cst.SimpleString):
+        return len(re.findall(r"\w+", str(fields.evaluated_value)))
+    if isinstance(fields, (cst.List, cst.Tuple)):
+        plain = all(isinstance(e.value, cst.SimpleString) for e in fields.elements)
+        return len(fields.elements) if plain else 0
+    return 0
+
+
+def _with_field(new: cst.CSTNode, name: str) -> cst.CSTNode:
+    if isinstance(new, cst.SimpleString):
+        text, between = new.raw_value.rstrip(), ", " if "," in new.raw_value else " "
+        return new.with_changes(value=f"{new.prefix}{new.quote}{text}{between}{name}{new.quote}")
+    assert isinstance(new, (cst.List, cst.Tuple))
+    first = new.elements[0].value
+    assert isinstance(first, cst.SimpleString)
+    return add_element(new, len(new.elements), f"{first.quote}{name}{first.quote}")
+
+
+def _with_last(new: cst.Call, value: str) -> cst.Call:
+    """The call with one more positional argument at its end."""
+    with_keyword = add_argument(new, "x", value, ())
+    last = with_keyword.args[-1].with_changes(keyword=None, equal=cst.MaybeSentinel.DEFAULT)
+    return with_keyword.with_changes(args=[*with_keyword.args[:-1], last])

@@ -1,0 +1,80 @@
+"""What ``make_private`` returns as the arguments of a call: ``train(*engine.make_private(...))``.
+
+The function that is called takes the wrapped criterion as one parameter more, behind model and optimizer.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger import HandedOnWhole
+from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.program.facts import Facts
+from dpmigrate.codemods.program.ways import is_parameter
+from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
+
+
+def receivers(upgrade: UpgradedCall) -> dict[cst.FunctionDef, int]:
+    """The functions that take the result of a call as their arguments, and which parameter comes third.
+
+    Raises `Withheld` where another call, a mode with three results, or what the function takes beside, would
+    meet the parameter that is put in.
+    """
+    given: dict[cst.FunctionDef, list[cst.CSTNode]] = {}
+    places: dict[cst.FunctionDef, int] = {}
+    for argument in {e.origin.node: e for e in upgrade.events if isinstance(e, HandedOnWhole)}:
+        call = upgrade.facts.parent(argument)
+        assert isinstance(call, cst.Call)
+        entered = [what.node for what in upgrade.facts.functions_entered(call)]
+        function = entered[0] if len(entered) == 1 else None
+        place = _third_parameter(upgrade.facts, function, call)
+        if not isinstance(function, cst.FunctionDef) or place is None or upgrade.mixed:
+            raise _by_hand(upgrade.facts, call)
+        given.setdefault(function, []).append(call)
+        places[function] = place
+    for function, calls in given.items():
+        for call, _ in upgrade.facts.callers.get(function, ()):
+            if call not in calls:
+                raise _by_hand(upgrade.facts, call)
+    return places
+
+
+def _third_parameter(facts: Facts, function: cst.CSTNode | None, call: cst.Call) -> int | None:
+    """Where the criterion comes in; None where the three are not the first that the function takes."""
+    if not isinstance(function, cst.FunctionDef) or call.args[0].star != "*":
+        return None
+    plain = [*function.params.posonly_params, *function.params.params]
+    third = 2 + (facts.class_of(function) is not None)
+    if function.params.posonly_params or len(plain) <= third or plain[third].default is not None:
+        return None
+    return third
+
+
+def third_parameter_free(facts: Facts, function: cst.FunctionDef, name: str) -> None:
+    """Refuse a parameter whose name the function has for another one. Raises `Withheld`."""
+    if is_parameter(facts, name, function):
+        raise Withheld(
+            f"{name} is a parameter already, and the wrapped criterion comes in as the third: name one of "
+            "them anew",
+            facts.module_of(function),
+            function,
+        )
+
+
+def _by_hand(facts: Facts, call: cst.CSTNode) -> Withheld:
+    return Withheld(
+        "what make_private returns is handed on whole (*), four objects since Opacus 1.5.3: write model, "
+        "optimizer, criterion, loader = ... here, and hand on those that are wanted",
+        facts.module_of(call),
+        call,
+    )
+
+
+def with_parameter(new: cst.CSTNode, place: int, name: str) -> cst.CSTNode:
+    """The function with one more parameter at a place that is not its last."""
+    assert isinstance(new, cst.FunctionDef)
+    params = list(new.params.params)
+    like = params[place - 1].comma
+    comma = like if isinstance(like, cst.Comma) else cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    params.insert(place, cst.Param(cst.Name(name), comma=comma))
+    return new.with_changes(params=new.params.with_changes(params=params))

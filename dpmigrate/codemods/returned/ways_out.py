@@ -1,0 +1,168 @@
+"""The wrapped criterion out of the function that makes it, to the callers that make losses with it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.nodes import add_element, add_entry, add_parameter, with_element
+from dpmigrate.codemods.program.assignments import Home, target_text
+from dpmigrate.codemods.program.binders import binders, bound_by
+from dpmigrate.codemods.program.facts import Facts, Scope
+from dpmigrate.codemods.program.ways import calls_lead
+from dpmigrate.codemods.returned.annotations import lengthen
+from dpmigrate.codemods.returned.entries import refuse_taken_whole
+from dpmigrate.codemods.returned.record import Record
+
+
+def route_out(
+    facts: Facts,
+    edits: ProjectEdits,
+    inner: Scope,
+    outer: Scope,
+    name: str,
+    routed: set[cst.CSTNode],
+    freed: cst.CSTNode | None,
+) -> None:
+    """Make a function return one variable more, behind the optimizer, and its callers take it.
+
+    Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
+    tuple, a dataclass) that every caller keeps or hands on. ``routed`` and ``freed`` are those of `route`: a
+    function that takes the entries of a dict as its parameters has the variable from then on.
+    Raises `Withheld`.
+    """
+    module = facts.module_of(inner)
+    returned = [r.value for r in facts.own(inner, cst.Return) if r.value is not None]
+    value = returned[0] if len(returned) == 1 else None
+    record = Record.returned(facts, value) if isinstance(value, cst.Call) else None
+    if not isinstance(inner, cst.FunctionDef) or not (record or isinstance(value, (cst.Tuple, cst.Dict))):
+        raise Withheld(
+            f"{name}, which make_private wraps, has to come back from here to where losses are made: return "
+            "it beside the optimizer, and take it where this is called",
+            module,
+            returned[0] if returned else inner,
+        )
+    calls = facts.callers.get(inner, [])
+    for call, where in calls:
+        if facts.scope(call) is not outer:
+            raise Withheld(
+                f"{name}, the wrapped criterion, has to come back through the function that calls this: "
+                "return it from each function on the way, and take it where losses are made",
+                where,
+                call,
+            )
+    if record is not None:
+        refuse_taken_whole(facts, record.made, name, record.kind)
+        record.grow(edits, name, calls)
+        return
+    assert isinstance(value, (cst.Tuple, cst.Dict))
+    if isinstance(value, cst.Dict):
+        refuse_taken_whole(facts, value, name, "dict")
+        spread = {call: _spread_into(facts, call, name, freed) for call, _ in calls}
+        for function in spread.values():
+            if function is not None:
+                routed.add(function)
+                edits.of(facts.module_of(function)).change(function, lambda new: add_parameter(new, name))
+        _out_by_key(facts, edits, value, [call for call, into in spread.items() if into is None], name)
+        return
+    count = len(value.elements)
+    optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
+    place = optimizers[0] + 1 if len(optimizers) == 1 else min(2, count)
+    if not all(_is_taken_apart(facts, call, count) for call, _ in calls):
+        place = count  # a starred target, or numbers, mean the same as before
+    edits.of(module).change(value, lambda new: add_element(new, place, name))
+    if inner.returns is not None:
+        lengthen(facts, edits, inner.returns, count, place)
+    for call, where in calls:
+        target = _target(facts, call)
+        if isinstance(target, (cst.Tuple, cst.List)) and (place == count or len(target.elements) == count):
+            at = len(target.elements) if place == count else place
+            edits.of(where).change(target, with_element(at, name))
+        elif isinstance(target, (cst.Name, cst.Attribute)) and place == count:
+            refuse_taken_whole(facts, value, name, "tuple")
+            text = facts.code(target).strip()
+            edits.of(where).insert_after(facts.statement(call), f"{name} = {text}[{count}]")
+        else:
+            raise Withheld(
+                f"{name}, the wrapped criterion, comes back here beside the others: take one value more",
+                where,
+                call,
+            )
+
+
+def _target(facts: Facts, call: cst.CSTNode) -> cst.BaseExpression | None:
+    """What takes the result of a call, alone."""
+    assign = facts.parent(call)
+    alone = isinstance(assign, cst.Assign) and len(assign.targets) == 1
+    return assign.targets[0].target if isinstance(assign, cst.Assign) and alone else None
+
+
+def _is_taken_apart(facts: Facts, call: cst.CSTNode, count: int) -> bool:
+    """Whether each of so many values has a target of its own."""
+    target = _target(facts, call)
+    return (
+        isinstance(target, (cst.Tuple, cst.List))
+        and len(target.elements) == count
+        and not any(isinstance(e, cst.StarredElement) for e in target.elements)
+    )
+
+
+def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:
+    """Where what one scope has must come out to, on its way to another one: that other, or who calls both.
+
+    None where it need not, since the one leads to the other itself, or where there is no such place.
+    """
+    if calls_lead(facts, other, inner):
+        return other
+    scopes = dict.fromkeys(facts.scope(call) for call, _ in facts.callers.get(inner, ()))
+    met = next(iter(scopes), None)
+    if met is None or len(scopes) != 1 or calls_lead(facts, inner, other):
+        return None
+    return met if calls_lead(facts, met, other) else None
+
+
+def _spread_into(
+    facts: Facts, call: cst.CSTNode, name: str, freed: cst.CSTNode | None
+) -> cst.FunctionDef | None:
+    """``train`` of ``train(**build())``, where nothing else calls it, or gives it a variable of that name."""
+    around = facts.parent(call)
+    outer = facts.parent(around) if isinstance(around, cst.Arg) and around.star == "**" else None
+    entered = [what.node for what in facts.functions_entered(outer)] if isinstance(outer, cst.Call) else []
+    function = entered[0] if len(entered) == 1 else None
+    if not isinstance(function, cst.FunctionDef):
+        return None
+    if [caller for caller, _ in facts.callers.get(function, ())] != [outer]:
+        return None
+    bound = any(name in bound_by(facts, b) for b in binders(facts, function))
+    return None if bound and function is not freed else function
+
+
+def _out_by_key(
+    facts: Facts, edits: ProjectEdits, value: cst.Dict, calls: list[cst.CSTNode], name: str
+) -> None:
+    """One entry more in the dict that a function returns, read by each caller into the variable."""
+    keys = [e.key for e in value.elements if isinstance(e, cst.DictElement)]
+    if not keys or not all(isinstance(key, cst.SimpleString) for key in keys):
+        raise Withheld(
+            f"{name}, the wrapped criterion, has to come back in this dict: add it, and read it where "
+            "losses are made",
+            facts.module_of(value),
+            value,
+        )
+    first = keys[0]
+    assert isinstance(first, cst.SimpleString)
+    key = f"{first.quote}{name}{first.quote}"
+    edits.of(facts.module_of(value)).change(value, lambda new: add_entry(new, key, name))
+    for call in calls:
+        assign, module = facts.parent(call), facts.module_of(call)
+        text = target_text(facts, assign) if isinstance(assign, Home) else ""
+        if not text:
+            spread = isinstance(assign, cst.Arg) and assign.star == "**"
+            instead = f"give what is called here a parameter {name}, and return {key}: {name} in the dict"
+            raise Withheld(
+                f"{name}, the wrapped criterion, comes back in this dict: "
+                f"{instead if spread else 'keep the dict in a variable, and read it'}",
+                module,
+                call,
+            )
+        edits.of(module).insert_after(facts.statement(call), f"{name} = {text}[{key}]")
