@@ -68,6 +68,7 @@ def run(*events: Event, certainty: str = "definite", **arguments: Given) -> Any:
         events=events,
         happened=lambda kind: (e for e in events if isinstance(e, kind)),
         argument=lambda name: arguments.get(name, Given()),
+        draws_from=arguments.get("noise_generator", Given()),
         certainty=lambda: certainty,
         loaders=(),
         cut_short=False,

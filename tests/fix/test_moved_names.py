@@ -24,12 +24,13 @@ def moved(folder: Make, text: str, pin: str = "opacus==0.13.0\n") -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        "from opacus.layers.dp_lstm import DPLSTMCell\n",
-        "from opacus.utils import stats\n",
-        "from opacus.utils.uniform_sampler import DistributedPoissonBatchSampler\n",
-        "import opacus.layers.dp_ddp as ddp\n",
-        "from opacus.layers import dp_lstm\n",
-        "from opacus.layers import ParamRenamedModule\nfrom opacus.layers.dp_lstm import DPLSTM\n",
+        "from opacus.layers.dp_lstm import DPLSTMCell\nprint(DPLSTMCell)\n",
+        "from opacus.utils import stats\nprint(stats)\n",
+        "from opacus.utils.uniform_sampler import DistributedPoissonBatchSampler as Sampler\nprint(Sampler)\n",
+        "import opacus.layers.dp_ddp as ddp\nprint(ddp)\n",
+        "from opacus.layers import dp_lstm\nprint(dp_lstm)\n",
+        "from opacus.layers import ParamRenamedModule as Old\nfrom opacus.layers.dp_lstm import DPLSTM\n"
+        "print(Old, DPLSTM)\n",
     ],
 )
 def test_what_has_no_exact_counterpart_is_left_whole(folder: Make, text: str) -> None:
