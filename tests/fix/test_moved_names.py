@@ -26,7 +26,7 @@ def moved(folder: Make, text: str, pin: str = "opacus==0.13.0\n") -> str:
     [
         "from opacus.layers.dp_lstm import DPLSTMCell\nprint(DPLSTMCell)\n",
         "from opacus.utils import stats\nprint(stats)\n",
-        "from opacus.utils.uniform_sampler import DistributedPoissonBatchSampler as Sampler\nprint(Sampler)\n",
+        "from opacus.utils.uniform_sampler import DistributedPoissonBatchSampler as S\nprint(S)\n",
         "import opacus.layers.dp_ddp as ddp\nprint(ddp)\n",
         "from opacus.layers import dp_lstm\nprint(dp_lstm)\n",
         "from opacus.layers import ParamRenamedModule as Old\nfrom opacus.layers.dp_lstm import DPLSTM\n"
