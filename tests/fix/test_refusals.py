@@ -23,7 +23,7 @@ EMPTY = (
 
 def sentences() -> Iterator[tuple[str, int, str]]:
     """The text of every refusal that recipes write themselves, by file and line."""
-    for path in sorted(Path(dpmigrate.codemods.__file__).parent.glob("*.py")):
+    for path in sorted(Path(dpmigrate.codemods.__file__).parent.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and node.args:

@@ -12,7 +12,7 @@ import pytest
 from dpmigrate.workspace import pieces
 from tests.opacus_releases import CHECKOUT
 
-REAL = [CHECKOUT / "dpmigrate" / "codemods" / name for name in ("criterion.py", "uses.py")]
+REAL = [CHECKOUT / "dpmigrate" / "codemods" / name for name in ("criterion/upgraded.py", "losses/uses.py")]
 CUT = {
     "comments between": "# a\n\n# b\nx = 1\n\n# c\ny = 2\n\n\n# d\n\nz = 3\n# e\n",
     "comments alone first": "# a\n# b\n# c\nx = 1\ny = 2\n",
