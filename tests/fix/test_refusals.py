@@ -150,3 +150,39 @@ def test_files_that_nothing_runs_together_are_moved_apart(folder: Callable[..., 
     project = folder({"one.py": OLD, "two.py": f"{head}\n\n\n{STUCK}"})
     assert [path for path, _ in project.fix().refused] == ["two.py"]
     assert project.read("one.py") == NEW
+
+
+def test_criteria_of_several_callers_are_named_with_their_lines(tmp_path: Path) -> None:
+    program = """
+from opacus import PrivacyEngine
+from torch import nn
+
+
+def private(model, optimizer, loader):
+    engine = PrivacyEngine()
+    model, optimizer, loader = engine.make_private(
+        module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+    )
+    return model, optimizer, loader
+
+
+def one(model, optimizer, loader):
+    criterion = nn.CrossEntropyLoss()
+    model, optimizer, loader = private(model, optimizer, loader)
+    for x, y in loader:
+        criterion(model(x), y).backward()
+        optimizer.step()
+
+
+def other(model, optimizer, loader):
+    criterion = nn.MSELoss()
+    model, optimizer, loader = private(model, optimizer, loader)
+    for x, y in loader:
+        criterion(model(x), y).backward()
+        optimizer.step()
+"""
+    (tmp_path / "train.py").write_text(program, encoding="utf-8")
+    ((_, reason),) = Folder(tmp_path).fix(apply=False, opacus="1.6.0").refused
+    assert "(train.py:19, train.py:27)" in reason
+    assert "let each caller hand its own to this function" in reason

@@ -87,12 +87,13 @@ class CriterionPlan:
             if not given:
                 self._give_default()
             return
-        makers = {_key(self.facts, s) for s in self.sites}
+        makers = {_key(self.facts, s): s for s in reversed(self.sites)}
         if len(makers) > 1:
+            where = ", ".join(sorted(s.module.place(s.call).shown for s in makers.values()))
             raise self.upgrade.withheld(
-                "the losses of this run are made by several criteria, and make_private wraps one: let one "
-                "object make them all, give it to this call (criterion=) and use the third object that the "
-                "call returns"
+                f"the losses of this run are made by several criteria ({where}), and make_private wraps one: "
+                "let one object make them all, or let each caller hand its own to this function; give it to "
+                "this call (criterion=) and use the third object that the call returns"
             )
         if given:
             self._use_returned()
