@@ -29,6 +29,8 @@ def moved(folder: Make, text: str, pin: str = "opacus==0.13.0\n") -> str:
         "from opacus.utils.uniform_sampler import DistributedPoissonBatchSampler as S\nprint(S)\n",
         "import opacus.layers.dp_ddp as ddp\nprint(ddp)\n",
         "from opacus.layers import dp_lstm\nprint(dp_lstm)\n",
+        "from opacus.dp_model_inspector import *\nprint(DPModelInspector)\n",
+        "from opacus.layers.dp_lstm import *\nprint(DPLSTM)\n",
         "from opacus.layers import ParamRenamedModule as Old\nfrom opacus.layers.dp_lstm import DPLSTM\n"
         "print(Old, DPLSTM)\n",
     ],
@@ -87,3 +89,8 @@ def test_a_name_that_means_something_else_too_keeps_its_name(folder: Make) -> No
     after = moved(folder, text, "opacus==1.5.4\n")
     assert "SimpleDistributedPerLayerOptimizer as DistributedPerLayerOptimizer\n" in after
     assert after.endswith(text.split("\n", 1)[1])
+
+
+def test_everything_of_a_module_is_imported_from_where_the_module_is_now(folder: Make) -> None:
+    text = "from opacus.scheduler import *  # all of them\n\nprint(ExponentialNoise)\n"
+    assert moved(folder, text, "opacus==1.6.0\n") == text.replace("scheduler", "schedulers")

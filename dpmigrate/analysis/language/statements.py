@@ -219,6 +219,8 @@ def _import_from(ip: Interpreter, node: cst.ImportFrom) -> bool:
     dotted = get_full_name_for_node(node.module) or "" if node.module is not None else ""
     level = len(node.relative)
     if isinstance(node.names, cst.ImportStar):
+        if node.module is not None and not level:
+            ip.retired.name(dotted, ip.origin(node.module), imported=True)
         ip.notes.setdefault(("star", ip.module.key), []).append(Imported(dotted, "*", ip.module, level))
         return True
     for alias in node.names:

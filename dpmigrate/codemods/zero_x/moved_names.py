@@ -41,11 +41,11 @@ def move_names(facts: Facts, edits: ProjectEdits, moves: Sequence[MovedName]) ->
         _name_arguments(facts, edits.of(move.origin.module), move)
     for statement, moved in statements.items():
         module_edits = edits.of(moved[0].origin.module)
-        if isinstance(statement, cst.Import):
+        assert isinstance(statement, (cst.Import, cst.ImportFrom))
+        if isinstance(statement.names, cst.ImportStar) or isinstance(statement, cst.Import):
             for move in moved:
                 module_edits.replace(move.origin.node, move.new)
         else:
-            assert isinstance(statement, cst.ImportFrom)
             _imported_anew(facts, module_edits, statement, moved)
 
 
