@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from tests.scan.ways_of_feeding import EITHER, HEAD, NEVER, PRIVATE, Feeding, after, step
 
+OPTION = """
+parser = argparse.ArgumentParser()
+parser.add_argument("--other", action="store_true")
+args = parser.parse_args()
+"""
+
 BY_CHOICE = (
     Feeding(
         "private-where-asked-for",
@@ -260,11 +266,7 @@ for x, y in pick(True):
         Feeding(
             f"a-batch-or-something-else-{name}",
             HEAD
-            + """
-parser = argparse.ArgumentParser()
-parser.add_argument("--other", action="store_true")
-args = parser.parse_args()
-"""
+            + OPTION
             + PRIVATE
             + f"""
 for (x, y), (z, _) in zip(private, BATCHES):
@@ -289,11 +291,7 @@ for (x, y), (z, _) in zip(private, BATCHES):
         Feeding(
             f"one-batch-or-the-other-{name}",
             HEAD
-            + """
-parser = argparse.ArgumentParser()
-parser.add_argument("--other", action="store_true")
-args = parser.parse_args()
-"""
+            + OPTION
             + PRIVATE
             + f"""
 for (x, y), (z, _) in zip(private, BATCHES):

@@ -90,9 +90,8 @@ def _second_pass_over_a_batch(s: Subject) -> Tri:
     for e in reversed([e for e in before if e.loops == event.loops]):
         if isinstance(e, (Stepped, ZeroGrad, HooksSwitched)):
             break
-        another = (
-            isinstance(e, Backward) and e.origin.node is not event.origin.node
-        )  # one pass, of several losses
-        if another and isinstance(e, Backward) and not e.at.conditional and e.guard == event.guard:
+        if not isinstance(e, Backward) or e.origin.node is event.origin.node:  # one pass, of several losses
+            continue
+        if not e.at.conditional and e.guard == event.guard:
             others += any(goes_over(loop, taken.node) for taken in e.fed_at & event.fed_at)
     return others == 1
