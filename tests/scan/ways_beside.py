@@ -269,16 +269,8 @@ class Engine(PrivacyEngine):
         return Quiet(optimizer, noise_multiplier=1.0, max_grad_norm=1.0, expected_batch_size=32)
 
 
-net = nn.Linear(16, 4)
-engine = Engine()
-net, optimizer, loader = engine.make_private(
-    module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
-    data_loader=DataLoader(data(), batch_size=32),
-    noise_multiplier=1.0,
-    max_grad_norm=1.0,
-)
 """
+        + PRIVATE.removeprefix(HEAD).replace("PrivacyEngine()", "Engine()")
         + LOOP,
         "p.grad = p.summed_grad",
         "p.grad = p.summed_grad + torch.randn_like(p)",
