@@ -253,7 +253,8 @@ def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
         element = join_all(frame.yields)
         if manages:
             return of(Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, element))
-        return of(Seq(tuple(frame.yields)) if yields_in_order(fn.node.body) else Seq(None, element))
+        in_order = not frame.yields_more and yields_in_order(fn.node.body)
+        return of(Seq(tuple(frame.yields)) if in_order else Seq(None, element))
     if not frame.returns:
         return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
     return join_all(frame.returns)

@@ -41,6 +41,25 @@ def _mixed(ip: Interpreter, info: CallInfo) -> Value:
     return NOTHING
 
 
+@function("torch.cat", "torch.concat", "torch.where")
+def _joined(ip: Interpreter, info: CallInfo) -> Value:
+    """``torch.cat([x[:, :8], x[order][:, 8:]], 1)``: parts of two examples stand beside each other."""
+    node = info.node
+    if ip.loops and isinstance(node, cst.Call) and batches_of(ip, info.everything()):
+        first = node.args[0].value if node.args else None
+        listed = [e.value for e in first.elements] if isinstance(first, (cst.List, cst.Tuple)) else []
+        parts = listed or [arg.value for arg in node.args]
+        for number, part in enumerate(parts):
+            others = parts[:number] + parts[number + 1 :]
+            names = {n.value for other in others for n in every(other) if isinstance(n, cst.Name)}
+            taken = set(_taken_in_another_order(ip, part)) & names
+            if any(batches_of(ip, [ip.evaluate(cst.Name(name))]) for name in taken):
+                for run in list(ip.runs.values()):
+                    ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=False, sure=True))
+                break
+    return torch_operation(ip, info)
+
+
 @function("<item assigned>")
 def _patched(ip: Interpreter, info: CallInfo) -> Value:
     """``x[:, :, a:b] = x[order, :, a:b]``: a part of each example is put into another one (CutMix)."""
