@@ -347,6 +347,10 @@ def _by_keyword(
         parts.append(default.because(ip.origin(param, "parameter default")))
     if default is None and not maybe and name in (by_decorators := decorated.given(ip, fn)):
         parts.append(by_decorators[name])
+    elif default is None and not maybe and fn.decorators and not info.unknown_keywords:
+        # It gets it from a decorator, as hydra.main and pyrallis.wrap do.
+        told = registry.tell_hooks(ip, "<given by a decorator>", CallInfo(param, [of(fn)]))
+        parts.append(told or of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
     elif default is None or maybe or (info.unknown_keywords and not value):
         parts.append(of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
     return join_all(parts)

@@ -17,7 +17,7 @@ from dpmigrate.analysis.guards import ALWAYS, Guard, entered
 from dpmigrate.analysis.language.classes import external_base, external_names, is_enum, is_record
 from dpmigrate.analysis.language.decorated import given
 from dpmigrate.analysis.language.functions import enter_function, instantiate
-from dpmigrate.analysis.library import options
+from dpmigrate.analysis.library.filled_in import set_from_outside
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.roots.leading import (
@@ -324,7 +324,7 @@ def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:
                     default = ip.store.get(("defaults", initialiser.key), param.name.value)
                     keywords[param.name.value] = outside_parameter(ip, initialiser, param, default)
             if initialiser is None and is_record(cls):
-                value = options.set_from_outside(ip, cls, cls.node)
+                value = set_from_outside(ip, cls, cls.node)
             else:
                 value = instantiate(ip, cls, CallInfo(cls.node, [], keywords))
             made.extend(a for a in value.atoms if isinstance(a, Obj))
