@@ -228,4 +228,81 @@ criterion = nn.CrossEntropyLoss()
         "nn.BatchNorm1d",
         "nn.LayerNorm",
     ),
+    *(
+        Pair(
+            "DPM124",
+            f"records-more-than-once-{name}",
+            HEAD
+            + """
+import numpy as np
+from torch.utils.data import ConcatDataset, Subset, random_split
+from torchvision.datasets import CIFAR10
+
+x, y = torch.randn(512, 16), torch.randint(0, 4, (512,))
+one, other = TensorDataset(x, y), data()
+positions = list(range(100))
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(FACT, batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+criterion = nn.CrossEntropyLoss()
+"""
+            + STEPS,
+            wrong,
+            right,
+        )
+        for name, wrong, right in (
+            ("joined", "ConcatDataset([one, one])", "ConcatDataset([one, other])"),
+            ("listed", "ConcatDataset([one] * 3)", "ConcatDataset([one] * 1)"),
+            ("added", "one + one", "one + other"),
+            ("added-and-split", "random_split(one + other + one, [500, 1036])[0]", "one + other"),
+            ("positions", "Subset(one, positions * 3)", "Subset(one, positions)"),
+            ("drawn", "Subset(one, np.repeat(positions, 2))", "Subset(one, np.sort(positions))"),
+            (
+                "rows",
+                "TensorDataset(torch.cat([x, x]), torch.cat([y, y]))",
+                "TensorDataset(torch.cat([x, x], 1), y)",
+            ),
+            ("copies", "TensorDataset(x.repeat(2, 1), y.repeat(2))", "TensorDataset(x.repeat(1, 2), y)"),
+            (
+                "views",
+                "ConcatDataset([CIFAR10('r', True), CIFAR10('r', True, transform=abs)])",
+                "ConcatDataset([CIFAR10('r', True), CIFAR10('r', False, transform=abs)])",
+            ),
+        )
+    ),
+    Pair(
+        "DPM310",
+        "file-by-an-option-with-a-default",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--resume", action="store_true")
+parser.add_argument("--out", default="last.pt")
+args = parser.parse_args()
+net = nn.Linear(16, 4)
+if args.resume:
+    net.load_state_dict(torch.load(FACT))
+private, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(private(x), y).backward()
+    optimizer.step()
+torch.save(private._module.state_dict(), args.out)
+""",
+        "args.out",
+        '"public.pt"',
+    ),
 )
