@@ -11,6 +11,7 @@ from tests.scan.ways_again import AGAIN
 from tests.scan.ways_beside import ASIDE
 from tests.scan.ways_in_turns import IN_TURNS
 from tests.scan.ways_of_accounting import OF_THE_REST
+from tests.scan.ways_of_beginning import BEGUN
 from tests.scan.ways_of_building import PUT_TOGETHER
 from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import OF_THE_SUM, Pair
@@ -27,6 +28,7 @@ PAIRS = (
     *AGAIN,
     *ASIDE,
     *IN_TURNS,
+    *BEGUN,
 )
 
 
