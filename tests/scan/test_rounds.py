@@ -240,7 +240,9 @@ def test_a_round_that_begins_with_what_the_last_one_trained(tmp_path: Path, roun
     assert ("DPM304" in {f.rule for f in result.findings}) == told
 
 
-PARTS = COPIES.replace("def main(records):", "def main(records, parts, groups):").replace("for _ in", "for r in")
+PARTS = COPIES.replace("def main(records):", "def main(records, parts, groups):").replace(
+    "for _ in", "for r in"
+)
 
 
 @pytest.mark.parametrize(
