@@ -11,7 +11,7 @@ import torch
 
 from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.oracle import clip
-from dpmigrate.runtime.run import accounting, foreign, skips, swap
+from dpmigrate.runtime.run import accounting, foreign, skips, swap, warm_up
 from dpmigrate.runtime.run.engines import (
     LINEAR_OPTIMIZERS,
     LiveEngine,
@@ -290,6 +290,19 @@ class OptimizerWatcher:
                 name = type(optimizer).__name__
                 engine.record.other_steps[name] = engine.record.other_steps.get(name, 0) + 1
                 engine.record.other_optimizer_place = engine.record.other_optimizer_place or user_place()
+            beside = [
+                p for group in optimizer.param_groups for p in group["params"] if id(p) in engine.beside
+            ]
+            if _has_gradient(beside):
+                engine.record.beside_steps += 1
+                engine.record.beside_by = (
+                    engine.record.beside_by or f"{type(optimizer).__name__} at {user_place()}"
+                )
+
+    def stepped(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        """After the step of any torch optimizer."""
+        if not any(e.optimizer.original_optimizer is optimizer for e in self.watch.engines.values()):
+            warm_up.stepped(self.watch, optimizer)
 
 
 def _sums(params: list[Any]) -> torch.Tensor:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.run.engines import LiveEngine
+from dpmigrate.runtime.run.graph import flatten
+from dpmigrate.runtime.run.naming import relative
 from dpmigrate.runtime.run.snapshots import (
     ALL,
     FEWER,
@@ -52,7 +54,7 @@ class Removal:
     0 where each example counts for itself; ``reshaped``: the model's input had another shape then.
     ``counted``: the same for how many the others are.
     ``written``: how far the parameters depend on an example behind a step that was given the same noisy
-    value, 0 where only the step has moved them.
+    value, 0 where only the step has moved them; ``beside``: of what another optimizer trains.
     """
 
     engine: int
@@ -64,6 +66,7 @@ class Removal:
     counted: float | None = None
     reshaped: bool = False
     written: float | None = None
+    beside: float | None = None
     problem: str = ""
 
     @property
@@ -127,7 +130,7 @@ class Remover(Prober):
         both = self.steps == 1
         self._couple(snapshot, result, whole, bound, donors if both else donors[number % 2 :][:1])
         if place in self.writing:
-            self._look_at_writes(snapshot, result, value)
+            self._look_at_writes(snapshot, result, value, sum(engine.record.sizes))
         if number == self.steps and snapshot.size >= 4 and not (result.replaced or result.coupled):
             self._count(snapshot, result, whole, bound)
         # The last step has gradients of an earlier one to trip over.
@@ -146,9 +149,9 @@ class Remover(Prober):
     def go_on(self) -> None:
         """Behind such a step: end the probe, leaving the parameters as they are now."""
         if self.stepped is not None:
-            self.leave(self.stepped.flat_parameters(), [])
+            self.leave(flatten([*self.stepped.params, *self.stepped.beside.values()]), [])
 
-    def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor) -> None:
+    def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor, own: int) -> None:
         """Replace some examples where the step itself does not notice: do the parameters?"""
         torch.save(value, self._value_path)
         whole = self.probe(snapshot, BatchChange(WRITTEN, -1))
@@ -156,8 +159,8 @@ class Remover(Prober):
             other = self.probe(snapshot, BatchChange(WRITTEN, index))
             if whole is None or other is None:
                 return
-            gap = float((whole.value - other.value).norm() / whole.value.norm())
-            result.written = max(result.written or 0.0, gap)
+            result.written = max(result.written or 0.0, relative(other.value[:own], whole.value[:own]))
+            result.beside = max(result.beside or 0.0, relative(other.value[own:], whole.value[own:]))
 
     @property
     def _value_path(self) -> Path:
