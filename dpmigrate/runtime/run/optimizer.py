@@ -8,6 +8,7 @@ from types import MethodType
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.oracle import clip
@@ -78,6 +79,7 @@ class OptimizerWatcher:
             own_clipping=foreign.own_clipping(type(optimizer)),
             adds_noise=getattr(optimizer, "rank", 0) == 0,
             padded=padded_embeddings(module),
+            batch_norms=batch_norms(module),
             per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
@@ -317,6 +319,12 @@ def padded_embeddings(module: PrivateModule | None) -> list[str]:
         return []
     modules = module.wrapper._module.named_modules()
     return [f"{n}.weight" for n, m in modules if getattr(m, "padding_idx", None) is not None]
+
+
+def batch_norms(module: PrivateModule | None) -> list[str]:
+    """The names of layers that normalise by the batch, which the validator lets pass when frozen."""
+    modules = [] if module is None else module.wrapper._module.named_modules()
+    return [n or type(m).__name__ for n, m in modules if isinstance(m, _BatchNorm) and m.training]
 
 
 def _has_gradient(params: Sequence[torch.Tensor]) -> bool:
