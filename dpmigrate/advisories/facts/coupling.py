@@ -13,6 +13,7 @@ from dpmigrate.analysis.ledger.models import (
     PaddingRead,
     ParameterOutside,
     PartEvaluated,
+    RecordsRepeated,
 )
 from dpmigrate.model import Tri
 
@@ -73,6 +74,15 @@ def _compares_examples(s: Subject) -> Tri:
 
 def _coupled(s: Subject, compared: bool) -> Tri:
     if not isinstance(s.event, ExamplesCoupled) or s.event.compared != compared:
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return True if s.event.sure else None
+
+
+@fact
+def _records_more_than_once(s: Subject) -> Tri:
+    """Whether each record is in the data more than once."""
+    if not isinstance(s.event, RecordsRepeated):
         return False
     s.notes["change"] = f"`{s.event.text}`"
     return True if s.event.sure else None
