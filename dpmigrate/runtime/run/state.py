@@ -13,7 +13,6 @@ from torch import Tensor
 
 from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
 from dpmigrate.runtime.run.records import RunRecord
-from dpmigrate.runtime.run.warm_up import Trained
 
 MOST_JUDGED = 8
 """Private training runs of one script whose first steps are recorded in full; more are only watched."""
@@ -80,7 +79,7 @@ class Watch:
         self.accountants: list[Any] = []
         self.loaded: int = 0
         self.feeding: Any = None
-        self.trained: dict[int, Trained] = {}
+        self.trained: dict[int, Any] = {}
         self.folder: Path | None = None
         self._began = time.perf_counter()
         self._quota_met: float | None = None

@@ -32,7 +32,7 @@ def stepped(watch: Watch, optimizer: Any) -> None:
         for p in group["params"]:
             if p.grad is None:
                 continue
-            last = watch.trained.get(id(p))
+            last: Trained | None = watch.trained.get(id(p))
             goes_on = last is not None and last.data is watch.feeding and last.optimizer is optimizer
             steps, place = (last.steps, last.place) if last is not None and goes_on else (0, user_place())
             watch.trained[id(p)] = Trained(p, p._version, watch.feeding, optimizer, steps + 1, place)
@@ -40,7 +40,7 @@ def stepped(watch: Watch, optimizer: Any) -> None:
 
 def look_back(watch: Watch, engine: LiveEngine, data: Any) -> None:
     """Note where a model that is made private comes from steps on this very data set, untouched since."""
-    past = [watch.trained.get(id(p)) for p in engine.params]
+    past: list[Trained | None] = [watch.trained.get(id(p)) for p in engine.params]
     own = [t for t in past if t is not None and t.data is data and t.version == t.parameter._version]
     if own:
         last = own[-1]
