@@ -305,4 +305,56 @@ torch.save(private._module.state_dict(), args.out)
         "args.out",
         '"public.pt"',
     ),
+    Pair(
+        "DPM314",
+        "batches-of-a-generator",
+        HEAD
+        + HOOKS
+        + """
+def moved(batches, device):
+    for x, y in batches:
+        yield x.to(device), y.to(device)
+
+
+FACT:
+    for i, (some, wanted) in enumerate(pieces):
+        optimizer.signal_skip_step(do_skip=(i + 1) % 4 != 0)
+        F.cross_entropy(net(some), wanted).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+""",
+        'for pieces in [moved(loader, "cpu")]',
+        'for pieces in (zip(x.chunk(4), y.chunk(4)) for x, y in moved(loader, "cpu"))',
+    ),
+    Pair(
+        "DPM314",
+        "batches-that-a-method-draws",
+        HEAD
+        + HOOKS
+        + """
+class Training:
+    def __init__(self):
+        self.batches = iter(loader)
+
+    def draw(self):
+        try:
+            return next(self.batches)
+        except StopIteration:
+            self.batches = iter(loader)
+            return next(self.batches)
+
+    def run(self, turns):
+        for i in range(turns):
+            x, y = self.draw()
+            optimizer.signal_skip_step(do_skip=FACT)
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+Training().run(100)
+""",
+        "(i + 1) % 4 != 0",
+        "False",
+    ),
 )

@@ -104,6 +104,7 @@ def _for(ip: Interpreter, node: cst.For) -> bool:
         several = sequence.entries[0]
         return _unrolled(ip, node, [as_taken(ip, several, item, node.iter) for item in items])
     element = iterate(ip, sequence, node.iter)
+    registry.tell_hooks(ip, "<a turn for each>", registry.CallInfo(node, [element]))
     alive = _loop(ip, node, node.body, lambda: assign_target(ip, node.target, element))
     if alive and node.orelse is not None:
         return ip.execute(node.orelse.body)
