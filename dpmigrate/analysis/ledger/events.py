@@ -120,6 +120,17 @@ class Iterated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TurnFed(Event):
+    """Each turn of the loop that stands here has another batch of the returned loader, whoever hands it on.
+
+    The pieces of a batch that an outer loop has are no other batches.
+    """
+
+    taken: frozenset[Origin]
+    """Where they are taken of the loader."""
+
+
+@dataclass(frozen=True, slots=True)
 class ManagerUsed(Event):
     """A batch memory manager gets the optimizer or the loader, with this maximum of examples."""
 
