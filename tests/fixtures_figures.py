@@ -14,7 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import SubsetRandomSampler
 
 KINDS = {
-    "sampling": ("batches_not_drawn", "records_outside"),
+    "sampling": ("batches_not_drawn", "records_outside", "records_repeated"),
     "epsilon": (
         "unaccounted_steps",
         "delta_times_records",
@@ -67,6 +67,7 @@ class Figures:
         self._noise_asked: dict[int, float] = {}
         self._target: tuple[float, float] | None = None
         self._outside: set[int] = set()
+        self._datasets: list[Any] = []
         self._allowed: dict[int, frozenset[int]] = {}
         self._inside: list[Any] = []
         self._noisy = False
@@ -87,6 +88,7 @@ class Figures:
         if noise_multiplier is not None:
             self._noise_asked[id(engine)] = max(noise_multiplier, self._noise_asked.get(id(engine), 0.0))
         self.records = len(loader.dataset)
+        self._datasets.append(loader.dataset)
         self._datasets_of[id(engine)] = id(loader.dataset)
         if isinstance(loader.sampler, SubsetRandomSampler):
             self._allowed[id(loader.dataset)] = frozenset(int(i) for i in loader.sampler.indices)
@@ -156,6 +158,7 @@ class Figures:
         return {
             "batches_not_drawn": self.batches_not_drawn,
             "records_outside": len(self._outside),
+            "records_repeated": sum(map(_repeated, self._datasets)),
             "unaccounted_steps": self._unaccounted(),
             "delta_times_records": self.delta_times_records,
             "epsilon_over_target": self._over_target(),
@@ -203,6 +206,17 @@ class Figures:
         return max(
             (e.get_epsilon(self._target[1]) / self._target[0] for e in spent if self._target), default=0.0
         )
+
+
+def _repeated(dataset: Any) -> int:
+    """How many of the first 4096 records of a map-style dataset of tensors are copies of others."""
+    seen = []
+    for position in range(min(len(dataset), 4096)):
+        record = dataset[position]
+        if not isinstance(record, tuple) or not all(isinstance(part, Tensor) for part in record):
+            return 0
+        seen.append(tuple(part.numpy().tobytes() for part in record))
+    return len(seen) - len(set(seen))
 
 
 def _drawn_by_poisson(loader: Any) -> bool:

@@ -43,7 +43,7 @@ TELLING = {
     "DPM121": ".backward(",
     "DPM122": ".backward(",
     "DPM123": ".step()",
-    "DPM124": ("mean(", "std(", "var("),
+    "DPM124": ("mean(", "std(", "var(", "ConcatDataset("),
     "DPM201": "Generator()",
     "DPM202": "Generator()",
     "DPM203": "make_private",

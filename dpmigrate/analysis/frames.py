@@ -54,6 +54,8 @@ class Frame:
     entry_path: Guard = ALWAYS
     returns: list[Value] = field(default_factory=list)
     yields: list[Value] = field(default_factory=list)
+    yields_more: bool = False
+    """Whether it may yield more than these, as by `yield from` of something that is not known."""
     exits: list[tuple[Delta, Guard]] = field(default_factory=list)
     loops: list[LoopControl] = field(default_factory=list)
     captured: bool = False

@@ -41,6 +41,7 @@ def found(folder: Path, text: str, pins: str = "opacus>=1.5.4\n") -> list[int]:
         "return self.conv(self.act(x))",
         "return F.relu(self.conv(x), inplace=False)",
         "h = self.conv(x)\n        y = F.relu(h)\n        h.detach().mul_(2)\n        return y",
+        "h = self.conv(x)\n        y = F.relu(h)\n        F.relu_(h.detach())\n        return y",
         "h = self.conv(x)\n        d = h.detach().clone()\n        d += 1\n        return F.relu(h)",
         "h = self.conv(x)\n        h.data.mul_(2)\n        return F.relu(h)",
         "h = self.conv(x)\n        d = h.detach()\n        h = self.conv(F.relu(h))\n        d += 1\n"
@@ -92,6 +93,8 @@ def test_a_layer_behind_a_layer(tmp_path: Path, net: str) -> None:
         ("while x.any():\n            x = F.relu(self.conv(x), True)\n        return x", 14),
         ("h = self.conv(x)\n        d = h.detach()\n        d.clamp_(0)\n        return F.relu(h)", 15),
         ("h = self.conv(x)\n        h.detach()[0] = 0\n        return F.relu(h)", 14),
+        ("h = self.conv(x)\n        F.relu_(h.detach())\n        return F.relu(h)", 14),
+        ("h = self.conv(x)\n        F.dropout(h.detach(), inplace=True)\n        return F.relu(h)", 14),
     ],
 )
 def test_the_forms_of_a_forward(tmp_path: Path, body: str, line: int) -> None:
@@ -167,7 +170,7 @@ def test_what_a_loop_or_a_method_makes_anew_may_be_changed(tmp_path: Path, init:
         (
             LIST.format("ReLU(inplace=True)") + "self.net = nn.Sequential(*layers)",
             "return self.net(x)",
-            "possible: layers.append(nn.ReLU(inplace=True))",
+            "definite: layers.append(nn.ReLU(inplace=True))",
         ),
         (
             BLOCKS,

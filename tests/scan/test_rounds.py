@@ -238,3 +238,72 @@ def main(records):
 def test_a_round_that_begins_with_what_the_last_one_trained(tmp_path: Path, round_: str, told: bool) -> None:
     result = api.scan(cwd=lay_out(tmp_path, train=COPIES.replace("ROUND", round_)))
     assert ("DPM304" in {f.rule for f in result.findings}) == told
+
+
+PARTS = COPIES.replace("def main(records):", "def main(records, parts, groups):").replace(
+    "for _ in", "for r in"
+)
+
+
+@pytest.mark.parametrize(
+    ("round_", "certainty"),
+    [
+        ("net = one_round(copy.deepcopy(net), records)", "definite"),
+        ("net = one_round(copy.deepcopy(net), parts[0])", "definite"),
+        ("net = one_round(copy.deepcopy(net), parts[r])", "possible"),
+        ("net = one_round(copy.deepcopy(net), torch.load(f'day{r}.pt'))", "possible"),
+        ("net = one_round(copy.deepcopy(net), torch.load('day.pt')); print(f'round {r}')", "definite"),
+        ("losses = {}; net = one_round(copy.deepcopy(net), records); losses[r] = 0", "definite"),
+    ],
+)
+def test_a_round_that_may_have_records_of_its_own(tmp_path: Path, round_: str, certainty: str) -> None:
+    result = api.scan(cwd=lay_out(tmp_path, train=PARTS.replace("ROUND", round_)))
+    assert [f.certainty for f in result.findings if f.rule == "DPM304"] == [certainty]
+
+
+UNWRAPPED = """
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+
+
+def train(net, loader):
+    engine = PrivacyEngine()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    private, optimizer, batches = engine.make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+    for x, y in batches:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(private(x), y).backward()
+        optimizer.step()
+    print(engine.get_epsilon(1e-5))
+    return private._module
+
+
+{rounds}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rounds", "goes_on"),
+    [
+        ("def main(net, loader, n):\n    for _ in range(n):\n        net = train(net, loader)", True),
+        ("def main(self, n):\n    for _ in range(n):\n        self.net = train(self.net, self.loader)", True),
+        ("def main(net, loader, n):\n    for _ in range(n):\n        best = train(net(), loader)", False),
+        (
+            "def main(nets, loader, n):\n    for i in range(n):\n        nets[i] = train(nets[i], loader)",
+            False,
+        ),
+        (
+            "def main(clients, n):\n    for i in range(n):\n        client = clients[i]\n"
+            "        client.net = train(client.net, client.loader)",
+            False,
+        ),
+    ],
+)
+def test_a_model_from_outside_that_is_unwrapped_for_the_next_round(
+    tmp_path: Path, rounds: str, goes_on: bool
+) -> None:
+    lay_out(tmp_path, train=UNWRAPPED.format(rounds=rounds))
+    result = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4")
+    assert ("DPM304" in {finding.rule for finding in result.findings}) is goes_on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.advisories.facts.general import fact
-from dpmigrate.advisories.facts.gradients import goes_over
+from dpmigrate.advisories.facts.gradients import has_batch_of_its_own
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.events import Backward, HooksSwitched, Stepped, ZeroGrad
 from dpmigrate.analysis.ledger.models import (
@@ -13,6 +13,7 @@ from dpmigrate.analysis.ledger.models import (
     PaddingRead,
     ParameterOutside,
     PartEvaluated,
+    RecordsRepeated,
 )
 from dpmigrate.model import Tri
 
@@ -79,12 +80,20 @@ def _coupled(s: Subject, compared: bool) -> Tri:
 
 
 @fact
+def _records_more_than_once(s: Subject) -> Tri:
+    """Whether each record is in the data more than once."""
+    if not isinstance(s.event, RecordsRepeated):
+        return False
+    s.notes["change"] = f"`{s.event.text}`"
+    return True if s.event.sure else None
+
+
+@fact
 def _second_pass_over_a_batch(s: Subject) -> Tri:
     """Whether a loss of the very batch went backward before this one, in the same turn, for the same step."""
     event = s.event
     if not isinstance(event, Backward) or not event.loops or event.at.conditional:
         return False
-    loop = event.loops[-1].loop.node
     before = s.run.events[: next(i for i, e in enumerate(s.run.events) if e is event)]
     others = 0
     for e in reversed([e for e in before if e.loops == event.loops]):
@@ -93,5 +102,6 @@ def _second_pass_over_a_batch(s: Subject) -> Tri:
         if not isinstance(e, Backward) or e.origin.node is event.origin.node:  # one pass, of several losses
             continue
         if not e.at.conditional and e.guard == event.guard:
-            others += any(goes_over(loop, taken.node) for taken in e.fed_at & event.fed_at)
+            shared = e.fed_at & event.fed_at
+            others += any(has_batch_of_its_own(s.run, event.loops, taken) for taken in shared)
     return others == 1

@@ -6,6 +6,7 @@ import libcst as cst
 
 from dpmigrate.advisories.facts.general import fact, splits_no_batch
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.ledger import Origin, PrivateRun, Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked
 from dpmigrate.analysis.ledger.events import (
     Backward,
@@ -16,6 +17,7 @@ from dpmigrate.analysis.ledger.events import (
     ManagerUsed,
     Seeded,
     StateSetBack,
+    TurnFed,
     ZeroGrad,
 )
 from dpmigrate.analysis.ledger.gradients import (
@@ -28,7 +30,6 @@ from dpmigrate.analysis.ledger.gradients import (
     StepPutOff,
 )
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
-from dpmigrate.analysis.source.tree import contains
 from dpmigrate.model import Tri
 
 
@@ -107,17 +108,19 @@ def _in_turns_of_the_private_loader(s: Subject) -> Tri:
     """Whether it happens once for each batch of the engine's own loader, and not for pieces of one."""
     if s.event is None or not s.event.loops:
         return False
-    loop = s.event.loops[-1].loop.node
-    return any(goes_over(loop, e.origin.node) for e in s.run.happened(Iterated))
+    turn = s.event.loops
+    return any(has_batch_of_its_own(s.run, turn, e.origin) for e in s.run.happened(Iterated))
 
 
-def goes_over(loop: cst.CSTNode, iterated: cst.CSTNode) -> bool:
-    """Whether a loop takes its items from an expression, as ``in`` has it or by ``next(...)`` in its body."""
-    if isinstance(loop, cst.For) and contains(loop.iter, iterated):
-        return True
-    taken = iterated.func if isinstance(iterated, cst.Call) else None
-    by_next = isinstance(taken, cst.Name) and taken.value == "next"
-    return by_next and isinstance(loop, (cst.For, cst.While)) and contains(loop.body, iterated)
+def has_batch_of_its_own(run: PrivateRun, turn: tuple[Turn, ...], taken: Origin) -> bool:
+    """Whether each turn of the innermost loop takes another batch at a place, by ``in`` or by ``next``."""
+    for fed in run.happened(TurnFed):
+        if fed.origin == turn[-1].loop and taken in fed.taken:
+            return True
+    called = taken.node.func if isinstance(taken.node, cst.Call) else None
+    if not isinstance(called, cst.Name) or called.value != "next":
+        return False
+    return any(e.origin == taken and e.loops == turn for e in run.happened(Iterated))
 
 
 @fact

@@ -260,6 +260,14 @@ def _call_on(ip: Interpreter, e: Entry, name: str, info: CallInfo) -> Value:
         receiver = info.positional[0].only if info.positional else None
         if isinstance(atom, Class) and _is_method(member.only) and isinstance(receiver, Obj):
             return _call_on_its_own(ip, member, receiver, info)
+        if (
+            isinstance(atom, Class)
+            and isinstance(member.only, Unknown)
+            and find_member(ip, atom, name) is None
+        ):
+            asked = CallInfo(info.node, [of(atom), *info.positional], info.keywords, name=name)
+            made = registry.tell_hooks(ip, "<inherited from a package>", asked)
+            return made or call_value(ip, member, info)
         return call_value(ip, member, info)
     if isinstance(atom, External):
         ip.retired.name(f"{atom.name}.{name}", ip.origin(getattr(info.node, "func", info.node)))

@@ -88,10 +88,11 @@ def is_record(cls: Class) -> bool:
         "dataclasses",
         "pydantic_dataclass",
         "configclass",
+        "chz",
     }
     if any(d.rpartition(".")[2] in marks for c in linear(cls) for d in c.decorators):
         return True
-    names = {"BaseModel", "BaseSettings", "NamedTuple", "TypedDict", "Struct", "PretrainedConfig"}
+    names = {"BaseModel", "BaseSettings", "NamedTuple", "TypedDict", "Struct", "PretrainedConfig", "Tap"}
     return any(n.rpartition(".")[2] in names for n in external_names(cls))
 
 

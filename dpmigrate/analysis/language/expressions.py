@@ -31,7 +31,7 @@ from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.effects import effects_kept
 from dpmigrate.analysis.language.items import get_item, update_dict
 from dpmigrate.analysis.language.names import lookup
-from dpmigrate.analysis.language.unrolling import worth_unrolling
+from dpmigrate.analysis.language.unrolling import exact_items, worth_unrolling
 from dpmigrate.analysis.ledger import Turn
 
 # -- literals ---------------------------------------------------------------------------------
@@ -168,7 +168,10 @@ def _await(ip: Interpreter, node: cst.Await) -> Value:
 @expression(cst.Yield)
 def _yield(ip: Interpreter, node: cst.Yield) -> Value:
     if isinstance(node.value, cst.From):
-        ip.frame.yields.append(iterate(ip, ip.evaluate(node.value.item), node))
+        given = ip.evaluate(node.value.item)
+        items = exact_items(ip, given)
+        ip.frame.yields.extend([iterate(ip, given, node)] if items is None else items)
+        ip.frame.yields_more |= items is None
     else:
         ip.frame.yields.append(ip.evaluate(node.value) if node.value is not None else NONE)
     return ip.unknown(node, "what is sent to a generator")

@@ -20,7 +20,7 @@ from dpmigrate.analysis.language.assignment import as_taken, assign_target, iter
 from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.language.managers import AFTER_THE_YIELD
-from dpmigrate.analysis.language.unrolling import worth_unrolling
+from dpmigrate.analysis.language.unrolling import turns_that_make_layers, worth_unrolling
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.source.tree import children
 
@@ -99,11 +99,12 @@ def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ..
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
-    items = worth_unrolling(ip, sequence)
+    items = worth_unrolling(ip, sequence) or turns_that_make_layers(ip, node, sequence)
     if items is not None:
         several = sequence.entries[0]
         return _unrolled(ip, node, [as_taken(ip, several, item, node.iter) for item in items])
     element = iterate(ip, sequence, node.iter)
+    registry.tell_hooks(ip, "<a turn for each>", registry.CallInfo(node, [element]))
     alive = _loop(ip, node, node.body, lambda: assign_target(ip, node.target, element))
     if alive and node.orelse is not None:
         return ip.execute(node.orelse.body)

@@ -162,6 +162,8 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             registry.tell_hooks(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
+    if isinstance(receiver, Obj) and isinstance(receiver.data, Class):
+        ip.entered_of.add((fn.key, receiver.data.key))
     ip.callees.setdefault(info.node, {})[fn] = None
     with ip.inside(info.node):
         owner: Hashable = ("frame", fn.key, ip.context)
@@ -253,7 +255,8 @@ def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
         element = join_all(frame.yields)
         if manages:
             return of(Obj("generator-manager", (fn.key, ip.context), fn.module, fn.node, element))
-        return of(Seq(tuple(frame.yields)) if yields_in_order(fn.node.body) else Seq(None, element))
+        in_order = not frame.yields_more and yields_in_order(fn.node.body)
+        return of(Seq(tuple(frame.yields)) if in_order else Seq(None, element))
     if not frame.returns:
         return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
     return join_all(frame.returns)
@@ -346,6 +349,10 @@ def _by_keyword(
         parts.append(default.because(ip.origin(param, "parameter default")))
     if default is None and not maybe and name in (by_decorators := decorated.given(ip, fn)):
         parts.append(by_decorators[name])
+    elif default is None and not maybe and fn.decorators and not info.unknown_keywords:
+        # It gets it from a decorator, as hydra.main and pyrallis.wrap do.
+        told = registry.tell_hooks(ip, "<given by a decorator>", CallInfo(param, [of(fn)]))
+        parts.append(told or of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
     elif default is None or maybe or (info.unknown_keywords and not value):
         parts.append(of(Unknown(("param", fn.key, name, ip.context), f"parameter {name}")))
     return join_all(parts)

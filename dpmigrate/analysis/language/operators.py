@@ -127,7 +127,8 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         return measured
     result = computed(ip, node, [left, right], compute)
     if name in ("Add", "Multiply", "Divide"):
-        registry.tell_hooks(ip, "<arithmetic>", registry.CallInfo(node, [left, right, result], name=name))
+        given = registry.CallInfo(node, [left, right, result], name=name)
+        return registry.tell_hooks(ip, "<arithmetic>", given) or result
     return result
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import libcst as cst
+
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.domain.atoms import Absent, Const, External, Obj
 from dpmigrate.analysis.domain.values import Bound, Class, Function, Partial, Seq, Value, const, of
 from dpmigrate.analysis.language.classes import is_enum, members_of
 from dpmigrate.analysis.language.items import entries_of
+from dpmigrate.analysis.source.tree import every
 
 
 def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:
@@ -17,6 +20,48 @@ def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:
     if items is None or not 0 < len(items) <= MAX_UNROLL:
         return None
     return items if len(items) == 1 or any(map(_telling, items)) else None
+
+
+def turns_that_make_layers(ip: Interpreter, loop: cst.For, given: Value) -> Sequence[Value] | None:
+    """The numbers that a loop goes over which adds a layer for each: one by one they are known in order."""
+    if not any(
+        _makes_a_layer(ip, node) for added in every(loop.body) if _adds(added) for node in every(added)
+    ):
+        return None
+    items = exact_items(ip, given) or _counted(ip, loop.iter)
+    return items if items is not None and 0 < len(items) <= MAX_UNROLL else None
+
+
+def _adds(node: cst.CSTNode) -> bool:
+    """``layers.append(...)``, ``layers += [...]``, ``self.add_module(name, ...)``."""
+    if isinstance(node, cst.Call):
+        called = node.func
+        adding = ("append", "extend", "add_module")
+        return isinstance(called, cst.Attribute) and called.attr.value in adding
+    return isinstance(node, cst.AugAssign) and isinstance(node.operator, cst.AddAssign)
+
+
+def _makes_a_layer(ip: Interpreter, node: cst.CSTNode) -> bool:
+    """Whether a call is of ``nn.Linear`` or another layer of torch's."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, (cst.Name, cst.Attribute)):
+        return False
+    if isinstance(node.func, cst.Attribute) and not isinstance(node.func.value, cst.Name):
+        return False
+    called = ip.evaluate(node.func).only
+    name = called.name if isinstance(called, External) else ""
+    return name.startswith("torch.nn.") and name.rpartition(".")[2][:1].isupper()
+
+
+def _counted(ip: Interpreter, call: cst.BaseExpression) -> Sequence[Value] | None:
+    """The numbers of ``range(3)``."""
+    if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Name) or call.func.value != "range":
+        return None
+    ends = [ip.evaluate(arg.value).only for arg in call.args]
+    numbers = [end.value for end in ends if isinstance(end, Const) and isinstance(end.value, int)]
+    if not numbers or len(numbers) < len(ends) or (len(numbers) == 3 and not numbers[2]):
+        return None
+    counted = range(*numbers)
+    return [const(number) for number in counted] if len(counted) <= MAX_UNROLL else None
 
 
 def exact_items(ip: Interpreter, value: Value) -> Sequence[Value] | None:

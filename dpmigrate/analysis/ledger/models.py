@@ -85,6 +85,16 @@ class ExamplesCoupled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsRepeated(Event):
+    """The data that a run is given holds its records more than once: ``ConcatDataset([data, data])``."""
+
+    text: str
+    times: int
+    sure: bool
+    """Whether they are there more than once for all that is known, and no part was taken since."""
+
+
+@dataclass(frozen=True, slots=True)
 class PartEvaluated(Event):
     """``eval()`` is called on a part of a model, or on what may be one."""
 

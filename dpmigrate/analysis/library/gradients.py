@@ -81,6 +81,8 @@ def record_backward(
             pending.may_be_made(ip)
         elif not behind:
             ip.plain_passes[ip.module, node, ip.context] = None
+            if not t.sources:  # the criterion is known, and the outputs may be anybody's
+                pending.may_be_made(ip)
         for run, loss in behind:
             ip.happen(
                 run,

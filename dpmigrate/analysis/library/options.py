@@ -30,21 +30,18 @@ from dpmigrate.analysis.language.classes import (
     is_enum,
     is_record,
     members_of,
-    record_fields,
 )
-from dpmigrate.analysis.language.fields import open_field
-from dpmigrate.analysis.language.functions import enter_function, instantiate
+from dpmigrate.analysis.language.fields import choices_in, unquoted
+from dpmigrate.analysis.language.functions import instantiate
 from dpmigrate.analysis.language.unrolling import exact_items
+from dpmigrate.analysis.library.filled_in import set_from_outside
 from dpmigrate.analysis.registry import CallInfo, function, method
-
-LONGEST_ANNOTATION = 200
-"""Characters of an annotation in quotes that is read."""
 
 # -- argparse ---------------------------------------------------------------------------------
 
 
 @function("argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser", "tap.Tap")
-@function("jsonargparse.ArgumentParser", "absl.flags.FlagValues")
+@function("jsonargparse.ArgumentParser", "simple_parsing.ArgumentParser", "absl.flags.FlagValues")
 def _parser(ip: Interpreter, info: CallInfo) -> Value:
     return of(ip.new("parser", info.node))
 
@@ -110,6 +107,15 @@ def _choices(ip: Interpreter, value: Value) -> list[Any] | None:
     return constants if len(constants) == len(items) else None
 
 
+@method("parser", "add_arguments")
+def _add_record(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``add_arguments(Config, dest="config")`` of simple_parsing."""
+    cls, dest = info.argument(0, "dataclass").only, info.argument(1, "dest").only
+    if isinstance(cls, Class) and isinstance(dest, Const) and isinstance(dest.value, str):
+        ip.store.set(e.atom, dest.value, set_from_outside(ip, cls, info.node))
+    return NONE
+
+
 @method("parser", "set_defaults")
 def _set_defaults(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for name, value in info.keywords.items():
@@ -142,47 +148,6 @@ def _chosen(ip: Interpreter, info: CallInfo) -> Value:
     return _suggested(ip, CallInfo(info.node, [NOTHING, info.argument(0, "seq")]), Entry(Const(None)))
 
 
-@function(
-    "transformers.HfArgumentParser",
-    "transformers.hf_argparser.HfArgumentParser",
-    "simple_parsing.ArgumentParser",
-)
-def _dataclass_parser(ip: Interpreter, info: CallInfo) -> Value:
-    made = ip.new("dataclass-parser", info.node)
-    ip.store.set(made, "<classes>", info.argument(0, "dataclass_types"))
-    return of(made)
-
-
-@method(
-    "dataclass-parser", "parse_args_into_dataclasses", "parse_json_file", "parse_dict", "parse_yaml_file", "*"
-)
-def _parse_dataclasses(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    given = ip.read(e.atom, "<classes>") or NOTHING
-    atom = given.only
-    classes = list(atom.items) if isinstance(atom, Seq) and atom.items is not None else [given]
-    made = []
-    for value in classes:
-        only = value.only
-        made.append(
-            set_from_outside(ip, only, info.node)
-            if isinstance(only, Class)
-            else ip.unknown(info.node, "options")
-        )
-    return of(Seq(tuple(made)))
-
-
-def set_from_outside(ip: Interpreter, cls: Class, node: cst.CSTNode) -> Value:
-    """An instance whose fields somebody else set: each its default or anything."""
-    made = Obj("instance", ("outside", cls.key), cls.module, cls.node, cls)
-    ip.store.make(made)
-    for name in record_fields(cls):
-        ip.store.set(made, name, open_field(ip, made, cls, name, node))
-    checked = find_member(ip, cls, "__post_init__")
-    if checked is not None and isinstance(checked.only, Function):
-        enter_function(ip, checked.only, CallInfo(node), receiver=made)
-    return of(made)
-
-
 # -- parameters of functions that nothing in the project calls --------------------------------
 
 _LIBRARY_KINDS = {
@@ -191,6 +156,14 @@ _LIBRARY_KINDS = {
     "torch.nn.Module": "model",
     "torch.optim.Optimizer": "optimizer",
 }
+
+
+@function("<given by a decorator>")
+def _by_a_decorator(ip: Interpreter, info: CallInfo) -> Value:
+    """What a function that is called without an argument it needs gets from the decorator of a package."""
+    fn, param = info.positional[0].only, info.node
+    assert isinstance(fn, Function) and isinstance(param, cst.Param)
+    return outside_parameter(ip, fn, param, None)
 
 
 def outside_parameter(ip: Interpreter, fn: Function, param: cst.Param, default: Value | None) -> Value:
@@ -216,15 +189,13 @@ def _from_annotation(ip: Interpreter, fn: Function, param: cst.Param) -> Value |
 def _of_type(ip: Interpreter, fn: Function, param: cst.Param, node: cst.BaseExpression) -> Value | None:
     symbol = ("param", fn.key, param.name.value)
     origin = ip.origin(param, "annotated parameter")
-    if isinstance(node, cst.SimpleString):
-        text = node.evaluated_value
-        # LibCST's parser crashes the process on brackets that are nested deeply.
-        if not isinstance(text, str) or len(text) > LONGEST_ANNOTATION:
-            return None
-        try:
-            node = cst.parse_expression(text)
-        except (cst.ParserSyntaxError, ValueError):
-            return None
+    unquoted_node = unquoted(node)
+    if unquoted_node is None:
+        return None
+    node = unquoted_node
+    choices = choices_in(ip, node)
+    if isinstance(choices, list):
+        return open_value(ip, symbol, NOTHING, choices, origin)
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
         return _of_type(ip, fn, param, node.left) or _of_type(ip, fn, param, node.right)
     if isinstance(node, cst.Subscript):
@@ -236,15 +207,10 @@ def _of_type(ip: Interpreter, fn: Function, param: cst.Param, node: cst.BaseExpr
         inner = [s.slice.value for s in node.slice if isinstance(s.slice, cst.Index)]
         if base in ("Optional", "Annotated", "Final") and inner:
             return _of_type(ip, fn, param, inner[0])
-        if base == "Literal":
-            constants = [v.only.value for v in map(ip.evaluate, inner) if isinstance(v.only, Const)]
-            return open_value(ip, symbol, NOTHING, constants, origin)
         return None
     if not isinstance(node, (cst.Name, cst.Attribute)):
         return None
     atom = ip.evaluate(node).only
-    if isinstance(atom, Obj) and atom.kind == "literal-type":
-        return open_value(ip, symbol, NOTHING, atom.data, origin)
     if isinstance(atom, External):
         return _library_parameter(atom, symbol, ip, param, fn)
     if isinstance(atom, Class):

@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Function, Value
-from dpmigrate.analysis.guards import ALWAYS, Guard, weaken
+from dpmigrate.analysis.guards import ALWAYS, Guard, doubts, weaken
 from dpmigrate.analysis.language.assignment import SOME
 from dpmigrate.analysis.language.attributes import part_of_unknown
 from dpmigrate.analysis.language.classes import external_names
@@ -109,7 +109,7 @@ def _read_for(call: cst.Call, function: cst.FunctionDef) -> set[str]:
 
 
 def note_copy(ip: Interpreter, original: Atom, copy: Atom) -> None:
-    """A model begins as a copy of another one."""
+    """A model begins as a copy of another one; where nothing is known of that one, both are one unknown."""
     ip.notes[_COPIED, copy] = original
 
 
@@ -163,8 +163,11 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
             if not run.excludes(weights.at.guard):
                 there = replace(weights.at, guard=here.guard)
                 ip.happen(run, WeightsLoaded(there, weights.changing))
-        if _was_trained_here(ip, run, ip.notes.get((_COPIED, model))):
+        original = ip.notes.get((_COPIED, model))
+        if original != model and _was_trained_here(ip, run, original):
             ip.happen(run, WeightsLoaded(here, changing=True))
+    if _goes_on_with_its_own(run):
+        ip.happen(run, WeightsLoaded(here, changing=True))
     taken: dict[TrainingRun, _Taken] = ip.notes.setdefault(_TAKEN, {})
     if run not in taken:
         sources = frozenset(_sources(ip, run.raw_models))
@@ -197,6 +200,25 @@ def _was_trained_here(ip: Interpreter, run: TrainingRun, model: Atom | None) -> 
     return model is not None and any(
         model in other.raw_models and other.origin.node is run.origin.node for other in ip.runs.values()
     )
+
+
+def _goes_on_with_its_own(run: TrainingRun) -> bool:
+    """Whether a call is given what it made in the turn before, unwrapped, and not a model for each client."""
+    modules = run.argument("module").entries
+    return any(
+        isinstance(e.atom, Obj)
+        and isinstance(e.atom.data, TrainingRun)
+        and e.atom.data.origin.node is run.origin.node
+        and not doubts(e.guard)
+        for e in modules
+    ) and not any(isinstance(e.atom, Unknown) and _is_one_of_several(e.atom.symbol) for e in modules)
+
+
+def _is_one_of_several(symbol: Hashable) -> bool:
+    """Whether something unknown is, or is part of, an element of something."""
+    if isinstance(symbol, tuple):
+        return any(map(_is_one_of_several, symbol))
+    return symbol in (SOME, "element")
 
 
 def _tells_the_epoch(symbol: Hashable) -> bool:

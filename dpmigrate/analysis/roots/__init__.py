@@ -1,6 +1,7 @@
 """Where a program is entered, as the world outside does.
 
 ``entering``     scripts first, then what nothing calls
+``testing``      rows of arguments and fixtures, which pytest gives
 ``leading``      which functions can lead to private runs
 ``members``      classes and their methods
 ``switches``     constants that somebody may turn round

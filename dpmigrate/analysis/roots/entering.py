@@ -11,13 +11,12 @@ import libcst as cst
 from dpmigrate.analysis import core, registry
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
-from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Seq, Value, join_all, of
+from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value, join_all, of
 from dpmigrate.analysis.frames import ExhaustedError, Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, entered
 from dpmigrate.analysis.language.classes import external_base, external_names, is_enum, is_record
-from dpmigrate.analysis.language.decorated import given
 from dpmigrate.analysis.language.functions import enter_function, instantiate
-from dpmigrate.analysis.library import options
+from dpmigrate.analysis.library.filled_in import set_from_outside
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.roots.leading import (
@@ -33,6 +32,7 @@ from dpmigrate.analysis.roots.leading import (
 )
 from dpmigrate.analysis.roots.left_out import left_out, making_calls_in, only_new_places
 from dpmigrate.analysis.roots.members import methods_of, mixins_last, names_a_ghost_mode
+from dpmigrate.analysis.roots.testing import argument_rows, of_a_fixture
 from dpmigrate.analysis.source.tree import MAKING_CALLS
 
 MAX_INSTANCES = 3
@@ -171,7 +171,7 @@ def _enter_alone(ip: Interpreter, fn: Function, receiver: Obj | None = None, ass
         around = fn.closure or Frame(("module", fn.module.key), fn.module)
         ip.frames.append(around)
         ip.resume(around)
-        rows = _parametrized(ip, fn)
+        rows = argument_rows(ip, fn)
         for number, row in enumerate(rows):
             with ip.inside(fn.node, number) if len(rows) > 1 else nullcontext():
                 _enter_once(ip, fn, receiver, row)
@@ -186,7 +186,7 @@ def _enter_once(ip: Interpreter, fn: Function, receiver: Obj | None, arguments: 
         if index == 0 and receiver is not None and "staticmethod" not in fn.decorators:
             continue
         default = ip.store.get(("defaults", fn.key), name)
-        told = arguments.get(name) or _told_by_framework(ip, receiver, name)
+        told = arguments.get(name) or _told_by_framework(ip, receiver, name) or of_a_fixture(ip, fn, name)
         keywords[name] = told or outside_parameter(ip, fn, param, default)
     result = enter_function(ip, fn, CallInfo(fn.node, [], keywords), receiver=receiver)
     if receiver is not None:
@@ -211,46 +211,6 @@ def _is_a_callback(base: str) -> bool:
     return base.partition(".")[0] in ("pytorch_lightning", "lightning") and base.endswith(".Callback")
 
 
-def _parametrized(ip: Interpreter, fn: Function) -> list[dict[str, Value]]:
-    """The arguments that ``pytest.mark.parametrize`` or click give a function, one set per call."""
-    if not isinstance(fn.node, cst.FunctionDef):
-        return [{}]
-    out: list[dict[str, Value]] = [{}]
-    for decorator in fn.node.decorators:
-        call = decorator.decorator
-        if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
-            continue
-        if call.func.attr.value != "parametrize" or len(call.args) < 2:
-            continue
-        names, rows = ip.evaluate(call.args[0].value).only, ip.evaluate(call.args[1].value).only
-        if not isinstance(rows, Seq) or rows.items is None:
-            continue
-        columns = _column_names(names)
-        expanded = []
-        for before in out[:6]:
-            for row in rows.items[:6]:
-                expanded.append({**before, **_row(columns, row)})
-        out = expanded or out
-    return [{**given(ip, fn), **row} for row in out]
-
-
-def _column_names(names: object) -> list[str]:
-    if isinstance(names, Const) and isinstance(names.value, str):
-        return [n.strip() for n in names.value.split(",")]
-    if isinstance(names, Seq) and names.items is not None:
-        return [str(v.only.value) for v in names.items if isinstance(v.only, Const)]
-    return []
-
-
-def _row(columns: list[str], row: Value) -> dict[str, Value]:
-    if len(columns) == 1:
-        return {columns[0]: row}
-    atom = row.only
-    if isinstance(atom, Seq) and atom.items is not None:
-        return dict(zip(columns, atom.items, strict=False))
-    return {}
-
-
 _SET_UPS = ("setUpClass", "setUp", "asyncSetUp", "setup_class", "setup_method")
 """What a test framework calls on an instance before any other method."""
 
@@ -269,7 +229,8 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
     def fresh(method: Function) -> bool:
         if method.name in ip.notes["mentioned"] or _is_overload(method):
             return False
-        done = method.key in ip.entered and not (inherited and method.owner is not cls)
+        anew = inherited and method.owner is not cls and (method.key, cls.key) not in ip.entered_of
+        done = method.key in ip.entered and not anew
         if done and (not keeps_run or (cls.key, method.key) in with_run):
             return False
         if leads_to_runs(ip, method):
@@ -324,7 +285,7 @@ def _outside_instance(ip: Interpreter, cls: Class) -> Obj | None:
                     default = ip.store.get(("defaults", initialiser.key), param.name.value)
                     keywords[param.name.value] = outside_parameter(ip, initialiser, param, default)
             if initialiser is None and is_record(cls):
-                value = options.set_from_outside(ip, cls, cls.node)
+                value = set_from_outside(ip, cls, cls.node)
             else:
                 value = instantiate(ip, cls, CallInfo(cls.node, [], keywords))
             made.extend(a for a in value.atoms if isinstance(a, Obj))

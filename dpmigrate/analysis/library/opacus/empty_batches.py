@@ -64,7 +64,7 @@ def _left_after_the_step(loop: cst.For) -> Iterator[Skip]:
     for statement in loop.body.body:
         if called and isinstance(statement, cst.If) and isinstance(_last(statement.body), cst.Break):
             yield Skip(statement, "break", empty=False, stepped=True)
-        called = called or _calls(statement, "step")
+        called = called or _takes(statement)
 
 
 _STEP_NOT_YET = "_is_last_step_skipped"
@@ -75,12 +75,12 @@ def _steps_left_out(loop: cst.For) -> Iterator[Skip]:
     """The statements by which a loop leaves out the step for a batch, whatever the reason."""
     before: list[Skip] = []
     for statement in loop.body.body:
-        if isinstance(statement, cst.If) and not _calls(statement, "step"):
+        if isinstance(statement, cst.If) and not _takes(statement):
             last = _last(statement.body)
             if isinstance(last, (cst.Continue, cst.Break)):
                 how: Literal["continue", "break"] = "continue" if isinstance(last, cst.Continue) else "break"
                 before.append(Skip(statement, how, empty=False))
-        elif _calls(statement, "step"):
+        elif _takes(statement):
             yield from before
             return
 
@@ -103,7 +103,7 @@ def _first_skip(body: Sequence[cst.CSTNode], bound: _Bound, ways: tuple[str, ...
             for body_of_branch, holds in _branches(statement):
                 for skip in _first_skip(body_of_branch, bound, outright):
                     yield replace(skip, tests=((statement.test, holds), *skip.tests))
-        if _calls(statement, "step"):
+        if _takes(statement):
             return
         for assign in _assignments(statement):
             bound = _after(assign, bound)
@@ -127,11 +127,11 @@ def _after(assign: cst.Assign, bound: _Bound) -> _Bound:
 def _skips(node: cst.If, bound: _Bound) -> Literal["continue", "break", "if", "return"] | None:
     if _tells(node.test, bound, _EMPTY, negated=True):
         last = _last(node.body)
-        if isinstance(last, cst.Continue) and not _calls(node.body, "step"):
+        if isinstance(last, cst.Continue) and not _takes(node.body):
             return "continue"
-        if isinstance(last, cst.Break) and not _calls(node.body, "step"):
+        if isinstance(last, cst.Break) and not _takes(node.body):
             return "break"
-        if isinstance(last, cst.Return) and not _calls(node.body, "step"):
+        if isinstance(last, cst.Return) and not _takes(node.body):
             return "return"
     elif _tells(node.test, bound, _FULL, negated=False) and node.orelse is None and _steps(node.body, bound):
         return "if"
@@ -170,11 +170,11 @@ def _tells(test: cst.BaseExpression, bound: _Bound, table: dict[str, tuple[int, 
 
 def _steps(body: cst.CSTNode, bound: _Bound) -> bool:
     """Whether a step is taken, here or in a function of the program that is called here."""
-    if _calls(body, "step") or bound.module is None:
-        return _calls(body, "step")
+    if _takes(body) or bound.module is None:
+        return _takes(body)
     called = {_name_of(call) for call in every(body) if isinstance(call, cst.Call)} - {""}
     functions = (f for f in every(bound.module) if isinstance(f, cst.FunctionDef) and f.name.value in called)
-    return any(_calls(function.body, "step") for function in functions)
+    return any(_takes(function.body) for function in functions)
 
 
 def _name_of(call: cst.Call) -> str:
@@ -254,7 +254,10 @@ def _names(target: cst.CSTNode) -> frozenset[str]:
     return frozenset()
 
 
-def _calls(node: cst.CSTNode, name: str) -> bool:
-    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == name:
+def _takes(node: cst.CSTNode) -> bool:
+    """Whether a step is called, or a generator hands the batch on to a loop that does so."""
+    if isinstance(node, cst.Yield):
         return True
-    return any(_calls(child, name) for child in children(node))
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "step":
+        return True
+    return any(map(_takes, children(node)))

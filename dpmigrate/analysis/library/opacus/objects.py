@@ -7,10 +7,10 @@ from dataclasses import replace
 import libcst as cst
 
 from dpmigrate.analysis import registry
-from dpmigrate.analysis.batches import passes_behind, passes_through, taken
+from dpmigrate.analysis.batches import batches_of, passes_behind, passes_through, taken
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj, Params, Tensor
-from dpmigrate.analysis.domain.values import NONE, Entry, Function, Seq, Value, const, join_all, of
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Function, Seq, Value, const, join_all, of
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
     CoefficientAsked,
@@ -19,6 +19,7 @@ from dpmigrate.analysis.ledger import (
     ManagerUsed,
     Stepped,
 )
+from dpmigrate.analysis.ledger.events import TurnFed
 from dpmigrate.analysis.ledger.gradients import ColumnOfLosses, TokensIgnored
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
 from dpmigrate.analysis.library import pending
@@ -35,7 +36,7 @@ from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losse
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of, gives_classes_before_tokens
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
-from dpmigrate.analysis.registry import CallInfo, attribute, method
+from dpmigrate.analysis.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.training import TrainingRun
 
@@ -241,6 +242,20 @@ def _iterate_private(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     ip.happen(run_of(e), Iterated(ip.at(node, e.guard)))
     tell_of_seeding_records(ip, run_of(e), node, e.guard, loop_over(ip, node))
     return ip.unknown(node, "a batch", frozenset({taken(ip, e.atom, node)}))
+
+
+@function("<a turn for each>")
+def _fed_in_turns(ip: Interpreter, info: CallInfo) -> Value:
+    """A loop gets batches from the loader, or from a generator or a list that they are handed on by."""
+    around = {turn.loop for turn in ip.loops}
+    for batch in batches_of(ip, info.positional):
+        if not isinstance(batch.loader, Obj) or batch.loader.kind != "dp-loader":
+            continue
+        run: TrainingRun = batch.loader.data
+        outer = (e for e in run.events if isinstance(e, TurnFed) and e.origin in around)
+        if not any(batch.origin in e.taken for e in outer):
+            ip.happen(run, TurnFed(ip.at(info.node, batch.guard), frozenset({batch.origin})))
+    return NOTHING
 
 
 registry.ITERATION["dp-loader"] = _iterate_private

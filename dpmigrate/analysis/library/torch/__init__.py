@@ -4,6 +4,7 @@
 ``tensors``, ``losses``, ``models``, ``parameters``, ``trainable``   what backward passes come from and go to
 ``optimizers``, ``stepping``   its optimizers, and their steps beside the private one
 ``data``, ``distributed``   loaders, samplers and data sets; several processes
+``repeated``     records that stand in the data more than once
 ``randomness``, ``record_seeds``   generators; data sets that seed the default one
 ``coupling``, ``batch_norm``, ``batch_statistics``, ``padding``   what couples examples
 ``sequences``, ``dimensions``, ``columns``   shapes, as the text of a ``forward`` has them
@@ -25,6 +26,7 @@ from dpmigrate.analysis.library.torch import (
     optimizers,
     parameters,
     randomness,
+    repeated,
     tensors,
     trainable,
 )
@@ -44,6 +46,7 @@ LOADED = (
     optimizers,
     parameters,
     randomness,
+    repeated,
     tensors,
     trainable,
 )

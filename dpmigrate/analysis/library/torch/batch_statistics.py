@@ -7,12 +7,12 @@ Opacus takes dimension 0 for the examples of a batch unless ``make_private`` is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Obj, Tensor
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Tensor
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value
 from dpmigrate.analysis.language.classes import find_member
@@ -22,7 +22,7 @@ from dpmigrate.analysis.ledger.models import BatchStatistics
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import every
 
-_STATISTICS = frozenset(["mean", "std", "var"])
+_STATISTICS = frozenset(["mean", "std", "var", "std_mean", "var_mean"])
 _TURNED = frozenset(
     ["transpose", "permute", "t", "T", "mT", "swapaxes", "movedim", "view", "reshape", "rearrange"]
 )
@@ -38,7 +38,7 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
     if isinstance(forward, Function):
         sure = not _turns(forward.node)
         for node in every(forward.node):
-            text = _over_the_batch(node, forward.node)
+            text = _over_the_batch(node, forward.node, lambda at: _value_in(ip, model, at))
             if text:
                 yield Origin(forward.module, node, text), sure
     for part in in_order(set(part_objects(ip, model)) - {model}) if depth else ():
@@ -51,7 +51,7 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
     node = info.node
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
     behind = _private(ip, info.positional[0]) if ip.loops and isinstance(node, cst.BinaryOperation) else ()
-    text = _over_the_batch(node, around) if behind else ""
+    text = _over_the_batch(node, around, ip.evaluate) if behind else ""
     for model in behind if text else ():
         for run in runs_of_model(ip, model):
             # Whether a loss is made of it, or a figure to look at, is not followed.
@@ -69,7 +69,17 @@ def _turns(root: cst.CSTNode) -> bool:
     return any(isinstance(n, cst.Name) and n.value in _TURNED for n in every(root))
 
 
-def _over_the_batch(node: cst.CSTNode, around: cst.CSTNode) -> str:
+def _value_in(ip: Interpreter, model: Obj, expression: cst.BaseExpression) -> Value:
+    """What a number, or an attribute of ``self``, is in the methods of a model."""
+    if isinstance(expression, cst.Attribute) and isinstance(expression.value, cst.Name):
+        of_self = expression.value.value == "self"
+        return (ip.read(model, expression.attr.value) if of_self else None) or NOTHING
+    return ip.evaluate(expression) if isinstance(expression, cst.Integer) else NOTHING
+
+
+def _over_the_batch(
+    node: cst.CSTNode, around: cst.CSTNode, value_of: Callable[[cst.BaseExpression], Value]
+) -> str:
     """``h.mean(0)`` where a tensor meets its own statistic over dimension 0; empty for anything else."""
     if not isinstance(node, cst.BinaryOperation) or not isinstance(node.operator, (cst.Subtract, cst.Divide)):
         return ""
@@ -87,7 +97,9 @@ def _over_the_batch(node: cst.CSTNode, around: cst.CSTNode) -> str:
         tensor = given.pop(0) if owner.value == "torch" and given else owner
         named = (a.value for a in call.args if a.keyword and a.keyword.value in ("dim", "axis"))
         dimension = next(named, None) or (given[0] if given else None)
-        zero = isinstance(dimension, cst.Integer) and dimension.evaluated_value == 0
+        zero = isinstance(dimension, (cst.Integer, cst.Name, cst.Attribute)) and value_of(
+            dimension
+        ).only == Const(0)
         if zero and isinstance(tensor, cst.Name) and tensor.value == left.value:
             return f"{left.value}.{name}(0)"
     return ""
@@ -102,6 +114,12 @@ def _meant_by(expression: cst.BaseExpression, around: cst.CSTNode) -> Iterator[c
             for target in (t.target for t in node.targets):
                 if isinstance(target, cst.Name) and target.value in names:
                     yield node.value
+                elif isinstance(target, cst.Tuple) and not isinstance(node.value, cst.Tuple):
+                    if any(
+                        isinstance(one.value, cst.Name) and one.value.value in names
+                        for one in target.elements
+                    ):
+                        yield node.value
                 elif isinstance(target, cst.Tuple) and isinstance(node.value, cst.Tuple):
                     for one, value in zip(target.elements, node.value.elements, strict=False):
                         if isinstance(one.value, cst.Name) and one.value.value in names:

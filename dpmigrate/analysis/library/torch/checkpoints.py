@@ -34,7 +34,7 @@ _OPTIMIZERS = "optimizers whose state was loaded"
 
 @function("torch.save")
 def _save(ip: Interpreter, info: CallInfo) -> Value:
-    path, content = info.argument(1, "f").only, info.argument(0, "obj")
+    path, content = _path(info.argument(1, "f")), info.argument(0, "obj")
     keys = frozenset(_keys(ip, content.only))
     for atom in set(_inside(ip, content)):
         if isinstance(atom, Obj) and atom.kind in ENGINES:
@@ -99,10 +99,15 @@ def _inside(ip: Interpreter, value: Value, depth: int = 3) -> Iterator[Atom]:
 
 @function("torch.load")
 def _load(ip: Interpreter, info: CallInfo) -> Value:
-    path = info.argument(0, "f").only
+    path = _path(info.argument(0, "f"))
     if path is None:
         return ip.unknown(info.node, "a checkpoint")
     return of(Unknown((_LOADED, path, id(info.node)), "a checkpoint"))
+
+
+def _path(given: Value) -> Hashable:
+    """What names a file: equal for one file. An option with a default is what it is on every way."""
+    return given.only or frozenset(given.atoms) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger.models import ExamplesCoupled
 from dpmigrate.analysis.library.torch.models import torch_operation
+from dpmigrate.analysis.library.torch.repeated import rows_repeated
 from dpmigrate.analysis.library.torch.tensors import tensor_method
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.source.tree import assigned_to, every
@@ -39,6 +40,25 @@ def _mixed(ip: Interpreter, info: CallInfo) -> Value:
                 ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=False, sure=True))
             return NOTHING
     return NOTHING
+
+
+@function("torch.cat", "torch.concat", "torch.where")
+def _joined(ip: Interpreter, info: CallInfo) -> Value:
+    """``torch.cat([x[:, :8], x[order][:, 8:]], 1)``: parts of two examples stand beside each other."""
+    node = info.node
+    if ip.loops and isinstance(node, cst.Call) and batches_of(ip, info.everything()):
+        first = node.args[0].value if node.args else None
+        listed = [e.value for e in first.elements] if isinstance(first, (cst.List, cst.Tuple)) else []
+        parts = listed or [arg.value for arg in node.args]
+        for number, part in enumerate(parts):
+            others = parts[:number] + parts[number + 1 :]
+            names = {n.value for other in others for n in every(other) if isinstance(n, cst.Name)}
+            taken = set(_taken_in_another_order(ip, part)) & names
+            if any(batches_of(ip, [ip.evaluate(cst.Name(name))]) for name in taken):
+                for run in list(ip.runs.values()):
+                    ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=False, sure=True))
+                break
+    return rows_repeated(ip, info, torch_operation(ip, info))
 
 
 @function("<item assigned>")

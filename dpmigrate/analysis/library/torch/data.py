@@ -107,8 +107,10 @@ def _one_data_set(atom: Atom) -> bool:
     return isinstance(symbol, tuple) and symbol[:1] == ("param",)
 
 
-_PART_OF = "<part of>"
+PART_OF = "<part of>"
 """The slot of a data set for the one that it is a part of."""
+GIVEN = "what a data set is made of"
+"""The notes of the calls that make data sets."""
 _SOME_PART = "some part"
 _SUBSET = "a subset"
 
@@ -123,7 +125,7 @@ def wholes_of(ip: Interpreter, dataset: Atom) -> Iterator[Atom]:
     """A data set, and what it is a part of, and so on."""
     for _ in range(_MAX_PARTS):
         yield dataset
-        held = ip.read(dataset, _PART_OF)
+        held = ip.read(dataset, PART_OF)
         if held is None or held.only is None:
             return
         dataset = held.only
@@ -234,6 +236,7 @@ def _make_dataset(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.endswith(".Subset"):
         return _part_of(ip, info, _SUBSET)
     made = ip.new("dataset", info.node, info.name)
+    ip.notes[GIVEN, made] = info
     if info.name.endswith(".TensorDataset"):
         ip.store.set(made, COLUMNS, join_all(info.positional))
     return of(made)
@@ -245,5 +248,6 @@ COLUMNS = "<columns>"
 
 def _part_of(ip: Interpreter, info: CallInfo, which: Hashable) -> Value:
     made = ip.new("dataset", info.node, info.name, which)
-    ip.store.set(made, _PART_OF, info.argument(0, "dataset"))
+    ip.store.set(made, PART_OF, info.argument(0, "dataset"))
+    ip.notes[GIVEN, made] = info
     return of(made)

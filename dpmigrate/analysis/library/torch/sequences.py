@@ -101,14 +101,14 @@ def _short(layer: Obj) -> str:
 
 def _has_bias(ip: Interpreter, linear: Obj) -> bool:
     """Whether a Linear has a bias, as it does by default."""
-    call = linear.node
-    given = keyword_node(call, "bias")
-    positional = [a.value for a in getattr(call, "args", ()) if a.keyword is None]
-    value = given.value if given is not None else positional[2] if len(positional) > 2 else None
-    if value is None:
-        return True
     held = ip.store.get(linear, "<bias>")
-    return held is not None and held.only == Const(True)
+    if held:
+        return held.only == Const(True)
+    # What nobody gives is True, unless it stands in options that are not known.
+    written = [*getattr(linear.node, "args", ())]
+    return keyword_node(linear.node, "bias") is None and (
+        not any(a.star for a in written) or held is not None
+    )
 
 
 class _Place(NamedTuple):

@@ -64,12 +64,13 @@ def set_trainable(
 
 
 def _decided_one_by_one(ip: Interpreter, target: cst.CSTNode) -> bool:
-    """``p.requires_grad = name.startswith("fc")``, where a loop over the parameters gives their names."""
+    """``p.requires_grad = "fc" in name``, ``p.requires_grad_("fc" in name)``: a loop gives the names."""
     loop = ip.loops[-1].loop.node if ip.loops else None
     if not isinstance(loop, cst.For):
         return False
     given = {node.value for node in every(loop.target) if isinstance(node, cst.Name)}
-    value = assigned_to(loop.body, target)
+    called_with = target.args[0].value if isinstance(target, cst.Call) and target.args else None
+    value = called_with or assigned_to(loop.body, target)
     return value is not None and any(isinstance(n, cst.Name) and n.value in given for n in every(value))
 
 

@@ -324,7 +324,8 @@ class Forward:
     def _function(self, node: cst.Call, name: str, first: str) -> str:
         asked = asked_in_place(node, name)
         if changes_in_place(name) or (asked is not None and self._is_true(asked)):
-            self._note(node, f"{name} changes in place", first, "function")
+            if not node.args or not self._changed_beneath(node.args[0].value, node):
+                self._note(node, f"{name} changes in place", first, "function")
             return first
         return first if name in SAME_MEMORY else ""
 
