@@ -101,4 +101,28 @@ for number in range(5):
         "torch.enable_grad()",
         "torch.set_grad_enabled(training)",
     ),
+    Pair(
+        "DPM123",
+        "what-came-back-is-thrown-away",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+loader = DataLoader(data(), batch_size=32)
+stepped = torch.optim.SGD(net.parameters(), lr=0.1)
+engine = PrivacyEngine()
+FACTengine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=loader,
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    stepped.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    stepped.step()
+""",
+        "",
+        "net, stepped, loader = ",
+    ),
 )
