@@ -20,6 +20,8 @@ def train(fault: str) -> None:
     x, y = torch.randn(32, 12), torch.randint(0, 4, (32,))
     ghost = not fault.startswith("hooks")
     model = nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 4))
+    if fault == "evaluating":
+        model.eval()
     if fault == "batch-norm":
         model[1] = nn.BatchNorm1d(16)
     if fault == "hooks-unfrozen":

@@ -25,6 +25,7 @@ ADVICE = {
         "coefficient": "DPM409",
         "divided": "DPM107",
         "double-backward": "DPM401",
+        "evaluating": "call model.train()",
         "frozen": "DPM119",
         "other-parameters": "make it from the model that make_private gets",
         "reduction": "each make_private needs one of its own",

@@ -265,9 +265,9 @@ def test_another_optimizer_alone_is_a_verdict(tmp_path: Path) -> None:
 def test_fewer_examples_are_left_out_where_the_sums_are_those_of_the_oracle(tmp_path: Path) -> None:
     large = ("batch_size=12", "batch_size=40")
     mean = ("criterion(private(a), b)", "criterion(private(a - a.mean(0)), b)")
-    for edits, tried in (((large,), "4 of"), ((large, mean), "")):
+    for edits, tried in (((large,), "(2 of"), ((large, mean), "")):
         detail = planted(tmp_path, *edits, checks="parity,sensitivity").check("sensitivity")["detail"]
-        assert tried in detail if tried else "4 of" not in detail
+        assert tried in detail if tried else "(2 of" not in detail
 
 
 WRITES = STEP + "            with torch.no_grad():\n                model[2].bias.{}\n"
@@ -307,4 +307,11 @@ def test_batch_statistics_are_judged_and_break_nothing(tmp_path: Path) -> None:
     )
     done = planted(tmp_path, norm, (CALL, 'train(model, "hooks")\n'), checks="parity,sensitivity")
     assert done.status == 1, done.stderr[-2000:]
-    assert ("sensitivity", "DPM124") in done.failing
+    assert ("sensitivity", "DPM313") in done.failing
+
+
+def test_records_drawn_alike_in_every_process_are_seen_whatever_they_hold(tmp_path: Path) -> None:
+    own = ("x = torch.randn(120, 6, generator=g)", "x = torch.randn(120, 6)")
+    bare = ("DataLoader(data, batch_size=12)", "DataLoader(data, batch_size=12, generator=torch.Generator())")
+    done = planted(tmp_path, own, bare, checks="noise-fresh")
+    assert done.failing == {("noise-fresh", "DPM202")}, done.stderr[-2000:]

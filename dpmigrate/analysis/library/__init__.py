@@ -2,7 +2,7 @@
 
 ``python``, ``torch``, ``opacus``   one package each
 ``lightning``, ``trainers``, ``hydra``, ``frameworks``   who owns the loop, or hands the objects through
-``options``      values that somebody sets from outside
+``options``, ``hyperparameters``   values that somebody sets from outside, or that Lightning keeps
 ``filled_in``    records of them that a library fills in
 ``gradients``, ``pending``   gradients on their way to the step
 ``feeding``      which loaders fed a step

@@ -82,6 +82,8 @@ def record_backward(
         elif not behind:
             trained_plainly.gradients_made(ip, t, e.guard)
             ip.plain_passes[ip.module, node, ip.context] = None
+            if not t.sources:  # the criterion is known, and the outputs may be anybody's
+                pending.may_be_made(ip)
         for run, loss in behind:
             ip.happen(
                 run,

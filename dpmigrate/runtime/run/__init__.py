@@ -9,7 +9,7 @@
 ``ranks``, ``spawned``   several processes; ``private`` what other users cannot reach into
 ``shim``, ``patching``, ``state``   Opacus watched inside the script's process
 ``engines``, ``optimizer``, ``foreign``, ``backward``, ``losses``, ``accounting``,
-``generators``   what is watched
+``generators``, ``warm_up``   what is watched
 ``loaders``, ``feed``, ``skips``, ``digest``   the batches, and who delivers them
 ``graph``, ``alone``   the oracle on the script's own graph, and each example sent alone
 ``snapshots``, ``held``, ``removal``   a step run again, with the draws held, without one example

@@ -78,6 +78,7 @@ KNOWN = {
     r"DPOptimizer\w*\.__init__\(\) got an unexpected keyword": (
         "make_private has no such argument on this Opacus (DPM406)"
     ),
+    r"Model needs to be in training mode": "call model.train() before make_private",
     r"UnsupportedModuleError|ShouldReplaceModuleError": (
         "a layer lets the examples of a batch see one another: ModuleValidator.fix(model) replaces it, "
         "before the optimizer is made"
@@ -117,6 +118,9 @@ KNOWN = {
     ),
     r"environment variable \w+ expected|KeyError: '(?:LOCAL_)?(?:RANK|WORLD_SIZE)'": (
         "it is written for a launcher: torchrun --nproc_per_node 2 -m dpmigrate verify SCRIPT"
+    ),
+    r"expected (?:scalar type|m1 and m2|mat1 and mat2).*BFloat16": (
+        "Opacus before 1.6.0 has no mixed precision: leave autocast out, or use 1.6.0"
     ),
     r"EOF when reading a line": "give what it asks for as an argument or a default",
 }

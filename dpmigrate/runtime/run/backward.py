@@ -11,13 +11,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from dpmigrate.runtime.limits import TIMES_ROUNDING, parity_limit
 from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import swap
 from dpmigrate.runtime.run.alone import Alone, NotAloneError
 from dpmigrate.runtime.run.engines import LiveEngine, PrivateModule
-from dpmigrate.runtime.run.graph import NoOracle, depends_on, flat_gradients, flatten, judge, output_gradients
+from dpmigrate.runtime.run.graph import (
+    NoOracle,
+    depends_on,
+    flat_gradients,
+    flatten,
+    judge,
+    leaves,
+    output_gradients,
+)
 from dpmigrate.runtime.run.losses import Used, padding_counted, second_pass_weights
 from dpmigrate.runtime.run.naming import OWN_GRADIENTS
 from dpmigrate.runtime.run.records import BackwardPass
@@ -75,6 +84,8 @@ class BackwardWatcher:
     def any(self, original: Any, /, tensors: Any, *args: Any, **kwargs: Any) -> Any:
         """Around ``torch.autograd.backward``, which every ``Tensor.backward`` calls."""
         watch = self.watch
+        if not watch.busy:
+            self._look_beside([tensors] if isinstance(tensors, Tensor) else list(tensors))
         watched = [e for e in watch.engines.values() if self._concerns(e)]
         lightly = [(e, _norm_samples(e)) for e in watch.engines.values() if self._only_watched(e)]
         second = [e for e in watch.engines.values() if self._second_due(e)]
@@ -111,6 +122,18 @@ class BackwardWatcher:
             if engine.module is not None:
                 engine.module.forwards.clear()
         return result
+
+    def _look_beside(self, losses: list[Any]) -> None:
+        """Note what else a loss trains that reaches a private model."""
+        engines = [e for e in self.watch.engines.values() if e.module is not None and self.watch.judges(e)]
+        reached = leaves([t for t in losses if isinstance(t, Tensor)]) if engines else []
+        ids = {id(t) for t in reached}
+        for engine in engines:
+            assert engine.module is not None
+            own = {id(p) for p in engine.module.parameters()}
+            if ids & own:
+                others = (t for t in reached if isinstance(t, Parameter) and id(t) not in own)
+                engine.beside.update((id(p), p) for p in others)
 
     def _only_watched(self, engine: LiveEngine) -> bool:
         """Whether a pass is only to be noticed: a ghost run whose steps are not judged any more."""

@@ -7,6 +7,7 @@ from collections import Counter
 
 from dpmigrate.runtime.report_types import Check
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
+from dpmigrate.runtime.run.removal import Removal
 
 REUSED = 0.2
 """Share of steps on batches used before from which on it is no accident of what was watched."""
@@ -133,29 +134,45 @@ def private_step(engine: EngineRecord, index: int) -> Check:
             f"{engine.other_optimizer_place}) trains parameters of the private model, without noise"
         )
         return Check("private-step", False, count, 0, "DPM123", index, detail)
+    if engine.warm_up:
+        rule, count, place = engine.warm_up
+        name = "raw-optimizer-stepped" if rule == "DPM120" else "second-optimizer"
+        detail = (
+            f"{name}: before it was private the model was trained on the same data set, by {count} steps of "
+            f"{place}: no clipping and no noise, and epsilon knows nothing of them"
+        )
+        return Check("private-step", False, count, 0, rule, index, detail)
     detail = f"every step of an optimizer on this model is one of its {steps} private steps"
     if engine.moved:
         detail += f"; parameters were written {engine.moved} times between steps (loaded, averaged, clamped?)"
+    if engine.beside_steps:
+        detail += f"; {engine.beside_by} trains other models by losses that this one has a part in"
     return Check("private-step", True, 0, 0, None, index, detail)
 
 
 def is_written(engine: EngineRecord) -> bool:
-    """Whether parameters are written between steps, and not by an optimizer that is a fault already."""
-    return bool(engine.moved) and not (engine.raw_steps or engine.other_steps)
+    """Whether parameters are written beside the steps, and not by an optimizer that is a fault already."""
+    return bool(engine.moved or engine.beside_steps) and not (engine.raw_steps or engine.other_steps)
 
 
-def written(share: float | None, index: int) -> list[Check]:
-    """``private-step`` where parameters are written between steps, and an example is seen in what is written.
-
-    ``share``: how far they move with an example when the step itself does not, relative to their norm.
-    """
-    if share is None or share <= UNWRITTEN:
-        return []
-    detail = (
-        "the parameters are written between steps by what depends on the batch, without clipping and noise: "
-        "another example in it moves them by this share, though the noisy step is the same"
-    )
-    return [Check("private-step", False, share, UNWRITTEN, None, index, detail)]
+def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
+    """``private-step`` where an example is seen in parameters that no private step has written."""
+    seen = "another example in a batch moves {} by this share, though the noisy step is the same"
+    found = []
+    if (removal.written or 0.0) > UNWRITTEN:
+        detail = (
+            "the parameters are written between steps by what depends on the batch, without clipping and "
+            "noise: " + seen.format("them")
+        )
+        found.append(Check("private-step", False, removal.written, UNWRITTEN, None, index, detail))
+    if (removal.beside or 0.0) > UNWRITTEN:
+        detail = (
+            f"second-optimizer: {engine.beside_by}, stepped {engine.beside_steps} times, trains what stands "
+            f"outside the private model, by a loss that both have a part in, without clipping and noise: "
+            + seen.format("it")
+        )
+        found.append(Check("private-step", False, removal.beside, UNWRITTEN, "DPM123", index, detail))
+    return found
 
 
 def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:

@@ -61,7 +61,8 @@ class LiveEngine:
     counts those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many
     it was ahead of its steps at the last one. ``called``: examples that the model was called with since then,
     ``shape`` that of one. ``told``: what accountants heard before the first release. ``weights`` are some
-    of the parameters after the last step, ``first_weights`` before the first.
+    of the parameters after the last step, ``first_weights`` before the first. ``beside``: parameters of other
+    models, by id, that a loss has reached together with those of this one.
     """
 
     optimizer: Any
@@ -89,6 +90,7 @@ class LiveEngine:
     weights: Tensor | None = None
     first_weights: Tensor | None = None
     loaded: int = 0
+    beside: dict[int, nn.Parameter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.params: list[nn.Parameter] = list(self.optimizer.params)

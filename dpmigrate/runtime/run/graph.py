@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,6 +50,17 @@ def depends_on(losses: Sequence[Tensor], seeds: Sequence[Tensor | None], params:
         list(losses), list(params), _seeds(losses, seeds), retain_graph=True, allow_unused=True
     )
     return any(g is not None for g in grads)
+
+
+def leaves(losses: Sequence[Tensor]) -> list[Tensor]:
+    """Where the gradients of the losses end: every tensor that a backward pass would leave one at."""
+    nodes: list[Any] = [t.grad_fn for t in losses if t.grad_fn is not None]
+    seen = set(nodes)
+    for node in nodes:
+        behind = {following for following, _ in node.next_functions if following is not None} - seen
+        seen |= behind
+        nodes += behind
+    return [node.variable for node in nodes if type(node).__name__ == "AccumulateGrad"]
 
 
 def output_gradients(

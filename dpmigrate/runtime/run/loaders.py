@@ -23,6 +23,10 @@ MARK = "_dpmigrate_feeds"
 """Attribute of a loader's iterator: the optimizers whose private loader it draws like."""
 
 
+ENOUGH = 32
+"""So many records that are drawn alike are no accident."""
+
+
 class LoaderWatcher:
     """Stands around the iterators of data loaders, and around samplers that are iterated bare."""
 
@@ -33,6 +37,7 @@ class LoaderWatcher:
     def install(self) -> None:
         """Put the wrappers in place."""
         wrap_method(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", self._next)
+        wrap_method(torch.utils.data.dataloader._BaseDataLoaderIter, "_next_index", self._drawn)
         if self.watch.settings.watch:
             from opacus.utils.uniform_sampler import UniformWithReplacementSampler
 
@@ -49,11 +54,21 @@ class LoaderWatcher:
         drawn_by = getattr(iterator, "_index_sampler", None)
         skips.delivered(self.watch, drawn_by)
         if self.watch.settings.watch:
+            self.watch.feeding = getattr(iterator, "_dataset", None)
             tensors = tensors_in(batch)
             sized = next((t for t in tensors if t.dim()), None)
             with suppress(TypeError):
                 self._delivered(drawn_by, len(batch) if sized is None else len(sized), iterator, tensors)
         return batch
+
+    def _drawn(self, original: Any, iterator: Any, /) -> Any:
+        """Note which records a private loader draws first, whatever they hold."""
+        indices = original(iterator)
+        for engine in self.watch.engines.values():
+            first = engine.record.first_drawn
+            if len(first) < ENOUGH and _draws_with(iterator._index_sampler, engine.feed.sampler):
+                first += [index for index in indices if isinstance(index, int)]
+        return indices
 
     def _bare(self, original: Any, sampler: Any, /) -> Iterator[Any]:
         for indices in original(sampler):

@@ -13,6 +13,9 @@ from dpmigrate.runtime.run.records import EngineRecord, Release, RunRecord
 ALIKE = 1e-4
 """Two draws, in units of their standard deviation, that lie nearer are one draw; the rest is rounding."""
 
+FEW = 4
+"""Fewer records may be drawn alike by chance."""
+
 SEEDED = "seeds it on purpose: fit for experiments, and no privacy against anyone who knows the seed"
 
 NOTHING_PRIVATE = "noise multiplier 0: no noise is added, and nothing is private"
@@ -118,7 +121,8 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
 def _batches_fresh(engine: EngineRecord, other: EngineRecord, index: int, seeds_itself: bool) -> list[Check]:
     if engine.loader_generator in ("", "none") or seeds_itself:
         return []
-    if engine.releases[0].batch_digest != other.releases[0].batch_digest:
+    both = min(len(engine.first_drawn), len(other.first_drawn))
+    if both < FEW or engine.first_drawn[:both] != other.first_drawn[:both]:
         return []
     if engine.loader_generator == "bare":
         detail = (

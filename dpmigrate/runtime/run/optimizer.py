@@ -8,10 +8,11 @@ from types import MethodType
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.oracle import clip
-from dpmigrate.runtime.run import accounting, foreign, skips, swap
+from dpmigrate.runtime.run import accounting, foreign, skips, swap, warm_up
 from dpmigrate.runtime.run.engines import (
     LINEAR_OPTIMIZERS,
     LiveEngine,
@@ -78,6 +79,7 @@ class OptimizerWatcher:
             own_clipping=foreign.own_clipping(type(optimizer)),
             adds_noise=getattr(optimizer, "rank", 0) == 0,
             padded=padded_embeddings(module),
+            batch_norms=batch_norms(module),
             per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
@@ -290,6 +292,19 @@ class OptimizerWatcher:
                 name = type(optimizer).__name__
                 engine.record.other_steps[name] = engine.record.other_steps.get(name, 0) + 1
                 engine.record.other_optimizer_place = engine.record.other_optimizer_place or user_place()
+            beside = [
+                p for group in optimizer.param_groups for p in group["params"] if id(p) in engine.beside
+            ]
+            if _has_gradient(beside):
+                engine.record.beside_steps += 1
+                engine.record.beside_by = (
+                    engine.record.beside_by or f"{type(optimizer).__name__} at {user_place()}"
+                )
+
+    def stepped(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        """After the step of any torch optimizer."""
+        if not any(e.optimizer.original_optimizer is optimizer for e in self.watch.engines.values()):
+            warm_up.stepped(self.watch, optimizer)
 
 
 def _sums(params: list[Any]) -> torch.Tensor:
@@ -304,6 +319,12 @@ def padded_embeddings(module: PrivateModule | None) -> list[str]:
         return []
     modules = module.wrapper._module.named_modules()
     return [f"{n}.weight" for n, m in modules if getattr(m, "padding_idx", None) is not None]
+
+
+def batch_norms(module: PrivateModule | None) -> list[str]:
+    """The names of layers that normalise by the batch, which the validator lets pass when frozen."""
+    modules = [] if module is None else module.wrapper._module.named_modules()
+    return [n or type(m).__name__ for n, m in modules if isinstance(m, _BatchNorm) and m.training]
 
 
 def _has_gradient(params: Sequence[torch.Tensor]) -> bool:

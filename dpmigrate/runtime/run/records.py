@@ -137,13 +137,16 @@ class EngineRecord:
     ``unfollowed``: a loss went backward whose second pass could not be made for it.
     ``late`` and ``frozen``: parameters that began or ceased to train after the DP optimizer was made.
     ``precision`` is the dtype of the arithmetic (autocast's where it is on); ``padded``: embeddings with a
-    ``padding_idx``. ``loader``: the private loader, "" where there is none,
-    with ``loader_generator`` of the kind of ``generator``; ``dropped_sampler``: the class of
-    the sampler that it does not draw with. ``population``: its records; ``other_place``: where another
-    loader is iterated. ``raw_steps`` of the wrapped optimizer, ``other_steps`` by optimizers of another class
-    name, ``moved``: how often parameters changed between steps by none. ``weighted``: the training loss has
-    class weights. ``resumed``: (engine, rule) of an earlier run whose weights go on in this one.
-    ``forgotten``: steps that an accountant had counted and no longer has.
+    ``padding_idx``, ``batch_norms``: layers that normalise by the batch. ``loader``: the private loader, ""
+    where there is none, with ``loader_generator`` of the kind of ``generator``, ``population`` records, and
+    those that it has ``first_drawn``; ``dropped_sampler``: the class of the sampler that it does not draw
+    with; ``other_place``: where another loader is iterated. ``raw_steps`` of the wrapped optimizer,
+    ``other_steps`` by optimizers of another class name, ``moved``: how often parameters changed between
+    steps by none. ``beside_steps`` of an optimizer, ``beside_by``, on parameters of other models that a
+    loss reaches together with this one. ``warm_up``: (rule, steps, optimizer and place) of what has trained
+    it on the same data set before. ``weighted``: the loss has class weights. ``resumed``: (engine, rule) of
+    an earlier run whose weights go on in this one. ``forgotten``: steps that an accountant had counted and
+    no longer has.
     """
 
     path: str
@@ -170,8 +173,10 @@ class EngineRecord:
     frozen: list[str] = field(default_factory=list)
     precision: str = ""
     padded: list[str] = field(default_factory=list)
+    batch_norms: list[str] = field(default_factory=list)
     loader: str = ""
     loader_generator: str = ""
+    first_drawn: list[int] = field(default_factory=list)
     dropped_sampler: str = ""
     population: int | None = None
     asked_multiplier: float | None = None
@@ -183,6 +188,9 @@ class EngineRecord:
     other_steps: dict[str, int] = field(default_factory=dict)
     other_optimizer_place: str = ""
     moved: int = 0
+    beside_steps: int = 0
+    beside_by: str = ""
+    warm_up: tuple[str, int, str] | None = None
     weighted: bool = False
     resumed: tuple[int, str] | None = None
     forgotten: int = 0

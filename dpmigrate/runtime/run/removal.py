@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.run.engines import LiveEngine
+from dpmigrate.runtime.run.graph import flatten
+from dpmigrate.runtime.run.naming import relative
 from dpmigrate.runtime.run.snapshots import (
     ALL,
     FEWER,
@@ -30,13 +33,16 @@ from dpmigrate.runtime.run.state import Watch
 MOST_EXAMPLES = 64
 """All examples of a batch are left out in turn up to this many; of a larger batch, an even sample."""
 
-FEW_EXAMPLES = 4
+FEW_EXAMPLES = 2
 """As many where nothing is left to be found: the sums are those of plain autograd, so that each example's
 part is bounded, and either half of the batch was changed without moving what the other contributes; or a half
 that moves the other has been found."""
 
 APART = 1e-2
 """The largest coupling, in units of C, of halves that do not move each other."""
+
+EXACT = 1e-3
+"""Up to here, in units of C, halves add up to what the step itself had; else that is run again, too."""
 
 BUDGET = 30.0
 """Seconds to spend on one engine; what was tried by then is what is reported."""
@@ -52,7 +58,7 @@ class Removal:
     0 where each example counts for itself; ``reshaped``: the model's input had another shape then.
     ``counted``: the same for how many the others are.
     ``written``: how far the parameters depend on an example behind a step that was given the same noisy
-    value, 0 where only the step has moved them.
+    value, 0 where only the step has moved them; ``beside``: of what another optimizer trains.
     """
 
     engine: int
@@ -64,6 +70,7 @@ class Removal:
     counted: float | None = None
     reshaped: bool = False
     written: float | None = None
+    beside: float | None = None
     problem: str = ""
 
     @property
@@ -117,22 +124,28 @@ class Remover(Prober):
             return
         bound = noise_bound(engine)
         result = self.found.setdefault(place, Removal(place, 0))
+        last = number == self.steps
+        taken = self.snapshot
+        if taken is not None and taken.size >= 4 and not last and place not in self.writing:
+            gap = self._coupling(taken, result, value, number) / bound
+            if gap <= EXACT:
+                result.coupling = max(result.coupling or 0.0, gap)
+                return
         base = self.whole(self.snapshot, value, bound)
         if isinstance(base, str):
             result.problem = base
             return
         whole, result.replaced, snapshot = base
-        # One example, the first or the last, is put in the place of others at each step, both where one is.
-        donors = (0, snapshot.size - 1)
-        both = self.steps == 1
-        self._couple(snapshot, result, whole, bound, donors if both else donors[number % 2 :][:1])
+        if snapshot.size >= 4:
+            gap = self._coupling(snapshot, result, whole, number) / bound
+            result.coupling = max(result.coupling or 0.0, gap) if gap < math.inf else result.coupling
         if place in self.writing:
-            self._look_at_writes(snapshot, result, value)
-        if number == self.steps and snapshot.size >= 4 and not (result.replaced or result.coupled):
+            self._look_at_writes(snapshot, result, value, sum(engine.record.sizes))
+        if last and snapshot.size >= 4 and not (result.replaced or result.coupled):
             self._count(snapshot, result, whole, bound)
         # The last step has gradients of an earlier one to trip over.
         told = result.coupled and bool(result.moves or result.replacements)
-        if not told and (result.coupled or number == self.steps):
+        if not told and (result.coupled or last):
             self._probe_all(snapshot, result, whole, bound)
 
     def _step_as_it_was(self, engine: LiveEngine) -> None:
@@ -146,9 +159,9 @@ class Remover(Prober):
     def go_on(self) -> None:
         """Behind such a step: end the probe, leaving the parameters as they are now."""
         if self.stepped is not None:
-            self.leave(self.stepped.flat_parameters(), [])
+            self.leave(flatten([*self.stepped.params, *self.stepped.beside.values()]), [])
 
-    def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor) -> None:
+    def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor, own: int) -> None:
         """Replace some examples where the step itself does not notice: do the parameters?"""
         torch.save(value, self._value_path)
         whole = self.probe(snapshot, BatchChange(WRITTEN, -1))
@@ -156,27 +169,29 @@ class Remover(Prober):
             other = self.probe(snapshot, BatchChange(WRITTEN, index))
             if whole is None or other is None:
                 return
-            gap = float((whole.value - other.value).norm() / whole.value.norm())
-            result.written = max(result.written or 0.0, gap)
+            result.written = max(result.written or 0.0, relative(other.value[:own], whole.value[:own]))
+            result.beside = max(result.beside or 0.0, relative(other.value[own:], whole.value[own:]))
 
     @property
     def _value_path(self) -> Path:
         return self.folder / "value.pt"
 
-    def _couple(
-        self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float, donors: Sequence[int]
-    ) -> None:
-        """Change each half of the batch, then both: where no example moves another, the changes add up."""
-        if snapshot.size < 4:
-            return
-        for donor in donors:
+    def _coupling(self, snapshot: Snapshot, result: Removal, whole: Tensor, number: int) -> float:
+        """Change each half of the batch, then both: where no example moves another, the changes add up.
+
+        By how much they do not; infinite where the loop fails on a changed batch.
+        """
+        # One example, the first or the last, is put in the place of others at each step, both where one is.
+        donors = (0, snapshot.size - 1)
+        worst = 0.0
+        for donor in donors if self.steps == 1 else donors[number % 2 :][:1]:
             halves = (BatchChange(kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL))
             probes = self._probe_three(snapshot, halves)
             if not probes:
-                return
+                return worst or math.inf
             result.reshaped |= len({tuple(p.shape) for p in probes}) > 1
-            gap = gap_of(whole, [p.value for p in probes]) / bound
-            result.coupling = max(result.coupling or 0.0, gap)
+            worst = max(worst, gap_of(whole, [p.value for p in probes]))
+        return worst
 
     def _count(self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float) -> None:
         """Leave out one third of the batch, another, then both: what each takes away adds up as well."""

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.messages import error_line
@@ -73,7 +73,10 @@ class Shim:
         self.skips.install()
         self.loaders.install()
         AccountantWatcher(self.watch).install()
-        self.handle = register_optimizer_step_pre_hook(self.optimizer.other_step)
+        self.handles = [
+            register_optimizer_step_pre_hook(self.optimizer.other_step),
+            register_optimizer_step_post_hook(self.optimizer.stepped),
+        ]
         wrap_method(torch, "load", self._load)
         wrap_method(torch.nn.functional, "cross_entropy", self._weighted_mean)
         wrap_method(torch.nn.functional, "nll_loss", self._weighted_mean)
@@ -82,7 +85,8 @@ class Shim:
     def remove(self) -> None:
         """Take every wrapper away again."""
         unwrap()
-        self.handle.remove()
+        for handle in self.handles:
+            handle.remove()
 
     def _patch_optimizers(self, base: type) -> None:
         watcher = self.optimizer

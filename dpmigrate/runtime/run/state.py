@@ -57,6 +57,8 @@ class Watch:
     ``before_noise`` before that with the engine and the call that adds it;
     ``instead`` holds what parameters get for a gradient in place of what was clipped, by id.
     ``at_end`` once the script is over. ``loaded`` counts what the script has read by ``torch.load``.
+    ``feeding``: the data set of the batch that was delivered last; ``trained``: what was trained before it
+    was private, by the parameter's id.
     ``folder`` is shared by all runs of the script; None in a process that it has started.
     """
 
@@ -76,6 +78,8 @@ class Watch:
         self.at_end: Callable[[], None] | None = None
         self.accountants: list[Any] = []
         self.loaded: int = 0
+        self.feeding: Any = None
+        self.trained: dict[int, Any] = {}
         self.folder: Path | None = None
         self._began = time.perf_counter()
         self._quota_met: float | None = None

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.features import wraps_criterion
-from dpmigrate.runtime.run import loaders
+from dpmigrate.runtime.run import loaders, warm_up
 from dpmigrate.runtime.run.engines import LiveEngine
 from dpmigrate.runtime.run.patching import family, wrap_method
 from dpmigrate.runtime.run.places import CodePlace, place_of_frame, user_frame
@@ -76,6 +76,7 @@ def install_swap(watch: Watch) -> None:
             live.record.asked_multiplier = kwargs.get("noise_multiplier")
             if isinstance(results, tuple):
                 loaders.made_private(live, kwargs.get("data_loader"), results[-1])
+                warm_up.look_back(watch, live, getattr(results[-1], "dataset", None))
         return results
 
     def with_epsilon(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:

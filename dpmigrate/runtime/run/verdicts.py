@@ -226,7 +226,9 @@ def attributed(checks: Sequence[Check]) -> list[Check]:
     result = []
     for check in checks:
         failed = [c for c in checks if c.engine == check.engine and c.passed is False]
-        coupled = [c.rule for c in failed if c.name == "sensitivity" and c.rule in ("DPM121", "DPM124")]
+        coupled = [
+            c.rule for c in failed if c.name == "sensitivity" and c.rule in ("DPM121", "DPM124", "DPM313")
+        ]
         named = {c.rule for c in failed if c.rule and c.name == "parity-clipped-sum"}
         if check.passed is False and check.name.startswith("parity"):
             if coupled and check.rule in (None, "DPM117"):
@@ -252,6 +254,9 @@ def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
         value, how = removal.counted, "leaving out a third of a batch changes what the others contribute"
     elif engine.weighted:
         rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
+    elif engine.batch_norms:
+        layers = ", ".join(engine.batch_norms[:4])
+        rule, cause = "DPM313", f"batch-norm-in-private-model: {layers} normalises by the batch"
     elif removal.reshaped:
         cause += ": the shape of an example depends on the batch (padding to its longest)"
     elif removal.replaced:

@@ -201,7 +201,9 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
     removals: dict[int, Removal] = record.removal or {}
     result = [verdicts.sensitivity(script_run, i, removals, checks) for i in trained]
-    return result + [c for i in trained if i in removals for c in conduct.written(removals[i].written, i)]
+    return result + [
+        c for i in trained if i in removals for c in conduct.written(script_run.engines[i], removals[i], i)
+    ]
 
 
 def _with(checks: list[Check], more: list[Check]) -> list[Check]:
