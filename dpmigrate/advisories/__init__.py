@@ -4,7 +4,7 @@
 ``subjects``, ``event_subjects``   what a finding can be about
 ``facts``, ``conditions``   what is asked of it, and how
 ``parameters``   what a run is asked for
-``evidence``     which Opacus versions a run can meet, by its pins and by the API that it uses
+``evidence``, ``imported``   which Opacus versions a run can meet, by its pins and by the API that it uses
 ``doubts``       why a finding is only possible
 ``matching``, ``pins``, ``retired``   runs, dependency pins, and names that are gone, against the rules
 ``choice``       what the options make of the rules for one file
