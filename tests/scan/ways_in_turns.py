@@ -327,4 +327,64 @@ Training().run(100)
         "(i + 1) % 4 != 0",
         "False",
     ),
+    *(
+        Pair(
+            "DPM124",
+            f"one-batch-in-an-inner-loop-{name}",
+            HEAD
+            + """
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    poisson_sampling=False,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    for INNER:
+        FIRST
+        F.cross_entropy(net(some + torch.randn_like(some)), wanted).backward()
+    optimizer.step()
+""".replace("INNER", inner).replace("FIRST", first),
+            wrong,
+            right,
+        )
+        for name, inner, first, wrong, right in (
+            (
+                "cleared",
+                "_ in range(3)",
+                "some, wanted = x, y\n        FACT",
+                "pass",
+                "optimizer.zero_grad()",
+            ),
+            ("once", "_ in range(FACT)", "some, wanted = x, y", "2", "1"),
+            ("stepped", "_ in range(3)", "some, wanted = x, y\n        FACT", "pass", "optimizer.step()"),
+        )
+    ),
+    Pair(
+        "DPM124",
+        "pieces-in-an-inner-loop",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    poisson_sampling=False,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    for i in range(4):
+        F.cross_entropy(net(FACT), FACT2).backward()
+    optimizer.step()
+""".replace("FACT2", "y[: 8]"),
+        "x[: 8]",
+        "x[i * 8 : (i + 1) * 8]",
+    ),
 )
