@@ -387,4 +387,34 @@ for x, y in loader:
         "x[: 8]",
         "x[i * 8 : (i + 1) * 8]",
     ),
+    Pair(
+        "DPM307",
+        "percentile-of-epsilons",
+        HEAD
+        + """
+import numpy as np
+
+
+def spent_on(part):
+    net = nn.Linear(16, 4)
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(part, batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return engine.get_epsilon(1e-5)
+
+
+print(np.percentile([spent_on(data()) for _ in range(4)], FACT))
+""",
+        "50",
+        "100",
+    ),
 )
