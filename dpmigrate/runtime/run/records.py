@@ -146,7 +146,7 @@ class EngineRecord:
     loss reaches together with this one. ``warm_up``: (rule, steps, optimizer and place) of what has trained
     it on the same data set before. ``weighted``: the loss has class weights. ``resumed``: (engine, rule) of
     an earlier run whose weights go on in this one. ``forgotten``: steps that an accountant had counted and
-    no longer has.
+    no longer has. ``epsilon``: what the script was told last, and at which delta.
     """
 
     path: str
@@ -181,6 +181,7 @@ class EngineRecord:
     population: int | None = None
     asked_multiplier: float | None = None
     asked_delta: float | None = None
+    epsilon: tuple[float, float] | None = None
     other_place: str = ""
     adds_noise: bool = True
     raw_steps: int = 0
