@@ -39,6 +39,8 @@ def only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bo
         doubts.append(_under_a_condition(subject))
     if run.cut_short:
         doubts.append("the analysis of this run was cut short")
+    if "doubt" in subject.notes:
+        doubts.append(subject.notes["doubt"])
     if not doubts:
         doubts.append("not everything that it depends on can be read from the text")
     yield subject.module.place(subject.origin.node, f"only possible: {'; '.join(doubts)}")

@@ -31,6 +31,7 @@ from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
 from dpmigrate.analysis.library import (
     frameworks,
     hydra,
+    hyperparameters,
     lightning,
     opacus,
     options,
@@ -49,7 +50,7 @@ from dpmigrate.workspace.source import is_too_large
 
 _LOADED = (
     *(calls, exceptions, expressions, flow, operators, patterns, statements, strings),
-    *(frameworks, hydra, lightning, opacus, options, python, seeds, torch, trainers),
+    *(frameworks, hydra, hyperparameters, lightning, opacus, options, python, seeds, torch, trainers),
 )
 """Importing these registers their handlers."""
 

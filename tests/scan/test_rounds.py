@@ -240,6 +240,27 @@ def test_a_round_that_begins_with_what_the_last_one_trained(tmp_path: Path, roun
     assert ("DPM304" in {f.rule for f in result.findings}) == told
 
 
+PARTS = COPIES.replace("def main(records):", "def main(records, parts, groups):").replace(
+    "for _ in", "for r in"
+)
+
+
+@pytest.mark.parametrize(
+    ("round_", "certainty"),
+    [
+        ("net = one_round(copy.deepcopy(net), records)", "definite"),
+        ("net = one_round(copy.deepcopy(net), parts[0])", "definite"),
+        ("net = one_round(copy.deepcopy(net), parts[r])", "possible"),
+        ("net = one_round(copy.deepcopy(net), torch.load(f'day{r}.pt'))", "possible"),
+        ("net = one_round(copy.deepcopy(net), torch.load('day.pt')); print(f'round {r}')", "definite"),
+        ("losses = {}; net = one_round(copy.deepcopy(net), records); losses[r] = 0", "definite"),
+    ],
+)
+def test_a_round_that_may_have_records_of_its_own(tmp_path: Path, round_: str, certainty: str) -> None:
+    result = api.scan(cwd=lay_out(tmp_path, train=PARTS.replace("ROUND", round_)))
+    assert [f.certainty for f in result.findings if f.rule == "DPM304"] == [certainty]
+
+
 UNWRAPPED = """
 import torch
 from opacus import PrivacyEngine

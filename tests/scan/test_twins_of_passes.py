@@ -67,7 +67,35 @@ def train(net, loader):
 """
 LOG_SUM = "torch.logcumsumexp(risk, dim={dim})"
 
+OUTPUTS = """
+import theirs
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+def train(records, net):
+    engine = PrivacyEngine()
+    model, optimizer, loader = engine.make_private(
+        module=net, optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(records), noise_multiplier=1.0, max_grad_norm=1.0)
+    criterion = nn.CrossEntropyLoss()
+    for x, y in loader:
+        criterion(model(x), y).backward()
+        break
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion({outputs}, y).backward()
+        optimizer.step()
+"""
+
 PAIRS = [
+    (
+        "DPM108",
+        OUTPUTS.format(outputs="nn.Linear(4, 2)(x)"),
+        OUTPUTS.format(outputs="theirs.outputs(model, x)"),
+    ),
     ("DPM124", COX.format(before=LOG_SUM.format(dim=0)), COX.format(before=LOG_SUM.format(dim=1))),
     ("DPM124", COX.format(before="risk.exp().cumsum(0).log()"), COX.format(before="risk.cumsum(0)")),
     (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import libcst as cst
 
 from dpmigrate.advisories.facts.general import fact
@@ -15,10 +17,11 @@ from dpmigrate.analysis.ledger.accounting import (
     TrainedBefore,
     WeightsLoaded,
 )
-from dpmigrate.analysis.source.tree import children
+from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.model import Tri
 
 _COUNTING = frozenset(["range", "trange", "count"])
+_READING = ("load", "read", "open", "fetch")
 
 
 @fact
@@ -29,11 +32,16 @@ def _engine_of_each_turn(s: Subject) -> Tri:
     """
     run = s.run
     engines = [engine for engine in (run.engine, *run.other_engines) if engine is not None]
-    remade = any(_made_in_each_turn(run, engine) for engine in engines)
-    return None if remade and len(engines) > 1 else remade
+    remade = [_made_in_each_turn(run, engine) for engine in engines]
+    if None in remade:
+        s.notes["doubt"] = "what is looked up by the number of a turn may be records of that turn alone"
+    if not any(remade) or len(engines) > 1:
+        return None if any(each is not False for each in remade) else False
+    return True
 
 
-def _made_in_each_turn(run: PrivateRun, engine: Engine) -> bool:
+def _made_in_each_turn(run: PrivateRun, engine: Engine) -> Tri:
+    """None where each turn may have records of its own."""
     if engine.made is None or engine.accountant is None:
         return False
     around = [turn for turn in engine.made.loops if turn in run.loops]
@@ -45,7 +53,10 @@ def _made_in_each_turn(run: PrivateRun, engine: Engine) -> bool:
         or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(run, turn))
     ]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
-    return any(_weights_go_on(run, turn) for turn in inside)
+    going_on = [turn for turn in inside if _weights_go_on(run, turn)]
+    if not going_on:
+        return False
+    return None if all(_records_by_its_number(turn) for turn in going_on) else True
 
 
 @fact
@@ -91,6 +102,39 @@ def _counts(turn: Turn) -> bool:
     if isinstance(loop, cst.While):
         return True
     return turn.number is None and isinstance(loop, (cst.For, cst.CompFor)) and _calls_a_counter(loop.iter)
+
+
+def _records_by_its_number(turn: Turn) -> bool:
+    """Whether something is looked up or read by the number of a turn: ``parts[r]``, ``load(f"day{r}.pt")``.
+
+    It may be the records of that turn, or who trains in it, and nothing is forgotten where none comes again.
+    """
+    loop = turn.loop.node
+    if not isinstance(loop, cst.For):
+        return False
+    numbers = {node.value for node in every(loop.target) if isinstance(node, cst.Name)}
+    stored = {id(t.target) for node in every(loop.body) if isinstance(node, cst.Assign) for t in node.targets}
+    return any(
+        _reads(part, numbers)
+        for node in every(loop.body)
+        if id(node) not in stored
+        for part in _what_is_looked_up(node)
+    )
+
+
+def _what_is_looked_up(node: cst.CSTNode) -> Iterable[cst.CSTNode]:
+    """The index of an item, or what names a file that is read."""
+    if isinstance(node, cst.Subscript):
+        return node.slice
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Name | cst.Attribute):
+        name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
+        if name.value.startswith(_READING):
+            return [x for x in every(node) if isinstance(x, cst.FormattedString | cst.BinaryOperation)]
+    return []
+
+
+def _reads(node: cst.CSTNode, names: set[str]) -> bool:
+    return any(isinstance(each, cst.Name) and each.value in names for each in every(node))
 
 
 def _one_model_on_the_same_records(run: PrivateRun, turn: Turn) -> bool:

@@ -2,7 +2,7 @@
 
 ``python``, ``torch``, ``opacus``   one package each
 ``lightning``, ``trainers``, ``hydra``, ``frameworks``   who owns the loop, or hands the objects through
-``options``      values that somebody sets from outside
+``options``, ``hyperparameters``   values that somebody sets from outside, or that Lightning keeps
 ``filled_in``    records of them that a library fills in
 ``gradients``, ``pending``   gradients on their way to the step
 ``feeding``      which loaders fed a step
@@ -10,6 +10,7 @@
 ``epsilons``     epsilons that a program works with
 ``rounds``, ``counters``, ``first_time``, ``passed``, ``trained_before``   what comes again, and what is
                  done once
+``trained_plainly``   training without privacy before a run is made
 
 ``dpmigrate.analysis.program`` imports them all. A new library is a new module here and one more
 import there.
