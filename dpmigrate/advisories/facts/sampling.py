@@ -10,7 +10,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.advisories.facts.general import fact, right_but_for_doubt
 from dpmigrate.advisories.facts.trials import repeats_a_trial
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Open, Thing
+from dpmigrate.analysis.ledger import Constant, Given, Open, Option, Thing
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -61,6 +61,21 @@ _OTHER_LOADERS = {
 def _fixed_batches(s: Subject) -> Tri:
     """Whether Poisson sampling is switched off."""
     return _number(s.run.argument("poisson_sampling"), lambda value: value is False)
+
+
+@fact
+def _fixed_if_asked_for(s: Subject) -> Tri:
+    """Whether nothing here switches Poisson sampling off: a parameter that is True by default offers it."""
+    options = [o for o in s.run.argument("poisson_sampling").options if o.what == Constant(False)]
+    return bool(options) and all(map(_true_by_default, options))
+
+
+def _true_by_default(option: Option) -> bool:
+    nodes = [origin.node for origin in option.because]
+    return bool(nodes) and all(
+        isinstance(node, cst.Param) and isinstance(node.default, cst.Name) and node.default.value == "True"
+        for node in nodes
+    )
 
 
 @fact
