@@ -12,6 +12,7 @@ from tests.scan.ways_beside import ASIDE
 from tests.scan.ways_in_turns import IN_TURNS
 from tests.scan.ways_left_over import LEFT_OVER
 from tests.scan.ways_of_accounting import OF_THE_REST
+from tests.scan.ways_of_beginning import BEGUN
 from tests.scan.ways_of_building import PUT_TOGETHER
 from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import OF_THE_SUM, Pair
@@ -29,6 +30,7 @@ PAIRS = (
     *ASIDE,
     *LEFT_OVER,
     *IN_TURNS,
+    *BEGUN,
 )
 
 
