@@ -11,7 +11,7 @@
 ``ignores``      ignore comments against the findings
 ``findings``, ``summary``   what a scan reports: the findings, and the runs that they are about
 ``fingerprints``   by what a finding is known again
-``new_rule``, ``readme_table``, ``show``   tools for who writes a rule
+``new_rule``, ``readme_table``, ``show``, ``vocabulary``   tools for who writes a rule
 
 An advisory over facts that are there is data alone: see CONTRIBUTING.md.
 """
