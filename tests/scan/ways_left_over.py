@@ -125,4 +125,29 @@ for x, y in loader:
         "",
         "net, stepped, loader = ",
     ),
+    Pair(
+        "DPM308",
+        "noise-worked-out-for-samples",
+        HEAD
+        + """
+from opacus.accountants.utils import get_noise_multiplier
+
+noise = get_noise_multiplier(target_epsilon=3.0, target_delta=1e-5, epochs=5, FACT)
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=noise,
+    max_grad_norm=1.0,
+    poisson_sampling=False,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "sample_rate=32 / 512",
+        "sample_rate=1.0",
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.advisories.facts.general import fact, right_but_for_doubt
 from dpmigrate.advisories.facts.trials import repeats_a_trial
@@ -18,6 +19,7 @@ from dpmigrate.analysis.ledger.accounting import (
     MadeInstead,
 )
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, TrainedOn, UnknownKeyword
+from dpmigrate.analysis.source.tree import every, keyword_node
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -132,6 +134,27 @@ def _noise_by_its_own_accounting(s: Subject) -> Tri:
 
 
 _WORKS_OUT_NOISE = "get_noise_multiplier"
+
+
+@fact
+def _noise_for_samples(s: Subject) -> Tri:
+    """Whether the noise is worked out for a part of the records in each batch, as far as the rate is written.
+
+    At a rate of one there is no sampling to rest on.
+    """
+    if not _noise_by_its_own_accounting(s):
+        return False
+    calls = (node for node in every(s.run.module.tree) if isinstance(node, cst.Call))
+    rates = [keyword_node(call, "sample_rate") for call in calls if _works_out_noise(call)]
+    return None if rates and not any(rate is None or _is_one(rate.value) for rate in rates) else False
+
+
+def _works_out_noise(call: cst.Call) -> bool:
+    return (get_full_name_for_node(call.func) or "").rpartition(".")[2] == _WORKS_OUT_NOISE
+
+
+def _is_one(rate: cst.BaseExpression) -> bool:
+    return isinstance(rate, (cst.Integer, cst.Float)) and float(rate.evaluated_value) == 1.0
 
 
 @fact
