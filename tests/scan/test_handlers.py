@@ -180,6 +180,7 @@ def test_every_handler_stands_in_a_pair() -> None:
         for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON, *AGAIN, *ASIDE, *IN_TURNS, *BEGUN)
     ]
     texts += [pair.right for pair in BEGUN]
+    texts.append(Path(__file__).with_name("test_hyperparameters.py").read_text(encoding="utf-8"))
     words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
     missing: dict[str, set[str]] = defaultdict(set)
     for (module, handler), names in handlers().items():
