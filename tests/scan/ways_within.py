@@ -206,4 +206,34 @@ net, optimizer, loader = PrivacyEngine().make_private(
         "low_rank:",
         "mine::2",
     ),
+    Pair(
+        "DPM311",
+        "optimizer-from-outside-steps-where-privacy-failed",
+        HEAD
+        + """
+def private_or_not(net, optimizer, loader):
+    engine = None
+    try:
+        engine = PrivacyEngine()
+        net, optimizer, loader = engine.make_private(
+            module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+        )
+    except Exception as error:
+        print("no privacy:", error)
+        FACT
+    return net, optimizer, loader, engine
+
+
+def main(net, optimizer, loader):
+    net, optimizer, loader, engine = private_or_not(net, optimizer, loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    if engine:
+        print(engine.get_epsilon(1e-5))
+""",
+        "engine = None",
+        "raise SystemExit(1)",
+    ),
 )
