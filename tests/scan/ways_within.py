@@ -236,4 +236,39 @@ def main(net, optimizer, loader):
         "engine = None",
         "raise SystemExit(1)",
     ),
+    *(
+        Pair(
+            "DPM311",
+            f"privacy-failed-and-{name}",
+            f"{HEAD}{before}"
+            + """
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader(data(), batch_size=32)
+try:
+    net, optimizer, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    )
+except Exception as error:
+    print("no privacy:", error)
+    FACT
+"""
+            + STEP,
+            "pass",
+            leaves,
+        )
+        for name, before, leaves in (
+            ("the-program-ends", "import sys\n", "sys.exit(1)"),
+            (
+                "usage-is-shown",
+                "import argparse\nparser = argparse.ArgumentParser()\n",
+                'parser.error("none")',
+            ),
+            (
+                "a-function-ends-it",
+                "import sys\n\n\ndef give_up(why):\n    sys.exit(why)\n\n\n",
+                "give_up(error)",
+            ),
+        )
+    ),
 )

@@ -64,6 +64,8 @@ class Unknown(Atom):
         return hashed
 
 
+NO_WAY_ON = "no way on"
+"""What the symbol of a call begins with that ends the program, as what ``sys.exit(1)`` gives."""
 SOME = "[]"
 """What stands for the index of some item that cannot be known."""
 
