@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from dpmigrate.advisories import new_rule
 from dpmigrate.advisories.cases import cases_of
 from dpmigrate.advisories.catalogue import load_advisory
 from tests.fixtures_support import fixtures
@@ -201,3 +202,9 @@ def test_a_fixture_shows_the_rule_and_another_shows_code_without_it(path: Path) 
     shown = [f for f in fixtures() if rule in {e.rule for e in (*f.expected(), *f.expected("info"))}]
     assert shown
     assert any(fixture.has("after") or fixture.has("clean") for fixture in shown)
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_nothing_of_the_skeleton_is_left(path: Path) -> None:
+    told = [line for line in new_rule.RULE.splitlines() if line.endswith(".") or "one line" in line]
+    assert told and not set(told) & set(path.read_text(encoding="utf-8").splitlines())

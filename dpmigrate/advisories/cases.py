@@ -5,7 +5,8 @@ The table is one case, or holds several (``[[match.case]]``). A case has
 - ``subject``: what the finding is about, one of `subjects.SUBJECTS`;
 - ``when``: ``and``, ``or``, ``not`` over the facts of `facts.FACTS`, and over those fields of the event that
   it is about which say yes or no (``event.sure``);
-- ``message``: one line, with `WORDS` in braces, and the words that its facts leave (`facts.LEFT_WORDS`);
+- ``message``: one line, with `WORDS` in braces, the words that its facts leave (`facts.LEFT_WORDS`), and
+  texts and numbers of the event (``{event.text}``);
 - ``versions``: whose Opacus must be affected, what the pins have "declared", or that "together" with
   what the code's API proves; "any" (the default) asks nothing;
 - ``affected`` (default: the rule's own) and ``faulty-git`` (the commits of the faulty window as well);
@@ -118,8 +119,9 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
         if not isinstance(table.get(key), str):
             raise ValueError(f"'{key}' must be a string")
     _known(SUBJECTS, [table["subject"]], "subject")
-    _known((*FACTS, *_of_event(table["subject"])), sorted(facts_named(table["when"])), "fact")
-    _known((*WORDS, *LEFT_WORDS), _fields(table["message"]), "word for messages")
+    _known((*FACTS, *fields_of_event(table["subject"])), sorted(facts_named(table["when"])), "fact")
+    words = (*WORDS, *LEFT_WORDS, *fields_of_event(table["subject"], SPOKEN))
+    _known(words, _fields(table["message"]), "word for messages")
     versions = table.get("versions", "any")
     _known(_VERSIONS, [versions], "value of 'versions'")
     severity: Severity | None = table.get("severity")
@@ -136,11 +138,15 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
     )
 
 
-def _of_event(subject: str) -> Iterator[str]:
-    """The fields of a subject's event that say yes or no, as conditions name them."""
+_ANSWERED = ("bool", "Tri", "bool | None")
+SPOKEN = ("str", "int")
+
+
+def fields_of_event(subject: str, types: tuple[str, ...] = _ANSWERED) -> Iterator[str]:
+    """The fields of a subject's event that say yes or no, or those of other types, as rules name them."""
     kind = event_subjects.EVENTS.get(subject)
     for field in fields(kind) if kind is not None else ():
-        if field.type in ("bool", "Tri", "bool | None"):
+        if field.type in types:
             yield f"{OF_EVENT}{field.name}"
 
 

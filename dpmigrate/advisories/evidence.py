@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
+from dpmigrate.advisories.imported import releases_imported
 from dpmigrate.analysis.ledger import CoefficientAsked, Constant, DoubleBackward, PrivateRun, Unpack, Wrapped
 from dpmigrate.analysis.source.tree import keyword_node
 from dpmigrate.model import Place
@@ -100,6 +101,8 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
             yield at_argument("clipping", BEFORE_WRAPPED_CRITERION, 'clipping="ghost"')
     elif run.argument("wrap_model").surely:
         yield at_argument("wrap_model", NON_WRAPPING, "wrap_model=")
+    for name, node, versions in releases_imported(module):
+        yield Proof.of(versions, module.place(node, f"import of {name}"))
     for event in run.events:
         place = event.origin.module.place
         if event.guard and not run.guard and not isinstance(event, Unpack):
@@ -110,8 +113,8 @@ def proofs(run: PrivateRun) -> Iterator[Proof]:
         elif isinstance(event, DoubleBackward):
             yield Proof.of(DOUBLE_BACKWARD, place(event.origin.node, "double_backward"))
         elif isinstance(event, CoefficientAsked) and event.name != "get_norm_sample":
-            versions = BEFORE_WRAPPED_CRITERION if event.name == "get_coeff" else WRAPPED_CRITERION
-            yield Proof.of(versions, place(event.origin.node, event.name))
+            had_it = BEFORE_WRAPPED_CRITERION if event.name == "get_coeff" else WRAPPED_CRITERION
+            yield Proof.of(had_it, place(event.origin.node, event.name))
         elif isinstance(event, Wrapped):
             yield Proof.of(WRAPPED_CRITERION, place(event.origin.node, event.wrapper))
 

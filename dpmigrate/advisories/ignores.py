@@ -13,7 +13,7 @@ from dpmigrate.workspace.suppressions import (
     in_lines,
     in_python,
     is_id,
-    may_hold,
+    may_be_in,
     names_rule,
 )
 
@@ -31,7 +31,7 @@ class Ignores:
         self.project = project
         self._known: dict[str, Suppressions | None] = {}
         for path, source in project.sources.items():
-            if may_hold(source.data):
+            if may_be_in(source):
                 self._of(path)
 
     def _of(self, path: str) -> Suppressions | None:
@@ -39,7 +39,7 @@ class Ignores:
             source = self.project.sources.get(path)
             suppressions: Suppressions | None = None
             if source is not None:
-                suppressions = in_python(source, _is_rule) if may_hold(source.data) else None
+                suppressions = in_python(source, _is_rule) if may_be_in(source) else None
             else:
                 suppressions = in_lines(self.project.lines(path), _is_rule)
             self._known[path] = suppressions

@@ -201,7 +201,7 @@ _MODE_COMES_FROM = {
 """How a reason for the mode is spoken, where it is one of these words of ``Run.mode_because``."""
 
 
-class _Words(dict[str, str]):
+class _Words(dict[str, object]):
     def __missing__(self, key: str) -> str:
         return "?"
 
@@ -220,6 +220,7 @@ def filled_in(sentence: str, case: Case, subject: Subject) -> str:
         if versions.declared != everything()
         else "any version of Opacus (nothing pins it)",
         manager=subject.event.manager if isinstance(subject.event, ManagerUsed) else "",
+        event=subject.event,
     )
     words.update(subject.notes)
     return string.Formatter().vformat(sentence, (), words)

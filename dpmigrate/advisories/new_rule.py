@@ -108,6 +108,7 @@ def create(rule: str, name: str, rules: Path) -> tuple[Path, Path]:
     advisory.write_text(RULE.format(rule=rule, name=name), encoding="utf-8")
     for side in ("before", "clean"):
         (expect.parent / side).mkdir(parents=True)
+        (expect.parent / side / "requirements.txt").write_text("opacus==1.6.0\n", encoding="utf-8")
     expect.write_text(EXPECT.format(rule=rule), encoding="utf-8")
     return advisory, expect
 
@@ -124,6 +125,7 @@ def main() -> int:
         return 2
     for path in written:
         print(f"wrote {path}")
+    print("What [match] may name: python -m dpmigrate.advisories.vocabulary")
     print("Next: CONTRIBUTING.md, 'A new advisory'.")
     return 0
 

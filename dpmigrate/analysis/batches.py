@@ -110,8 +110,9 @@ def passes_through(ip: Interpreter, model: Atom, info: CallInfo) -> frozenset[Fo
 
 def passes_behind(values: Iterable[Value]) -> frozenset[ForwardPass]:
     """The passes behind what several values make together, each where the value is the tensor that it fed."""
-    entries = [e for value in values for e in value.entries if isinstance(e.atom, Tensor)]
-    each = [(one, e.guard) for e in entries if isinstance(e.atom, Tensor) for one in e.atom.passes]
+    tensors = [(e.atom, e.guard) for value in values for e in value.entries if isinstance(e.atom, Tensor)]
+    graphs = _with_a_graph([tensor for tensor, _ in tensors])
+    each = [(one, guard) for tensor, guard in tensors if tensor in graphs for one in tensor.passes]
     return _few(
         frozenset(replace(one, batches=_under(one.batches, guard)) if guard else one for one, guard in each)
     )
@@ -119,7 +120,12 @@ def passes_behind(values: Iterable[Value]) -> frozenset[ForwardPass]:
 
 def joined(tensors: Iterable[Tensor]) -> frozenset[ForwardPass]:
     """The passes behind what several tensors make that are all there."""
-    return _few(frozenset[ForwardPass]().union(*(t.passes for t in tensors)))
+    return _few(frozenset[ForwardPass]().union(*(t.passes for t in _with_a_graph(list(tensors)))))
+
+
+def _with_a_graph(tensors: list[Tensor]) -> list[Tensor]:
+    """Those through which a gradient flows; where there is none, what all of them were made of."""
+    return [tensor for tensor in tensors if not tensor.detached] or tensors
 
 
 def _few(passes: frozenset[ForwardPass]) -> frozenset[ForwardPass]:

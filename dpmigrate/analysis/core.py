@@ -102,6 +102,8 @@ class Interpreter:
         """Methods of objects that the program replaced, of which the new one is being called."""
         self.entered: set[Hashable] = set()
         """Keys of the functions that some call entered (a nested one once per enclosing frame)."""
+        self.entered_of: set[tuple[Hashable, Hashable]] = set()
+        """Methods (by key) that some call entered on an instance of a class (by key), inherited ones too."""
         self.recursive: dict[Function, None] = {}
         """Functions that call themselves, in the end, which is not followed."""
         self.made: list[Function] = []

@@ -60,9 +60,13 @@ def contradict(a: Guard, b: Guard) -> bool:
     denied = _denied(a) | _denied(b)
     if not denied and _symbols(a).isdisjoint(_symbols(b)):
         return False
-    for x in a:
-        for y in b:
-            if x.symbol == y.symbol and clash(x, y):
+    for one, other in ((a, b), (b, a)):
+        for x in one:
+            if x.holds and x.test[0] == "eq":
+                if any(x.symbol == y.symbol and clash(x, y) for y in other):
+                    return True
+            # Any other two clash only where one denies the other, however many are about one symbol.
+            elif one is a and Literal(x.symbol, x.test, not x.holds) in b:
                 return True
     return any(all(entails(a | b, literal) for literal in guard) for guard in denied)
 

@@ -37,15 +37,15 @@ def safe_fix(workspace: Workspace, file: Opened) -> lsp.WorkspaceEdit | None:
         if not Path(absolute).exists():
             edits += [lsp.CreateFile(uri), _written(uri, data.decode("utf-8"))]
         elif document is not None and document.cells is not None:
-            edits += _of_cells(document.cells, data.decode("utf-8"))
+            edits += _of_cells(document.cells, data)
         else:
             edits.append(_rewritten(workspace.get_text_document(uri), data.decode("utf-8")))
     return lsp.WorkspaceEdit(document_changes=edits) if edits else None
 
 
-def _of_cells(cells: tuple[TextDocument, ...], text: str) -> list[lsp.TextDocumentEdit]:
-    """The cells of an open notebook that differ from those in its new JSON text."""
-    changed = [(cells[cell.index], cell.text) for cell in read_notebook(text).cells]
+def _of_cells(cells: tuple[TextDocument, ...], data: bytes) -> list[lsp.TextDocumentEdit]:
+    """The cells of an open notebook that differ from those in its new bytes."""
+    changed = [(cells[cell.index], cell.text) for cell in read_notebook(data).cells]
     return [_rewritten(document, new) for document, new in changed if document.source != new]
 
 

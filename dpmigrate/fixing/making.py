@@ -16,7 +16,7 @@ from dpmigrate.fixing.diff import diff_of
 from dpmigrate.fixing.proving import ProofProblem, Prover
 from dpmigrate.fixing.rehearsal import Rehearsals
 from dpmigrate.fixing.result import FixResult, left_for_people
-from dpmigrate.fixing.starting import verify_command
+from dpmigrate.fixing.starting import start_of, verify_command
 from dpmigrate.model import NOT_ANALYSED, Finding, Reason
 from dpmigrate.project import Project
 from dpmigrate.project.users import users_of
@@ -155,7 +155,10 @@ class Fixing:
         for path in (*homes, *changed, *scripts):
             if path in scripts:
                 return self._started(path)
-        return self._started(homes[0])
+        starts = list(dict.fromkeys(start for job in jobs for r in job.runs if (start := start_of(r))))
+        started = [path for path in starts if path.endswith(".py")]
+        # A helper that only notebooks call does nothing as a script.
+        return None if starts and not started else self._started((started or homes)[0])
 
     def _started(self, path: str) -> str:
         assert self.project.program is not None

@@ -6,6 +6,9 @@ import re
 import shlex
 from collections.abc import Iterator
 
+import libcst as cst
+
+from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.source.modules import ModuleInfo, Modules
 
 _ABSOLUTE = re.compile(rb"^[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import\b|import[ \t]+(\w[\w.]*))", re.M)
@@ -32,6 +35,13 @@ def verify_command(modules: Modules, script: ModuleInfo) -> str:
     module = ".".join([*package, name]).removesuffix(".__main__")
     started = f"-m {module}" if package else shlex.quote(script.path)
     return f"{f'PYTHONPATH={shlex.quote(root)} ' if root else ''}dpmigrate verify {started}"
+
+
+def start_of(run: PrivateRun) -> str:
+    """The file whose own code, outside of functions, leads to a run; empty where none is seen."""
+    first = run.chain[0].through if run.chain else run.origin
+    inside = any(isinstance(n, cst.FunctionDef) for n in first.module.nesting.above(first.node))
+    return "" if inside else first.module.path
 
 
 def _roots(modules: Modules, script: ModuleInfo) -> Iterator[tuple[str, list[str]]]:

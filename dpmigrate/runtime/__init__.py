@@ -18,59 +18,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dpmigrate.runtime.batches import batch_size, split_batch
-    from dpmigrate.runtime.oracle import OracleResult, clip, clipped_sum, per_sample_gradients
-    from dpmigrate.runtime.parity import assert_clipping, assert_training, check_clipping, check_training
-    from dpmigrate.runtime.patch import (
-        PatchReport,
-        UnknownOpacus,
-        patch_opacus,
-        patched_opacus,
-        probe_opacus,
-        unpatch_opacus,
-    )
-    from dpmigrate.runtime.report_types import Check, ClippingReport
+    from dpmigrate.runtime.batches import batch_size as batch_size
+    from dpmigrate.runtime.batches import split_batch as split_batch
+    from dpmigrate.runtime.oracle import OracleResult as OracleResult
+    from dpmigrate.runtime.oracle import clip as clip
+    from dpmigrate.runtime.oracle import clipped_sum as clipped_sum
+    from dpmigrate.runtime.oracle import per_sample_gradients as per_sample_gradients
+    from dpmigrate.runtime.parity import assert_clipping as assert_clipping
+    from dpmigrate.runtime.parity import assert_training as assert_training
+    from dpmigrate.runtime.parity import check_clipping as check_clipping
+    from dpmigrate.runtime.parity import check_training as check_training
+    from dpmigrate.runtime.patch import PatchReport as PatchReport
+    from dpmigrate.runtime.patch import UnknownOpacus as UnknownOpacus
+    from dpmigrate.runtime.patch import patch_opacus as patch_opacus
+    from dpmigrate.runtime.patch import patched_opacus as patched_opacus
+    from dpmigrate.runtime.patch import probe_opacus as probe_opacus
+    from dpmigrate.runtime.patch import unpatch_opacus as unpatch_opacus
+    from dpmigrate.runtime.report_types import Check as Check
+    from dpmigrate.runtime.report_types import ClippingReport as ClippingReport
 
 _HOMES = {
-    "batches": ("batch_size", "split_batch"),
-    "oracle": ("OracleResult", "clip", "clipped_sum", "per_sample_gradients"),
-    "parity": ("assert_clipping", "assert_training", "check_clipping", "check_training"),
-    "patch": (
-        "PatchReport",
-        "UnknownOpacus",
-        "patch_opacus",
-        "patched_opacus",
-        "probe_opacus",
-        "unpatch_opacus",
-    ),
-    "report_types": ("Check", "ClippingReport"),
+    "batches": "batch_size split_batch",
+    "oracle": "OracleResult clip clipped_sum per_sample_gradients",
+    "parity": "assert_clipping assert_training check_clipping check_training",
+    "patch": "PatchReport UnknownOpacus patch_opacus patched_opacus probe_opacus unpatch_opacus",
+    "report_types": "Check ClippingReport",
 }
 
-__all__ = [
-    "Check",
-    "ClippingReport",
-    "OracleResult",
-    "PatchReport",
-    "UnknownOpacus",
-    "assert_clipping",
-    "assert_training",
-    "batch_size",
-    "check_clipping",
-    "check_training",
-    "clip",
-    "clipped_sum",
-    "patch_opacus",
-    "patched_opacus",
-    "per_sample_gradients",
-    "probe_opacus",
-    "split_batch",
-    "unpatch_opacus",
-]
+__all__ = [name for names in _HOMES.values() for name in names.split()]
 
 
 def __getattr__(name: str) -> Any:
     """Import a name's home module on first use (PEP 562)."""
-    home = next((module for module, names in _HOMES.items() if name in names), None)
+    home = next((module for module, names in _HOMES.items() if name in names.split()), None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{home}"), name)

@@ -249,16 +249,12 @@ def scaled(batch: Any, index: int) -> Any:
     """The batch with another's tokens and target for one example, its float inputs scaled up."""
     stranger = (index + max(1, batch_size(batch) // 2)) % batch_size(batch)
 
-    def change(t: Tensor) -> Tensor:
+    def change(t: Tensor, factor: float = INPUT_FACTOR) -> Tensor:
         t = t.clone()
-        t[index] = t[index] * INPUT_FACTOR if t.is_floating_point() else t[stranger]
-        return t
-
-    def foreign(t: Tensor) -> Tensor:
-        t = t.clone()
-        t[index] = t[stranger]
+        t[index] = t[index] * factor if factor and t.is_floating_point() else t[stranger]
         return t
 
     if isinstance(batch, list | tuple):
-        return (*(map_tensors(part, change) for part in batch[:-1]), map_tensors(batch[-1], foreign))
+        target = map_tensors(batch[-1], lambda t: change(t, 0.0))
+        return (*(map_tensors(part, change) for part in batch[:-1]), target)
     return map_tensors(batch, change)

@@ -8,7 +8,6 @@ results compare to rounding. Sums and norms accumulate in float64 whatever the m
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from dpmigrate.runtime.batches import batch_size, inputs_and_target, split_batch
+from dpmigrate.runtime.model_copy import copy_criterion
 
 CLIPPING_EPSILON = 1e-6
 """Added to every norm before dividing, as all Opacus releases do."""
@@ -139,8 +139,8 @@ def loss_per_example(criterion: Callable[..., Tensor] | None, loss_reduction: st
     """
     if criterion is None:
         raise TypeError("a criterion or loss=function(model, batch) is needed")
-    whole = _copy_with_reduction(criterion, loss_reduction)
-    bare = _copy_with_reduction(criterion, "none")
+    whole: Callable[..., Tensor] = copy_criterion(criterion, loss_reduction)
+    bare: Callable[..., Tensor] = copy_criterion(criterion, "none")
 
     def losses(model: nn.Module, batch: Any) -> Tensor:
         inputs, target = inputs_and_target(batch)
@@ -158,14 +158,6 @@ def loss_per_example(criterion: Callable[..., Tensor] | None, loss_reduction: st
         return torch.cat(rows) if rows else values.reshape(-1)[:0]
 
     return losses
-
-
-def _copy_with_reduction(criterion: Callable[..., Tensor], reduction: str) -> Callable[..., Tensor]:
-    if not isinstance(criterion, nn.Module) or not isinstance(getattr(criterion, "reduction", None), str):
-        return criterion
-    twin = copy.deepcopy(criterion)
-    twin.reduction = reduction  # type: ignore[assignment]
-    return twin
 
 
 def _choose(params: dict[str, Tensor], names: Sequence[str] | None) -> dict[str, Tensor]:

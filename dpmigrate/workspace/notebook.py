@@ -111,8 +111,8 @@ class Notebook:
 
     def rebuild(
         self, python: str, installs: Mapping[tuple[int, int], str], written: Mapping[str, str] | None = None
-    ) -> str:
-        """The JSON text of the notebook after edits to :attr:`python`.
+    ) -> bytes:
+        """The bytes of the notebook after edits to :attr:`python`.
 
         ``installs`` maps (cell, line) of an :class:`InstallLine` to its new text, of as many
         lines; ``written`` maps labels of files that the notebook writes to their new text.
@@ -125,7 +125,7 @@ class Notebook:
         }
         new = {self: python, **{f: written[f.label] for f in self.written if written and f.label in written}}
         if not edits and all(text == part.python for part, text in new.items()):
-            return self.text.json_text
+            return self.text.data
         bodies = {part: part._bodies(text) for part, text in new.items()}
         texts = {i: t for part in new for i, t in part._texts(bodies[part], edits).items()}
         rebuilt = self.text.replaced(texts)
@@ -219,9 +219,9 @@ def _below(head: list[str], carried: list[str], lines: list[str]) -> list[str]:
     return [*carried, *lines]
 
 
-def load_notebook(json_text: str) -> Notebook:
+def load_notebook(data: bytes) -> Notebook:
     """Make Python texts of a notebook. Raises :class:`Unreadable`."""
-    text = read_notebook(json_text)
+    text = read_notebook(data)
     everything = "\n".join(cell.text for cell in text.cells)
     marker = _unused("dpmigrate: cell", everything)
     tag = _unused("dpmigrate-magic", everything)

@@ -1,30 +1,35 @@
 """Where the code cells stand in the JSON text of a notebook, and how to write one anew.
 
-The text is scanned by position, with the decoder of the standard library for everything that is
+The bytes are scanned by position, with the decoder of the standard library for everything that is
 only skipped, so that an edit replaces the ``source`` value of the cells that changed and no
-other character of the file.
+other byte of the file. They are scanned as Latin-1, which has a character for every byte: outputs can be
+most of the file, and as text one emoji would make each of their characters four bytes.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dpmigrate.workspace.errors import Unreadable
+from dpmigrate.workspace.errors import NotLossless, Unreadable
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _DECODER = json.JSONDecoder(strict=False)
+_BOM = codecs.BOM_UTF8
+_PART = 1 << 20
+_ESCAPE = re.compile(rb"\\u(?!00[01])")
+_BACKSLASH = ord("\\")
 
 
 @dataclass(frozen=True, slots=True)
 class CodeCell:
-    """A code cell: its index among all cells, its text, and the span of its ``source`` value.
+    """A code cell: its index among all cells, its text, and the span of its ``source`` value in bytes.
 
     ``is_foreign`` where the cell names another language than the kernel: editors guess at it, and the
     kernel runs the cell as Python all the same.
@@ -39,12 +44,12 @@ class CodeCell:
 
 @dataclass(frozen=True)
 class NotebookText:
-    """The JSON text of a notebook and its code cells, in order.
+    """The bytes of a notebook and its code cells, in order.
 
     ``is_python`` is False where the kernel's language is another one; there are no cells then.
     """
 
-    json_text: str
+    data: bytes
     cells: tuple[CodeCell, ...]
     is_python: bool = True
 
@@ -57,82 +62,117 @@ class NotebookText:
         return {cell.index: cell for cell in self.cells}
 
     @cached_property
-    def _line_ends(self) -> list[int]:
-        """Where the line ends stand in the JSON text."""
-        return [match.start() for match in re.finditer("\n", self.json_text)]
+    def _lines_before(self) -> dict[int, int]:
+        """For each code cell, by its index, the line ends before its ``source`` value."""
+        lines: dict[int, int] = {}
+        line = position = 0
+        for cell in self.cells:
+            line += self.data.count(b"\n", position, cell.start)
+            lines[cell.index], position = line, cell.start
+        return lines
 
     @cached_property
     def _escapes(self) -> bool:
         """Whether what is not ASCII is escaped in the file as a whole."""
-        return _escapes(self.json_text) is True
+        return _escapes(self.data) is True
 
     def file_lines(self, index: int) -> tuple[int, ...]:
         """The 1-based line of the file for every line of the cell with this index; none without it."""
         cell = self.cell(index)
         if cell is None:
             return ()
-        spans = [(cell.start, cell.end)]
-        if self.json_text[cell.start] == "[":
-            spans = list(_elements(self.json_text, cell.start))
+        raw = self.data[cell.start : cell.end].decode("utf-8")
+        spans = _elements(raw, 0) if raw.startswith("[") else [(0, len(raw))]
         lines: list[int] = []
         begun = False
         for start, _ in spans:
-            at = bisect_left(self._line_ends, start) + 1
-            for part in _LINES.findall(_DECODER.raw_decode(self.json_text, start)[0]):
+            at = self._lines_before[index] + raw.count("\n", 0, start) + 1
+            for part in _LINES.findall(_DECODER.raw_decode(raw, start)[0]):
                 if not begun:
                     lines.append(at)
                 begun = not part.endswith("\n")
         return tuple(lines)
 
-    def replaced(self, texts: dict[int, str]) -> str:
-        """The JSON text with the cells of the given indices set to new texts."""
-        parts: list[str] = []
+    def replaced(self, texts: dict[int, str]) -> bytes:
+        """The bytes with the cells of the given indices set to new texts.
+
+        Raises :class:`NotLossless` for text that is no Unicode.
+        """
+        whole = memoryview(self.data)
+        parts: list[bytes | memoryview] = []
         position = 0
         for cell in self.cells:
             if cell.index in texts and texts[cell.index] != cell.text:
-                parts += [self.json_text[position : cell.start], self._source(cell, texts[cell.index])]
+                try:
+                    new = self._source(cell, texts[cell.index]).encode("utf-8")
+                except UnicodeEncodeError as error:
+                    raise NotLossless("the new text does not fit its encoding utf-8") from error
+                parts += [whole[position : cell.start], new]
                 position = cell.end
-        return "".join([*parts, self.json_text[position:]])
+        return b"".join([*parts, whole[position:]])
 
     def _source(self, cell: CodeCell, text: str) -> str:
-        raw = self.json_text[cell.start : cell.end]
-        escapes = _escapes(raw)
-        ascii_only = self._escapes if escapes is None else escapes
+        escapes = _escapes(self.data[cell.start : cell.end])
+        raw = self.data[cell.start : cell.end].decode("utf-8")
+        ascii_only = escapes if escapes is not None else text.isascii() or self._escapes
         if not raw.startswith("["):
             return json.dumps(text, ensure_ascii=ascii_only)
-        spans = list(_elements(self.json_text, cell.start))
-        spelling = {_DECODER.raw_decode(self.json_text, a)[0]: self.json_text[a:b] for a, b in spans}
+        spans = list(_elements(raw, 0))
+        spelling = {_DECODER.raw_decode(raw, a)[0]: raw[a:b] for a, b in spans}
         lines = _LINES.findall(text)
         if not lines:
             return "[]"
         written = [spelling.get(line) or json.dumps(line, ensure_ascii=ascii_only) for line in lines]
         if not spans:
             return "[" + ", ".join(written) + "]"
-        lead = self.json_text[cell.start + 1 : spans[0][0]]
-        tail = self.json_text[spans[-1][1] : cell.end - 1]
-        between = self.json_text[spans[0][1] : spans[1][0]] if len(spans) > 1 else "," + (lead or " ")
+        lead, tail = raw[1 : spans[0][0]], raw[spans[-1][1] : -1]
+        between = raw[spans[0][1] : spans[1][0]] if len(spans) > 1 else "," + (lead or " ")
         return "[" + lead + between.join(written) + tail + "]"
 
 
-def read_notebook(json_text: str) -> NotebookText:
-    """Find the code cells. Raises :class:`Unreadable` for what is not a notebook of format 4."""
-    if not json_text.strip():
-        raise Unreadable("not a notebook: the file is empty")
+def read_notebook(data: bytes) -> NotebookText:
+    """Find the code cells. Raises :class:`Unreadable` for what is not a notebook of format 4, in UTF-8."""
+    _check_utf8(data)
     try:
-        return _read(json_text)
+        return _read(data)
     except json.JSONDecodeError as error:
         raise Unreadable(f"not a notebook: invalid JSON ({error.msg})", error.lineno) from error
     except StopIteration as error:
-        line = json_text.count("\n", 0, int(error.value or 0)) + 1
+        line = data.count(b"\n", 0, int(error.value or 0)) + 1
         raise Unreadable("not a notebook: invalid JSON", line) from error
     except (IndexError, RecursionError, ValueError) as error:
-        raise Unreadable("not a notebook: invalid JSON", json_text.count("\n") + 1) from error
+        raise Unreadable("not a notebook: invalid JSON", data.count(b"\n") + 1) from error
 
 
-def _read(text: str) -> NotebookText:
-    start = _skip(text, 0)
+def _check_utf8(data: bytes) -> None:
+    """Raise :class:`Unreadable` for what is no UTF-8; no more than a part of it is held as text."""
+    if data.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _PART):
+            decoder.decode(data[start : start + _PART], final=start + _PART >= len(data))
+    except UnicodeDecodeError:
+        place = _first_that_is_no_utf8(data)
+        raise Unreadable("not a notebook: it is not UTF-8", data.count(b"\n", 0, place) + 1) from None
+
+
+def _first_that_is_no_utf8(data: bytes) -> int:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(data)
+
+
+def _read(data: bytes) -> NotebookText:
+    text = data.decode("latin-1")
+    first = len(_BOM) if data.startswith(_BOM) else 0
+    start = _skip(text, first)
+    if start == len(text):
+        raise Unreadable("not a notebook: the file is empty")
     if text[start] != "{":
-        _DECODER.decode(text)
+        _DECODER.decode(text[first:])
         raise Unreadable("not a notebook: the JSON is not an object")
     top: dict[str, tuple[int, int]] = {}
     end = start
@@ -150,7 +190,7 @@ def _read(text: str) -> NotebookText:
         raise Unreadable("not a notebook: it has no cells")
     kernel = _language(_value(text, top.get("metadata")))
     if not _is_python(kernel):
-        return NotebookText(text, (), is_python=False)
+        return NotebookText(data, (), is_python=False)
     if text[top["cells"][0]] != "[":
         raise Unreadable("not a notebook: its cells are not a list")
     cells = []
@@ -164,12 +204,12 @@ def _read(text: str) -> NotebookText:
         if is_foreign and not kernel:
             continue
         span = members["source"]
-        source = _value(text, span)
+        source = _value(data[slice(*span)].decode("utf-8"), (0, 0))
         if isinstance(source, list) and all(isinstance(line, str) for line in source):
             source = "".join(source)
         if isinstance(source, str):
             cells.append(CodeCell(index, source, *span, is_foreign))
-    return NotebookText(text, tuple(cells))
+    return NotebookText(data, tuple(cells))
 
 
 def _language(metadata: Any) -> str:
@@ -250,8 +290,14 @@ def _next(text: str, position: int, closing: str) -> int:
     return position
 
 
-def _escapes(text: str) -> bool | None:
+def _escapes(data: bytes) -> bool | None:
     """Whether some JSON escapes what is not ASCII; None where it has nothing to tell it by."""
-    if not text.isascii():
+    if not data.isascii():
         return False
-    return True if re.search(r"(?<!\\)(?:\\\\)*\\u(?!00[01])", text) else None
+    for escape in _ESCAPE.finditer(data):
+        first = escape.start()
+        while first and data[first - 1] == _BACKSLASH:
+            first -= 1
+        if (escape.start() - first) % 2 == 0:  # those before it escape one another
+            return True
+    return None

@@ -59,6 +59,18 @@ def read_bytes(path: str, needles: Sequence[bytes] = (), follow: bool = True) ->
         os.close(descriptor)
 
 
+def holds_exactly(path: str, expected: bytes) -> bool:
+    """Whether a file's content is that, a part of it read at a time. Raises ``OSError``."""
+    whole = memoryview(expected)
+    with open(path, "rb") as stream:  # noqa: PTH123 - pathlib is slow to import
+        for start in range(0, len(whole) + 1, 16 * _CHUNK):
+            part = whole[start : start + 16 * _CHUNK]
+            data = stream.read(16 * _CHUNK)
+            if data != part:
+                return False
+    return True
+
+
 def read_named(path: str) -> bytes:
     """The whole of a file that somebody named on the command line, which may be a pipe that is written to.
 

@@ -146,9 +146,8 @@ class Source:
         byte that nobody edited would change.
         """
         if self.notebook is not None:
-            original = self.notebook.text.json_text
-            edited = self.notebook.rebuild(python, installs or {}, written)
-        elif self.export is not None:
+            return self.notebook.rebuild(python, installs or {}, written)
+        if self.export is not None:
             original, edited = self.export.text, self.export.rebuild(python)
         else:
             original, edited = self.python, python
@@ -213,11 +212,7 @@ def _python(path: str, data: bytes) -> Source:
 
 def _notebook(path: str, data: bytes) -> Source:
     bom = data.startswith(_BOM)
-    try:
-        text = data[len(_BOM) if bom else 0 :].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Unreadable("not a notebook: it is not UTF-8", data.count(b"\n", 0, error.start) + 1) from error
-    notebook = load_notebook(text)
+    notebook = load_notebook(data)
     for part in (notebook, *notebook.written):
         _check_size(part.python.encode("utf-8", "surrogatepass"), len(part.cells) * _MARKS_OF_A_CELL)
     written = [Source(path, data, part.python, "utf-8", bom, part) for part in notebook.written]

@@ -149,6 +149,13 @@ def may_hold(data: bytes) -> bool:
     return b"dpm" in data.lower() and _TELLING.search(data) is not None
 
 
+def may_be_in(source: Source) -> bool:
+    """Whether a file may hold one, or a notebook's code may, whatever its outputs hold."""
+    if source.notebook is None:
+        return may_hold(source.data)
+    return any(may_hold(cell.text.encode("utf-8", "surrogatepass")) for cell in source.notebook.text.cells)
+
+
 def in_python(source: Source, is_rule: Callable[[str], bool] = is_id) -> Suppressions:
     """The ignore comments of a Python file or notebook, in lines of ``source.python``.
 

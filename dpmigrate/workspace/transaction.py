@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dpmigrate.workspace.errors import Refused
 from dpmigrate.workspace.names import temporary_name, writer_of
-from dpmigrate.workspace.reading import read_bytes, reason_of
+from dpmigrate.workspace.reading import holds_exactly, reason_of
 
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
@@ -120,7 +120,7 @@ class Transaction:
             if not mode & _WRITABLE or not os.access(path, os.W_OK):
                 raise self._refused(path, "read-only")
             self._check_folder(path)
-            if read_bytes(path) != change.old:
+            if not holds_exactly(path, change.old):
                 raise self._refused(path, "changed on disk since it was read")
         except OSError as error:
             raise self._refused(path, reason_of(error)) from error

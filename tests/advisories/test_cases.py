@@ -32,6 +32,12 @@ def rule(tmp_path: Path, match: str = MATCH, fix: str = "") -> Advisory:
     return load_advisory(path)
 
 
+def test_a_message_says_the_texts_and_numbers_of_its_event(tmp_path: Path) -> None:
+    table = MATCH.replace('"run"', '"batch-statistics"').replace("{mode}", "{event.text}")
+    (case,) = cases_of(rule(tmp_path, table))
+    assert case.message == "what is wrong in {event.text} mode, in one line"
+
+
 def test_a_rule_without_a_table_has_no_case(tmp_path: Path) -> None:
     assert cases_of(rule(tmp_path, "")) == ()
 
@@ -58,6 +64,7 @@ def test_a_table_about_something_else_has_no_case(tmp_path: Path) -> None:
         ),
         ("when", 'severity = "fatal"\nwhen', "'fatal' is no severity"),
         ('"ghost"', '"event.sure"', "'event.sure' is no fact"),
+        ("{mode}", "{event.text}", "'event.text' is no word for messages"),
         ('"ghost"', '"ghost.sure"', "only names, event.FIELD, and, or, not"),
         ('"run"\nwhen = "ghost"', '"step"\nwhen = "event.row"', "did you mean 'event.raw'"),
         ("when", 'affected = "about 1.5"\nwhen', "not a version specifier"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dpmigrate.advisories import vocabulary
 from dpmigrate.advisories.show import main
 from tests.fixtures_support import FIXTURES
 from tests.scan.programs import lay_out, wrong
@@ -47,3 +48,13 @@ def test_it_shows_no_trees_and_no_addresses(
     shown = capsys.readouterr().out
     assert "module = instance TinyClassifier (made at run_classification.py:31)" in shown
     assert not re.search(r"\d{9}|cst|Node\(|whitespace", shown)
+
+
+def test_it_lists_what_a_rule_may_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert vocabulary.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    asked = lines[next(i for i, line in enumerate(lines) if line.startswith("    epsilon-asked: ")) + 1]
+    assert asked == "        event.aimed"
+    assert "        {event.text}" in lines and any(
+        line.startswith("    in_training_loop: ") for line in lines
+    )

@@ -64,3 +64,14 @@ def test_what_a_helper_returns_beside_it_is_kept(folder: Make) -> None:
     assert project.fix().refused == ()
     assert "-> Tuple[nn.Module, Any, DPLossFastGradientClipping, Any, PrivacyEngine]:" in project.read()
     assert "    return model, optimizer, criterion, loader, engine\n" in project.read()
+
+
+@pytest.mark.parametrize("elsewhere", ["", "\n\ndef other() -> Private: ...\n"])
+def test_an_alias_of_the_tuple_grows_where_nothing_else_reads_it(folder: Make, elsewhere: str) -> None:
+    source = program(" -> Private", ": Private").replace(
+        "def make(", f"Private = {THREE}{elsewhere}\n\n\ndef make("
+    )
+    project = folder(source)
+    assert project.fix().refused == ()
+    assert f"Private = {THREE if elsewhere else FOUR}\n" in project.read()
+    assert project.fix().diff == ""

@@ -366,6 +366,62 @@ def test_a_criterion_that_a_class_inherits_is_its_own(folder: Make) -> None:
     ).lstrip("\n")
 
 
+BASE = """
+class Base:
+    def __init__(self, model, loader):
+        self.model, self.loader = model, loader
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        self.criterion = nn.CrossEntropyLoss({reduction})
+
+    def setup(self):
+        pass
+
+    def train(self):
+        self.setup()
+        for batch in self.loader:
+            self.step(batch)
+
+    def step(self, batch):
+        x, y = batch
+        self.optimizer.zero_grad()
+        losses = self.criterion(self.model(x), y)
+        {backward}
+        self.optimizer.step()
+
+
+class Ghost(Base):
+    def setup(self):
+        engine = PrivacyEngine()
+        self.model, self.optimizer, {third}self.loader = engine.make_private(
+            module=self.model, optimizer=self.optimizer, {given}data_loader=self.loader,
+            noise_multiplier=1.0, max_grad_norm=1.0,
+            grad_sample_mode="ghost"{clipping},
+        )
+
+
+Ghost(nn.Linear(2, 2), torch.utils.data.DataLoader([])).train()
+"""
+
+
+def test_what_a_base_class_runs_was_run_for_its_subclass(folder: Make) -> None:
+    """Its methods are not entered once more as though the subclass had never been trained."""
+    before = BASE.format(
+        reduction='reduction="none"',
+        backward="double_backward(self.model, self.optimizer, losses)",
+        third="",
+        given="",
+        clipping=', clipping="ghost"',
+    )
+    after = BASE.format(
+        reduction="",
+        backward="losses.backward()",
+        third="self.criterion, ",
+        given="criterion=self.criterion, ",
+        clipping="",
+    )
+    assert upgraded(folder, before) == after.lstrip("\n")
+
+
 def test_a_criterion_of_a_class_that_is_no_ancestor_is_anothers(folder: Make) -> None:
     body = DESCENDS.format(
         reduction='reduction="none"',

@@ -84,6 +84,12 @@ def test_a_class_is_renamed_wherever_it_is_read(folder: Make) -> None:
     )
 
 
+def test_an_annotation_that_goes_through_the_module_is_rewritten(folder: Make) -> None:
+    text = "import opacus.optimizers\n\n\ndef step(optimizer: opacus.optimizers.{}) -> None: ...\n"
+    after = text.format("SimpleDistributedPerLayerOptimizer")
+    assert moved(folder, text.format("DistributedPerLayerOptimizer"), "opacus==1.5.4\n") == after
+
+
 def test_a_name_that_means_something_else_too_keeps_its_name(folder: Make) -> None:
     text = RENAMED + "\n\ndef make(DistributedPerLayerOptimizer):\n    return DistributedPerLayerOptimizer\n"
     after = moved(folder, text, "opacus==1.5.4\n")

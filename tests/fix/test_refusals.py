@@ -179,7 +179,7 @@ def other(model, optimizer, loader):
     criterion = nn.MSELoss()
     model, optimizer, loader = private(model, optimizer, loader)
     for x, y in loader:
-        criterion(model(x), y).backward()
+        nn.functional.mse_loss(model(x), y).backward()
         optimizer.step()
 """
     (tmp_path / "train.py").write_text(program, encoding="utf-8")

@@ -169,6 +169,7 @@ def test_what_is_taken_by_number_or_star_stays_where_it_is(folder: Make, used: s
     [
         ("model, *rest", "\n    optimizer, loader = rest", "\n    optimizer, criterion, loader = rest\n"),
         ("model, *rest, loader", "\n    (optimizer,) = rest", "    model, *rest, criterion, loader = Priv"),
+        ("model, optimizer, loader, *rest", "", "    model, optimizer, criterion, loader, *rest = P"),
         ("model, optimizer, *rest", "\n    loader = rest[-1]", "    model, optimizer, criterion, *rest = P"),
     ],
 )
@@ -324,4 +325,16 @@ def test_what_is_handed_on_at_once_brings_the_criterion(
     assert project.fix().refused == ()
     assert f"def {taking}):\n" in project.read()
     assert project.read().endswith(f"\n{after}\n")
+    assert project.fix().diff == ""
+
+
+def test_a_dict_that_is_handed_on_is_read_where_losses_are_made(folder: Make) -> None:
+    keys = 'model, optimizer, loader = run["model"], run["optimizer"], run["loader"]'
+    source = text(LITERAL, "train(build(*parts))").replace(
+        "def train(model, optimizer, loader):\n", f'def train(run):\n    """Train."""\n    {keys}\n'
+    )
+    project = folder({"train.py": source, "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    assert '    """Train."""\n    criterion = run["criterion"]\n' in project.read()
+    assert "train(build(*parts))\n" in project.read()
     assert project.fix().diff == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,6 +172,19 @@ def test_the_verify_command_finds_what_the_script_imports(
         {"src/dp/__init__.py": "", "src/dp/data.py": "x = 1\n"} if "dp." in helper else {"data.py": "x = 1\n"}
     )
     assert folder({**held, script: f"{helper}\n{OLD}{main}"}).fix().verify_hint == hint
+
+
+def test_a_helper_that_only_a_notebook_calls_is_no_script(folder: Make) -> None:
+    cells = ["from train import train", "train(nn.Linear(2, 2), None, None)"]
+    notebook = {
+        "cells": [{"cell_type": "code", "source": [c], "metadata": {}, "outputs": []} for c in cells],
+        "metadata": {"language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    project = folder({"train.py": OLD, "run.ipynb": json.dumps(notebook)})
+    result = project.fix()
+    assert (result.applied, result.verify_hint) == (("train.py",), None)
 
 
 def test_the_hint_of_a_path_with_a_space_can_be_pasted(folder: Make) -> None:

@@ -360,6 +360,13 @@ def test_a_model_is_validated_as_before(folder: Make, before: str, after: str) -
     assert "Inspector" not in made.read()
 
 
+def test_a_validator_that_is_reached_through_its_module_is_rewritten_once(folder: Make) -> None:
+    text = "import opacus.dp_model_inspector\nopacus.dp_model_inspector.DPModelInspector().validate(net)\n"
+    made = project(folder, f"{HEAD}{text}{ENGINE}{ATTACH}{LOOP}")
+    assert made.fix(unsafe=True).refused == ()
+    assert "\nModuleValidator.validate(net, strict=True)\n" in made.read()
+
+
 AGAIN = "loader = DataLoader([], batch_size=8)\n"
 
 

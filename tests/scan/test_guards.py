@@ -171,3 +171,16 @@ def test_of_several_calls_that_are_assumed_the_latest_counts() -> None:
     assumed = {entered("fit", "trainer", 1), later, entered("test", 2), other}
     assert times_entered(frozenset(assumed)) == {("fit", "trainer"): 3, ("test",): 2}
     assert times_entered(frozenset({later._replace(holds=False), other})) == {}
+
+
+_TESTS = st.sampled_from(
+    [("truth",), ("eq", "ghost"), ("eq", "hooks"), ("eq", ""), ("has", "gho"), ("is", None)]
+)
+_TOLD = st.frozensets(
+    st.builds(Literal, st.sampled_from(("mode", "name")), _TESTS, st.booleans()), max_size=5
+)
+
+
+@given(_TOLD, _TOLD)
+def test_guards_contradict_where_some_two_of_their_assumptions_clash(a: Guard, b: Guard) -> None:
+    assert contradict(a, b) == any(clash(x, y) for x in a for y in b)

@@ -10,7 +10,9 @@ from dpmigrate import api
 from tests.scan.ways_again import AGAIN
 from tests.scan.ways_beside import ASIDE
 from tests.scan.ways_in_turns import IN_TURNS
+from tests.scan.ways_left_over import LEFT_OVER
 from tests.scan.ways_of_accounting import OF_THE_REST
+from tests.scan.ways_of_beginning import BEGUN
 from tests.scan.ways_of_building import PUT_TOGETHER
 from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import OF_THE_SUM, Pair
@@ -26,7 +28,9 @@ PAIRS = (
     *GOING_ON,
     *AGAIN,
     *ASIDE,
+    *LEFT_OVER,
     *IN_TURNS,
+    *BEGUN,
 )
 
 

@@ -276,36 +276,6 @@ criterion = nn.CrossEntropyLoss()
         )
     ),
     Pair(
-        "DPM310",
-        "file-by-an-option-with-a-default",
-        HEAD
-        + """
-import argparse
-
-parser = argparse.ArgumentParser()
-parser.add_argument("--resume", action="store_true")
-parser.add_argument("--out", default="last.pt")
-args = parser.parse_args()
-net = nn.Linear(16, 4)
-if args.resume:
-    net.load_state_dict(torch.load(FACT))
-private, optimizer, loader = PrivacyEngine().make_private(
-    module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
-    data_loader=DataLoader(data(), batch_size=32),
-    noise_multiplier=1.0,
-    max_grad_norm=1.0,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(private(x), y).backward()
-    optimizer.step()
-torch.save(private._module.state_dict(), args.out)
-""",
-        "args.out",
-        '"public.pt"',
-    ),
-    Pair(
         "DPM314",
         "batches-of-a-generator",
         HEAD

@@ -315,3 +315,10 @@ def test_records_drawn_alike_in_every_process_are_seen_whatever_they_hold(tmp_pa
     bare = ("DataLoader(data, batch_size=12)", "DataLoader(data, batch_size=12, generator=torch.Generator())")
     done = planted(tmp_path, own, bare, checks="noise-fresh")
     assert done.failing == {("noise-fresh", "DPM202")}, done.stderr[-2000:]
+
+
+def test_the_report_has_the_epsilon_that_the_script_was_told_last(tmp_path: Path) -> None:
+    done = planted(tmp_path, checks="accounting")
+    engine = done.report["engines"][0]
+    assert engine["delta"] == 1e-5 and f"epsilon {engine['epsilon']:.3g} at" in render_text(done.report)
+    assert engine["epsilon"] == pytest.approx(float(done.stderr.split()[0]))

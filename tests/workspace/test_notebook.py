@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,57 @@ def test_escapes_follow_the_notebook() -> None:
     source = read(data)
     edited = source.rebuild(source.python.replace("b = 1", "b = 'ü'"))
     assert edited == data.replace(b"b = 1", b"b = '\\u00fc'")
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "written"),
+    [("\\u00e9", "\\u00fc"), ("\\\\\\u00e9", "\\u00fc"), ("\\\\u00e9", "ü"), ("\\u001b", "ü"), ("", "ü")],
+)
+def test_what_is_escaped_elsewhere_in_the_file_is_escaped_in_new_text(elsewhere: str, written: str) -> None:
+    data = notebook("b = 1", metadata={"kernelspec": {}, "title": "..."}).replace(b"...", elsewhere.encode())
+    source = read(data)
+    edited = source.rebuild(source.python.replace("b = 1", "b = 'ü'"))
+    assert edited == data.replace(b"b = 1", f"b = '{written}'".encode())
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("around", ["", "é", "\u4e2d", "\N{SNAKE}", "\x85\u2028"])
+def test_what_stands_around_cells_moves_neither_their_text_nor_their_lines(bom: bytes, around: str) -> None:
+    cells = [[f"a = '{around}'\n", "b = 1\n", "c = 2"], [f"d = '{around}'\n", "e = 3"]]
+    data = bom + notebook(*cells).replace(b"1.0", f"1.0{around}".encode())
+    source = read(data)
+    assert cells_of(data[len(bom) :]) == ["".join(cell) for cell in cells]
+    assert source.rebuild(source.python) == data
+    edited = source.rebuild(source.python.replace("e = 3", f"e = '{around}é'"))
+    assert edited == data.replace(b"e = 3", f"e = '{around}é'".encode())
+    assert source.notebook is not None
+    lines = data.split(b"\n")
+    for index, cell in enumerate(cells):
+        found = [lines[line - 1].strip() for line in source.notebook.text.file_lines(index)]
+        assert [line.rstrip(b",") for line in found] == [
+            json.dumps(line, ensure_ascii=False).encode() for line in cell
+        ]
+
+
+@pytest.mark.parametrize("place", [0, 1 << 20, (1 << 20) - 1, 3 << 20])
+def test_a_byte_that_is_no_utf8_is_told_with_its_line(place: int) -> None:
+    data = b"\n" * 7 + "é".encode() + b" " * place + b"\n\xff"
+    with pytest.raises(Unreadable, match="it is not UTF-8") as told:
+        read(data)
+    assert told.value.line == 9
+
+
+def test_outputs_cost_no_more_memory_than_their_bytes_however_wide_their_characters() -> None:
+    data = notebook("b = 1").replace(b"1.0", "\N{SNAKE}".encode() + b"A" * 4_000_000)
+    tracemalloc.start()
+    try:
+        source = read(data)
+        edited = source.rebuild(source.python.replace("b = 1", "b = 2"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert edited == data.replace(b"b = 1", b"b = 2")
+    assert peak < 3.5 * len(data)  # the new bytes, all of them as Latin-1, and one output
 
 
 def test_code_put_first_goes_below_the_install_and_the_cell_magic() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from dpmigrate.workspace import transaction as module
 from dpmigrate.workspace.errors import Refused
+from dpmigrate.workspace.reading import holds_exactly
 from dpmigrate.workspace.transaction import Transaction
 
 
@@ -340,3 +341,13 @@ def test_a_process_killed_at_200_moments_leaves_every_file_whole(folder: Path) -
             temporary.unlink()
     assert interrupted > 20, "hardly a kill fell into a commit"
     assert mixed > 5, "hardly a kill fell between two renames"
+
+
+@pytest.mark.parametrize("length", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 2 << 20])
+def test_a_file_is_the_one_that_was_read_only_with_every_byte_and_none_more(
+    tmp_path: Path, length: int
+) -> None:
+    file, expected = tmp_path / "a.py", b"x" * length
+    for content in (expected, expected + b"x", expected[:-1], expected[:-1] + b"y"):
+        file.write_bytes(content)
+        assert holds_exactly(str(file), expected) is (content == expected)

@@ -47,7 +47,6 @@ def _standardises_by_the_batch(s: Subject) -> Tri:
     """Whether the model takes a statistic over the examples of the batch out of each of them."""
     if not isinstance(s.event, BatchStatistics) or s.run.argument("batch_first").equals(False) is not False:
         return False
-    s.notes["change"] = f"`{s.event.text}`"
     return True if s.event.sure else None
 
 
@@ -56,7 +55,6 @@ def _read_behind_padding(s: Subject) -> Tri:
     """Whether what is read lies behind the padding of the batch; whether lengths differ, the data decide."""
     if not isinstance(s.event, PaddingRead) or s.run.argument("batch_first").equals(False) is not False:
         return False
-    s.notes["change"] = f"`{s.event.text}`"
     return None
 
 
@@ -75,7 +73,6 @@ def _compares_examples(s: Subject) -> Tri:
 def _coupled(s: Subject, compared: bool) -> Tri:
     if not isinstance(s.event, ExamplesCoupled) or s.event.compared != compared:
         return False
-    s.notes["change"] = f"`{s.event.text}`"
     return True if s.event.sure else None
 
 
@@ -84,7 +81,6 @@ def _records_more_than_once(s: Subject) -> Tri:
     """Whether each record is in the data more than once."""
     if not isinstance(s.event, RecordsRepeated):
         return False
-    s.notes["change"] = f"`{s.event.text}`"
     return True if s.event.sure else None
 
 

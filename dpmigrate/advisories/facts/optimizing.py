@@ -23,7 +23,7 @@ from dpmigrate.analysis.ledger.optimizing import (
     SteppedBeside,
     TrainableSet,
 )
-from dpmigrate.analysis.source.tree import contains
+from dpmigrate.analysis.source.tree import contains, every
 from dpmigrate.model import Tri
 
 
@@ -104,6 +104,15 @@ def _takes_gradients_before_the_noise(s: Subject) -> Tri:
         return False
     batches = {e.loops[-1] for e in s.run.happened(Backward) if e.loops} & set(s.event.loops)
     return any(not e.raw and not batches.isdisjoint(e.loops) for e in s.run.happened(Stepped))
+
+
+@fact
+def _thrown_away(s: Subject) -> Tri:
+    """Whether the call that makes the run is a statement by itself: nothing holds what it returned."""
+    if s.run.manual:
+        return False
+    call = s.run.origin.node
+    return any(isinstance(node, cst.Expr) and node.value is call for node in every(s.run.module.tree))
 
 
 @fact

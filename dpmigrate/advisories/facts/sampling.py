@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+
 from dpmigrate.advisories.facts.general import fact, right_but_for_doubt
 from dpmigrate.advisories.facts.trials import repeats_a_trial
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Open, Thing
+from dpmigrate.analysis.ledger import Constant, Given, Open, Option, Thing
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -16,6 +19,7 @@ from dpmigrate.analysis.ledger.accounting import (
     MadeInstead,
 )
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, TrainedOn, UnknownKeyword
+from dpmigrate.analysis.source.tree import every, keyword_node
 from dpmigrate.model import Tri
 
 LARGE_DELTA = 1e-2
@@ -57,6 +61,21 @@ _OTHER_LOADERS = {
 def _fixed_batches(s: Subject) -> Tri:
     """Whether Poisson sampling is switched off."""
     return _number(s.run.argument("poisson_sampling"), lambda value: value is False)
+
+
+@fact
+def _fixed_if_asked_for(s: Subject) -> Tri:
+    """Whether nothing here switches Poisson sampling off: a parameter that is True by default offers it."""
+    options = [o for o in s.run.argument("poisson_sampling").options if o.what == Constant(False)]
+    return bool(options) and all(map(_true_by_default, options))
+
+
+def _true_by_default(option: Option) -> bool:
+    nodes = [origin.node for origin in option.because]
+    return bool(nodes) and all(
+        isinstance(node, cst.Param) and isinstance(node.default, cst.Name) and node.default.value == "True"
+        for node in nodes
+    )
 
 
 @fact
@@ -115,6 +134,27 @@ def _noise_by_its_own_accounting(s: Subject) -> Tri:
 
 
 _WORKS_OUT_NOISE = "get_noise_multiplier"
+
+
+@fact
+def _noise_for_samples(s: Subject) -> Tri:
+    """Whether the noise is worked out for a part of the records in each batch, as far as the rate is written.
+
+    At a rate of one there is no sampling to rest on.
+    """
+    if not _noise_by_its_own_accounting(s):
+        return False
+    calls = (node for node in every(s.run.module.tree) if isinstance(node, cst.Call))
+    rates = [keyword_node(call, "sample_rate") for call in calls if _works_out_noise(call)]
+    return None if rates and not any(rate is None or _is_one(rate.value) for rate in rates) else False
+
+
+def _works_out_noise(call: cst.Call) -> bool:
+    return (get_full_name_for_node(call.func) or "").rpartition(".")[2] == _WORKS_OUT_NOISE
+
+
+def _is_one(rate: cst.BaseExpression) -> bool:
+    return isinstance(rate, (cst.Integer, cst.Float)) and float(rate.evaluated_value) == 1.0
 
 
 @fact

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown
+from dpmigrate.analysis.domain.deferred import Carrying
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, join_all, join_guarded
 from dpmigrate.analysis.guards import Guard
 
@@ -72,8 +73,11 @@ class Store:
 
     def unset(self, slot: Slot) -> Value:
         """What a slot holds that was never written: an entry or attribute of an object may be looked for."""
-        if isinstance(slot[0], tuple) and slot[0][:1] == PARTS:
-            return Value((Entry(Unknown(slot[1])),))
+        if isinstance(slot[0], tuple):
+            if slot[0][:1] == PARTS:
+                return Value((Entry(Unknown(slot[1])),))
+            if slot[0][:1] == ("made",):
+                return NOTHING
         return self._unset(slot) if self.get(("made", slot[0]), "") else NOTHING
 
     def _unset(self, slot: Slot) -> Value:
@@ -136,13 +140,18 @@ class Store:
             changed = any(self._held(slot) != value for slot, value in only.items())
             self.apply(only)
             return changed
-        slots: Delta = {}
-        for delta, _ in deltas:
-            slots.update(delta)
+        alone: dict[Slot, tuple[Value, Guard] | None] = {}
+        for delta, guard in deltas:
+            for slot, value in delta.items():
+                alone[slot] = None if slot in alone else (value, guard)
         joined: Delta = {}
-        for slot in slots:
+        carrying = Carrying()
+        for slot, only_one in alone.items():
             before = self._held(slot)
             base = self.unset(slot) if before is None else before
+            if before is None and only_one is not None and not base:
+                joined[slot] = carrying.under(*only_one)
+                continue
             value = join_guarded([(delta.get(slot, base), guard) for delta, guard in deltas])
             if value is not before and value != before:
                 joined[slot] = value

@@ -173,6 +173,8 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             registry.tell_hooks(ip, "<call not followed>", CallInfo(info.node, [of(fn)]))
         return unknown_call(ip, fn, info)
     ip.entered.add(fn.key)
+    if isinstance(receiver, Obj) and isinstance(receiver.data, Class):
+        ip.entered_of.add((fn.key, receiver.data.key))
     ip.callees.setdefault(info.node, {})[fn] = None
     with ip.inside(info.node):
         owner: Hashable = ("frame", fn.key, ip.context)

@@ -9,7 +9,7 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
-from dpmigrate.analysis.domain.atoms import NO_WAY_ON, Imported, Obj, Unknown, dict_key
+from dpmigrate.analysis.domain.atoms import NO_WAY_ON, External, Imported, Obj, Unknown, dict_key
 from dpmigrate.analysis.domain.values import NONE, Class, Function, Value, of
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.guards import ALWAYS
@@ -53,6 +53,7 @@ def _assign(ip: Interpreter, node: cst.Assign) -> bool:
 
 @statement(cst.AnnAssign)
 def _annotated(ip: Interpreter, node: cst.AnnAssign) -> bool:
+    _read_annotation(ip, node.annotation)
     if node.value is not None:
         assign_target(ip, node.target, ip.evaluate(node.value))
     return True
@@ -153,11 +154,27 @@ def _function(ip: Interpreter, node: cst.FunctionDef) -> bool:
         if default.default is not None:
             ip.store.set(("defaults", function.key), default.name.value, ip.evaluate(default.default))
     decorators = [(decorator.decorator, ip.evaluate(decorator.decorator)) for decorator in node.decorators]
+    for annotation in (
+        node.returns,
+        *(p.annotation for p in ip.module.nesting.inside(node.params, cst.Param)),
+    ):
+        _read_annotation(ip, annotation)
     ip.made.append(function)
     frame.captured = True
     _wrap(ip, function, decorators)
     assign_name(ip, node.name.value, of(function))
     return True
+
+
+def _read_annotation(ip: Interpreter, annotation: cst.Annotation | None) -> None:
+    """Note what an annotation reads of Opacus through a module: a name that is gone fails here, too."""
+    for member in ip.module.nesting.inside(annotation, cst.Attribute) if annotation is not None else ():
+        root: cst.BaseExpression = member
+        while isinstance(root, cst.Attribute):
+            root = root.value
+        bound = ip.evaluate(root).only if isinstance(root, cst.Name) else None
+        if isinstance(bound, External) and bound.name.partition(".")[0] == "opacus":
+            ip.evaluate(member)
 
 
 def _wrap(ip: Interpreter, fn: Function, decorators: Sequence[tuple[cst.CSTNode, Value]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from dpmigrate.analysis.guards import DOUBT, SEVERAL, Guard
+from dpmigrate.analysis.guards import DOUBT, Guard, doubts
 from dpmigrate.analysis.ledger.circumstances import Circumstances, Origin, Step, Turn
 from dpmigrate.analysis.ledger.things import Amount, Maker
 
@@ -39,8 +39,9 @@ class Event:
 
     @property
     def doubtful(self) -> bool:
-        """Whether assumptions were given up on the way, so that what excludes it may have been lost."""
-        return not self.at.guard.isdisjoint((DOUBT, SEVERAL))
+        """Whether an assumption was given up on the way, or could not be put into words: what excludes it
+        may have been lost."""
+        return bool(doubts(self.at.guard))
 
     @property
     def unplaced(self) -> bool:

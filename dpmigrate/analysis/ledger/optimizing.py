@@ -37,6 +37,11 @@ class SteppedBeside(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedPlainly(Event):
+    """Before the run was made, torch's own optimizer trained its model on the same records."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseRead(Event):
     """The optimizer is asked for its noise multiplier."""
 

@@ -10,6 +10,7 @@
 ``epsilons``     epsilons that a program works with
 ``rounds``, ``counters``, ``first_time``, ``passed``, ``trained_before``   what comes again, and what is
                  done once
+``trained_plainly``   training without privacy before a run is made
 
 ``dpmigrate.analysis.program`` imports them all. A new library is a new module here and one more
 import there.

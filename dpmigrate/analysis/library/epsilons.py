@@ -128,11 +128,40 @@ def _computed(ip: Interpreter, info: CallInfo) -> Value:
     elif info.name == "Multiply":
         for one in (*held, *_among(ip, right)):
             _known(ip).update(dict.fromkeys(_symbols(result), replace(one, weighted=True)))
-    elif info.name == "Divide" and _counts(right):
+    elif info.name == "Divide" and _counts(right) and not _is_a_share(ip, info.node):
         totals = [one for one in held if one.total and (one.weighted or not _is_a_sum(ip, info.node))]
         if totals:
             _combined(ip, info.node, totals, "mean")
     return NOTHING
+
+
+_AN_AMOUNT = re.compile(r"(\w+_)?(eps(ilon)?|budget)(_\w+)?")
+
+
+def _is_a_share(ip: Interpreter, division: cst.CSTNode) -> bool:
+    """Whether a total is divided by an epsilon or a budget, or stands beside its part as it is."""
+    if not isinstance(division, cst.BinaryOperation):
+        return False
+    name = division.right.attr if isinstance(division.right, cst.Attribute) else division.right
+    if isinstance(name, cst.Name) and _AN_AMOUNT.fullmatch(name.value):
+        return True
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    told = (
+        node for node in every(around) if isinstance(node, (cst.FormattedStringExpression, cst.DictElement))
+    )
+    return any(_is_itself(node, division.left) for node in told)
+
+
+def _is_itself(told: cst.FormattedStringExpression | cst.DictElement, total: cst.BaseExpression) -> bool:
+    """Whether a total is what is told, as it is or by way of ``float(...)``."""
+    node = told.expression if isinstance(told, cst.FormattedStringExpression) else told.value
+    if (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Name)
+        and node.func.value in ("float", "round")
+    ):
+        node = node.args[0].value if node.args else node
+    return node.deep_equals(total)
 
 
 def _is_a_sum(ip: Interpreter, division: cst.CSTNode) -> bool:

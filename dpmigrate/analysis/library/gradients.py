@@ -22,7 +22,7 @@ from dpmigrate.analysis.ledger import (
     Touching,
     ZeroGrad,
 )
-from dpmigrate.analysis.library import feeding, pending, trained_before
+from dpmigrate.analysis.library import feeding, pending, trained_before, trained_plainly
 from dpmigrate.analysis.training import TrainingRun
 
 
@@ -80,6 +80,7 @@ def record_backward(
         if not behind and (t.maker is None or isinstance(t.maker, Unknown)):
             pending.may_be_made(ip)
         elif not behind:
+            trained_plainly.gradients_made(ip, t, e.guard)
             ip.plain_passes[ip.module, node, ip.context] = None
             if not t.sources:  # the criterion is known, and the outputs may be anybody's
                 pending.may_be_made(ip)

@@ -108,7 +108,7 @@ def _read_for(call: cst.Call, function: cst.FunctionDef) -> set[str]:
 
 
 def note_copy(ip: Interpreter, original: Atom, copy: Atom) -> None:
-    """A model begins as a copy of another one."""
+    """A model begins as a copy of another one; where nothing is known of that one, both are one unknown."""
     ip.notes[_COPIED, copy] = original
 
 
@@ -162,7 +162,8 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
             if not run.excludes(weights.at.guard):
                 there = replace(weights.at, guard=here.guard)
                 ip.happen(run, WeightsLoaded(there, weights.changing))
-        if _was_trained_here(ip, run, ip.notes.get((_COPIED, model))):
+        original = ip.notes.get((_COPIED, model))
+        if original != model and _was_trained_here(ip, run, original):
             ip.happen(run, WeightsLoaded(here, changing=True))
     if _goes_on_with_its_own(run):
         ip.happen(run, WeightsLoaded(here, changing=True))

@@ -15,6 +15,7 @@ from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Function, Value, of
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.accounting import TrainedBefore
+from dpmigrate.analysis.library import trained_plainly
 from dpmigrate.analysis.library.first_time import in_one_round
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function
@@ -33,6 +34,7 @@ def step_of(ip: Interpreter, run: TrainingRun, guard: Guard) -> None:
 def begins_anew(ip: Interpreter, model: Atom) -> None:
     """A model gets other weights, whose origin is not followed."""
     ip.store.set(model, _TRAINED, NOTHING)
+    trained_plainly.other_weights(ip, model)
 
 
 def _trainers(ip: Interpreter, model: Atom) -> Iterator[tuple[TrainingRun, Guard]]:

@@ -229,7 +229,8 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
     def fresh(method: Function) -> bool:
         if method.name in ip.notes["mentioned"] or _is_overload(method):
             return False
-        done = method.key in ip.entered and not (inherited and method.owner is not cls)
+        anew = inherited and method.owner is not cls and (method.key, cls.key) not in ip.entered_of
+        done = method.key in ip.entered and not anew
         if done and (not keeps_run or (cls.key, method.key) in with_run):
             return False
         if leads_to_runs(ip, method):

@@ -3,6 +3,7 @@
 ``upgraded``     the recipe: which of these it is
 ``kept``, ``own``   the project's: where it is kept, and whether it will do
 ``held``, ``inline``   held by an object, or made among the arguments of a call
+``by_caller``    the own of each caller of the function that makes the run
 ``given``        whether the loop's loss is what the given one computes
 ``functional``, ``classes``   a function for which a class of ``torch.nn`` stands
 ``unconditional``, ``other_modes``   where both ways of a condition, and other modes, come by

@@ -8,6 +8,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Thing
 from dpmigrate.analysis.ledger.expressions import Named
+from dpmigrate.codemods.criterion.by_caller import ByCaller
 from dpmigrate.codemods.criterion.classes import COUNTERPARTS
 from dpmigrate.codemods.criterion.functional import replace_given
 from dpmigrate.codemods.criterion.given import computes_what_is_given
@@ -81,6 +82,13 @@ class CriterionPlan:
     def plan(self) -> None:
         """Collect the edits. Raises `Withheld`."""
         given = any(r.argument("criterion") for r in self.upgrade.ghost)
+        if self.upgrade.by_caller:
+            if given:
+                raise self.upgrade.withheld(
+                    "the call has a criterion already: use the third object that it returns"
+                )
+            self._affected = ByCaller(self.upgrade, self.sites, self.result).plan()
+            return
         if given:
             replace_given(self.upgrade)
         if not self.sites:

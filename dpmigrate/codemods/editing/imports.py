@@ -29,13 +29,18 @@ def import_statements(tree: cst.Module) -> Iterator[cst.Import | cst.ImportFrom]
             stack.extend(reversed(children(node)))
 
 
-def bindings(tree: cst.Module) -> dict[str, str]:
-    """The dotted name behind every name that an absolute top-level import binds."""
+def bindings(tree: cst.Module, lasting: bool = False) -> dict[str, str]:
+    """The dotted name behind every name that an absolute top-level import binds.
+
+    With ``lasting`` without imports of modules that are gone, which are taken out.
+    """
     dotted_by_bound: dict[str, str] = {}
     for statement in import_statements(tree):
         if isinstance(statement, cst.Import):
             for alias in statement.names:
                 dotted = get_full_name_for_node(alias.name) or ""
+                if lasting and dotted.startswith(_REMOVED):
+                    continue
                 if alias.asname is not None:
                     dotted_by_bound[alias.evaluated_alias or ""] = dotted
                 else:
@@ -60,7 +65,7 @@ def spelling(tree: cst.Module, package: str, name: str) -> tuple[str, str | None
 
     The module's own style is kept: an alias of the package, the name itself, or a parent package.
     """
-    dotted_by_bound = bindings(tree)
+    dotted_by_bound = bindings(tree, lasting=True)
     for bound, dotted in dotted_by_bound.items():
         if dotted == package and "." not in bound:
             return f"{bound}.{name}", None
@@ -84,9 +89,17 @@ def add_imports(tree: cst.Module, statements: list[str]) -> cst.Module:
         new = cst.parse_statement(code, config=tree.config_for_parsing)
         assert isinstance(new, cst.SimpleStatementLine)
         inner = new.body[0]
+        if isinstance(inner, cst.Import) and inner.names[0].evaluated_name in _imported_whole(tree):
+            continue
         joined = _join(tree, inner) if isinstance(inner, cst.ImportFrom) else None
         tree = joined if joined is not None else _insert(tree, new)
     return tree
+
+
+def _imported_whole(tree: cst.Module) -> set[str]:
+    """The modules that ``import a.b`` names."""
+    statements = [s for s in import_statements(tree) if isinstance(s, cst.Import)]
+    return {alias.evaluated_name for s in statements for alias in s.names if alias.asname is None}
 
 
 def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:

@@ -9,6 +9,7 @@ from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.editing.imports import bindings
 from dpmigrate.codemods.editing.listed import split_comma
 from dpmigrate.codemods.editing.nodes import name_of
+from dpmigrate.codemods.program.assignments import homes_in, is_bound_by, target_texts
 from dpmigrate.codemods.program.facts import Facts
 
 _WRAPPED = ("opacus.utils.fast_gradient_clipping_utils", "DPLossFastGradientClipping")
@@ -46,7 +47,7 @@ def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
 
 def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, count: int, place: int) -> None:
     """Put the class of the wrapped criterion into an annotation of a tuple of ``count`` types."""
-    outer = annotation.annotation
+    outer = _behind_a_name(facts, annotation)
     if not isinstance(outer, cst.Subscript) or name_of(outer.value) not in ("Tuple", "tuple"):
         return
     if len(outer.slice) != count or any(
@@ -56,6 +57,21 @@ def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, coun
     module = facts.module_of(annotation)
     text = wrapped_type(edits, module)
     edits.of(module).change(outer, lambda new: _with_type(new, count, place, text))
+
+
+def _behind_a_name(facts: Facts, annotation: cst.Annotation) -> cst.BaseExpression:
+    """What an annotation says: the tuple itself, or that of an alias for it alone."""
+    named = annotation.annotation
+    if not isinstance(named, cst.Name):
+        return named
+    tree = facts.module_of(annotation).tree
+    homes = [home for home in homes_in(facts, tree) if named.value in target_texts(facts, home)]
+    read = [n for n in facts.inside(tree, cst.Name) if n.value == named.value and not is_bound_by(facts, n)]
+    known = {annotation, *(a for of_call in facts.once(_of_results).values() for a in of_call)}
+    alike = all(facts.nearest(n, cst.Annotation) in known for n in read)
+    if len(homes) != 1 or facts.scope(homes[0]) is not tree or homes[0].value is None or not alike:
+        return named
+    return homes[0].value
 
 
 def wrapped_type(edits: ProjectEdits, module: ModuleInfo) -> str:

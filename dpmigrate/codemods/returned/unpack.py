@@ -11,7 +11,16 @@ from functools import partial
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import HandedOnWhole, Happening, ItemTaken, LengthAsked, ResultUsed, Unpack
+from dpmigrate.analysis.ledger import (
+    CoefficientAsked,
+    DoubleBackward,
+    HandedOnWhole,
+    Happening,
+    ItemTaken,
+    LengthAsked,
+    ResultUsed,
+    Unpack,
+)
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.editing.nodes import add_element, with_element
 from dpmigrate.codemods.program.facts import Facts, Scope
@@ -63,7 +72,7 @@ class ResultPlan:
         if event.star is None:
             return event.count in (3, 4)
         if event.star == event.count - 1 == 3:
-            return True
+            return True  # Three and a rest: of three objects it is empty, of four it has the loader.
         given = any(r.argument("criterion") for r in self.upgrade.ghost)
         return not given and (event.star == event.count - 1 == 2 or self._beside_star(event) is not None)
 
@@ -74,7 +83,7 @@ class ResultPlan:
         """
         if self.upgrade.mixed or event.star is None:
             return None
-        targets = self._targets(event)
+        targets = self.targets(event)
         if event.star < event.count - 1:
             return targets, event.count - 1
         rest = targets.elements[event.star].value
@@ -104,12 +113,24 @@ class ResultPlan:
     def names_four(self) -> str | None:
         """The third of four targets, where the code has them already."""
         for event in self.unpacks:
-            node = self._targets(event)
-            if event.count == 4 and event.star in (None, 3):
+            node = self.targets(event)
+            if self._has_criterion(event):
                 return self.facts.code(node.elements[2].value).strip()
         return None
 
-    def _targets(self, event: Unpack) -> cst.Tuple | cst.List:
+    def _has_criterion(self, event: Unpack) -> bool:
+        """Whether the third target takes the criterion already."""
+        return event.count == 4 and (event.star is None or (event.star == 3 and not self._of_three))
+
+    @property
+    def _of_three(self) -> bool:
+        """Whether the code is written for the releases whose ghost mode returns three objects."""
+        asks = (DoubleBackward, CoefficientAsked)
+        given = any(r.argument("clipping") for r in self.upgrade.ghost)
+        return given or any(isinstance(e, asks) for e in self.upgrade.events)
+
+    def targets(self, event: Unpack) -> cst.Tuple | cst.List:
+        """The targets that take the result apart. Raises `Withheld`."""
         node = event.origin.node
         if isinstance(node, cst.Assign):
             node = node.targets[0].target
@@ -132,8 +153,8 @@ class ResultPlan:
         if not self.upgrade.mixed:
             result_annotations(self.facts, self.edits, self.upgrade.call)
         for event in self.unpacks:
-            targets = self._targets(event)
-            if event.count == 4 and event.star in (None, 3):
+            targets = self.targets(event)
+            if self._has_criterion(event):
                 third = self.facts.code(targets.elements[2].value).strip()
                 if third != target:
                     self.edits.of(event.origin.module).replace(targets.elements[2].value, target)

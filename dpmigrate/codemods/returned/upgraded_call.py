@@ -16,11 +16,15 @@ from dpmigrate.codemods.program.facts import Facts
 class UpgradedCall:
     """All runs of one call, and the edits that the recipes of its upgrade collect."""
 
-    def __init__(self, facts: Facts, runs: Sequence[PrivateRun], apart: bool = False) -> None:
+    def __init__(
+        self, facts: Facts, runs: Sequence[PrivateRun], apart: bool = False, by_caller: bool = False
+    ) -> None:
         self.facts = facts
         self.edits = ProjectEdits()
         self.apart = apart
         """Whether the run gets a criterion of its own, beside the project's, which stays as it is."""
+        self.by_caller = by_caller
+        """Whether every caller of the function hands a criterion of its own to the run."""
         self.runs = tuple(runs)
         self.ghost = tuple(r for r in runs if r.ghost)
         self.module: ModuleInfo = runs[0].module

@@ -9,6 +9,7 @@ from dpmigrate.codemods.editing.nodes import add_element, add_entry, add_paramet
 from dpmigrate.codemods.program.assignments import Home, target_text
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
+from dpmigrate.codemods.program.places import parameter_of
 from dpmigrate.codemods.program.ways import calls_lead
 from dpmigrate.codemods.returned.annotations import lengthen
 from dpmigrate.codemods.returned.entries import refuse_taken_whole
@@ -63,7 +64,8 @@ def route_out(
             if function is not None:
                 routed.add(function)
                 edits.of(facts.module_of(function)).change(function, lambda new: add_parameter(new, name))
-        _out_by_key(facts, edits, value, [call for call, into in spread.items() if into is None], name)
+        kept = [call for call, into in spread.items() if into is None]
+        routed.update(_out_by_key(facts, edits, value, kept, name, freed))
         return
     count = len(value.elements)
     optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
@@ -137,10 +139,46 @@ def _spread_into(
     return None if bound and function is not freed else function
 
 
+def _parameter_for(
+    facts: Facts, call: cst.CSTNode, name: str, freed: cst.CSTNode | None
+) -> tuple[cst.FunctionDef, str] | None:
+    """``train`` of ``train(build())`` and its parameter, where nothing else calls it or binds the name."""
+    arg = facts.parent(call)
+    outer = facts.parent(arg) if isinstance(arg, cst.Arg) and not arg.star else None
+    if not isinstance(arg, cst.Arg) or not isinstance(outer, cst.Call) or any(a.star for a in outer.args):
+        return None
+    entered = [what.node for what in facts.functions_entered(outer)]
+    function = entered[0] if len(entered) == 1 else None
+    parameter = parameter_of(facts, function, outer, arg) if function is not None else None
+    if not isinstance(function, cst.FunctionDef) or parameter is None:
+        return None
+    names = [n for b in binders(facts, function) for n in bound_by(facts, b)]
+    alone = [caller for caller, _ in facts.callers.get(function, ())] == [outer]
+    free = name not in names or function is freed
+    return (function, parameter) if alone and free and names.count(parameter) == 1 else None
+
+
+def _first_statement(function: cst.FunctionDef) -> cst.CSTNode | None:
+    """The first statement of a function's block behind its docstring."""
+    if not isinstance(function.body, cst.IndentedBlock):
+        return None
+    documented = function.get_docstring() is not None
+    return next(iter(function.body.body[documented:]), None)
+
+
 def _out_by_key(
-    facts: Facts, edits: ProjectEdits, value: cst.Dict, calls: list[cst.CSTNode], name: str
-) -> None:
-    """One entry more in the dict that a function returns, read by each caller into the variable."""
+    facts: Facts,
+    edits: ProjectEdits,
+    value: cst.Dict,
+    calls: list[cst.CSTNode],
+    name: str,
+    freed: cst.CSTNode | None,
+) -> list[cst.CSTNode]:
+    """One entry more in the dict that a function returns, read by each caller into the variable.
+
+    Or by the function that a caller hands the dict to: those functions, which have the variable then.
+    """
+    readers: list[cst.CSTNode] = []
     keys = [e.key for e in value.elements if isinstance(e, cst.DictElement)]
     if not keys or not all(isinstance(key, cst.SimpleString) for key in keys):
         raise Withheld(
@@ -149,11 +187,17 @@ def _out_by_key(
             facts.module_of(value),
             value,
         )
-    first = keys[0]
-    assert isinstance(first, cst.SimpleString)
-    key = f"{first.quote}{name}{first.quote}"
+    model = keys[0]
+    assert isinstance(model, cst.SimpleString)
+    key = f"{model.quote}{name}{model.quote}"
     edits.of(facts.module_of(value)).change(value, lambda new: add_entry(new, key, name))
     for call in calls:
+        handed = _parameter_for(facts, call, name, freed)
+        first = _first_statement(handed[0]) if handed is not None else None
+        if handed is not None and first is not None:
+            readers.append(handed[0])
+            edits.of(facts.module_of(first)).insert_before(first, f"{name} = {handed[1]}[{key}]")
+            continue
         assign, module = facts.parent(call), facts.module_of(call)
         text = target_text(facts, assign) if isinstance(assign, Home) else ""
         if not text:
@@ -166,3 +210,4 @@ def _out_by_key(
                 call,
             )
         edits.of(module).insert_after(facts.statement(call), f"{name} = {text}[{key}]")
+    return readers

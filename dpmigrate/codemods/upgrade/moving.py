@@ -44,13 +44,15 @@ def upgraded(facts: Facts, runs: Sequence[PrivateRun]) -> tuple[ProjectEdits, li
     """The edits and notices that upgrade all runs of one call. Raises `Withheld`.
 
     Where other code needs what only the project's own criterion gives (one loss per example), the
-    run gets another one beside it.
+    run gets another one beside it. Where no one criterion can be given to the call, each caller of the
+    function around it hands on its own.
     """
     upgrade = UpgradePlan(UpgradedCall(facts, runs))
     try:
         upgrade.plan()
-    except UseWithheld as withheld:
-        upgrade = UpgradePlan(UpgradedCall(facts, runs, apart=True))
+    except Withheld as withheld:
+        apart = isinstance(withheld, UseWithheld)
+        upgrade = UpgradePlan(UpgradedCall(facts, runs, apart=apart, by_caller=not apart))
         try:
             upgrade.plan()
         except Withheld:

@@ -145,6 +145,7 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
         ask_behind_the_wrapper(engine)
         job.notices += engine.notices
     moves = []
+    rewritten: set[tuple[str, str]] = set()
     for finding, match in found:
         gone = match.gone
         if gone is None or match.origin is None:
@@ -154,6 +155,7 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
             job.edits.of(match.origin.module).stale[vain] = None
         elif gone.new:
             moves.append(MovedName(match.origin, gone.name, gone.new, gone.keywords))
-        else:
+        elif (whole := (match.origin.module.key, ".".join(gone.name.split(".")[:2]))) not in rewritten:
+            rewritten.add(whole)  # A module's uses of what is gone are rewritten at once.
             rename(facts, job.edits, gone.name, match.origin, finding.message)
     move_names(facts, job.edits, moves)

@@ -60,7 +60,7 @@ code { font: .88rem ui-monospace, Menlo, Consolas, monospace; overflow-wrap: any
   thead { display: none; } table, tbody, tr, td { display: block; }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--rule); }
   td, td.w, td.n { border: 0; padding: .1rem 0; white-space: normal; overflow-wrap: anywhere; }
-  td.t, td.f, td.x, td.w, td.n { display: inline; margin-right: .6rem; white-space: nowrap; }
+  td.t, td.f, td.x, td.w, td.n { display: inline-block; margin-right: .6rem; white-space: nowrap; }
   td[data-of]:not(:empty)::before { content: attr(data-of) " "; color: var(--soft); }
 }
 """

@@ -11,10 +11,12 @@ from dpmigrate.model import CHECK_NAMES
 from dpmigrate.report.style import Style
 
 LEGEND = (
-    "C is the clipping norm, sigma the noise multiplier, rate the sampling rate that is accounted. "
-    "The oracle makes one autograd pass per example, without Opacus. A figure stands before its limit; "
-    "n/a: does not apply; so: follows from the FAIL above."
+    "C is the clipping norm, sigma the noise multiplier, rate the sampling rate that is accounted, epsilon "
+    "what the script's accountant said last. The oracle makes one autograd pass per example, without Opacus. "
+    "A figure stands before its limit; n/a: does not apply."
 )
+
+FOLLOWS = "so: follows from the FAIL above."
 
 AUDITED = (
     "audit: somebody who sees the noised sums of the steps that were run guesses whether one example was in "
@@ -55,7 +57,10 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
 
 def legend(report: dict[str, Any]) -> str:
     """What the words of this report mean."""
-    return f"{LEGEND} {AUDITED}" if report.get("audit") else LEGEND
+    checks = report["checks"]
+    follows = any(consequence(c, [k for k in checks if k["engine"] == c["engine"]]) for c in checks)
+    said = [LEGEND, FOLLOWS if follows else "", AUDITED if report.get("audit") else ""]
+    return " ".join(part for part in said if part)
 
 
 def short_figure(value: float) -> str:
@@ -84,9 +89,11 @@ def _engine(engine: dict[str, Any]) -> str:
 
 
 def parameters(engine: dict[str, Any]) -> str:
-    """What a reviewer asks of a private run first: C, sigma, rate, loader and steps, where they are known."""
+    """What a reviewer asks first: C, sigma, rate, epsilon, loader and steps, where they are known."""
     names = {"max_grad_norm": "C", "noise_multiplier": "sigma", "sample_rate": "rate"}
     said = [f"{word} {engine[key]:g}" for key, word in names.items() if engine.get(key) is not None]
+    if engine.get("epsilon") is not None:
+        said.append(f"epsilon {engine['epsilon']:.3g} at delta {engine['delta']:g}")
     if engine.get("loader"):
         said.append(f"{engine['loader']} of {engine['population']} records")
     if engine.get("watched_steps"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ class AccountantWatcher:
         for cls in family(IAccountant):
             wrap_method(cls, "__init__", self._created)
             wrap_method(cls, "step", self._told)
+            wrap_method(cls, "get_epsilon", self._asked)
 
     def multiplier(self, original: Any, /, *args: Any, **kwargs: Any) -> float:
         """The noise multiplier for an epsilon: it takes seconds to find, and is the same in each run."""
@@ -66,6 +68,15 @@ class AccountantWatcher:
         if held and held < self.heard[place]:
             engine.record.forgotten = max(engine.record.forgotten, self.heard[place] - held)
         return result
+
+    def _asked(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> Any:
+        epsilon = original(accountant, *args, **kwargs)
+        delta = kwargs.get("delta", args[0] if args else None)
+        said = [float(v) for v in (epsilon, delta) if isinstance(v, (int, float)) and math.isfinite(v)]
+        for engine in self.watch.engines.values():
+            if engine.accountant is accountant and len(said) == 2:
+                engine.record.epsilon = (said[0], said[1])
+        return epsilon
 
     def _stepping(self) -> LiveEngine | None:
         """The run whose step is under way, else the one that stepped last, else the newest."""

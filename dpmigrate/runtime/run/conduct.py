@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.naming import UNWRAPPED, late
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal
 
@@ -35,10 +36,7 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
     faults = []
     loose = [i for i, r in enumerate(releases, 1) if r.unclipped]
     if loose:
-        detail = (
-            "unwrapped-loss: the loss that went backward was not made by the criterion that make_private "
-            f"returned, so nothing was clipped ({_steps(loose)})"
-        )
+        detail = f"{UNWRAPPED} ({_steps(loose)})"
         faults.append(Check("parity-clipped-sum", False, None, None, "DPM103", index, detail))
     moved = [i for i, r in enumerate(releases, 1) if _other_norm(engine, r.module_norm, r.max_grad_norm)]
     if moved:
@@ -50,15 +48,7 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
         )
         faults.append(Check("parity-clipped-sum", False, None, None, "DPM116", index, detail))
     if "ghost" in engine.mode and (engine.late or engine.frozen):
-        names = ", ".join((engine.late or engine.frozen)[:4])
-        what = (
-            "did not train when make_private was called and does now: no hook measures its gradient, which "
-            "enters unclipped"
-            if engine.late
-            else "was frozen after make_private: norms of an earlier batch still count for it"
-        )
-        detail = f"frozen-or-unfrozen-late: {names} {what}"
-        faults.append(Check("parity-norms", False, None, None, "DPM119", index, detail))
+        faults.append(Check("parity-norms", False, None, None, "DPM119", index, late(engine)))
     return faults
 
 
@@ -120,39 +110,28 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
 def private_step(engine: EngineRecord, index: int) -> Check:
     """``private-step``: every step of an optimizer on this model is a private one."""
     steps = len(engine.releases)
-    between = f" beside {steps} private steps" if steps else ", the private one never"
-    if engine.raw_steps:
-        detail = (
-            "raw-optimizer-stepped: the optimizer that make_private wrapped was stepped bare "
-            f"{engine.raw_steps} times{between}, at {engine.raw_place}: no clipping and no noise"
-        )
-        return Check("private-step", False, engine.raw_steps, 0, "DPM120", index, detail)
-    if engine.other_steps:
-        name, count = next(iter(engine.other_steps.items()))
-        detail = (
-            f"second-optimizer: an optimizer of its own ({name}, stepped {count} times{between}, at "
-            f"{engine.other_optimizer_place}) trains parameters of the private model, without noise"
-        )
-        return Check("private-step", False, count, 0, "DPM123", index, detail)
-    if engine.warm_up:
-        rule, count, place = engine.warm_up
-        name = "raw-optimizer-stepped" if rule == "DPM120" else "second-optimizer"
-        detail = (
-            f"{name}: before it was private the model was trained on the same data set, by {count} steps of "
-            f"{place}: no clipping and no noise, and epsilon knows nothing of them"
-        )
-        return Check("private-step", False, count, 0, rule, index, detail)
+    between = f"beside {steps} private steps" if steps else "and the private one never"
+    raw, other, before = engine.raw, engine.other, engine.before
+    for bare, rule, said in (
+        (raw, "DPM120", f"the optimizer that make_private wrapped was stepped bare {raw.count} times"),
+        (other, "DPM123", f"another optimizer trains the private model, in {other.count} steps"),
+        (before, engine.before_rule, f"it was trained on this data set before, in {before.count} steps"),
+    ):
+        if bare.count:
+            name = "raw-optimizer-stepped" if rule == "DPM120" else "second-optimizer"
+            detail = f"{name}: {said} ({bare.by}) {between}: no clipping, no noise, and not in epsilon"
+            return Check("private-step", False, bare.count, 0, rule, index, detail)
     detail = f"every step of an optimizer on this model is one of its {steps} private steps"
     if engine.moved:
         detail += f"; parameters were written {engine.moved} times between steps (loaded, averaged, clamped?)"
-    if engine.beside_steps:
-        detail += f"; {engine.beside_by} trains other models by losses that this one has a part in"
+    if engine.beside.count:
+        detail += f"; {engine.beside.by} trains other models by losses that this one has a part in"
     return Check("private-step", True, 0, 0, None, index, detail)
 
 
 def is_written(engine: EngineRecord) -> bool:
     """Whether parameters are written beside the steps, and not by an optimizer that is a fault already."""
-    return bool(engine.moved or engine.beside_steps) and not (engine.raw_steps or engine.other_steps)
+    return bool(engine.moved or engine.beside.count) and not engine.steps_without_noise
 
 
 def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
@@ -167,7 +146,7 @@ def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
         found.append(Check("private-step", False, removal.written, UNWRITTEN, None, index, detail))
     if (removal.beside or 0.0) > UNWRITTEN:
         detail = (
-            f"second-optimizer: {engine.beside_by}, stepped {engine.beside_steps} times, trains what stands "
+            f"second-optimizer: {engine.beside.by}, stepped {engine.beside.count} times, trains what stands "
             f"outside the private model, by a loss that both have a part in, without clipping and noise: "
             + seen.format("it")
         )

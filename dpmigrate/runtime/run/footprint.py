@@ -130,7 +130,10 @@ def _below(folder: Path) -> tuple[dict[str, tuple[int, int]], set[str]]:
     """Size and time of every file below a folder, and the folders; hidden and installed ones left out, and
     what this process prints to."""
     files: dict[str, tuple[int, int]] = {}
-    printed = [os.fstat(number) for number in (1, 2) if _is_open(number)]
+    printed = []
+    for number in (1, 2):
+        with suppress(OSError):  # closed
+            printed.append(os.fstat(number))
     seen: set[str] = set()
     for place, folders, names in os.walk(folder.absolute()):
         folders[:] = [
@@ -145,11 +148,3 @@ def _below(folder: Path) -> tuple[dict[str, tuple[int, int]], set[str]]:
         if len(files) > MOST:
             break
     return files, seen
-
-
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True

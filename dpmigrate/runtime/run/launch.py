@@ -158,11 +158,9 @@ def _seed(seed: int | None) -> None:
 
 
 def peak_memory() -> int:
-    """The most memory that this process has held so far, in bytes; 0 where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return 0
+    """The most memory that this process has held so far, in bytes."""
+    import resource  # not on every system, as fork() is not
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -14,6 +14,11 @@ FIT = 1e-3
 DIRECT = 1e-4
 """A larger share of the gradient that bypasses the model's output is a term on the parameters."""
 
+UNWRAPPED = (
+    "unwrapped-loss: the loss that went backward was not made by the criterion that make_private returned, "
+    "so nothing was clipped"
+)
+
 OWN_GRADIENTS = (
     "the script makes its per-sample gradients itself, not by a backward pass of the private model"
 )
@@ -69,10 +74,7 @@ def fault(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
 
 def _loss(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
     if unclipped(engine, step) is not None:
-        return "DPM103", (
-            "unwrapped-loss: the loss that went backward was not made by the criterion that make_private "
-            "returned, so nothing was clipped"
-        )
+        return "DPM103", UNWRAPPED
     for backward in step.backwards:
         shape = backward.loss_shape
         if shape is not None and backward.count == 1 and len(shape) == 1 and shape[0] > 1:
@@ -120,13 +122,18 @@ def _norm(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
 
 
 def _late(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
-    if not engine.late:
-        return None
-    names = ", ".join(engine.late[:4])
-    return "DPM119", (
-        f"frozen-or-unfrozen-late: {names} was frozen when make_private was called and trains now: no hook "
-        "measures its gradient, which enters unclipped"
+    return ("DPM119", late(engine)) if engine.late else None
+
+
+def late(engine: EngineRecord) -> str:
+    """What has begun, or ceased, to train after make_private, and what that does."""
+    what = (
+        "was frozen when make_private was called and trains now: no hook measures its gradient, which enters "
+        "unclipped"
+        if engine.late
+        else "was frozen after make_private: norms of an earlier batch still count for it"
     )
+    return f"frozen-or-unfrozen-late: {', '.join((engine.late or engine.frozen)[:4])} {what}"
 
 
 def _padding(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:

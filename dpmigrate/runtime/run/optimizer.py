@@ -16,7 +16,6 @@ from dpmigrate.runtime.run import accounting, foreign, skips, swap, warm_up
 from dpmigrate.runtime.run.engines import (
     LINEAR_OPTIMIZERS,
     LiveEngine,
-    PrivateModule,
     names_of,
     some_entries,
 )
@@ -60,6 +59,7 @@ class OptimizerWatcher:
             optimizer.max_grad_norm = bound
             if module is not None and module.ghost:
                 module.wrapper.max_grad_norm = bound
+        layers = [] if module is None else list(module.wrapper._module.named_modules())
         record = EngineRecord(
             path=place.path,
             line=place.line,
@@ -78,8 +78,8 @@ class OptimizerWatcher:
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
             own_clipping=foreign.own_clipping(type(optimizer)),
             adds_noise=getattr(optimizer, "rank", 0) == 0,
-            padded=padded_embeddings(module),
-            batch_norms=batch_norms(module),
+            padded=[f"{n}.weight" for n, m in layers if getattr(m, "padding_idx", None) is not None],
+            batch_norms=[n for n, m in layers if isinstance(m, _BatchNorm) and m.training],
             per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
@@ -253,12 +253,11 @@ class OptimizerWatcher:
             if any(e.depth for e in sharing):
                 return original(*args, **kwargs)
             if not any(e.current for e in sharing) and _has_gradient(engine.params):
-                engine.record.raw_steps += 1
                 # What it was fed is in no release, once the gradients are cleared.
                 engine.feed.examples = 0
                 for backward in engine.backwards:
                     backward.stepped_bare = True
-                engine.record.raw_place = engine.record.raw_place or user_place()
+                engine.record.raw.one_more(inner, user_place())
                 if self._enough_raw(engine):
                     self.watch.finish()
             result = original(*args, **kwargs)
@@ -274,7 +273,7 @@ class OptimizerWatcher:
 
     def _enough_raw(self, engine: LiveEngine) -> bool:
         settings = self.watch.settings
-        return not settings.watch and engine.record.raw_steps >= settings.steps and not engine.record.steps
+        return not settings.watch and engine.record.raw.count >= settings.steps and not engine.record.steps
 
     def other_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
         """Before the step of any torch optimizer: does another one train a private model?"""
@@ -289,17 +288,12 @@ class OptimizerWatcher:
             private = {id(p) for p in engine.module.parameters()}
             shared = [p for group in optimizer.param_groups for p in group["params"] if id(p) in private]
             if shared and _has_gradient(shared):
-                name = type(optimizer).__name__
-                engine.record.other_steps[name] = engine.record.other_steps.get(name, 0) + 1
-                engine.record.other_optimizer_place = engine.record.other_optimizer_place or user_place()
+                engine.record.other.one_more(optimizer, user_place())
             beside = [
                 p for group in optimizer.param_groups for p in group["params"] if id(p) in engine.beside
             ]
             if _has_gradient(beside):
-                engine.record.beside_steps += 1
-                engine.record.beside_by = (
-                    engine.record.beside_by or f"{type(optimizer).__name__} at {user_place()}"
-                )
+                engine.record.beside.one_more(optimizer, user_place())
 
     def stepped(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
         """After the step of any torch optimizer."""
@@ -311,20 +305,6 @@ def _sums(params: list[Any]) -> torch.Tensor:
     """What of each parameter receives the noise."""
     sums = [(getattr(p, "summed_grad", None), p) for p in params]
     return flatten([torch.zeros_like(p) if s is None else s for s, p in sums])
-
-
-def padded_embeddings(module: PrivateModule | None) -> list[str]:
-    """The names of embeddings with a ``padding_idx``, to whose row autograd gives no gradient."""
-    if module is None:
-        return []
-    modules = module.wrapper._module.named_modules()
-    return [f"{n}.weight" for n, m in modules if getattr(m, "padding_idx", None) is not None]
-
-
-def batch_norms(module: PrivateModule | None) -> list[str]:
-    """The names of layers that normalise by the batch, which the validator lets pass when frozen."""
-    modules = [] if module is None else module.wrapper._module.named_modules()
-    return [n or type(m).__name__ for n, m in modules if isinstance(m, _BatchNorm) and m.training]
 
 
 def _has_gradient(params: Sequence[torch.Tensor]) -> bool:

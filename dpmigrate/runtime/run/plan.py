@@ -112,7 +112,9 @@ class Runner:
             return record
         if status is None:
             raise NoVerdict(f"the script took longer than {self.request.timeout:g} seconds (see --timeout)")
-        raise NoVerdict(f"the script's process ended without a word ({_death(status)})")
+        code = os.waitstatus_to_exitcode(status)
+        ended = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+        raise NoVerdict(f"the script's process ended without a word ({ended})")
 
     def say(self, label: str, end: str = "") -> None:
         """One line of progress on a terminal."""
@@ -191,9 +193,3 @@ def _keep_as_it_is() -> None:
     gc.freeze()
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
         finalizer.atexit = False
-
-
-def _death(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        return f"killed by signal {os.WTERMSIG(status)}"
-    return f"exit status {os.WEXITSTATUS(status)}"

@@ -128,6 +128,19 @@ class Release:
 
 
 @dataclass(eq=False)
+class BareSteps:
+    """Steps without clipping and noise: how many, and the first one's optimizer and place."""
+
+    count: int = 0
+    by: str = ""
+
+    def one_more(self, optimizer: Any, place: str) -> None:
+        """Count a step."""
+        self.count += 1
+        self.by = self.by or f"{type(optimizer).__name__} at {place}"
+
+
+@dataclass(eq=False)
 class EngineRecord:
     """One private training run of the script: where it was made, how, and its logical steps.
 
@@ -140,13 +153,13 @@ class EngineRecord:
     ``padding_idx``, ``batch_norms``: layers that normalise by the batch. ``loader``: the private loader, ""
     where there is none, with ``loader_generator`` of the kind of ``generator``, ``population`` records, and
     those that it has ``first_drawn``; ``dropped_sampler``: the class of the sampler that it does not draw
-    with; ``other_place``: where another loader is iterated. ``raw_steps`` of the wrapped optimizer,
-    ``other_steps`` by optimizers of another class name, ``moved``: how often parameters changed between
-    steps by none. ``beside_steps`` of an optimizer, ``beside_by``, on parameters of other models that a
-    loss reaches together with this one. ``warm_up``: (rule, steps, optimizer and place) of what has trained
-    it on the same data set before. ``weighted``: the loss has class weights. ``resumed``: (engine, rule) of
-    an earlier run whose weights go on in this one. ``forgotten``: steps that an accountant had counted and
-    no longer has.
+    with; ``other_place``: where another loader is iterated. ``raw`` are steps of the wrapped optimizer,
+    ``other`` of another one on this model, ``beside`` of one on parameters of other models that a loss
+    reaches together with this one, ``before`` those on the same data set before it was private; ``moved``:
+    how often parameters changed between steps by none. ``weighted``: the loss has class weights.
+    ``resumed``: (engine, rule) of an earlier run whose weights go on in this one. ``forgotten``: steps that
+    an accountant had counted and no longer has. ``epsilon``: what the script was told last, and at which
+    delta.
     """
 
     path: str
@@ -181,16 +194,15 @@ class EngineRecord:
     population: int | None = None
     asked_multiplier: float | None = None
     asked_delta: float | None = None
+    epsilon: tuple[float, float] | None = None
     other_place: str = ""
     adds_noise: bool = True
-    raw_steps: int = 0
-    raw_place: str = ""
-    other_steps: dict[str, int] = field(default_factory=dict)
-    other_optimizer_place: str = ""
+    raw: BareSteps = field(default_factory=BareSteps)
+    other: BareSteps = field(default_factory=BareSteps)
+    beside: BareSteps = field(default_factory=BareSteps)
+    before: BareSteps = field(default_factory=BareSteps)
+    before_rule: str = ""
     moved: int = 0
-    beside_steps: int = 0
-    beside_by: str = ""
-    warm_up: tuple[str, int, str] | None = None
     weighted: bool = False
     resumed: tuple[int, str] | None = None
     forgotten: int = 0
@@ -200,7 +212,7 @@ class EngineRecord:
     @property
     def steps_without_noise(self) -> int:
         """The steps that trained this model and were none of its private optimizer."""
-        return self.raw_steps + sum(self.other_steps.values())
+        return self.raw.count + self.other.count
 
 
 @dataclass(eq=False)

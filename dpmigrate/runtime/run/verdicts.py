@@ -260,7 +260,7 @@ def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
     elif removal.reshaped:
         cause += ": the shape of an example depends on the batch (padding to its longest)"
     elif removal.replaced:
-        cause += ": the loop mixes the examples of a batch at random (mixup?)"
+        cause += ": the loop draws random numbers, perhaps to mix the examples by them (mixup?)"
     if removal.moves:
         place, worst = removal.worst
         how += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"

@@ -305,6 +305,8 @@ def _parameters(record: EngineRecord) -> dict[str, Any]:
         "watched_steps": len(record.releases),
         "max_grad_norm": first.max_grad_norm if first else None,
         "noise_multiplier": first.multiplier if first else None,
+        "epsilon": record.epsilon[0] if record.epsilon else None,
+        "delta": record.epsilon[1] if record.epsilon else None,
         "sample_rate": first.accounted[0][2] if first and first.accounted else None,
         "loader": record.loader,
         "population": record.population,

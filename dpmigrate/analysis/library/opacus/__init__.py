@@ -4,6 +4,7 @@
 ``engines``, ``making``, ``runs``, ``results``   the call, what it says, the run, what it returns
 ``objects``, ``wrapped_losses``, ``escapes``   the private objects, what they are asked, where they get lost
 ``pairs``, ``hooks_pairs``, ``by_hand``   runs without an engine
+``reimplemented``   engines of the program's own that do what ``make_private`` does
 ``memory``, ``empty_batches``   batch memory managers, and batches that are left out
 ``norms``, ``adaptive``, ``flattened``   the clipping norm; adaptive clipping; losses of sequences
 ``accountants``  accountants, and noise by hand
@@ -27,6 +28,7 @@ from dpmigrate.analysis.library.opacus import (
     objects,
     pairs,
     patches,
+    reimplemented,
     results,
     wrapped_losses,
     zero_x,
@@ -45,6 +47,7 @@ LOADED = (
     objects,
     pairs,
     patches,
+    reimplemented,
     results,
     wrapped_losses,
     zero_x,

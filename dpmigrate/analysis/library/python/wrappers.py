@@ -51,6 +51,8 @@ def copied(ip: Interpreter, info: CallInfo) -> Value:
                 rounds.note_copy(ip, atom, made)
             out.append(Entry(made, e.guard, e.because))
         else:
+            if isinstance(atom, Unknown):
+                rounds.note_copy(ip, atom, atom)
             out.append(e)
     return Value(tuple(out))
 

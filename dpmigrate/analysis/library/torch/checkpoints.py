@@ -16,7 +16,7 @@ from dpmigrate.analysis.ledger.checkpoints import (
     WeightsResumed,
     WeightsSaved,
 )
-from dpmigrate.analysis.library import rounds
+from dpmigrate.analysis.library import rounds, trained_plainly
 from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.torch.names import real
@@ -40,6 +40,7 @@ def _save(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(atom, Obj) and atom.kind in ENGINES:
             _carried(ip, atom, info)
         elif path is not None or keys:
+            trained_plainly.weights_written(ip, atom, path)
             for run in runs_of_model(ip, atom):
                 ip.happen(run, WeightsSaved(ip.at(info.node), path, keys))
                 _tell_others(ip, run, WeightsSaved(ip.at(info.node), path, keys, by_another=True))
@@ -102,7 +103,9 @@ def _load(ip: Interpreter, info: CallInfo) -> Value:
     path = _path(info.argument(0, "f"))
     if path is None:
         return ip.unknown(info.node, "a checkpoint")
-    return of(Unknown((_LOADED, path, id(info.node)), "a checkpoint"))
+    symbol = (_LOADED, path, id(info.node))
+    ip.notes[_LOADED, symbol] = ip.at(info.node)
+    return of(Unknown(symbol, "a checkpoint"))
 
 
 def _path(given: Value) -> Hashable:
@@ -140,6 +143,7 @@ def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     is_private = isinstance(e.atom, Obj) and e.atom.kind == "dp-model"
     rounds.loaded(ip, e.atom if is_private else model, info, e.guard)
     if source is not None:
+        trained_plainly.weights_read(ip, model, source.path)
         for run in [run for run in runs_of_model(ip, model) if run in there]:
             _go_on(ip, run, ip.at(info.node, e.guard), source)
         ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), source)
@@ -184,6 +188,11 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
         for model in run.raw_models & waiting.keys():
             here, source = waiting[model]
             _go_on(ip, run, replace(here, guard=here.guard | ip.path), source)
+        for e in run.argument("module").entries:  # a whole model that ``torch.load`` gave
+            whole = _source(of(e.atom))
+            if whole is not None:
+                read: Circumstances = ip.notes[_LOADED, whole.file]
+                _go_on(ip, run, replace(read, guard=read.guard | e.guard | ip.path), whole)
         optimizers: dict[Atom, tuple[Circumstances, _Source]] = ip.notes.get(_OPTIMIZERS, {})
         for optimizer in run.raw_optimizers & optimizers.keys():
             here, source = optimizers[optimizer]

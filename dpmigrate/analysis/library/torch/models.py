@@ -21,6 +21,7 @@ from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.trained_plainly import all_drawn_again
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import entries_of_kind
 
@@ -66,6 +67,8 @@ def _of_its_shape(tensor: Tensor) -> Tensor:
 def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name == "torch.nn.Parameter":
         return of(Unknown(("parameter", id(info.node), ip.context), "a parameter"))
+    if info.name.startswith("torch.nn.init."):
+        all_drawn_again(ip)
     if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
         return torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
@@ -227,6 +230,12 @@ def _layer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     name = repr(index.value) if isinstance(index, Const) else "[]"
     assert isinstance(whole, Obj)
     return of(Unknown((whole.key, ".", name), "a layer", frozenset({whole})), *e.because)
+
+
+@method("model", "reset_parameters")
+def _drawn_again(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    all_drawn_again(ip)
+    return NONE
 
 
 @method("model", "zero_grad")

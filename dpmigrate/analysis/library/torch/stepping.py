@@ -11,7 +11,7 @@ from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import SteppedBeside
-from dpmigrate.analysis.library import feeding, pending
+from dpmigrate.analysis.library import feeding, pending, trained_plainly
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -34,7 +34,8 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
             feeding.gradients_gone(ip, run)
     if given or any(optimizer in run.raw_optimizers for run in ip.runs.values()):
         return
-    models = ip.notes.get(("models", optimizer), ())
+    models = list(ip.notes.get(("models", optimizer), ()))
+    trained_plainly.step_taken(ip, models, node, guard)
     beside = dict.fromkeys(run for model in models for run in runs_of_model(ip, model) if run in there)
     for run in beside:
         if _one_of_each(ip, optimizer, run):

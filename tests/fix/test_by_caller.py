@@ -1,0 +1,141 @@
+"""A helper makes private what several callers train, each with a criterion of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fix.running import PARITY, recorded
+from tests.fix.upgrading import HEAD, NEW_CALL, OLD_CALL, Make, body_of, upgraded, withheld
+
+HELPER = """
+def private(model, clip=1.0):
+    engine = PrivacyEngine()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = batches()
+    {start}{call}{end}
+"""
+CALLERS = """
+
+def batches():
+    torch.manual_seed(1)
+    x = torch.randn(48, 8)
+    return DataLoader(TensorDataset(x, x[:, :3].argmax(dim=1)), batch_size=16)
+
+
+def plain():
+    criterion = nn.CrossEntropyLoss({first})
+    model, optimizer, {criterion}loader = private(nn.Linear(8, 3){give})
+    for x, y in loader:
+        optimizer.zero_grad()
+        {plain}
+        optimizer.step()
+
+
+def smoothed():
+    loss_fn = nn.CrossEntropyLoss({second})
+    model, optimizer, {loss_fn}loader = private(nn.Linear(8, 3){give_loss_fn})
+    for x, y in loader:
+        optimizer.zero_grad()
+        losses = loss_fn(model(x), y)
+        {smoothed}
+        optimizer.step()
+
+
+torch.manual_seed(0)
+plain()
+smoothed()
+"""
+IMPORT = "from torch.utils.data import DataLoader, TensorDataset\n\n"
+
+
+def old(helper: str) -> str:
+    return (
+        IMPORT
+        + helper
+        + CALLERS.format(
+            first='reduction="none"',
+            second='label_smoothing=0.1, reduction="none"',
+            criterion="",
+            loss_fn="",
+            give="",
+            give_loss_fn="",
+            plain="double_backward(model, optimizer, criterion(model(x), y))",
+            smoothed="double_backward(model, optimizer, losses)",
+        )
+    )
+
+
+def new(helper: str) -> str:
+    return helper.replace("clip=1.0", "clip=1.0, *, criterion") + CALLERS.format(
+        first="",
+        second="label_smoothing=0.1",
+        criterion="criterion, ",
+        loss_fn="loss_fn, ",
+        give=", criterion=criterion",
+        give_loss_fn=", criterion=loss_fn",
+        plain="criterion(model(x), y).backward()",
+        smoothed="losses.backward()",
+    )
+
+
+WAYS = [
+    (
+        HELPER.format(start="return ", call=OLD_CALL, end=""),
+        HELPER.format(start="return ", call=NEW_CALL, end=""),
+    ),
+    (
+        HELPER.format(
+            start="model, optimizer, loader = ", call=OLD_CALL, end="\n    return model, optimizer, loader"
+        ),
+        HELPER.format(
+            start="model, optimizer, criterion, loader = ",
+            call=NEW_CALL,
+            end="\n    return model, optimizer, criterion, loader",
+        ),
+    ),
+]
+
+
+def test_a_result_that_a_caller_keeps_whole_is_left(folder: Make) -> None:
+    kept = "kept = private(nn.Linear(8, 3))\n    model, optimizer, loader = kept[0], kept[1], kept[2]"
+    body = old(WAYS[1][0]).replace("model, optimizer, loader = private(nn.Linear(8, 3))", kept, 1)
+    assert "several criteria (train.py:" in withheld(folder, body)
+
+
+def test_two_criteria_of_one_caller_are_left(folder: Make) -> None:
+    either = """\
+        other = nn.NLLLoss(reduction="none")
+        losses = (loss_fn if len(x) > 3 else other)(model(x), y)
+"""
+    body = old(WAYS[0][0]).replace("        losses = loss_fn(model(x), y)\n", either)
+    assert withheld(folder, body)
+
+
+@pytest.mark.parametrize(("before", "after"), WAYS)
+def test_each_caller_hands_on_its_own(folder: Make, before: str, after: str) -> None:
+    expected = HEAD + IMPORT + new(after)
+    assert upgraded(folder, old(before)) == body_of(expected)
+
+
+def test_a_caller_that_does_not_train_gets_what_opacus_takes_by_default(folder: Make) -> None:
+    check = """
+
+def test_private():
+    model, optimizer, loader = private(nn.Linear(8, 3))
+    assert len(loader) == 3
+"""
+    body = upgraded(
+        folder, old(WAYS[1][0]).replace("\n\ntorch.manual_seed(0)\n", f"{check}\n\ntorch.manual_seed(0)\n")
+    )
+    assert "model, optimizer, _, loader = private(nn.Linear(8, 3), criterion=nn.CrossEntropyLoss())" in body
+
+
+@pytest.mark.opacus
+@pytest.mark.parametrize("version", ["1.5.4", "1.6.0"])
+def test_it_clips_as_hooks_do(folder: Make, version: str) -> None:
+    project = folder(HEAD + old(WAYS[1][0]))
+    project.fix()
+    account = recorded(version, project.path, "train.py", out=project.path / "record.json", hooks=True)
+    assert account["run"]["error"] is None
+    assert len(account["hooks_errors"]) == 6
+    assert max(account["hooks_errors"]) <= PARITY

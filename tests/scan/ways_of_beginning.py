@@ -1,0 +1,140 @@
+"""Small programs in pairs that differ in one fact: weights of files, and training before a run is made."""
+
+from __future__ import annotations
+
+from tests.scan.ways_of_writing import HEAD, Pair
+
+BEFORE = """
+import copy
+
+records, public = data(), data()
+raw = DataLoader(records, batch_size=32)
+net = nn.Linear(16, 4)
+start = copy.deepcopy(net.state_dict())
+
+
+def fit(net, batches):
+    plain = torch.optim.Adam(net.parameters())
+    for x, y in batches:
+        plain.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        plain.step()
+
+
+fit(net, raw)
+FACT
+private, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=raw,
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(private(x), y).backward()
+    optimizer.step()
+"""
+
+BEGUN = (
+    Pair(
+        "DPM310",
+        "file-by-an-option-with-a-default",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--resume", action="store_true")
+parser.add_argument("--out", default="last.pt")
+args = parser.parse_args()
+net = nn.Linear(16, 4)
+if args.resume:
+    net.load_state_dict(torch.load(FACT))
+private, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(private(x), y).backward()
+    optimizer.step()
+torch.save(private._module.state_dict(), args.out)
+""",
+        "args.out",
+        '"public.pt"',
+    ),
+    Pair(
+        "DPM310",
+        "whole-model-of-a-file",
+        HEAD
+        + """
+import os
+
+net = torch.load(FACT, weights_only=False) if os.path.exists("net.pt") else nn.Linear(16, 4)
+private, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(private(x), y).backward()
+    optimizer.step()
+torch.save(private._module, "net.pt")
+""",
+        '"net.pt"',
+        '"public.pt"',
+    ),
+    *(
+        Pair("DPM120", f"trained-before-{name}", HEAD + BEFORE, wrong, right)
+        for name, wrong, right in (
+            ("and-made-anew", "pass", "net = nn.Linear(16, 4)"),
+            ("and-set-back", "pass", "net.load_state_dict(start)"),
+            ("and-drawn-again", "pass", "net.reset_parameters()"),
+            ("and-drawn-by-hand", "pass", "nn.init.zeros_(net.weight)"),
+            (
+                "and-written-to-a-file",
+                'torch.save(net.state_dict(), "first.pt")\nnet = nn.Linear(16, 4)\n'
+                'net.load_state_dict(torch.load("first.pt"))',
+                'torch.save(net.state_dict(), "first.pt")\nnet = nn.Linear(16, 4)\n'
+                'net.load_state_dict(torch.load("public.pt"))',
+            ),
+        )
+    ),
+    Pair(
+        "DPM120",
+        "trained-before-on-these-records",
+        HEAD + BEFORE.replace("FACT", "pass").replace("fit(net, raw)", "fit(net, FACT)"),
+        "DataLoader(records, batch_size=8)",
+        "DataLoader(public, batch_size=8)",
+    ),
+    Pair(
+        "DPM120",
+        "trained-before-in-another-turn",
+        HEAD
+        + """
+records = data()
+net = nn.Linear(16, 4)
+for private in (False, True):
+    FACT
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    loader = DataLoader(records, batch_size=32)
+    if private:
+        net, optimizer, loader = PrivacyEngine().make_private(
+            module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+        )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        "pass",
+        "net = nn.Linear(16, 4)",
+    ),
+)
