@@ -271,4 +271,42 @@ except Exception as error:
             ),
         )
     ),
+    Pair(
+        "DPM208",
+        "no-noise-as-a-hyperparameter",
+        HEAD
+        + """
+import lightning
+
+
+class Net(lightning.LightningModule):
+    def __init__(self, sigma):
+        super().__init__()
+        self.save_hyperparameters()
+        self.layer = nn.Linear(16, 4)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.layer.parameters(), lr=0.1)
+        self.layer, optimizer, self.loader = PrivacyEngine().make_private(
+            module=self.layer,
+            optimizer=optimizer,
+            data_loader=DataLoader(data(), batch_size=32),
+            noise_multiplier=self.hparams.sigma,
+            max_grad_norm=1.0,
+        )
+        return optimizer
+
+    def train_dataloader(self):
+        return self.loader
+
+    def training_step(self, batch, number):
+        x, y = batch
+        return F.cross_entropy(self.layer(x), y)
+
+
+lightning.Trainer(max_epochs=3).fit(Net(FACT))
+""",
+        "0.0",
+        "1.1",
+    ),
 )
