@@ -73,6 +73,41 @@ def test_imports_and_uses_go_where_the_name_is(folder: Make, before: str, after:
     assert moved(folder, before) == after
 
 
+COEFFICIENT = """import torch
+from opacus import PrivacyEngine
+from torch import nn
+
+
+def train(model, optimizer, loader):
+    torch.manual_seed(0)
+    model, optimizer, criterion, loader = PrivacyEngine().make_private(
+        module=model,
+        optimizer=optimizer,
+        criterion=nn.CrossEntropyLoss(),
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+    )
+    ask = model.get_coeff
+    for x, y in loader:
+        criterion(model(x), y).backward()
+        print({}.mean())
+        optimizer.step()
+"""
+
+
+def test_a_coefficient_that_is_asked_for_under_another_name_is_left(folder: Make) -> None:
+    project = folder({"train.py": COEFFICIENT.format("ask()"), "requirements.txt": "opacus==1.5.4\n"})
+    assert "call model.get_clipping_coef()" in project.fix(unsafe=True).refused[0][1]
+
+
+def test_a_coefficient_that_is_asked_for_gets_its_name_of_today(folder: Make) -> None:
+    text = COEFFICIENT.replace("    ask = model.get_coeff\n", "")
+    after = text.format("model.get_clipping_coef()")
+    assert moved(folder, text.format("model.get_coeff()"), "opacus==1.5.4\n") == after
+
+
 RENAMED = "from opacus.optimizers import DistributedPerLayerOptimizer, DPOptimizer\n"
 
 

@@ -333,4 +333,94 @@ Training().run(100)
         "(i + 1) % 4 != 0",
         "False",
     ),
+    *(
+        Pair(
+            "DPM124",
+            f"one-batch-in-an-inner-loop-{name}",
+            HEAD
+            + """
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    poisson_sampling=False,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    for INNER:
+        FIRST
+        F.cross_entropy(net(some + torch.randn_like(some)), wanted).backward()
+    optimizer.step()
+""".replace("INNER", inner).replace("FIRST", first),
+            wrong,
+            right,
+        )
+        for name, inner, first, wrong, right in (
+            (
+                "cleared",
+                "_ in range(3)",
+                "some, wanted = x, y\n        FACT",
+                "pass",
+                "optimizer.zero_grad()",
+            ),
+            ("once", "_ in range(FACT)", "some, wanted = x, y", "2", "1"),
+            ("stepped", "_ in range(3)", "some, wanted = x, y\n        FACT", "pass", "optimizer.step()"),
+        )
+    ),
+    Pair(
+        "DPM124",
+        "pieces-in-an-inner-loop",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    poisson_sampling=False,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    for i in range(4):
+        F.cross_entropy(net(FACT), FACT2).backward()
+    optimizer.step()
+""".replace("FACT2", "y[: 8]"),
+        "x[: 8]",
+        "x[i * 8 : (i + 1) * 8]",
+    ),
+    Pair(
+        "DPM307",
+        "percentile-of-epsilons",
+        HEAD
+        + """
+import numpy as np
+
+
+def spent_on(part):
+    net = nn.Linear(16, 4)
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(part, batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return engine.get_epsilon(1e-5)
+
+
+print(np.percentile([spent_on(data()) for _ in range(4)], FACT))
+""",
+        "50",
+        "100",
+    ),
 )

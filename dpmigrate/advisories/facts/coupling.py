@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from dpmigrate.advisories.facts.general import fact
 from dpmigrate.advisories.facts.gradients import has_batch_of_its_own
+from dpmigrate.advisories.facts.trials import reads_its_items
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger.events import Backward, HooksSwitched, Stepped, ZeroGrad
 from dpmigrate.analysis.ledger.models import (
@@ -101,3 +104,29 @@ def _second_pass_over_a_batch(s: Subject) -> Tri:
             shared = e.fed_at & event.fed_at
             others += any(has_batch_of_its_own(s.run, event.loops, taken) for taken in shared)
     return others == 1
+
+
+@fact
+def _passes_again_in_turns(s: Subject) -> Tri:
+    """Whether an inner loop goes backward over the very same batch in each of its turns, before one step.
+
+    None where it is not told how many turns there are. What the loop gives may choose a piece of the batch.
+    """
+    event = s.event
+    if not isinstance(event, Backward) or len(event.loops) < 2 or event.at.conditional or not event.fed_at:
+        return False
+    loop, around = event.loops[-1].loop.node, event.loops[:-1]
+    if not isinstance(loop, cst.For) or reads_its_items(loop):
+        return False
+    if any(has_batch_of_its_own(s.run, event.loops, taken) for taken in event.fed_at):
+        return False
+    if not all(has_batch_of_its_own(s.run, around, taken) for taken in event.fed_at):
+        return False
+    within = (e for e in s.run.events if e.loops[: len(event.loops)] == event.loops)
+    if any(isinstance(e, (Stepped, ZeroGrad, HooksSwitched)) for e in within):
+        return False
+    if not any(e.loops == around for e in s.run.happened(Stepped)):
+        return False
+    last = loop.iter.args[-1].value if isinstance(loop.iter, cst.Call) and loop.iter.args else None
+    number = last.evaluated_value if isinstance(last, cst.Integer) else None
+    return None if number is None else number > 1

@@ -24,7 +24,7 @@ def repeats_a_trial(run: PrivateRun, turn: Turn, apart: bool = False) -> bool:
     if any(turn in event.loops for event in run.happened(SeededBefore)):
         return True
     if isinstance(loop, (cst.For, cst.CompFor)):
-        if goes_over_folds(loop) or (isinstance(loop, cst.For) and not _used(loop)):
+        if goes_over_folds(loop) or (isinstance(loop, cst.For) and not reads_its_items(loop)):
             return True
         if any(_chosen_by(run.argument(name), loop) for name in _SETTINGS):
             return True
@@ -50,7 +50,7 @@ def goes_over_folds(loop: cst.CSTNode) -> bool:
     )
 
 
-def _used(loop: cst.For) -> bool:
+def reads_its_items(loop: cst.For) -> bool:
     """Whether the body of a loop reads what the loop binds."""
     bound = {node.value for node in every(loop.target) if isinstance(node, cst.Name)}
     return any(isinstance(node, cst.Name) and node.value in bound for node in every(loop.body))

@@ -33,7 +33,7 @@ class EpsilonsCombined(Event):
     """
 
     how: str
-    """"mean", "median" or "smallest"."""
+    """"mean", "median", "percentile" or "smallest"."""
     series: bool
     apart: bool = False
     """Whether the runs that spent them are known to train on data sets of their own."""

@@ -37,6 +37,8 @@ _COMBINING = {
     "statistics.median": "median",
     "numpy.min": "smallest",
     "numpy.amin": "smallest",
+    "numpy.nanmin": "smallest",
+    "numpy.nanmedian": "median",
 }
 """What makes one number, smaller than the largest, of several."""
 
@@ -191,6 +193,16 @@ def _counts(value: Value) -> bool:
 @function(*_COMBINING)
 def _combine(ip: Interpreter, info: CallInfo) -> Value:
     combined(ip, info, _COMBINING[info.name])
+    return unknown_call(ip, External(info.name), info)
+
+
+@function("numpy.percentile", "numpy.quantile", "numpy.nanpercentile", "numpy.nanquantile")
+def _percentile(ip: Interpreter, info: CallInfo) -> Value:
+    """``np.percentile(epsilons, 50)``; that of 100 is the largest."""
+    asked = info.argument(1, "q").only
+    largest = 1 if info.name.endswith("quantile") else 100
+    if isinstance(asked, Const) and isinstance(asked.value, (int, float)) and asked.value < largest:
+        combined(ip, info, "median" if asked.value * 2 == largest else "percentile")
     return unknown_call(ip, External(info.name), info)
 
 

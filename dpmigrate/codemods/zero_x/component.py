@@ -18,7 +18,7 @@ from dpmigrate.codemods.program.facts import Facts, FactsByPart
 from dpmigrate.codemods.upgrade.in_place import out_of_place
 from dpmigrate.codemods.zero_x.engine import AttachedEngine
 from dpmigrate.codemods.zero_x.model import ask_behind_the_wrapper
-from dpmigrate.codemods.zero_x.moved_names import MovedName, move_names
+from dpmigrate.codemods.zero_x.moved_names import MovedName, move_names, rename_coefficient
 from dpmigrate.codemods.zero_x.names import imported_in_vain, rename
 from dpmigrate.codemods.zero_x.steps import take_physical_batches
 from dpmigrate.codemods.zero_x.uses import EngineUses
@@ -116,6 +116,7 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
     attached = [engine.attached for engine in engines.values()]
     for engine in engines.values():
         engine.early = attached.count(engine.attached) > 1
+    asked = {call.origin.node for call in calls if call.kind == "get-coeff"}
     for call in calls:
         if call.kind == "engine-attach" and not call.makes_engine:
             raise Withheld(
@@ -124,6 +125,9 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
                 call.origin.module,
                 call.origin.node,
             )
+        if call.origin.node in asked:
+            rename_coefficient(facts, job.edits, call.origin)
+            continue
         owner = engines.get(call.engine) if call.engine is not None else None
         if call.kind != "engine-attach" and owner is None:
             raise Withheld(
@@ -148,7 +152,7 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
     rewritten: set[tuple[str, str]] = set()
     for finding, match in found:
         gone = match.gone
-        if gone is None or match.origin is None:
+        if gone is None or match.origin is None or match.origin.node in asked:
             continue
         vain = imported_in_vain(facts, match.origin)
         if vain and not gone.new:

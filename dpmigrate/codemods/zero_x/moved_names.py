@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.codemods.editing.edits import Edits, NodeChange, ProjectEdits
+from dpmigrate.codemods.editing.edits import Edits, NodeChange, ProjectEdits, Withheld
 from dpmigrate.codemods.editing.imports import bindings, spelling
 from dpmigrate.codemods.editing.listed import without
 from dpmigrate.codemods.program.binders import binders, bound_by
@@ -47,6 +47,17 @@ def move_names(facts: Facts, edits: ProjectEdits, moves: Sequence[MovedName]) ->
                 module_edits.replace(move.origin.node, move.new)
         else:
             _imported_anew(facts, module_edits, statement, moved)
+
+
+def rename_coefficient(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
+    """``model.get_coeff()`` gets the name that it has since Opacus 1.5.3. Raises `Withheld`."""
+    call = origin.node
+    named = call.func.attr if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) else None
+    if named is None or named.value != "get_coeff":
+        raise Withheld(
+            "get_coeff is called under another name here: call model.get_clipping_coef()", origin.module, call
+        )
+    edits.of(origin.module).replace(named, "get_clipping_coef")
 
 
 def _imported_anew(
