@@ -224,6 +224,27 @@ def test_what_stands_around_cells_moves_neither_their_text_nor_their_lines(bom: 
         ]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"cells": [\n{"cell_type": "code", "source": "b = 1"},\n]}',
+        b'{"cells": [\n{"cell_type": "code", "source": "b = 1",\n}]}',
+        b'{"cells": [\n{"cell_type": "code", "source": ["b = 1",\n]}]}',
+        b'{"cells": [\n{"cell_type": "code", "source": "b = 1"}\n{}]}',
+    ],
+)
+def test_what_no_reader_of_json_takes_is_no_notebook(broken: bytes) -> None:
+    with pytest.raises(Unreadable, match="invalid JSON") as told:
+        read(broken)
+    assert told.value.line == 3
+
+
+def test_a_cell_that_is_not_there_has_no_lines() -> None:
+    source = read(notebook("b = 1"))
+    assert source.notebook is not None
+    assert source.notebook.text.file_lines(1) == ()
+
+
 @pytest.mark.parametrize("place", [0, 1 << 20, (1 << 20) - 1, 3 << 20])
 def test_a_byte_that_is_no_utf8_is_told_with_its_line(place: int) -> None:
     data = b"\n" * 7 + "é".encode() + b" " * place + b"\n\xff"
