@@ -15,7 +15,9 @@ from dpmigrate.analysis import library, registry
 from tests.fixtures_support import FIXTURES
 from tests.scan.ways_again import AGAIN
 from tests.scan.ways_beside import ASIDE
+from tests.scan.ways_in_turns import IN_TURNS
 from tests.scan.ways_of_accounting import OF_THE_REST
+from tests.scan.ways_of_beginning import BEGUN
 from tests.scan.ways_of_building import PUT_TOGETHER
 from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import HEAD, OF_THE_SUM
@@ -175,8 +177,9 @@ def test_every_handler_stands_in_a_pair() -> None:
     texts = [path.read_text(encoding="utf-8") for path in FIXTURES.glob("shapes/*/*.py")]
     texts += [
         pair.program.replace("FACT", pair.wrong)
-        for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON, *AGAIN, *ASIDE)
+        for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON, *AGAIN, *ASIDE, *IN_TURNS, *BEGUN)
     ]
+    texts += [pair.right for pair in BEGUN]
     words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
     missing: dict[str, set[str]] = defaultdict(set)
     for (module, handler), names in handlers().items():
