@@ -103,13 +103,16 @@ def fix(
     sys.stderr.flush()
     if not _written(result):
         return 1
+    proving = proof is not None and bool(result.contents)
+    if not proving:
+        _tell_fixed(result)
     left = sum(finding.severity != "info" for finding, _ in result.unmade)
     if left and not quiet:
         what = "fix on offer was" if left == 1 else "fixes on offer were"
         click.echo(
             f"{left:,} {what} not made, for the reasons above; another run would say the same.", err=True
         )
-    if proof is not None and result.contents:
+    if proof is not None and proving:
         return _verified(result, *proof)
     if result.contents and result.verify_hint:
         emit(f"Prove it: {clean(result.verify_hint)}\n")
@@ -129,7 +132,7 @@ def _sum_up(result: FixResult, apply: bool) -> None:
 
 
 def _written(result: FixResult) -> bool:
-    """Write the files of a fix and say which; False, and why, where they are left as they were."""
+    """Write the files of a fix; False, and why, where they are left as they were."""
     from dpmigrate.workspace.errors import Refused
     from dpmigrate.workspace.transaction import remove_left_over
 
@@ -140,6 +143,11 @@ def _written(result: FixResult) -> bool:
     except Refused as refused:
         click.echo(f"not fixed: {clean(str(refused))} (nothing was written)", err=True)
         return False
+    return True
+
+
+def _tell_fixed(result: FixResult) -> None:
+    """Say which files are written for good: with ``--verify`` none is before that has passed."""
     done = "".join(f"fixed {clean(path)}\n" for path in sorted(result.contents))
     if done:
         done += f"Fixed {_extent(result)}.\n"
@@ -148,7 +156,6 @@ def _written(result: FixResult) -> bool:
     except (OSError, OutputGone):
         click.echo(done, err=True, nl=False)
         raise
-    return True
 
 
 def _extent(result: FixResult) -> str:
@@ -255,4 +262,5 @@ def _verified(result: FixResult, kind: Target, name: str, arguments: tuple[str, 
         verdict = "It failed" if outcome.exit_status == 1 else "There is no verdict"
         click.echo(f"{verdict}: every file is as it was before.", err=True)
         return outcome.exit_status
+    _tell_fixed(result)
     return 1 if result.refused else 0

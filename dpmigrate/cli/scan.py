@@ -184,14 +184,15 @@ def _entries(baseline: str | None) -> tuple[BaselineEntry, ...]:
 
 def _written(result: ScanResult, path: str, quiet: bool) -> int:
     """Write a baseline; always status 0."""
-    from dpmigrate.report.layout import plural
+    from dpmigrate.report.layout import clean, plural
     from dpmigrate.scanning.baseline import baseline_text
 
     text = baseline_text(result)
     emit(text, path)
     if not quiet:
         known = plural(text.count('"fingerprint"'), "finding")
-        click.echo(f"{known} in {path}: from now on, --baseline {path} reports only what is new.", err=True)
+        told = clean(path)
+        click.echo(f"{known} in {told}: from now on, --baseline {told} reports only what is new.", err=True)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 SOURCE_SUFFIXES = (".py", ".ipynb")
@@ -46,12 +47,14 @@ SKIPPED_PART = re.compile("(?:^|/)(?:" + "|".join(re.escape(name) for name in so
 """A folder of :data:`SKIPPED_FOLDERS` anywhere in a POSIX path."""
 
 
-_LEFTOVER = re.compile(r"\..*\.dpmigrate-(\d+)-[0-9a-f]{16}\.tmp")
+_LEFTOVER = re.compile(r"\..*\.dpmigrate-(\d+)-[0-9a-f]{16}\.tmp", re.DOTALL)
 
 
 def temporary_name(base: str, process: int, token: str) -> str:
     """The name of the file beside ``base`` that a process writes before it takes its place."""
-    return f".{base[:100]}.dpmigrate-{process}-{token}.tmp"
+    # A name's bytes are bounded, and a character can be four; a part of one would be no UTF-8.
+    begins = os.fsencode(base)[:100].decode("utf-8", "ignore")
+    return f".{begins}.dpmigrate-{process}-{token}.tmp"
 
 
 def writer_of(name: str) -> int | None:

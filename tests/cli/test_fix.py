@@ -275,6 +275,7 @@ def test_files_are_put_back_unless_verify_passes(
     assert asked == [Request("script", "train.py", ("--epochs", "2"))]
     assert result.put_back == ([True] if status else [])
     assert "the report" in outcome.out + outcome.err
+    assert ("fixed train.py\n" in outcome.out) == (status == 0)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,15 @@ def test_configuration(tmp_path: Path, text: str) -> None:
         assert "\n::error::" not in shown
 
 
+def test_a_baseline_with_a_hostile_name(tree: Path, tmp_path: Path) -> None:
+    kept = str(tmp_path / f"kept{NAME}")
+    for options, status in ((("--write-baseline", kept), 0), (("--baseline", kept), 1)):
+        found, text = said(tree, "scan", *options, "--no-cache", ".")
+        assert found == status  # what could not be read is in no baseline
+        assert HARMFUL.findall(text) == []
+        assert "\n::error::" not in text
+
+
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
     for command in (("scan",), ("fix",), ("inventory",), ("verify",), ("explain",), ("scan", "--select")):
         status, shown = said(tmp_path, *command, "\x1b[2J\n\u202e")

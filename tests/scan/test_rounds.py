@@ -307,3 +307,56 @@ def test_a_model_from_outside_that_is_unwrapped_for_the_next_round(
     lay_out(tmp_path, train=UNWRAPPED.format(rounds=rounds))
     result = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4")
     assert ("DPM304" in {finding.rule for finding in result.findings}) is goes_on
+
+
+CARRYING = """
+import flwr as fl
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+
+from data import loader
+
+
+class Client(fl.client.NumPyClient):
+    def __init__(self):
+        self.spent = None
+
+    def fit(self, weights, config):
+        model = nn.Linear(10, 2)
+        model.load_state_dict(weights)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        engine = PrivacyEngine()
+        if self.spent is not None:
+            engine.accountant.load_state_dict(self.spent)
+        private, optimizer, data = engine.make_private(
+            module=model, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+        for x, y in data:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(private(x), y).backward()
+            optimizer.step()
+        print(engine.get_epsilon(1e-5))
+        KEPT = engine.accountant.state_dict()
+        return model.state_dict(), len(data), {}
+
+
+"""
+STARTED = "fl.client.start_numpy_client(server_address='[::]:8080', client=Client())\n"
+MADE_ANEW = (
+    "def make(context):\n    return Client().to_client()\n\n\napp = fl.client.ClientApp(client_fn=make)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("kept", "start", "forgets"),
+    [
+        ("self.spent", "", False),
+        ("self.spent", STARTED, False),
+        ("self.spent", MADE_ANEW, True),
+        ("spent", STARTED, True),
+        ("spent", "", True),
+    ],
+)
+def test_what_a_client_keeps_of_a_round(tmp_path: Path, kept: str, start: str, forgets: bool) -> None:
+    lay_out(tmp_path, client=CARRYING.replace("KEPT", kept) + start)
+    assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) is forgets

@@ -240,7 +240,7 @@ from torchvision.datasets import CIFAR10
 
 x, y = torch.randn(512, 16), torch.randint(0, 4, (512,))
 one, other = TensorDataset(x, y), data()
-positions = list(range(100))
+positions, order = list(range(100)), np.arange(100)
 net = nn.Linear(16, 4)
 net, optimizer, loader = PrivacyEngine().make_private(
     module=net,
@@ -261,6 +261,11 @@ criterion = nn.CrossEntropyLoss()
             ("added", "one + one", "one + other"),
             ("added-and-split", "random_split(one + other + one, [500, 1036])[0]", "one + other"),
             ("positions", "Subset(one, positions * 3)", "Subset(one, positions)"),
+            (
+                "glued",
+                "Subset(one, np.concatenate([order, order]))",
+                "Subset(one, np.concatenate([order, order + 100]))",
+            ),
             ("drawn", "Subset(one, np.repeat(positions, 2))", "Subset(one, np.sort(positions))"),
             (
                 "rows",
@@ -287,9 +292,9 @@ criterion = nn.CrossEntropyLoss()
         HEAD
         + HOOKS
         + """
-def moved(batches, device):
+def moved(batches, where):
     for x, y in batches:
-        yield x.to(device), y.to(device)
+        yield x.to(where), y.to(where)
 
 
 FACT:

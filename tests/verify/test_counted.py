@@ -65,3 +65,9 @@ def test_a_loop_that_leaves_small_batches_out_is_not_taken_for_one(tmp_path: Pat
     )
     status, rules = scaled(tmp_path, "hooks", "criterion(private(a), b)", skips)
     assert (status, rules) == (0, set())
+
+
+def test_noise_of_a_generator_of_the_loops_own_is_no_number_of_examples(tmp_path: Path) -> None:
+    drawn = "criterion(private(a + 0.1 * torch.tensor(rng.normal(size=a.shape)).float()), b)"
+    own = ("import torch\n", "import torch, numpy\nrng = numpy.random.default_rng()\n")
+    assert scaled(tmp_path, "hooks", drawn, own) == (0, set())

@@ -9,7 +9,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import SOME, Atom, Const, Obj, Unknown, is_one_of_several
-from dpmigrate.analysis.domain.values import NOTHING, Function, Value
+from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubts, weaken
 from dpmigrate.analysis.language.attributes import part_of_unknown
 from dpmigrate.analysis.language.classes import external_names
@@ -277,6 +277,19 @@ _OF_AN_EPOCH = frozenset(
 """The methods that Lightning calls again and again, on modules and on callbacks."""
 
 
+def calls_in_rounds(cls: Class) -> bool:
+    """Whether a class is a client of Flower, which calls its ``fit`` in every round."""
+    return any(
+        name.startswith("flwr.") and name.rpartition(".")[2] in FLOWER_CLIENTS for name in external_names(cls)
+    )
+
+
+def made_for_a_round(ip: Interpreter, instance: Obj) -> bool:
+    """Whether a client is made by the function that Flower calls for it, and forgets what a round left."""
+    makers = [key[1] for key in ip.notes if isinstance(key, tuple) and key[0] == _FACTORY]
+    return any(node is instance.node for fn in makers if isinstance(fn, cst.CSTNode) for node in every(fn))
+
+
 def _round(ip: Interpreter) -> tuple[str, Hashable] | None:
     """The framework that calls a method around in every round, and its activation; None without one."""
     for frame in ip.frames:
@@ -285,7 +298,7 @@ def _round(ip: Interpreter) -> tuple[str, Hashable] | None:
             continue
         owner = function.owner
         bases = external_names(owner) if owner is not None else []
-        client = any(name.startswith("flwr.") and name.rpartition(".")[2] in FLOWER_CLIENTS for name in bases)
+        client = owner is not None and calls_in_rounds(owner)
         by_app = "train" in function.decorators and b"flwr" in function.module.source.data
         if (client and function.name == "fit") or by_app:
             return "Flower", frame.owner

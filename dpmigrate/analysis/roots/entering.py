@@ -18,6 +18,7 @@ from dpmigrate.analysis.language.classes import external_base, external_names, i
 from dpmigrate.analysis.language.functions import enter_function, instantiate
 from dpmigrate.analysis.library.filled_in import set_from_outside
 from dpmigrate.analysis.library.options import outside_parameter
+from dpmigrate.analysis.library.rounds import calls_in_rounds, made_for_a_round
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.roots.leading import (
     MAKERS,
@@ -250,7 +251,18 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
                 continue
             name = f"{cls.node.name.value}.{method.name}"
             seed = ip.instances.get(instance)
+            unset = _unset_slots(ip, instance)
             enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
+            in_rounds = method.name == "fit" and calls_in_rounds(cls) and not made_for_a_round(ip, instance)
+            if in_rounds and unset - _unset_slots(ip, instance):
+                # What one round left there, the accountant's state for one, is what the next begins with.
+                enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
+
+
+def _unset_slots(ip: Interpreter, instance: Obj) -> set[Hashable]:
+    """The attributes of an instance that hold None, and nothing else as yet."""
+    held = {slot: ip.store.get(instance, slot) for slot in ip.store.keys(instance)}
+    return {slot for slot, value in held.items() if value is not None and value.only == Const(None)}
 
 
 def _instances(ip: Interpreter, cls: Class) -> list[Obj]:

@@ -93,6 +93,7 @@ class Auditor(Prober):
     def __init__(self, watch: Watch, steps: int, folder: Path, seed: int) -> None:
         super().__init__(watch, steps, folder)
         self.seed = seed
+        self._direction_path, self._bounds_path = folder / "direction.pt", folder / "bounds.pt"
         self.bounds = HeldBounds()
         self.found: dict[int, Audit] = {}
         watch.record.audit = self.found
@@ -230,14 +231,6 @@ class Auditor(Prober):
                 add_noise()
                 seen.append(sum(float(p.grad.reshape(-1) @ d) for p, d in zip(params, along, strict=True)))
         self.leave(torch.tensor(seen, dtype=torch.float64), [])
-
-    @property
-    def _direction_path(self) -> Path:
-        return self.folder / "direction.pt"
-
-    @property
-    def _bounds_path(self) -> Path:
-        return self.folder / "bounds.pt"
 
 
 def _value(params: list[Any]) -> Tensor:

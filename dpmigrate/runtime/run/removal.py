@@ -21,6 +21,7 @@ from dpmigrate.runtime.run.snapshots import (
     FIRST_HALF,
     REPLACED,
     SECOND_HALF,
+    TURNED,
     WITHOUT,
     WRITTEN,
     BatchChange,
@@ -101,6 +102,7 @@ class Remover(Prober):
     ) -> None:
         super().__init__(watch, steps, folder)
         self.proved, self.writing = proved, writing
+        self._value_path = folder / "value.pt"
         self.stepped: LiveEngine | None = None
         self.found: dict[int, Removal] = {}
         watch.record.removal = self.found
@@ -172,10 +174,6 @@ class Remover(Prober):
             result.written = max(result.written or 0.0, relative(other.value[:own], whole.value[:own]))
             result.beside = max(result.beside or 0.0, relative(other.value[own:], whole.value[own:]))
 
-    @property
-    def _value_path(self) -> Path:
-        return self.folder / "value.pt"
-
     def _coupling(self, snapshot: Snapshot, result: Removal, whole: Tensor, number: int) -> float:
         """Change each half of the batch, then both: where no example moves another, the changes add up.
 
@@ -196,8 +194,12 @@ class Remover(Prober):
     def _count(self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float) -> None:
         """Leave out one third of the batch, another, then both: what each takes away adds up as well."""
         probes = self._probe_three(snapshot, map(BatchChange, FEWER))
-        if probes:
-            result.counted = gap_of(whole, [p.value for p in probes]) / bound
+        gap = gap_of(whole, [p.value for p in probes]) if probes else 0.0
+        if gap > EXACT * bound:
+            # What is drawn by a generator of the script's own goes by the row, and by no number of rows.
+            turned = self.probe(snapshot, BatchChange(TURNED))
+            result.replaced = turned is None or float((whole - turned.value).norm()) > gap / 4
+        result.counted = None if result.replaced else gap / bound
 
     def _probe_three(self, snapshot: Snapshot, changes: Iterable[BatchChange]) -> list[Probed]:
         """What three changed batches make of the loop; nothing where it fails on one."""

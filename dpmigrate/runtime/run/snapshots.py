@@ -43,6 +43,9 @@ for -1), and on behind the step, which is given the noisy value of the batch as 
 FEWER = tuple(range(10, 13))
 """Without every third example, without another third, and without both."""
 
+TURNED = 13
+"""The same examples, the first of them at the end."""
+
 _FORM = "iqdi"
 
 
@@ -291,6 +294,8 @@ def changed_batch(batch: list[Any], kind: int, index: int) -> list[Any]:
         return batch[:index] + batch[index + 1 :]
     if kind == REPLACED:
         return [*batch[:index], batch[(index + len(batch) // 2) % len(batch)], *batch[index + 1 :]]
+    if kind == TURNED:
+        return batch[1:] + batch[:1]
     if kind in FEWER:
         left = {place % 3 for place in range(3)} - ({0, 1} if kind == FEWER[2] else {FEWER.index(kind)})
         return [here for place, here in enumerate(batch) if place % 3 in left]
