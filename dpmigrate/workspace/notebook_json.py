@@ -137,9 +137,6 @@ def read_notebook(data: bytes) -> NotebookText:
         return _read(data)
     except json.JSONDecodeError as error:
         raise Unreadable(f"not a notebook: invalid JSON ({error.msg})", error.lineno) from error
-    except StopIteration as error:
-        line = data.count(b"\n", 0, int(error.value or 0)) + 1
-        raise Unreadable("not a notebook: invalid JSON", line) from error
     except (IndexError, RecursionError, ValueError) as error:
         raise Unreadable("not a notebook: invalid JSON", data.count(b"\n") + 1) from error
 

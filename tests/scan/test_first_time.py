@@ -92,6 +92,19 @@ def test_a_loop_that_makes_it_once(tmp_path: Path, test: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("outer", "inner"), [("number < 99", "engine is None"), ("not private", "number < 99")]
+)
+def test_a_loop_that_makes_it_once_in_one_test_of_two(tmp_path: Path, outer: str, inner: str) -> None:
+    program = ROUNDS.replace("    if TEST:\n", f"    if {outer}:\n      if {inner}:\n")
+    assert "DPM304" not in rules_of(tmp_path, program, "")
+
+
+def test_a_loop_that_makes_it_again_in_both_tests_of_two(tmp_path: Path) -> None:
+    program = ROUNDS.replace("    if TEST:\n", "    if number < 99:\n      if number % 5 == 0:\n")
+    assert "DPM304" in rules_of(tmp_path, program, "")
+
+
+@pytest.mark.parametrize(
     ("test", "before"),
     [
         ("True", "pass"),
@@ -100,6 +113,7 @@ def test_a_loop_that_makes_it_once(tmp_path: Path, test: str) -> None:
         ("number > 0", "pass"),
         ("engine is None", "engine = None"),
         ("not private", "private = False"),
+        ("engine is other", "other = engine"),
         (
             "not isinstance(model, GradSampleModule)",
             "model = model._module if number else model",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from dpmigrate.analysis.domain import store as stores
@@ -46,6 +48,23 @@ def test_nothing_is_worked_out_of_what_nobody_reads(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, "join_guarded", lambda branches: asked.append(branches) or of(Const(0)))
     carried_out(Store(), 100, of(Const(1)))
     assert not asked
+
+
+def test_a_value_has_nothing_but_what_values_have() -> None:
+    store = Store()
+    carried_out(store, 1, of(Const(1)))
+    held = store.get(MADE, "attribute")
+    assert not hasattr(held, "another")
+    assert held
+    assert not hasattr(held, "another")
+
+
+def test_any_number_of_branches_is_gone_through_without_recursion() -> None:
+    store = Store()
+    carried_out(store, 2 * sys.getrecursionlimit(), of(Const(1)))
+    held = store.get(MADE, "attribute")
+    assert held is not None
+    assert held.atoms == (Const(1),)
 
 
 def test_what_was_there_before_is_joined_with_it() -> None:

@@ -224,6 +224,41 @@ def test_what_stands_around_cells_moves_neither_their_text_nor_their_lines(bom: 
         ]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"cells": [\n{"cell_type": "code", "source": "b = 1"},\n]}',
+        b'{"cells": [\n{"cell_type": "code", "source": "b = 1",\n}]}',
+        b'{"cells": [\n{"cell_type": "code", "source": ["b = 1",\n]}]}',
+        b'{"cells": [\n{"cell_type": "code", "source": "b = 1"}\n{}]}',
+    ],
+)
+def test_what_no_reader_of_json_takes_is_no_notebook(broken: bytes) -> None:
+    with pytest.raises(Unreadable, match="invalid JSON") as told:
+        read(broken)
+    assert told.value.line == 3
+
+
+@pytest.mark.parametrize("space", [b"", b" ", b"\n  "])
+def test_lists_that_hold_nothing_are_passed_over(space: bytes) -> None:
+    data = notebook("a = 1", "b = 1").replace(b'"metadata": {}', b'"tags": [' + space + b'], "metadata": {}')
+    source = read(data)
+    assert source.rebuild(source.python.replace("b = 1", "b = 2")) == data.replace(b"b = 1", b"b = 2")
+
+
+def test_a_cell_becomes_empty_and_an_empty_one_gets_a_line() -> None:
+    source = read(notebook(["a = 1"], []))
+    lines = source.python.splitlines(keepends=True)
+    assert cells_of(source.rebuild("".join(line for line in lines if "a = 1" not in line))) == ["", ""]
+    assert json.loads(source.rebuild(source.python + "b = 2\n"))["cells"][1]["source"] == ["b = 2"]
+
+
+def test_a_cell_that_is_not_there_has_no_lines() -> None:
+    source = read(notebook("b = 1"))
+    assert source.notebook is not None
+    assert source.notebook.text.file_lines(1) == ()
+
+
 @pytest.mark.parametrize("place", [0, 1 << 20, (1 << 20) - 1, 3 << 20])
 def test_a_byte_that_is_no_utf8_is_told_with_its_line(place: int) -> None:
     data = b"\n" * 7 + "é".encode() + b" " * place + b"\n\xff"

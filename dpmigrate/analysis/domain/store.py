@@ -73,11 +73,8 @@ class Store:
 
     def unset(self, slot: Slot) -> Value:
         """What a slot holds that was never written: an entry or attribute of an object may be looked for."""
-        if isinstance(slot[0], tuple):
-            if slot[0][:1] == PARTS:
-                return Value((Entry(Unknown(slot[1])),))
-            if slot[0][:1] == ("made",):
-                return NOTHING
+        if isinstance(slot[0], tuple) and slot[0][:1] == PARTS:
+            return Value((Entry(Unknown(slot[1])),))
         return self._unset(slot) if self.get(("made", slot[0]), "") else NOTHING
 
     def _unset(self, slot: Slot) -> Value:
