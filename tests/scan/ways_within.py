@@ -309,4 +309,35 @@ lightning.Trainer(max_epochs=3).fit(Net(FACT))
         "0.0",
         "1.1",
     ),
+    Pair(
+        "DPM202",
+        "generator-by-what-a-handler-did-not-return",
+        HEAD
+        + """
+def device():
+    try:
+        return torch.device("cuda")
+    except RuntimeError:
+        return torch.device("cpu")
+
+
+chosen = device()
+if chosen.type == "cuda":
+    order = torch.Generator(device="cpu")
+else:
+    order = torch.Generator()
+FACT
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32, generator=order),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+        + STEP,
+        "pass",
+        "order.seed()",
+    ),
 )

@@ -180,6 +180,7 @@ def _try_and_handle(
     if without:  # what it returns, it returns where nothing was raised
         ip.path = shorten(saved | {raised._replace(holds=False)})
     survivors: list[tuple[Delta, Guard]] = []
+    returned_before = len(ip.frame.returns), len(ip.frame.exits)
     ip.store.push()
     try:
         ip.attempts.append(attempt)
@@ -196,6 +197,8 @@ def _try_and_handle(
     if alive:
         survivors.append((body, frozenset({raised._replace(holds=False)})))
     in_body = made_by.now()
+    if any(map(_returns, node.handlers)):
+        _assume_of_returned(ip, returned_before, raised._replace(holds=False))
     for handler in node.handlers:
         made_by_it = _Making(ip)
         ip.path = shorten(saved | {raised}) if in_body or without or _returns(handler) else saved
@@ -255,6 +258,14 @@ def _goes_on_without_opacus(node: cst.Try | cst.TryStar) -> bool:
         for handler in node.handlers
         for name in ("ImportError", "ModuleNotFoundError")
     )
+
+
+def _assume_of_returned(ip: Interpreter, before: tuple[int, int], literal: Literal) -> None:
+    """What a body has returned, it returns where nothing was raised: a handler returns something else."""
+    returns, exits = ip.frame.returns, ip.frame.exits
+    assumed = frozenset({literal})
+    returns[before[0] :] = [value.guarded(assumed) for value in returns[before[0] :]]
+    exits[before[1] :] = [(delta, guard | assumed) for delta, guard in exits[before[1] :]]
 
 
 def _returns(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:
