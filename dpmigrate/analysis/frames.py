@@ -58,6 +58,8 @@ class Frame:
     """Whether it may yield more than these, as by `yield from` of something that is not known."""
     exits: list[tuple[Delta, Guard]] = field(default_factory=list)
     loops: list[LoopControl] = field(default_factory=list)
+    ended: bool = False
+    """Whether some way through it ends the program."""
     captured: bool = False
     """Whether something defined here may read its names after it has returned."""
     foreign: dict[str, str] = field(default_factory=dict)

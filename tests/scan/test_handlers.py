@@ -13,14 +13,8 @@ import pytest
 from dpmigrate import api
 from dpmigrate.analysis import library, registry
 from tests.fixtures_support import FIXTURES
-from tests.scan.ways_again import AGAIN
-from tests.scan.ways_beside import ASIDE
-from tests.scan.ways_in_turns import IN_TURNS
-from tests.scan.ways_of_accounting import OF_THE_REST
-from tests.scan.ways_of_beginning import BEGUN
-from tests.scan.ways_of_building import PUT_TOGETHER
-from tests.scan.ways_of_rounds import GOING_ON
-from tests.scan.ways_of_writing import HEAD, OF_THE_SUM
+from tests.scan.every_way import PAIRS
+from tests.scan.ways_of_writing import HEAD
 
 PROGRAM = (
     HEAD
@@ -151,7 +145,7 @@ OTHERWISE = {
     "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
     "python.containers": {"_unknown_string"},
     "python.workers": {"_made_remote", "_remote"},
-    "torch.checkpoints": {"_apply", "_checkpoint"},
+    "torch.checkpoints": {"_checkpoint"},
     "torch.coupling": {"_distances"},
     "torch.models": {"_pretrained", "_wrapping_model"},
     "torch.randomness": {"_generator_device"},
@@ -175,11 +169,7 @@ def handlers() -> dict[tuple[str, str], set[str]]:
 
 def test_every_handler_stands_in_a_pair() -> None:
     texts = [path.read_text(encoding="utf-8") for path in FIXTURES.glob("shapes/*/*.py")]
-    texts += [
-        pair.program.replace("FACT", pair.wrong)
-        for pair in (*OF_THE_SUM, *OF_THE_REST, *PUT_TOGETHER, *GOING_ON, *AGAIN, *ASIDE, *IN_TURNS, *BEGUN)
-    ]
-    texts += [pair.right for pair in BEGUN]
+    texts += [text for pair in PAIRS for text in (pair.program, pair.wrong, pair.right)]
     words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
     missing: dict[str, set[str]] = defaultdict(set)
     for (module, handler), names in handlers().items():

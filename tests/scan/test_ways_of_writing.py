@@ -7,31 +7,8 @@ from pathlib import Path
 import pytest
 
 from dpmigrate import api
-from tests.scan.ways_again import AGAIN
-from tests.scan.ways_beside import ASIDE
-from tests.scan.ways_in_turns import IN_TURNS
-from tests.scan.ways_left_over import LEFT_OVER
-from tests.scan.ways_of_accounting import OF_THE_REST
-from tests.scan.ways_of_beginning import BEGUN
-from tests.scan.ways_of_building import PUT_TOGETHER
-from tests.scan.ways_of_rounds import GOING_ON
-from tests.scan.ways_of_writing import OF_THE_SUM, Pair
-from tests.scan.ways_round_about import ROUND_ABOUT
-from tests.scan.ways_within import WITHIN
-
-PAIRS = (
-    *OF_THE_SUM,
-    *OF_THE_REST,
-    *ROUND_ABOUT,
-    *WITHIN,
-    *PUT_TOGETHER,
-    *GOING_ON,
-    *AGAIN,
-    *ASIDE,
-    *LEFT_OVER,
-    *IN_TURNS,
-    *BEGUN,
-)
+from tests.scan.every_way import PAIRS
+from tests.scan.ways_of_writing import Pair
 
 
 def rules_of(folder: Path, pair: Pair, fact: str) -> set[str]:

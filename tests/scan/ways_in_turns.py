@@ -273,6 +273,12 @@ criterion = nn.CrossEntropyLoss()
                 "TensorDataset(torch.cat([x, x], 1), y)",
             ),
             ("copies", "TensorDataset(x.repeat(2, 1), y.repeat(2))", "TensorDataset(x.repeat(1, 2), y)"),
+            ("each-twice", "TensorDataset(x.repeat_interleave(2, 0), y)", "TensorDataset(x.flip(0), y)"),
+            (
+                "rows-of-numpy",
+                "TensorDataset(np.concatenate([x, x]), y)",
+                "TensorDataset(np.concatenate([x, x], 1), y)",
+            ),
             (
                 "views",
                 "ConcatDataset([CIFAR10('r', True), CIFAR10('r', True, transform=abs)])",

@@ -206,4 +206,107 @@ net, optimizer, loader = PrivacyEngine().make_private(
         "low_rank:",
         "mine::2",
     ),
+    Pair(
+        "DPM311",
+        "optimizer-from-outside-steps-where-privacy-failed",
+        HEAD
+        + """
+def private_or_not(net, optimizer, loader):
+    engine = None
+    try:
+        engine = PrivacyEngine()
+        net, optimizer, loader = engine.make_private(
+            module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+        )
+    except Exception as error:
+        print("no privacy:", error)
+        FACT
+    return net, optimizer, loader, engine
+
+
+def main(net, optimizer, loader):
+    net, optimizer, loader, engine = private_or_not(net, optimizer, loader)
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    if engine:
+        print(engine.get_epsilon(1e-5))
+""",
+        "engine = None",
+        "raise SystemExit(1)",
+    ),
+    *(
+        Pair(
+            "DPM311",
+            f"privacy-failed-and-{name}",
+            f"{HEAD}{before}"
+            + """
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader(data(), batch_size=32)
+try:
+    net, optimizer, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    )
+except Exception as error:
+    print("no privacy:", error)
+    FACT
+"""
+            + STEP,
+            "pass",
+            leaves,
+        )
+        for name, before, leaves in (
+            ("the-program-ends", "import sys\n", "sys.exit(1)"),
+            (
+                "usage-is-shown",
+                "import argparse\nparser = argparse.ArgumentParser()\n",
+                'parser.error("none")',
+            ),
+            (
+                "a-function-ends-it",
+                "import sys\n\n\ndef give_up(why):\n    sys.exit(why)\n\n\n",
+                "give_up(error)",
+            ),
+        )
+    ),
+    Pair(
+        "DPM208",
+        "no-noise-as-a-hyperparameter",
+        HEAD
+        + """
+import lightning
+
+
+class Net(lightning.LightningModule):
+    def __init__(self, sigma):
+        super().__init__()
+        self.save_hyperparameters()
+        self.layer = nn.Linear(16, 4)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.layer.parameters(), lr=0.1)
+        self.layer, optimizer, self.loader = PrivacyEngine().make_private(
+            module=self.layer,
+            optimizer=optimizer,
+            data_loader=DataLoader(data(), batch_size=32),
+            noise_multiplier=self.hparams.sigma,
+            max_grad_norm=1.0,
+        )
+        return optimizer
+
+    def train_dataloader(self):
+        return self.loader
+
+    def training_step(self, batch, number):
+        x, y = batch
+        return F.cross_entropy(self.layer(x), y)
+
+
+lightning.Trainer(max_epochs=3).fit(Net(FACT))
+""",
+        "0.0",
+        "1.1",
+    ),
 )

@@ -64,6 +64,19 @@ class Unknown(Atom):
         return hashed
 
 
+NO_WAY_ON = "no way on"
+"""What the symbol of a call begins with that ends the program, as what ``sys.exit(1)`` gives."""
+SOME = "[]"
+"""What stands for the index of some item that cannot be known."""
+
+
+def is_one_of_several(symbol: Hashable) -> bool:
+    """Whether something unknown is an element of something, or part of one: in another turn it is another."""
+    if isinstance(symbol, tuple):
+        return any(map(is_one_of_several, symbol))
+    return symbol in (SOME, "element")
+
+
 def deeper(symbol: Hashable, name: Hashable) -> Hashable:
     """The symbol of a part of an unknown thing (bounded in depth)."""
     depth, inner = 0, symbol

@@ -10,6 +10,7 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import marked
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import (
+    SOME,
     Atom,
     Batch,
     Const,
@@ -41,9 +42,6 @@ from dpmigrate.analysis.language.attributes import (
 )
 from dpmigrate.analysis.language.classes import named_fields
 from dpmigrate.analysis.language.outcomes import told
-
-SOME = "[]"
-"""What stands for the index of some item that cannot be known."""
 
 
 def assign_name(ip: Interpreter, name: str, value: Value) -> None:

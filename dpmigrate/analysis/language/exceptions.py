@@ -30,10 +30,15 @@ OPACUS_MISSING = "where importing Opacus raises"
 def _raise(ip: Interpreter, node: cst.Raise) -> bool:
     if node.exc is not None:
         ip.evaluate(node.exc)
+    raised(ip)
+    return False
+
+
+def raised(ip: Interpreter) -> None:
+    """Something is raised here: a handler around may begin with what was done by now."""
     if ip.attempts:
         attempt = ip.attempts[-1]
         attempt.states.append((ip.store.snapshot(attempt.depth), ALWAYS))
-    return False
 
 
 def _tried(ip: Interpreter, body: Sequence[cst.CSTNode], attempt: Attempt) -> bool:

@@ -9,7 +9,18 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import batches_of, passes_behind, without_records
 from dpmigrate.analysis.core import MAX_CALL_DEPTH, Interpreter
-from dpmigrate.analysis.domain.atoms import Absent, Atom, Batch, Obj, Params, Tensor, Unknown, behind, deeper
+from dpmigrate.analysis.domain.atoms import (
+    NO_WAY_ON,
+    Absent,
+    Atom,
+    Batch,
+    Obj,
+    Params,
+    Tensor,
+    Unknown,
+    behind,
+    deeper,
+)
 from dpmigrate.analysis.domain.values import (
     NONE,
     NOTHING,
@@ -258,7 +269,8 @@ def _run_body(ip: Interpreter, fn: Function, frame: Frame) -> Value:
         in_order = not frame.yields_more and yields_in_order(fn.node.body)
         return of(Seq(tuple(frame.yields)) if in_order else Seq(None, element))
     if not frame.returns:
-        return of(Unknown(("never", fn.key, ip.context), "a function that always raises"))
+        reason = NO_WAY_ON if frame.ended else "never"
+        return of(Unknown((reason, fn.key, ip.context), "a function that does not come back"))
     return join_all(frame.returns)
 
 

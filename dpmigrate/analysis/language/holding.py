@@ -46,6 +46,8 @@ def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
         return
     runs_of_atom = ip.runs_by_object.get(atom, {})
     yield from list(runs_of_atom.values())
+    if isinstance(atom, Unknown) and not runs_of_atom:
+        yield from (run for run in ip.runs.values() if is_model_of(ip, run, atom))
     if runs_of_atom or not isinstance(atom, Obj):
         return
     for owner, runs in list(ip.runs_by_object.items()):

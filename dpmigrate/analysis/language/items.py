@@ -10,6 +10,7 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import (
     A_LENGTH,
+    SOME,
     Absent,
     Atom,
     Const,
@@ -35,7 +36,7 @@ from dpmigrate.analysis.domain.values import (
     of,
 )
 from dpmigrate.analysis.guards import ALWAYS, Literal, doubt
-from dpmigrate.analysis.language.assignment import SOME, as_taken, as_tuple, iterate
+from dpmigrate.analysis.language.assignment import as_taken, as_tuple, iterate
 from dpmigrate.analysis.language.attributes import (
     get_attribute,
     part_of_unknown,

@@ -67,6 +67,8 @@ BUILTINS = frozenset(
         "locals",
         "round",
         "frozenset",
+        "exit",
+        "quit",
     ]
 )
 

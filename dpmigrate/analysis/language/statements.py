@@ -9,12 +9,13 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
-from dpmigrate.analysis.domain.atoms import External, Imported, Obj, dict_key
+from dpmigrate.analysis.domain.atoms import NO_WAY_ON, External, Imported, Obj, Unknown, dict_key
 from dpmigrate.analysis.domain.values import NONE, Class, Function, Value, of
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import decorated, narrowing
 from dpmigrate.analysis.language.assignment import assign_name, assign_target
+from dpmigrate.analysis.language.exceptions import raised
 from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.language.operators import arithmetic
 from dpmigrate.analysis.registry import CallInfo
@@ -27,7 +28,18 @@ def _block(ip: Interpreter, node: cst.SimpleStatementLine | cst.IndentedBlock) -
 
 @statement(cst.Expr)
 def _expr(ip: Interpreter, node: cst.Expr) -> bool:
-    ip.evaluate(node.value)
+    return not _ends(ip, ip.evaluate(node.value))
+
+
+def _ends(ip: Interpreter, value: Value) -> bool:
+    """Whether what was called does not come back; a cell of a notebook ends alone."""
+    only = value.only
+    if not isinstance(only, Unknown) or not isinstance(only.symbol, tuple) or only.symbol[:1] != (NO_WAY_ON,):
+        return False
+    if ip.frame.function is None and ip.module.source.is_notebook:
+        return False
+    ip.frame.ended = True
+    raised(ip)
     return True
 
 
@@ -81,6 +93,8 @@ def _assert(ip: Interpreter, node: cst.Assert) -> bool:
 @statement(cst.Return)
 def _return(ip: Interpreter, node: cst.Return) -> bool:
     value = ip.evaluate(node.value) if node.value is not None else NONE
+    if _ends(ip, value):
+        return False
     frame = ip.frame
     beyond = ip.path - frame.entry_path
     frame.returns.append(value.guarded(beyond))

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import SOME, Atom, Const, Obj, Unknown, is_one_of_several
 from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubts, weaken
-from dpmigrate.analysis.language.assignment import SOME
 from dpmigrate.analysis.language.attributes import part_of_unknown
 from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances
@@ -211,14 +210,7 @@ def _goes_on_with_its_own(run: TrainingRun) -> bool:
         and e.atom.data.origin.node is run.origin.node
         and not doubts(e.guard)
         for e in modules
-    ) and not any(isinstance(e.atom, Unknown) and _is_one_of_several(e.atom.symbol) for e in modules)
-
-
-def _is_one_of_several(symbol: Hashable) -> bool:
-    """Whether something unknown is, or is part of, an element of something."""
-    if isinstance(symbol, tuple):
-        return any(map(_is_one_of_several, symbol))
-    return symbol in (SOME, "element")
+    ) and not any(isinstance(e.atom, Unknown) and is_one_of_several(e.atom.symbol) for e in modules)
 
 
 def _tells_the_epoch(symbol: Hashable) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import NO_WAY_ON, Atom, Const, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, join_all, of
 from dpmigrate.analysis.guards import Literal, shorten
 from dpmigrate.analysis.language import outcomes
@@ -123,7 +123,11 @@ def _handed_in(atom: Atom) -> bool:
     symbol = atom.symbol if isinstance(atom, Unknown) else None
     while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
         symbol = symbol[0]
-    return isinstance(symbol, tuple) and bool(symbol) and symbol[0] not in ("node", "name", "import", "never")
+    return (
+        isinstance(symbol, tuple)
+        and bool(symbol)
+        and symbol[0] not in ("node", "name", "import", "never", NO_WAY_ON)
+    )
 
 
 def _speaks_opacus(ip: Interpreter) -> bool:

@@ -3,6 +3,7 @@
 ``builtins``, ``containers``, ``records``, ``attribute_dicts``   functions, and what holds values
 ``getters``, ``iterating``   items and attributes by other means
 ``wrappers``, ``workers``, ``coroutines``   what calls functions for somebody
+``ending``       what does not come back
 ``drawn``, ``fixed``   what a clock or a random generator gives; what only looks so
 """
 
@@ -11,6 +12,7 @@ from dpmigrate.analysis.library.python import (
     containers,
     coroutines,
     drawn,
+    ending,
     fixed,
     getters,
     iterating,
@@ -19,6 +21,18 @@ from dpmigrate.analysis.library.python import (
     wrappers,
 )
 
-LOADED = (builtins, containers, coroutines, drawn, fixed, getters, iterating, records, workers, wrappers)
+LOADED = (
+    builtins,
+    containers,
+    coroutines,
+    drawn,
+    ending,
+    fixed,
+    getters,
+    iterating,
+    records,
+    workers,
+    wrappers,
+)
 
 __all__ = ["LOADED"]

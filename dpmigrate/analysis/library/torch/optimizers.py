@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Obj
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, Entry, Value, of
 from dpmigrate.analysis.guards import DOUBT, Literal
 from dpmigrate.analysis.language.exceptions import OPACUS_MISSING
@@ -17,7 +17,7 @@ from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.parameters import models_in, parameters_in
 from dpmigrate.analysis.library.torch.stepping import plain_step
-from dpmigrate.analysis.registry import CallInfo, method, prefix
+from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import TrainingRun
 
 ERRORS, VALID = "errors of a model", "that a model has none"
@@ -67,6 +67,16 @@ def _optimizer_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         plain_step(ip, optimizer, info.node, e.guard)
     for run in dict.fromkeys((*runs_of_raw(ip, optimizer), *_runs_of_its_models(ip, optimizer))):
         _fell_back(ip, run, ip.at(info.node, e.guard))
+    return NONE
+
+
+@function("<step of something unknown>")
+def _plain_step_of_what_came_in(ip: Interpreter, info: CallInfo) -> Value:
+    """An optimizer that came in from outside steps where a run was to be made with it."""
+    for e in info.positional[0].entries:
+        for run in ip.runs.values():
+            if isinstance(e.atom, Unknown) and e.atom in run.argument("optimizer").atoms:
+                _fell_back(ip, run, ip.at(info.node, e.guard))
     return NONE
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Params, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Params, Unknown, is_one_of_several
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, of
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.language.holding import parameter_of, runs_of_model, whole_of
@@ -48,9 +48,11 @@ def _parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("unknown", "parameters")
 def _parameters_of_a_part(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     whole = whole_of(e.atom) if isinstance(e.atom, Unknown) else None
-    if whole is None:
+    if whole is not None:
+        return of(Params(frozenset({whole}), part=True))
+    if not isinstance(e.atom, Unknown) or info.everything() or is_one_of_several(e.atom.symbol):
         return unknown_call(ip, e.atom, info)
-    return of(Params(frozenset({whole}), part=True))
+    return of(Params(frozenset({e.atom})))  # of a model that came in from outside, or of a part of one
 
 
 @method("unknown", "named_parameters")

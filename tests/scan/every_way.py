@@ -1,0 +1,29 @@
+"""All small programs in pairs, of which a rule holds for one half and not for the other."""
+
+from __future__ import annotations
+
+from tests.scan.ways_again import AGAIN
+from tests.scan.ways_beside import ASIDE
+from tests.scan.ways_in_turns import IN_TURNS
+from tests.scan.ways_left_over import LEFT_OVER
+from tests.scan.ways_of_accounting import OF_THE_REST
+from tests.scan.ways_of_beginning import BEGUN
+from tests.scan.ways_of_building import PUT_TOGETHER
+from tests.scan.ways_of_rounds import GOING_ON
+from tests.scan.ways_of_writing import OF_THE_SUM
+from tests.scan.ways_round_about import ROUND_ABOUT
+from tests.scan.ways_within import WITHIN
+
+PAIRS = (
+    *OF_THE_SUM,
+    *OF_THE_REST,
+    *ROUND_ABOUT,
+    *WITHIN,
+    *PUT_TOGETHER,
+    *GOING_ON,
+    *AGAIN,
+    *ASIDE,
+    *LEFT_OVER,
+    *IN_TURNS,
+    *BEGUN,
+)
