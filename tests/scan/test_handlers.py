@@ -148,7 +148,6 @@ OTHERWISE = {
     "torch.checkpoints": {"_checkpoint"},
     "torch.coupling": {"_distances"},
     "torch.models": {"_pretrained", "_wrapping_model"},
-    "torch.randomness": {"_generator_device"},
 }
 """Handlers of which no pair speaks yet, by their module: none may be added."""
 
