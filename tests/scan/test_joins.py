@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dpmigrate.analysis.domain import store as stores
+from dpmigrate.analysis.domain import deferred, joining
 from dpmigrate.analysis.domain import values
 from dpmigrate.analysis.domain.atoms import Const, Obj
 from dpmigrate.analysis.domain.store import Store
@@ -44,7 +44,7 @@ def test_what_one_branch_made_is_what_joining_at_every_branch_gives(depth: int) 
 
 def test_nothing_is_worked_out_of_what_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    for module in (stores, values):
+    for module in (deferred, joining, values):
         monkeypatch.setattr(module, "join_guarded", lambda branches: asked.append(branches) or of(Const(0)))
     carried_out(Store(), 100, of(Const(1)))
     assert not asked

@@ -23,7 +23,7 @@ from dpmigrate.analysis.ledger.optimizing import (
     SteppedBeside,
     TrainableSet,
 )
-from dpmigrate.analysis.source.tree import contains, every
+from dpmigrate.analysis.source.tree import contains
 from dpmigrate.model import Tri
 
 
@@ -111,8 +111,7 @@ def _thrown_away(s: Subject) -> Tri:
     """Whether the call that makes the run is a statement by itself: nothing holds what it returned."""
     if s.run.manual:
         return False
-    call = s.run.origin.node
-    return any(isinstance(node, cst.Expr) and node.value is call for node in every(s.run.module.tree))
+    return isinstance(next(iter(s.run.module.nesting.above(s.run.origin.node)), None), cst.Expr)
 
 
 @fact

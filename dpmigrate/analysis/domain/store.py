@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown
 from dpmigrate.analysis.domain.deferred import Carrying
-from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, join_all, join_guarded
+from dpmigrate.analysis.domain.joining import SlotJoin
+from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, join_all
 from dpmigrate.analysis.guards import Guard
 
 Slot = tuple[Hashable, Hashable]
@@ -137,19 +138,20 @@ class Store:
             changed = any(self._held(slot) != value for slot, value in only.items())
             self.apply(only)
             return changed
-        alone: dict[Slot, tuple[Value, Guard] | None] = {}
-        for delta, guard in deltas:
+        written: dict[Slot, dict[int, Value]] = {}
+        for number, (delta, _) in enumerate(deltas):
             for slot, value in delta.items():
-                alone[slot] = None if slot in alone else (value, guard)
+                written.setdefault(slot, {})[number] = value
         joined: Delta = {}
-        carrying = Carrying()
-        for slot, only_one in alone.items():
+        carrying, joining = Carrying(), SlotJoin([guard for _, guard in deltas])
+        for slot, by_branch in written.items():
             before = self._held(slot)
             base = self.unset(slot) if before is None else before
-            if before is None and only_one is not None and not base:
-                joined[slot] = carrying.under(*only_one)
+            if before is None and len(by_branch) == 1 and not base:
+                ((number, value),) = by_branch.items()
+                joined[slot] = carrying.under(value, deltas[number][1])
                 continue
-            value = join_guarded([(delta.get(slot, base), guard) for delta, guard in deltas])
+            value = joining.value(by_branch, base)
             if value is not before and value != before:
                 joined[slot] = value
         self.apply(joined)

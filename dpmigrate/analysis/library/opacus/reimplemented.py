@@ -44,8 +44,8 @@ def _prepare_the_rest(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 def _parts(result: Value, kind: str) -> Value:
     """One part of each run that may have been made."""
-    found = []
+    parts = []
     for entry, made in entries_of_kind(result, "private-result"):
         run: TrainingRun = made.data
-        found.append(of(part(run, kind), guard=entry.guard))
-    return join_all(found)
+        parts.append(of(part(run, kind), guard=entry.guard))
+    return join_all(parts)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown, is_one_of_several
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, of
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Circumstances, Origin
@@ -25,7 +25,7 @@ _MAX_DEPTH = 4
 _MAX_JOINED = 16
 
 
-class _Found(NamedTuple):
+class _Repetition(NamedTuple):
     """A call, or a sum, by which each record is in the data so many times."""
 
     of: Obj
@@ -40,12 +40,10 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
         run: TrainingRun = private.data
         for loader in run.raw_loaders:
             for e in (ip.read(loader, "dataset") or NOTHING).entries:
-                for found in _repeated(ip, e.atom, sure=True, depth=_MAX_DEPTH):
-                    made = found.of
+                for made, times, sure in _repeated(ip, e.atom, sure=True, depth=_MAX_DEPTH):
                     if made.node is not None and made.module is not None:
-                        text = _short(made.node)
                         there = Circumstances(Origin(made.module, made.node), ip.path | e.guard)
-                        ip.happen(run, RecordsRepeated(there, text, found.times, found.sure))
+                        ip.happen(run, RecordsRepeated(there, _short(made.node), times, sure))
     return NOTHING
 
 
@@ -54,7 +52,7 @@ def _short(node: cst.CSTNode) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _repeated(ip: Interpreter, dataset: Atom, sure: bool, depth: int) -> Iterator[_Found]:
+def _repeated(ip: Interpreter, dataset: Atom, sure: bool, depth: int) -> Iterator[_Repetition]:
     """What repeats records in a data set. Of a part of one nobody knows what it leaves out."""
     if not isinstance(dataset, Obj) or dataset.kind != "dataset" or not depth:
         return
@@ -62,11 +60,11 @@ def _repeated(ip: Interpreter, dataset: Atom, sure: bool, depth: int) -> Iterato
     joined = _joined(ip, dataset)
     times = max((sum(_same_records(ip, one, other) for other in joined) for one in joined), default=1)
     if times > 1:
-        yield _Found(dataset, times, sure)
+        yield _Repetition(dataset, times, sure)
         return
     number = _of_rows(ip, given)
     if number > 1:
-        yield _Found(dataset, number, sure)
+        yield _Repetition(dataset, number, sure)
         return
     for member in joined:
         yield from _repeated(ip, member, sure, depth - 1)
@@ -81,15 +79,15 @@ def _joined(ip: Interpreter, dataset: Obj) -> list[Atom]:
     if given is None or not (given.name.endswith("ConcatDataset") or given.name == "Add"):
         return []
     members = given.positional if given.name == "Add" else _members(given.argument(0, "datasets"))
-    found: list[Atom] = []
+    joined: list[Atom] = []
     for member in members[:_MAX_JOINED]:
         only = member.only
         added = ip.notes.get((GIVEN, only)) if isinstance(only, Obj) else None
         if isinstance(only, Obj) and added is not None and added.name == "Add":
-            found += _joined(ip, only)  # ``data + data + data``
+            joined += _joined(ip, only)  # ``data + data + data``
         elif only is not None:
-            found.append(only)
-    return found
+            joined.append(only)
+    return joined
 
 
 def _members(listed: Value) -> Sequence[Value]:
@@ -103,21 +101,13 @@ def _same_records(ip: Interpreter, one: Atom, other: Atom) -> bool:
         if isinstance(one, Obj):
             birth = ip.births.get(one)
             return birth is not None and not birth.loops  # else it may be of another turn
-        return isinstance(one, Unknown) and not _an_element(one.symbol)
+        return isinstance(one, Unknown) and not is_one_of_several(one.symbol)
     if not isinstance(one, Obj) or not isinstance(other, Obj) or one.data != other.data:
         return False
     if not isinstance(one.data, str) or not one.data.startswith("torchvision.datasets."):
         return False
     first, second = ip.notes.get((GIVEN, one)), ip.notes.get((GIVEN, other))
     return first is not None and second is not None and _of_one_source(first, second)
-
-
-def _an_element(symbol: Hashable) -> bool:
-    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
-        if symbol[2] == "element":
-            return True
-        symbol = symbol[0]
-    return False
 
 
 def _of_one_source(one: CallInfo, other: CallInfo) -> bool:
@@ -158,7 +148,7 @@ def rows_repeated(ip: Interpreter, info: CallInfo, made: Value) -> Value:
     alike = isinstance(first, Unknown) and all(member.only == first for member in members)
     if alike and len(members) > 1 and (not over or over.only == Const(0)):
         assert isinstance(first, Unknown)
-        _note(ip, made, 1 if _an_element(first.symbol) else len(members))
+        _note(ip, made, 1 if is_one_of_several(first.symbol) else len(members))
     return made
 
 
