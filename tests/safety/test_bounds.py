@@ -187,7 +187,8 @@ def test_many_pins_in_one_file_cost_what_their_bytes_cost(tmp_path: Path) -> Non
         rules = [f["rule"] for f in report["findings"]]  # type: ignore[attr-defined]
         assert rules.count("DPM901") == count
         seconds.append(spent)
-    assert seconds[2] - seconds[0] < 7 * (seconds[1] - seconds[0])
+    # In proportion it is 5 times, by the square 17 times; a busy machine adds its own.
+    assert seconds[2] - seconds[0] < 10 * (seconds[1] - seconds[0])
 
 
 def install_cells(count: int) -> str:
