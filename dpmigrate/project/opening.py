@@ -151,12 +151,17 @@ _let_go = 0
 
 
 def let_go(modules: int) -> None:
-    """Note that so many modules are no longer needed while the collector is paused; free them now and then.
-
-    Trees and values point at one another, so that nothing else would.
-    """
+    """Note that so many modules are no longer needed while the collector is paused."""
     global _let_go
     _let_go += modules
+
+
+def free_what_was_let_go() -> None:
+    """Free them, where they are many, before something else is begun: after the last nobody needs the room.
+
+    Trees and values point at one another, so that nothing but the collector would.
+    """
+    global _let_go
     if _let_go >= AT_ONCE:
         _let_go = 0
         gc.collect()

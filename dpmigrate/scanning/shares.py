@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span, Suppressed
-from dpmigrate.project.opening import let_go
+from dpmigrate.project.opening import free_what_was_let_go, let_go
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -84,6 +84,7 @@ def _follow(parent: int) -> None:
 def _done(part: Any) -> Any:
     assert _task is not None
     project, work = _task
+    free_what_was_let_go()
     answer = work(project.afresh(), part)  # what is kept with it would be lost with this process
     let_go(part.size)
     return answer
@@ -103,6 +104,7 @@ def each(
     if jobs < 2 or len(parts) < 2 or sum(map(len, project.seeds.values())) < WORTH_SHARING:
         for done, part in enumerate(parts):
             told(done, len(parts))
+            free_what_was_let_go()
             yield part, work(project, part)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
