@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from dpmigrate.analysis.domain import deferred, joining
-from dpmigrate.analysis.domain import values
+from dpmigrate.analysis.domain import deferred, joining, values
 from dpmigrate.analysis.domain.atoms import Const, Obj
 from dpmigrate.analysis.domain.store import Store
 from dpmigrate.analysis.domain.values import Entry, Value, join_guarded, of
