@@ -66,7 +66,7 @@ def choices_in(ip: Interpreter, annotation: cst.BaseExpression) -> list[Any] | V
     node = unquoted(annotation)
     if node is None:
         return None
-    base, inner = _subscripted(node)
+    base, inner = subscripted(node)
     if base in ("Annotated", "Final", "ClassVar", "InitVar") and inner:
         return choices_in(ip, inner[0])
     if base in ("Optional", "Union") or isinstance(node, cst.BinaryOperation):
@@ -91,7 +91,7 @@ def _any_of(ip: Interpreter, parts: list[cst.BaseExpression], may_be_none: bool)
     return [*(c for choice in constants for c in choice), *([None] if may_be_none or any(nothing) else [])]
 
 
-def _subscripted(node: cst.BaseExpression) -> tuple[str, list[cst.BaseExpression]]:
+def subscripted(node: cst.BaseExpression) -> tuple[str, list[cst.BaseExpression]]:
     """The last name and the parts of ``typing.Optional[X]``; no name where it is none."""
     if not isinstance(node, cst.Subscript):
         return "", []

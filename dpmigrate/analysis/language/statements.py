@@ -28,10 +28,10 @@ def _block(ip: Interpreter, node: cst.SimpleStatementLine | cst.IndentedBlock) -
 
 @statement(cst.Expr)
 def _expr(ip: Interpreter, node: cst.Expr) -> bool:
-    return not _ends(ip, ip.evaluate(node.value))
+    return not _never_comes_back(ip, ip.evaluate(node.value))
 
 
-def _ends(ip: Interpreter, value: Value) -> bool:
+def _never_comes_back(ip: Interpreter, value: Value) -> bool:
     """Whether what was called does not come back; a cell of a notebook ends alone."""
     only = value.only
     if not isinstance(only, Unknown) or not isinstance(only.symbol, tuple) or only.symbol[:1] != (NO_WAY_ON,):
@@ -93,7 +93,7 @@ def _assert(ip: Interpreter, node: cst.Assert) -> bool:
 @statement(cst.Return)
 def _return(ip: Interpreter, node: cst.Return) -> bool:
     value = ip.evaluate(node.value) if node.value is not None else NONE
-    if _ends(ip, value):
+    if _never_comes_back(ip, value):
         return False
     frame = ip.frame
     beyond = ip.path - frame.entry_path

@@ -31,7 +31,7 @@ from dpmigrate.analysis.language.classes import (
     is_record,
     members_of,
 )
-from dpmigrate.analysis.language.fields import choices_in, unquoted
+from dpmigrate.analysis.language.fields import choices_in, subscripted, unquoted
 from dpmigrate.analysis.language.functions import instantiate
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.filled_in import set_from_outside
@@ -198,16 +198,9 @@ def _of_type(ip: Interpreter, fn: Function, param: cst.Param, node: cst.BaseExpr
         return open_value(ip, symbol, NOTHING, choices, origin)
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
         return _of_type(ip, fn, param, node.left) or _of_type(ip, fn, param, node.right)
-    if isinstance(node, cst.Subscript):
-        base = (
-            node.value.attr.value
-            if isinstance(node.value, cst.Attribute)
-            else getattr(node.value, "value", "")
-        )
-        inner = [s.slice.value for s in node.slice if isinstance(s.slice, cst.Index)]
-        if base in ("Optional", "Annotated", "Final") and inner:
-            return _of_type(ip, fn, param, inner[0])
-        return None
+    base, inner = subscripted(node)
+    if base in ("Optional", "Annotated", "Final") and inner:
+        return _of_type(ip, fn, param, inner[0])
     if not isinstance(node, (cst.Name, cst.Attribute)):
         return None
     atom = ip.evaluate(node).only
