@@ -255,7 +255,7 @@ _LEAVES_ALONE = "it would change what an ignore comment in {path} leaves alone: 
 
 
 def _of_comments(matches: Sequence[tuple[Finding, Match]]) -> bool:
-    """Whether findings are about ignore comments that suppress nothing any more: what they were for is gone."""
+    """Whether findings are about ignore comments that suppress nothing: what they were for is gone."""
     return all(match.advisory.match.get("about") == "ignores" for _, match in matches)
 
 

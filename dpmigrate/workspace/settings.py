@@ -123,7 +123,7 @@ class Settings:
         return self._patterns_of(config, patterns).ignored(path)
 
     def spares(self, config: Config, pattern: str, path: str) -> bool:
-        """Whether a pattern of ``per-file-ignores`` is about an absolute path: with ``!``, about all others."""
+        """Whether a pattern of ``per-file-ignores`` means an absolute path; with ``!``, all others."""
         read = self._patterns_of(config, (_named(pattern),))
         return not read.empty and read.ignored(path) != pattern.startswith("!")
 

@@ -161,7 +161,8 @@ def test_a_broken_file_that_says_nothing_of_dpmigrate_is_no_business_of_ours(tmp
 def test_a_pattern_without_meaning_spares_nothing_and_is_told_of_with_its_line(tmp_path: Path) -> None:
     table(
         tmp_path,
-        'exclude = [\n  "old/",\n  "[",\n]\n[tool.dpmigrate.per-file-ignores]\n"!" = ["DPM1"]\n"![a" = ["DPM2"]',
+        'exclude = [\n  "old/",\n  "[",\n]\n'
+        '[tool.dpmigrate.per-file-ignores]\n"!" = ["DPM1"]\n"![a" = ["DPM2"]',
     )
     settings = Settings(str(tmp_path))
     path = str(tmp_path / "a.py")
