@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from dpmigrate.report.html.page import html_document, text
+from dpmigrate.report.html.page import folding, html_document, text
 from dpmigrate.report.inventory.comparing import Difference
 from dpmigrate.report.inventory.csv_ import lines_of
 from dpmigrate.report.inventory.markdown import plain, row
@@ -46,7 +46,7 @@ def _body(differing: Sequence[Difference], said: Sequence[str]) -> Iterator[str]
     rows = "\n".join(
         "<tr>"
         + "".join(
-            f'<td data-title="{title}">{text(cell).replace("/", "/<wbr>")}</td>'
+            f'<td data-title="{title}">{folding(cell)}</td>'
             for title, cell in zip(TITLES, _cells(difference), strict=True)
         )
         + "</tr>"
