@@ -19,6 +19,7 @@ from dpmigrate.cli.options import (
 )
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
+from dpmigrate.cli.types import FILE
 from dpmigrate.report.inventory import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 from dpmigrate.workspace.reading import read_named
@@ -46,6 +47,7 @@ Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usag
 @click.option(
     "--check",
     "record",
+    type=FILE,
     metavar="FILE",
     help="Compare with the inventory in FILE (JSON) and say what differs, in the form of --format.",
 )
