@@ -75,6 +75,17 @@ class TestStd:
             assert check.passed is passed
             assert ("at step 81" in check.detail) is not passed
 
+    @pytest.mark.parametrize("off", [0.99, 1.01])
+    def test_the_limit_of_one_step_is_eight_deviations(self, off: float) -> None:
+        many = [release(seed, noise_count=100) for seed in range(80)]
+        check = self.judged([*many, release(99, 1 + off * 8 / math.sqrt(2 * 100), noise_count=100)])
+        assert check.passed is (off < 1)
+        if off > 1:
+            assert check.limit == pytest.approx(8 / math.sqrt(2 * 100))
+
+    def test_a_small_sigma_is_noise_too(self) -> None:
+        assert self.judged([release(1, sigma=0.5, noise_std=0.5)]).passed is True
+
     def test_steps_weigh_by_their_draws(self) -> None:
         check = self.judged([release(1, 1.0, noise_count=900), release(2, 1.2, noise_count=100)])
         assert check.value == pytest.approx(math.sqrt(0.9 + 0.1 * 1.44) - 1)
@@ -146,6 +157,16 @@ class TestFresh:
         moved = drawn(1) + apart * 100 * verdicts.ALIKE
         (check,) = self.judged([release(1), release(2, noise=moved)], None)
         assert check.passed is not same
+
+    @pytest.mark.parametrize(("width", "same"), [(15, False), (16, True)])
+    def test_from_sixteen_numbers_on_the_slack_is_wider(self, width: int, same: bool) -> None:
+        near = [drawn(1, width), drawn(1, width) + 50 * verdicts.ALIKE]
+        (check,) = self.judged([release(1, noise=noise) for noise in near], None)
+        assert check.passed is not same
+
+    def test_a_run_that_made_no_step_is_beside_none(self) -> None:
+        run = RunRecord(engines=[engine([]), engine([release(1)])])
+        assert verdicts.noise_fresh(run, None, 1)[0].passed is True
 
     def test_few_numbers_come_near_by_chance(self) -> None:
         few = [release(1, noise=drawn(1, 10)), release(1, noise=drawn(1, 10) + 50 * verdicts.ALIKE)]
@@ -262,4 +283,5 @@ class TestReproducible:
 
     def test_steps_without_noise_are_compared_all_the_same(self) -> None:
         first = self.of([self.step()], [release(1, 0.0)])
-        assert self.judged(first, self.of([self.step()], [release(2, 0.0)])).passed is True
+        for std in (0.0, 1.0):
+            assert self.judged(first, self.of([self.step()], [release(2, std)])).passed is True
