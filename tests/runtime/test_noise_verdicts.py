@@ -70,7 +70,7 @@ class TestStd:
 
     def test_one_step_among_many_that_agree(self) -> None:
         many = [release(seed, noise_count=100) for seed in range(80)]
-        for std, passed in ((1.7, False), (1.4, True)):
+        for std, passed in ((1.7, False), (1.4, True), (0.3, False)):
             check = self.judged([*many, release(99, std, noise_count=100)])
             assert check.passed is passed
             assert ("at step 81" in check.detail) is not passed
@@ -91,8 +91,9 @@ class TestStd:
         assert check.value == pytest.approx(math.sqrt(0.9 + 0.1 * 1.44) - 1)
 
     def test_draws_that_repeat_are_the_evidence_of_one_step(self) -> None:
-        repeated = [release(1, 1.1, generator_state=n) for n in range(9)]
-        assert self.judged(repeated).passed is True
+        for std, passed in ((1.1, True), (1.24, True), (1.26, False)):
+            repeated = [release(1, std, generator_state=n) for n in range(9)]
+            assert self.judged(repeated).passed is passed
         assert self.judged([release(seed, 1.1) for seed in range(9)]).passed is False
 
     def test_a_multiplier_that_was_put_to_nothing(self) -> None:
@@ -186,6 +187,8 @@ class TestFresh:
             True,
             "no two of 1 steps add the same noise, nor do two processes",
         )
+        (check,) = self.judged([release(1)], [release(1, noise=drawn(1)[:10])])
+        assert check.passed is True, "not to be compared"
         (check,) = self.judged([release(1)], [release(1)])
         assert (check.passed, check.rule, check.detail) == (
             False,
@@ -276,6 +279,13 @@ class TestReproducible:
         check = self.judged(first, second)
         assert check.passed is None
         assert said in check.detail
+
+    def test_one_step_of_several_is_enough(self) -> None:
+        first = self.of([self.step(), self.step()], [release(1), release(2)])
+        other = self.of([self.step(), self.step("b")], [release(1), release(2)])
+        assert "other batches" in self.judged(first, other).detail
+        other = self.of([self.step(), self.step()], [release(1), release(3)])
+        assert "the noise generator takes entropy" in self.judged(first, other).detail
 
     def test_noise_behind_the_last_step_of_both_is_not_asked(self) -> None:
         first = self.of([self.step()], [release(1), release(2)])
