@@ -150,6 +150,8 @@ def _same_seed_each_time(s: Subject) -> Tri:
     """Whether the noise begins anew with one seed in every turn of a loop that takes steps."""
     if not isinstance(s.event, Seeded) or not s.event.repeats:
         return False
+    if s.event.in_turns:
+        return any(e.via == "Lightning" for e in s.run.happened(Backward))
     around = s.event.loops
     way = s.event.chain
     if any(e.loops == around and e.chain == way[: len(e.chain)] for e in s.run.happened(StateSetBack)):

@@ -49,7 +49,9 @@ _CALLED = {
     "on_fit_start": (),
     "on_train_start": (),
     "on_train_epoch_start": (),
+    "on_train_batch_start": ("batch", "batch_idx"),
     "training_step": ("batch", "batch_idx"),
+    "on_train_batch_end": ("outputs", "batch", "batch_idx"),
     "on_train_epoch_end": (),
     "on_train_end": (),
 }

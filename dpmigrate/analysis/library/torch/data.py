@@ -73,9 +73,11 @@ def kinds_of_loader(ip: Interpreter, run: TrainingRun, loader: Atom) -> Iterator
     dataset = held.only if held else None
     if dataset is None or loader in ip.runs_by_object:
         return
-    others = (ip.read(raw, "dataset") for raw in run.raw_loaders)
-    if any(other is not None and _share_records(ip, other.only, dataset) for other in others):
+    others = [held.only if (held := ip.read(raw, "dataset")) else None for raw in run.raw_loaders]
+    if any(_share_records(ip, other, dataset) for other in others):
         yield "remade"
+    elif others and None not in others and not run.manual:
+        yield "other"
 
 
 def _share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:
