@@ -221,6 +221,11 @@ net, optimizer, loader = PrivacyEngine().make_private(
                 "X, y = resample(X, y, replace=False)",
             ),
             (
+                "frame-drawn-again-or-shuffled",
+                "X = frame.sample(frac=2, replace=True).to_numpy()[:, :16]",
+                "X = frame.sample(frac=1).to_numpy()[:, :16]",
+            ),
+            (
                 "rows-or-columns-tiled",
                 "X, y = np.tile(X, (2, 1)), np.concatenate([y, y])",
                 "X = np.tile(X, (1, 2))[:, :16]",
