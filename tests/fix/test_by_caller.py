@@ -111,6 +111,11 @@ def test_two_criteria_of_one_caller_are_left(folder: Make) -> None:
     assert withheld(folder, body)
 
 
+def test_criteria_that_reduce_otherwise_than_one_another_are_left(folder: Make) -> None:
+    body = old(WAYS[0][0]).replace('label_smoothing=0.1, reduction="none"', "label_smoothing=0.1")
+    assert "several criteria (train.py:" in withheld(folder, body)
+
+
 @pytest.mark.parametrize(("before", "after"), WAYS)
 def test_each_caller_hands_on_its_own(folder: Make, before: str, after: str) -> None:
     expected = HEAD + IMPORT + new(after)
