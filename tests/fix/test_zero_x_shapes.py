@@ -382,3 +382,22 @@ def test_an_unread_import_of_what_is_gone_goes(folder: Make) -> None:
     made = project(folder, f"{unread}{HEAD}{ENGINE}{ATTACH}{LOOP}print(batch_memory_manager)\n")
     assert made.fix(unsafe=True).refused == ()
     assert "module_modification" not in made.read()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "given", "made"),
+    [
+        ("k = 2000\nm = 4\n", "sample_rate=4 / 40 * m", False),
+        ("k = 2000\nm = int(16 / 4)\n", "batch_size=4 * m, sample_size=40", False),
+        ("k = 16 // 4\nm = 4\n", "sample_rate=4 / 40 * m", True),
+        ("k = 4\n", "batch_size=16, sample_size=40", True),
+        ("k = int(input())\nm = 4\n", "sample_rate=4 / 40 * m", True),
+    ],
+)
+def test_steps_of_other_batches_than_the_engine_was_told(
+    folder: Make, sizes: str, given: str, made: bool
+) -> None:
+    project_ = project(folder, HEAD + sizes + ENGINE.replace("sample_rate=0.1", given) + ATTACH + VIRTUAL)
+    refused = " ".join(reason for _, reason in project_.fix(unsafe=True).refused)
+    assert ("once in 2000 batches of 4, and the engine is told batches of 16" in refused) is not made
+    assert ("BatchMemoryManager(" in project_.read()) is made
