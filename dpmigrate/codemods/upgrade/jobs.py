@@ -7,6 +7,7 @@ together; one that cannot be, and that runs on the old API only, withholds them 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -92,8 +93,11 @@ def _planned(
     pins: Sequence[Pin],
     concerned: list[MatchedFinding],
     options: Options,
+    apart: bool = False,
 ) -> Job:
     job = Job(list(concerned), [r for g in groups for r in g.runs], upgrades=True)
+    if not apart:
+        job.apart = partial(_planned, project, facts, groups, pins, concerned, options, apart=True)
     raises = bool(pins)
     refusal: Withheld | None = None
     try:
@@ -102,7 +106,7 @@ def _planned(
                 continue
             try:
                 others = _taken_apart_alike(project, group)
-                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs, others)
+                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs, others, apart)
             except Withheld as withheld:
                 if (raises or len(groups) > 1) and _old_only(group, project):
                     raise
