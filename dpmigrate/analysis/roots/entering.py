@@ -60,6 +60,7 @@ def enter_root(
     except RecursionError:
         ip.exhausted = True
         ip.too_deep.append(key)
+    ip.store.recall()
     if ip.exhausted:
         # What was not followed may have done anything to the runs that this root has to do with.
         for run in ip.met:

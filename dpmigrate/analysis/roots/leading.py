@@ -58,6 +58,7 @@ MAKERS = MAKING_CALLS | frozenset(
         "DPOptimizer",
         "DistributedDPOptimizer",
         "AdaClipDPOptimizer",
+        "get_optimizer_class",
     ]
 )
 

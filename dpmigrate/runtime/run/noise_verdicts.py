@@ -27,21 +27,19 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
     if not engine.releases:
         return []
     promised = max([engine.asked_multiplier or 0.0, *(r.multiplier for r in engine.releases)])
-    switched_off = [i for i, r in enumerate(engine.releases, 1) if r.multiplier == 0]
-    if switched_off and promised > 0:
-        where = f"{len(switched_off)} of {len(engine.releases)} steps (the first is step {switched_off[0]})"
-        detail = f"no-noise: the noise multiplier is 0 at {where}, and {promised:g} was asked for"
+    switched_off = [r for r in engine.releases if r.multiplier == 0 < promised]
+    without = switched_off or [r for r in scaled if r.noise_std == 0 and engine.adds_noise]
+    if without:
+        where = f"{len(without)} of {len(engine.releases)} steps"
+        first = engine.releases.index(without[0]) + 1
+        what = f"{promised:g} was asked for" if switched_off else "epsilon counts on it"
+        detail = f"no-noise: none is added at {where} (the first is step {first}), and {what}"
         return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
     if not scaled:
         return [Check("noise-std", None, engine=index, detail=NOTHING_PRIVATE)]
     if not engine.adds_noise:
         return [Check("noise-std", None, engine=index, detail="the first rank adds the noise for all")]
     total = sum(r.noise_count for r in scaled)
-    none = [i for i, r in enumerate(scaled, 1) if r.noise_std == 0]
-    if none:
-        where = f"{len(none)} of {len(scaled)} steps (the first is step {none[0]})"
-        detail = f"no-noise: no noise is added at {where}, and epsilon counts on it"
-        return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
     square = sum((r.noise_std / r.sigma) ** 2 * r.noise_count for r in scaled) / total
     ratio, limit = math.sqrt(square), 5 / math.sqrt(2 * total)
     detail = f"noise std over sigma*C is {ratio:.4f} for {total} draws"

@@ -260,6 +260,7 @@ def report(request: Request, script_run: RunRecord, checks: list[Check]) -> dict
     body["evidence"] = {
         "step_errors": [verdicts.step_errors(e) for e in script_run.engines],
         "target": request.target,
+        "command": request.command,
         "arguments": list(request.args),
         "seed": request.seed,
         "opacus_folder": _vendored(),
