@@ -406,7 +406,9 @@ def factory(parts):
 
 
 flwr.simulation.start_simulation(
-    client_fn=factory(torch.load("parts.pt")), num_clients=2, config=flwr.server.ServerConfig(num_rounds=ROUNDS)
+    client_fn=factory(torch.load("parts.pt")),
+    num_clients=2,
+    config=flwr.server.ServerConfig(num_rounds=ROUNDS),
 )
 """
 
