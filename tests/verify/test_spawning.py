@@ -131,3 +131,14 @@ def test_processes_of_a_group_may_train_models_of_their_own(tmp_path: Path) -> N
     )
     done = verify("1.6.0", "--checks", "accounting,logical-batches,private-loader", "train.py", cwd=tmp_path)
     assert (done.status, done.failing) == (0, set())
+
+
+def test_torchs_data_parallel_around_a_private_model_synchronises_nothing(tmp_path: Path) -> None:
+    call = "        data_loader=DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=16))\n"
+    text = PROGRAM.replace(call, call + "    model = torch.nn.parallel.DistributedDataParallel(model)\n")
+    text = text.replace("train(True, second if number else fault)", "train(False)")
+    (tmp_path / "train.py").write_text(
+        text + "    mp.spawn(rank, args=(store,), nprocs=2)\n", encoding="utf-8"
+    )
+    done = verify("1.6.0", "--checks", "accounting,parity-step,logical-batches", "train.py", cwd=tmp_path)
+    assert (done.status, done.failing) == (1, {("parity-step", "DPM312")})

@@ -124,10 +124,7 @@ KNOWN = {
         "Opacus before 1.6.0 has no mixed precision: leave autocast out, or use 1.6.0"
     ),
     r"cannot be directly executed": "name the module that trains: -m PACKAGE.MODULE",
-    r"No module named .*runpy": (
-        "python -m looks for it among what is installed and in the current folder: call this from the folder "
-        "that the module's first package stands in"
-    ),
+    r"No module named .*runpy": "call this from the folder that holds the module's first package",
     r"EOF when reading a line": "give what it asks for as an argument or a default",
 }
 """Errors that are known by their message (a regular expression), and what to do about each: the first that

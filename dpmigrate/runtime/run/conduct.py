@@ -58,6 +58,12 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
             f"has no per-sample gradient, and is left out ({dropped:.0%} of the whole gradient)"
         )
         faults.append(Check("parity-clipped-sum", False, dropped, DROPPED, "DPM122", index, detail))
+    if engine.wrapped_after:
+        detail = (
+            f"plain-ddp: DistributedDataParallel around the private model ({engine.wrapped_after}) "
+            "synchronises nothing: each process steps by the sum of its own batch, and has its own model"
+        )
+        faults.append(Check("parity-step", False, None, None, "DPM312", index, detail))
     if "ghost" in engine.mode and (engine.late or engine.frozen):
         faults.append(Check("parity-norms", False, None, None, "DPM119", index, late(engine)))
     return faults
@@ -71,9 +77,8 @@ def _other_norm(engine: EngineRecord, used: float | None, noised: float | None) 
 
 
 def _steps(numbers: list[int]) -> str:
-    return (
-        f"step {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} steps, the first is step {numbers[0]}"
-    )
+    more = len(numbers) > 1
+    return (f"{len(numbers)} steps, the first is " if more else "") + f"step {numbers[0]}"
 
 
 def _private_loader(engine: EngineRecord, index: int) -> Check:

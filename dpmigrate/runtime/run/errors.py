@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 
@@ -10,16 +11,11 @@ from dpmigrate.runtime.run import advice
 from dpmigrate.runtime.run.places import is_library, is_own, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 
-GPU_WORDS = (
-    "torch not compiled with cuda",
-    "no cuda gpus are available",
-    "found no nvidia driver",
-    "cuda driver version is insufficient",
-    "attempting to deserialize object on a cuda device",
-    "invalid device ordinal",
-    "expected one of cpu, cuda",
-    "nccl",
+GPU = re.compile(
+    "not compiled with cuda|no cuda gpus are available|found no nvidia driver|nccl|invalid device ordinal"
+    "|cuda driver version is insufficient|deserialize object on a cuda device|expected one of cpu, cuda"
 )
+"""What is said where a GPU is missing."""
 
 
 def note_error(record: RunRecord, error: BaseException) -> None:
@@ -29,7 +25,7 @@ def note_error(record: RunRecord, error: BaseException) -> None:
     record.outcome = "raised"
     record.error = (f"{type(error).__name__}: {known}" if known else error_line(error)) + _where(error)
     record.advice = advice.for_error(error, record.engines)
-    record.gpu = any(word in text.lower() for word in GPU_WORDS)
+    record.gpu = GPU.search(text.lower()) is not None
 
 
 def print_traceback(error: BaseException) -> None:

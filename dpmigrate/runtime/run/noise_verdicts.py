@@ -30,10 +30,11 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
     switched_off = [r for r in engine.releases if r.multiplier == 0 < promised]
     without = switched_off or [r for r in scaled if r.noise_std == 0 and engine.adds_noise]
     if without:
-        where = f"{len(without)} of {len(engine.releases)} steps"
         first = engine.releases.index(without[0]) + 1
-        what = f"{promised:g} was asked for" if switched_off else "epsilon counts on it"
-        detail = f"no-noise: none is added at {where} (the first is step {first}), and {what}"
+        where = f"{len(without)} of {len(engine.releases)} steps (the first is step {first})"
+        detail = f"no-noise: no noise is added at {where}, and epsilon counts on it"
+        if switched_off:
+            detail = f"no-noise: the noise multiplier is 0 at {where}, and {promised:g} was asked for"
         return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
     if not scaled:
         return [Check("noise-std", None, engine=index, detail=NOTHING_PRIVATE)]
@@ -72,12 +73,9 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
     again = _repeated(drawn)
     if again is not None:
         first, second = (engine.releases.index(r) + 1 for r in again)
-        same = again[0].generator_state == again[1].generator_state
-        why = (
-            "the generator is set back while training goes on, and"
-            if same
-            else "the noise is kept or seeded:"
-        )
+        why = "the noise is kept or seeded:"
+        if again[0].generator_state == again[1].generator_state:
+            why = "the generator is set back while training goes on, and"
         detail = (
             f"reseeded-in-loop: {why} step {second} adds the noise of step {first} again: whoever sees both "
             "subtracts it"
@@ -163,11 +161,12 @@ def reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) ->
         if a.after is not None and b.after is not None
     ]
     worst = max(moves, default=math.nan)
-    detail = (
-        "two runs with one seed are bit-equal"
+    how = (
+        "are bit-equal"
         if worst == 0
-        else ("two runs with one seed draw the same batches and the same noise, and differ in parameters")
+        else "draw the same batches and the same noise, and differ in parameters"
     )
+    detail = f"two runs with one seed {how}"
     return [Check("reproducible", worst == 0, worst, 0.0, None, index, detail)]
 
 

@@ -82,7 +82,7 @@ class OptimizerWatcher:
             own_samplers=foreign.own_samplers(module),
             padded=[f"{n}.weight" for n, m in layers if getattr(m, "padding_idx", None) is not None],
             batch_norms=[n for n, m in layers if isinstance(m, _BatchNorm) and m.training],
-            per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
+            per_layer=len(getattr(optimizer, "max_grad_norms", None) or ()) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
         watch.engines[id(optimizer)] = engine
@@ -340,10 +340,6 @@ def _scale(optimizer: Any) -> float | None:
         return 1.0
     batch = optimizer.expected_batch_size
     return 1.0 / (batch * optimizer.accumulated_iterations) if batch else None
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _number(value: Any) -> float | None:

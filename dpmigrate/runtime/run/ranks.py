@@ -168,14 +168,14 @@ def sampling_check(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Ch
         return []
     # Later batches differ anyhow: only rank 0 draws noise, from the generator that it samples with.
     first = [positions[0] for positions in drawn]
-    if len(first[0]) < FEW or any(positions != first[0] for positions in first):
-        detail = f"{len(drawn)} ranks draw different positions of their shares of the data"
-        return [Check("noise-fresh", True, detail=detail)]
-    detail = (
-        "unseeded-loader-generator: all ranks are seeded alike, and draw the same positions of their shares "
-        "of the data: epsilon counts on records that are drawn independently"
-    )
-    return [Check("noise-fresh", False, rule="DPM202", detail=detail)]
+    alike = len(first[0]) >= FEW and all(positions == first[0] for positions in first)
+    detail = f"{len(drawn)} ranks draw different positions of their shares of the data"
+    if alike:
+        detail = (
+            "unseeded-loader-generator: all ranks draw the same positions of their shares of the data "
+            "(seeded alike?): epsilon counts on records that are drawn independently"
+        )
+    return [Check("noise-fresh", not alike, rule="DPM202" if alike else None, detail=detail)]
 
 
 def _same_batches(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Check]:

@@ -148,7 +148,8 @@ class EngineRecord:
     ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
     ``left_out``: empty batches that got no step under the memory manager, ``shifted``: the steps since.
     ``own_clipping``: the optimizer's class where the project has written its clipping, else empty;
-    ``own_samplers``: layers whose gradients or norms it computes itself. ``processes`` train it together.
+    ``own_samplers``: layers whose gradients or norms it computes itself. ``processes`` train it together;
+    ``wrapped_after``: where torch's DistributedDataParallel was put around it.
     ``unfollowed``: a loss went backward whose second pass could not be made for it.
     ``late`` and ``frozen``: parameters that began or ceased to train after the DP optimizer was made.
     ``precision`` is the dtype of the arithmetic (autocast's where it is on); ``padded``: embeddings with a
@@ -201,6 +202,7 @@ class EngineRecord:
     other_place: str = ""
     adds_noise: bool = True
     processes: int = 1
+    wrapped_after: str = ""
     raw: BareSteps = field(default_factory=BareSteps)
     other: BareSteps = field(default_factory=BareSteps)
     beside: BareSteps = field(default_factory=BareSteps)

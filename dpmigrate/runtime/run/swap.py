@@ -80,9 +80,9 @@ def install_swap(watch: Watch) -> None:
         return results
 
     def with_epsilon(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:
-        adaptive = "Adaptive" in type(engine).__name__ or kwargs.get("clipping") == "adaptive"
         made = len(watch.engines)
-        with _call(kwargs.get("grad_sample_mode", "hooks"), adaptive):
+        # What it calls in its turn says the rest.
+        with _call(kwargs.get("grad_sample_mode", "hooks"), adaptive=False):
             results = original(engine, *args, **kwargs)
         for live in list(watch.engines.values())[made:]:
             live.record.asked_delta = kwargs.get("target_delta")
