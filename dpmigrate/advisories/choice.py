@@ -81,7 +81,7 @@ class Choices:
         config = self.settings.config_of(path)
         return any(
             any(names_rule(word, rule, name) for word in words)
-            and self.settings.matches(config, (pattern.removeprefix("!"),), path) != pattern.startswith("!")
+            and self.settings.spares(config, pattern, path)
             for pattern, words in config.per_file_ignores
         )
 

@@ -115,7 +115,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_files_as_options(words)
         status = group.main(words, prog_name="dpmigrate", standalone_mode=False)
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # as the language server leaves it
+            sys.stdout.flush()
     except click.ClickException as error:
         return _wrong_usage(error)
     except (click.Abort, KeyboardInterrupt):

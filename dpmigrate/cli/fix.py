@@ -11,7 +11,7 @@ import click
 
 from dpmigrate.cli.errors import as_usage_errors
 from dpmigrate.cli.options import paths_argument, quiet_option, rule_options, settings_of
-from dpmigrate.cli.output import OutputGone, emit, tell_warnings
+from dpmigrate.cli.output import OutputFull, OutputGone, emit, tell_warnings
 from dpmigrate.cli.progress import said
 from dpmigrate.model import STRATEGIES, Reason
 from dpmigrate.report.layout import clean, clean_lines, plural
@@ -153,7 +153,7 @@ def _tell_fixed(result: FixResult) -> None:
         done += f"Fixed {_extent(result)}.\n"
     try:
         emit(done)
-    except (OSError, OutputGone):
+    except (OutputFull, OutputGone):
         click.echo(done, err=True, nl=False)
         raise
 

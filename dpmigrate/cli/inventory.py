@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from dpmigrate.cli.options import (
 )
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.progress import said
+from dpmigrate.cli.types import FILE
 from dpmigrate.report.inventory import FORMATS, render
 from dpmigrate.report.style import Style, style_for
 from dpmigrate.workspace.reading import read_named
@@ -47,8 +47,9 @@ Exit status: 0 listed, or as recorded; 1 not as recorded (--check); 2 wrong usag
 @click.option(
     "--check",
     "record",
+    type=FILE,
     metavar="FILE",
-    help="Compare with the inventory in FILE (JSON) and say what differs; --format json says it in JSON.",
+    help="Compare with the inventory in FILE (JSON) and say what differs, in the form of --format.",
 )
 @opacus_option
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Processes to use.")
@@ -100,6 +101,7 @@ def _warn(result: ScanResult) -> None:
 def _compare(result: ScanResult, paths: Sequence[str], record: str, format_: str, output: str | None) -> int:
     """Say what below the paths is not as it was recorded; 1 if anything is."""
     from dpmigrate.report.inventory.comparing import RecordError, differences, is_below, recorded_runs
+    from dpmigrate.report.inventory.differing import render_differences
     from dpmigrate.report.layout import plural
 
     try:
@@ -112,22 +114,12 @@ def _compare(result: ScanResult, paths: Sequence[str], record: str, format_: str
         raise WrongUsage(f"--check: {record} {error}.") from error
     recorded = [run for run in everything if is_below(run["path"], paths, result.cwd)]
     differing = differences(recorded, result.runs)
-    if format_ == "json":
-        document = {
-            "matches": not differing,
-            "differences": [difference.document() for difference in differing],
-        }
-        emit(json.dumps(document, indent=2) + "\n", output)
-    else:
-        lines = [difference.words() for difference in differing]
-        runs = plural(len(result.runs), "private training run")
-        lines.append(
-            f"{plural(len(differing), 'difference')} from {record}"
-            if differing
-            else f"{runs}, as in {record}"
-        )
-        if len(recorded) < len(everything):
-            others = plural(len(everything) - len(recorded), "run")
-            lines.append(f"{others} of {record} outside the given paths, not compared")
-        emit("\n".join(lines) + "\n", output)
+    runs = plural(len(result.runs), "private training run")
+    said = [
+        f"{plural(len(differing), 'difference')} from {record}" if differing else f"{runs}, as in {record}"
+    ]
+    if len(recorded) < len(everything):
+        others = plural(len(everything) - len(recorded), "run")
+        said.append(f"{others} of {record} outside the given paths, not compared")
+    emit(render_differences(format_, differing, said), output)
     return 1 if differing else 0

@@ -11,6 +11,7 @@ from dpmigrate.cli.errors import WrongUsage
 from dpmigrate.cli.options import output_option
 from dpmigrate.cli.output import emit
 from dpmigrate.cli.scan import exit_status
+from dpmigrate.cli.types import FILE
 from dpmigrate.model import ScanResult
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
@@ -27,7 +28,7 @@ Examples:
 Exit status: as scan of all the parts together.
 """,
 )
-@click.argument("reports", nargs=-1, required=True, metavar="REPORT.json ...")
+@click.argument("reports", nargs=-1, required=True, type=FILE, metavar="REPORT.json ...")
 @click.option(
     "--format", "format_", type=click.Choice(list(FORMATS)), default="text", help="Form of the report."
 )

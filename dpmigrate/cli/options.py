@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dpmigrate.cli.types import FILE, RULES
+from dpmigrate.cli.types import FILE, FOLDER, RULES
 
 if TYPE_CHECKING:
     from dpmigrate.workspace.settings import Settings
@@ -133,6 +133,7 @@ quiet_option: Callable[[Command], Command] = click.option(
 cache_options: Callable[[Command], Command] = _stacked(
     click.option(
         "--cache-dir",
+        type=FOLDER,
         metavar="DIR",
         help="Keep answers in DIR from one scan to the next.  [default: the platform's folder for caches]",
     ),

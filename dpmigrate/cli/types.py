@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -10,13 +12,69 @@ from click.shell_completion import CompletionItem
 from dpmigrate.report import FORMATS
 
 if TYPE_CHECKING:
-    RuleWords = click.ParamType[str]
+    Words = click.ParamType[str]
     ReportWords = click.ParamType["ReportFile"]
 else:  # generic for type checkers only in some releases of click
-    RuleWords = ReportWords = click.ParamType
+    Words = ReportWords = click.ParamType
 
 
-class RuleList(RuleWords):
+def files_behind(before: str, begun: str) -> list[CompletionItem]:
+    """Files and folders that begin as a path does, behind what stands before it; shells offer none there."""
+    folder, slash, start = begun.rpartition("/")
+    try:
+        entries = sorted(Path(folder + slash or ".").expanduser().iterdir())
+    except (OSError, RuntimeError):
+        return []
+    return [
+        CompletionItem(f"{before}{folder}{slash}{entry.name}{'/' * entry.is_dir()}")
+        for entry in entries
+        if entry.name.startswith(start) and entry.name.startswith(".") <= start.startswith(".")
+        if entry.name.isprintable()
+    ]
+
+
+class WordList(Words):
+    """Some of certain words, with commas between them; completed behind the last comma."""
+
+    name = "words"
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Every word that begins as what was typed."""
+        before, comma, begun = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{word}") for word in self.words if word.startswith(begun)]
+
+
+class Script(Words):
+    """A script and its arguments, as they are."""
+
+    name = "script"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Files, as the shell offers them."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class StandIn(Words):
+    """``NAME=FILE``; files are offered behind the sign."""
+
+    name = "stand-in"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Files, once there is a name."""
+        name, sign, path = incomplete.partition("=")
+        return files_behind(name + sign, path) if sign else []
+
+
+class RuleList(Words):
     """Rules by id, prefix or name, with commas between them; completed behind the last comma."""
 
     name = "rule"
@@ -62,10 +120,15 @@ class ReportOption(ReportWords):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """The formats; a shell completes no file behind the sign."""
+        """The formats, and files behind the sign."""
+        format_, sign, path = incomplete.partition("=")
+        if sign:
+            return files_behind(format_ + sign, path)
         return [CompletionItem(f"{name}=") for name in FORMATS if name.startswith(incomplete)]
 
 
 RULES = RuleList()
 FILE = click.Path(dir_okay=False, allow_dash=True)
 """A file, which need not be there."""
+FOLDER = click.Path(file_okay=False)
+"""A folder, which need not be there."""

@@ -10,6 +10,7 @@ import click
 
 from dpmigrate.cli.options import output_option
 from dpmigrate.cli.output import emit
+from dpmigrate.cli.types import FILE, Script, StandIn, WordList
 from dpmigrate.model import CHECK_NAMES
 from dpmigrate.report.layout import clean_lines
 from dpmigrate.report.style import Style, style_for
@@ -65,14 +66,16 @@ of a verdict.
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", help="Form of the report."
 )
 @output_option
-@click.option("--html", metavar="FILE", help="Also write the report as one self-contained page.")
+@click.option("--html", type=FILE, metavar="FILE", help="Also write the report as one self-contained page.")
 @click.option(
     "--compare",
+    type=WordList(MODES),
     metavar="MODES",
     help=f"Time the script under several modes side by side, separated by commas: {', '.join(MODES)}.",
 )
 @click.option(
     "--checks",
+    type=WordList(("parity", "noise", *CHECK_NAMES)),
     metavar="NAMES",
     help="Only these checks, separated by commas, and the runs that they need; parity and noise stand for "
     "three each.",
@@ -95,11 +98,12 @@ of a verdict.
 @click.option(
     "--with",
     "stand_ins",
+    type=StandIn(),
     multiple=True,
     metavar="NAME=FILE",
     help="A module NAME that is missing is FILE (.py); a data file NAME that is missing is a copy of FILE.",
 )
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [-- SCRIPT ARGS...]")
+@click.argument("arguments", nargs=-1, type=Script(), metavar="[SCRIPT] [-- SCRIPT ARGS...]")
 def verify(
     module: str | None,
     factory: str | None,

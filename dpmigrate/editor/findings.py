@@ -12,7 +12,9 @@ from pygls.workspace import TextDocument
 from dpmigrate.advisories.catalogue import advisory
 from dpmigrate.editor.opened import Opened
 from dpmigrate.model import Finding, Place, Run, ScanResult
+from dpmigrate.report.layout import clean
 from dpmigrate.workspace.config import Config
+from dpmigrate.workspace.names import path_typed
 from dpmigrate.workspace.settings import Settings
 
 SOURCE = "dpmigrate"
@@ -69,7 +71,7 @@ def _diagnostic(file: Opened, document: TextDocument, finding: Finding) -> lsp.D
     ]
     return lsp.Diagnostic(
         range=_range(document, (span.line, span.column), (span.end_line, span.end_column)),
-        message="\n".join(filter(None, parts)),
+        message="\n".join(clean(part) for part in parts if part),
         severity=_SEVERITIES[finding.severity],
         code=finding.rule,
         source=SOURCE,
@@ -82,10 +84,10 @@ def _hint(file: Opened, document: TextDocument, run: Run) -> lsp.Diagnostic:
     line = document.lines[run.line - 1] if run.line <= len(document.lines) else ""
     start = len(line) - len(line.lstrip())
     mode = " or ".join("unknown" if mode == "?" else mode for mode in run.mode)
-    command = f"dpmigrate verify {file.path.name}"
+    command = f"dpmigrate verify {path_typed(file.path.name)}"
     return lsp.Diagnostic(
         range=_range(document, (run.line, start + 1), (run.line, len(line.rstrip()) + 1)),
-        message=f"Private run, mode {mode}: `{command}` measures its clipping on real batches",
+        message=clean(f"Private run, mode {mode}: `{command}` measures its clipping on real batches"),
         severity=lsp.DiagnosticSeverity.Hint,
         code=VERIFY,
         source=SOURCE,
@@ -98,7 +100,7 @@ def _related(file: Opened, place: Place) -> lsp.DiagnosticRelatedInformation:
     uri = inside.uri if inside is not None else from_fs_path(str(path)) or file.uri
     at = lsp.Position(max(place.line - 1, 0), 0)
     location = lsp.Location(uri=uri, range=lsp.Range(at, at))
-    return lsp.DiagnosticRelatedInformation(location=location, message=place.text)
+    return lsp.DiagnosticRelatedInformation(location=location, message=clean(place.text))
 
 
 def _range(document: TextDocument, start: tuple[int, int], end: tuple[int, int]) -> lsp.Range:

@@ -237,6 +237,10 @@ class Prover:
                 and not self._asked_for(key, after)
                 and not _revealed(key, jobs, behind[key])
             ):
+                if _of_comments(behind[key]):
+                    if any(key[1] in job.paths for job in jobs):
+                        problems.append(ProofProblem(key[1], _LEAVES_ALONE.format(path=key[1])))
+                    continue
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
                 problems.append(
                     ProofProblem(key[1], f"it would bring a new finding: {key[0]} in {key[1]}: {said}")
@@ -245,6 +249,14 @@ class Prover:
                 said = next(f.message for f in after.findings if (f.rule, f.span.path) == key)
                 problems.append(ProofProblem(key[1], f"{key[0]} in {key[1]} would still be there: {said}"))
         return problems
+
+
+_LEAVES_ALONE = "it would change what an ignore comment in {path} leaves alone: delete that comment first"
+
+
+def _of_comments(matches: Sequence[tuple[Finding, Match]]) -> bool:
+    """Whether findings are about ignore comments that suppress nothing: what they were for is gone."""
+    return all(match.advisory.match.get("about") == "ignores" for _, match in matches)
 
 
 _UNTOUCHED_BY_A_MOVE = frozenset(["backward", "batch-statistics", "delta"])

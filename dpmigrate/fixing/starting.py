@@ -10,6 +10,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import PrivateRun
 from dpmigrate.analysis.source.modules import ModuleInfo, Modules
+from dpmigrate.workspace.names import path_typed
 
 _ABSOLUTE = re.compile(rb"^[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import\b|import[ \t]+(\w[\w.]*))", re.M)
 _RELATIVE = re.compile(rb"^[ \t]*from[ \t]+\.", re.M)
@@ -33,7 +34,7 @@ def verify_command(modules: Modules, script: ModuleInfo) -> str:
         apart = ["/".join(parts) or "." for parts in roots.values() if parts != here]
         root = next((r for r in apart if package == [] or r != "."), "")
     module = ".".join([*package, name]).removesuffix(".__main__")
-    started = f"-m {module}" if package else shlex.quote(script.path)
+    started = f"-m {module}" if package else path_typed(script.path)
     return f"{f'PYTHONPATH={shlex.quote(root)} ' if root else ''}dpmigrate verify {started}"
 
 

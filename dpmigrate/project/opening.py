@@ -23,7 +23,7 @@ TELLING = (b"opacus", b"make_private")
 """Bytes of the files where an analysis begins; each one more is another pass over every file."""
 AT_ONCE = 40
 """Modules that are let go before their memory is freed: it costs a look at all that is held."""
-MAKERS = (b"make_private", b"FastGradientClipping", b"DPOptimizer")
+MAKERS = (b"make_private", b"FastGradientClipping", b"DPOptimizer", b"get_optimizer_class")
 """Bytes of the files that make private runs."""
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+LONGEST = 260
+"""Characters of an exception that are repeated in a verdict."""
+
 
 def physical(sizes: Sequence[int]) -> str:
     """``"one batch of 13"`` or ``"4 physical batches (4+3+3+3)"``."""
@@ -14,6 +17,6 @@ def physical(sizes: Sequence[int]) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """Type and first line of an exception, at most 200 characters."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}"[:200].rstrip(": ")
+    """Type and message of an exception as part of one sentence, no longer than fits into it."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+    return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " ..."

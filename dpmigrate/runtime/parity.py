@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dpmigrate.model import CHECK_NAMES, CheckName
 from dpmigrate.runtime.batches import batch_size, inputs_and_target
@@ -81,7 +81,9 @@ def check_clipping(
         why = _mixing(twin)
         if bound is None and not why:
             try:
-                bound = median_bound(_norms_alone(twin, criterion, loss, loss_reduction, given))
+                params, reduction = list(trainable(twin).values()), loss_reduction
+                rows = each_gradient(twin, criterion, given, params, loss=loss, loss_reduction=reduction)
+                bound = median_bound(torch.stack([row.norm() for row in rows]).nan_to_num(1.0))
             except Exception as error:
                 # A loss of the examples among themselves is nothing, or an error, for one that is alone.
                 bound, why = _batch_gradient(twin, criterion, loss, given) / 2, ""
@@ -185,18 +187,6 @@ def _held(report: ClippingReport, more: Sequence[Check]) -> ClippingReport:
             f"clipping is not right under Opacus {report.opacus} ({report.dtype}):\n{check_lines(bad)}"
         )
     return report
-
-
-def _norms_alone(
-    model: nn.Module,
-    criterion: Callable[..., Any] | None,
-    loss: LossFunction | None,
-    loss_reduction: str,
-    batch: Any,
-) -> Tensor:
-    params = list(trainable(model).values())
-    rows = each_gradient(model, criterion, batch, params, loss=loss, loss_reduction=loss_reduction)
-    return torch.stack([row.norm() for row in rows]).nan_to_num(1.0)
 
 
 def _batch_gradient(

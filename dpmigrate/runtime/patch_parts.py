@@ -81,9 +81,6 @@ def _replace(owner: Any, name: Any, repaired: Callable[..., Any]) -> Replacement
     return Replacement(owner, name, original, current, switch)
 
 
-# accumulate ---------------------------------------------------------------------------------------
-
-
 def _ghost_optimizer_class() -> type:
     """Opacus's ghost optimizer; the distributed one inherits its ``accumulate``.
 
@@ -124,9 +121,6 @@ def _repair_accumulate() -> list[Replacement]:
     return [_replace(_ghost_optimizer_class(), "accumulate", accumulate)]
 
 
-# linear-bias-norm ---------------------------------------------------------------------------------
-
-
 def _norm_samplers() -> dict[type, Any]:
     from opacus.grad_sample import grad_sample_module_fast_gradient_clipping as module
 
@@ -156,9 +150,6 @@ def _repair_linear_bias() -> list[Replacement]:
         return result
 
     return [_replace(_norm_samplers(), nn.Linear, norms)]
-
-
-# engine-max-grad-norm -----------------------------------------------------------------------------
 
 
 def _probe_engine() -> Verdict:
@@ -198,9 +189,6 @@ def _repair_engine() -> list[Replacement]:
         return result
 
     return [_replace(PrivacyEngine, "make_private", make_private)]
-
-
-# adaptive-criterion -------------------------------------------------------------------------------
 
 
 def _adaptive_criterion_class() -> Any:

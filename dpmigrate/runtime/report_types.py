@@ -38,10 +38,6 @@ class Check:
         """Whether the check could not run because Opacus does not support the case."""
         return self.passed is None and self.detail.startswith(UNSUPPORTED)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The CHECK object of the JSON contract."""
-        return asdict(self) | {"value": finite_or_none(self.value), "limit": finite_or_none(self.limit)}
-
 
 @dataclass(frozen=True)
 class Engine:
@@ -67,15 +63,6 @@ class Measurement:
     norms: tuple[float, ...]
     oracle_norms: tuple[float, ...]
     layer_errors: dict[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; non-finite values become null."""
-        return asdict(self) | {
-            "relative_error": finite_or_none(self.relative_error),
-            "norms": [finite_or_none(v) for v in self.norms],
-            "oracle_norms": [finite_or_none(v) for v in self.oracle_norms],
-            "layer_errors": {k: finite_or_none(v) for k, v in self.layer_errors.items()},
-        }
 
 
 @dataclass(frozen=True)
@@ -115,20 +102,9 @@ class ClippingReport:
 
     def to_dict(self) -> dict[str, Any]:
         """``verify --format json`` (schema 1)."""
-        return {
-            "schema": 1,
-            "opacus": self.opacus,
-            "torch": self.torch,
-            "dtype": self.dtype,
-            "logical_steps": self.logical_steps,
-            "physical_batches": list(self.physical_batches),
-            "engines": [asdict(e) for e in self.engines],
-            "files": [{"path": path, "sha256": digest} for path, digest in self.files],
-            "checks": [c.to_dict() for c in self.checks],
-            "max_grad_norm": finite_or_none(self.max_grad_norm),
-            "measurements": [m.to_dict() for m in self.measurements],
-            "passed": self.passed,
-        }
+        files = [{"path": path, "sha256": digest} for path, digest in self.files]
+        body: dict[str, Any] = finite(asdict(self))
+        return {"schema": 1} | body | {"files": files, "passed": self.passed}
 
     def __str__(self) -> str:
         head = f"Opacus {self.opacus}, torch {self.torch}, {self.dtype}: "
@@ -136,23 +112,16 @@ class ClippingReport:
 
 
 def check_lines(checks: Iterable[Check]) -> str:
-    """One line a check: verdict, name, value against limit, detail."""
-    lines = []
-    for check in checks:
-        verdict = {True: "ok  ", False: "FAIL", None: "-   "}[check.passed]
-        figure = "" if finite_or_none(check.value) is None else f" {_short(check.value)}"
-        if figure and finite_or_none(check.limit) is not None:
-            figure += f" (limit {_short(check.limit)})"
-        rule = f" [{check.rule}]" if check.rule else ""
-        lines.append(f"  {verdict} {check.name}{figure}{rule} {check.detail}".rstrip())
-    return "\n".join(lines)
+    """The checks as ``dpmigrate verify`` prints them."""
+    from dpmigrate.report.verification.text import shown_check
+
+    return "\n".join(line for check in checks for line in shown_check(finite(asdict(check)), width=10_000))
 
 
-def _short(value: float | None) -> str:
-    """Two digits for small figures; five near one, where sensitivities meet their limits."""
-    return f"{value:.5g}" if value is not None and 0.5 <= abs(value) < 10 else f"{value:.2g}"
-
-
-def finite_or_none(value: float | None) -> float | None:
-    """The value itself, or None where it is missing, infinite or not a number."""
-    return value if value is not None and math.isfinite(value) else None
+def finite(value: Any) -> Any:
+    """A value ready for JSON: null for what is infinite or not a number, at any depth."""
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

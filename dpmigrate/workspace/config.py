@@ -125,6 +125,17 @@ def _table(path: str, shown: str) -> dict[str, Any] | None:
     return table
 
 
+def line_of_pattern(config: Config, pattern: str) -> int:
+    """The 1-based line on which a configuration says a pattern; 1 where the text does not show it."""
+    if config.path is None:
+        return 1
+    lines = read_bytes(config.path).decode("utf-8-sig", "replace").split("\n")
+    first = next((at for at, line in enumerate(lines) if "tool.dpmigrate" in line), 0)
+    written = tuple(f"{quote}{sign}{pattern}{quote}" for quote in "\"'" for sign in ("", "!"))
+    after = enumerate(lines[first:], first + 1)
+    return next((number for number, line in after if any(text in line for text in written)), 1)
+
+
 def _line_of(error: Exception, data: bytes) -> int:
     """The 1-based line that is no TOML, as far as the parser says."""
     said = re.search(r"line (\d+)", str(error))

@@ -36,7 +36,18 @@ class Gitignore:
     ``base`` is the folder that the patterns are relative to, with a final separator.
     """
 
-    __slots__ = ("_above", "_any", "_base", "_costly", "_ends", "_folders", "_names", "_simple", "wild")
+    __slots__ = (
+        "_above",
+        "_any",
+        "_base",
+        "_costly",
+        "_ends",
+        "_folders",
+        "_names",
+        "_simple",
+        "empty",
+        "wild",
+    )
 
     def __init__(
         self, base: str, patterns: Iterable[str], above: Gitignore | None = None, warn: Warn = _silent
@@ -53,6 +64,8 @@ class Gitignore:
         self._costly: list[_Wild] = []
         self.wild: int = 0 if above is None else above.wild
         """Patterns with wildcards, those of the folders above included."""
+        self.empty = True
+        """Whether none of its own patterns has a meaning."""
         regexes: list[str] = []
         for number, line in enumerate(patterns, 1):
             try:
@@ -60,7 +73,10 @@ class Gitignore:
             except PatternError as error:
                 warn(number, f"the pattern {line.strip()[:80]!r} is passed over: {error}")
                 continue
-            if pattern is None or self._keep_plain(number, pattern):
+            if pattern is None:
+                continue
+            self.empty = False
+            if self._keep_plain(number, pattern):
                 continue
             self.wild += 1
             if self.wild > MOST_WILD:

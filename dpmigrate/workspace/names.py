@@ -88,3 +88,10 @@ def named_kind(path: str) -> tuple[bool, bool]:
         return False, dependency
     base = path.rsplit("/", 1)[-1]
     return "." not in base.lstrip(".") or base.endswith(".pyw"), False
+
+
+def path_typed(path: str) -> str:
+    """A path as it is typed behind a command: no shell reads more in it, and no command an option."""
+    import shlex
+
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dpmigrate import __version__
 from dpmigrate.model import Place
-from dpmigrate.workspace.config import Config, read_config
+from dpmigrate.workspace.config import Config, line_of_pattern, read_config
 from dpmigrate.workspace.errors import ConfigError
 from dpmigrate.workspace.gitignore import Gitignore
 from dpmigrate.workspace.roots import Roots, display_path
@@ -120,22 +120,30 @@ class Settings:
 
     def matches(self, config: Config, patterns: tuple[str, ...], path: str) -> bool:
         """Whether some patterns of a configuration, in gitignore syntax, match an absolute path."""
+        return self._patterns_of(config, patterns).ignored(path)
+
+    def spares(self, config: Config, pattern: str, path: str) -> bool:
+        """Whether a pattern of ``per-file-ignores`` means an absolute path; with ``!``, all others."""
+        read = self._patterns_of(config, (_named(pattern),))
+        return not read.empty and read.ignored(path) != pattern.startswith("!")
+
+    def _patterns_of(self, config: Config, patterns: tuple[str, ...]) -> Gitignore:
         base = config.folder or self.cwd
         key = base, patterns
         if key not in self._patterns:
             at = display_path(config.path or base, self.cwd)
 
             def warn(number: int, said: str) -> None:
-                self.warnings.append(Place(at, 1, said))
+                self.warnings.append(Place(at, line_of_pattern(config, patterns[number - 1]), said))
 
             self._patterns[key] = Gitignore(os.path.realpath(base).rstrip("/") + "/", patterns, warn=warn)
-        return self._patterns[key].ignored(path)
+        return self._patterns[key]
 
     def check_patterns(self) -> None:
         """Have the patterns of ``per-file-ignores`` read, so that one without meaning is told of always."""
         for config in tuple(self.configs()):
             for pattern, _ in config.per_file_ignores:
-                self.matches(config, (pattern.removeprefix("!"),), config.path or self.cwd)
+                self._patterns_of(config, (_named(pattern),))
 
     def check(self, paths: Iterable[str]) -> None:
         """Read every pyproject.toml among some absolute paths, so that a wrong one is told of at once."""
@@ -159,6 +167,11 @@ class Settings:
         if config is None:
             raise ConfigError(f"{file}: there is no [tool.dpmigrate] in it")
         return config
+
+
+def _named(pattern: str) -> str:
+    """What a key of ``per-file-ignores`` matches; of one that names nothing, a pattern that says so."""
+    return pattern.removeprefix("!").strip() or "!"
 
 
 def first_said(

@@ -41,6 +41,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("scan --select ghost-batch", ["ghost-batch-memory-manager"]),
         ("scan --report sar", ["sarif="]),
         ("explain DPM90", ["DPM901", "DPM902"]),
+        ("verify --checks parity-n", ["parity-norms"]),
     ],
 )
 def test_bash_offers(program: Path, tmp_path: Path, typed: str, offered: list[str]) -> None:
@@ -54,11 +55,22 @@ OFFERS = [
     ("scan --ignore DPM203,DPM90", ["DPM203,DPM901", "DPM203,DPM902"]),
     ("explain ghost-b", ["ghost-batch-memory-manager"]),
     ("scan tra", ["train.py", "trained"]),
+    ("verify tra", ["train.py", "trained"]),
+    ("merge tra", ["train.py", "trained"]),
+    ("inventory --check tra", ["train.py", "trained"]),
+    ("verify --checks noise-fresh,reprod", ["noise-fresh,reproducible"]),
 ]
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
-@pytest.mark.parametrize(("typed", "offered"), OFFERS)
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        *OFFERS,
+        ("scan --report sarif=tra", ["sarif=train.py", "sarif=trained"]),
+        ("verify --with digits=tra", ["digits=train.py", "digits=trained"]),
+    ],
+)
 def test_fish_offers(program: Path, tmp_path: Path, typed: str, offered: list[str]) -> None:
     lay_out(tmp_path)
     script = f"_DPMIGRATE_COMPLETE=fish_source dpmigrate | source; complete -C 'dpmigrate {typed}'"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dpmigrate.cli.output import OutputFull
 from dpmigrate.model import Finding, Place, Reason
 from dpmigrate.runtime.run import api as verifying
 from dpmigrate.runtime.run.request import Request
@@ -256,6 +257,19 @@ def test_nothing_is_written_where_nobody_reads_what_is_said(
     monkeypatch.setattr("click.echo", gone)
     assert run("fix", "--apply").status == 141
     assert result.written == []
+
+
+def test_what_was_written_is_said_where_standard_output_takes_no_more(
+    run: Run, answer: Callable[[Result], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputFull("standard output: no space left on device")
+
+    answer(Result(diff=DIFF, mended=(finding(),), contents={"train.py": b"b"}))
+    monkeypatch.setattr("dpmigrate.cli.fix.emit", full)
+    outcome = run("fix", "--apply")
+    assert outcome.status == 2
+    assert "fixed train.py\nFixed 1 finding in 1 file.\n" in outcome.err
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])

@@ -9,6 +9,7 @@ import pytest
 
 from dpmigrate.model import NotAnalysed, ScanResult
 from dpmigrate.model import Run as TrainingRun
+from dpmigrate.report.inventory import FORMATS
 from tests.cli.conftest import FakeApi, Run
 
 HOOKS = TrainingRun("train.py", 40, None, "make_private", ("hooks",), "definite", noise_multiplier=1.1)
@@ -41,6 +42,29 @@ def test_a_difference_is_status_1(run: Run, one: FakeApi) -> None:
     told = json.loads(run("inventory", "--check", "dp.json", "--format", "json").out)
     assert told["matches"] is False
     assert told["differences"][0]["recorded"] == 1.1
+
+
+def test_a_difference_is_told_in_each_format(run: Run, one: FakeApi) -> None:
+    run("inventory", "--format", "json", "--output", "dp.json")
+    new = HOOKS._replace(path="a|b.py", opacus=HOOKS.opacus)
+    one.answer = ScanResult(".", 1, 1, runs=(HOOKS._replace(mode=("=1+1",)), new))
+    told = {form: run("inventory", "--check", "dp.json", "--format", form) for form in FORMATS}
+    assert {outcome.status for outcome in told.values()} == {1}
+    assert told["csv"].out.splitlines() == [
+        "Run,What,Recorded,Now",
+        "a|b.py:40,run,not there,there",
+        'train.py:40,mode,"[""hooks""]","[""=1+1""]"',
+    ]
+    assert told["markdown"].out == (
+        "| Run | What | Recorded | Now |\n| --- | --- | --- | --- |\n"
+        "| a\\|b.py:40 | run | not there | there |\n"
+        '| train.py:40 | mode | \\["hooks"\\] | \\["=1+1"\\] |\n\n2 differences from dp.json\n'
+    )
+    assert "<h1>2 differences from dp.json</h1>" in told["html"].out
+    assert '<td data-title="Now">[&quot;=1+1&quot;]</td>' in told["html"].out
+    one.answer = ScanResult(".", 1, 1, runs=(HOOKS,))
+    same = run("inventory", "--check", "dp.json", "--format", "html")
+    assert (same.status, "<table" in same.out) == (0, False)
 
 
 def test_a_record_of_the_root_holds_from_every_folder_for_what_is_below_the_paths(

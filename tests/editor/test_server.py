@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -132,6 +134,40 @@ def test_what_is_right_on_disk_and_wrong_in_the_editor_is_shown_as_it_is_typed(p
         assert editor.logged == []
 
     speak(path, talk)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("$(touch here).py", "`dpmigrate verify '$(touch here).py'`"),
+        ("-n.py", "`dpmigrate verify ./-n.py`"),
+        ("a\x1b[2J\u202e\n.py", "`dpmigrate verify 'a␛[2J\\u202e␊.py'`"),
+    ],
+)
+def test_a_name_is_said_as_it_can_be_typed(path: Path, name: str, said: str) -> None:
+    async def talk(editor: Editor) -> None:
+        odd = path.with_name(name)
+        odd.write_text(right(), encoding="utf-8")
+        editor.opens(odd, right())
+        assert said in (await editor.shown()).diagnostics[0].message
+
+    speak(path, talk)
+
+
+def test_it_ends_without_an_error_when_it_is_told_to(path: Path) -> None:
+    def message(**fields: object) -> bytes:
+        text = json.dumps({"jsonrpc": "2.0", **fields}).encode()
+        return b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
+
+    said = [
+        message(id=1, method="initialize", params={"processId": None, "rootUri": None, "capabilities": {}}),
+        message(method="initialized", params={}),
+        message(id=2, method="shutdown"),
+        message(method="exit"),
+    ]
+    command = [sys.executable, "-m", "dpmigrate", "server"]
+    done = subprocess.run(command, input=b"".join(said), capture_output=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_text_that_is_no_python_yet_is_no_end(path: Path) -> None:

@@ -124,6 +124,47 @@ def test_a_file_that_is_ignored_is_left_alone(folder: Make) -> None:
     assert project.fix().diff == ""
 
 
+def test_a_pin_that_an_ignored_line_shares_is_left_with_it(folder: Make) -> None:
+    ignored = OLD.replace("as physical:", "as physical:  # dpmigrate: ignore[DPM101]")
+    project = folder({"train.py": OLD, "ignored.py": ignored, "requirements.txt": "opacus==1.5.2\n"})
+    result = project.fix()
+    assert result.applied == ()
+    said = "it would change what an ignore comment in ignored.py leaves alone: delete that comment first"
+    assert result.refused == (("train.py", said),)
+
+
+def test_a_comment_that_a_fix_makes_needless_does_not_stop_it(folder: Make) -> None:
+    adaptive = """\
+from opacus import PrivacyEngine
+
+
+def train(model, optimizer, loader, loss_of):
+    engine = PrivacyEngine(accountant="rdp")
+    model, optimizer, loader = engine.make_private(  # dpmigrate: ignore[DPM305]
+        module=model,
+        optimizer=optimizer,
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        clipping="adaptive",
+        target_unclipped_quantile=0.5,
+        clipbound_learning_rate=0.2,
+        max_clipbound=5.0,
+        min_clipbound=0.05,
+        unclipped_num_std=0.6,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss_of(model(x), y).backward()
+        optimizer.step()
+    return engine.get_epsilon(1e-5)
+"""
+    project = folder({"train.py": OLD, "adaptive.py": adaptive, "requirements.txt": "opacus==1.5.2\n"})
+    result = project.fix(lower_bound="1.6.0")
+    assert (result.refused, set(result.applied)) == ((), {"requirements.txt", "train.py"})
+    assert project.read() == NEW
+
+
 def test_a_broken_file_beside_does_not_stop_it(folder: Make) -> None:
     project = folder({"train.py": OLD, "broken.py": "import opacus\ndef f(:\n"})
     assert project.fix().applied == ("train.py",)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.model import Run, ScanResult
+from dpmigrate.model import MemoryManagerUse, Run, ScanResult
 from dpmigrate.report import inventory, render
 from dpmigrate.report.style import Style
 from tests.browser import Page, browser_path, opened
@@ -219,3 +219,30 @@ def test_runs_fold_into_blocks_on_a_phone(page: Page, result: ScanResult, tmp_pa
     assert (page.run(shape), page.run(title)) == ("flex", '"Run"')
     show(page, text, tmp_path, 1280)
     assert (page.run(shape), page.run(title)) == ("table-cell", "none")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_names_do_not_push_columns_out_of_sight(
+    page: Page, result: ScanResult, tmp_path: Path, width: int
+) -> None:
+    manager = MemoryManagerUse("train.py", 3, "BatchMemoryManager", "possible")
+    run = Run(
+        "packages/alpha/experiments/accountant_with_a_long_name/train_with_hooks.py",
+        1,
+        None,
+        "make_private_with_epsilon",
+        ("ghost", "hooks"),
+        "possible",
+        batch_memory_manager=manager,
+        max_grad_norm=1.0,
+        noise_multiplier=1.1,
+        target_epsilon=8.0,
+        target_delta=1e-5,
+        epochs=3,
+        accountant="prv",
+        poisson_sampling=True,
+        secure_mode=False,
+        clipping="flat",
+    )
+    show(page, pages(result._replace(runs=(run,)))[1], tmp_path, width)
+    assert page.run("(w => w.scrollWidth <= w.clientWidth)(document.querySelector('.wide'))") is True

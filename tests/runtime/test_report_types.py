@@ -60,7 +60,7 @@ def test_lines_show_figures_limits_and_rules() -> None:
     )
     assert text.splitlines() == [
         "Opacus 1.6.0, torch 2.13.0, float32: FAILED",
-        "  FAIL sensitivity 1.0007 (limit 1.0001) [DPM101] why",
-        "  ok   parity-step 1.3e-07 (limit 1e-05)",
-        "  -    noise-fresh seeded on purpose",
+        "  FAIL  sensitivity         1.0007 > 1.0001       DPM101 why",
+        "  pass  parity-step         1.30e-07 <= 1.00e-05",
+        "  n/a   noise-fresh                               seeded on purpose",
     ]

@@ -51,6 +51,15 @@ def test_ranks_do_not_take_each_others_partial_file(out: Path, monkeypatch: pyte
     assert len(set(written)) == 2
 
 
+def test_a_record_that_is_being_written_is_none(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "save", lambda record, path: path.touch())
+    monkeypatch.setattr(Path, "replace", lambda path, target: None)
+    RunRecord().save(out.with_name(f"{out.name}.process-1"))
+    assert len(list(out.parent.iterdir())) == 1
+    own = RunRecord()
+    assert spawned.joined(own, out) is own
+
+
 def test_of_one_group_the_first_is_judged_and_the_others_are_its_peers(out: Path) -> None:
     for rank in (1, 0):
         left(out, 1 + rank, RunRecord(engines=[run_of(f"rank{rank}.py")], rank=rank, world=2), 9 - rank)

@@ -9,6 +9,8 @@ from tests.scan.ways_left_over import LEFT_OVER
 from tests.scan.ways_of_accounting import OF_THE_REST
 from tests.scan.ways_of_beginning import BEGUN
 from tests.scan.ways_of_building import PUT_TOGETHER
+from tests.scan.ways_of_ending import ENDED
+from tests.scan.ways_of_outsiders import OUTSIDE
 from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import OF_THE_SUM
 from tests.scan.ways_round_about import ROUND_ABOUT
@@ -26,4 +28,6 @@ PAIRS = (
     *LEFT_OVER,
     *IN_TURNS,
     *BEGUN,
+    *OUTSIDE,
+    *ENDED,
 )

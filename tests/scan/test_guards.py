@@ -18,6 +18,7 @@ from dpmigrate.analysis.guards import (
     beyond_entries,
     clash,
     contradict,
+    denial,
     doubt,
     doubts,
     either_guard,
@@ -184,3 +185,14 @@ _TOLD = st.frozensets(
 @given(_TOLD, _TOLD)
 def test_guards_contradict_where_some_two_of_their_assumptions_clash(a: Guard, b: Guard) -> None:
     assert contradict(a, b) == any(clash(x, y) for x in a for y in b)
+
+
+def test_a_conjunction_is_denied_where_it_can_be_put_into_words() -> None:
+    private = Literal("private", ("truth",), True)
+    ghost = Literal("ghost", ("truth",), True)
+    assert denial(frozenset([private])) == frozenset([private._replace(holds=False)])
+    assert denial(frozenset([private, ghost])) == frozenset([none_of([frozenset([private, ghost])])])
+    for hidden in (DOUBT, none_of([frozenset([private])]), entered("step", 1)):
+        assert denial(frozenset([hidden])) is None
+        assert denial(frozenset([hidden, ghost])) is None
+    assert denial(frozenset()) is None

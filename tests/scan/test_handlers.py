@@ -134,8 +134,7 @@ OTHERWISE = {
     "opacus.accountants": {"_pre_step"},
     "opacus.by_hand": {"_patch_opacus"},
     "opacus.engines": {"_load_checkpoint"},
-    "opacus.layers": {"_fsdp", "_layer"},
-    "opacus.pairs": {"_optimizer_class"},
+    "opacus.layers": {"_fsdp"},
     "opacus.zero_x": {
         "_privacy_spent",
         "_privacy_spent_on_unknown",

@@ -360,3 +360,71 @@ MADE_ANEW = (
 def test_what_a_client_keeps_of_a_round(tmp_path: Path, kept: str, start: str, forgets: bool) -> None:
     lay_out(tmp_path, client=CARRYING.replace("KEPT", kept) + start)
     assert any(f.rule == "DPM304" for f in api.scan(["."], cwd=tmp_path).findings) is forgets
+
+
+ATTACHING = """
+from opacus import PrivacyEngine
+
+
+def attach(net, optimizer, loader):
+    engine = PrivacyEngine()
+    return *engine.make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    ), engine
+"""
+ATTACHED = """
+import flwr
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from attaching import attach
+
+
+class Client(flwr.client.NumPyClient):
+    def __init__(self, data):
+        net = nn.Linear(4, 2)
+        self.net, self.loader = net, DataLoader(data)
+        self.model, self.optimizer, self.private, self.engine = attach(
+            net, torch.optim.SGD(net.parameters(), lr=0.1), self.loader)
+
+    def fit(self, parameters, config):
+        pairs = zip(self.net.state_dict().keys(), parameters)
+        self.net.load_state_dict({key: torch.tensor(value) for key, value in pairs})
+        for x, y in self.USED:
+            self.optimizer.zero_grad()
+            nn.functional.cross_entropy(self.model(x), y).backward()
+            self.optimizer.step()
+        return [], len(x), {"epsilon": self.engine.get_epsilon(1e-5)}
+
+
+def factory(parts):
+    def client_fn(cid):
+        return Client(parts[int(cid)]).to_client()
+
+    return client_fn
+
+
+flwr.simulation.start_simulation(
+    client_fn=factory(torch.load("parts.pt")),
+    num_clients=2,
+    config=flwr.server.ServerConfig(num_rounds=ROUNDS),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("used", "rounds", "told"),
+    [
+        ("private", "3", ["DPM304"]),
+        ("private", "1", []),
+        ("loader", "3", ["DPM301", "DPM304"]),
+    ],
+)
+def test_a_client_whose_engine_is_attached_in_another_file(
+    tmp_path: Path, used: str, rounds: str, told: list[str]
+) -> None:
+    text = ATTACHED.replace("USED", used).replace("ROUNDS", rounds)
+    lay_out(tmp_path, attaching=ATTACHING, train=text)
+    rules = {f.rule for f in api.scan(["."], cwd=tmp_path).findings if f.rule.startswith("DPM3")}
+    assert sorted(rules) == told

@@ -198,6 +198,7 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
             "DPM304",
         ),
         ((STEP, "            optimizer.step_hook = None\n" + STEP), "accounting", "DPM315"),
+        ((LOOP, "        engine.accountant.history = []\n" + LOOP), "accounting", "DPM307"),
         (
             (STEP, "            optimizer.max_grad_norm = 0.5 if epoch else 1.0\n" + STEP),
             "parity-clipped-sum",
@@ -232,6 +233,41 @@ def test_harm_fails_by_name(tmp_path: Path, edits: tuple[str, str], check: str, 
     assert done.status == 1, done.stderr[-2000:]
     assert (check, rule) in done.failing
     assert {r for _, r in done.failing} == {rule}
+
+
+def test_a_penalty_that_hooks_leave_out_fails(tmp_path: Path) -> None:
+    penalty = "(criterion(private(a), b) + 0.1 * sum(p.square().sum() for p in model.parameters()))"
+    loss = ("criterion(private(a), b).backward()", f"{penalty}.backward()")
+    hooks = (CALL, CALL.replace("ghost", "hooks"))
+    done = planted(tmp_path, loss, hooks, checks="parity-clipped-sum")
+    assert (done.status, done.failing) == (1, {("parity-clipped-sum", "DPM122")})
+
+
+def test_batches_of_another_optimizer_are_none_of_the_private_steps(tmp_path: Path) -> None:
+    """Each epoch of private steps is followed by one of a second optimizer, on as many batches."""
+    more = ("    public = ", "    other = torch.optim.Adam(model[0].parameters())\n    public = ")
+    turns = STEP.replace("optimizer", "(optimizer if epoch % 2 == 0 else other)")
+    done = planted(tmp_path, (STEP, turns), more, checks="private-step,logical-batches")
+    assert done.failing == {("private-step", "DPM123")}
+
+
+def test_a_sampler_of_the_project_is_blamed_for_its_norms(tmp_path: Path) -> None:
+    scale = """
+from opacus.grad_sample import register_grad_sampler, register_norm_sampler
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(8))
+    def forward(self, x): return x * self.w
+@register_grad_sampler(Scale)
+def gradients(layer, activations, backprops): return {layer.w: activations[0] * backprops}
+@register_norm_sampler(Scale)
+def norms(layer, activations, backprops): return {layer.w: 2 * (activations[0] * backprops).norm(dim=1)}
+"""
+    layer = ("nn.ReLU(), nn", "Scale(), nn.ReLU(), nn")
+    done = planted(tmp_path, ("torch.set_num_threads(1)\n", scale), layer, checks="parity-norms")
+    assert done.failing == {("parity-norms", None)}
+    assert "sampler, which the project has registered" in done.check("parity-norms")["detail"]
 
 
 def test_layers_that_begin_to_train_late_move_the_sum(tmp_path: Path) -> None:

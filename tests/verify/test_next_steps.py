@@ -27,8 +27,12 @@ def test_a_fault_without_a_fix_names_the_edit() -> None:
 
 
 def test_faults_are_counted_not_the_checks_that_show_them() -> None:
-    assert failures(report("DPM101", "DPM101")) == "1 fault (DPM101), seen by 2 checks"
-    assert failures(report("DPM301", None)) == "2 faults (DPM301, no rule), seen by 2 checks"
+    assert (
+        failures(report("DPM101", "DPM101"))
+        == "1 fault (DPM101 ghost-batch-memory-manager), seen by 2 checks"
+    )
+    said = "2 faults (DPM301 private-loader-unused, no rule), seen by 2 checks"
+    assert failures(report("DPM301", None)) == said
 
 
 def test_an_unsafe_fix_is_asked_for_as_such() -> None:

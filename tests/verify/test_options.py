@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dpmigrate.cli import run
+from dpmigrate.runtime.run.request import Request
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,21 @@ def test_wrong_usage_is_one_sentence(
     assert captured.out == ""
     assert said in captured.err
     assert len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "command"),
+    [
+        (Request("script", "a b.py"), "dpmigrate verify 'a b.py'"),
+        (
+            Request("module", "pkg.train", ("--lr", "1"), steps=5, engines=2, stand_ins=(("wandb", "w.py"),)),
+            "dpmigrate verify --steps 5 --engines 2 --with wandb=w.py -m pkg.train -- --lr 1",
+        ),
+        (
+            Request("factory", "a:b", checks=("sensitivity", "accounting"), timeout=0.5, audit=True),
+            "dpmigrate verify --checks sensitivity,accounting --timeout 0.5 --audit --factory a:b",
+        ),
+    ],
+)
+def test_a_report_can_say_what_was_asked(request_: Request, command: str) -> None:
+    assert request_.command == command

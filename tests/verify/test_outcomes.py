@@ -307,6 +307,7 @@ def test_two_ranks(arguments: tuple[str, ...], status: int) -> None:
     if status:
         assert len(failing) == 1
         assert "same positions" in failing[0]
+        assert {c["rule"] for c in report["checks"] if c["passed"] is False} == {"DPM202"}
 
 
 def test_sharded_parameters_get_a_sentence() -> None:

@@ -120,3 +120,25 @@ def test_what_processes_have_shown_counts_where_the_script_leaves_no_word(tmp_pa
     done = verified(tmp_path, "start(Spawned(target=train, args=(False,)))", "os.kill(os.getpid(), 9)")
     assert done.status == 0, done.stderr[-2000:]
     assert done.report["evidence"]["private_runs"]["script"] == "timed out"
+
+
+def test_processes_of_a_group_may_train_models_of_their_own(tmp_path: Path) -> None:
+    """As clients do that average what they have learnt: none has a share of the other's batches."""
+    (tmp_path / "train.py").write_text(
+        PROGRAM.replace("train(True, second if number else fault)", "train(False)")
+        + "    mp.spawn(rank, args=(store,), nprocs=2)\n",
+        encoding="utf-8",
+    )
+    done = verify("1.6.0", "--checks", "accounting,logical-batches,private-loader", "train.py", cwd=tmp_path)
+    assert (done.status, done.failing) == (0, set())
+
+
+def test_torchs_data_parallel_around_a_private_model_synchronises_nothing(tmp_path: Path) -> None:
+    call = "        data_loader=DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=16))\n"
+    text = PROGRAM.replace(call, call + "    model = torch.nn.parallel.DistributedDataParallel(model)\n")
+    text = text.replace("train(True, second if number else fault)", "train(False)")
+    (tmp_path / "train.py").write_text(
+        text + "    mp.spawn(rank, args=(store,), nprocs=2)\n", encoding="utf-8"
+    )
+    done = verify("1.6.0", "--checks", "accounting,parity-step,logical-batches", "train.py", cwd=tmp_path)
+    assert (done.status, done.failing) == (1, {("parity-step", "DPM312")})

@@ -156,3 +156,25 @@ def test_a_broken_file_that_says_nothing_of_dpmigrate_is_no_business_of_ours(tmp
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "pyproject.toml").write_bytes(b"\xff[[[")
     assert of(tmp_path / "data" / "x.py", tmp_path).jobs == 2
+
+
+def test_a_pattern_without_meaning_spares_nothing_and_is_told_of_with_its_line(tmp_path: Path) -> None:
+    table(
+        tmp_path,
+        'exclude = [\n  "old/",\n  "[",\n]\n'
+        '[tool.dpmigrate.per-file-ignores]\n"!" = ["DPM1"]\n"![a" = ["DPM2"]',
+    )
+    settings = Settings(str(tmp_path))
+    path = str(tmp_path / "a.py")
+    config = settings.config_of(path)
+    settings.check_patterns()
+    assert not settings.excluded(path)
+    assert [settings.spares(config, pattern, path) for pattern, _ in config.per_file_ignores] == [
+        False,
+        False,
+    ]
+    assert [(w.path, w.line) for w in settings.warnings] == [
+        ("pyproject.toml", 7),
+        ("pyproject.toml", 8),
+        ("pyproject.toml", 4),
+    ]

@@ -17,9 +17,26 @@ def _adaptive(s: Subject) -> Tri:
 
 @fact
 def _adaptive_in_hooks_mode(s: Subject) -> Tri:
-    """Whether an ordinary engine is told to clip adaptively."""
+    """Whether an ordinary engine is told to clip adaptively, and given what its optimizer asks for.
+
+    Without that the call can only raise (TypeError on 1.5 to 1.6.0): it is a word for whoever sets the rest.
+    """
     clipping = s.run.argument("clipping")
-    return clipping.equals("adaptive") if not s.run.ghost and clipping.names("adaptive") else False
+    if s.run.ghost or not clipping.names("adaptive"):
+        return False
+    if not s.run.open_call and not all(map(s.run.argument, _ASKED_FOR)):
+        return False
+    return clipping.equals("adaptive")
+
+
+_ASKED_FOR = (
+    "target_unclipped_quantile",
+    "clipbound_learning_rate",
+    "max_clipbound",
+    "min_clipbound",
+    "unclipped_num_std",
+)
+"""What the optimizer of adaptive clipping has no default for."""
 
 
 @fact

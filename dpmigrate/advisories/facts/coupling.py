@@ -82,9 +82,15 @@ def _coupled(s: Subject, compared: bool) -> Tri:
 @fact
 def _records_more_than_once(s: Subject) -> Tri:
     """Whether each record is in the data more than once."""
-    if not isinstance(s.event, RecordsRepeated):
+    if not isinstance(s.event, RecordsRepeated) or s.event.of_others:
         return False
     return True if s.event.sure else None
+
+
+@fact
+def _records_made_of_others(s: Subject) -> Tri:
+    """Whether the data hold records that are made out of several others."""
+    return None if isinstance(s.event, RecordsRepeated) and s.event.of_others else False
 
 
 @fact

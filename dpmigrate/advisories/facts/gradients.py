@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger.events import (
     ManagerUsed,
     Seeded,
     StateSetBack,
+    Stepped,
     TurnFed,
     ZeroGrad,
 )
@@ -25,6 +26,8 @@ from dpmigrate.analysis.ledger.gradients import (
     FlattenedLoss,
     GradientChanged,
     GradientsLost,
+    GradientsUnused,
+    GradientsUsed,
     SteppedEvery,
     SteppedVirtually,
     StepPutOff,
@@ -49,6 +52,17 @@ def _only_made_smaller(s: Subject) -> Tri:
 def _of_private_objects(s: Subject) -> Tri:
     """Whether the private model or optimizer clears the gradients, per-sample gradients included."""
     return isinstance(s.event, GradientsLost) and not s.event.raw
+
+
+@fact
+def _cleared_unused(s: Subject) -> Tri:
+    """Whether the gradients of this very pass are cleared before any step: it is no training."""
+    if not isinstance(s.event, Backward) or any(e.what == "dp-optimizer" for e in s.run.happened(Escape)):
+        return False
+    place = (s.event.origin.node, s.event.chain)
+    used = [e for e in s.run.happened(GradientsUsed) if (e.origin.node, e.chain) == place]
+    unused = [e for e in s.run.happened(GradientsUnused) if (e.origin.node, e.chain) == place]
+    return not used and bool(unused) and any(True for _ in s.run.happened(Stepped))
 
 
 @fact
@@ -106,6 +120,8 @@ def _makes_gradients_each_turn(s: Subject) -> Tri:
 @fact
 def _in_turns_of_the_private_loader(s: Subject) -> Tri:
     """Whether it happens once for each batch of the engine's own loader, and not for pieces of one."""
+    if isinstance(s.event, StepPutOff) and s.event.by_trainer:
+        return True
     if s.event is None or not s.event.loops:
         return False
     turn = s.event.loops
@@ -150,6 +166,8 @@ def _same_seed_each_time(s: Subject) -> Tri:
     """Whether the noise begins anew with one seed in every turn of a loop that takes steps."""
     if not isinstance(s.event, Seeded) or not s.event.repeats:
         return False
+    if s.event.in_turns:
+        return any(e.via == "Lightning" for e in s.run.happened(Backward))
     around = s.event.loops
     way = s.event.chain
     if any(e.loops == around and e.chain == way[: len(e.chain)] for e in s.run.happened(StateSetBack)):
@@ -214,3 +232,9 @@ def _left_off(s: Subject) -> Tri:
 def _two_passes_by_hand(s: Subject) -> Tri:
     """Whether the second of two passes by hand follows: a loss times its clipping factor goes backward."""
     return any(e.loss == "two-pass" for e in s.run.happened(Backward))
+
+
+@fact
+def _wrapped_loss_made(s: Subject) -> Tri:
+    """Whether losses of the returned criterion go backward, which switches the hooks on again behind it."""
+    return any(e.loss == "returned-criterion" for e in s.run.happened(Backward))

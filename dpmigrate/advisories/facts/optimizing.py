@@ -216,8 +216,11 @@ def _accountant_asked(s: Subject) -> Tri:
 
 @fact
 def _begins_with_them(s: Subject) -> Tri:
-    """Whether training begins with these weights: no loss went backward before, and no loop comes back."""
-    if s.event is None or s.event.loops[len(s.run.loops) :]:
+    """Whether training begins with these weights: no loss went backward before, and no loop comes back.
+
+    One over the parts of a checkpoint (``for name, part in parts.items()``) comes to each of them once.
+    """
+    if s.event is None or any(turn.number is None for turn in s.event.loops[len(s.run.loops) :]):
         return False
     place = next(i for i, e in enumerate(s.run.events) if e is s.event)
     return not any(isinstance(e, Backward) for e in s.run.events[:place])

@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger.accounting import (
     FellBack,
     MadeInstead,
 )
+from dpmigrate.analysis.ledger.events import Escape, Iterated
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, TrainedOn, UnknownKeyword
 from dpmigrate.analysis.source.tree import every, keyword_node
 from dpmigrate.model import Tri
@@ -47,13 +48,22 @@ def _not_the_private_loader(s: Subject) -> Tri:
     ):  # then DPM311 says so: where the call fails there is no private loader
         return False
     s.notes["loader"] = _OTHER_LOADERS[s.event.loader]
+    if s.event.loader == "other":
+        return None if _returned_loader_unused(s) else False
     return None if s.event.mixed else True
+
+
+def _returned_loader_unused(s: Subject) -> bool:
+    """Whether nothing goes over the returned loader, and no code gets it that may."""
+    gone_over = any(e.loader != "other" for e in s.run.happened(TrainedOn)) or any(s.run.happened(Iterated))
+    return not gone_over and not any(e.what == "dp-loader" for e in s.run.happened(Escape))
 
 
 _OTHER_LOADERS = {
     "passed": "the loader that was passed in",
     "remade": "another loader of the same data",
     "records": "the data itself, record by record",
+    "other": "a loader of other data than the engine was given",
 }
 
 

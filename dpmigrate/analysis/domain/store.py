@@ -49,6 +49,8 @@ class Store:
         """What the layers above the lowest hold, the newest first."""
         self._hidden: list[dict[Slot, Value | None]] = [{}]
         """For each layer what ``_above`` held, before it, in the slots that it changed."""
+        self._left: Delta = {}
+        """What objects held on ways that ended the program: no layer goes on from there."""
 
     def get(self, owner: Hashable, name: Hashable) -> Value | None:
         """What the slot holds, or None when nothing was ever written there."""
@@ -121,6 +123,21 @@ class Store:
             else:
                 self._above[slot] = value
         return self._layers.pop()
+
+    def leave(self) -> None:
+        """The program ends here: what its objects hold by now is kept, since this way is joined with none."""
+        for slot, value in self._above.items():
+            owner = slot[0]
+            if isinstance(owner, Obj) or (isinstance(owner, tuple) and owner[:1] == ("made",)):
+                before = self._left.get(slot)
+                self._left[slot] = value if before is None or before == value else join_all([before, value])
+
+    def recall(self) -> None:
+        """Objects of which no way that went on knows hold what they held where the program ended."""
+        for slot, value in self._left.items():
+            if self._held(slot) is None:
+                self._write(slot, value)
+        self._left.clear()
 
     @contextmanager
     def standing_on(self, depth: int, *deltas: Delta) -> Iterator[None]:

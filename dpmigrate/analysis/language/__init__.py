@@ -3,7 +3,7 @@
 ``statements``, ``flow``, ``exceptions``, ``patterns``   statements
 ``expressions``, ``operators``, ``strings``, ``constants``, ``effects``   expressions
 ``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
-``unrolling``, ``retried``   loops that are followed item by item, and those that try again
+``unrolling``, ``retried``, ``counting``   loops that are followed item by item, that try again, that count
 ``names``, ``attributes``, ``items``, ``assignment``   where values are read and written
 ``calls``, ``functions``, ``classes``, ``decorated``, ``managers``   what is called
 ``holding``      which objects are parts of which

@@ -73,7 +73,7 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
             registry.tell_hooks(ip, "<asked of a tensor>", asked)
         if ("tensor", name) in registry.METHODS:
             return of(Bound(atom, name))
-        return of(atom.after(f".{name}"))
+        return ip.unknown(node, f"attribute {name}") if name in _KINDS else of(atom.after(f".{name}"))
     if isinstance(atom, Params):
         return _attribute_of_parameters(ip, atom, name, node)
     if isinstance(atom, Unknown):
@@ -89,9 +89,13 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     return NOTHING
 
 
+_KINDS = frozenset(["device", "dtype", "layout", "ndim", "is_cuda"])
+"""What tells a tensor's kind and place, and has none of its numbers: ``torch.zeros(1, device=x.device)``."""
+
+
 def _attribute_of_parameters(ip: Interpreter, atom: Params, name: str, node: cst.CSTNode) -> Value:
     """``p.grad``, ``p.shape``, and ``p.data``, which shares its numbers."""
-    if name in ("shape", "ndim", "device", "dtype"):
+    if name == "shape" or name in _KINDS:
         return ip.unknown(node, f"attribute {name}")
     return of(replace(atom, of_gradient=True) if name == "grad" else atom)
 

@@ -45,7 +45,7 @@ from dpmigrate.analysis.language.classes import (
     has_unknown_base,
 )
 from dpmigrate.analysis.language.functions import enter_function, instantiate, unknown_call
-from dpmigrate.analysis.language.holding import holds_a_private_model
+from dpmigrate.analysis.language.holding import holds_a_private_model, is_given_a_private_model
 from dpmigrate.analysis.language.items import entries_of
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.source.tree import MAKING_CALLS
@@ -362,8 +362,7 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
                 parts.append(call_atom(ip, e, info))
         return join_all(parts)
     overridden = fallback is not None and find_member(ip, cls, fallback) is not None
-    if fallback is not None and overridden and (atom == ip.frame.receiver or holds_a_private_model(ip, atom)):
-        # What a model with a private part computes is for its own code to say.
+    if fallback is not None and overridden and _has_a_private_model(ip, atom, info):
         return call_method(ip, atom, fallback, info)
     if base is not None:
         handler = registry.method_for(Obj(base, atom.key), name)
@@ -378,6 +377,13 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
         if generic is not None:
             return generic(ip, info, Entry(atom))
     return unknown_call(ip, atom, _with_receiver(info, atom))
+
+
+def _has_a_private_model(ip: Interpreter, module: Obj, info: CallInfo) -> bool:
+    """Whether a module computes with a private model, its part or its argument: its own code says what."""
+    if module == ip.frame.receiver or holds_a_private_model(ip, module):
+        return True
+    return module not in ip.runs_by_object and is_given_a_private_model(ip, info.everything())
 
 
 def _call_super(ip: Interpreter, atom: Obj, name: str, info: CallInfo) -> Value:

@@ -30,6 +30,8 @@ OPACUS_MISSING = "where importing Opacus raises"
 def _raise(ip: Interpreter, node: cst.Raise) -> bool:
     if node.exc is not None:
         ip.evaluate(node.exc)
+        if get_full_name_for_node(node.exc) == "SystemExit":
+            ip.store.leave()
     raised(ip)
     return False
 

@@ -18,6 +18,7 @@ from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.language import narrowing, outcomes
 from dpmigrate.analysis.language.assignment import as_taken, assign_target, iterate
 from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.language.counting import counts_begun, number_of_turns
 from dpmigrate.analysis.language.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.language.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.language.unrolling import turns_that_make_layers, worth_unrolling
@@ -105,7 +106,11 @@ def _for(ip: Interpreter, node: cst.For) -> bool:
         return _unrolled(ip, node, [as_taken(ip, several, item, node.iter) for item in items])
     element = iterate(ip, sequence, node.iter)
     registry.tell_hooks(ip, "<a turn for each>", registry.CallInfo(node, [element]))
+    counts = counts_begun(ip, node)
     alive = _loop(ip, node, node.body, lambda: assign_target(ip, node.target, element))
+    turns = number_of_turns(ip, node, sequence) if counts else NOTHING
+    for name in counts if turns else ():
+        assign_target(ip, cst.Name(name), turns)
     if alive and node.orelse is not None:
         return ip.execute(node.orelse.body)
     return alive

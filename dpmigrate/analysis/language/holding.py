@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj, Params, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.store import objects_in
+from dpmigrate.analysis.domain.values import Value
 from dpmigrate.analysis.training import TrainingRun
 
 MODEL_KINDS = ("model", "dp-model", "instance")
@@ -81,7 +82,20 @@ def holds_a_private_model(ip: Interpreter, owner: Obj) -> bool:
     """Whether some part of an object, which is itself no model of a run, is one."""
     if owner in ip.runs_by_object:
         return False
-    return any(p.kind == "dp-model" or p in ip.runs_by_object for p in part_objects(ip, owner))
+    return any(_is_private(ip, p) for p in part_objects(ip, owner))
+
+
+def is_given_a_private_model(ip: Interpreter, given: Iterable[Value]) -> bool:
+    """Whether a private model, or parameters of one, are among what a call is given."""
+    for atom in (a for value in given for a in value.atoms):
+        models = atom.models if isinstance(atom, Params) else (atom,)
+        if any(isinstance(m, Obj) and m.kind in MODEL_KINDS and _is_private(ip, m) for m in models):
+            return True
+    return False
+
+
+def _is_private(ip: Interpreter, model: Obj) -> bool:
+    return model.kind == "dp-model" or model in ip.runs_by_object
 
 
 def is_model_of(ip: Interpreter, run: TrainingRun, atom: Atom) -> bool:

@@ -138,6 +138,9 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
             held = ip.read(atom, keyed if atom.kind == "dict" else keyed[1])
             if held is None:
                 held = ip.read(atom, "rest")
+                if held and atom.node is not None:
+                    asked = registry.CallInfo(atom.node, [of(k.atom), held])
+                    held = registry.tell_hooks(ip, "<one of several>", asked) or held
                 parts.append(ABSENT if held is None else join_all([ABSENT, held]))
                 if held is None and atom.kind != "dict":
                     parts.append(of(Unknown((atom.key, ".", keyed[1]))))

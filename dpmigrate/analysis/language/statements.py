@@ -39,6 +39,7 @@ def _never_comes_back(ip: Interpreter, value: Value) -> bool:
     if ip.frame.function is None and ip.module.source.is_notebook:
         return False
     ip.frame.ended = True
+    ip.store.leave()
     raised(ip)
     return True
 

@@ -200,13 +200,15 @@ class FirstTouch(Event):
 
 @dataclass(frozen=True, slots=True)
 class Seeded(Event):
-    """The generator of the noise, torch's or the run's own, is seeded in a loop inside the run."""
+    """The generator of the noise, torch's or the run's own, is seeded in a loop of the run, or in turns."""
 
     seed: Amount
     repeats: bool = False
     """Whether it is certainly the same seed each time."""
     everywhere: bool = False
     """Whether it is the same in all loops around, and not only in those of its own function."""
+    in_turns: bool = False
+    """Whether it is in a method that a framework calls in each turn of a loop of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,16 @@ class GradientsLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GradientsUsed(Event):
+    """An optimizer, or code that is not followed, takes the gradients of the backward pass that is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradientsUnused(Event):
+    """The gradients of the backward pass that is here are cleared before any step."""
+
+
+@dataclass(frozen=True, slots=True)
 class SeveralPasses(Event):
     """A private step takes place after several wrapped losses went backward, and no step between."""
 
@@ -54,10 +64,11 @@ class StepPutOff(Event):
 
     A counter decides in which, so that the batches of several turns are added up.
 
-    ``known``: the program itself says in how many.
+    ``known``: the program itself says in how many. ``by_trainer``: it is a trainer that counts, and calls.
     """
 
     known: bool
+    by_trainer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

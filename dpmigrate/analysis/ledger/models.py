@@ -92,6 +92,8 @@ class RecordsRepeated(Event):
     times: int
     sure: bool
     """Whether they are there more than once for all that is known, and no part was taken since."""
+    of_others: bool = False
+    """Whether records are made out of several others instead, as SMOTE makes them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 from dpmigrate.analysis.ledger.events import Event
 from dpmigrate.analysis.ledger.things import Amount
 
-KindOfLoader = Literal["returned", "passed", "remade", "records", "columns", "fixed"]
+KindOfLoader = Literal["returned", "passed", "remade", "records", "columns", "fixed", "other"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 ``lightning``, ``trainers``, ``hydra``, ``frameworks``   who owns the loop, or hands the objects through
 ``options``, ``hyperparameters``   values that somebody sets from outside, or that Lightning keeps
 ``filled_in``    records of them that a library fills in
-``gradients``, ``pending``   gradients on their way to the step
+``gradients``, ``pending``, ``unused``   gradients on their way to the step, or to none
 ``feeding``      which loaders fed a step
 ``seeds``        whatever seeds torch's default generator
 ``epsilons``     epsilons that a program works with

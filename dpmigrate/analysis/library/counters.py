@@ -5,14 +5,43 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.values import Value
 from dpmigrate.analysis.source.tree import every
 
 
-def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:
-    """After how many turns of the loop around it a test of a counter is the same; None for other tests."""
+def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> Value | None:
+    """After how many turns of the loop around it a test of a counter is the same; None for other tests.
+
+    A test that is a parameter is read where the call is: ``advance(optimizer, i % 8 == 0)``.
+    """
     loop = ip.loops[-1].loop.node if ip.loops else None
     test = _as_assigned(test, loop)
-    return _divisor(test) or _count_to(test, loop)
+    divisor = _divisor(test) or _count_to(test, loop)
+    if divisor is not None:
+        return ip.evaluate(divisor)
+    given = _argument_for(ip, test)
+    if given is None:
+        return None
+    inner = ip.frames.pop()
+    try:
+        return comes_round_after(ip, given)
+    finally:
+        ip.frames.append(inner)
+
+
+def _argument_for(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:
+    """What the call of this function gives for a parameter, which a test is, or is ``not``."""
+    name = test.expression if isinstance(test, cst.UnaryOperation) else test
+    function, call = ip.frame.function, ip.frame.call
+    if not isinstance(name, cst.Name) or function is None or not isinstance(call, cst.Call):
+        return None
+    parameters = [p.name.value for p in function.node.params.params]
+    if name.value not in parameters or any(arg.star for arg in call.args):
+        return None
+    named = [a.value for a in call.args if a.keyword is not None and a.keyword.value == name.value]
+    place = parameters.index(name.value) - (parameters[0] == "self")
+    positional = [a.value for a in call.args if a.keyword is None]
+    return next(iter([*named, *positional[place : place + 1]]), None)
 
 
 def _as_assigned(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.BaseExpression:

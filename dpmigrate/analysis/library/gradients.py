@@ -22,7 +22,7 @@ from dpmigrate.analysis.ledger import (
     Touching,
     ZeroGrad,
 )
-from dpmigrate.analysis.library import feeding, pending, trained_before, trained_plainly
+from dpmigrate.analysis.library import feeding, pending, trained_before, trained_plainly, unused
 from dpmigrate.analysis.training import TrainingRun
 
 
@@ -41,6 +41,7 @@ def step_taken(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guar
     trained_before.step_of(ip, run, guard)
     pending.step(ip, run, node, guard)
     feeding.gradients_taken(ip, run, node, guard)
+    unused.end(ip, run, used=True)
     ip.store.set(_slot(run), "state", const("stepped"))
 
 
@@ -59,6 +60,7 @@ def touch(
     pending.touch_pending(ip, run, node, how, raw)
     if how != "backward":
         feeding.gradients_gone(ip, run)
+        unused.end(ip, run, used=how == "unknown")
         ip.happen(run, ZeroGrad(ip.at(node, guard), how))
     state = ip.read(_slot(run), "state")
     if state is not None and Const("stepped") in state.atoms:
@@ -104,6 +106,7 @@ def record_backward(
                 pending.passed(ip, run, node)
             touch(ip, run, node, "backward", e.guard)
             feeding.gradients_fed(ip, run, t, e.guard)
+            unused.wait(ip, run, ip.at(node, e.guard))
 
 
 def _reduced_by(t: Tensor) -> str:

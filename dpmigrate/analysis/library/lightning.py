@@ -24,7 +24,7 @@ from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.language.calls import call_method
 from dpmigrate.analysis.language.classes import BASE_KINDS, external_names, find_member
-from dpmigrate.analysis.library import feeding, pending
+from dpmigrate.analysis.library import feeding, pending, unused
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, method
@@ -49,7 +49,9 @@ _CALLED = {
     "on_fit_start": (),
     "on_train_start": (),
     "on_train_epoch_start": (),
+    "on_train_batch_start": ("batch", "batch_idx"),
     "training_step": ("batch", "batch_idx"),
+    "on_train_batch_end": ("outputs", "batch", "batch_idx"),
     "on_train_epoch_end": (),
     "on_train_end": (),
 }
@@ -166,6 +168,7 @@ def _optimise(ip: Interpreter, module: Obj, result: Value, trainer: Atom | None 
         for run in list(ip.runs.values()):
             feeding.gradients_taken(ip, run, _return_of(step.node))
             pending.step(ip, run, _return_of(step.node), ALWAYS)
+            unused.end(ip, run, used=True)
     finally:
         ip.frames.pop()
 

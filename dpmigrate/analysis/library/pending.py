@@ -15,6 +15,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, const, join_all, of
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
+from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.events import Touching
 from dpmigrate.analysis.ledger.gradients import (
@@ -125,16 +126,27 @@ def step(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> 
 def put_off(ip: Interpreter, run: TrainingRun, call: cst.CSTNode, guard: Guard) -> None:
     """Tell of a ``signal_skip_step`` that a counter decides, by its argument or by a test around it."""
     argument = _argument(call, "do_skip")
-    divisor = comes_round_after(ip, argument) if argument is not None else None
-    if divisor is not None:
-        there, turns = ip.at(call, guard), ip.evaluate(divisor)
+    counted_to = comes_round_after(ip, argument) if argument is not None else None
+    if counted_to is not None:
+        there, turns = ip.at(call, guard), counted_to
     else:
         counted = by_a_counter(ip, call, guard)
+        if counted is None and _between_steps_of_a_trainer(ip):
+            ip.happen(run, StepPutOff(ip.at(call, guard), known=False, by_trainer=True))
         if counted is None:
             return
         there, turns = counted
     if _several(turns):
         ip.happen(run, StepPutOff(there, known=_all_known(turns)))
+
+
+def _between_steps_of_a_trainer(ip: Interpreter) -> bool:
+    """Whether Hugging Face's trainer calls this for each batch that it adds up, but the last of a step."""
+    methods = ((f.function.name, f.defining) for f in ip.frames if f.function is not None and f.defining)
+    return any(
+        name == "on_substep_end" and any(base.endswith("TrainerCallback") for base in external_names(owner))
+        for name, owner in methods
+    )
 
 
 def _step_by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard) -> None:
@@ -147,9 +159,9 @@ def _step_by_a_counter(ip: Interpreter, run: TrainingRun, node: cst.CSTNode, gua
 def by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circumstances, Value] | None:
     """Where a node is, but for the test of a counter around it in this loop, and what that counts to."""
     for test, depth, around in ip.tests:
-        divisor = comes_round_after(ip, test) if depth == len(ip.loops) else None
-        if divisor is not None:
-            return replace(ip.at(node, guard), guard=guard | around), ip.evaluate(divisor)
+        turns = comes_round_after(ip, test) if depth == len(ip.loops) else None
+        if turns is not None:
+            return replace(ip.at(node, guard), guard=guard | around), turns
     return None
 
 

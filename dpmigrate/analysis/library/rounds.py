@@ -13,6 +13,7 @@ from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubts, weaken
 from dpmigrate.analysis.language.attributes import part_of_unknown
 from dpmigrate.analysis.language.classes import external_names
+from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.ledger.events import Backward
@@ -131,10 +132,13 @@ class _Taken:
     *(f"flwr.{name}" for name in ("client.ClientApp", "clientapp.ClientApp", "simulation.start_simulation"))
 )
 def _gets_a_factory(ip: Interpreter, info: CallInfo) -> Value:
-    """Flower makes every client anew in each round, by the function that it is given."""
+    """Flower makes every client anew in each round, by the function that it is given: here a first time."""
     for atom in (*info.argument(0, "client_fn").atoms, *info.argument(None, "client_fn").atoms):
         if isinstance(atom, Function):
             ip.notes[_FACTORY, atom.node] = True
+            if atom.closure is not None:
+                told = ip.unknown(info.node, "what Flower tells of a client")
+                enter_function(ip, atom, CallInfo(info.node, [told]))
     return ip.unknown(info.node, "a framework's own")
 
 

@@ -14,6 +14,7 @@ from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, Function, Value, of
 from dpmigrate.analysis.language.choices import SET_BY_THE_USER
+from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances, Seeded
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.mentions import Mentions
@@ -129,11 +130,30 @@ def noise_seeded(
 ) -> None:
     """What the noise of runs is drawn from is seeded: they are told where that is in a loop inside them."""
     around = tuple(ip.loops)
+    if _called_in_turns(ip) and _same_each_time(seed):
+        for run in runs:
+            ip.happen(run, Seeded(ip.at(node), amount_of(seed), True, True, in_turns=True))
+        return
     for run in runs:
         if len(around) > len(run.loops):  # runs that a loop made are gone over by one other loop later on
             everywhere = known_same or _same_each_time(seed)
             same = everywhere or _of_a_variable_left_alone(ip, node) or _counted_anew(ip, node)
             ip.happen(run, Seeded(ip.at(node), amount_of(seed), same, everywhere))
+
+
+_IN_TURNS = frozenset(
+    f"on_{moment}_{end}" for moment in ("train_batch", "train_epoch", "epoch") for end in ("start", "end")
+) | {"training_step", "on_before_zero_grad", "on_before_backward", "on_after_backward", "optimizer_step"}
+"""What Lightning's trainer calls in each turn of its loops, on a module or on a callback."""
+
+
+def _called_in_turns(ip: Interpreter) -> bool:
+    """Whether Lightning calls a method here, or one that has called this."""
+    methods = ((f.function.name, f.defining) for f in ip.frames if f.function is not None and f.defining)
+    return any(
+        name in _IN_TURNS and any("lightning" in base for base in external_names(owner))
+        for name, owner in methods
+    )
 
 
 def _counted_anew(ip: Interpreter, node: cst.CSTNode) -> bool:

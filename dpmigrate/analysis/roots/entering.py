@@ -30,6 +30,7 @@ from dpmigrate.analysis.roots.leading import (
     may_use_runs,
     mentioned_by_others,
     mentions_of_all,
+    modules_leading_to_runs,
 )
 from dpmigrate.analysis.roots.left_out import left_out, making_calls_in, only_new_places
 from dpmigrate.analysis.roots.members import methods_of, mixins_last, names_a_ghost_mode
@@ -59,6 +60,7 @@ def enter_root(
     except RecursionError:
         ip.exhausted = True
         ip.too_deep.append(key)
+    ip.store.recall()
     if ip.exhausted:
         # What was not followed may have done anything to the runs that this root has to do with.
         for run in ip.met:
@@ -139,6 +141,7 @@ def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool
     if ip.notes.get("functions known") != len(ip.made):
         ip.notes["functions known"] = len(ip.made)
         ip.notes["leading to runs"] = leading_to(ip, MAKERS | RETIRED)
+        ip.notes["modules leading to runs"] = modules_leading_to_runs(ip)
         ip.notes["leading to training"] = leading_to(ip, TRAINING)
         ip.notes["mentioned by others"] = mentioned_by_others(ip)
     ip.notes["mentioned"] = frozenset() if mentioned_too else ip.notes["mentioned by others"]

@@ -58,6 +58,7 @@ MAKERS = MAKING_CALLS | frozenset(
         "DPOptimizer",
         "DistributedDPOptimizer",
         "AdaClipDPOptimizer",
+        "get_optimizer_class",
     ]
 )
 
@@ -71,9 +72,14 @@ def leads_to_runs(ip: Interpreter, fn: Function) -> bool:
     return bool(mentions_of_all(ip).of(fn.node) & ip.notes["leading to runs"])
 
 
+def modules_leading_to_runs(ip: Interpreter) -> frozenset[str]:
+    """Modules in which some function leads to a private run, whichever file makes it."""
+    return frozenset(f.module.key for f in ip.made if leads_to_runs(ip, f))
+
+
 def may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
     """Whether a function speaks of training, and objects of a run are within its reach."""
-    if not fn.module.makes_private:
+    if not fn.module.makes_private and fn.module.key not in ip.notes["modules leading to runs"]:
         return False
     if not (mentions_of_all(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
         return False

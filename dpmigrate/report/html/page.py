@@ -30,6 +30,11 @@ def prose(words: str) -> str:
     return _CODE.sub(r"<code>\1</code>", text(words))
 
 
+def folding(words: str) -> str:
+    """The same for a cell of a table: paths and names break between their parts, where they have to."""
+    return re.sub(r"([/_])(?=.)", r"\1<wbr>", text(words))
+
+
 def html_document(title: str, body: Iterable[str]) -> str:
     """A whole page around the parts of its body."""
     style, script = _part("page.css"), _part("page.js")

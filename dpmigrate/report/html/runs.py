@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dpmigrate.model import Run
-from dpmigrate.report.html.page import text
+from dpmigrate.report.html.page import folding, text
 from dpmigrate.report.run_columns import COLUMNS, NOT_APPLICABLE
 
 
@@ -18,7 +18,7 @@ def runs_table(runs: Sequence[Run]) -> str:
     rows = "\n".join(
         "<tr>"
         + "".join(
-            f'<td data-title="{text(c.title)}"{_class(c.number)}>{_folding(c.words(run))}</td>'
+            f'<td data-title="{text(c.title)}"{_class(c.number)}>{folding(c.words(run))}</td>'
             for c in columns
         )
         + "</tr>"
@@ -28,11 +28,6 @@ def runs_table(runs: Sequence[Run]) -> str:
         '<div class="wide" tabindex="0" role="region" aria-label="Private training runs">'
         f'<table class="stack"><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
     )
-
-
-def _folding(words: str) -> str:
-    """Words of which a path breaks between its folders, where it has to."""
-    return text(words).replace("/", "/<wbr>")
 
 
 def _class(number: bool) -> str:

@@ -1,6 +1,7 @@
 """The inventory of a project's private training runs, for an audit: one module for each format.
 
 ``comparing``    what differs between a record that was committed and the code as it is
+``differing``    what it found, in each of the formats
 ``table``, ``json_``, ``csv_``, ``markdown``, ``html``   the formats, all but JSON of `run_columns`
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 
 from dpmigrate.model import ScanResult
 from dpmigrate.report.run_columns import COLUMNS, NOT_APPLICABLE
@@ -15,11 +16,18 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def render(result: ScanResult, style: Style) -> str:
     """The runs under a line of titles; what does not apply is empty. Nothing depends on `style`."""
+    rows = [[_inert(column.words(run), column.number) for column in COLUMNS] for run in result.runs]
+    return _written([[column.title for column in COLUMNS], *rows])
+
+
+def lines_of(rows: Iterable[Iterable[str]]) -> str:
+    """Rows of texts."""
+    return _written([_inert(cell, True) for cell in row] for row in rows)
+
+
+def _written(rows: Iterable[Iterable[str]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(column.title for column in COLUMNS)
-    for run in result.runs:
-        writer.writerow(_inert(column.words(run), column.number) for column in COLUMNS)
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from dpmigrate.model import ScanResult
 from dpmigrate.report.run_columns import COLUMNS
@@ -17,16 +18,18 @@ def render(result: ScanResult, style: Style) -> str:
     if not result.runs:
         return "No private training run.\n"
     lines = [
-        _row([column.title for column in COLUMNS]),
-        _row(["--:" if column.number else "---" for column in COLUMNS]),
-        *(_row([_plain(column.words(run)) for column in COLUMNS]) for run in result.runs),
+        row([column.title for column in COLUMNS]),
+        row(["--:" if column.number else "---" for column in COLUMNS]),
+        *(row([plain(column.words(run)) for column in COLUMNS]) for run in result.runs),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(cells: list[str]) -> str:
+def row(cells: Iterable[str]) -> str:
+    """A line of a table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text that marks nothing up."""
     return _SPECIAL.sub(lambda match: f"\\{match[0]}", text)

@@ -5,7 +5,6 @@ Charts are inline SVG drawn here (``charts``); the page is readable without them
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from dpmigrate.report.verification.charts import bars, scatter
 from dpmigrate.report.verification.text import (
     broken,
+    checks_of,
     consequence,
     coverage,
     failures,
@@ -92,9 +92,6 @@ def _head(report: dict[str, Any], target: str) -> str:
     passed = report["passed"]
     said = f"{what_holds(report).capitalize()}." if passed else f"{failures(report)}."
     evidence = report.get("evidence", {})
-    command = shlex.join(
-        ["dpmigrate", "verify", target, *(["--", *a] if (a := evidence.get("arguments")) else [])]
-    )
     if evidence.get("nothing_private"):
         said = "Nothing is private: noise multiplier 0. " + said
     batches = ", ".join(str(n) for n in report["physical_batches"]) or "?"
@@ -106,7 +103,7 @@ def _head(report: dict[str, Any], target: str) -> str:
         f"<p>Opacus {escape(report['opacus'])}, torch {escape(report['torch'])}, "
         f"{escape(report['dtype'])}; {steps} logical step{'s' * (steps != 1)}, "
         f"physical batches a step: {batches}.</p>\n"
-        f"<p><code>{escape(command)}</code></p>"
+        f"<p><code>{escape(evidence.get('command', ''))}</code></p>"
     )
 
 
@@ -125,12 +122,12 @@ def _advised(report: dict[str, Any]) -> str:
 def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
     place = f"{engine['path']}:{engine['line']}" if engine.get("path") else ""
     cell = f", cell {engine['cell'] + 1}" if engine.get("cell") is not None else ""
-    checks = [c for c in report["checks"] if c["engine"] == index]
+    checks = checks_of(report, index)
     rows = [_row(c, consequence(c, checks)) for c in checks]
     name = f"Private run {index + 1}: <code>{escape(place)}</code>{cell} ({escape(engine['mode'])})"
-    name += escape(parameters(engine))
     parts = [
         f"<section>\n<h2>{name}</h2>",
+        f"<p>{escape(said)}</p>" if (said := parameters(engine).removeprefix(": ")) else "",
         _table(("Verdict", "Check", "Value", "Limit", "What"), rows),
         _charts(report, index),
         "</section>",

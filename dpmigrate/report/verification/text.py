@@ -36,21 +36,24 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
         lines.insert(0, style.paint("Nothing is private: noise multiplier 0.", "red"))
     for index, engine in enumerate(report["engines"]):
         lines.append(style.paint(_engine(engine), "bold"))
-        checks = [c for c in report["checks"] if c["engine"] == index]
+        checks = checks_of(report, index)
         if not checks:
             lines.append("  no logical step was seen" if engine.get("path") else "  not judged")
         for check in checks:
             said = [c["detail"] for c in checks[: checks.index(check)] if c["passed"] is False]
             follows = consequence(check, checks)
             repeats = follows and check["detail"] in said
-            lines += _check(check, style, width, follows=follows, repeats=repeats)
+            lines += shown_check(check, style, width, follows=follows, repeats=repeats)
         lines.append("")
     if report.get("compare"):
         lines += [*_modes(report["compare"]), ""]
     if report.get("evidence", {}).get("pinned"):
         lines += textwrap.wrap(f"note: {report['evidence']['pinned']}", width)
     lines += textwrap.wrap(_verdict(report, style), width)
-    lines += [f"  {line}" for line in next_steps(report)]
+    for line in next_steps(report):
+        # Commands are copied: they stay in one line.
+        room = 10_000 if line.startswith("next") else width
+        lines += textwrap.wrap(line, room, initial_indent="  ", subsequent_indent="    ")
     lines += ["", *textwrap.wrap(legend(report), width)]
     return "\n".join(lines) + "\n"
 
@@ -99,6 +102,12 @@ def parameters(engine: dict[str, Any]) -> str:
     if engine.get("watched_steps"):
         said.append(f"{engine['steps']} of {engine['watched_steps']} steps judged by the oracle")
     return ": " + ", ".join(said) if said else ""
+
+
+def checks_of(report: dict[str, Any], index: int) -> list[dict[str, Any]]:
+    """The checks of one private run, those that fail before all others."""
+    checks = [c for c in report["checks"] if c["engine"] == index]
+    return sorted(checks, key=lambda c: c["passed"] is not False)
 
 
 def consequence(check: dict[str, Any], checks: list[dict[str, Any]]) -> bool:
@@ -160,9 +169,19 @@ def coverage(report: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _check(
-    check: dict[str, Any], style: Style, width: int, *, follows: bool, repeats: bool = False
+def shown_check(
+    check: dict[str, Any],
+    style: Style | None = None,
+    width: int = 110,
+    *,
+    follows: bool = False,
+    repeats: bool = False,
 ) -> list[str]:
+    """The lines of one check: verdict, name, value against limit, rule and detail.
+
+    ``follows``: from a fault above; ``repeats``: the words of one above.
+    """
+    style = style or Style()
     word, colour = ("so", "red") if follows else _VERDICT[check["passed"]]
     figure = "" if check["value"] is None else short_figure(check["value"])
     if check["value"] is not None and check["limit"] is not None:
@@ -217,7 +236,8 @@ def what_holds(report: dict[str, Any]) -> str:
 
 def failures(report: dict[str, Any]) -> str:
     """The faults in a phrase: how many, the rules that they have, and how many checks show them."""
-    rules = [c["rule"] or "no rule" for c in report["checks"] if c["passed"] is False]
+    names = {advisory.id: f"{advisory.id} {advisory.name}" for advisory in broken(report)}
+    rules = [names.get(c["rule"], "no rule") for c in report["checks"] if c["passed"] is False]
     faults = sorted(set(rules))
     return (
         f"{len(faults)} fault{'s' * (len(faults) != 1)} ({', '.join(faults)}), seen by {len(rules)} "

@@ -59,8 +59,9 @@ KNOWN = {
         "DPM119), or forward() does not use it"
     ),
     r"Per sample gradient (?:is not initialized|not found)|accumulated steps is inconsistent": (
-        "a parameter that the optimizer trains got no gradient in this batch: it was unfrozen after "
-        "make_private (unfreeze before it, DPM119), or forward() does not use it"
+        "a parameter that the optimizer trains got no gradient in this batch: zero_grad() came between "
+        "backward() and step() (DPM108), it was unfrozen after make_private (unfreeze before it, DPM119), or "
+        "forward() does not use it"
     ),
     r"Poisson sampling is not compatible with grad accumulation": (
         "several backward passes came before one step: step after each and clear the gradients, and let "
@@ -122,6 +123,8 @@ KNOWN = {
     r"expected (?:scalar type|m1 and m2|mat1 and mat2).*BFloat16": (
         "Opacus before 1.6.0 has no mixed precision: leave autocast out, or use 1.6.0"
     ),
+    r"cannot be directly executed": "name the module that trains: -m PACKAGE.MODULE",
+    r"No module named .*runpy": "call this from the folder that holds the module's first package",
     r"EOF when reading a line": "give what it asks for as an argument or a default",
 }
 """Errors that are known by their message (a regular expression), and what to do about each: the first that

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dpmigrate.runtime.report_types import Check, finite_or_none
+from dpmigrate.runtime.report_types import Check, finite
 from dpmigrate.runtime.run.audit import Audit, AuditedStep
 from dpmigrate.runtime.run.audit_bound import epsilon_shown, gap_shown
 from dpmigrate.runtime.run.noise_verdicts import NOTHING_PRIVATE
@@ -41,7 +41,7 @@ class _Attack:
         step, sides = self.step, (self.step.absent, self.step.present)
         return {
             "step": step.number,
-            "move": finite_or_none(step.move),
+            "move": step.move,
             "sample_rate": self.rate,
             "draws": [side.drawn for side in sides],
             "wrong": [side.wrong for side in sides],
@@ -78,13 +78,9 @@ def audit_judged(
     ]
     examples = {(s.example, s.factor) for s in audit.steps}
     # The bounds of all steps hold together: the best example may be picked afterwards.
-    shown, attacks = max(
-        (
-            (_shown(those, delta), those)
-            for those in ([a for a in attacks if (a.step.example, a.step.factor) == e] for e in examples)
-        ),
-        key=lambda pair: pair[0],
-    )
+    of_each = [[a for a in attacks if (a.step.example, a.step.factor) == e] for e in examples]
+    bounds = [epsilon_shown([(a.gap, a.rate) for a in those], delta) for those in of_each]
+    shown, attacks = max(zip(bounds, of_each, strict=True), key=lambda pair: pair[0])
     worst = max(attacks, key=lambda a: a.gap).step
     draws = sum(step.drawn for step in audit.steps)
     if not draws:
@@ -93,7 +89,7 @@ def audit_judged(
         "example": worst.example,
         "factor": worst.factor,
         "accountant": claim.mechanism,
-        "epsilon_accountant": finite_or_none(claim.epsilon),
+        "epsilon_accountant": claim.epsilon,
         "epsilon_lower_bound": shown,
         "draws": draws,
         "steps": [a.to_dict() for a in attacks],
@@ -113,7 +109,7 @@ def audit_judged(
     detail += "; the noisy count of adaptive clipping is not looked at" * engine.adaptive
     passed = shown <= claim.epsilon
     rule = named[0] if named and not passed else None
-    return Check("audit", passed, shown, claim.epsilon, rule, index, detail), body
+    return Check("audit", passed, shown, claim.epsilon, rule, index, detail), finite(body)
 
 
 def _not_to_be_judged(engine: EngineRecord, audit: Audit | None) -> str:
@@ -166,7 +162,3 @@ def _rate(releases: Sequence[Release], step: AuditedStep) -> float:
     told = [r.accounted[0][2] for r in releases if r.accounted]
     here = releases[step.number - 1].accounted if step.number <= len(releases) else []
     return here[0][2] if here else told[0]
-
-
-def _shown(attacks: Sequence[_Attack], delta: float) -> float:
-    return epsilon_shown([(a.gap, a.rate) for a in attacks], delta)

@@ -170,7 +170,9 @@ class BackwardWatcher:
         used = [(o, g, d) for (o, _, d), g in zip(first, gradients, strict=True) if g is not None]
         if not used:
             return False
-        entry.weights = second_pass_weights(first, used, float(entry.count) if engine.averages else 1.0)
+        entry.weights = second_pass_weights(
+            first, used, float(entry.count) if engine.record.averages else 1.0
+        )
         engine.first_pass = []
         return True
 
@@ -222,7 +224,7 @@ class BackwardWatcher:
         if self.spent > ORACLE_BUDGET and engine.record.steps:
             raise NoOracle(f"the oracle took {self.spent:.0f} seconds for the steps before this one")
         began = time.perf_counter()
-        alone = self._alone(engine.module, used)
+        count, alone = _count(used, engine.module), self._alone(engine.module, used)
         if engine.module.expanded:
             losses, used, alone = self._on_parameters(engine.module, used, alone)
             seeds = [gradient for _, gradient, _ in used]
@@ -232,9 +234,9 @@ class BackwardWatcher:
             used,
             engine.params,
             bounds=engine.bounds,
-            mean=engine.averages,
+            mean=engine.record.averages,
             keep_rows=engine.record.adaptive,
-            share=engine.share if _fits(engine.share, _count(used, engine.module)) else None,
+            share=None if engine.share is None or len(engine.share) != count else engine.share,
             alone=alone,
             tight=parity_limit(engine.record.dtype, sum(engine.record.sizes)) / TIMES_ROUNDING,
             budget=ORACLE_BUDGET - self.spent,
@@ -294,10 +296,6 @@ class BackwardWatcher:
 
 def _norm_samples(engine: LiveEngine) -> list[Any]:
     return [getattr(p, "_norm_sample", None) for p in engine.params]
-
-
-def _fits(share: Tensor | None, count: int) -> bool:
-    return share is not None and len(share) == count
 
 
 def _count(used: Used, private: PrivateModule) -> int:

@@ -6,12 +6,15 @@ import math
 from collections import Counter
 
 from dpmigrate.runtime.report_types import Check
-from dpmigrate.runtime.run.naming import UNWRAPPED, late
+from dpmigrate.runtime.run.naming import UNWRAPPED, late, step_error
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal
 
 REUSED = 0.2
 """Share of steps on batches used before from which on it is no accident of what was watched."""
+
+DROPPED = 1e-2
+"""A larger share of the gradient in what hooks have left out is no rounding."""
 
 UNWRITTEN = 1e-6
 """The largest share by which rounding moves parameters that no example moves."""
@@ -26,7 +29,7 @@ def conduct(run: RunRecord, index: int) -> list[Check]:
         _private_loader(engine, index),
         private_step(engine, index),
         _accounting(run, engine, index),
-        _logical_batches(run, engine, index),
+        _logical_batches(engine, index),
     ]
 
 
@@ -47,6 +50,20 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
             f"{(last.module_norm or 0) / (last.max_grad_norm or 1):.3g} C"
         )
         faults.append(Check("parity-clipped-sum", False, None, None, "DPM116", index, detail))
+    right = all((step_error(s, s) or 0.0) < DROPPED for s in engine.steps)
+    dropped = max((b.direct for s in engine.steps for b in s.backwards), default=0.0)
+    if "ghost" not in engine.mode and right and dropped > DROPPED * (10 if engine.precision else 1):
+        detail = (
+            "penalty-dropped: a term of the loss depends on the parameters, not on the model's output: it "
+            f"has no per-sample gradient, and is left out ({dropped:.0%} of the whole gradient)"
+        )
+        faults.append(Check("parity-clipped-sum", False, dropped, DROPPED, "DPM122", index, detail))
+    if engine.wrapped_after:
+        detail = (
+            f"plain-ddp: DistributedDataParallel around the private model ({engine.wrapped_after}) "
+            "synchronises nothing: each process steps by the sum of its own batch, and has its own model"
+        )
+        faults.append(Check("parity-step", False, None, None, "DPM312", index, detail))
     if "ghost" in engine.mode and (engine.late or engine.frozen):
         faults.append(Check("parity-norms", False, None, None, "DPM119", index, late(engine)))
     return faults
@@ -60,9 +77,8 @@ def _other_norm(engine: EngineRecord, used: float | None, noised: float | None) 
 
 
 def _steps(numbers: list[int]) -> str:
-    return (
-        f"step {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} steps, the first is step {numbers[0]}"
-    )
+    more = len(numbers) > 1
+    return (f"{len(numbers)} steps, the first is " if more else "") + f"step {numbers[0]}"
 
 
 def _private_loader(engine: EngineRecord, index: int) -> Check:
@@ -186,7 +202,10 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
     if most > steps + 1:
         return check(False, f"{steps} private steps are accounted {most} times: epsilon is larger than it is")
     if engine.forgotten:
-        return check(False, f"the accountant has lost {engine.forgotten} steps that it had counted")
+        lost = (
+            f"the accountant has lost {engine.forgotten} steps that it had counted: epsilon is that of a part"
+        )
+        return check(False, f"epsilon-misreported: {lost}", "DPM307")
     told = [(m, r.multiplier) for r in engine.releases for _, m, _ in r.accounted]
     asked = engine.asked_multiplier
     if engine.adaptive and asked is not None and any(m > asked * (1 + 1e-6) for m, _ in told):
@@ -206,7 +225,7 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
     return check(True, f"each of {steps} private steps is accounted once")
 
 
-def _logical_batches(run: RunRecord, engine: EngineRecord, index: int) -> Check:
+def _logical_batches(engine: EngineRecord, index: int) -> Check:
     if engine.left_out:
         detail = (
             "empty-batch-skipped: the script made no step for an empty batch under the memory manager, and "
@@ -217,7 +236,7 @@ def _logical_batches(run: RunRecord, engine: EngineRecord, index: int) -> Check:
     rated = [(r.examples, r.accounted[0][2]) for r in engine.releases if r.accounted and r.fed]
     if not rated or engine.population is None or not any(n for n, _ in rated):
         return Check("logical-batches", None, engine=index, detail="no rate is accounted for these batches")
-    expected = sum(rate for _, rate in rated) * engine.population / run.world / len(rated)
+    expected = sum(rate for _, rate in rated) * engine.population / engine.processes / len(rated)
     mean = sum(n for n, _ in rated) / len(rated)
     limit = 1.1 * expected + 5 * math.sqrt(expected / len(rated)) + 1
     size = f"{mean:.4g} records a step, {expected:.4g} at the rate that is accounted"

@@ -130,11 +130,6 @@ class LiveEngine:
         """Evenly spaced entries of the trained parameters, float64 on the CPU."""
         return some_entries(self.params)
 
-    @property
-    def averages(self) -> bool:
-        """Whether the loss is a mean over the batch (and per-example gradients are B times its parts)."""
-        return getattr(self.optimizer, "loss_reduction", "mean") == "mean"
-
     def flat_parameters(self) -> Tensor:
         """All trained parameters as one float64 vector."""
         return flatten(self.params)

@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import traceback
 
+from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import advice
 from dpmigrate.runtime.run.places import is_library, is_own, shown_place
 from dpmigrate.runtime.run.records import RunRecord
 
-GPU_WORDS = (
-    "torch not compiled with cuda",
-    "no cuda gpus are available",
-    "found no nvidia driver",
-    "cuda driver version is insufficient",
-    "attempting to deserialize object on a cuda device",
-    "invalid device ordinal",
-    "expected one of cpu, cuda",
-    "nccl",
+GPU = re.compile(
+    "not compiled with cuda|no cuda gpus are available|found no nvidia driver|nccl|invalid device ordinal"
+    "|cuda driver version is insufficient|deserialize object on a cuda device|expected one of cpu, cuda"
 )
-
-LONGEST = 240
-"""Characters of an exception's message that are repeated in the verdict."""
+"""What is said where a GPU is missing."""
 
 
 def note_error(record: RunRecord, error: BaseException) -> None:
     """Write down that the script, or a process that it has started, raised this."""
     text = " ".join(str(error).split())
-    said = advice.for_message(text) or _cut(text)
+    known = advice.for_message(text)
     record.outcome = "raised"
-    record.error = (f"{type(error).__name__}: {said}" if text else type(error).__name__) + _where(error)
+    record.error = (f"{type(error).__name__}: {known}" if known else error_line(error)) + _where(error)
     record.advice = advice.for_error(error, record.engines)
-    record.gpu = any(word in text.lower() for word in GPU_WORDS)
+    record.gpu = GPU.search(text.lower()) is not None
 
 
 def print_traceback(error: BaseException) -> None:
     """What Python prints for the script alone, without the frames that run it here."""
-    rest = error.__traceback__
-    while rest is not None and is_own(rest.tb_frame.f_code.co_filename):
-        rest = rest.tb_next
-    traceback.print_exception(type(error), error, rest)
-
-
-def _cut(text: str) -> str:
-    """A message of an exception as part of one sentence; the script's output has it in full."""
-    return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " ..."
+    said = traceback.TracebackException(type(error), error, error.__traceback__)
+    said.stack[:] = [frame for frame in said.stack if not is_own(frame.filename)]
+    # A module that is not there is in no line of the project: the verdict says it all.
+    if said.stack or not isinstance(error, ImportError):
+        sys.stderr.writelines(said.format())
 
 
 def _where(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dpmigrate.runtime.messages import error_line
 from dpmigrate.runtime.run import advice
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.request import Request
@@ -55,9 +56,8 @@ def verify_factory(request: Request, folder: Path) -> dict[str, Any]:
     except NoVerdict:
         raise
     except Exception as error:
-        text = " ".join(str(error).split())
         hint = advice.for_error(error, [])
-        said = f"{request.target} raised {type(error).__name__}: {text}"
+        said = f"{request.target} raised {error_line(error)}"
         raise NoVerdict(f"{said}; {hint}" if hint else said) from error
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -65,7 +65,7 @@ def verify_factory(request: Request, folder: Path) -> dict[str, Any]:
     if not any(c["passed"] is not None for c in body["checks"]):
         why = body["checks"][0]["detail"] if body["checks"] else "nothing was checked"
         raise NoVerdict(f"no check applies to what {request.target} returned: {why}")
-    body["evidence"] = {"target": request.target, "seed": request.seed}
+    body["evidence"] = {"target": request.target, "command": request.command, "seed": request.seed}
     return body
 
 
@@ -89,7 +89,7 @@ def _function(target: str) -> Callable[[], Any]:
     except AttributeError as error:
         raise NoVerdict(f"{module_name} has no function {name!r}") from error
     except Exception as error:
-        raise NoVerdict(f"importing {module_name} raised {type(error).__name__}: {error}") from error
+        raise NoVerdict(f"importing {module_name} raised {error_line(error)}") from error
     if not callable(part_of_module):
         raise NoVerdict(f"{target} is no function")
     return part_of_module  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.engines import PrivateModule
 from dpmigrate.runtime.run.naming import relative
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 
@@ -33,6 +34,19 @@ def own_clipping(cls: type) -> str:
         if any(name in vars(base) for name in CLIPPING):
             return cls.__name__
     return ""
+
+
+def own_samplers(module: PrivateModule | None) -> list[str]:
+    """The layers whose per-sample gradients or norms the project computes by a function of its own."""
+    if module is None:
+        return []
+    wrapper = module.wrapper
+    known = {**getattr(wrapper, "GRAD_SAMPLERS", {}), **getattr(wrapper, "NORM_SAMPLERS", {})}
+    return [
+        name
+        for name, layer in wrapper._module.named_modules()
+        if getattr(known.get(type(layer)), "__module__", "opacus").split(".", 1)[0] != "opacus"
+    ]
 
 
 def ignores_bound(script_engine: EngineRecord, moved: EngineRecord, limit: float) -> bool:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dpmigrate.runtime.oracle import clipping_factor, gradients
 from dpmigrate.runtime.run.alone import Alone, NotAloneError
-from dpmigrate.runtime.run.losses import Used
+from dpmigrate.runtime.run.losses import Used, weighted
 from dpmigrate.runtime.run.records import BackwardPass
 
 MOST_KEPT = 2**25
@@ -227,13 +227,7 @@ def _weighted_pass(
     used: Used, scale: float, params: Sequence[Tensor], weights: Tensor | None = None
 ) -> Tensor:
     """The sum of all examples' gradients, times ``weights [B]``: one plain backward pass, ``[P]`` float64."""
-    seeds = []
-    for output, gradient, d in used:
-        if weights is not None:
-            shape = [1] * output.dim()
-            shape[d] = -1
-            gradient = gradient * weights.to(gradient.device, gradient.dtype).view(shape)
-        seeds.append(gradient)
+    seeds = [gradient for _, gradient, _ in used] if weights is None else weighted(used, weights)
     return flatten(gradients([o for o, _, _ in used], params, keep=True, seeds=seeds)) * scale
 
 

@@ -32,9 +32,8 @@ def padding_counted(original: Any, wrapper: Any, args: Any, kwargs: Any, losses:
     shape = named.get("shape")
     if ignored is None or reduction != "mean" or shape is None or len(shape) < 2:
         return None
-    if not isinstance(output, Tensor) or not isinstance(target, Tensor):
-        return None
-    if target.numel() != shape[0] * shape[1]:
+    tensors = isinstance(output, Tensor) and isinstance(target, Tensor)
+    if not tensors or target.numel() != shape[0] * shape[1]:
         return None
     counts = (target.reshape(shape[0], shape[1]) != ignored).sum(1)
     if bool((counts == shape[1]).all()):
@@ -50,6 +49,13 @@ def padding_counted(original: Any, wrapper: Any, args: Any, kwargs: Any, losses:
         return None
     share: Tensor = shape[1] / counts.clamp(min=1).double().cpu()
     return share
+
+
+def weighted(used: Used, weights: Tensor) -> list[Tensor]:
+    """The output gradients, each example's multiplied by its part of ``weights [B]``."""
+    return [
+        (g.movedim(d, -1) * weights.to(g.device, g.dtype)).movedim(-1, d).contiguous() for _, g, d in used
+    ]
 
 
 def second_pass_weights(first: Used, second: Used, scale: float) -> Tensor | None:

@@ -238,13 +238,15 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
             biases = "ghost" in engine.mode and all(
                 len(engine.shapes[i]) == 1 and engine.names[i].endswith("bias") for i in wrong
             )
-            hint = (
-                " (before Opacus 1.5.4 so for the bias of a Linear on 3-d input)"
-                if biases
-                else (" (is it used outside the module that owns it?)")
+            rule, hint = (
+                "DPM117" if not engine.padded else None,
+                "is it used outside the module that owns it?",
             )
-            rule = "DPM112" if biases else "DPM117" if not engine.padded else None
-            return rule, f"the per-sample gradient norm of {names} is wrong{hint}"
+            if biases:
+                rule, hint = "DPM112", "before Opacus 1.5.4 so for the bias of a Linear on 3-d input"
+            elif {engine.names[i].rpartition(".")[0] for i in wrong} <= set(engine.own_samplers):
+                rule, hint = None, "its layer's sampler, which the project has registered, is at fault"
+            return rule, f"the per-sample gradient norm of {names} is wrong ({hint})"
     return None
 
 

@@ -27,21 +27,20 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
     if not engine.releases:
         return []
     promised = max([engine.asked_multiplier or 0.0, *(r.multiplier for r in engine.releases)])
-    switched_off = [i for i, r in enumerate(engine.releases, 1) if r.multiplier == 0]
-    if switched_off and promised > 0:
-        where = f"{len(switched_off)} of {len(engine.releases)} steps (the first is step {switched_off[0]})"
-        detail = f"no-noise: the noise multiplier is 0 at {where}, and {promised:g} was asked for"
+    switched_off = [r for r in engine.releases if r.multiplier == 0 < promised]
+    without = switched_off or [r for r in scaled if r.noise_std == 0 and engine.adds_noise]
+    if without:
+        first = engine.releases.index(without[0]) + 1
+        where = f"{len(without)} of {len(engine.releases)} steps (the first is step {first})"
+        detail = f"no-noise: no noise is added at {where}, and epsilon counts on it"
+        if switched_off:
+            detail = f"no-noise: the noise multiplier is 0 at {where}, and {promised:g} was asked for"
         return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
     if not scaled:
         return [Check("noise-std", None, engine=index, detail=NOTHING_PRIVATE)]
     if not engine.adds_noise:
         return [Check("noise-std", None, engine=index, detail="the first rank adds the noise for all")]
     total = sum(r.noise_count for r in scaled)
-    none = [i for i, r in enumerate(scaled, 1) if r.noise_std == 0]
-    if none:
-        where = f"{len(none)} of {len(scaled)} steps (the first is step {none[0]})"
-        detail = f"no-noise: no noise is added at {where}, and epsilon counts on it"
-        return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
     square = sum((r.noise_std / r.sigma) ** 2 * r.noise_count for r in scaled) / total
     ratio, limit = math.sqrt(square), 5 / math.sqrt(2 * total)
     detail = f"noise std over sigma*C is {ratio:.4f} for {total} draws"
@@ -74,12 +73,9 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
     again = _repeated(drawn)
     if again is not None:
         first, second = (engine.releases.index(r) + 1 for r in again)
-        same = again[0].generator_state == again[1].generator_state
-        why = (
-            "the generator is set back while training goes on, and"
-            if same
-            else "the noise is kept or seeded:"
-        )
+        why = "the noise is kept or seeded:"
+        if again[0].generator_state == again[1].generator_state:
+            why = "the generator is set back while training goes on, and"
         detail = (
             f"reseeded-in-loop: {why} step {second} adds the noise of step {first} again: whoever sees both "
             "subtracts it"
@@ -165,11 +161,12 @@ def reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) ->
         if a.after is not None and b.after is not None
     ]
     worst = max(moves, default=math.nan)
-    detail = (
-        "two runs with one seed are bit-equal"
+    how = (
+        "are bit-equal"
         if worst == 0
-        else ("two runs with one seed draw the same batches and the same noise, and differ in parameters")
+        else "draw the same batches and the same noise, and differ in parameters"
     )
+    detail = f"two runs with one seed {how}"
     return [Check("reproducible", worst == 0, worst, 0.0, None, index, detail)]
 
 

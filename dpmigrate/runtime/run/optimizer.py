@@ -78,9 +78,11 @@ class OptimizerWatcher:
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
             own_clipping=foreign.own_clipping(type(optimizer)),
             adds_noise=getattr(optimizer, "rank", 0) == 0,
+            processes=getattr(optimizer, "world_size", 1),
+            own_samplers=foreign.own_samplers(module),
             padded=[f"{n}.weight" for n, m in layers if getattr(m, "padding_idx", None) is not None],
             batch_norms=[n for n, m in layers if isinstance(m, _BatchNorm) and m.training],
-            per_layer=len(_list(getattr(optimizer, "max_grad_norms", None))) == len(params),
+            per_layer=len(getattr(optimizer, "max_grad_norms", None) or ()) == len(params),
         )
         engine = LiveEngine(optimizer, record, module)
         watch.engines[id(optimizer)] = engine
@@ -288,6 +290,8 @@ class OptimizerWatcher:
             private = {id(p) for p in engine.module.parameters()}
             shared = [p for group in optimizer.param_groups for p in group["params"] if id(p) in private]
             if shared and _has_gradient(shared):
+                # What it was fed is in no release.
+                engine.feed.examples = 0
                 engine.record.other.one_more(optimizer, user_place())
             beside = [
                 p for group in optimizer.param_groups for p in group["params"] if id(p) in engine.beside
@@ -336,10 +340,6 @@ def _scale(optimizer: Any) -> float | None:
         return 1.0
     batch = optimizer.expected_batch_size
     return 1.0 / (batch * optimizer.accumulated_iterations) if batch else None
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _number(value: Any) -> float | None:

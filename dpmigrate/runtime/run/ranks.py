@@ -19,6 +19,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.noise_verdicts import FEW
 from dpmigrate.runtime.run.private import is_private
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
@@ -145,12 +146,12 @@ def await_verdict(folder: Path, timeout: float) -> None:
 
 def peer_checks(others: Sequence[RunRecord]) -> list[Check]:
     """What the oracle says of the other ranks' shares of each logical batch."""
-    of_all_ranks = []
-    for record in others:
-        for index, engine in enumerate(record.engines):
-            checks = against_oracle(engine, index)
-            of_all_ranks += [replace(check, detail=f"rank {record.rank}: {check.detail}") for check in checks]
-    return of_all_ranks
+    return [
+        replace(check, detail=f"rank {record.rank}: {check.detail}")
+        for record in others
+        for index, engine in enumerate(record.engines)
+        for check in against_oracle(engine, index)
+    ]
 
 
 def sampling_check(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
@@ -166,14 +167,15 @@ def sampling_check(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Ch
     if len(drawn) < 2:
         return []
     # Later batches differ anyhow: only rank 0 draws noise, from the generator that it samples with.
-    alike = all(p[0] == drawn[0][0] for p in drawn[1:])
-    detail = (
-        "all ranks draw the same positions of their shares of the data (seeded alike?): the batches are not "
-        "independent samples"
-        if alike
-        else f"{len(drawn)} ranks draw different positions of their shares of the data"
-    )
-    return [Check("noise-fresh", not alike, engine=0, detail=detail)]
+    first = [positions[0] for positions in drawn]
+    alike = len(first[0]) >= FEW and all(positions == first[0] for positions in first)
+    detail = f"{len(drawn)} ranks draw different positions of their shares of the data"
+    if alike:
+        detail = (
+            "unseeded-loader-generator: all ranks draw the same positions of their shares of the data "
+            "(seeded alike?): epsilon counts on records that are drawn independently"
+        )
+    return [Check("noise-fresh", not alike, rule="DPM202" if alike else None, detail=detail)]
 
 
 def _same_batches(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
@@ -182,7 +184,7 @@ def _same_batches(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Che
     for index, engine in enumerate(this_rank.engines):
         peers = [r.engines[index].releases for r in others if index < len(r.engines)]
         pairs = [(a, b) for releases in peers for a, b in zip(engine.releases, releases, strict=False)]
-        if pairs and all(a.batch_digest == b.batch_digest for a, b in pairs):
+        if engine.processes > 1 and pairs and all(a.batch_digest == b.batch_digest for a, b in pairs):
             detail = (
                 f"examples-counted-twice: {1 + len(peers)} processes train on the same batches (no "
                 "DistributedSampler?): one example moves the sum by as many C, and epsilon knows of one"

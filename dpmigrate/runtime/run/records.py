@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,9 @@ class EngineRecord:
 
     ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
     ``left_out``: empty batches that got no step under the memory manager, ``shifted``: the steps since.
-    ``own_clipping``: the optimizer's class where the project has written its clipping, else empty.
+    ``own_clipping``: the optimizer's class where the project has written its clipping, else empty;
+    ``own_samplers``: layers whose gradients or norms it computes itself. ``processes`` train it together;
+    ``wrapped_after``: where torch's DistributedDataParallel was put around it.
     ``unfollowed``: a loss went backward whose second pass could not be made for it.
     ``late`` and ``frozen``: parameters that began or ceased to train after the DP optimizer was made.
     ``precision`` is the dtype of the arithmetic (autocast's where it is on); ``padded``: embeddings with a
@@ -180,6 +183,7 @@ class EngineRecord:
     per_layer: bool = False
     unfollowed: bool = False
     own_clipping: str = ""
+    own_samplers: list[str] = field(default_factory=list)
     left_out: int = 0
     shifted: int = 0
     late: list[str] = field(default_factory=list)
@@ -197,6 +201,8 @@ class EngineRecord:
     epsilon: tuple[float, float] | None = None
     other_place: str = ""
     adds_noise: bool = True
+    processes: int = 1
+    wrapped_after: str = ""
     raw: BareSteps = field(default_factory=BareSteps)
     other: BareSteps = field(default_factory=BareSteps)
     beside: BareSteps = field(default_factory=BareSteps)
@@ -243,8 +249,8 @@ class RunRecord:
 
     def save(self, path: Path) -> None:
         """Store by torch.save; the file appears whole or not at all."""
-        # Ranks differ in the suffix: each has a partial file of its own.
-        partial = path.with_name(f"{path.name}.partial")
+        # Under another beginning, so that nobody who looks for records finds it.
+        partial = path.with_name(f"partial-{path.name}")
         torch.save(self, partial)
         partial.replace(path)
 
@@ -257,6 +263,7 @@ class RunRecord:
         return record
 
 
+@cache
 def _storable() -> list[Any]:
     """The classes that a record may be made of: our own dataclasses, and NumPy's scalars."""
     classes: list[Any] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,6 +41,19 @@ class Request:
     in_place: bool = False
     audit: bool = False
     stand_ins: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The command that asks for this."""
+        words = ["dpmigrate", "verify"]
+        for name in ("steps", "seed", "compare", "checks", "engines", "timeout"):
+            value = getattr(self, name)
+            if value != self.__dataclass_fields__[name].default:
+                words += [f"--{name}", ",".join(value) if isinstance(value, tuple) else f"{value:g}"]
+        words += [f"--{name.replace('_', '-')}" for name in ("in_place", "audit") if getattr(self, name)]
+        words += [word for pair in self.stand_ins for word in ("--with", "=".join(pair))]
+        words += {"module": ["-m"], "factory": ["--factory"]}.get(self.kind, [])
+        return shlex.join([*words, self.target, *(["--", *self.args] if self.args else [])])
 
     def wants(self, *checks: str) -> bool:
         """Whether any of these checks is asked for."""

@@ -27,7 +27,7 @@ from dpmigrate.runtime.run.graph import ForwardCall
 from dpmigrate.runtime.run.loaders import LoaderWatcher
 from dpmigrate.runtime.run.optimizer import OptimizerWatcher, gradients_cleared
 from dpmigrate.runtime.run.patching import family, unwrap, wrap_method
-from dpmigrate.runtime.run.places import being_probed
+from dpmigrate.runtime.run.places import being_probed, user_place
 from dpmigrate.runtime.run.skips import SkipWatcher
 from dpmigrate.runtime.run.state import Watch
 
@@ -77,6 +77,8 @@ class Shim:
             register_optimizer_step_pre_hook(self.optimizer.other_step),
             register_optimizer_step_post_hook(self.optimizer.stepped),
         ]
+        if torch.distributed.is_available():
+            wrap_method(torch.nn.parallel.DistributedDataParallel, "__init__", self._parallel)
         wrap_method(torch, "load", self._load)
         wrap_method(torch.nn.functional, "cross_entropy", self._weighted_mean)
         wrap_method(torch.nn.functional, "nll_loss", self._weighted_mean)
@@ -176,6 +178,12 @@ class Shim:
         if outputs:
             alone = Alone(private.wrapper._module, inputs, outputs, count, dimension)
             private.forwards.append(ForwardCall(outputs, count, alone))
+
+    def _parallel(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> None:
+        original(wrapper, *args, **kwargs)
+        engine = self.watch.engine_of(self.watch.modules.get(id(wrapper.module)))
+        if engine is not None and torch.distributed.get_world_size() > 1:
+            engine.record.wrapped_after = user_place()
 
     def _load(self, original: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.watch.loaded += 1

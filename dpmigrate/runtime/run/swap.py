@@ -7,17 +7,17 @@ backward passes made for it. The script cannot tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.run import loaders, warm_up
 from dpmigrate.runtime.run.engines import LiveEngine
+from dpmigrate.runtime.run.losses import Used, weighted
 from dpmigrate.runtime.run.patching import family, wrap_method
 from dpmigrate.runtime.run.places import CodePlace, place_of_frame, user_frame
 
@@ -80,9 +80,9 @@ def install_swap(watch: Watch) -> None:
         return results
 
     def with_epsilon(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:
-        adaptive = "Adaptive" in type(engine).__name__ or kwargs.get("clipping") == "adaptive"
         made = len(watch.engines)
-        with _call(kwargs.get("grad_sample_mode", "hooks"), adaptive):
+        # What it calls in its turn says the rest.
+        with _call(kwargs.get("grad_sample_mode", "hooks"), adaptive=False):
             results = original(engine, *args, **kwargs)
         for live in list(watch.engines.values())[made:]:
             live.record.asked_delta = kwargs.get("target_delta")
@@ -151,12 +151,7 @@ class UnwrappedCriterion:
         return getattr(self.criterion, name)
 
 
-def second_pass(
-    watch: Watch,
-    backward: Any,
-    engine: LiveEngine,
-    used: Sequence[tuple[Tensor, Tensor, int]],
-) -> None:
+def second_pass(watch: Watch, backward: Any, engine: LiveEngine, used: Used) -> None:
     """Ghost clipping's second backward pass for a script whose loss knows nothing of it.
 
     The first pass left the norms; each example's output gradient is scaled by its coefficient and
@@ -167,12 +162,7 @@ def second_pass(
     engine.optimizer.zero_grad()
     coefficient = getattr(wrapper, "get_clipping_coef", None) or wrapper.get_coeff
     factors = coefficient().detach()
-    seeds = []
-    for _, gradient, dimension in used:
-        shape = [1] * gradient.dim()
-        shape[dimension] = -1
-        scale = gradient.shape[dimension] if engine.averages else 1
-        seeds.append(gradient * (factors * scale).to(gradient.dtype).view(shape))
+    seeds = weighted(used, factors * len(factors) if engine.record.averages else factors)
     wrapper.disable_hooks()
     watch.busy = True
     try:

@@ -235,10 +235,13 @@ def attributed(checks: Sequence[Check]) -> list[Check]:
                 check = replace(check, rule=coupled[0], detail=why)
             elif len(named) == 1 and check.rule is None:
                 check = replace(check, rule=next(iter(named)))
-        if any(c.rule == "DPM316" for c in failed) and check.name in ("private-loader", "logical-batches"):
-            if check.passed:
-                continue
-            check = replace(check, rule="DPM316") if check.passed is False else check
+        causes = {"DPM316": ("private-loader", "logical-batches"), "DPM106": ("logical-batches",)}
+        cause = next(
+            (r for r, of in causes.items() if check.name in of and r in {c.rule for c in failed}), None
+        )
+        if cause == "DPM316" and check.passed:
+            continue
+        check = replace(check, rule=cause) if cause and check.passed is False else check
         result.append(check)
     return result
 

@@ -68,7 +68,10 @@ def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
         checks += _other_mode(runner, script_run, checks, engines)
     written = request.wants("private-step") and any(map(conduct.is_written, script_run.engines))
     if request.wants("sensitivity") or foreign.needs_sensitivity(script_run, checks) or written:
-        checks = _with(checks, _sensitivity(runner, script_run, checks, engines))
+        more = _sensitivity(runner, script_run, checks, engines)
+        failed = {(c.name, c.engine) for c in more if c.passed is False}
+        # A failing check takes the place of a passed one of its name.
+        checks = [c for c in checks if not c.passed or (c.name, c.engine) not in failed] + more
     if request.wants("noise-fresh", "reproducible"):
         checks += _noise(runner, script_run, engines)
     checks = verdicts.attributed(foreign.excused(script_run, checks))
@@ -206,12 +209,6 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     ]
 
 
-def _with(checks: list[Check], more: list[Check]) -> list[Check]:
-    """More checks, each failing one in the place of a passed one of its name."""
-    failed = {(c.name, c.engine) for c in more if c.passed is False}
-    return [c for c in checks if not c.passed or (c.name, c.engine) not in failed] + more
-
-
 def _audit(
     runner: Runner, script_run: RunRecord, checks: list[Check], engines: int
 ) -> tuple[list[Check], list[dict[str, Any]]]:
@@ -260,7 +257,7 @@ def report(request: Request, script_run: RunRecord, checks: list[Check]) -> dict
     body["evidence"] = {
         "step_errors": [verdicts.step_errors(e) for e in script_run.engines],
         "target": request.target,
-        "arguments": list(request.args),
+        "command": request.command,
         "seed": request.seed,
         "opacus_folder": _vendored(),
         "pinned": other_than_pinned(request, body["opacus"]),

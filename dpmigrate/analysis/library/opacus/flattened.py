@@ -76,11 +76,11 @@ def target_is_a_column(ip: Interpreter, call: cst.CSTNode) -> bool:
     for step in _text_before(ip, call).steps_to(target):
         if isinstance(step, cst.Subscript):
             return False
-        if isinstance(step, cst.Call) and isinstance(step.func, cst.Attribute):
-            if step.func.attr.value in ("permute", "transpose", "flatten"):
-                return False
-            if step.func.attr.value in _FLATTENING:
-                return [number_of(arg.value) for arg in step.args] == [-1, 1]
+        asked = _asked(step)
+        if asked is not None and asked.name in ("permute", "transpose", "flatten"):
+            return False
+        if asked is not None and asked.name in _FLATTENING:
+            return [number_of(value) for value in asked.values] == [-1, 1]
     return False
 
 
@@ -149,12 +149,11 @@ class _Text:
                 node = self.assigned[before].value
             elif isinstance(node, cst.Subscript):
                 node = node.value
-            elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-                if node.func.attr.value not in (*_PASSING, "permute", "transpose"):
-                    return steps
-                node = node.func.value
             else:
-                return steps
+                asked = _asked(node)
+                if asked is None or asked.name not in (*_PASSING, "permute", "transpose"):
+                    return steps
+                node = asked.of
 
     def taken_apart(self, node: cst.BaseExpression) -> bool:
         """Whether the text takes the shape of this apart into three: batch, time and another."""
@@ -165,6 +164,25 @@ def _argument(call: cst.Call, position: int, name: str) -> cst.BaseExpression | 
     named = [a.value for a in call.args if a.keyword is not None and a.keyword.value == name]
     positional = [a.value for a in call.args if a.keyword is None]
     return named[0] if named else positional[position] if position < len(positional) else None
+
+
+class _Asked(NamedTuple):
+    """A tensor that is asked for another form of itself: ``h.view(-1, 5)``, ``torch.reshape(h, (-1, 5))``."""
+
+    of: cst.BaseExpression
+    name: str
+    values: list[cst.BaseExpression]
+
+
+def _asked(node: cst.BaseExpression) -> _Asked | None:
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return None
+    name, of, values = node.func.attr.value, node.func.value, [arg.value for arg in node.args]
+    if isinstance(of, cst.Name) and of.value == "torch" and values:
+        of, *values = values
+    if len(values) == 1 and isinstance(values[0], (cst.Tuple, cst.List)):  # reshape((-1, 5))
+        values = [element.value for element in values[0].elements]
+    return _Asked(of, name, values)
 
 
 def _asked_for_its_shape(node: cst.BaseExpression) -> cst.BaseExpression | None:
@@ -178,11 +196,10 @@ def _asked_for_its_shape(node: cst.BaseExpression) -> cst.BaseExpression | None:
 
 def _flattens(node: cst.BaseExpression, whole: bool) -> bool:
     """Whether a step makes one dimension of all (``whole``), or of all but the last."""
-    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+    asked = _asked(node)
+    if asked is None or asked.name not in _FLATTENING:
         return False
-    name, values = node.func.attr.value, [arg.value for arg in node.args]
-    if name not in _FLATTENING:
-        return False
+    name, values = asked.name, asked.values
     if whole:
         return len(values) == (0 if name == "flatten" else 1)
     if len(values) != 2:
@@ -207,14 +224,13 @@ def _is_of_sequences(node: cst.BaseExpression, parts: int) -> bool:
     if isinstance(node, cst.Subscript):
         slices = [element.slice for element in node.slice]
         return len(slices) >= parts and any(_is_run(index) for index in slices[1:])
-    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-        name, values = node.func.attr.value, [arg.value for arg in node.args]
-        if len(values) == 2 and name == "flatten":
-            return all(isinstance(v, cst.Integer) and v.value == str(i) for i, v in enumerate(values))
-        return (name == "permute" and len(values) > 2) or (
-            name in _FLATTENING and any(map(_is_product, values))
-        )
-    return False
+    asked = _asked(node)
+    if asked is None:
+        return False
+    name, values = asked.name, asked.values
+    if len(values) == 2 and name == "flatten":
+        return all(isinstance(v, cst.Integer) and v.value == str(i) for i, v in enumerate(values))
+    return (name == "permute" and len(values) > 2) or (name in _FLATTENING and any(map(_is_product, values)))
 
 
 def _is_run(index: cst.BaseSlice) -> bool:

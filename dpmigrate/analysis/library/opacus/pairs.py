@@ -114,9 +114,11 @@ def _run_for_optimizer(ip: Interpreter, optimizer: Value) -> TrainingRun | None:
 def _optimizer_class(ip: Interpreter, info: CallInfo) -> Value:
     parts = []
     for mode, entry in modes_of(ip, info.argument(None, "grad_sample_mode") or const("hooks")):
-        clipping = info.argument(None, "clipping")
+        clipping, distributed = info.argument(0, "clipping"), info.argument(1, "distributed")
         if mode.startswith("ghost") or Const("ghost") in clipping.atoms:
             parts.append(of(External(GHOST_OPTIMIZERS[0]), guard=entry.guard))
+        elif mode == "hooks" and (clipping.only, distributed.only) == (Const("flat"), Const(False)):
+            parts.append(of(External("opacus.DPOptimizer"), guard=entry.guard))
         else:
             parts.append(
                 of(Unknown(("optimizer class", id(info.node)), "an optimizer class"), guard=entry.guard)

@@ -7,7 +7,8 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
-from dpmigrate.analysis.domain.values import NONE, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.domain.values import NONE, Class, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.language.classes import find_member, is_record, record_fields
 from dpmigrate.analysis.ledger import HandedOnWhole, ItemTaken, Unpack
 from dpmigrate.analysis.library.opacus.runs import criterion_of, part, result_parts
 from dpmigrate.analysis.registry import CallInfo, method
@@ -42,9 +43,23 @@ def _spread(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     run: TrainingRun = e.atom.data
     old = any(e.atom == Const("ghost") for e in run.argument("clipping").entries)
     if isinstance(info.node, cst.Arg):
+        fields = _fields_for(ip, info.node)
+        if fields:
+            ip.happen(run, Unpack(ip.at(info.node, e.guard), fields, None))
         ip.happen(run, HandedOnWhole(ip.at(info.node, e.guard)))
     parts = result_parts(run, 4 if run.ghost and not old else 3) or []
     return of(Seq(tuple(map(of, parts))))
+
+
+def _fields_for(ip: Interpreter, spread: cst.Arg) -> int:
+    """How many fields ``Private(*make_private(...))`` fills, of a named tuple, say; 0 for other calls."""
+    call = next(ip.module.nesting.above(spread), None)
+    if not isinstance(call, cst.Call) or len(call.args) != 1:
+        return 0
+    made = ip.evaluate(call.func).only
+    if isinstance(made, Class) and find_member(ip, made, "__init__") is None:
+        return len(record_fields(made)) if is_record(made) else 0
+    return len(made.data) if isinstance(made, Obj) and made.kind == "record-type" else 0
 
 
 @method("private-result", "<item>")

@@ -18,6 +18,7 @@ from dpmigrate.analysis.language.attributes import BY_ATTRIBUTE, get_attribute, 
 from dpmigrate.analysis.language.calls import call_own, call_value
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.classes import is_record
+from dpmigrate.analysis.language.counting import counted_by_a_sum
 from dpmigrate.analysis.language.holding import MODEL_KINDS, hold
 from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.operators import arithmetic
@@ -254,6 +255,9 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
 def _sum(ip: Interpreter, info: CallInfo) -> Value:
     element = iterate(ip, info.argument(0, "iterable"), info.node)
     tensors = [e for e in element.entries if isinstance(e.atom, Tensor)]
+    counted = counted_by_a_sum(ip, info.node) if not tensors else NOTHING
+    if counted:
+        return counted
     terms = exact_items(ip, info.argument(0, "iterable")) if tensors else None
     if terms:
         return reduce(lambda total, term: arithmetic(ip, "Add", total, term, info.node), terms)

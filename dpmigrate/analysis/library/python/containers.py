@@ -28,6 +28,8 @@ def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     default = info.argument(1, "default") or NONE
     present = value.select(lambda a: not isinstance(a, Absent))
     missing = not value or any(isinstance(a, Absent) for a in value.atoms)
+    if info.name == "setdefault" and dict_key(info.argument(0, "key").only) is None:
+        missing = True  # the first time that this key comes
     result = (
         join_all([present, default.because(ip.origin(info.node, f"{info.name} default"))])
         if missing
@@ -230,6 +232,11 @@ def _becomes(ip: Interpreter, info: CallInfo, changed: Seq) -> None:
         set_attribute(ip, ip.evaluate(target.value), target.attr.value, of(changed), info.node)
     elif isinstance(target, cst.Subscript) and _is_dict(ip.evaluate(target.value)):
         set_item(ip, target, of(changed))
+    elif isinstance(target, cst.Call) and isinstance(target.func, cst.Attribute) and target.args:
+        grouped = ip.evaluate(target.func.value).only if target.func.attr.value == "setdefault" else None
+        if isinstance(grouped, Obj) and grouped.kind == "dict":  # groups.setdefault(key, []).append(item)
+            slot = dict_key(ip.evaluate(target.args[0].value).only) or "rest"
+            ip.store.set(grouped, slot, of(changed))
 
 
 def _is_dict(value: Value) -> bool:

@@ -4,7 +4,7 @@
 ``tensors``, ``losses``, ``models``, ``parameters``, ``trainable``   what backward passes come from and go to
 ``optimizers``, ``stepping``   its optimizers, and their steps beside the private one
 ``data``, ``distributed``   loaders, samplers and data sets; several processes
-``repeated``     records that stand in the data more than once
+``repeated``, ``oversampled``   records that stand in the data more than once
 ``randomness``, ``record_seeds``   generators; data sets that seed the default one
 ``coupling``, ``batch_norm``, ``batch_statistics``, ``padding``   what couples examples
 ``sequences``, ``dimensions``, ``columns``   shapes, as the text of a ``forward`` has them
@@ -24,6 +24,7 @@ from dpmigrate.analysis.library.torch import (
     models,
     names,
     optimizers,
+    oversampled,
     parameters,
     randomness,
     repeated,
@@ -44,6 +45,7 @@ LOADED = (
     models,
     names,
     optimizers,
+    oversampled,
     parameters,
     randomness,
     repeated,

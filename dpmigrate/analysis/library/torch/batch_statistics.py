@@ -1,4 +1,4 @@
-"""Training that standardises by the batch: ``h - h.mean(0)``, ``h / h.std(dim=0)``.
+"""Training that standardises by the batch: ``h - h.mean(0)``, ``h / h.std(dim=0)``, ``softmax(h, dim=0)``.
 
 In the ``forward`` of a model, or on what a private model made.
 
@@ -41,6 +41,9 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
             text = _over_the_batch(node, forward.node, lambda at: _value_in(ip, model, at))
             if text:
                 yield Origin(forward.module, node, text), sure
+            text = _told_to_each(node, forward.node)
+            if text:
+                yield Origin(forward.module, node, text), False
     for part in in_order(set(part_objects(ip, model)) - {model}) if depth else ():
         yield from batch_statistics(ip, part, depth - 1)
 
@@ -103,6 +106,54 @@ def _over_the_batch(
         if zero and isinstance(tensor, cst.Name) and tensor.value == left.value:
             return f"{left.value}.{name}(0)"
     return ""
+
+
+_SHARES = frozenset(["softmax", "log_softmax"])
+_DEVIATIONS = frozenset(["std", "var"])
+
+
+def _told_to_each(node: cst.CSTNode, forward: cst.CSTNode) -> str:
+    """``softmax(self.gate(x), dim=0)``, each example's share of the batch, and the deviation of a batch.
+
+    Of what the layers make of the input, not of a parameter (``softmax(self.weights, dim=0)``) or of tensors
+    that the model has put beside one another (``torch.stack(heads).std(0)``).
+    """
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return ""
+    name, given = node.func.attr.value, [arg.value for arg in node.args if arg.keyword is None]
+    owner = node.func.value
+    of_torch = isinstance(owner, cst.Name) and owner.value in ("torch", "F", "functional")
+    tensor = given.pop(0) if of_torch and given else owner
+    named = (a.value for a in node.args if a.keyword and a.keyword.value in ("dim", "axis"))
+    dimension = next(named, None) or (given[0] if given else None)
+    if name not in _SHARES | _DEVIATIONS or not isinstance(dimension, cst.Integer) or dimension.value != "0":
+        return ""
+    made_of = list(_meant_by(tensor, forward))
+    layers = any(map(_calls_a_layer, made_of)) or (name in _DEVIATIONS and _is_input(tensor, forward))
+    return f"{name}(..., dim=0)" if layers and not any(map(_puts_together, made_of)) else ""
+
+
+def _calls_a_layer(root: cst.CSTNode) -> bool:
+    """Whether an expression begins with ``self.layer(x)``."""
+    return (
+        isinstance(root, cst.Call)
+        and isinstance(root.func, cst.Attribute)
+        and isinstance(root.func.value, cst.Name)
+        and root.func.value.value == "self"
+    )
+
+
+def _is_input(tensor: cst.BaseExpression, forward: cst.CSTNode) -> bool:
+    """Whether it is what ``forward`` is given, as it comes."""
+    if not isinstance(tensor, cst.Name) or not isinstance(forward, cst.FunctionDef):
+        return False
+    parameters = [p.name.value for p in forward.params.params[1:]]
+    assigned = any(tensor.deep_equals(n.target) for n in every(forward) if isinstance(n, cst.AssignTarget))
+    return tensor.value in parameters and not assigned
+
+
+def _puts_together(root: cst.CSTNode) -> bool:
+    return any(isinstance(n, cst.Name) and n.value in ("stack", "cat", "concat") for n in every(root))
 
 
 def _meant_by(expression: cst.BaseExpression, around: cst.CSTNode) -> Iterator[cst.BaseExpression]:

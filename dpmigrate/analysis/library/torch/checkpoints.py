@@ -16,6 +16,7 @@ from dpmigrate.analysis.ledger.checkpoints import (
     WeightsResumed,
     WeightsSaved,
 )
+from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library import rounds, trained_plainly
 from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.passed import runs_before
@@ -146,8 +147,14 @@ def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         trained_plainly.weights_read(ip, model, source.path)
         for run in [run for run in runs_of_model(ip, model) if run in there]:
             _go_on(ip, run, ip.at(info.node, e.guard), source)
-        ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), source)
+        if not _trained_by_then(ip, model):
+            ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), source)
     return ip.unknown(info.node, "missing keys", frozenset({model}))
+
+
+def _trained_by_then(ip: Interpreter, model: Atom) -> bool:
+    """Whether a run has trained a model already: what is loaded then is the best of its weights, say."""
+    return any(isinstance(event, Backward) for run in runs_of_model(ip, model) for event in run.events)
 
 
 @function("<state loaded into something unknown>")

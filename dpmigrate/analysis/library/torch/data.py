@@ -17,6 +17,7 @@ from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger.sampling import KindOfLoader
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.source.tree import every
 from dpmigrate.analysis.training import TrainingRun
 
 POISSON = "<draws Poisson batches>"
@@ -73,9 +74,32 @@ def kinds_of_loader(ip: Interpreter, run: TrainingRun, loader: Atom) -> Iterator
     dataset = held.only if held else None
     if dataset is None or loader in ip.runs_by_object:
         return
-    others = (ip.read(raw, "dataset") for raw in run.raw_loaders)
-    if any(other is not None and _share_records(ip, other.only, dataset) for other in others):
+    others = [held.only if (held := ip.read(raw, "dataset")) else None for raw in run.raw_loaders]
+    if any(_share_records(ip, other, dataset) for other in others):
         yield "remade"
+    elif others and not run.manual and all(other is not None and _stands_in(ip, other) for other in others):
+        yield "other"
+
+
+_OF_NOTHING = frozenset(["zeros", "ones", "empty", "full"])
+_SAYS_SO = re.compile(r"dummy|fake|placeholder|mock|stand_?in", re.IGNORECASE)
+
+
+def _stands_in(ip: Interpreter, dataset: Atom) -> bool:
+    """Whether data are there for their number alone: of zeros, or by a name that says so."""
+    given: CallInfo | None = ip.notes.get((GIVEN, dataset))
+    if given is None or not isinstance(given.node, cst.Call):
+        return False
+    columns = [arg.value for arg in given.node.args]
+    named = (n.value for column in columns for n in every(column) if isinstance(n, cst.Name))
+    return any(map(_SAYS_SO.search, named)) or (bool(columns) and all(map(_is_of_nothing, columns)))
+
+
+def _is_of_nothing(column: cst.BaseExpression) -> bool:
+    called = column.func if isinstance(column, cst.Call) else None
+    while isinstance(called, cst.Attribute) and isinstance(called.value, cst.Call):
+        called = called.value.func  # torch.zeros(8).long()
+    return isinstance(called, cst.Attribute) and called.attr.value in _OF_NOTHING
 
 
 def _share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
-from dpmigrate.analysis.domain.values import NONE, Entry, Value, of
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.guards import DOUBT, Literal
 from dpmigrate.analysis.language.exceptions import OPACUS_MISSING
 from dpmigrate.analysis.ledger import Circumstances, Origin
@@ -51,6 +51,33 @@ def _trains(ip: Interpreter, optimizer: Atom, given: Value) -> None:
 def _init_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     _trains(ip, real(e.atom), info.argument(0, "params"))
     return NONE
+
+
+@function("<one of several>")
+def _under_a_key(ip: Interpreter, info: CallInfo) -> Value:
+    """``{part: SGD(group) for part, group in groups.items()}["head"]``: one of those that a loop makes.
+
+    It is another one under each key, and each has some of the parameters of a model that they share.
+    ``groups["head"]`` has some of them, too.
+    """
+    key, held = info.positional
+    named = tuple(e._replace(atom=_one_of(ip, e.atom, key)) for e in held.entries)
+    return Value(named) if named != held.entries else NOTHING
+
+
+def _one_of(ip: Interpreter, atom: Atom, key: Value) -> Atom:
+    if isinstance(atom, Seq) and atom.items is None:
+        group = list(parameters_in(ip, of(atom)))
+        return Seq(None, join_all(of(replace(one, part=True)) for one in group)) if group else atom
+    born = ip.births.get(atom) if isinstance(atom, Obj) and atom.kind == "optimizer" else None
+    if not isinstance(atom, Obj) or born is None or not born.loops:
+        return atom
+    one = replace(atom, key=(atom.key, "under", key.only))
+    ip.births.setdefault(one, replace(born, loops=born.loops[:-1]))
+    models = ip.notes.get(("models", atom), set())
+    if len(models) == 1:  # else which of them it trains is not known
+        ip.notes["models", one] = ip.notes["models in part", one] = models
+    return one
 
 
 @method("optimizer", "zero_grad")

@@ -11,7 +11,7 @@ from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import SteppedBeside
-from dpmigrate.analysis.library import feeding, pending, trained_plainly
+from dpmigrate.analysis.library import feeding, pending, trained_plainly, unused
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -29,6 +29,7 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
     for run in given:
         ip.happen(run, Stepped(ip.at(node, guard), raw=True))
         feeding.gradients_taken(ip, run, node, guard, raw=True)
+        unused.end(ip, run, used=True)
     for run in ip.runs.values():
         if optimizer in run.raw_optimizers:
             feeding.gradients_gone(ip, run)
@@ -40,6 +41,7 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
     for run in beside:
         if _one_of_each(ip, optimizer, run):
             name = str(optimizer.data or "another optimizer")
+            unused.end(ip, run, used=True)
             ip.happen(run, SteppedBeside(ip.at(node, guard), name, before_noise=pending.waits(ip, run)))
 
 
@@ -50,6 +52,7 @@ def _step_of_what_was_passed(ip: Interpreter, info: CallInfo) -> Value:
     for e in info.positional[0].entries:
         given = [r for r in there if isinstance(e.atom, Unknown) and e.atom in r.argument("optimizer").atoms]
         for run in given if not _may_be_private(ip, info.node) else ():
+            unused.end(ip, run, used=True)
             ip.happen(run, Stepped(ip.at(info.node, e.guard), raw=True))
     return NONE
 

@@ -1,0 +1,50 @@
+"""What is counted one by one: ``for _ in loader: n += 1``, ``sum(1 for _ in loader)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, Length, Obj, Unknown
+from dpmigrate.analysis.domain.values import NOTHING, Value, of
+from dpmigrate.analysis.source.tree import assigned_in, every
+
+
+def counts_begun(ip: Interpreter, loop: cst.For) -> list[str]:
+    """The variables to which a loop adds one in each of its turns, beginning at zero."""
+    names = list(_added_to(loop))
+    if not names or any(isinstance(node, (cst.Break, cst.Continue)) for node in every(loop.body)):
+        return []
+    assigned = [*assigned_in(loop.body)]
+    return [n for n in names if assigned.count(n) == 1 and ip.evaluate(cst.Name(n)).only == Const(0)]
+
+
+def _added_to(loop: cst.For) -> Iterator[str]:
+    for line in loop.body.body:
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            if not isinstance(part, cst.AugAssign) or not isinstance(part.operator, cst.AddAssign):
+                continue
+            one = isinstance(part.value, cst.Integer) and part.value.evaluated_value == 1
+            if one and isinstance(part.target, cst.Name):
+                yield part.target.value
+
+
+def number_of_turns(ip: Interpreter, node: cst.CSTNode, over: Value) -> Value:
+    """How many turns a loop over a loader or a data set has; empty for a loop over anything else."""
+    whole = over.only
+    if isinstance(whole, Unknown) or (isinstance(whole, Obj) and whole.kind.endswith(("loader", "dataset"))):
+        return of(Unknown(("count", id(node), ip.context), A_LENGTH, frozenset({Length(whole)})))
+    return NOTHING
+
+
+def counted_by_a_sum(ip: Interpreter, call: cst.CSTNode) -> Value:
+    """What ``sum(1 for _ in loader)`` gives; empty for any other sum."""
+    each = call.args[0].value if isinstance(call, cst.Call) and len(call.args) == 1 else None
+    if not isinstance(each, (cst.GeneratorExp, cst.ListComp)) or not isinstance(each.elt, cst.Integer):
+        return NOTHING
+    clause = each.for_in
+    if each.elt.evaluated_value != 1 or clause.ifs or clause.inner_for_in is not None:
+        return NOTHING
+    return number_of_turns(ip, call, ip.evaluate(clause.iter))

@@ -1,0 +1,443 @@
+"""What is concluded from sums, norms and removals, record by record and at each limit."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from dpmigrate.runtime.limits import parity_limit  # noqa: E402
+from dpmigrate.runtime.report_types import Check  # noqa: E402
+from dpmigrate.runtime.run import verdicts  # noqa: E402
+from dpmigrate.runtime.run.records import (  # noqa: E402
+    BackwardPass,
+    EngineRecord,
+    LogicalStep,
+    PhysicalBatch,
+    RunRecord,
+)
+from dpmigrate.runtime.run.removal import Removal  # noqa: E402
+
+LIMIT = 1e-5
+"""Of a small model in float32."""
+
+
+def vector(*numbers: float) -> torch.Tensor:
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+SUM = vector(3.0, 0.0, 4.0, 0.0)
+
+
+def passed_back(**changed: Any) -> BackwardPass:
+    """A backward pass of two examples, norms 1 and 3, that the oracle has judged right."""
+    fields: dict[str, Any] = {
+        "count": 2,
+        "norms": vector(1.0, 3.0),
+        "ghost_norms": vector(1.0, 3.0),
+        "expected": SUM,
+        "coefficient": True,
+    }
+    return BackwardPass(**(fields | changed))
+
+
+def step(value: torch.Tensor | None = SUM, *batches: PhysicalBatch, **changed: Any) -> LogicalStep:
+    physical = list(batches) or [PhysicalBatch([passed_back()], received=value)]
+    fields: dict[str, Any] = {"max_grad_norm": 2.0, "batch_digest": "a", "handed": value, "scale": 1.0}
+    return LogicalStep(physical, value, **(fields | changed))
+
+
+def engine(*steps: LogicalStep, **changed: Any) -> EngineRecord:
+    fields: dict[str, Any] = {"path": "train.py", "line": 7, "mode": "ghost", "manual": False}
+    fields |= {"generator": "none", "names": ["weight", "bias"], "sizes": [3, 1], "shapes": [(3,), (1,)]}
+    fields |= {"dtype": "float32", "optimizer": "DPOptimizer", "linear_optimizer": False, "wrapped_api": True}
+    return EngineRecord(steps=list(steps), **(fields | changed))
+
+
+def off_by(error: float) -> torch.Tensor:
+    """The sum, wrong by so much of its size."""
+    return SUM * (1 + error)
+
+
+class TestLimit:
+    def test_it_is_that_of_the_dtype_and_grows_with_the_rounding_that_is_seen(self) -> None:
+        assert verdicts.limit_for(engine(step())) == LIMIT
+        assert verdicts.limit_for(engine(step(), dtype="float64")) == 1e-12
+        assert verdicts.limit_for(engine(step(), precision="bfloat16")) == parity_limit("bfloat16", 4)
+        rounded = [PhysicalBatch([passed_back(rounding=r) for r in (1e-5, 5e-5, math.inf)])]
+        assert verdicts.limit_for(engine(step(SUM, *rounded))) == pytest.approx(2e-4)
+
+    def test_adaptive_clipping_divides_by_the_bare_norm(self) -> None:
+        small = step(SUM, PhysicalBatch([passed_back(norms=vector(0.01, 3.0)), passed_back(norms=None)]))
+        assert verdicts.limit_for(engine(small, adaptive=True)) == pytest.approx(2e-4)
+        assert verdicts.limit_for(engine(small)) == LIMIT
+        assert verdicts.limit_for(engine(step(), adaptive=True)) == LIMIT
+        empty = step(SUM, PhysicalBatch([passed_back(norms=vector())]))
+        assert verdicts.limit_for(engine(empty, adaptive=True)) == LIMIT
+        nothing = step(SUM, PhysicalBatch([passed_back(norms=vector(0.0))]))
+        assert verdicts.limit_for(engine(nothing, adaptive=True)) == pytest.approx(2.0)
+
+
+class TestNonfinite:
+    def test_the_first_examples_are_named(self) -> None:
+        assert verdicts.nonfinite(engine(step(), step())) == ""
+        many = vector(*[math.nan] * 7, 1.0)
+        bad = step(SUM, PhysicalBatch([passed_back()]), PhysicalBatch([passed_back(norms=many)]))
+        said = "examples 0, 1, 2, 3, 4, ... of physical batch 2 in logical step 2"
+        assert verdicts.nonfinite(engine(step(), bad)) == said
+        one = step(SUM, PhysicalBatch([passed_back(norms=None), passed_back(norms=vector(1.0, math.inf))]))
+        assert verdicts.nonfinite(engine(one)) == "example 1 of physical batch 1 in logical step 1"
+        known = step(SUM, PhysicalBatch([passed_back(norms=vector(math.nan, math.nan), broken=[1])]))
+        assert verdicts.nonfinite(engine(known)) == "example 1 of physical batch 1 in logical step 1"
+        (check,) = verdicts.against_oracle(engine(known), 4)
+        assert (check.name, check.passed, check.engine) == ("parity-clipped-sum", False, 4)
+        assert check.detail.startswith("NaN or infinity in the gradient of example 1 of")
+
+
+class TestClippedSum:
+    @pytest.mark.parametrize(("error", "passed"), [(0.0, True), (0.9 * LIMIT, True), (1.1 * LIMIT, False)])
+    def test_against_the_oracle(self, error: float, passed: bool) -> None:
+        total, norms = verdicts.against_oracle(engine(step(), step(off_by(error))), 1)
+        assert (total.name, total.passed, total.limit, total.engine) == (
+            "parity-clipped-sum",
+            passed,
+            LIMIT,
+            1,
+        )
+        assert total.value == pytest.approx(error, abs=1e-12)
+        assert (norms.name, norms.passed, norms.value) == ("parity-norms", True, 0.0)
+        if passed:
+            assert total.detail == "ghost against the oracle: clipped sum over 2 logical steps"
+
+    def test_nothing_to_judge(self) -> None:
+        assert verdicts.against_oracle(engine(), 0) == []
+        why = passed_back(expected=None, reason="a custom layer")
+        total = verdicts.against_oracle(engine(step(SUM, PhysicalBatch([why]))), 0)[0]
+        assert (total.passed, total.detail) == (None, "no oracle: a custom layer")
+        hooks = verdicts.against_oracle(engine(step(), mode="hooks"), 0)
+        assert [c.name for c in hooks] == ["parity-clipped-sum"]
+
+    def test_a_limit_beyond_the_plain_one_is_said(self) -> None:
+        rounded = step(SUM, PhysicalBatch([passed_back(rounding=1e-4)]))
+        total = verdicts.against_oracle(engine(rounded, mode="hooks"), 0)[0]
+        assert total.detail.endswith("; the limit is what plain autograd rounds by on these batches")
+
+    def test_a_loss_that_asked_for_no_factor_is_named_where_no_oracle_can_judge(self) -> None:
+        loose = passed_back(expected=None, coefficient=False)
+        total = verdicts.against_oracle(engine(step(SUM, PhysicalBatch([loose]))), 0)[0]
+        assert (total.passed, total.value, total.rule) == (False, None, "DPM103")
+        right = verdicts.against_oracle(
+            engine(step(SUM, PhysicalBatch([passed_back(coefficient=False)]))), 0
+        )[0]
+        assert right.passed is True
+
+    def test_a_sum_that_is_no_number(self) -> None:
+        total = verdicts.against_oracle(engine(step(SUM * math.nan)), 0)[0]
+        assert (total.passed, total.detail) == (False, "NaN or infinity in the gradients")
+
+    def test_the_memory_managers_own_fault_is_named_beside_another(self) -> None:
+        batches = [PhysicalBatch([passed_back(coefficient=False)], received=part) for part in (SUM, 2 * SUM)]
+        checks = verdicts.against_oracle(engine(step(4 * SUM, *batches)), 0)
+        assert [(c.rule, c.passed) for c in checks[:2]] == [("DPM103", False), ("DPM101", False)]
+        assert checks[1].value == pytest.approx(1 / 3)
+        alone = verdicts.against_oracle(engine(step(3 * SUM * (1 + 5e-4), *batches)), 0)
+        assert [c.rule for c in alone if c.name == "parity-clipped-sum"] == ["DPM103"]
+        right = [PhysicalBatch([passed_back()], received=SUM) for _ in range(2)]
+        one = verdicts.against_oracle(engine(step(2.5 * SUM, *right)), 0)
+        assert [c.rule for c in one if c.passed is False] == ["DPM101"]
+
+
+class TestNorms:
+    def judged(self, *backwards: BackwardPass) -> Check:
+        return verdicts.against_oracle(engine(step(SUM, PhysicalBatch(list(backwards)))), 2)[-1]
+
+    @pytest.mark.parametrize(("error", "passed"), [(0.9 * LIMIT, True), (1.1 * LIMIT, False)])
+    def test_against_the_oracle(self, error: float, passed: bool) -> None:
+        check = self.judged(passed_back(ghost_norms=vector(1.0, 3.0) * (1 + error)))
+        assert (check.name, check.passed, check.engine) == ("parity-norms", passed, 2)
+        if passed:
+            assert check.detail.startswith("per-sample gradient norms of 2 examples")
+
+    def test_another_number_of_them(self) -> None:
+        check = self.judged(passed_back(ghost_norms=vector(1.0, 3.0, 1.0)))
+        assert (check.passed, check.detail) == (False, "3 ghost norms for 2 examples")
+
+    def test_none_was_asked_for(self) -> None:
+        for nothing in ({"ghost_norms": None}, {"norms": None}, {"norms": vector(), "ghost_norms": vector()}):
+            check = self.judged(passed_back(**nothing))
+            assert (check.passed, check.detail) == (None, "no ghost norm was asked for")
+
+    def test_the_fault_is_named(self) -> None:
+        wrong = passed_back(
+            ghost_norms=vector(2.0, 3.0),
+            param_norms=torch.ones(2, 2, dtype=torch.float64),
+            ghost_param_norms=torch.tensor([[1.0, 1.0], [3.0, 1.0]], dtype=torch.float64),
+        )
+        check = self.judged(wrong)
+        assert (check.passed, check.rule) == (False, "DPM112")
+
+
+class TestBound:
+    def test_it_clips_half(self) -> None:
+        assert verdicts.median_bound(vector(4.0, 1.0, 3.0, 2.0)) == 2.5
+        assert verdicts.median_bound(vector(1.0, 2.0, 9.0)) == 1.5
+        assert verdicts.median_bound(vector(0.0, 0.0, 3.0)) == 1.5
+        assert verdicts.median_bound(vector(3.0)) == 1.5
+        assert verdicts.median_bound(vector(2.0, 2.001)) == 1.0005
+        assert verdicts.median_bound(vector(2.0, 2.01)) == 2.005
+        for none in (vector(), vector(0.0, 0.0)):
+            with pytest.raises(ValueError, match="nothing to clip"):
+                verdicts.median_bound(none)
+
+    def test_only_where_the_scripts_own_tells_nothing(self) -> None:
+        def of(bound: float | None, norms: torch.Tensor | None = None, **changed: Any) -> float | None:
+            norms = vector(1.0, 3.0) if norms is None else norms
+            one = step(SUM, PhysicalBatch([passed_back(norms=norms)]), max_grad_norm=bound)
+            return verdicts.telling_bound(engine(one, **changed))
+
+        assert of(2.0) is None
+        assert of(1.0) is None, "one is clipped, one is not"
+        assert of(3.0) == 2.0, "none is clipped"
+        assert of(0.5) == 2.0, "all are"
+        assert of(None) is None
+        assert of(0.5, adaptive=True) is None
+        assert of(0.5, per_layer=True) is None
+        assert of(0.5, vector()) is None
+        assert of(0.5, vector(0.0, 0.0)) is None
+        assert verdicts.telling_bound(engine()) is None
+        hidden = step(SUM, PhysicalBatch([passed_back(expected=None)]), max_grad_norm=0.5)
+        assert verdicts.telling_bound(engine(hidden)) is None
+
+    def test_it_is_said_with_what_was_found_at_it(self) -> None:
+        check = verdicts.at_bound(engine(step()), 3, 1.23456)
+        assert (check.passed, check.engine) == (True, 3)
+        assert check.detail.startswith("C at the median norm (1.23): ghost against the oracle")
+
+
+class TestOtherMode:
+    def judged(self, first: EngineRecord, second: EngineRecord, right: bool | None = False) -> list[Check]:
+        return verdicts.against_other_mode(first, second, 1, "hooks", right)
+
+    @pytest.mark.parametrize(("error", "passed"), [(0.9 * LIMIT, True), (1.1 * LIMIT, False)])
+    def test_sums_and_steps(self, error: float, passed: bool) -> None:
+        sums, steps = self.judged(engine(step(off_by(error))), engine(step()))
+        assert (sums.name, sums.passed, sums.engine) == ("parity-clipped-sum", passed, 1)
+        assert (steps.name, steps.passed, steps.engine) == ("parity-step", passed, 1)
+        assert sums.detail == "hooks against ghost: clipped sum over 1 logical step"
+        assert steps.detail.endswith("gradient handed to the optimizer over 1 logical step")
+
+    @pytest.mark.parametrize(
+        ("right", "said"), [(True, "under hooks has another loss"), (None, "no oracle says which is right")]
+    )
+    def test_a_difference_is_no_fault_of_a_script_that_the_oracle_does_not_fault(
+        self, right: bool | None, said: str
+    ) -> None:
+        sums, _ = self.judged(engine(step(off_by(1.0))), engine(step()), right)
+        assert (sums.passed, said in sums.detail) == (None, True)
+        assert self.judged(engine(step()), engine(step()), right)[0].passed is True
+        plain = engine(step(off_by(1.0)), mode="hooks")
+        sums = verdicts.against_other_mode(plain, engine(step()), 1, "ghost", True)[0]
+        assert "under ghost this Opacus would differ" in sums.detail
+
+    def test_parameters_are_compared_where_the_optimizer_is_linear(self) -> None:
+        def of(change: float) -> EngineRecord:
+            before = torch.ones(4, dtype=torch.float64)
+            return engine(step(before=before, after=before + change * SUM), linear_optimizer=True)
+
+        def moved(change: float) -> Check:
+            return self.judged(of(change), of(1.0))[1]
+
+        assert moved(1.0).passed is True
+        assert moved(1.1).value == pytest.approx(0.1, abs=1e-5)
+        assert moved(1.1).detail.endswith("parameter change over 1 logical step")
+        assert moved(1 + 1e-7).value == 0.0, "what a stored parameter rounds by"
+        unknown = engine(step(), linear_optimizer=True)
+        value = self.judged(unknown, of(1.0))[1].value
+        assert value is not None and math.isnan(value)
+
+    def test_steps_count_as_far_as_the_batches_are_the_same(self) -> None:
+        other = step(off_by(1.0), batch_digest="b")
+        sums, _ = self.judged(engine(step(), other), engine(step(), step()))
+        assert (sums.passed, sums.detail.endswith("over 1 logical step")) == (True, True)
+        sums, _ = self.judged(engine(step(), step()), engine(step(), step(), step()))
+        assert sums.detail.endswith("over 2 logical steps")
+        (check,) = self.judged(engine(other), engine(step()))
+        assert (check.passed, check.detail) == (
+            None,
+            "hooks against ghost: the two runs drew different batches although seeded alike",
+        )
+        (check,) = self.judged(engine(step()), engine())
+        assert (check.passed, "made no logical step" in check.detail) == (None, True)
+
+    def test_a_loss_that_hides_the_output_is_held_against_the_oracle(self) -> None:
+        first, second = self.judged(engine(step(off_by(1.0), scale=1.0)), engine(unfollowed=True))
+        assert (first.passed, second.passed, second.value) == (None, False, pytest.approx(1.0))
+
+    def test_what_was_handed_on_against_the_oracle(self) -> None:
+        halved = step(SUM, handed=SUM / 2, scale=0.5)
+        (check,) = verdicts.step_against_oracle(engine(halved), 1)
+        assert (check.passed, check.value) == (True, 0.0)
+        (check,) = verdicts.step_against_oracle(engine(halved, step(SUM, handed=off_by(0.25))), 1)
+        assert (check.passed, check.value) == (False, pytest.approx(0.25))
+        unknown = [
+            step(handed=None),
+            step(scale=None),
+            step(SUM, PhysicalBatch([passed_back(expected=None)])),
+        ]
+        assert verdicts.step_against_oracle(engine(*unknown), 1) == []
+
+
+class TestSensitivity:
+    def judged(self, removal: Removal | None, checks: list[Check] | None = None, **changed: Any) -> Check:
+        run = RunRecord(engines=[engine(), engine(step(), **changed)])
+        removals = {} if removal is None else {1: removal}
+        told = [Check("parity-clipped-sum", True, engine=1)] if checks is None else checks
+        check = verdicts.sensitivity(run, 1, removals, told)
+        assert (check.name, check.engine) == ("sensitivity", 1)
+        return check
+
+    def failed(self, rule: str | None, index: int = 1) -> Check:
+        return Check("parity-clipped-sum", False, 1.0, LIMIT, rule, index)
+
+    @pytest.mark.parametrize(
+        ("worst", "passed"), [(0.5, True), (1.00009, True), (1.0002, False), (2.0, False)]
+    )
+    def test_one_example_moves_c_at_most(self, worst: float, passed: bool) -> None:
+        check = self.judged(Removal(1, 8, [(2, worst), (5, 0.1)]), [self.failed("DPM103")])
+        assert (check.passed, check.value, check.limit) == (
+            (passed, worst, 1.0001) if not passed else (None, None, None)
+        )
+        check = self.judged(Removal(1, 8, [(5, 0.1), (2, worst)]))
+        assert (check.passed, check.value, check.limit) == (passed, worst, 1.0001)
+        assert "leaving out one example (2 of 8 tried)" in check.detail
+        assert "(example 2 of the batch)" in check.detail
+        assert check.rule == (None if passed else "DPM124")
+
+    def test_half_precision_rounds(self) -> None:
+        check = self.judged(Removal(1, 8, [(0, 1.05)]), precision="bfloat16")
+        assert (check.passed, check.limit) == (True, 1 + 5 * parity_limit("bfloat16", 4))
+
+    def test_replacing_an_example_moves_twice_as_much(self) -> None:
+        moves, replacements = [(0, 1.9)], [(1, 1.9)]
+        check = self.judged(Removal(1, 8, moves, replacements))
+        assert (check.passed, check.limit) == (True, 2.0002)
+        assert check.detail.startswith("replacing one example (1 of 8 tried)")
+        named = self.judged(Removal(1, 8, moves, replacements), [self.failed("DPM104")])
+        assert (named.passed, named.limit, named.rule) == (False, 1.0001, "DPM104")
+        drawing = self.judged(Removal(1, 8, [], replacements, replaced=True), [self.failed("DPM104")])
+        assert (drawing.passed, drawing.limit) == (True, 2.0002)
+
+    def test_nothing_can_be_said(self) -> None:
+        assert "moves C with the batch" in self.judged(Removal(1, 8, [(0, 9.0)]), adaptive=True).detail
+        assert self.judged(None).detail == "the run made no such step"
+        assert self.judged(Removal(1, 8)).detail == "the run made no such step"
+        assert self.judged(Removal(1, 8, problem="it failed")).detail == "it failed"
+        still = self.judged(Removal(1, 8, [(0, 0.0)]))
+        assert (still.passed, "not trained on" in still.detail) == (None, True)
+        loose = self.judged(Removal(1, 8, [(0, 0.3)]), [self.failed("DPM103")])
+        assert (loose.passed, "nothing is clipped here" in loose.detail) == (None, True)
+
+    def test_the_fault_is_the_one_that_is_known(self) -> None:
+        moved = Removal(1, 8, [(0, 3.0)])
+        assert self.judged(moved, [self.failed("DPM104")]).rule == "DPM104"
+        assert self.judged(moved, [self.failed(None)]).rule is None
+        both = self.judged(moved, [self.failed("DPM104"), self.failed("DPM107"), self.failed("DPM104")])
+        assert (both.rule, both.detail.endswith("; DPM104 and DPM107 have a part in it together")) == (
+            "DPM104",
+            True,
+        )
+        of_another = [self.failed("DPM104", 0), Check("parity-clipped-sum", True, engine=1)]
+        assert self.judged(moved, of_another).rule == "DPM124"
+        assert self.judged(moved, []).rule is None, "no oracle has shown that each row is clipped"
+        assert self.judged(moved, late=["head.weight"]).rule is None
+        assert "8 rows" not in self.judged(moved).detail
+        rows = self.judged(Removal(1, 1, [(0, 3.0)]))
+        assert "(2 rows for 1 examples)" in rows.detail
+
+    @pytest.mark.parametrize(
+        ("apart", "rule", "changed", "said"),
+        [
+            ({"coupling": 0.3}, "DPM124", {}, "changing one half of a batch"),
+            ({"coupling": 0.3}, "DPM121", {"weighted": True}, "class-weights"),
+            ({"coupling": 0.3}, "DPM313", {"batch_norms": ["bn1", "bn2"]}, "bn1, bn2 normalises"),
+            ({"coupling": 0.3, "reshaped": True}, "DPM124", {}, "padding to its longest"),
+            ({"coupling": 0.3, "replaced": True}, "DPM124", {}, "mixup?"),
+            ({"counted": 0.3}, "DPM124", {}, "leaving out a third"),
+            ({"counted": 0.3, "coupling": 0.004}, "DPM124", {"weighted": True}, "depends on how many"),
+        ],
+    )
+    def test_examples_that_move_one_another(
+        self, apart: dict[str, Any], rule: str, changed: dict[str, Any], said: str
+    ) -> None:
+        check = self.judged(Removal(1, 8, [(0, 0.5), (3, 1.5)], **apart), **changed)
+        assert (check.passed, check.value, check.limit, check.rule) == (False, 0.3, 5e-3, rule)
+        assert said in check.detail
+        assert "; leaving out example 3 alone moves the sum by 1.5 C" in check.detail
+        assert "alone" not in self.judged(Removal(1, 8, **apart), **changed).detail
+
+    def test_coupling_counts_beyond_rounding_and_where_no_other_fault_is_known(self) -> None:
+        def of(coupling: float, rule: str | None = None, **changed: Any) -> bool | None:
+            checks = [self.failed(rule)] if rule else None
+            return self.judged(Removal(1, 8, [(0, 0.5)], coupling=coupling), checks, **changed).passed
+
+        assert of(0.004) is True
+        assert of(0.006) is False
+        assert of(0.006, "DPM117") is False
+        assert of(0.006, "DPM104") is True
+        assert of(0.1, precision="bfloat16") is True
+        assert of(0.5, precision="bfloat16") is False
+
+
+class TestAttributed:
+    def rules(self, *checks: Check) -> list[str | None]:
+        return [check.rule for check in verdicts.attributed(checks)]
+
+    def failed(self, name: Any, rule: str | None, index: int = 0) -> Check:
+        return Check(name, False, 1.0, LIMIT, rule, index)
+
+    def test_a_consequence_has_the_rule_of_its_fault(self) -> None:
+        total, step_ = self.failed("parity-clipped-sum", "DPM104"), self.failed("parity-step", None)
+        assert self.rules(total, step_) == ["DPM104", "DPM104"]
+        assert self.rules(total, self.failed("parity-step", None, 1)) == ["DPM104", None]
+        assert self.rules(total, self.failed("parity-step", "DPM112")) == ["DPM104", "DPM112"]
+        assert self.rules(total, self.failed("noise-std", None)) == ["DPM104", None]
+        assert self.rules(total, Check("parity-step", True)) == ["DPM104", None]
+        second = self.failed("parity-clipped-sum", "DPM101")
+        assert self.rules(total, second, step_) == ["DPM104", "DPM101", None]
+
+    @pytest.mark.parametrize("rule", ["DPM121", "DPM124", "DPM313"])
+    def test_examples_that_move_one_another_have_no_sum_of_their_own(self, rule: str) -> None:
+        moved = self.failed("sensitivity", rule)
+        wrong = [self.failed("parity-clipped-sum", r) for r in (None, "DPM117", "DPM104")]
+        assert self.rules(moved, *wrong) == [rule, rule, rule, "DPM104"]
+        assert "move one another" in verdicts.attributed([moved, wrong[0]])[1].detail
+        assert self.rules(self.failed("sensitivity", "DPM103"), wrong[0]) == ["DPM103", None]
+
+    def test_processes_that_count_the_same_examples(self) -> None:
+        counted = self.failed("accounting", "DPM316")
+        fed, queue = Check("private-loader", True, engine=0), self.failed("logical-batches", None)
+        told = verdicts.attributed([counted, fed, queue, Check("noise-std", True, engine=0)])
+        assert [(c.name, c.rule) for c in told] == [
+            ("accounting", "DPM316"),
+            ("logical-batches", "DPM316"),
+            ("noise-std", None),
+        ]
+        unknown = verdicts.attributed([counted, Check("private-loader", None, engine=0)])
+        assert [(c.name, c.rule, c.passed) for c in unknown[1:]] == [("private-loader", None, None)]
+        assert len(verdicts.attributed([fed, queue])) == 2
+
+
+def test_figures_are_those_of_the_first_step_that_was_judged() -> None:
+    hidden = step(SUM, PhysicalBatch([passed_back(expected=None)]))
+    wrong = step(vector(3.0, 0.0, 4.0, 0.5), PhysicalBatch([passed_back()]), PhysicalBatch([], SUM))
+    record = RunRecord(engines=[engine(hidden), engine(hidden, step(None), wrong, step(), mode="hooks")])
+    (figures,) = verdicts.measurements(record)
+    assert (figures.engine, figures.mode, figures.physical_batches) == (1, "hooks", 2)
+    assert (figures.relative_error, figures.layer_errors) == (
+        pytest.approx(0.1),
+        {"weight": 0.0, "bias": pytest.approx(0.1)},
+    )
+    assert (figures.norms, figures.oracle_norms) == ((1.0, 3.0), (1.0, 3.0))
