@@ -121,8 +121,9 @@ tensors>`` (left, right), a difference or quotient of such; ``<given to a module
 *arguments): a module that is not entered gets what a model made;
 ``<assign KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>``
 (what): a loop over something unknown, a data set, or a sequence once there are runs; ``<returned to a
-framework>`` (receiver, result): a method that nothing in the project calls returned; ``<one of several>``
-(key, what): a dict is asked for a key that it may have, and the same stands for what each of its others has.
+framework>`` (receiver, result): a method that nothing in the project calls returned; ``<given to a private
+model>`` (model, *arguments); ``<one of several>`` (key, what): a dict is asked for a key that it may have,
+and the same stands for what each of its others has.
 """
 METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -45,6 +45,13 @@ class Job:
     """The release that pins are raised to."""
     stays_in_place: bool = False
     """Whether a model goes on to change outputs of layers in place."""
+    apart: Callable[[], Job] | None = None
+    """Plans the same with a criterion of its own for each run, beside those that other code has, too."""
+
+    def become(self, other: Job) -> None:
+        """Take over all that another plan of the same fix has."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
     @property
     def changes(self) -> bool:

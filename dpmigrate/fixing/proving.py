@@ -20,7 +20,7 @@ from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.planner import plan_jobs
 from dpmigrate.fixing.contents import new_contents, old_content
 from dpmigrate.fixing.rehearsal import Rehearsals
-from dpmigrate.fixing.soundness import Soundness
+from dpmigrate.fixing.soundness import Shared, Soundness
 from dpmigrate.model import Finding
 from dpmigrate.project import Project
 from dpmigrate.workspace.errors import NotLossless, Refused
@@ -35,6 +35,7 @@ class ProofProblem(NamedTuple):
 
     path: str | None
     text: str
+    """One that is `Shared` is mended by a criterion of the run's own."""
 
 
 class Prover:
@@ -88,6 +89,8 @@ class Prover:
                 return self._settled(rest, proved, None) if rest else proved
             failure = problems[0]
         if len(jobs) == 1:
+            if isinstance(failure.text, Shared) and self._planned_apart(jobs[0]):
+                return self._settled(jobs, proved, None)
             self._fail(jobs[0], failure)
             return proved
         half = len(jobs) // 2
@@ -95,6 +98,15 @@ class Prover:
         # Where the first half holds, the second with it is what has just failed.
         failure_of_rest = failure if len(first[1]) == len(proved[1]) + half and len(jobs) - half > 1 else None
         return self._settled(jobs[half:], first, failure_of_rest)
+
+    def _planned_apart(self, job: Job) -> bool:
+        """Plan a job again, with a criterion of its own for each run; False where that cannot be."""
+        apart = job.apart() if job.apart is not None else None
+        if apart is None or apart.withheld is not None or self._writable(apart) is not None:
+            return False
+        job.become(apart)
+        self._contents.clear()
+        return True
 
     def _fail(self, job: Job, problem: ProofProblem) -> None:
         self.failed[id(job)] = problem

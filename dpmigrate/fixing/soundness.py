@@ -23,6 +23,11 @@ from dpmigrate.codemods.program.facts import Facts, FactsByPart
 if TYPE_CHECKING:
     from dpmigrate.analysis.program import Program
 
+
+class Shared(str):
+    """What is wrong since other code has the private run's criterion, too: one of its own would do."""
+
+
 Rank = tuple[str, int]
 """A call that makes a run, by its file and how many such calls are before it, as fixes leave it."""
 
@@ -61,7 +66,7 @@ class Soundness:
         plain = _plain_passes(program)
         for path, count in self.plain_passes.items():
             if plain[path] < count and path not in privatized:
-                return (
+                return Shared(
                     f"{path} after the fix: a model that is not private would no longer be trained by "
                     "its own criterion (code or a variable serves both): give the private run one of its own"
                 )
@@ -96,7 +101,8 @@ def _wrong(program: Program, known: dict[Component, Facts]) -> Iterator[tuple[Ra
         problem = _of_run(facts.of(run.module), run) if run.ghost else None
         if problem is not None:
             line = run.module.place(run.origin.node).line
-            yield rank[run.origin.node], f"line {line} of {run.module.path} after the fix: {problem}"
+            said = f"line {line} of {run.module.path} after the fix: {problem}"
+            yield rank[run.origin.node], Shared(said) if isinstance(problem, Shared) else said
 
 
 def _passes(program: Program) -> Counter[tuple[str, str]]:
@@ -135,7 +141,7 @@ def _of_run(facts: Facts, run: PrivateRun) -> str | None:
         call = next(facts.calls_of(criterion, run.guard), None)
         if call is not None:
             place = facts.module_of(call).place(call)
-            return (
+            return Shared(
                 f"the criterion would also be called unwrapped ({place.shown}), where Opacus "
                 "1.5.3 and 1.5.4 leave it without a reduction: give that place a criterion of its own"
             )

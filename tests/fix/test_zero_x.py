@@ -240,68 +240,6 @@ def test_a_loop_in_a_function_of_its_own(folder: Make) -> None:
     assert made.read() == f"{HEAD}{loop}\n\n{PRIVATE}train(net, opt, loader)\n"
 
 
-CALLED = """
-
-def attach(net, opt, size):
-    {engine}    {attach}{end}
-
-
-def main():
-    net, data = nn.Linear(2, 2), DataLoader([])
-    opt = torch.optim.SGD(net.parameters(), lr=0.1)
-    {call}
-{loop}
-
-main()
-"""
-
-
-@pytest.mark.parametrize(
-    ("end", "call", "end_after", "call_after"),
-    [
-        (
-            "",
-            "attach(net, opt, 4)",
-            "return net, opt, data",
-            "net, opt, data = attach(net, opt, 4, data=data)",
-        ),
-        (
-            "return engine",
-            "kept = attach(net, opt, 4)",
-            "return engine, net, opt, data",
-            "kept, net, opt, data = attach(net, opt, 4, data=data)",
-        ),
-        (
-            "return net, opt, engine",
-            "net, opt, kept = attach(net, opt, 4)",
-            "return net, opt, engine, data",
-            "net, opt, kept, data = attach(net, opt, 4, data=data)",
-        ),
-    ],
-)
-def test_a_helper_that_attaches_takes_the_loader_and_returns_the_three(
-    folder: Make, end: str, call: str, end_after: str, call_after: str
-) -> None:
-    loop = "".join(f"    {line}\n" for line in LOOP.replace("loader", "data").splitlines())
-    text = CALLED.format(engine=ENGINE, attach=ATTACH, end=f"    {end}", call=call, loop=loop)
-    head = HEAD[: HEAD.index("net = ")]
-    made = project(folder, head + text)
-    assert made.fix(unsafe=True).refused == ()
-    assert "def attach(net, opt, size, data):\n" in made.read()
-    assert f"    {end_after}\n" in made.read()
-    assert f"    {call_after}\n" in made.read()
-    assert made.fix(unsafe=True).diff == ""
-
-
-def test_a_helper_with_several_callers_is_left(folder: Make) -> None:
-    loop = "".join(f"    {line}\n" for line in LOOP.replace("loader", "data").splitlines())
-    text = CALLED.format(engine=ENGINE, attach=ATTACH, end="", call="attach(net, opt, 4)", loop=loop)
-    made = project(folder, HEAD[: HEAD.index("net = ")] + text + "\n\nattach(1, 2, 3)\n")
-    before = made.snapshot()
-    assert made.fix(unsafe=True).refused != ()
-    assert made.snapshot() == before
-
-
 def test_what_the_engine_told_the_optimizer_tells(folder: Make) -> None:
     made = project(folder, f"{HEAD}{ENGINE}{ATTACH}print(engine.noise_multiplier)\n{LOOP}")
     assert made.fix(unsafe=True).refused == ()

@@ -347,38 +347,27 @@ def test_a_client_takes_the_weights_of_a_server(folder: Make) -> None:
     assert '        return getattr(self.net, "_module", self.net).state_dict()\n' in made.read()
 
 
-HELPER = "from opacus import PrivacyEngine\n\n\ndef privatize(model, optimizer, {data}):\n" + indented(
-    ENGINE.replace("net", "model") + ATTACH.replace("opt", "optimizer")
-)
-
-
-@pytest.mark.parametrize(
-    ("takes", "given", "takes_after", "inside", "given_after"),
-    [
-        ("data", "net, opt, loader", "data", "data", "net, opt, loader"),
-        ("size", "net, opt, 4", "size, loader", "loader", "net, opt, 4, loader=loader"),
-    ],
-)
-def test_a_helper_in_another_file(
-    folder: Make, takes: str, given: str, takes_after: str, inside: str, given_after: str
-) -> None:
-    text = HEAD.replace("from opacus import PrivacyEngine\n", "import dp\n")
-    made = folder(
-        {
-            "dp.py": HELPER.format(data=takes),
-            "train.py": f"{text}dp.privatize({given})\n{LOOP}",
-            "requirements.txt": "opacus<1\n",
-        }
-    )
-    assert made.fix(unsafe=True).refused == ()
-    assert f"def privatize(model, optimizer, {takes_after}):\n" in made.read("dp.py")
-    assert f"    model, optimizer, {inside} = engine.make_private(\n" in made.read("dp.py")
-    assert made.read("dp.py").endswith(f"    return model, optimizer, {inside}\n")
-    assert made.read() == f"{text}net, opt, loader = dp.privatize({given_after})\n{LOOP}"
-
-
 def test_an_unread_import_of_what_is_gone_goes(folder: Make) -> None:
     unread = "from opacus.utils import batch_memory_manager, module_modification\n"
     made = project(folder, f"{unread}{HEAD}{ENGINE}{ATTACH}{LOOP}print(batch_memory_manager)\n")
     assert made.fix(unsafe=True).refused == ()
     assert "module_modification" not in made.read()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "given", "made"),
+    [
+        ("k = 2000\nm = 4\n", "sample_rate=4 / 40 * m", False),
+        ("k = 2000\nm = int(16 / 4)\n", "batch_size=4 * m, sample_size=40", False),
+        ("k = 16 // 4\nm = 4\n", "sample_rate=4 / 40 * m", True),
+        ("k = 4\n", "batch_size=16, sample_size=40", True),
+        ("k = int(input())\nm = 4\n", "sample_rate=4 / 40 * m", True),
+    ],
+)
+def test_steps_of_other_batches_than_the_engine_was_told(
+    folder: Make, sizes: str, given: str, made: bool
+) -> None:
+    project_ = project(folder, HEAD + sizes + ENGINE.replace("sample_rate=0.1", given) + ATTACH + VIRTUAL)
+    refused = " ".join(reason for _, reason in project_.fix(unsafe=True).refused)
+    assert ("once in 2000 batches of 4, and the engine is told batches of 16" in refused) is not made
+    assert ("BatchMemoryManager(" in project_.read()) is made

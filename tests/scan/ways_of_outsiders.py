@@ -175,6 +175,87 @@ for x, y in loader:
         "h = self.value(x) + x.std(dim=1, keepdim=True)",
         opacus="==1.6.0",
     ),
+    Pair(
+        "DPM124",
+        "views-of-each-record-in-one-batch",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    near = x + 0.1 * torch.randn_like(x)
+    rows, labels = FACT
+    F.cross_entropy(net(rows), labels).backward()
+    optimizer.step()
+""",
+        "torch.cat([x, torch.clamp(x, -1, 1)]), torch.cat([y, y])",
+        "torch.cat([x[:8], near[8:]]), y",
+    ),
+    Pair(
+        "DPM124",
+        "views-in-training-or-in-a-test",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(FACT).view(-1, len(x), 8).mean(0), y).backward()
+    optimizer.step()
+    with torch.no_grad():
+        print(net(torch.cat([x, x.flip(1)])).mean())
+""",
+        "torch.cat([x, x.flip(1)])",
+        "x",
+    ),
+    Pair(
+        "DPM104",
+        "mean-of-what-the-library-gives",
+        HEAD
+        + """
+
+class Clamped(nn.SmoothL1Loss):
+    def forward(self, input, target):
+        return FACT
+
+
+net = nn.Sequential(nn.Linear(16, 1), nn.Flatten(0))
+"""
+        + GHOST.replace("nn.CrossEntropyLoss()", "Clamped()"),
+        "super().forward(input, target).clamp(max=4.0).mean()",
+        "super().forward(input, target).clamp(max=4.0)",
+    ),
+    Pair(
+        "DPM307",
+        "epsilons-put-together-by-reduce",
+        HEAD
+        + """
+from functools import reduce
+from operator import add
+
+
+def client(net, loader):
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return engine.get_epsilon(1e-6)
+
+
+def main(nets, loaders):
+    spent = list(map(client, nets, loaders))
+    print("epsilon", FACT)
+""",
+        "reduce(add, spent) / len(spent)",
+        "reduce(max, spent)",
+    ),
     *(
         Pair(
             "DPM124",

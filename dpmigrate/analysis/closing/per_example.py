@@ -108,10 +108,10 @@ def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> T
     names = Mentions().of(method.node)
     if reads_reduction(method.node):
         return honours_forward(method.node)
+    if _joins_examples(method.node):
+        return False  # also of what the library's ``super().forward(...)`` gives for each example
     if "super" in names and from_library:
         return True
-    if _joins_examples(method.node):
-        return False
     inner = _inner_criteria(ip, instance, names) if instance is not None else []
     if inner:
         return all(reduction == "none" for reduction in inner)

@@ -1,6 +1,7 @@
 """The criterion of an upgraded run: found or built, given to ``make_private``, used as it comes back.
 
 ``upgraded``     the recipe: which of these it is
+``handover``     what the call is given, and the way of what it returns
 ``kept``, ``own``   the project's: where it is kept, and whether it will do
 ``held``, ``inline``   held by an object, or made among the arguments of a call
 ``by_caller``    the own of each caller of the function that makes the run

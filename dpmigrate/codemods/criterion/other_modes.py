@@ -26,7 +26,8 @@ class OtherModes:
 
     def run_on(self) -> bool:
         """Whether the call may run in another mode, and what follows is not written for ghost mode alone."""
-        others = [e for r in self.upgrade.runs if not r.ghost for e in r.happened(Unpack)]
+        runs = (*self.upgrade.runs, *self.upgrade.beside)
+        others = [e for r in runs if not r.ghost for e in r.happened(Unpack)]
         return self.upgrade.mixed and {e.count for e in others} != {4}
 
     def have(self, name: str, result: ResultPlan) -> bool:

@@ -12,21 +12,21 @@ from dpmigrate.codemods.criterion.by_caller import ByCaller
 from dpmigrate.codemods.criterion.classes import COUNTERPARTS
 from dpmigrate.codemods.criterion.functional import replace_given
 from dpmigrate.codemods.criterion.given import computes_what_is_given
+from dpmigrate.codemods.criterion.handover import NAMES, Handover
 from dpmigrate.codemods.criterion.held import held_by_name
 from dpmigrate.codemods.criterion.inline import own_line
 from dpmigrate.codemods.criterion.kept import Kept, KeptCriteria
 from dpmigrate.codemods.criterion.other_modes import OtherModes
 from dpmigrate.codemods.criterion.own import OwnCriterion
-from dpmigrate.codemods.criterion.unconditional import before_conditions
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.editing.imports import spelling
-from dpmigrate.codemods.editing.nodes import add_argument, add_name, with_statement
+from dpmigrate.codemods.editing.nodes import add_name
 from dpmigrate.codemods.losses.functional import becomes_call_of, functional_arguments
 from dpmigrate.codemods.losses.origins import LossSite, is_object
 from dpmigrate.codemods.program.assignments import targets_of
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope, making_node
-from dpmigrate.codemods.program.places import fresh_name, route, variables_in
+from dpmigrate.codemods.program.places import route
 from dpmigrate.codemods.program.ways import (
     calls_lead,
     declared_global,
@@ -38,11 +38,6 @@ from dpmigrate.codemods.program.ways import (
 )
 from dpmigrate.codemods.returned.unpack import ResultPlan
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
-from dpmigrate.codemods.returned.ways_out import meeting_place, route_out
-
-NEIGHBOURS = ("module", "optimizer")
-"""Keywords behind which ``criterion=`` reads well."""
-NAMES = ("criterion", "loss_fn", "private_criterion")
 
 
 class CriterionPlan:
@@ -53,22 +48,19 @@ class CriterionPlan:
         self.facts = upgrade.facts
         self.edits = upgrade.edits
         self.sites = [s for s in sites if not (isinstance(s.maker, Thing) and s.maker.kind == "dp-criterion")]
-        self._result = result
         self.call = upgrade.call
         self.module = upgrade.module
         self.scope: Scope = upgrade.facts.scope(upgrade.call)
         self.own = OwnCriterion(upgrade)
         self.kept = KeptCriteria(upgrade, self.own)
-        self.routed: set[cst.CSTNode] = set()
-        self.freed: cst.CSTNode | None = None
         self._affected: list[tuple[cst.Call, bool]] = []
         self.modes = OtherModes(upgrade)
+        self.handover = Handover(upgrade, self.sites, result, self.modes)
 
     @property
     def result(self) -> ResultPlan:
-        """How the result of the call is taken apart; a hand-made pair has none."""
-        assert self._result is not None
-        return self._result
+        """How the result of the call is taken apart."""
+        return self.handover.result
 
     @property
     def reduction(self) -> str:
@@ -118,12 +110,12 @@ class CriterionPlan:
         name = self.result.names_four
         statement = self.facts.statement(self.call)
         if name is None or name == "_" or self.result.scopes != [self.scope]:
-            self._give(f"{text}()", needed)
+            self.handover.give(f"{text}()", needed)
             return
         if needed is not None:
             self.edits.of(self.module).need_import(needed)
         self.edits.of(self.module).insert_before(statement, f"{name} = {text}()")
-        self._give(name)
+        self.handover.give(name)
 
     # -- the project's own criterion ------------------------------------------------------
 
@@ -179,7 +171,7 @@ class CriterionPlan:
         elif self._hands_on(kept, kept_in):
             for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
                 make_before(self.facts, self.edits, home, call)
-            route(self.facts, self.edits, kept_in, self.scope, kept.name, self.routed)
+            route(self.facts, self.edits, kept_in, self.scope, kept.name, self.handover.routed)
         elif line is not None or not self._binds_globally(kept, kept_in):
             kept.name = kept.name if line is None else ""
             self._rebuild(kept)
@@ -189,14 +181,14 @@ class CriterionPlan:
         else:
             self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
-        self._give(kept.name)
-        self._receive(kept.name, kept_in)
+        self.handover.give(kept.name)
+        self.handover.receive(kept.name, kept_in)
 
     def _hold(self, kept: Kept, name: str) -> None:
         """Take the member of an object that holds it, and put what comes back into its place."""
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
-        self._give(name)
+        self.handover.give(name)
         self.result.give_criterion_once(name)
 
     def _hands_on(self, kept: Kept, kept_in: Scope) -> bool:
@@ -242,21 +234,17 @@ class CriterionPlan:
         if alone and kept_in is not self.scope and len(kept.homes) == 1 and not apart:
             assert kept_in is not None
             self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
-            self.freed = kept_in
+            self.handover.freed = kept_in
             self._affected = [(c, not kept.per_example) for c in kept.calls]
-            self._build(code, kept.name, {kept_in})
+            self.handover.build(code, kept.name, {kept_in})
             return
         scopes = {facts.scope(s.call) for s in self.sites}
-        names = {n for s in (self.scope, *self.result.scopes, *scopes) for n in variables_in(facts, s)}
-        wanted = reversed(NAMES) if self.upgrade.apart else NAMES
-        name = next((n for n in wanted if n not in names), "private_criterion_")
-        if scopes != {self.scope} and all(same_class(self.facts, s, self.scope) for s in scopes):
-            name = self._functional_name(scopes)
+        name = self.handover.free_name(scopes, NAMES[::-1] if self.upgrade.apart else NAMES)
         self._affected = [(s.call, not kept.per_example) for s in self.sites]
         for site in self.sites:
             self.edits.of(site.module).replace(site.call.func, name)
         self._remove_if_unused(kept)
-        self._build(code, name, scopes)
+        self.handover.build(code, name, scopes)
 
     def _remove_if_unused(self, kept: Kept) -> None:
         """The project's own variable goes where nothing reads it any more."""
@@ -297,84 +285,19 @@ class CriterionPlan:
             self.edits.of(self.module).need_import(needed)
         code = f"{text}({', '.join(keywords)})"
         scopes = {self.facts.scope(s.call) for s in self.sites}
-        name = self._functional_name(scopes)
+        name = self.handover.free_name(scopes)
         for each in self.sites:
             _, _, kind = functional_arguments(self.facts, each.call, self.call)
             self._affected.append((each.call, kind != "none"))
             self.edits.of(each.module).change(each.call, becomes_call_of(name))
-        self._build(code, name, scopes)
-
-    def _functional_name(self, scopes: set[Scope]) -> str:
-        if any(s is not self.scope for s in scopes) and all(
-            same_class(self.facts, s, self.scope) for s in scopes
-        ):
-            owner = self.facts.class_of(self.scope)
-            assert owner is not None
-            taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
-            return "self." + next((n for n in NAMES if n not in taken), "dp_criterion")
-        met = {meeting_place(self.facts, s, other) for s in self.result.scopes for other in scopes} - {None}
-        places = {s for s in (self.scope, *self.result.scopes, *scopes, *met) if s is not None}
-        taken = {n for s in places for n in variables_in(self.facts, s)}
-        free = next((n for n in NAMES if n not in taken), None)
-        return free or fresh_name(self.facts, self.module.tree, "private_criterion")
-
-    # -- giving and receiving -------------------------------------------------------------
-
-    def _build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
-        module_edits = self.edits.of(self.module)
-        anchor = before_conditions(self.facts, self.call, name, code)
-        if isinstance(anchor, cst.SimpleStatementSuite):
-            place = anchor.body.index(self.facts.removable(self.call))
-            module_edits.change(anchor, with_statement(place, f"{name} = {code}"))
-        elif isinstance(anchor, (cst.SimpleStatementLine, cst.If)):
-            module_edits.insert_before(anchor, f"{name} = {code}")
-        else:
-            raise self.upgrade.withheld(
-                "make_private is called in the head of a compound statement, before which no criterion can "
-                "be made: assign what it returns on a line of its own first"
-            )
-        self.modes.set_at = anchor
-        self._give(name)
-        for scope in loss_scopes or {self.scope}:
-            self._receive(name, scope)
-
-    def _give(self, text: str, needed: str | None = None) -> None:
-        module_edits = self.edits.of(self.module)
-        if needed is not None:
-            module_edits.need_import(needed)
-        module_edits.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))
-
-    def _receive(self, name: str, wanted_in: Scope) -> None:
-        """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""
-        self.result.give_criterion_once(name)
-        if name.startswith("self."):
-            return
-        facts = self.facts
-        for scope in self.result.scopes:
-            uses = [site.call for site in self.sites if self.facts.scope(site.call) is scope]
-            self.modes.check_reads(name, scope, uses, handed_on=scope is not wanted_in, result=self.result)
-            if scope is wanted_in:
-                continue
-            if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
-                continue
-            if is_parameter(facts, name, scope) and all(
-                calls_lead(facts, scope, facts.scope(site.call)) for site in self.sites
-            ):
-                continue
-            if declared_global(facts, scope) and wanted_in is facts.module_of(scope).tree:
-                continue
-            met = meeting_place(facts, scope, wanted_in)
-            if met is not None:
-                route_out(facts, self.edits, scope, met, name, self.routed, self.freed)
-            if met is not wanted_in:
-                route(facts, self.edits, met or scope, wanted_in, name, self.routed, self.freed)
+        self.handover.build(code, name, scopes)
 
     def _use_returned(self) -> None:
         """The call has a criterion already, but the losses are made by something else."""
         scopes = {self.facts.scope(s.call) for s in self.sites}
         name = self.result.names_four
         if name in (None, "_"):
-            name = self._functional_name(scopes)
+            name = self.handover.free_name(scopes)
         assert name is not None
         for site in self.sites:
             computes_what_is_given(self.upgrade, site, self.own.wanted)
@@ -389,7 +312,7 @@ class CriterionPlan:
         if self.modes.run_on() and not self.modes.have(name, self.result):
             self.modes.bind(name)
         for scope in scopes:
-            self._receive(name, scope)
+            self.handover.receive(name, scope)
 
     def _adaptive_needs_none(self) -> None:
         """Opacus 1.6.0 forgets to ask the adaptive engine's criterion for one loss per example."""

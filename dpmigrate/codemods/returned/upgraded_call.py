@@ -17,7 +17,12 @@ class UpgradedCall:
     """All runs of one call, and the edits that the recipes of its upgrade collect."""
 
     def __init__(
-        self, facts: Facts, runs: Sequence[PrivateRun], apart: bool = False, by_caller: bool = False
+        self,
+        facts: Facts,
+        runs: Sequence[PrivateRun],
+        beside: Sequence[PrivateRun] = (),
+        apart: bool = False,
+        by_caller: bool = False,
     ) -> None:
         self.facts = facts
         self.edits = ProjectEdits()
@@ -26,13 +31,15 @@ class UpgradedCall:
         self.by_caller = by_caller
         """Whether every caller of the function hands a criterion of its own to the run."""
         self.runs = tuple(runs)
+        self.beside = tuple(beside)
+        """Runs of other calls in modes that are not ghost, whose results the same code takes apart."""
         self.ghost = tuple(r for r in runs if r.ghost)
         self.module: ModuleInfo = runs[0].module
         node = runs[0].origin.node
         assert isinstance(node, cst.Call)
         self.call = node
-        self.mixed = any(r.ghost is not True for r in runs)
-        """Whether the same call may also run in a mode that is not ghost."""
+        self.mixed = any(r.ghost is not True for r in runs) or bool(beside)
+        """Whether the code behind this call may also get what a mode that is not ghost returns."""
 
     @property
     def manual(self) -> bool:

@@ -10,7 +10,7 @@ from dpmigrate.codemods.program.assignments import Home, target_text
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.program.places import parameter_of
-from dpmigrate.codemods.program.ways import calls_lead
+from dpmigrate.codemods.program.ways import calls_lead, is_parameter
 from dpmigrate.codemods.returned.annotations import lengthen
 from dpmigrate.codemods.returned.entries import refuse_taken_whole
 from dpmigrate.codemods.returned.record import Record
@@ -29,12 +29,15 @@ def route_out(
 
     Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
     tuple, a dataclass) that every caller keeps or hands on. ``routed`` and ``freed`` are those of `route`: a
-    function that takes the entries of a dict as its parameters has the variable from then on.
-    Raises `Withheld`.
+    function that has the variable as a parameter may return several tuples, and one that takes the entries of
+    a dict as its parameters has it from then on. Raises `Withheld`.
     """
     module = facts.module_of(inner)
     returned = [r.value for r in facts.own(inner, cst.Return) if r.value is not None]
-    value = returned[0] if len(returned) == 1 else None
+    tuples = [r for r in returned if isinstance(r, cst.Tuple)]
+    has_it = inner in routed or is_parameter(facts, name, inner)
+    alike = len(tuples) == len(returned) and len({len(r.elements) for r in tuples}) == 1
+    value = returned[0] if len(returned) == 1 or (has_it and alike) else None
     record = Record.returned(facts, value) if isinstance(value, cst.Call) else None
     if not isinstance(inner, cst.FunctionDef) or not (record or isinstance(value, (cst.Tuple, cst.Dict))):
         raise Withheld(
@@ -68,11 +71,12 @@ def route_out(
         routed.update(_out_by_key(facts, edits, value, kept, name, freed))
         return
     count = len(value.elements)
-    optimizers = [i for i, e in enumerate(value.elements) if facts.is_a(e.value, "dp-optimizer")]
-    place = optimizers[0] + 1 if len(optimizers) == 1 else min(2, count)
+    optimizers = {i for r in tuples for i, e in enumerate(r.elements) if facts.is_a(e.value, "dp-optimizer")}
+    place = optimizers.pop() + 1 if len(optimizers) == 1 else min(2, count)
     if not all(_is_taken_apart(facts, call, count) for call, _ in calls):
         place = count  # a starred target, or numbers, mean the same as before
-    edits.of(module).change(value, lambda new: add_element(new, place, name))
+    for each in tuples:
+        edits.of(module).change(each, lambda new: add_element(new, place, name))
     if inner.returns is not None:
         lengthen(facts, edits, inner.returns, count, place)
     for call, where in calls:

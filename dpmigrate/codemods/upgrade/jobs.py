@@ -7,12 +7,13 @@ together; one that cannot be, and that runs on the old API only, withholds them 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from dpmigrate.advisories.evidence import versions_of
-from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, Unpack
+from dpmigrate.analysis.ledger import Backward, CoefficientAsked, DoubleBackward, PrivateRun, Unpack
 from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.jobs import CallGroup, Job, MatchedFinding, group_by_call, reason_spoken
@@ -92,8 +93,11 @@ def _planned(
     pins: Sequence[Pin],
     concerned: list[MatchedFinding],
     options: Options,
+    apart: bool = False,
 ) -> Job:
     job = Job(list(concerned), [r for g in groups for r in g.runs], upgrades=True)
+    if not apart:
+        job.apart = partial(_planned, project, facts, groups, pins, concerned, options, apart=True)
     raises = bool(pins)
     refusal: Withheld | None = None
     try:
@@ -101,7 +105,8 @@ def _planned(
             if not _needs_rewriting(group):
                 continue
             try:
-                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs)
+                others = _taken_apart_alike(project, group)
+                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs, others, apart)
             except Withheld as withheld:
                 if (raises or len(groups) > 1) and _old_only(group, project):
                     raise
@@ -153,6 +158,19 @@ def _planned(
             withheld.reason += " (what shares pins or code is upgraded together or not at all)"
         job.withheld = withheld
     return job
+
+
+def _taken_apart_alike(project: Project, group: CallGroup) -> list[PrivateRun]:
+    """Runs of other calls, in modes that are not ghost, whose results the same code takes apart."""
+    assert project.program is not None
+
+    def places(run: PrivateRun) -> set[cst.CSTNode]:
+        return {e.origin.node for e in run.happened(Unpack)}
+
+    own = set().union(*(places(run) for run in group.runs if run.ghost))
+    call = group.runs[0].origin.node
+    others = (r for r in project.program.runs if not r.ghost and r.origin.node is not call)
+    return [r for r in others if not own.isdisjoint(places(r))]
 
 
 def _in_place_left(facts: FactsByPart, job: Job, groups: Sequence[CallGroup]) -> Withheld | None:

@@ -40,19 +40,25 @@ from dpmigrate.codemods.upgrade.two_pass import (
 _WATCHED = ("dp-model", "dp-optimizer", "dp-criterion")
 
 
-def upgraded(facts: Facts, runs: Sequence[PrivateRun]) -> tuple[ProjectEdits, list[str]]:
+def upgraded(
+    facts: Facts, runs: Sequence[PrivateRun], beside: Sequence[PrivateRun], apart: bool = False
+) -> tuple[ProjectEdits, list[str]]:
     """The edits and notices that upgrade all runs of one call. Raises `Withheld`.
+
+    ``beside`` and ``apart`` are those of `UpgradedCall`.
 
     Where other code needs what only the project's own criterion gives (one loss per example), the
     run gets another one beside it. Where no one criterion can be given to the call, each caller of the
     function around it hands on its own.
     """
-    upgrade = UpgradePlan(UpgradedCall(facts, runs))
+    upgrade = UpgradePlan(UpgradedCall(facts, runs, beside, apart=apart))
     try:
         upgrade.plan()
     except Withheld as withheld:
+        if apart:
+            raise
         apart = isinstance(withheld, UseWithheld)
-        upgrade = UpgradePlan(UpgradedCall(facts, runs, apart=apart, by_caller=not apart))
+        upgrade = UpgradePlan(UpgradedCall(facts, runs, beside, apart=apart, by_caller=not apart))
         try:
             upgrade.plan()
         except Withheld:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import libcst as cst
@@ -18,7 +18,7 @@ from dpmigrate.codemods.program.ways import calls_lead, declared_global, same_cl
 from dpmigrate.codemods.randomness.generators import visible
 from dpmigrate.codemods.zero_x.arguments import arguments_of
 from dpmigrate.codemods.zero_x.helper import Helper
-from dpmigrate.codemods.zero_x.loader import Trained, argument_of
+from dpmigrate.codemods.zero_x.loader import Trained, argument_of, read_by
 from dpmigrate.codemods.zero_x.words import attached_to
 from dpmigrate.codemods.zero_x.written import Written, code_of
 
@@ -83,6 +83,11 @@ class AttachedEngine:
         return Withheld(reason, self.module, self.made)
 
     def _plain(self, node: cst.BaseExpression | None, what: str) -> str:
+        if isinstance(node, cst.Name) and node.value == "self" and what == "the model":
+            raise self.withheld(
+                "this engine is given self, and make_private returns another object around it, which nothing "
+                "can put into the place of self here: call it where this object is made and trained"
+            )
         if not isinstance(node, (cst.Name, cst.Attribute)):
             raise self.withheld(
                 f"{what} is given to this engine as an expression: put it in a variable first, which takes "
@@ -319,17 +324,27 @@ class AttachedEngine:
     @cached_property
     def loader(self) -> str:
         """The variable, where the engine is attached, of the loader that the training reads."""
-        variables = self.trained.loaders()
-        if len(variables) != 1 or "" in variables:
-            said = " and ".join(sorted(variables - {""})) or "no variable that can be seen"
-            raise Withheld(
-                "make_private takes the place of attach() here, and needs the loader that is trained on "
-                f"({said}): make the loader in this function, before this line, and loop over what "
-                "make_private returns",
-                self.module,
-                self.attached,
-            )
-        return variables.pop()
+        loops = self.trained.loaders()
+        if len(loops) == 1 and "" not in loops:
+            return next(iter(loops))
+        raise Withheld(
+            "make_private takes the place of attach() here, and needs the loader that is trained on "
+            f"({self._read_in(loops)}): make the loader in this function, before this line, and loop over "
+            "what make_private returns",
+            self.module,
+            self.attached,
+        )
+
+    def _read_in(self, loops: Mapping[str, Sequence[cst.For]]) -> str:
+        """What the loops read that step its optimizer, and where."""
+        said = []
+        for loop in dict.fromkeys(loop for each in loops.values() for loop in each):
+            module = self.facts.module_of(loop)
+            read = self.facts.code(read_by(loop) or loop.iter).strip()
+            place = module.place(loop)
+            where = f"line {place.line}" if module is self.module else place.shown
+            said.append(f"{read} in {where}")
+        return " and ".join(said) or "no loop is seen that steps its optimizer"
 
     def _refuse_steps_elsewhere(self, helper: Helper | None) -> None:
         """Whoever steps has to get what make_private returns. Raises `Withheld`."""

@@ -1,4 +1,7 @@
-"""A helper that attaches a 0.x engine for its caller: it takes the loader, and returns three objects."""
+"""A helper that attaches a 0.x engine for its caller: it takes the loader, and returns three objects.
+
+The model and the optimizer are what it is given, or makes and returns.
+"""
 
 from __future__ import annotations
 
@@ -34,20 +37,37 @@ class Helper:
         if not isinstance(scope, cst.FunctionDef) or not isinstance(call, cst.Call):
             return None
         bound_here = {name for b in binders(facts, scope) for name in bound_by(facts, b)}
-        theirs = {name for b in binders(facts, facts.scope(call)) for name in bound_by(facts, b)}
         taken = is_parameter(facts, loader, scope)
         if (loader in bound_here) != taken or facts.class_of(scope) is not None:
             return None
-        wanted = (model, optimizer, loader) if taken else (model, optimizer)
-        given = [argument_for(facts, call, scope, name) for name in wanted]
-        names = [g.value for g in given if isinstance(g, cst.Name)]
-        if len(names) != len(wanted) or not all(is_parameter(facts, n, scope) for n in wanted):
+        helper = cls(facts, scope, call, (model, optimizer, loader), (model, optimizer, loader))
+        if helper._returned() is None or helper._taken() is None:
             return None
-        outside = (names[0], names[1], names[2] if taken else loader)
-        if outside[2] not in theirs:
+        there = [helper._there(name) for name in (model, optimizer)]
+        there.append(helper._there(loader) if taken else loader)
+        if not all(there) or not helper._has_by_then(there[2]):
             return None
-        helper = cls(facts, scope, call, (model, optimizer, loader), outside)
-        return helper if helper._returned() is not None and helper._taken() is not None else None
+        return cls(facts, scope, call, helper.inside, (there[0], there[1], there[2]))
+
+    def _there(self, name: str) -> str:
+        """The caller's variable of what the function is given, or makes and returns; empty without one."""
+        given = argument_for(self.facts, self.call, self.function, name)
+        if is_parameter(self.facts, name, self.function):
+            return given.value if isinstance(given, cst.Name) else ""
+        returned, taken = self._returned(), self._taken()
+        value = returned.value if isinstance(returned, cst.Return) else None
+        target = taken.targets[0].target if isinstance(taken, cst.Assign) else None
+        if not isinstance(value, cst.Tuple) or not isinstance(target, cst.Tuple):
+            return ""
+        texts = [self.facts.code(element.value).strip() for element in value.elements]
+        outer = target.elements[texts.index(name)].value if name in texts else None
+        return outer.value if isinstance(outer, cst.Name) else ""
+
+    def _has_by_then(self, loader: str) -> bool:
+        """Whether the caller has the loader before it calls the function."""
+        around = self.facts.scope(self.call)
+        ours = [b for b in binders(self.facts, around) if loader in bound_by(self.facts, b)]
+        return any(isinstance(b, cst.Param) or self.facts.is_before(b, self.call) for b in ours)
 
     def _returned(self) -> cst.Return | cst.BaseStatement | None:
         """The one return at the end of the function, or its last statement where it has none."""

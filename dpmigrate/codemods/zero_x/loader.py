@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator
+from typing import TypeGuard
 
 import libcst as cst
 
@@ -67,15 +68,15 @@ class Trained:
         )
         return ours or func.attr.value == "backward"
 
-    def loaders(self) -> set[str]:
-        """The loader's variable as the scope of ``attach`` knows it; empty text for what it cannot name."""
-        return {
-            text
-            for step in self.steps()
-            for loop in self.loops_around(step)
-            for node in self._sources(loop)
-            for text in self._variable(node, loop, MAX_CALLERS)
-        }
+    def loaders(self) -> dict[str, list[cst.For]]:
+        """The loops by the variable of their loader where ``attach`` is; empty text where it has none."""
+        loops: dict[str, list[cst.For]] = {}
+        for step in self.steps():
+            for loop in self.loops_around(step):
+                for node in self._sources(loop):
+                    for text in self._variable(node, loop, MAX_CALLERS):
+                        loops.setdefault(text, []).append(loop)
+        return loops
 
     def _sources(self, loop: cst.For) -> Iterator[cst.BaseExpression | None]:
         """What a loop reads, also by a variable that holds ``tqdm(loader)``."""
@@ -175,6 +176,9 @@ class Trained:
         """A loader's variable as the scope of ``attach`` knows it: through the arguments of calls."""
         facts = self.facts
         scope = facts.scope(at)
+        if scope is self.scope and _is_entry(node):
+            yield facts.code(node).strip()
+            return
         if not isinstance(node, (cst.Name, cst.Attribute)) or depth == 0:
             yield ""
             return
@@ -215,6 +219,14 @@ class Trained:
                 if isinstance(given, cst.Name) and given.value == node.value:
                     return param.name.value
         return ""
+
+
+def _is_entry(node: cst.BaseExpression | None) -> TypeGuard[cst.Subscript]:
+    """Whether it is ``loaders["train"]``: an entry by its literal key."""
+    if not isinstance(node, cst.Subscript) or not isinstance(node.value, cst.Name) or len(node.slice) != 1:
+        return False
+    index = node.slice[0].slice
+    return isinstance(index, cst.Index) and isinstance(index.value, (cst.SimpleString, cst.Integer))
 
 
 def argument_of(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+from functools import cached_property
+from math import prod
+from typing import NamedTuple
+
 import libcst as cst
 
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.codemods.randomness.generators import visible
 from dpmigrate.codemods.zero_x.engine import AttachedEngine
@@ -12,6 +19,25 @@ from dpmigrate.codemods.zero_x.loader import argument_of, values_of
 
 _MAX_DEPTH = 4
 _SAMPLER = "UniformWithReplacementSampler"
+_ARITHMETIC: dict[type[cst.BaseBinaryOp], Callable[[float, float], float]] = {
+    cst.Multiply: operator.mul,
+    cst.Divide: operator.truediv,
+    cst.FloorDivide: operator.floordiv,
+    cst.Add: operator.add,
+    cst.Subtract: operator.sub,
+}
+
+
+class _Rate(NamedTuple):
+    """``batch / records * k * ...``: the size that is divided, and the factors in their order."""
+
+    batch: cst.BaseExpression
+    factors: tuple[cst.BaseExpression, ...] = ()
+
+    @property
+    def parts(self) -> tuple[cst.BaseExpression, ...]:
+        """All whose product is the size of a logical batch."""
+        return (self.batch, *self.factors)
 
 
 class Sizes:
@@ -36,9 +62,10 @@ class Sizes:
         """Give the loader logical batches; the physical size, as the loop can write it. Raises `Withheld`."""
         sampler = self._sampler()
         physical = self._drawn(edits, sampler) if sampler is not None else self._written(edits)
+        self._refuse_other_count()
         if physical and visible(self.facts, self.loop, physical):
             return physical
-        count = self._count()
+        count = self.facts.code(self._count).strip() if self._count is not None else ""
         if count and visible(self.facts, self.loop, count):
             return f"{optimizer}.expected_batch_size // {count}"
         raise Withheld(
@@ -60,7 +87,7 @@ class Sizes:
             edits.of(facts.module_of(given)).replace(given, chosen)
         else:
             self.engine.logical_size = logical
-        return physical or self._base(self.engine.given.get("sample_rate"), _MAX_DEPTH)
+        return physical or self._physical_of(self.engine.given.get("sample_rate"))
 
     def _drawn(self, edits: ProjectEdits, sampler: cst.Call) -> str:
         """The same for a loader whose batches a sampler of Opacus draws, by its rate."""
@@ -74,14 +101,51 @@ class Sizes:
             edits.of(facts.module_of(rate)).replace(rate, chosen)
         else:
             self.engine.logical_size = self._logical()
-        return self._base(rate, _MAX_DEPTH) or self._base(given, _MAX_DEPTH)
+        return self._physical_of(rate) or self._physical_of(given)
 
-    def _count(self) -> str:
+    @cached_property
+    def _count(self) -> cst.BaseExpression | None:
         """How many physical batches make a logical one: ``k`` of a test on ``i % k``."""
         for node in self.facts.inside(self.test, cst.BinaryOperation):
             if isinstance(node.operator, cst.Modulo):
-                return self.facts.code(node.right).strip()
-        return ""
+                return node.right
+        return None
+
+    def _refuse_other_count(self) -> None:
+        """The loop has to step on the batches that the engine was told. Raises `Withheld`."""
+        size, rate = self.engine.given.get("batch_size"), self._rate(self.engine.given.get("sample_rate"))
+        drawn = argument_of(self.loader, 1, "batch_size") if self.loader is not None else None
+        parts = (size,) if size is not None else rate.parts if rate is not None else ()
+        numbers = [self._number(part) for part in parts]
+        told = prod(n for n in numbers if n is not None) if None not in numbers else None
+        physical = self._number(drawn) or self._number(rate.batch if rate is not None else None)
+        count = self._number(self._count)
+        if parts and told and physical and count and told != physical * count:
+            raise Withheld(
+                f"a step is taken here once in {count:g} batches of {physical:g}, and the engine is told "
+                f"batches of {told:g}, so that its epsilon is that of another training already: let both "
+                "say the same first",
+                self.facts.module_of(self.test),
+                self.test,
+            )
+
+    def _number(self, node: cst.BaseExpression | None, depth: int = _MAX_DEPTH) -> float | None:
+        """What an expression comes to, where numbers alone are behind it."""
+        if node is None or depth == 0:
+            return None
+        if isinstance(node, (cst.Integer, cst.Float)):
+            return float(node.evaluated_value)
+        if isinstance(node, (cst.Name, cst.Attribute)):
+            numbers = {self._number(value, depth - 1) for value in values_of(self.facts, node)}
+            return numbers.pop() if len(numbers) == 1 else None
+        if isinstance(node, cst.Call) and name_of(node.func) == "int" and len(node.args) == 1:
+            whole = self._number(node.args[0].value, depth)
+            return float(int(whole)) if whole is not None else None
+        if not isinstance(node, cst.BinaryOperation):
+            return None
+        left, right = self._number(node.left, depth), self._number(node.right, depth)
+        compute = _ARITHMETIC.get(type(node.operator))
+        return compute(left, right) if compute and left is not None and right else None
 
     def _told_the_physical_one(self, size: str) -> Withheld:
         return self.engine.withheld(
@@ -114,40 +178,34 @@ class Sizes:
         size, rate = self.engine.given.get("batch_size"), self.engine.given.get("sample_rate")
         if size is not None:
             return self.facts.code(size).strip()
-        numerator = self._numerator(rate, _MAX_DEPTH) if rate is not None else ""
-        if numerator:
-            return numerator
+        if texts := self._texts(self._rate(rate)):
+            return " * ".join(texts)
         raise self.engine.withheld(
             "this engine is told neither batch_size nor sample_rate as a quotient, so that the size of a "
             "logical batch is not known: give the loader that size, and let a BatchMemoryManager around it "
             "cut the batches"
         )
 
-    def _numerator(self, node: cst.BaseExpression, depth: int) -> str:
-        """``batch * k`` of ``batch / records * k``, also where names hold the quotient; empty without one."""
-        if depth == 0:
-            return ""
+    def _rate(self, node: cst.BaseExpression | None, depth: int = _MAX_DEPTH) -> _Rate | None:
+        """A rate ``batch / records * k``, also where names hold the quotient."""
+        if node is None or depth == 0:
+            return None
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide):
-            return self.facts.code(node.left).strip()
+            return _Rate(node.left)
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Multiply):
             for one, other in ((node.left, node.right), (node.right, node.left)):
-                numerator = self._numerator(one, depth - 1)
-                if numerator:
-                    return f"{numerator} * {self.facts.code(other).strip()}"
+                rate = self._rate(one, depth - 1)
+                if rate is not None:
+                    return _Rate(rate.batch, (*rate.factors, other))
         if isinstance(node, (cst.Name, cst.Attribute)):
-            texts = {self._numerator(value, depth - 1) for value in values_of(self.facts, node)}
-            return texts.pop() if len(texts) == 1 else ""
-        return ""
+            rates = [self._rate(value, depth - 1) for value in values_of(self.facts, node)]
+            return rates[0] if len({tuple(self._texts(rate)) for rate in rates}) == 1 else None
+        return None
 
-    def _base(self, node: cst.BaseExpression | None, depth: int) -> str:
+    def _texts(self, rate: _Rate | None) -> list[str]:
+        """The batch and its factors as they are written; nothing where there is no rate."""
+        return [self.facts.code(part).strip() for part in rate.parts] if rate is not None else []
+
+    def _physical_of(self, rate: cst.BaseExpression | None) -> str:
         """``batch`` of ``batch / records * k``; empty without a quotient."""
-        if node is None or depth == 0:
-            return ""
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide):
-            return self.facts.code(node.left).strip()
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Multiply):
-            return self._base(node.left, depth - 1) or self._base(node.right, depth - 1)
-        if isinstance(node, (cst.Name, cst.Attribute)):
-            texts = {self._base(value, depth - 1) for value in values_of(self.facts, node)}
-            return texts.pop() if len(texts) == 1 else ""
-        return ""
+        return next(iter(self._texts(self._rate(rate))), "")

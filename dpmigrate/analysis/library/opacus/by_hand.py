@@ -9,7 +9,7 @@ from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, join_all
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language.classes import BASE_KINDS
 from dpmigrate.analysis.ledger import DoubleBackward, Origin, Wrapped
-from dpmigrate.analysis.library import pending
+from dpmigrate.analysis.library import feeding, pending
 from dpmigrate.analysis.library.gradients import touch
 from dpmigrate.analysis.library.opacus.hooks_pairs import wrapped_for_hooks
 from dpmigrate.analysis.library.opacus.names import GHOST_MODULES
@@ -108,6 +108,8 @@ def _wrap_losses(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("opacus.double_backward")
 def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
+    given = info.argument(2, "loss_per_sample").entries
+    losses = [(e.atom, e.guard) for e in given if isinstance(e.atom, Tensor)]
     told: set[int] = set()
     for value in info.everything():
         for e in value.entries:
@@ -119,6 +121,9 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
                 pending.passed(ip, run, info.node)
                 touch(ip, run, info.node, "backward", e.guard)
                 ip.happen(run, DoubleBackward(ip.at(info.node, e.guard)))
+                feeding.gradients_gone(ip, run)  # It clears them between its two passes.
+                for loss, guard in losses:
+                    feeding.gradients_fed(ip, run, loss, e.guard | guard)
     return NONE
 
 

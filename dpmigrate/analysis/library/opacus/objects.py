@@ -36,7 +36,7 @@ from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losse
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of, gives_classes_before_tokens
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
-from dpmigrate.analysis.registry import CallInfo, attribute, function, method
+from dpmigrate.analysis.registry import CallInfo, attribute, function, method, tell_hooks
 from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.training import TrainingRun
 
@@ -50,6 +50,7 @@ def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("dp-model", "__call__", "forward")
 def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
+    tell_hooks(ip, "<given to a private model>", CallInfo(info.node, [of(e.atom), *info.everything()]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({e.atom}).union(*(t.reached for t in inputs))
     return of(Tensor(sources, e.atom, passes=passes_through(ip, e.atom, info)))

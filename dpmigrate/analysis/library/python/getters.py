@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Const, Obj
+from dpmigrate.analysis.domain.atoms import Const, External, Obj
 from dpmigrate.analysis.domain.values import Entry, Seq, Value, of
+from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.language.attributes import get_attribute
 from dpmigrate.analysis.language.calls import call_attribute, call_value
 from dpmigrate.analysis.language.items import get_item
+from dpmigrate.analysis.language.operators import arithmetic
 from dpmigrate.analysis.language.unrolling import exact_items
+from dpmigrate.analysis.library.epsilons import total_of
 from dpmigrate.analysis.registry import CallInfo, function, method
 
 MAX_FOLDED = 8
@@ -47,8 +50,18 @@ def _part(ip: Interpreter, what: str, owner: Value, key: Value, info: CallInfo) 
     return owner
 
 
+@function("operator.add", "operator.mul", "operator.sub", "operator.truediv")
+def _operator(ip: Interpreter, info: CallInfo) -> Value:
+    name = {"add": "Add", "mul": "Multiply", "sub": "Subtract", "truediv": "Divide"}[info.name[9:]]
+    return arithmetic(ip, name, info.argument(0, "a"), info.argument(1, "b"), info.node)
+
+
 @function("functools.reduce")
 def _reduce(ip: Interpreter, info: CallInfo) -> Value:
+    if info.argument(0, "function").only == External("operator.add"):
+        summed = total_of(ip, info.node, iterate(ip, info.argument(1, "iterable"), info.node))
+        if summed:
+            return summed
     items = exact_items(ip, info.argument(1, "iterable"))
     start = info.argument(2, "initial")
     rest = [*([start] if start else []), *(items or ())]

@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import RecordsRepeated
 from dpmigrate.analysis.library.torch.data import GIVEN, wholes_of
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.source.tree import every
 from dpmigrate.analysis.training import TrainingRun
 
 _AGAIN, _OF_OTHERS = "records drawn again", "records made of others"
@@ -60,6 +61,69 @@ def _tiled(ip: Interpreter, info: CallInfo) -> Value:
     rows = times.items[0].only if isinstance(times, Seq) and times.items and len(times.items) > 1 else None
     often = isinstance(rows, Const) and isinstance(rows.value, int) and rows.value > 1
     return _mark(ip, made, info.node, _AGAIN) if often else made
+
+
+def views_together(ip: Interpreter, info: CallInfo, made: Value) -> Value:
+    """``torch.cat([x, jitter(x)])``: a row for each view of a record, each of which is clipped by itself."""
+    over = info.argument(1, "dim") or info.argument(None, "axis")
+    call = info.node
+    first = call.args[0].value if isinstance(call, cst.Call) and call.args else None
+    if not isinstance(first, (cst.List, cst.Tuple)) or (over and over.only != Const(0)) or not ip.loops:
+        return made
+    views = [element.value for element in first.elements]
+    whole = [view.value for view in views if isinstance(view, cst.Name)]
+    again = [
+        name
+        for name in whole
+        if sum(name in _made_of_whole(view, _around(ip)) for view in views) > 1
+        and any(_is_private(batch.loader) for batch in batches_of(ip, [ip.evaluate(cst.Name(name))]))
+    ]
+    return _mark(ip, made, call, _AGAIN) if again and not ip.gradients_off else made
+
+
+def _around(ip: Interpreter) -> cst.CSTNode:
+    """The function that is executed, or the module."""
+    return ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+
+
+def _is_private(loader: Atom) -> bool:
+    return isinstance(loader, Obj) and loader.kind in ("dp-loader", "managed-loader")
+
+
+def _made_of_whole(view: cst.BaseExpression, around: cst.CSTNode) -> set[str]:
+    """The variables that a view is, or that a call makes it of; not those of which it takes a part."""
+    if isinstance(view, cst.Name):
+        given = [
+            node.value
+            for node in every(around)
+            if isinstance(node, cst.Assign) and any(view.deep_equals(t.target) for t in node.targets)
+        ]
+        called = [value for value in given if isinstance(value, cst.Call)]
+        inner = _made_of_whole(called[0], around) if len(given) == len(called) == 1 else set()
+        return {view.value, *inner}
+    if not isinstance(view, cst.Call):
+        return set()
+    parts = [arg.value for arg in view.args]
+    if isinstance(view.func, cst.Attribute):
+        if view.func.attr.value in ("chunk", "split"):
+            return set()
+        parts.append(view.func.value)
+    return {part.value for part in parts if isinstance(part, cst.Name)}
+
+
+@function("<given to a private model>")
+def _given(ip: Interpreter, info: CallInfo) -> Value:
+    """A private model gets records that are in the batch more than once."""
+    private, *inputs = info.positional
+    run = private.only.data if isinstance(private.only, Obj) else None
+    if not isinstance(run, TrainingRun) or ip.gradients_off:
+        return NOTHING
+    for batch in batches_of(ip, inputs):
+        source = batch.loader
+        if isinstance(source, Obj) and source.kind == "repeated-records" and source.node is not None:
+            there = ip.at(source.node, batch.guard)
+            ip.happen(run, RecordsRepeated(there, _short(source.node), 0, sure=False))
+    return NOTHING
 
 
 def _mark(ip: Interpreter, made: Value, node: cst.CSTNode, how: str) -> Value:

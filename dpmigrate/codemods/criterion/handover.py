@@ -1,0 +1,115 @@
+"""The criterion that one call is given, and the wrapped one, led from its result to where losses are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from dpmigrate.codemods.criterion.other_modes import OtherModes
+from dpmigrate.codemods.criterion.unconditional import before_conditions
+from dpmigrate.codemods.editing.nodes import add_argument, with_statement
+from dpmigrate.codemods.losses.origins import LossSite
+from dpmigrate.codemods.program.facts import Scope
+from dpmigrate.codemods.program.places import fresh_name, route, variables_in
+from dpmigrate.codemods.program.ways import calls_lead, declared_global, is_parameter, same_class
+from dpmigrate.codemods.returned.unpack import ResultPlan
+from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
+from dpmigrate.codemods.returned.ways_out import meeting_place, route_out
+
+NEIGHBOURS = ("module", "optimizer")
+"""Keywords behind which ``criterion=`` reads well."""
+NAMES = ("criterion", "loss_fn", "private_criterion")
+
+
+class Handover:
+    """What one ``make_private`` call is given, and the way of what it returns."""
+
+    def __init__(
+        self, upgrade: UpgradedCall, sites: Sequence[LossSite], result: ResultPlan | None, modes: OtherModes
+    ) -> None:
+        self.upgrade = upgrade
+        self.facts = upgrade.facts
+        self.edits = upgrade.edits
+        self.call = upgrade.call
+        self.module = upgrade.module
+        self.scope: Scope = upgrade.facts.scope(upgrade.call)
+        self.sites = sites
+        self.modes = modes
+        self._result = result
+        self.routed: set[cst.CSTNode] = set()
+        """The functions that have the criterion as a parameter now."""
+        self.freed: cst.CSTNode | None = None
+        """The function whose own variable of that name goes."""
+
+    @property
+    def result(self) -> ResultPlan:
+        """How the result of the call is taken apart; a hand-made pair has none."""
+        assert self._result is not None
+        return self._result
+
+    def free_name(self, scopes: set[Scope], names: Sequence[str] = NAMES) -> str:
+        """The first of some names that is free wherever the wrapped criterion is to be read."""
+        if any(s is not self.scope for s in scopes) and all(
+            same_class(self.facts, s, self.scope) for s in scopes
+        ):
+            owner = self.facts.class_of(self.scope)
+            assert owner is not None
+            taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
+            return "self." + next((n for n in names if n not in taken), "dp_criterion")
+        met = {meeting_place(self.facts, s, other) for s in self.result.scopes for other in scopes} - {None}
+        places = {s for s in (self.scope, *self.result.scopes, *scopes, *met) if s is not None}
+        taken = {n for s in places for n in variables_in(self.facts, s)}
+        free = next((n for n in names if n not in taken), None)
+        return free or fresh_name(self.facts, self.module.tree, "private_criterion")
+
+    def build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
+        """Make a criterion on a line before the call, give it, and lead what comes back to some scopes."""
+        module_edits = self.edits.of(self.module)
+        anchor = before_conditions(self.facts, self.call, name, code)
+        if isinstance(anchor, cst.SimpleStatementSuite):
+            place = anchor.body.index(self.facts.removable(self.call))
+            module_edits.change(anchor, with_statement(place, f"{name} = {code}"))
+        elif isinstance(anchor, (cst.SimpleStatementLine, cst.If)):
+            module_edits.insert_before(anchor, f"{name} = {code}")
+        else:
+            raise self.upgrade.withheld(
+                "make_private is called in the head of a compound statement, before which no criterion can "
+                "be made: assign what it returns on a line of its own first"
+            )
+        self.modes.set_at = anchor
+        self.give(name)
+        for scope in loss_scopes or {self.scope}:
+            self.receive(name, scope)
+
+    def give(self, text: str, needed: str | None = None) -> None:
+        """Let the call have ``criterion=text``, for which an import may be needed."""
+        module_edits = self.edits.of(self.module)
+        if needed is not None:
+            module_edits.need_import(needed)
+        module_edits.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))
+
+    def receive(self, name: str, wanted_in: Scope) -> None:
+        """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""
+        self.result.give_criterion_once(name)
+        if name.startswith("self."):
+            return
+        facts = self.facts
+        for scope in self.result.scopes:
+            uses = [site.call for site in self.sites if self.facts.scope(site.call) is scope]
+            self.modes.check_reads(name, scope, uses, handed_on=scope is not wanted_in, result=self.result)
+            if scope is wanted_in:
+                continue
+            if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
+                continue
+            if is_parameter(facts, name, scope) and all(
+                calls_lead(facts, scope, facts.scope(site.call)) for site in self.sites
+            ):
+                continue
+            if declared_global(facts, scope) and wanted_in is facts.module_of(scope).tree:
+                continue
+            met = meeting_place(facts, scope, wanted_in)
+            if met is not None:
+                route_out(facts, self.edits, scope, met, name, self.routed, self.freed)
+            if met is not wanted_in:
+                route(facts, self.edits, met or scope, wanted_in, name, self.routed, self.freed)
