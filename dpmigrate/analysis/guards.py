@@ -66,9 +66,34 @@ def contradict(a: Guard, b: Guard) -> bool:
                 if any(x.symbol == y.symbol and clash(x, y) for y in other):
                     return True
             # Any other two clash only where one denies the other, however many are about one symbol.
-            elif one is a and Literal(x.symbol, x.test, not x.holds) in b:
+            elif one is a and opposite(x) in b:
                 return True
-    return any(all(entails(a | b, literal) for literal in guard) for guard in denied)
+    return bool(denied) and _refuted(a | b, denied)
+
+
+def _refuted(known: Guard, denied: Iterable[Guard]) -> bool:
+    """Whether one of some conjunctions, none of which may hold, does; what the last open part of each
+    then cannot be is known for the others."""
+    pending, more = list(denied), True
+    while more:
+        undecided, more = [], False
+        for guard in pending:
+            unsure = [literal for literal in guard if not entails(known, literal)]
+            if not unsure:
+                return True
+            if any(entails(known, opposite(literal)) for literal in unsure):
+                continue
+            if len(unsure) == 1:
+                known, more = known | {opposite(unsure[0])}, True
+            else:
+                undecided.append(guard)
+        pending = undecided
+    return False
+
+
+def opposite(literal: Literal) -> Literal:
+    """The assumption that another does not hold."""
+    return Literal(literal.symbol, literal.test, not literal.holds)
 
 
 _NONE_OF = "none of"
@@ -76,20 +101,29 @@ _NONE_OF = "none of"
 
 def none_of(guards: Iterable[Guard]) -> Literal:
     """The assumption that none of some conjunctions holds: what returned on each of them went on."""
-    told = frozenset(guards)
+    told = frozenset(map(_in_few_words, guards))
     if any(not guard or doubts(guard) or _denied(guard) for guard in told):
         # Denials are not denied: how deep they are in one another would have no bound.
         return doubt(_NONE_OF, hash(told))
     return Literal((_NONE_OF, told), ("truth",), True)
 
 
+@lru_cache(maxsize=10_000)
+def _in_few_words(guard: Guard) -> Guard:
+    """A guard without the denials that follow from the rest of it."""
+    denials = frozenset(x for x in guard if _conjunctions(x))
+    plain = guard - denials
+    return plain | frozenset(x for x in denials if not entails(plain, x)) if denials else guard
+
+
 def denial(guard: Guard) -> Guard | None:
     """The assumption that a conjunction does not hold; None where it cannot be put into words."""
+    guard = _in_few_words(guard)
     if not guard or doubts(guard) or _denied(guard) or times_entered(guard):
         return None
     if len(guard) == 1:
         (literal,) = guard
-        return frozenset({Literal(literal.symbol, literal.test, not literal.holds)})
+        return frozenset({opposite(literal)})
     return frozenset({none_of([guard])})
 
 
@@ -130,8 +164,8 @@ def entails(assumed: Guard, literal: Literal) -> bool:
         return True
     if denied := _conjunctions(literal):
         return all(contradict(assumed, guard) for guard in denied)
-    opposite = Literal(literal.symbol, literal.test, not literal.holds)
-    return any(clash(k, opposite) for k in assumed)
+    denied_literal = opposite(literal)
+    return any(clash(k, denied_literal) for k in assumed)
 
 
 def doubt(*about: Hashable) -> Literal:

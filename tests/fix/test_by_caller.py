@@ -111,6 +111,11 @@ def test_two_criteria_of_one_caller_are_left(folder: Make) -> None:
     assert withheld(folder, body)
 
 
+def test_criteria_that_reduce_otherwise_than_one_another_are_left(folder: Make) -> None:
+    body = old(WAYS[0][0]).replace('label_smoothing=0.1, reduction="none"', "label_smoothing=0.1")
+    assert "several criteria (train.py:" in withheld(folder, body)
+
+
 @pytest.mark.parametrize(("before", "after"), WAYS)
 def test_each_caller_hands_on_its_own(folder: Make, before: str, after: str) -> None:
     expected = HEAD + IMPORT + new(after)
@@ -128,6 +133,31 @@ def test_private():
         folder, old(WAYS[1][0]).replace("\n\ntorch.manual_seed(0)\n", f"{check}\n\ntorch.manual_seed(0)\n")
     )
     assert "model, optimizer, _, loader = private(nn.Linear(8, 3), criterion=nn.CrossEntropyLoss())" in body
+
+
+def test_a_caller_in_another_file_imports_what_stands_for_the_default(folder: Make) -> None:
+    check = """\
+from helper import model_of
+from train import private
+
+
+def test_private():
+    model, optimizer, loader = private(model_of())
+    assert len(loader) == 3
+"""
+    helper = "from torch import nn\n\n\ndef model_of():\n    return nn.Linear(8, 3)\n"
+    project = folder({"train.py": HEAD + old(WAYS[1][0]), "test_it.py": check, "helper.py": helper})
+    result = project.fix()
+    assert (set(result.applied), result.refused) == ({"train.py", "test_it.py"}, ())
+    text = project.read("test_it.py")
+    assert "from torch import nn\n" in text
+    assert "model, optimizer, _, loader = private(model_of(), criterion=nn.CrossEntropyLoss())" in text
+
+
+def test_a_caller_that_takes_the_rest_in_one_name_is_left(folder: Make) -> None:
+    rest = "model, *rest = private(nn.Linear(8, 3))\n    optimizer, loader = rest"
+    body = old(WAYS[0][0]).replace("model, optimizer, loader = private(nn.Linear(8, 3))", rest, 1)
+    assert withheld(folder, body)
 
 
 @pytest.mark.opacus

@@ -186,3 +186,37 @@ def other(model, optimizer, loader):
     ((_, reason),) = Folder(tmp_path).fix(apply=False, opacus="1.6.0").refused
     assert "(train.py:19, train.py:27)" in reason
     assert "let each caller hand its own to this function" in reason
+
+
+@pytest.mark.parametrize("name", ["triplet_margin_loss", "ctc_loss", "gaussian_nll_loss"])
+def test_a_functional_loss_of_more_than_two_inputs_has_no_class_to_wrap(
+    folder: Callable[..., Folder], name: str
+) -> None:
+    text = OLD.replace("from torch import nn\n", "import torch.nn.functional as F\nfrom torch import nn\n")
+    text = text.replace('    criterion = nn.CrossEntropyLoss(reduction="none")\n', "")
+    project = folder(text.replace("criterion(model(x), y)", f'F.{name}(model(x), y, reduction="none")'))
+    result = project.fix()
+    assert (result.applied, result.contents) == ((), {})
+    ((path, reason),) = result.refused
+    assert path == "train.py"
+    assert f"F.{name} has no class in torch.nn that make_private could wrap" in reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("reduction=reduction", "reduction= of this criterion is no literal: leave it out"),
+        ("reduce=False", "reduce= of this criterion is deprecated in torch"),
+        ("size_average=False", "size_average= of this criterion is deprecated in torch"),
+    ],
+)
+def test_a_reduction_that_cannot_be_read_is_left(
+    folder: Callable[..., Folder], asked: str, said: str
+) -> None:
+    text = OLD.replace(
+        "def train(model, optimizer, loader):", "def train(model, optimizer, loader, reduction):"
+    )
+    project = folder(text.replace('reduction="none"', asked))
+    result = project.fix()
+    assert (result.applied, result.contents) == ((), {})
+    assert any(said in reason for _, reason in result.refused)

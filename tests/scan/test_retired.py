@@ -52,12 +52,16 @@ def test_a_handler_that_ends_the_program_does_not_do_without(tmp_path: Path, end
     assert said(tmp_path, text, "opacus==1.5.2\n") == [("DPM413", 3, "error", "definite")]
 
 
-def test_an_optimizer_that_another_library_attached_to_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "caller",
+    ["", "opt = torch.optim.SGD(model.parameters())\nPrivacyEngine(model).attach(opt)\ntrain(opt, 0)\n"],
+)
+def test_an_optimizer_that_another_library_attached_to_is_left_alone(tmp_path: Path, caller: str) -> None:
     text = (
-        "import opacus\nfrom private_transformers import PrivacyEngine\n\n\n"
-        "def train(optimizer, loss):\n    optimizer.virtual_step()\n"
+        "import opacus\nimport torch\nfrom private_transformers import PrivacyEngine\n\n\n"
+        "def train(optimizer, loss):\n    optimizer.virtual_step()\n\n\nmodel = torch.nn.Linear(4, 2)\n"
     )
-    assert said(tmp_path, text) == []
+    assert said(tmp_path, text + caller) == []
 
 
 @pytest.mark.parametrize(

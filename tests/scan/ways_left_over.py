@@ -150,4 +150,46 @@ for x, y in loader:
         "sample_rate=32 / 512",
         "sample_rate=1.0",
     ),
+    Pair(
+        "DPM103",
+        "wrapped-where-either-of-two-options-says-so",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--dp", action="store_true")
+parser.add_argument("--private", action="store_true")
+parser.add_argument("--ghost", action="store_true")
+args = parser.parse_args()
+enabled = args.dp or args.private
+ghost = enabled and args.ghost
+net, criterion, loader = nn.Linear(16, 4), nn.CrossEntropyLoss(), DataLoader(data(), batch_size=32)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+if ghost:
+    net, optimizer, criterion, loader = PrivacyEngine().make_private(
+        module=net,
+        optimizer=optimizer,
+        criterion=criterion,
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        grad_sample_mode="ghost",
+    )
+
+
+def loss_of(outputs, y):
+    if FACT and ghost:
+        return criterion(outputs, y)
+    return F.cross_entropy(outputs, y)
+
+
+for x, y in loader:
+    optimizer.zero_grad()
+    loss_of(net(x), y).backward()
+    optimizer.step()
+""",
+        "args.dp",
+        "enabled",
+    ),
 )

@@ -38,6 +38,10 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
     for c in extra:
         literal = Literal(symbol, ("eq", c), True)
         by_constant.setdefault((type(c), c), Entry(Const(c), frozenset({literal}), (chosen,)))
+    if choices is not None and set(by_constant) == {(bool, True), (bool, False)} and _are_constants(default):
+        # What is on or off is off where it is not on: one assumption and its opposite, and no third case.
+        off = Literal(symbol, ("eq", True), False)
+        by_constant[bool, False] = by_constant[bool, False]._replace(guard=frozenset({off}))
     entries = list(by_constant.values())
     entries.extend(e for e in default.entries if not isinstance(e.atom, Const))
     if choices is None:
@@ -51,6 +55,10 @@ def open_value(ip: Interpreter, symbol: Any, default: Value, choices: list[Any] 
         user = origin._replace(text=SET_BY_THE_USER)
         entries.append(Entry(Unknown(symbol, SET_BY_THE_USER), shorten(others, 6), (user,)))
     return Value(tuple(entries))
+
+
+def _are_constants(value: Value) -> bool:
+    return all(isinstance(e.atom, Const) for e in value.entries)
 
 
 def _why_possible(choices: list[Any] | None) -> str:

@@ -35,7 +35,7 @@ from dpmigrate.analysis.domain.values import (
     merge_entries,
     of,
 )
-from dpmigrate.analysis.guards import contradict
+from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, denial
 from dpmigrate.analysis.language import narrowing, outcomes
 from dpmigrate.analysis.language.assignment import parts_in_order
 from dpmigrate.analysis.language.constants import computed, opaque
@@ -222,7 +222,7 @@ def _is_of_the_batch(t: Tensor, losses: Tensor) -> bool:
 def is_penalty(atom: Atom) -> bool:
     """Whether a number was made of a model's parameters alone."""
     parts = atom.parts if isinstance(atom, Unknown) else (atom,)
-    return any(isinstance(part, Params) and not part.of_gradient for part in parts)
+    return any(isinstance(part, Params) and not part.of_gradient and not part.detached for part in parts)
 
 
 @expression(cst.UnaryOperation)
@@ -274,7 +274,13 @@ def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     if not goes_on.possible:
         return kept or left
     right = _under(ip, goes_on, node.right)
-    return join_all([kept, right.guarded(goes_on.guard)]) if kept else right
+    return join_all([kept, right.guarded(goes_on.guard | _denied(kept, goes_on))]) if kept else right
+
+
+def _denied(kept: Value, goes_on: outcomes.Branch) -> Guard:
+    """What several ways that go on to the right have in common: the left is none of what ends there."""
+    denials = [denial(e.guard) for e in kept.entries] if goes_on.ways else []
+    return ALWAYS.union(*[each for each in denials if each is not None])
 
 
 def _under(ip: Interpreter, branch: outcomes.Branch, node: cst.BaseExpression) -> Value:

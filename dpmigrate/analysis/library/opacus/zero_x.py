@@ -99,7 +99,15 @@ def _itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("optimizer", "virtual_step")
 @method("dp-optimizer", "virtual_step")
 def _virtual_step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    _note(ip, info, "virtual-step", "AttributeError", engine=_engine_of(ip, e))
+    engine = _engine_of(ip, e)
+    if (
+        engine is None
+        and isinstance(e.atom, Obj)
+        and e.atom.kind == "optimizer"
+        and not _is_opacus_likely(ip)
+    ):
+        return NONE  # whoever lent it this method is another library
+    _note(ip, info, "virtual-step", "AttributeError", engine=engine)
     if isinstance(e.atom, Obj) and isinstance(e.atom.data, TrainingRun):
         ip.happen(e.atom.data, SteppedVirtually(ip.at(info.node, e.guard)))
     return NONE
