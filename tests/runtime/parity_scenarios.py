@@ -112,6 +112,17 @@ def a_batch_of_one_is_judged_and_still_clipped() -> None:
     assert not broken.passed
 
 
+def class_weights_are_named_though_c_was_looked_for_without_them() -> None:
+    """A class weight cancels where an example is alone: its norm there is another than in the batch."""
+    weighted = nn.CrossEntropyLoss(weight=torch.tensor([0.1] + [1.0] * (m.CLASSES - 1)))
+    x, y = m.batch_for(m.Mlp)
+    checks = ["parity-clipped-sum", "sensitivity"]
+    report = quick(
+        batch=(x, y % 2), criterion=weighted, modes=["hooks"], physical_batches=(1,), checks=checks
+    )
+    assert report.rules == ("DPM121",), str(report)
+
+
 def nan_in_a_batch_is_a_named_failure() -> None:
     x, y = m.batch_for(m.Mlp)
     x[3, 2] = math.nan
@@ -347,6 +358,7 @@ def recipes_know_ghost_modes() -> None:
 SCENARIOS: tuple[Callable[[], Any], ...] = (
     nothing_given_is_changed,
     a_batch_of_one_is_judged_and_still_clipped,
+    class_weights_are_named_though_c_was_looked_for_without_them,
     nan_in_a_batch_is_a_named_failure,
     batch_norm_is_named_unsupported,
     examples_that_mix_are_a_named_failure,

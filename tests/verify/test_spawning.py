@@ -142,3 +142,15 @@ def test_torchs_data_parallel_around_a_private_model_synchronises_nothing(tmp_pa
     )
     done = verify("1.6.0", "--checks", "accounting,parity-step,logical-batches", "train.py", cwd=tmp_path)
     assert (done.status, done.failing) == (1, {("parity-step", "DPM312")})
+
+
+def test_processes_that_all_go_over_the_same_records_are_named(tmp_path: Path) -> None:
+    text = PROGRAM.replace("noise_multiplier=1.0,", "noise_multiplier=1.0, poisson_sampling=False,")
+    text = text.replace(
+        "    model = torch.nn.Linear(4, 2)\n", "    torch.manual_seed(3)\n    model = torch.nn.Linear(4, 2)\n"
+    )
+    (tmp_path / "train.py").write_text(
+        text + "    mp.spawn(rank, args=(store,), nprocs=2)\n", encoding="utf-8"
+    )
+    done = verify("1.6.0", "--checks", "accounting,logical-batches,private-loader", "train.py", cwd=tmp_path)
+    assert (done.status, {rule for _, rule in done.failing}) == (1, {"DPM316"})

@@ -111,12 +111,18 @@ def _advised(report: dict[str, Any]) -> str:
     """The advisories of the faults that were named, where they are explained, and what to do."""
     rows = [
         f'<p id="{a.id}"><strong>{a.id}</strong> {escape(a.name)}: {escape(a.summary)}. Read on: '
-        + ", ".join(f'<a href="{escape(url)}">{escape(urlsplit(url).netloc)}</a>' for url in a.references)
+        + ", ".join(f'<a href="{escape(url)}">{escape(_site(url))}</a>' for url in a.references)
         + "</p>"
         for a in broken(report)
     ]
     rows += [f"<p>{escape(line)}</p>" for line in next_steps(report)]
     return "\n".join(rows)
+
+
+def _site(url: str) -> str:
+    """An address in short: its host, and the last part of its path."""
+    parts = urlsplit(url)
+    return f"{parts.netloc} {parts.path.rstrip('/').rpartition('/')[2]}".rstrip()
 
 
 def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:

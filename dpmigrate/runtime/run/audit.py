@@ -67,11 +67,6 @@ class AuditedStep:
         """Draws of noise, without and with the example."""
         return self.absent.drawn + self.present.drawn
 
-    @property
-    def wrong(self) -> int:
-        """Those of them that were guessed wrong."""
-        return self.absent.wrong + self.present.wrong
-
 
 @dataclass(eq=False)
 class Audit:

@@ -82,7 +82,7 @@ def audit_judged(
     bounds = [epsilon_shown([(a.gap, a.rate) for a in those], delta) for those in of_each]
     shown, attacks = max(zip(bounds, of_each, strict=True), key=lambda pair: pair[0])
     worst = max(attacks, key=lambda a: a.gap).step
-    draws = sum(step.drawn for step in audit.steps)
+    draws, wrong = sum(step.drawn for step in audit.steps), worst.absent.wrong + worst.present.wrong
     if not draws:
         return no(worst.problem or "no noise could be drawn again")
     body |= {
@@ -100,7 +100,7 @@ def audit_judged(
         f"epsilon is at least this much ({100 * (1 - DOUBT):g} % sure), and at most that much by what the "
         f"{claim.mechanism} accountant was told of {claim.steps} step{'s' * (claim.steps != 1)} (delta "
         f"{delta:g}): example {worst.example} of the data{times} moves what receives the noise by "
-        f"{worst.move:.4g} C in step {worst.number}, and {worst.wrong} of {worst.drawn} guesses "
+        f"{worst.move:.4g} C in step {worst.number}, and {wrong} of {worst.drawn} guesses "
         "whether it was there were wrong"
     )
     detail += "; the random numbers of the loop are held, and known to the attacker" * audit.drew

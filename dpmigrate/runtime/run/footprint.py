@@ -25,7 +25,7 @@ LARGEST, MOST = 20_000_000, 20_000
 MANIFEST = "manifest.json"
 """Of what is kept: written last, so that a folder that has it is whole."""
 
-SOURCES = (".py", ".pyi", ".ipynb", ".toml", ".md")
+SOURCES = (".py", ".pyi", ".ipynb", ".toml", ".md", ".sh", ".cfg")
 """What people write, perhaps while the script runs: told of, and left as it is."""
 
 KEPT = "kept"

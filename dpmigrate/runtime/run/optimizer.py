@@ -77,8 +77,6 @@ class OptimizerWatcher:
             adaptive=call is not None and call.adaptive,
             averages=getattr(optimizer, "loss_reduction", "mean") == "mean",
             own_clipping=foreign.own_clipping(type(optimizer)),
-            adds_noise=getattr(optimizer, "rank", 0) == 0,
-            processes=getattr(optimizer, "world_size", 1),
             own_samplers=foreign.own_samplers(module),
             padded=[f"{n}.weight" for n, m in layers if getattr(m, "padding_idx", None) is not None],
             batch_norms=[n for n, m in layers if isinstance(m, _BatchNorm) and m.training],
@@ -200,6 +198,9 @@ class OptimizerWatcher:
             accounting.goes_on(self.watch, engine)
         elif engine.weights is not None and not torch.equal(weights, engine.weights):
             record.moved += 1
+        # Distributed optimizers know these only once they are made.
+        record.adds_noise = getattr(optimizer, "rank", 0) == 0
+        record.processes = getattr(optimizer, "world_size", 1)
         engine.loaded = self.watch.loaded
         ghost = "ghost" in record.mode
         backwards = [b for batch in engine.physical for b in batch.backwards]

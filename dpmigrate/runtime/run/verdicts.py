@@ -73,9 +73,9 @@ def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
 
 def telling_bound(engine: EngineRecord) -> float | None:
     """A C that clips half of the first step's examples, where the script's own clips all of them or none."""
-    if not engine.steps or engine.adaptive or engine.per_layer or why_unjudged(engine.steps[0]):
+    step = next(iter(engine.steps), None)
+    if step is None or engine.adaptive or engine.per_layer or nonfinite(engine) or why_unjudged(step):
         return None
-    step = engine.steps[0]
     norms = _joined([b.norms for b in step.backwards])
     if step.max_grad_norm is None or not norms or min(norms) <= step.max_grad_norm < max(norms):
         return None

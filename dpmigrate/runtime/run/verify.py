@@ -23,8 +23,6 @@ from dpmigrate.runtime.run.state import RunSettings, Watch
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
-TOO_LATE = "the attacks on the runs before it took too long: see --timeout"
-
 PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
 
 
@@ -225,8 +223,9 @@ def _audit(
     pairs = [
         audit_verdict.audit_judged(record, i, script_run.engines[i].asked_delta, checks) for i in reached
     ]
-    late = [Check("audit", None, engine=i, detail=TOO_LATE) for i in trained if i not in reached]
-    return [check for check, _ in pairs] + late, [figures for _, figures in pairs]
+    late = "the attacks on the runs before it took too long: see --timeout"
+    missed = [Check("audit", None, engine=i, detail=late) for i in trained if i not in reached]
+    return [check for check, _ in pairs] + missed, [figures for _, figures in pairs]
 
 
 def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
