@@ -217,6 +217,8 @@ class Params(Atom):
     """Whether they are those of some part of the models, which nobody knows as an object of its own."""
     of_gradient: bool = False
     """Whether it is their gradient, ``p.grad``, and not they themselves."""
+    detached: bool = False
+    """Whether it is their numbers alone, ``p.data``: what is computed of those has no gradient at all."""
 
 
 A_LENGTH = "a length"

@@ -97,6 +97,8 @@ def _attribute_of_parameters(ip: Interpreter, atom: Params, name: str, node: cst
     """``p.grad``, ``p.shape``, and ``p.data``, which shares its numbers."""
     if name == "shape" or name in _KINDS:
         return ip.unknown(node, f"attribute {name}")
+    if name == "data":
+        return of(replace(atom, detached=True))
     return of(replace(atom, of_gradient=True) if name == "grad" else atom)
 
 

@@ -79,12 +79,13 @@ LEAVES_THE_GRAPH = ("item", "tolist", "numpy", "size", "dim", "numel", "argmax")
 
 
 def params_in_value(value: Value) -> Iterator[Params]:
-    """The parameters that are in a value, or went into what is unknown of it; not their gradients."""
+    """The parameters that are in a value, or went into what is unknown of it; not their gradients or data."""
     for atom in value.atoms:
         parts: Iterable[Atom | None] = (atom,)
         if isinstance(atom, Unknown):
             parts = (*atom.parts, parameter_of(atom))
-        yield from (part for part in parts if isinstance(part, Params) and not part.of_gradient)
+        of_parameters = (part for part in parts if isinstance(part, Params))
+        yield from (part for part in of_parameters if not part.of_gradient and not part.detached)
 
 
 def opaque(

@@ -222,7 +222,7 @@ def _is_of_the_batch(t: Tensor, losses: Tensor) -> bool:
 def is_penalty(atom: Atom) -> bool:
     """Whether a number was made of a model's parameters alone."""
     parts = atom.parts if isinstance(atom, Unknown) else (atom,)
-    return any(isinstance(part, Params) and not part.of_gradient for part in parts)
+    return any(isinstance(part, Params) and not part.of_gradient and not part.detached for part in parts)
 
 
 @expression(cst.UnaryOperation)

@@ -37,11 +37,13 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
     forward = member.only if member is not None else None
     if isinstance(forward, Function):
         sure = not _turns(forward.node)
+        told: set[int] = set()
         for node in every(forward.node):
             text = _over_the_batch(node, forward.node, lambda at: _value_in(ip, model, at))
             if text:
+                told.update(id(part) for part in every(node))
                 yield Origin(forward.module, node, text), sure
-            text = _told_to_each(node, forward.node)
+            text = _told_to_each(node, forward.node) if id(node) not in told else ""
             if text:
                 yield Origin(forward.module, node, text), False
     for part in in_order(set(part_objects(ip, model)) - {model}) if depth else ():
