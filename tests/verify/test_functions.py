@@ -73,4 +73,4 @@ def test_a_test_may_hand_over_what_trains(tmp_path: Path) -> None:
         check=False,
     )
     assert "1 failed, 2 passed" in done.stdout, done.stdout
-    assert "[DPM301]" in done.stdout
+    assert "DPM301 private-loader-unused" in done.stdout
