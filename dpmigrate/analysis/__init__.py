@@ -9,7 +9,8 @@
 ``registry``     where the meaning of library names is looked up
 ``library``      what they mean (one package per library); ``loss_functions`` their losses by name
 ``roots``        which functions and methods are entered, in what order, and what was never come to
-``training``, ``retired``   what is collected while it runs: the events of one run; what a release has dropped
+``training``, ``retired``, ``observations``   what is collected while it runs: the events of one run; what a
+                 release has dropped; what each expression was seen to be
 ``ledger``       what leaves the analysis: typed records of events and of what they speak of
 ``describing``, ``closing``   from values to the words of the ledger
 ``program``      from the files of a project to its private training runs

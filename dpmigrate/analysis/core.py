@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 import libcst as cst
@@ -20,6 +19,7 @@ from dpmigrate.analysis.domain.values import Class, Function, Value, of
 from dpmigrate.analysis.frames import Attempt, ExhaustedError, Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, none_of, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
+from dpmigrate.analysis.observations import Observations
 from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.source.modules import ModuleInfo, Modules
 from dpmigrate.analysis.source.texts import JoinedTexts
@@ -122,8 +122,7 @@ class Interpreter:
         self.seeds: list[Any] = []
         self.plain_passes: dict[tuple[ModuleInfo, cst.CSTNode, int], None] = {}
         """Backward passes, by context, over losses of a known kind that no private run has to do with."""
-        self._evaluated: list[tuple[cst.CSTNode, Value, Guard]] = []
-        """What each expression was seen to be, constants left out, and the path condition there."""
+        self.observations = Observations()
         self.callees: dict[cst.CSTNode, dict[Function, None]] = {}
         """The project's functions that each call was seen to enter."""
         self.notes: dict[Hashable, Any] = {}
@@ -212,21 +211,8 @@ class Interpreter:
         value = handler(self, node)
         entries = value.entries
         if entries and (len(entries) > 1 or type(entries[0].atom) is not Const):
-            self._evaluated.append((node, value, self.path))
+            self.observations.add(node, value, self.path)
         return value
-
-    @cached_property
-    def observed(self) -> dict[cst.CSTNode, dict[tuple[Atom, Guard], None]]:
-        """What each expression was seen to be and under which assumptions, constants left out.
-
-        A fix asks that of a program which was interpreted to its end; putting it in order costs more than
-        keeping it.
-        """
-        seen_by_node: dict[cst.CSTNode, dict[tuple[Atom, Guard], None]] = {}
-        for node, value, path in self._evaluated:
-            cases = seen_by_node.setdefault(node, {})
-            cases.update(((e.atom, e.guard | path), None) for e in value.entries if type(e.atom) is not Const)
-        return seen_by_node
 
     def unknown(
         self, node: cst.CSTNode, reason: str, parts: frozenset[Atom] = frozenset(), never_none: bool = False

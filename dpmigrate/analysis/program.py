@@ -231,15 +231,22 @@ def _part_or_failure(modules: Modules, entries: Sequence[str]) -> InterpretedPar
 def _part(modules: Modules, entries: Sequence[str]) -> InterpretedPart:
     ip = _interpret(Interpreter(modules), entries)
     if switches := switches_of(ip):
-        again = Interpreter(modules)
-        again.switches = switches
-        ip = _interpret(again, entries)
+        ip = _interpret(_again(ip, switches), entries)
     if _mode_is_tested(ip):
-        again = Interpreter(modules)
-        again.tested, again.switches = ip.tested, ip.switches
+        tested, again = ip.tested, _again(ip, ip.switches)
+        again.tested = tested
         ip = _interpret(again, entries)
     _name_supposed_modes(ip)
     return InterpretedPart(ip)
+
+
+def _again(ip: Interpreter, switches: frozenset[int]) -> Interpreter:
+    """A fresh start; what the one before found is let go of first, which nobody asks for any more."""
+    modules = ip.modules
+    vars(ip).clear()
+    again = Interpreter(modules)
+    again.switches = switches
+    return again
 
 
 def _name_supposed_modes(ip: Interpreter) -> None:

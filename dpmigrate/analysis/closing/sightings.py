@@ -31,7 +31,7 @@ class Sightings(Expressions):
 
     def reached(self, node: cst.CSTNode, guard: Guard = ALWAYS) -> bool:
         """Whether an expression was evaluated at all, to something that is no constant."""
-        return any(not contradict(g, guard) for _, g in self.ip.observed.get(node, {}))
+        return any(not contradict(g, guard) for _, g in self.ip.observations.of(node))
 
     def called(self, call: cst.Call, guard: Guard = ALWAYS) -> list[What]:
         """What the thing that is called was seen to be."""
@@ -76,7 +76,7 @@ class Sightings(Expressions):
         return self._closing.thing(atom)
 
     def _atoms(self, node: cst.CSTNode, guard: Guard) -> Iterable[Atom]:
-        seen = self.ip.observed.get(node, {})
+        seen = self.ip.observations.of(node)
         return dict.fromkeys(a for a, g in seen if not contradict(g, guard))
 
     def _member(self, receiver: Atom, name: str) -> Iterable[Atom]:

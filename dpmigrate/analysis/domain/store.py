@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown
 from dpmigrate.analysis.domain.deferred import Carrying
 from dpmigrate.analysis.domain.joining import SlotJoin
-from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, join_all
+from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, join_all
 from dpmigrate.analysis.guards import Guard
 
 Slot = tuple[Hashable, Hashable]
@@ -24,6 +24,15 @@ PARTS = ("parts",)
 """How the owner of the parts of something unknown begins; their slots are their symbols."""
 
 
+def objects_in(value: Value) -> Iterator[Obj]:
+    """The objects that a value may be, or that are in a list which it may be."""
+    for atom in value.atoms:
+        if isinstance(atom, Obj):
+            yield atom
+        elif isinstance(atom, Seq):
+            yield from (a for item in atom.items or () for a in item.atoms if isinstance(a, Obj))
+
+
 class Store:
     """A mapping from slots to values with nested, joinable layers of changes.
 
@@ -33,6 +42,8 @@ class Store:
 
     def __init__(self) -> None:
         self.names: dict[Hashable, dict[Hashable, None]] = {}
+        self.holders: dict[Obj, dict[Obj, None]] = {}
+        """The objects of which something has ever been an attribute: to be asked again what they hold now."""
         self._layers: list[Delta] = [{}]
         self._above: Delta = {}
         """What the layers above the lowest hold, the newest first."""
@@ -53,6 +64,13 @@ class Store:
         """Strong update."""
         self._write((owner, name), value)
         self.names.setdefault(owner, {})[name] = None
+        if isinstance(owner, Obj):
+            self.hold(owner, objects_in(value))
+
+    def hold(self, owner: Obj, parts: Iterable[Obj]) -> None:
+        """From now on the owner is among those that may hold the parts."""
+        for part in parts:
+            self.holders.setdefault(part, {})[owner] = None
 
     def _write(self, slot: Slot, value: Value) -> None:
         layer = self._layers[-1]

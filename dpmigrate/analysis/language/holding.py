@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj, Params, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
-from dpmigrate.analysis.domain.values import Seq, Value
+from dpmigrate.analysis.domain.store import objects_in
+from dpmigrate.analysis.domain.values import Value
 from dpmigrate.analysis.training import TrainingRun
 
 MODEL_KINDS = ("model", "dp-model", "instance")
+MAX_NESTED_PARTS = 3
+"""How deeply a part of a part is looked for."""
 
 
 def part_objects(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
@@ -18,14 +21,18 @@ def part_objects(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
     yield from ip.notes.get(("holds", owner), ())
     for slot in ip.store.keys(owner):
         value = ip.store.get(owner, slot)
-        for atom in value.atoms if value is not None else ():
-            if isinstance(atom, Obj):
-                yield atom
-            elif isinstance(atom, Seq):
-                yield from (a for item in atom.items or () for a in item.atoms if isinstance(a, Obj))
+        if value is not None:
+            yield from objects_in(value)
 
 
-def holds_part(ip: Interpreter, owner: Obj, wanted: Atom, depth: int = 3) -> bool:
+def hold(ip: Interpreter, owner: Atom, parts: Collection[Obj]) -> None:
+    """Parts of an object that stand in no attribute of it: a container's layers, ``setattr`` of any name."""
+    ip.notes.setdefault(("holds", owner), set()).update(parts)
+    if isinstance(owner, Obj):
+        ip.store.hold(owner, parts)
+
+
+def holds_part(ip: Interpreter, owner: Obj, wanted: Atom, depth: int = MAX_NESTED_PARTS) -> bool:
     """Whether an object is a part of another, at some depth."""
     if owner.kind not in MODEL_KINDS:
         return False
@@ -50,9 +57,20 @@ def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
         yield from (run for run in ip.runs.values() if is_model_of(ip, run, atom))
     if runs_of_atom or not isinstance(atom, Obj):
         return
-    for owner, runs in list(ip.runs_by_object.items()):
-        if isinstance(owner, Obj) and holds_part(ip, owner, atom):
+    wholes = _wholes(ip, atom)
+    for owner, runs in list(ip.runs_by_object.items()) if wholes else ():
+        if owner in wholes and isinstance(owner, Obj) and holds_part(ip, owner, atom):
             yield from runs.values()
+
+
+def _wholes(ip: Interpreter, part: Obj) -> set[Obj]:
+    """All that may hold a part now, at some depth: what has ever done so."""
+    wholes: set[Obj] = set()
+    nearest = {part}
+    for _ in range(MAX_NESTED_PARTS):
+        nearest = {h for p in nearest for h in ip.store.holders.get(p, ()) if h.kind in MODEL_KINDS} - wholes
+        wholes |= nearest
+    return wholes
 
 
 def _exclude(one: TrainingRun, other: TrainingRun) -> bool:

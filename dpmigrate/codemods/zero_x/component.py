@@ -7,14 +7,16 @@ What changes is said: batches are drawn by Poisson sampling, which the accountan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+import libcst as cst
 
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.jobs import Job, MatchedFinding
 from dpmigrate.codemods.options import Options
 from dpmigrate.codemods.pins import plan_pins
-from dpmigrate.codemods.program.facts import Facts, FactsByPart
+from dpmigrate.codemods.program.facts import Facts, FactsByPart, keys_of
 from dpmigrate.codemods.upgrade.in_place import out_of_place
 from dpmigrate.codemods.zero_x.engine import AttachedEngine
 from dpmigrate.codemods.zero_x.model import ask_behind_the_wrapper
@@ -22,7 +24,7 @@ from dpmigrate.codemods.zero_x.moved_names import MovedName, move_names, rename_
 from dpmigrate.codemods.zero_x.names import imported_in_vain, rename
 from dpmigrate.codemods.zero_x.steps import take_physical_batches
 from dpmigrate.codemods.zero_x.uses import EngineUses
-from dpmigrate.codemods.zero_x.words import ownerless
+from dpmigrate.codemods.zero_x.words import CUT_FOR_SEVERAL, OF_SEVERAL, ownerless
 from dpmigrate.project.users import users_of
 from dpmigrate.versions.edit import DEFAULT_LOWER_BOUND
 from dpmigrate.versions.releases import between
@@ -110,6 +112,13 @@ def _moved(
     return job
 
 
+def _asked(facts: Facts, engines: Iterable[AttachedEngine], call: cst.CSTNode) -> list[AttachedEngine]:
+    """The engines that a call may be of: those that its receiver is, or whose optimizers."""
+    func = call.func if isinstance(call, cst.Call) else None
+    held = keys_of(facts.held(func.value)) if isinstance(func, cst.Attribute) else set()
+    return [engine for engine in engines if engine.key in held or engine.trained.optimizers & held]
+
+
 def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
     calls = facts.retired_calls
     engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if c.makes_engine}
@@ -135,9 +144,15 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
                 call.origin.module,
                 call.origin.node,
             )
+        several = _asked(facts, engines.values(), call.origin.node)
         if call.kind == "get-privacy-spent" and owner is not None:
-            EngineUses(owner).ask_accountant(call.origin.node)
+            owners = dict.fromkeys((owner, *several))
+            asked_as = {EngineUses(o).ask_accountant(call.origin.node, len(owners) > 1) for o in owners}
+            if len(asked_as) > 1:
+                raise Withheld(OF_SEVERAL, call.origin.module, call.origin.node)
         elif call.kind == "virtual-step" and owner is not None:
+            if len(several) > 1:
+                raise Withheld(CUT_FOR_SEVERAL, call.origin.module, call.origin.node)
             take_physical_batches(facts, job.edits, owner, call.origin.node)
     for call in calls:
         for change in call.in_place:

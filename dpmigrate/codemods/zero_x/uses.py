@@ -6,11 +6,12 @@ import ast
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger import Thing
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.losses.homes import same_variables
 from dpmigrate.codemods.program.assignments import Home, target_text
-from dpmigrate.codemods.program.facts import keys_of
+from dpmigrate.codemods.program.facts import keys_of, making_node
 from dpmigrate.codemods.randomness.generators import visible
 from dpmigrate.codemods.zero_x.engine import AttachedEngine
 from dpmigrate.codemods.zero_x.loader import argument_of, values_of
@@ -22,6 +23,8 @@ _OF_OPTIMIZER = frozenset(["noise_multiplier", "max_grad_norm"])
 _DEFAULT_ALPHAS = "[1 + x / 10.0 for x in range(1, 100)] + list(range(12, 64))"
 _STATES = frozenset(["state_dict", "load_state_dict"])
 """What the accountant has now; a state of 0.x is none that it takes."""
+_SHAREABLE = frozenset([*_STATES, "steps"])
+"""What is written alike of whichever engine it is."""
 _MOVED_ELSEWHERE = frozenset(["attach", "get_privacy_spent", "virtual_step"])
 
 
@@ -40,6 +43,11 @@ class EngineUses:
                 if self.engine.key in keys_of(self.facts.held(node.value)) and not self._is_rewritten(node):
                     raise Withheld(without_counterpart(node.attr.value), info, node)
 
+    def _is_shared(self, receiver: cst.BaseExpression) -> bool:
+        """Whether an expression is another engine of 0.x as well, in other turns or for other callers."""
+        held = [w for w in self.facts.held(receiver) if isinstance(w, Thing) and w.kind == "engine-0.x"]
+        return len({making_node(w) for w in held}) > 1
+
     def _is_rewritten(self, node: cst.Attribute) -> bool:
         facts, name, around = self.facts, node.attr.value, self.facts.parent(node)
         module_edits = self.edits.of(facts.module_of(node))
@@ -52,6 +60,8 @@ class EngineUses:
             return True
         elif name in _OF_OPTIMIZER and self._through_optimizer(node.value):
             module_edits.replace(node, f"{self._through_optimizer(node.value)}.{name}")
+        elif self._is_shared(node.value) and name not in _SHAREABLE:
+            return False
         elif name == "sample_rate" and self._is_loader_known(node):
             rate = f"1 / len({self.engine.loader})"
             alone = isinstance(around, (cst.Arg, cst.Assign, cst.FormattedStringExpression))
@@ -149,37 +159,42 @@ class EngineUses:
             return engine.called
         if name_of(receiver) != "privacy_engine" or through == engine.name:
             return through
-        if engine.name.isidentifier() and visible(self.facts, receiver, engine.name):
+        alone = not self._is_shared(receiver)
+        if alone and engine.name.isidentifier() and visible(self.facts, receiver, engine.name):
             return engine.name
         engine.known_by_optimizer = True
         return through
 
-    def ask_accountant(self, node: cst.CSTNode) -> None:
-        """``get_privacy_spent`` of the engine becomes that of its accountant."""
+    def ask_accountant(self, node: cst.CSTNode, shared: bool) -> str:
+        """``get_privacy_spent`` of the engine becomes that of its accountant: what is written there.
+
+        ``shared``: the same call asks other engines, too, so that nothing of this one may stand there.
+        """
         facts, given = self.facts, self.engine.given
         assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
         engine, told = self._reached(node.func.value), given.get("target_delta")
         delta = argument_of(node, 0, "target_delta", "delta") or told
         text = facts.code(delta).strip() if delta is not None else DEFAULT_DELTA
-        if delta is not None and delta is told and not same_variables(facts, delta, node):
+        if delta is not None and delta is told and (shared or not same_variables(facts, delta, node)):
             self._keep_delta(delta)
             text = f"{engine}.target_delta"
-        code = f"{engine}.accountant.get_privacy_spent(delta={text}{self._orders(node)})"
+        code = f"{engine}.accountant.get_privacy_spent(delta={text}{self._orders(node, shared)})"
         self.edits.of(facts.module_of(node)).replace(node, code)
+        return code
 
     def _keep_delta(self, delta: cst.BaseExpression) -> None:
         """The engine goes on to tell the delta that it was given. Raises `Withheld`."""
         self.engine.refuse_rebound(delta)
         self.engine.own_delta = self.facts.code(delta).strip()
 
-    def _orders(self, node: cst.CSTNode) -> str:
+    def _orders(self, node: cst.CSTNode, shared: bool) -> str:
         """The orders that the engine was given, as one more argument; empty where they are the usual ones."""
         alphas = self.engine.given.get("alphas")
         if alphas is None or _dumped(self.facts.code(alphas)) == _dumped(_DEFAULT_ALPHAS):
             return ""
         text = self.facts.code(alphas).strip()
         bound = {n.value for n in self.facts.inside(alphas, cst.Name)} - {"x", "range", "list"}
-        if not bound or same_variables(self.facts, alphas, node):
+        if not shared and (not bound or same_variables(self.facts, alphas, node)):
             return f", alphas={text}"
         self.engine.own_alphas = text
         return ""

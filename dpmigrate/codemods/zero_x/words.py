@@ -40,6 +40,16 @@ def without_counterpart(name: str) -> str:
     return f"{name} of the engine is gone since Opacus 1.0: {instead}"
 
 
+OF_SEVERAL = (
+    "this get_privacy_spent is of several engines, which were given different deltas or are reached by "
+    "different names: give the delta here, and hand the engine on to here"
+)
+CUT_FOR_SEVERAL = (
+    "this virtual_step is of several engines, each with a loader of its own: give each loader the size of "
+    "its logical batches, and let a BatchMemoryManager around the one that is trained on cut them"
+)
+
+
 def ownerless(kind: str) -> str:
     """What to do about a call whose 0.x engine is not known."""
     if kind == "virtual-step":

@@ -19,7 +19,7 @@ from dpmigrate.analysis.language.calls import call_own, call_value
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.classes import is_record
 from dpmigrate.analysis.language.counting import counted_by_a_sum
-from dpmigrate.analysis.language.holding import MODEL_KINDS
+from dpmigrate.analysis.language.holding import MODEL_KINDS, hold
 from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.operators import arithmetic
 from dpmigrate.analysis.language.unrolling import exact_items
@@ -70,7 +70,7 @@ def _setattr(ip: Interpreter, info: CallInfo) -> Value:
     else:
         parts = [a for a in info.argument(2, "value").atoms if isinstance(a, Obj) and a.kind in MODEL_KINDS]
         for owner in info.argument(0, "o").atoms:
-            ip.notes.setdefault(("holds", owner), set()).update(parts)
+            hold(ip, owner, parts)
     return NONE
 
 

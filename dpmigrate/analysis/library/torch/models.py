@@ -14,7 +14,7 @@ from dpmigrate.analysis.guards import together
 from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.language.classes import external_base
 from dpmigrate.analysis.language.constants import opaque
-from dpmigrate.analysis.language.holding import whole_of
+from dpmigrate.analysis.language.holding import hold, whole_of
 from dpmigrate.analysis.language.operators import is_penalty
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
@@ -219,7 +219,7 @@ def _put_layer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 def _hold(ip: Interpreter, container: Atom, values: Iterable[Value]) -> None:
-    ip.notes.setdefault(("holds", real(container)), set()).update(_models_among(ip, values))
+    hold(ip, real(container), list(_models_among(ip, values)))
 
 
 @method(("model", "dp-model"), "<item>")
