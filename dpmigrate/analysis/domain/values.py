@@ -308,12 +308,21 @@ def _each_case_once(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return tuple(by_case.values())
 
 
+def _with_parts_of(atom: Atom, equal: Atom) -> Atom:
+    """An atom in place of one that it equals: something unknown keeps what went into either."""
+    if not isinstance(atom, Unknown) or not isinstance(equal, Unknown) or equal.parts <= atom.parts:
+        return atom
+    return Unknown(
+        atom.symbol, atom.reason, atom.parts | equal.parts, never_none=atom.never_none and equal.never_none
+    )
+
+
 def _add_case(cases: list[Entry], new: Entry) -> None:
     """Add one more case of an atom to those known, joined with one of them where that says the same."""
     for place, old in enumerate(cases):
         exact = either_guard(old.guard, new.guard)
         if exact is not None:
-            joined = Entry(new.atom, exact, old.because or new.because)
+            joined = Entry(_with_parts_of(new.atom, old.atom), exact, old.because or new.because)
             del cases[place]
             if exact == old.guard:
                 cases.insert(place, joined)
