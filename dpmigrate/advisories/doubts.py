@@ -53,12 +53,12 @@ def _under_a_condition(subject: Subject) -> str:
     if not tests:
         return "it is so under a condition that the text does not settle"
     here = subject.module.place(subject.origin.node)
-    told = [_where(test, here) for test in tests[:MAX_TESTS]]
+    told = [where(test, here) for test in tests[:MAX_TESTS]]
     more = ", and on others" if len(tests) > MAX_TESTS else ""
     return f"it hangs on the test{'s' if len(tests) > 1 else ''} in {' and '.join(told)}{more}"
 
 
-def _where(test: Place, here: Place) -> str:
+def where(test: Place, here: Place) -> str:
     """A test's place as seen from a finding."""
     if test.path != here.path:
         return f"{test.path}:{test.line}"

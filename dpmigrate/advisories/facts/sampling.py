@@ -7,10 +7,11 @@ from collections.abc import Callable
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from dpmigrate.advisories.doubts import where
 from dpmigrate.advisories.facts.general import fact, right_but_for_doubt
 from dpmigrate.advisories.facts.trials import repeats_a_trial
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Given, Open, Option, Thing
+from dpmigrate.analysis.ledger import Constant, Open, Option, Thing
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -70,7 +71,7 @@ _OTHER_LOADERS = {
 @fact
 def _fixed_batches(s: Subject) -> Tri:
     """Whether Poisson sampling is switched off."""
-    return _number(s.run.argument("poisson_sampling"), lambda value: value is False)
+    return _constant(s, "poisson_sampling", lambda value: value is False)
 
 
 @fact
@@ -291,17 +292,25 @@ def _zero_noise(s: Subject) -> Tri:
     tested = [[lit for lit in o.guard - s.run.guard if lit.symbol not in itself] for o in zeros]
     if itself and all(tested):
         return False
-    return _number(given, lambda value: value == 0)
+    return _constant(s, "noise_multiplier", lambda value: value == 0)
 
 
 @fact
 def _clips_nothing(s: Subject) -> Tri:
     """Whether the clipping norm is one that no gradient reaches."""
-    value = s.run.argument("max_grad_norm")
-    return _number(value, lambda number: isinstance(number, (int, float)) and number >= CLIPS_NOTHING)
+    return _constant(
+        s, "max_grad_norm", lambda value: isinstance(value, (int, float)) and value >= CLIPS_NOTHING
+    )
 
 
-def _number(given: Given, wanted: Callable[[object], bool]) -> Tri:
+def _constant(s: Subject, name: str, wanted: Callable[[object], bool]) -> Tri:
     """Whether an argument is a constant of a kind: None where it only can be, by what the program names."""
-    answers = [isinstance(what, Constant) and wanted(what.value) for what in given.each]
-    return None if any(answers) and not all(answers) else any(answers)
+    options = s.run.argument(name).options
+    fitting = [(o, o.what.value) for o in options if isinstance(o.what, Constant) and wanted(o.what.value)]
+    if not fitting or len(fitting) == len(options):
+        return bool(fitting)
+    here = s.module.place(s.origin.node)
+    places = (where(o.module.place(o.node), here) for option, _ in fitting for o in option.because)
+    by = next((f" in {place}" for place in places), "")
+    s.notes["doubt"] = f"{name} may be something else than the {fitting[0][1]}{by}"
+    return None
