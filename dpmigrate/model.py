@@ -82,6 +82,16 @@ class Place(NamedTuple):
         inside = "" if self.cell is None else f" cell {self.cell + 1} line "
         return f"{self.path}{inside or ':'}{self.line}"
 
+    def seen_from(self, here: Place) -> str:
+        """The line in words for whoever reads of it at another place, with file or cell where they differ."""
+        if self.path != here.path:
+            return f"{self.path}:{self.line}"
+        return (
+            f"line {self.line}"
+            if self.cell == here.cell
+            else f"line {self.line} of cell {(self.cell or 0) + 1}"
+        )
+
 
 class Span(NamedTuple):
     """A stretch of text, 1-based in lines and columns as editors show, end column exclusive."""

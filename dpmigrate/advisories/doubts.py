@@ -39,8 +39,7 @@ def only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bo
         doubts.append(_under_a_condition(subject))
     if run.cut_short:
         doubts.append("the analysis of this run was cut short")
-    if "doubt" in subject.notes:
-        doubts.append(subject.notes["doubt"])
+    doubts += subject.doubts
     if not doubts:
         doubts.append("not everything that it depends on can be read from the text")
     yield subject.module.place(subject.origin.node, f"only possible: {'; '.join(doubts)}")
@@ -53,15 +52,6 @@ def _under_a_condition(subject: Subject) -> str:
     if not tests:
         return "it is so under a condition that the text does not settle"
     here = subject.module.place(subject.origin.node)
-    told = [where(test, here) for test in tests[:MAX_TESTS]]
+    told = [test.seen_from(here) for test in tests[:MAX_TESTS]]
     more = ", and on others" if len(tests) > MAX_TESTS else ""
     return f"it hangs on the test{'s' if len(tests) > 1 else ''} in {' and '.join(told)}{more}"
-
-
-def where(test: Place, here: Place) -> str:
-    """A test's place as seen from a finding."""
-    if test.path != here.path:
-        return f"{test.path}:{test.line}"
-    return (
-        f"line {test.line}" if test.cell == here.cell else f"line {test.line} of cell {(test.cell or 0) + 1}"
-    )

@@ -23,6 +23,7 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.analysis.source.tree import keyword_node
+from dpmigrate.model import Tri
 
 
 @dataclass(slots=True)
@@ -41,6 +42,14 @@ class Subject:
     guard: Guard = ALWAYS
     notes: dict[str, str] = field(default_factory=dict)
     """Words for the message, left by the facts."""
+    doubts: list[str] = field(default_factory=list)
+    """Why facts about it are not certain."""
+
+    def unsure(self, why: str) -> Tri:
+        """The answer of a fact that is not certain, which says why."""
+        if why not in self.doubts:
+            self.doubts.append(why)
+        return None
 
     @property
     def module(self) -> ModuleInfo:

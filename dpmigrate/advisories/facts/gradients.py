@@ -82,7 +82,9 @@ def _left_out_for_another_reason(s: Subject) -> Tri:
     """Whether a batch gets no step and others come after it; whether the reason is ever there is not told."""
     if not isinstance(s.event, BatchSkipped) or s.event.empty or s.event.stepped:
         return False
-    return None if s.event.how != "break" or not s.event.last else False
+    if s.event.how == "break" and s.event.last:
+        return False
+    return s.unsure("nothing here says that it ever comes to that")
 
 
 @fact
@@ -94,7 +96,9 @@ def _left_within_a_logical_batch(s: Subject) -> Tri:
     if not isinstance(s.event, BatchSkipped) or not s.event.stepped or s.event.last:
         return False
     managers = list(s.run.happened(ManagerUsed))
-    return False if managers and all(splits_no_batch(s.run, e.maximum) for e in managers) else None
+    if managers and all(splits_no_batch(s.run, e.maximum) for e in managers):
+        return False
+    return s.unsure("it may be left behind whole logical batches only")
 
 
 @fact

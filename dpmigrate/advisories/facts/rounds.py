@@ -34,7 +34,7 @@ def _engine_of_each_turn(s: Subject) -> Tri:
     engines = [engine for engine in (run.engine, *run.other_engines) if engine is not None]
     remade = [_made_in_each_turn(run, engine) for engine in engines]
     if None in remade:
-        s.notes["doubt"] = "what is looked up by the number of a turn may be records of that turn alone"
+        s.unsure("what is looked up by the number of a turn may be records of that turn alone")
     if not any(remade) or len(engines) > 1:
         return None if any(each is not False for each in remade) else False
     return True
@@ -87,7 +87,9 @@ def _engine_of_each_call(s: Subject) -> Tri:
 def _trained_before(s: Subject, again: bool) -> Tri:
     if s.run.engine is None or s.run.engine.accountant is None:
         return False
-    return None if any(event.again is again for event in s.run.happened(TrainedBefore)) else False
+    if not any(event.again is again for event in s.run.happened(TrainedBefore)):
+        return False
+    return s.unsure("each epsilon is right for the steps of its own engine, and may be meant so")
 
 
 @fact

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from dpmigrate.advisories.doubts import where
 from dpmigrate.advisories.facts.general import fact, right_but_for_doubt
 from dpmigrate.advisories.facts.trials import repeats_a_trial
 from dpmigrate.advisories.subjects import Subject
@@ -246,7 +245,9 @@ def _opacus_missing(s: Subject) -> Tri:
 @fact
 def _falls_back(s: Subject) -> Tri:
     """Whether a plain step follows where the call failed; that it ever fails is nowhere written."""
-    return None if isinstance(s.event, FellBack) else False
+    if not isinstance(s.event, FellBack):
+        return False
+    return s.unsure("nothing here says that it ever comes to that")
 
 
 # -- the call ---------------------------------------------------------------------------------
@@ -310,7 +311,6 @@ def _constant(s: Subject, name: str, wanted: Callable[[object], bool]) -> Tri:
     if not fitting or len(fitting) == len(options):
         return bool(fitting)
     here = s.module.place(s.origin.node)
-    places = (where(o.module.place(o.node), here) for option, _ in fitting for o in option.because)
+    places = (o.module.place(o.node).seen_from(here) for option, _ in fitting for o in option.because)
     by = next((f" in {place}" for place in places), "")
-    s.notes["doubt"] = f"{name} may be something else than the {fitting[0][1]}{by}"
-    return None
+    return s.unsure(f"{name} may be something else than the {fitting[0][1]}{by}")

@@ -60,7 +60,7 @@ def _seed_by_default(s: Subject) -> Tri:
     if generator is None:
         return False
     named = [o for o in generator.seed.options if isinstance(o.what, Constant) and o.what.value is not None]
-    return None if named else False
+    return s.unsure("whoever runs it may set another seed") if named else False
 
 
 @fact
@@ -72,7 +72,9 @@ def _seed_of_a_client(s: Subject) -> Tri:
     keys = [what.key for what in generator.seed.each if isinstance(what, Open)]
     names = generator.seed_names
     worked_out = bool(names) and all(_NUMBERS.fullmatch(name.lstrip("_")) for name in names)
-    return None if worked_out or any(_is_a_number(key) for key in keys) else False
+    if not worked_out and not any(_is_a_number(key) for key in keys):
+        return False
+    return s.unsure("the number may be drawn at random")
 
 
 def _is_a_number(key: object) -> bool:
