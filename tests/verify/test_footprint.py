@@ -35,7 +35,9 @@ def test_files_are_put_back_and_new_ones_are_gone(
     assert (tmp_path / "train.py").read_text() == "edited while the script runs"
     assert not (tmp_path / "runs").exists()
     assert not kept.exists()
-    assert "checkpoint.pt, which was put back" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "checkpoint.pt, which was put back" in told
+    assert f"new files were removed (1; --in-place keeps them): {Path('runs', '1', 'log.txt')}" in told
 
 
 def test_what_the_call_itself_prints_to_is_left_alone(

@@ -19,8 +19,9 @@ from typing import Any
 from dpmigrate.report.layout import clean
 from dpmigrate.runtime.run.private import is_private
 
-LARGEST, MOST = 20_000_000, 20_000
-"""Bytes of a file that is put back or taken away (what is larger is data), and files below the folder."""
+LARGEST, MOST, NAMED = 20_000_000, 20_000, 5
+"""Bytes of a file that is put back or taken away (what is larger is data), files below the folder, and new
+ones that are named."""
 
 MANIFEST = "manifest.json"
 """Of what is kept: written last, so that a folder that has it is whole."""
@@ -49,10 +50,7 @@ def keep(folder: Path, kept: Path) -> None:
     """Copy the files below ``folder`` to ``kept``, which must not exist."""
     files, folders = _below(folder)
     if len(files) > MOST:
-        print(
-            f"dpmigrate verify: {clean(str(folder))} has too many files to be put back afterwards",
-            file=sys.stderr,
-        )
+        _tell(f"{folder} has too many files to be put back afterwards")
         return
     kept.mkdir()
     for number, (path, (size, _)) in enumerate(files.items()):
@@ -84,21 +82,25 @@ def put_back(kept: Path) -> None:
         if after.get(path) == state or state[0] > LARGEST or state[0] == 0 < after.get(path, state)[0]:
             continue
         if path.endswith(SOURCES):
-            print(
-                f"dpmigrate verify: {clean(path)} was changed meanwhile, and is left as it is",
-                file=sys.stderr,
-            )
+            _tell(f"{path} was changed meanwhile, and is left as it is")
         else:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(kept / str(number), path)
-            print(f"dpmigrate verify: the script changed {clean(path)}, which was put back", file=sys.stderr)
-    for path in after.keys() - before.keys():
-        if after[path][0] <= LARGEST and not path.endswith(SOURCES):
-            Path(path).unlink(missing_ok=True)
+            _tell(f"the script changed {path}, which was put back")
+    new = [p for p in after if p not in before and after[p][0] <= LARGEST and not p.endswith(SOURCES)]
+    for path in new:
+        Path(path).unlink(missing_ok=True)
+    if new:
+        named = ", ".join(os.path.relpath(path, manifest["folder"]) for path in sorted(new)[:NAMED])
+        _tell(f"new files were removed ({len(new)}; --in-place keeps them): {named}")
     for made in sorted(folders - set(manifest["folders"]), reverse=True):
         with suppress(OSError):  # what is not taken away keeps its folder
             Path(made).rmdir()
     shutil.rmtree(kept, ignore_errors=True)
+
+
+def _tell(words: str) -> None:
+    print(f"dpmigrate verify: {clean(words)}", file=sys.stderr)
 
 
 def left_behind(folder: Path) -> list[Path]:

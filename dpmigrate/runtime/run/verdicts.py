@@ -361,12 +361,9 @@ def _norms(engine: EngineRecord, index: int, limit: float) -> Check:
         return Check("parity-norms", None, None, limit, None, index, "no ghost norm was asked for")
     detail = f"per-sample gradient norms of {count} examples, ghost against the oracle"
     rule = None
-    if not worst <= limit:
-        for step in engine.steps:
-            if not why_unjudged(step):
-                rule, sentence = fault(engine, step, limit)
-                detail = sentence
-                break
+    judged = next((step for step in engine.steps if not why_unjudged(step)), None)
+    if not worst <= limit and judged is not None:
+        rule, detail = fault(engine, judged, limit)
     return Check("parity-norms", worst <= limit, worst, limit, rule, index, detail)
 
 
