@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from dpmigrate.advisories.catalogue import advisory
 from tests.fixtures_figures import KINDS, LIMITS
 from tests.fixtures_support import FIXTURES, Expected, Fixture, Shape, fixtures, shapes
 
@@ -16,76 +18,6 @@ each_fixture = pytest.mark.parametrize("fixture", fixtures(), ids=lambda fixture
 each_shape = pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.name)
 
 DEPENDENCY_FILES = {"requirements.txt", "requirements.in", "pyproject.toml", "setup.cfg", "environment.yml"}
-TELLING = {
-    "DPM000": "pip",
-    "DPM001": "dpmigrate: ignore",
-    "DPM101": ("max_physical_batch_size", "BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
-    "DPM102": "make_private",
-    # Or where others call ``backward`` for the program: what it is handed to, what a framework takes.
-    "DPM103": (".backward(", ".manual_backward(", "call(*arguments)", "return {"),
-    "DPM104": "criterion",
-    "DPM105": "criterion(",
-    "DPM106": ".step(",
-    "DPM107": (".backward(", ".manual_backward("),
-    "DPM108": ("zero_grad", "grad_sample = None"),
-    "DPM109": ("clip", ".grad"),
-    "DPM111": "criterion(",
-    "DPM110": "criterion(",
-    "DPM112": "self.",
-    "DPM113": "make_private",
-    "DPM114": ("BatchMemoryManager(", "wrap_data_loader(", "signal_skip_step("),
-    "DPM115": ("backward(", "make_private("),
-    "DPM116": ("max_grad_norm", ".step()"),
-    "DPM117": ("linear(", "matmul(", " @ "),
-    "DPM118": "disable_hooks(",
-    "DPM119": "requires_grad",
-    "DPM120": ".step()",
-    "DPM121": ".backward(",
-    "DPM122": ".backward(",
-    "DPM123": ".step()",
-    "DPM124": ("mean(", "std(", "var(", "ConcatDataset("),
-    "DPM201": "Generator()",
-    "DPM202": "Generator()",
-    "DPM203": "make_private",
-    "DPM204": "manual_seed(",
-    "DPM205": ("seed(", "set_state("),
-    "DPM206": "make_private",
-    "DPM207": "PrivacyEngine(",
-    "DPM208": ("make_private", "add_noise"),
-    "DPM301": (" in ", "next(", ".fit("),
-    "DPM302": "if ",
-    "DPM303": "Sampler(",
-    "DPM304": "make_private",
-    "DPM305": "make_private",
-    "DPM306": ("1 / len(", "1.0 / len(", "delta"),
-    "DPM307": ("statistics.mean(", "epsilon", "accountant.step("),
-    "DPM308": ("poisson_sampling", "for "),
-    "DPM309": "make_private",
-    "DPM311": ("except", "ModuleValidator"),
-    "DPM310": "load_state_dict",
-    "DPM313": ("BatchNorm", "resnet"),
-    "DPM312": ("DistributedDataParallel(", "DDP("),
-    "DPM314": ("signal_skip_step(", ".step("),
-    "DPM315": (".step()", "get_epsilon", "Accountant("),
-    "DPM316": "make_private",
-    "DPM401": "double_backward(",
-    "DPM402": ".backward(",
-    "DPM403": ("make_private", " = "),
-    "DPM404": "make_private",
-    "DPM405": "clipping",
-    "DPM407": "loss",
-    "DPM408": ("make_private", "DPOptimizer("),
-    "DPM406": ("make_private", "="),
-    "DPM409": ("opacus.", "get_coeff"),
-    "DPM410": ("PrivacyEngine(", ".attach("),
-    "DPM411": ".virtual_step(",
-    "DPM412": ".get_privacy_spent(",
-    "DPM413": "opacus.",
-    "DPM414": ("inplace", "+="),
-    "DPM901": "opacus",
-    "DPM902": "opacus",
-}
-"""A word that the line of a finding has to hold, by rule: what the finding points at."""
 
 
 def line_of(folder: Path, expected: Expected) -> str:
@@ -97,9 +29,15 @@ def line_of(folder: Path, expected: Expected) -> str:
 
 
 def points_at(rule: str, line: str) -> bool:
-    assert rule in TELLING, f"say in TELLING what a line holds that {rule} points at"
-    words = TELLING[rule]
-    return any(word in line for word in ((words,) if isinstance(words, str) else words))
+    """Whether the line holds one of the names that the rule's ``points-at`` has in backticks, as a whole."""
+    names = re.findall(r"`(.+?)`", advisory(rule).points_at)
+    return not names or any(_has(line, name) for name in names)
+
+
+def _has(line: str, name: str) -> bool:
+    """Whether a line holds a name that is no part of a longer one."""
+    before, after = (r"(?<!\w)" * bool(re.match(r"\w", name)), r"(?!\w)" * bool(re.search(r"\w$", name)))
+    return re.search(before + re.escape(name) + after, line) is not None
 
 
 @each_fixture

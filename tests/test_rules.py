@@ -146,6 +146,7 @@ def test_the_front_matter_is_complete(path: Path) -> None:
     assert front["impact"] in {"privacy", "utility", "reproducibility", "api", "none"}
     assert front["reported"] in {"default", "selected", "verify"}
     assert ("match" in front) <= (front["reported"] != "verify")
+    assert "match" not in front or front["points-at"], "points-at: say where its findings stand"
     assert front["fix"]["applicability"] in {"safe", "unsafe", "none"}
     for text in (front["summary"], front["fix"]["summary"]):
         assert text.strip() == text != ""

@@ -7,6 +7,7 @@
 ``evidence``, ``imported``   which Opacus versions a run can meet, by its pins and by the API that it uses
 ``doubts``       why a finding is only possible
 ``matching``, ``pins``, ``retired``   runs, dependency pins, and names that are gone, against the rules
+``contexts``     what is so on one way to a call alone
 ``choice``       what the options make of the rules for one file
 ``ignores``      ignore comments against the findings
 ``findings``, ``summary``   what a scan reports: the findings, and the runs that they are about

@@ -84,6 +84,8 @@ class Advisory:
     path: Path
     reported: Reported = "default"
     """``selected``: only where the rule is selected; ``verify``: only ``verify`` can find it."""
+    points_at: str = ""
+    """Where its findings stand; the line holds one of the parts in backticks, if there are any."""
 
     @property
     def sections(self) -> dict[str, str]:
@@ -213,6 +215,7 @@ def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
     if not _ID.fullmatch(rule) or not _NAME.fullmatch(name) or path.stem != f"{rule}-{name}":
         raise CatalogueError(f"{path.name}: the file must be called <id>-<name>.md, here {rule}-{name}.md.")
     summary, affected = text(table, "summary"), text(table, "affected", "")
+    points_at = text(table, "points-at", "")
     unknown = [*table, *(f"fix.{key}" for key in fix)]
     if unknown:
         raise CatalogueError(f"{path.name}: '{unknown[0]}' is no key of the front matter.")
@@ -229,6 +232,7 @@ def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
         body=body,
         path=path,
         reported=cast(Reported, reported),
+        points_at=points_at,
     )
 
 

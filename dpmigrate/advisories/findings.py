@@ -59,6 +59,7 @@ def check_rules(settings: Settings) -> None:
 
 def _judge(project: Project, choices: Choices, out: Found) -> None:
     from dpmigrate.advisories.catalogue import advisories
+    from dpmigrate.advisories.contexts import sure_on_every_way
     from dpmigrate.advisories.ignores import Ignores
     from dpmigrate.advisories.matching import match_runs
     from dpmigrate.advisories.pins import match_pins
@@ -83,7 +84,9 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     out.runs = [summaries[i][0] for i in shown]
     ignores = Ignores(project)
     of_runs = [a for a in advisories() if a.match.get("about") != "pins"]
-    matches = list(match_runs(project, of_runs, assumed, target, asked_by_name))
+    of_the_text = match_runs(project, of_runs, assumed, target, asked_by_name)
+    parts = project.program.parts if project.program is not None else ()
+    matches = list(sure_on_every_way(of_the_text, [run for part in parts for run in part.runs]))
     for advisory in advisories():
         if advisory.match.get("about") == "pins":
             matches.extend(match_pins(project, advisory, assumed))

@@ -20,6 +20,7 @@ severity = "error"
 impact = "privacy"
 affected = ""
 reported = "default"
+points-at = "the call of `make_private`"
 references = ["https://opacus.ai/api/privacy_engine.html"]
 
 [fix]

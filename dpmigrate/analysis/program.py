@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Protocol
 
+from dpmigrate.analysis import library
 from dpmigrate.analysis.closing.records import Closing
 from dpmigrate.analysis.closing.sightings import Sightings
 from dpmigrate.analysis.core import Interpreter
@@ -28,18 +29,6 @@ from dpmigrate.analysis.language import (
 from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.expressions import Expressions
 from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
-from dpmigrate.analysis.library import (
-    frameworks,
-    hydra,
-    hyperparameters,
-    lightning,
-    opacus,
-    options,
-    python,
-    seeds,
-    torch,
-    trainers,
-)
 from dpmigrate.analysis.roots.entering import enter_root, enter_uncalled
 from dpmigrate.analysis.roots.left_out import not_reached
 from dpmigrate.analysis.roots.switches import switches_of
@@ -48,11 +37,9 @@ from dpmigrate.analysis.source.modules import ModuleInfo, Modules
 from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
 
-_LOADED = (
-    *(calls, exceptions, expressions, flow, operators, patterns, statements, strings),
-    *(frameworks, hydra, hyperparameters, lightning, opacus, options, python, seeds, torch, trainers),
-)
+_LOADED = (calls, exceptions, expressions, flow, operators, patterns, statements, strings)
 """Importing these registers their handlers."""
+library.load()
 
 MAX_CALLERS = 150
 """Modules beyond the telling ones that are read for the arguments which they call with."""

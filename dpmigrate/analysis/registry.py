@@ -8,9 +8,11 @@ that fills these.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import combinations
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
@@ -160,6 +162,14 @@ def _once(table: dict[Key, Registered], key: Key, handler: Registered) -> None:
         raise ValueError(f"{key} has a handler already: one library would silently replace another")
 
 
+def load_all(package: str, path: Iterable[str]) -> None:
+    """Import the modules of a package and of the packages in it, each of which registers its handlers."""
+    for module in iter_modules(path, f"{package}."):
+        loaded = import_module(module.name)
+        if module.ispkg:
+            load_all(module.name, loaded.__path__)
+
+
 def tell_hooks(ip: Interpreter, hook: str, info: CallInfo) -> Value:
     """Tell all that wait for a moment of the analysis; what they make of it, joined."""
     return join_all(handler(ip, info) for handler in HOOKS.get(hook, ()))
@@ -280,6 +290,7 @@ __all__: list[Any] = [
     "data_of",
     "function",
     "function_for",
+    "load_all",
     "method",
     "method_for",
     "prefix",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -20,6 +19,8 @@ else:  # generic for type checkers only in some releases of click
 
 def files_behind(before: str, begun: str) -> list[CompletionItem]:
     """Files and folders that begin as a path does, behind what stands before it; shells offer none there."""
+    from pathlib import Path
+
     folder, slash, start = begun.rpartition("/")
     try:
         entries = sorted(Path(folder + slash or ".").expanduser().iterdir())

@@ -41,6 +41,7 @@ def page(item: Advisory, style: Style) -> str:
         f"Severity  {item.severity}",
         f"Impact    {item.impact}",
         f"Opacus    {item.affected or 'every version'}",
+        *([wrap(item.points_at, style.width, "Stands at ", " " * 10)] if item.points_at else []),
         wrap(f"{fix}: {item.fix.summary}" if item.fix.summary else fix, style.width, "Fix       ", " " * 10),
         "",
     ]

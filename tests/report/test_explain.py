@@ -156,6 +156,11 @@ def test_a_page_for_a_pipe_is_the_prose_as_written(rules: Path) -> None:
     assert RULE.split("+++\n\n")[1] in text
 
 
+def test_a_page_says_where_findings_stand() -> None:
+    text = page(next(a for a in catalogue.advisories() if a.id == "DPM401"), Style())
+    assert "Stands at the call of `double_backward(`\nFix " in text
+
+
 def test_a_page_for_a_terminal_is_wrapped_and_code_is_not(rules: Path) -> None:
     text = page(select(["DPM101"])[0], Style(colour=False, width=50))
     assert "Only the last physical batch counts, as the report\n" in text

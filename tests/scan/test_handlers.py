@@ -1,9 +1,10 @@
-"""Every handler of a library's name stands in a pair, if only of a loader that is handed through it."""
+"""Every handler of a library's name stands in a pair, if only of a loader that is handed through it.
+
+A pair is one of ``fixtures/shapes``, one of `PAIRS`, or a fixture and its twin that is right.
+"""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from dpmigrate import api
 from dpmigrate.analysis import library, registry
-from tests.fixtures_support import FIXTURES
+from tests.fixtures_support import FIXTURES, fixtures
 from tests.scan.every_way import PAIRS
 from tests.scan.ways_of_writing import HEAD
 
@@ -131,18 +132,11 @@ def test_handed_on_the_public_loader_is_found_and_the_private_one_is_not(line: s
 
 OTHERWISE = {
     "frameworks": {"_peft", "_unwrap"},
-    "opacus.accountants": {"_pre_step"},
     "opacus.by_hand": {"_patch_opacus"},
     "opacus.engines": {"_load_checkpoint"},
     "opacus.layers": {"_fsdp"},
-    "opacus.zero_x": {
-        "_privacy_spent",
-        "_privacy_spent_on_unknown",
-        "_virtual_step",
-        "_virtual_step_on_unknown",
-    },
+    "opacus.zero_x": {"_virtual_step", "_virtual_step_on_unknown"},
     "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
-    "python.containers": {"_unknown_string"},
     "python.workers": {"_made_remote", "_remote"},
     "torch.checkpoints": {"_checkpoint"},
     "torch.coupling": {"_distances"},
@@ -153,8 +147,7 @@ OTHERWISE = {
 
 def handlers() -> dict[tuple[str, str], set[str]]:
     """The last names of what each handler is registered for, by its module and its own name."""
-    for module in pkgutil.walk_packages(library.__path__, f"{library.__name__}."):
-        importlib.import_module(module.name)
+    library.load()
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     names = [(name.rpartition(".")[2], handler) for name, handler in registry.FUNCTIONS.items()]
     names += [(name, handler) for (_, name), handler in registry.METHODS.items()]
@@ -166,7 +159,9 @@ def handlers() -> dict[tuple[str, str], set[str]]:
 
 
 def test_every_handler_stands_in_a_pair() -> None:
-    texts = [path.read_text(encoding="utf-8") for path in FIXTURES.glob("shapes/*/*.py")]
+    sides = [path for f in fixtures() if f.has("clean") for path in (f.side("before"), f.side("clean"))]
+    written = [*FIXTURES.glob("shapes/*/*.py"), *(path for side in sides for path in side.rglob("*.py"))]
+    texts = [path.read_text(encoding="utf-8") for path in written]
     texts += [text for pair in PAIRS for text in (pair.program, pair.wrong, pair.right)]
     words = set(re.findall(r"\w+", "\n".join([*texts, *HANDED_ON])))
     missing: dict[str, set[str]] = defaultdict(set)

@@ -12,6 +12,12 @@
                  done once
 ``trained_plainly``   training without privacy before a run is made
 
-``dpmigrate.analysis.program`` imports them all. A new library is a new module here and one more
-import there.
+Whatever stands in this folder is loaded: a new library is a new module here, and nothing else.
 """
+
+from dpmigrate.analysis.registry import load_all
+
+
+def load() -> None:
+    """Import every module that is here, which registers its handlers."""
+    load_all(__name__, __path__)

@@ -15,42 +15,6 @@ Sources: Opacus 1.5 to 1.6.0. ``make_private`` in ghost mode returns (model, opt
 before 1.5.3 and (model, optimizer, criterion, loader) since; in every other mode three.
 """
 
-from dpmigrate.analysis.library.opacus import (
-    accountants,
-    adaptive,
-    by_hand,
-    engines,
-    escapes,
-    hooks_pairs,
-    layers,
-    memory,
-    norms,
-    objects,
-    pairs,
-    patches,
-    reimplemented,
-    results,
-    wrapped_losses,
-    zero_x,
-)
+from dpmigrate.analysis.registry import load_all
 
-LOADED = (
-    accountants,
-    adaptive,
-    norms,
-    by_hand,
-    engines,
-    escapes,
-    hooks_pairs,
-    layers,
-    memory,
-    objects,
-    pairs,
-    patches,
-    reimplemented,
-    results,
-    wrapped_losses,
-    zero_x,
-)
-
-__all__ = ["LOADED"]
+load_all(__name__, __path__)

@@ -7,32 +7,6 @@
 ``drawn``, ``fixed``   what a clock or a random generator gives; what only looks so
 """
 
-from dpmigrate.analysis.library.python import (
-    builtins,
-    containers,
-    coroutines,
-    drawn,
-    ending,
-    fixed,
-    getters,
-    iterating,
-    records,
-    workers,
-    wrappers,
-)
+from dpmigrate.analysis.registry import load_all
 
-LOADED = (
-    builtins,
-    containers,
-    coroutines,
-    drawn,
-    ending,
-    fixed,
-    getters,
-    iterating,
-    records,
-    workers,
-    wrappers,
-)
-
-__all__ = ["LOADED"]
+load_all(__name__, __path__)

@@ -13,44 +13,6 @@
 ``checkpoints``  weights in files
 """
 
-from dpmigrate.analysis.library.torch import (
-    batch_norm,
-    batch_statistics,
-    checkpoints,
-    coupling,
-    data,
-    distributed,
-    losses,
-    models,
-    names,
-    optimizers,
-    oversampled,
-    parameters,
-    randomness,
-    repeated,
-    tensors,
-    trainable,
-)
-from dpmigrate.analysis.library.torch.in_place import outputs as in_place_outputs
+from dpmigrate.analysis.registry import load_all
 
-LOADED = (
-    batch_norm,
-    batch_statistics,
-    checkpoints,
-    coupling,
-    data,
-    distributed,
-    in_place_outputs,
-    losses,
-    models,
-    names,
-    optimizers,
-    oversampled,
-    parameters,
-    randomness,
-    repeated,
-    tensors,
-    trainable,
-)
-
-__all__ = ["LOADED"]
+load_all(__name__, __path__)
