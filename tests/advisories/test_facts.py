@@ -79,7 +79,7 @@ def ask(name: str, event: Event | None = None, among: Iterable[Event] = (), **fi
     """A fact of an event, in a run in which others happen as well."""
     events = () if event is None else (event,)
     held = {"run": run(*events, *among), "notes": {}, "given": Given(), "thing": None, "origin": None}
-    return FACTS[name](SimpleNamespace(event=event, **held | fields))
+    return FACTS[name](SimpleNamespace(event=event, unsure=lambda why: None, **held | fields))
 
 
 def given(*whats: Any, guard: frozenset[Literal] = ALWAYS) -> Given:

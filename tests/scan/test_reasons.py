@@ -122,3 +122,43 @@ def test_the_test_that_decides_is_named(tmp_path: Path, before: str, clip: str, 
     text = CLIPPED_AGAIN.format(before=before, clip=clip)
     (finding,) = [f for f in api.scan(cwd=lay_out(tmp_path, train=text)).findings if f.rule == "DPM109"]
     assert f"only possible: {why}" in [place.text for place in finding.because]
+
+
+ATTACHED = """\
+import torch
+from opacus import PrivacyEngine
+
+
+def attach(model, optimizer, loader, noise=0.0, seed=7):
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(0)
+    try:
+        model, optimizer, loader = PrivacyEngine().make_private(
+            module=model,
+            optimizer=optimizer,
+            data_loader=loader,
+            noise_multiplier=noise,
+            max_grad_norm=1.0,
+            noise_generator=generator,
+        )
+    except ValueError:
+        print("without privacy")
+    for x, y in loader:
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("DPM204", "whoever runs it may set another seed"),
+        ("DPM208", "noise_multiplier may be something else than the 0.0 in line 5"),
+        ("DPM311", "nothing here says that it ever comes to that"),
+    ],
+)
+def test_what_a_fact_is_not_certain_of_is_said(tmp_path: Path, rule: str, why: str) -> None:
+    (finding,) = [f for f in api.scan(cwd=lay_out(tmp_path, train=ATTACHED)).findings if f.rule == rule]
+    assert finding.certainty == "possible"
+    (doubts,) = [place.text for place in finding.because if place.text.startswith("only possible: ")]
+    assert why in doubts

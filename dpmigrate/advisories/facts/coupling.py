@@ -27,7 +27,7 @@ def _normalises_by_the_batch(s: Subject) -> Tri:
     if not isinstance(s.event, BatchNormKept) or any(True for _ in s.run.happened(PartEvaluated)):
         return False
     s.notes["change"] = f"`{s.event.name}`"
-    return True if s.event.sure else None
+    return True if s.event.sure else s.unsure("whether its parameters are frozen cannot be told")
 
 
 @fact

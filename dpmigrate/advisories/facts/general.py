@@ -90,7 +90,8 @@ def _criterion_given(s: Subject) -> Tri:
 def _max_grad_norm_is_one(s: Subject) -> Tri:
     each = s.run.argument("max_grad_norm").each
     answers = {None if isinstance(w, Open) else w in (Constant(1.0), Constant(1)) for w in each} or {False}
-    return answers.pop() if len(answers) == 1 else None
+    answer = answers.pop() if len(answers) == 1 else None
+    return s.unsure("max_grad_norm may be 1, or may be another") if answer is None else answer
 
 
 @fact

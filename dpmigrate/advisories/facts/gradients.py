@@ -211,7 +211,9 @@ def _of_tokens(s: Subject) -> Tri:
         return False
     summed = s.run.argument("loss_reduction").equals("sum") is not False
     others = [w for w in s.run.argument("criterion").things if w.kind != "criterion"]
-    return True if s.event.sure and not summed and not others else None
+    if s.event.sure and not summed and not others:
+        return True
+    return s.unsure("the tokens of a sequence may be put together after all")
 
 
 @fact

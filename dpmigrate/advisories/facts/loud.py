@@ -69,7 +69,9 @@ def _used_as_tensor(s: Subject) -> Tri:
         return False
     s.notes["change"] = s.event.text
     # A scaler switches itself off where there is no CUDA.
-    return None if s.event.at.conditional or "scaler" in s.event.text else True
+    if s.event.at.conditional or "scaler" in s.event.text:
+        return s.unsure("it may not come to that in every execution")
+    return True
 
 
 @fact

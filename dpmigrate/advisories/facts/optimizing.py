@@ -240,9 +240,12 @@ def _written_by_this_run(s: Subject) -> Tri:
         return False
     here = [e for e in s.run.happened(WeightsSaved) if e.path is not None and e.path == event.path]
     if here:
-        return None if all(e.by_another for e in here) else True
+        another = all(e.by_another for e in here)
+        return s.unsure("the run that writes it may be on other records") if another else True
     alike = any(event.key in e.keys for e in s.run.happened(WeightsSaved))
-    return None if alike and any(e.file == event.file for e in s.run.happened(OptimizerResumed)) else False
+    if not alike or not any(e.file == event.file for e in s.run.happened(OptimizerResumed)):
+        return False
+    return s.unsure("the file may be another than the one that is written here")
 
 
 @fact

@@ -21,4 +21,5 @@ def _physical_batches_differ(s: Subject) -> Tri:
 
     Poisson sampling draws for each process by itself, so that it happens by and by, but not in each step.
     """
-    return None if any(True for _ in s.run.happened(ManagerUsed)) else False
+    managed = any(True for _ in s.run.happened(ManagerUsed))
+    return s.unsure("processes may draw as many physical batches as one another") if managed else False

@@ -26,6 +26,7 @@ from dpmigrate.model import Tri
 LARGE_DELTA = 1e-2
 OF_THE_ENGINE = frozenset(["accountant", "secure_mode"])
 """What the engine itself is given, and not `make_private`."""
+_MAY_NEVER_FAIL = "nothing here says that it ever comes to that"
 CLIPS_NOTHING = 1e4
 """A `max_grad_norm` that no gradient of a real model reaches."""
 
@@ -188,7 +189,7 @@ def _of_several_engines(s: Subject) -> Tri:
     if made is not None and any(repeats_a_trial(s.run, turn, s.event.apart) for turn in made.loops):
         return False
     s.notes["combined"] = s.event.how
-    return None
+    return s.unsure("each may be of a model and records of its own")
 
 
 @fact
@@ -221,13 +222,13 @@ def _large_number(s: Subject) -> Tri:
 @fact
 def _made_of_the_same_model(s: Subject) -> Tri:
     """Whether the call that failed may have put its hooks into the model of this one."""
-    return None if isinstance(s.event, MadeInstead) and s.event.again else False
+    return s.unsure(_MAY_NEVER_FAIL) if isinstance(s.event, MadeInstead) and s.event.again else False
 
 
 @fact
 def _promises_less(s: Subject) -> Tri:
     """Whether this run takes the place of one that was to keep to an epsilon, and does not."""
-    return None if isinstance(s.event, MadeInstead) and s.event.weaker else False
+    return s.unsure(_MAY_NEVER_FAIL) if isinstance(s.event, MadeInstead) and s.event.weaker else False
 
 
 @fact
@@ -247,7 +248,7 @@ def _falls_back(s: Subject) -> Tri:
     """Whether a plain step follows where the call failed; that it ever fails is nowhere written."""
     if not isinstance(s.event, FellBack):
         return False
-    return s.unsure("nothing here says that it ever comes to that")
+    return s.unsure(_MAY_NEVER_FAIL)
 
 
 # -- the call ---------------------------------------------------------------------------------

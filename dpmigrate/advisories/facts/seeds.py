@@ -26,7 +26,7 @@ def _unseeded(s: Subject) -> Tri:
     if states == {"unseeded"}:
         return True
     # Where the analysis gave assumptions up, the seed may well be that of every way.
-    return False if s.run.cut_short else None
+    return False if s.run.cut_short else s.unsure("it may be seeded on some of the ways to here")
 
 
 def _seeded(s: Subject) -> Generator | None:
