@@ -35,9 +35,11 @@ def _engine_of_each_turn(s: Subject) -> Tri:
     remade = [_made_in_each_turn(run, engine) for engine in engines]
     if None in remade:
         s.unsure("what is looked up by the number of a turn may be records of that turn alone")
-    if not any(remade) or len(engines) > 1:
-        return None if any(each is not False for each in remade) else False
-    return True
+    if not any(each is not False for each in remade):
+        return False
+    if len(engines) > 1:
+        return s.unsure("it is one of several engines that the run may have")
+    return True if any(remade) else None
 
 
 def _made_in_each_turn(run: PrivateRun, engine: Engine) -> Tri:

@@ -133,7 +133,9 @@ def _batches_of_its_own(s: Subject) -> Tri:
 def _epsilon_asked(s: Subject) -> Tri:
     """Whether an epsilon is asked for, or aimed at."""
     asked = list(s.run.happened(EpsilonAsked))
-    return any(not e.guard for e in asked) or (None if asked else False)
+    if any(not e.guard for e in asked):
+        return True
+    return s.unsure("epsilon is asked for on some ways alone") if asked else False
 
 
 @fact
