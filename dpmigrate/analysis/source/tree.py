@@ -76,6 +76,12 @@ def contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
     return any(node is wanted for node in every(root))
 
 
+def in_a_line(node: cst.CSTNode) -> str:
+    """The text of an expression for a message: on one line, its end left out where it is long."""
+    text = " ".join(cst.Module([]).code_for_node(node).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def keyword_node(call: cst.CSTNode | None, name: str) -> cst.Arg | None:
     """The argument of a call that is written as ``name=...``."""
     for arg in getattr(call, "args", ()):

@@ -19,7 +19,7 @@ from dpmigrate.analysis.library.torch.oversampled import views_together
 from dpmigrate.analysis.library.torch.repeated import rows_repeated
 from dpmigrate.analysis.library.torch.tensors import tensor_method
 from dpmigrate.analysis.registry import CallInfo, function, method
-from dpmigrate.analysis.source.tree import assigned_to, every
+from dpmigrate.analysis.source.tree import assigned_to, every, in_a_line
 from dpmigrate.analysis.training import TrainingRun
 
 _PERMUTING = frozenset(["randperm", "permutation"])
@@ -38,7 +38,7 @@ def _mixed(ip: Interpreter, info: CallInfo) -> Value:
         names = {n.value for n in every(one) if isinstance(n, cst.Name)}
         if any(name in names for name in _taken_in_another_order(ip, other)):
             for run in list(ip.runs.values()):
-                ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=False, sure=True))
+                ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=False, sure=True))
             return NOTHING
     return NOTHING
 
@@ -57,7 +57,7 @@ def _joined(ip: Interpreter, info: CallInfo) -> Value:
             taken = set(_taken_in_another_order(ip, part)) & names
             if any(batches_of(ip, [ip.evaluate(cst.Name(name))]) for name in taken):
                 for run in list(ip.runs.values()):
-                    ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=False, sure=True))
+                    ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=False, sure=True))
                 break
     made = rows_repeated(ip, info, torch_operation(ip, info))
     return views_together(ip, info, made) if info.name != "torch.where" else made
@@ -77,7 +77,7 @@ def _patched(ip: Interpreter, info: CallInfo) -> Value:
     names = _taken_in_another_order(ip, value)
     if any(into & batches_of(ip, [ip.evaluate(cst.Name(name))]) for name in names):
         for run in list(ip.runs.values()):
-            ip.happen(run, ExamplesCoupled(ip.at(target), _short(value), compared=False, sure=True))
+            ip.happen(run, ExamplesCoupled(ip.at(target), in_a_line(value), compared=False, sure=True))
     return NOTHING
 
 
@@ -219,7 +219,7 @@ def _multiplied_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _compared(ip: Interpreter, node: cst.CSTNode, left: Value, right: Value, same: bool) -> None:
     for run in _runs_behind(ip, left):
         if run in _runs_behind(ip, right):
-            ip.happen(run, ExamplesCoupled(ip.at(node), _short(node), compared=True, sure=same))
+            ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=True, sure=same))
 
 
 def _runs_behind(ip: Interpreter, value: Value) -> list[TrainingRun]:
@@ -260,8 +260,3 @@ def _without_new_dimension(node: cst.BaseExpression) -> cst.BaseExpression:
     ):
         return node.value
     return node
-
-
-def _short(node: cst.CSTNode) -> str:
-    text = " ".join(cst.Module([]).code_for_node(node).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -18,7 +18,7 @@ from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import RecordsRepeated
 from dpmigrate.analysis.library.torch.data import GIVEN, wholes_of
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
-from dpmigrate.analysis.source.tree import every
+from dpmigrate.analysis.source.tree import every, in_a_line
 from dpmigrate.analysis.training import TrainingRun
 
 _AGAIN, _OF_OTHERS = "records drawn again", "records made of others"
@@ -122,7 +122,7 @@ def _given(ip: Interpreter, info: CallInfo) -> Value:
         source = batch.loader
         if isinstance(source, Obj) and source.kind == "repeated-records" and source.node is not None:
             there = ip.at(source.node, batch.guard)
-            ip.happen(run, RecordsRepeated(there, _short(source.node), 0, sure=False))
+            ip.happen(run, RecordsRepeated(there, in_a_line(source.node), 0, sure=False))
     return NOTHING
 
 
@@ -148,7 +148,7 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
                         there = Circumstances(
                             Origin(source.module, source.node), ip.path | e.guard | batch.guard
                         )
-                        text = _short(source.node)
+                        text = in_a_line(source.node)
                         mixed = source.data == _OF_OTHERS
                         ip.happen(run, RecordsRepeated(there, text, 0, sure=False, of_others=mixed))
     return NOTHING
@@ -164,8 +164,3 @@ def _marks(ip: Interpreter, dataset: Atom) -> Iterator[Batch]:
         for batch in batches_of(ip, held):
             if isinstance(batch.loader, Obj) and batch.loader.kind == "repeated-records":
                 yield batch
-
-
-def _short(node: cst.CSTNode) -> str:
-    text = " ".join(cst.Module([]).code_for_node(node).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."

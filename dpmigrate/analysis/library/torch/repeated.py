@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import libcst as cst
-
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown, is_one_of_several
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, of
@@ -15,6 +13,7 @@ from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import RecordsRepeated
 from dpmigrate.analysis.library.torch.data import GIVEN, PART_OF
 from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.source.tree import in_a_line
 from dpmigrate.analysis.training import TrainingRun
 
 _TIMES = "how many times each row is there"
@@ -43,13 +42,8 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
                 for made, times, sure in _repeated(ip, e.atom, sure=True, depth=_MAX_DEPTH):
                     if made.node is not None and made.module is not None:
                         there = Circumstances(Origin(made.module, made.node), ip.path | e.guard)
-                        ip.happen(run, RecordsRepeated(there, _short(made.node), times, sure))
+                        ip.happen(run, RecordsRepeated(there, in_a_line(made.node), times, sure))
     return NOTHING
-
-
-def _short(node: cst.CSTNode) -> str:
-    text = " ".join(cst.Module([]).code_for_node(node).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _repeated(ip: Interpreter, dataset: Atom, sure: bool, depth: int) -> Iterator[_Repetition]:
