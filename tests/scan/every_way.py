@@ -10,6 +10,7 @@ from tests.scan.ways_of_accounting import OF_THE_REST
 from tests.scan.ways_of_beginning import BEGUN
 from tests.scan.ways_of_building import PUT_TOGETHER
 from tests.scan.ways_of_ending import ENDED
+from tests.scan.ways_of_inheriting import INHERITED
 from tests.scan.ways_of_outsiders import OUTSIDE
 from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_writing import OF_THE_SUM
@@ -30,4 +31,5 @@ PAIRS = (
     *BEGUN,
     *OUTSIDE,
     *ENDED,
+    *INHERITED,
 )
