@@ -13,12 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.oracle import clip
 from dpmigrate.runtime.run import accounting, foreign, skips, swap, warm_up
-from dpmigrate.runtime.run.engines import (
-    LINEAR_OPTIMIZERS,
-    LiveEngine,
-    names_of,
-    some_entries,
-)
+from dpmigrate.runtime.run.engines import LINEAR_OPTIMIZERS, LiveEngine, names_of, some_entries
 from dpmigrate.runtime.run.generators import generator_kind, generator_state
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
 from dpmigrate.runtime.run.patching import wrap_method

@@ -136,10 +136,7 @@ def against_other_mode(
     steps = max(_step_distance(engine, a, b) for a, b in pairs)
     kind = "parameter change" if engine.linear_optimizer else "gradient handed to the optimizer"
     checks = []
-    for name, value, what in (
-        ("parity-clipped-sum", sums, "clipped sum"),
-        ("parity-step", steps, kind),
-    ):
+    for name, value, what in (("parity-clipped-sum", sums, "clipped sum"), ("parity-step", steps, kind)):
         passed: bool | None = value <= limit
         detail = f"{names}: {what} over {len(pairs)} logical step{'s' * (len(pairs) > 1)}"
         if not passed and own_is_right is not False:
