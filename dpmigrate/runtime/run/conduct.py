@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from dpmigrate.runtime.report_types import Check
-from dpmigrate.runtime.run.naming import UNWRAPPED, late, step_error
+from dpmigrate.runtime.run.naming import CHANGED, UNWRAPPED, late, run_named, step_error
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal
 
@@ -41,6 +41,11 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
     if loose:
         detail = f"{UNWRAPPED} ({_steps(loose)})"
         faults.append(Check("parity-clipped-sum", False, None, None, "DPM103", index, detail))
+    for rule, what in CHANGED.items():
+        changed = [i for i, r in enumerate(releases, 1) if r.changed == rule]
+        if changed:
+            detail = f"{what} ({_steps(changed)})"
+            faults.append(Check("parity-clipped-sum", False, None, None, rule, index, detail))
     moved = [i for i, r in enumerate(releases, 1) if _other_norm(engine, r.module_norm, r.max_grad_norm)]
     if moved:
         last = releases[moved[-1] - 1]
@@ -86,8 +91,10 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
     total = sum(fed.values())
 
     def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
-        wrong = total - fed["private"] if total else None
-        return Check("private-loader", passed, wrong, 0 if total else None, rule, index, detail)
+        # A sampler that is not used is no batch that could be counted.
+        counted = total and rule != "DPM303"
+        value, limit = (total - fed["private"], 0) if counted else (None, None)
+        return Check("private-loader", passed, value, limit, rule, index, detail)
 
     if engine.dropped_sampler:
         said = f"Poisson sampling draws from all {engine.population} records of the data set"
@@ -146,7 +153,7 @@ def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
     if (removal.written or 0.0) > UNWRITTEN:
         detail = (
             "the parameters are written between steps by what depends on the batch, without clipping and "
-            "noise: " + seen.format("them")
+            "noise (write them by what private steps have made, or not at all): " + seen.format("them")
         )
         found.append(Check("private-step", False, removal.written, UNWRITTEN, None, index, detail))
     if (removal.beside or 0.0) > UNWRITTEN:
@@ -166,7 +173,7 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
 
     def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
         counted = rule not in ("DPM304", "DPM310")
-        value, limit = (most, steps) if counted else (None, None)
+        value, limit = (max(0, most - engine.forgotten), steps) if counted else (None, None)
         return Check("accounting", passed, value, limit, rule, index, detail)
 
     if not run.accountants:
@@ -175,7 +182,7 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
         earlier, rule = engine.resumed
         other = run.engines[earlier]
         name = "accountant-not-resumed" if rule == "DPM310" else "engine-remade-in-loop"
-        said = f"its weights go on from those that the run of {other.path}:{other.line} has trained in "
+        said = f"its weights go on from those that {run_named(run, earlier)} has trained in "
         said += (
             f"{len(other.releases)} steps, and its accountant knows nothing of them: epsilon starts at zero"
         )

@@ -247,11 +247,11 @@ def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
     """A batch whose parts do not add up: who else is in it changes what an example contributes."""
     limit = max(COUPLED, 20 * limit_for(engine))
     rule, cause = "DPM124", "examples-coupled"
-    value, how = removal.coupling, "changing one half of a batch changes what the other half contributes"
+    value, changes = removal.coupling, "changing one half of a batch changes what the other half contributes"
     if (value or 0.0) <= limit:
         cause += ": what an example contributes depends on how many are in its batch (is the loss scaled by "
         cause += "their number, or reduced otherwise than loss_reduction says?)"
-        value, how = removal.counted, "leaving out a third of a batch changes what the others contribute"
+        value, changes = removal.counted, "leaving out a third of a batch changes what the others contribute"
     elif engine.weighted:
         rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
     elif engine.batch_norms:
@@ -261,10 +261,11 @@ def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
         cause += ": the shape of an example depends on the batch (padding to its longest)"
     elif removal.replaced:
         cause += ": the loop draws random numbers, perhaps to mix the examples by them (mixup?)"
+    detail = f"{cause}: {changes} by this many C"
     if removal.moves:
         place, worst = removal.worst
-        how += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"
-    return Check("sensitivity", False, value, limit, rule, index, f"{cause}: {how} (in C)")
+        detail += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"
+    return Check("sensitivity", False, value, limit, rule, index, detail)
 
 
 def measurements(record: RunRecord) -> list[Measurement]:
