@@ -1,0 +1,146 @@
+"""Small programs in pairs that differ in one fact: records of which one changes the gradients of others."""
+
+from __future__ import annotations
+
+from tests.scan.ways_of_building import LOOP
+from tests.scan.ways_of_writing import HEAD, HOOKS, Pair
+
+MODEL = """
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate, self.value, self.head = nn.Linear(16, 8), nn.Linear(16, 8), nn.Linear(8, 4)
+
+    def forward(self, x):
+        FACT
+        return self.head(h)
+
+
+net = Net()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+
+COUPLED = (
+    Pair(
+        "DPM124",
+        "share-of-the-batch",
+        HEAD + MODEL + LOOP,
+        "h = torch.softmax(self.gate(x), dim=0) * self.value(x)",
+        "h = torch.softmax(self.gate(x), dim=1) * self.value(x)",
+        opacus="==1.6.0",
+    ),
+    Pair(
+        "DPM124",
+        "share-of-the-batch-or-of-weights",
+        HEAD
+        + MODEL.replace("super().__init__()", "super().__init__(); self.mix = nn.Parameter(torch.ones(8))")
+        + LOOP,
+        "h = F.softmax(self.gate(x), 0) * self.value(x)",
+        "h = F.softmax(self.mix, 0) * self.value(x)",
+        opacus="==1.6.0",
+    ),
+    Pair(
+        "DPM124",
+        "deviation-of-the-batch-beside",
+        HEAD + MODEL + LOOP,
+        "h = self.value(x) + x.std(dim=0).mean()",
+        "h = self.value(x) + x.std(dim=1, keepdim=True)",
+        opacus="==1.6.0",
+    ),
+    Pair(
+        "DPM124",
+        "views-of-each-record-in-one-batch",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    near = x + 0.1 * torch.randn_like(x)
+    rows, labels = FACT
+    F.cross_entropy(net(rows), labels).backward()
+    optimizer.step()
+""",
+        "torch.cat([x, torch.clamp(x, -1, 1)]), torch.cat([y, y])",
+        "torch.cat([x[:8], near[8:]]), y",
+    ),
+    Pair(
+        "DPM124",
+        "views-in-training-or-in-a-test",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(FACT).view(-1, len(x), 8).mean(0), y).backward()
+    optimizer.step()
+    with torch.no_grad():
+        print(net(torch.cat([x, x.flip(1)])).mean())
+""",
+        "torch.cat([x, x.flip(1)])",
+        "x",
+    ),
+    *(
+        Pair(
+            "DPM124",
+            name,
+            HEAD
+            + """
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.under_sampling import RandomUnderSampler
+from sklearn.utils import resample
+
+frame = pd.read_csv("records.csv")
+X, y = frame.to_numpy()[:, :16], frame.to_numpy()[:, 16]
+FACT
+records = TensorDataset(torch.from_numpy(X).float(), torch.from_numpy(y).long())
+net = nn.Linear(16, 8)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(records, batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+            + LOOP,
+            wrong,
+            right,
+        )
+        for name, wrong, right in (
+            (
+                "drawn-again-or-left-out",
+                "X, y = RandomOverSampler().fit_resample(X, y)",
+                "X, y = RandomUnderSampler().fit_resample(X, y)",
+            ),
+            (
+                "made-of-others-or-for-another-model",
+                "X, y = SMOTE(k_neighbors=3).fit_resample(X, y)",
+                "for_another = SMOTE(k_neighbors=3).fit_resample(X, y)",
+            ),
+            (
+                "bootstrapped-or-shuffled",
+                "X, y = resample(X, y, n_samples=5000)",
+                "X, y = resample(X, y, replace=False)",
+            ),
+            (
+                "frame-drawn-again-or-shuffled",
+                "X = frame.sample(frac=2, replace=True).to_numpy()[:, :16]",
+                "X = frame.sample(frac=1).to_numpy()[:, :16]",
+            ),
+            (
+                "rows-or-columns-tiled",
+                "X, y = np.tile(X, (2, 1)), np.concatenate([y, y])",
+                "X = np.tile(X, (1, 2))[:, :16]",
+            ),
+        )
+    ),
+)

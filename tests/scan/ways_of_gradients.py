@@ -1,0 +1,140 @@
+"""Small programs in pairs that differ in one fact: what is lost of a gradient, or added to it."""
+
+from __future__ import annotations
+
+from tests.scan.ways_of_writing import HEAD, Pair
+
+GHOST = """
+net, optimizer, criterion, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    criterion=nn.CrossEntropyLoss(),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    grad_sample_mode="ghost",
+)
+"""
+
+OF_GRADIENTS = (
+    Pair(
+        "DPM103",
+        "gradient-of-the-input-alone",
+        HEAD
+        + "\nnet = nn.Linear(16, 4)\n"
+        + GHOST
+        + """
+for x, y in loader:
+    near = x.clone().requires_grad_(True)
+    F.cross_entropy(net(near), y).backward()
+    FACT
+    criterion(net(x + 0.1 * near.grad.sign()), y).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+""",
+        "print(near.grad.norm())",
+        "optimizer.zero_grad()",
+    ),
+    Pair(
+        "DPM104",
+        "mean-of-what-the-library-gives",
+        HEAD
+        + """
+
+class Clamped(nn.SmoothL1Loss):
+    def forward(self, input, target):
+        return FACT
+
+
+net = nn.Sequential(nn.Linear(16, 1), nn.Flatten(0))
+"""
+        + GHOST.replace("nn.CrossEntropyLoss()", "Clamped()"),
+        "super().forward(input, target).clamp(max=4.0).mean()",
+        "super().forward(input, target).clamp(max=4.0)",
+    ),
+    Pair(
+        "DPM111",
+        "flattened-by-a-function-of-torch",
+        HEAD
+        + """
+from opacus.layers import DPLSTM
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.rnn = nn.Embedding(50, 16), DPLSTM(16, 16, batch_first=True)
+        self.head = nn.Linear(16, 50)
+
+    def forward(self, ids):
+        return self.head(self.rnn(self.words(ids))[0])
+
+
+net = Net()
+"""
+        + GHOST
+        + """
+for ids, _ in loader:
+    optimizer.zero_grad()
+    logits = net(ids[:, :-1])
+    criterion(FACT).backward()
+    optimizer.step()
+""",
+        "torch.flatten(logits, 0, 1), torch.reshape(ids[:, 1:], (-1,))",
+        "torch.flatten(logits, 0, 1), torch.reshape(ids[:, 1:], (-1,)), shape=logits.shape",
+    ),
+    Pair(
+        "DPM118",
+        "hooks-off-for-a-look",
+        HEAD
+        + "\nnet = nn.Linear(16, 4)\n"
+        + GHOST
+        + """
+
+def look(x, y):
+    net.disable_hooks()
+    x = x.clone().requires_grad_(True)
+    F.cross_entropy(net(x), y).backward()
+    FACT
+    return x.grad
+
+
+for x, y in loader:
+    optimizer.zero_grad()
+    criterion(net(x), y).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    look(x, y)
+    optimizer.zero_grad()
+""",
+        "print(x.grad.norm())",
+        "net.enable_hooks()",
+    ),
+    Pair(
+        "DPM123",
+        "optimizers-under-computed-keys",
+        HEAD
+        + """
+net = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+groups = {}
+for name, parameter in net.named_parameters():
+    groups.setdefault(name.split(".")[0], []).append(parameter)
+optimizers = {part: torch.optim.SGD(group, lr=0.1) for part, group in groups.items()}
+net, private, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=optimizers["2"],
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    private.zero_grad()
+    optimizers["0"].zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    private.step()
+    FACT
+""",
+        'optimizers["0"].step()',
+        'print(optimizers["0"])',
+    ),
+)
