@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import libcst as cst
@@ -21,6 +22,7 @@ from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.model import Tri
 
 _COUNTING = frozenset(["range", "trange", "count"])
+_BEGINNING = re.compile(r"copy|clone|apply|reset|init|fresh|restore|load_state|build|create", re.IGNORECASE)
 _READING = ("load", "read", "open", "fetch")
 
 
@@ -34,7 +36,9 @@ def _engine_of_each_turn(s: Subject) -> Tri:
     engines = [engine for engine in (run.engine, *run.other_engines) if engine is not None]
     remade = [_made_in_each_turn(run, engine) for engine in engines]
     if None in remade:
-        s.unsure("what is looked up by the number of a turn may be records of that turn alone")
+        handed = "the model is handed in, and may be made anew by what cannot be followed"
+        looked_up = "what is looked up by the number of a turn may be records of that turn alone"
+        s.unsure(handed if _handed_in(run) else looked_up)
     if not any(each is not False for each in remade):
         return False
     if len(engines) > 1:
@@ -58,7 +62,7 @@ def _made_in_each_turn(run: PrivateRun, engine: Engine) -> Tri:
     going_on = [turn for turn in inside if _weights_go_on(run, turn)]
     if not going_on:
         return False
-    return None if all(_records_by_its_number(turn) for turn in going_on) else True
+    return None if all(_records_by_its_number(turn) for turn in going_on) or _handed_in(run) else True
 
 
 @fact
@@ -188,4 +192,19 @@ def _weights_go_on(run: PrivateRun, turn: Turn) -> bool:
     if any(e.changing for e in loads):
         return True
     made = [model.made for model in run.models]
-    return bool(made) and not loads and all(at is not None and turn not in at.loops for at in made)
+    if not made:
+        return not loads and _handed_in(run) and not _speaks_of_a_beginning(turn)
+    return not loads and all(at is not None and turn not in at.loops for at in made)
+
+
+def _handed_in(run: PrivateRun) -> bool:
+    """Whether the model comes from whoever calls the function that has the loop."""
+    module = run.argument("module").each
+    return not run.models and bool(module) and all(_was_there(what, ()) for what in module)
+
+
+def _speaks_of_a_beginning(turn: Turn) -> bool:
+    """Whether a loop calls something that may give a model its first weights again: a copy, a reset."""
+    calls = (node.func for node in every(turn.loop.node) if isinstance(node, cst.Call))
+    names = (func.attr if isinstance(func, cst.Attribute) else func for func in calls)
+    return any(isinstance(name, cst.Name) and _BEGINNING.search(name.value) for name in names)
