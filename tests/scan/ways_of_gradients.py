@@ -202,4 +202,22 @@ with FACT as batches:
         "BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer)",
         "nullcontext(loader)",
     ),
+    Pair(
+        "DPM103",
+        "gradients-asked-for-and-written-down",
+        HEAD
+        + "\nnet = nn.Linear(16, 4)\n"
+        + GHOST
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    criterion(net(x), y).backward()
+    gradients = torch.autograd.grad(F.cross_entropy(net(x), y), list(net.parameters()))
+    for parameter, gradient in zip(net.parameters(), gradients):
+        FACT
+    optimizer.step()
+""",
+        "parameter.grad = gradient",
+        "print(gradient.norm())",
+    ),
 )
