@@ -180,4 +180,34 @@ net, optimizer, loader = PrivacyEngine().make_private(
             ),
         )
     ),
+    Pair(
+        "DPM313",
+        "norm-that-an-argument-names",
+        HEAD
+        + """
+
+def block(norm):
+    layers = nn.Sequential(nn.Conv2d(1, 8, 3), norm(8), nn.ReLU())
+    for parameter in layers[1].parameters():
+        parameter.requires_grad = False
+    return layers
+
+
+def groups(channels):
+    return nn.GroupNorm(4, channels)
+
+
+net = nn.Sequential(block(FACT), nn.Flatten(), nn.Linear(8 * 36, 4))
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD([q for q in net.parameters() if q.requires_grad], lr=0.1),
+    data_loader=DataLoader(TensorDataset(torch.randn(64, 1, 8, 8), torch.randint(0, 4, (64,))), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+        + LOOP,
+        "nn.BatchNorm2d",
+        "groups",
+    ),
 )
