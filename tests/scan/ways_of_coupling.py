@@ -201,7 +201,7 @@ net = nn.Sequential(block(FACT), nn.Flatten(), nn.Linear(8 * 36, 4))
 net, optimizer, loader = PrivacyEngine().make_private(
     module=net,
     optimizer=torch.optim.SGD([q for q in net.parameters() if q.requires_grad], lr=0.1),
-    data_loader=DataLoader(TensorDataset(torch.randn(64, 1, 8, 8), torch.randint(0, 4, (64,))), batch_size=32),
+    data_loader=DataLoader(TensorDataset(torch.randn(64, 1, 8, 8), torch.zeros(64).long()), batch_size=32),
     noise_multiplier=1.0,
     max_grad_norm=1.0,
 )

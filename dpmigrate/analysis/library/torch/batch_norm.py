@@ -58,7 +58,7 @@ def _tell_of(ip: Interpreter, run: TrainingRun, model: Obj, layer: Obj) -> None:
     )
     texts = [module.source.data for module in (run.module, layer.module) if module]
     others = any(norm in text for text in texts for norm in _OTHER_NORMS)
-    # A layer of the program's own stays where it is, unless something goes through the model and puts others in.
+    # A layer of the program's own stays where it is, unless something goes through the model for others.
     replacing = layer.data not in _LAYERS or any(word in text for text in texts for word in _REPLACING)
     if kept and not (others and replacing) and layer.module is not None and layer.node is not None:
         name = str(layer.data).rpartition(".")[2]
