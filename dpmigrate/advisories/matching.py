@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import libcst as cst
+
 from dpmigrate.advisories import conditions
 from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
@@ -181,6 +183,7 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         places.extend(p.place for p in subject.versions.proofs if case.versions != "declared")
     if subject.origin.node is not run.origin.node:
         places.append(run.module.place(run.origin.node, made_by(run, "the private run")))
+    places.extend(_switched_off(switch) for switch in run.turned)
     here = subject.module.place(subject.origin.node)
     for place in places:
         if place in seen or (
@@ -189,6 +192,14 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
             continue
         seen.add(place)
         yield place
+
+
+def _switched_off(switch: Origin) -> Place:
+    """A literal that somebody has to turn round before the run takes place."""
+    other = {"True": "False", "False": "True"}[cst.ensure_type(switch.node, cst.Name).value]
+    return switch.module.place(
+        switch.node, f"switched off as the code stands: the run takes place once this is {other}"
+    )
 
 
 def _speaks_of_the_mode(case: Case) -> bool:
