@@ -183,6 +183,7 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         places.extend(p.place for p in subject.versions.proofs if case.versions != "declared")
     if subject.origin.node is not run.origin.node:
         places.append(run.module.place(run.origin.node, made_by(run, "the private run")))
+    places.extend(origin.module.place(origin.node, origin.text) for origin in subject.shown)
     places.extend(_switched_off(switch) for switch in run.turned)
     here = subject.module.place(subject.origin.node)
     for place in places:
