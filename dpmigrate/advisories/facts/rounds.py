@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import libcst as cst
@@ -21,6 +22,7 @@ from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.model import Tri
 
 _COUNTING = frozenset(["range", "trange", "count"])
+_BEGINNING = re.compile(r"copy|clone|apply|reset|init|fresh|restore|load_state|build|create", re.IGNORECASE)
 _READING = ("load", "read", "open", "fetch")
 
 
@@ -43,6 +45,8 @@ def _engine_of_each_turn(s: Subject) -> Tri:
     s.notes["loop"] = loop.module.place(loop.node).seen_from(s.module.place(s.origin.node))
     if len(engines) > 1:
         return s.unsure("it is one of several engines that the run may have")
+    if _handed_in(run):
+        return s.unsure("the model is handed in, and may be made anew by what cannot be followed")
     return True if own else None
 
 
@@ -189,4 +193,19 @@ def _weights_go_on(run: PrivateRun, turn: Turn) -> bool:
     if any(e.changing for e in loads):
         return True
     made = [model.made for model in run.models]
-    return bool(made) and not loads and all(at is not None and turn not in at.loops for at in made)
+    if not made:
+        return not loads and _handed_in(run) and not _speaks_of_a_beginning(turn)
+    return not loads and all(at is not None and turn not in at.loops for at in made)
+
+
+def _handed_in(run: PrivateRun) -> bool:
+    """Whether the model comes from whoever calls the function that has the loop."""
+    module = run.argument("module").each
+    return not run.models and bool(module) and all(_was_there(what, ()) for what in module)
+
+
+def _speaks_of_a_beginning(turn: Turn) -> bool:
+    """Whether a loop calls something that may give a model its first weights again: a copy, a reset."""
+    calls = (node.func for node in every(turn.loop.node) if isinstance(node, cst.Call))
+    names = (func.attr if isinstance(func, cst.Attribute) else func for func in calls)
+    return any(isinstance(name, cst.Name) and _BEGINNING.search(name.value) for name in names)
