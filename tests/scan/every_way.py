@@ -14,6 +14,7 @@ from tests.scan.ways_of_ending import ENDED
 from tests.scan.ways_of_engines import ENGAGED
 from tests.scan.ways_of_epsilon import TOLD
 from tests.scan.ways_of_gradients import OF_GRADIENTS
+from tests.scan.ways_of_inheriting import INHERITED
 from tests.scan.ways_of_rounds import GOING_ON
 from tests.scan.ways_of_seeding import SEEDED
 from tests.scan.ways_of_writing import OF_THE_SUM
@@ -38,4 +39,5 @@ PAIRS = (
     *SEEDED,
     *COUPLED,
     *OF_GRADIENTS,
+    *INHERITED,
 )

@@ -143,4 +143,71 @@ net, optimizer, loader = PrivacyEngine().make_private(
             ),
         )
     ),
+    *(
+        Pair(
+            "DPM124",
+            f"rows-chosen-twice-{name}",
+            HEAD
+            + """
+import pandas as pd
+
+frame = pd.read_csv("records.csv")
+x, y = torch.randn(512, 16), torch.randint(0, 4, (512,))
+FACT
+net = nn.Linear(16, 8)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(TensorDataset(x, y), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+            + LOOP,
+            wrong,
+            right,
+        )
+        for name, wrong, right in (
+            (
+                "or-put-in-another-order",
+                "x, y = torch.cat([x, x[y == 3]]), torch.cat([y, y[y == 3]])",
+                "x, y = torch.cat([x[y == 3], x[y != 3]]), torch.cat([y[y == 3], y[y != 3]])",
+            ),
+            (
+                "in-a-frame-or-its-columns",
+                "x = torch.tensor(pd.concat([frame, frame[frame.label == 3]]).values)",
+                "x = torch.tensor(pd.concat([frame, frame[frame.columns]], axis=1).values)",
+            ),
+        )
+    ),
+    Pair(
+        "DPM313",
+        "norm-that-an-argument-names",
+        HEAD
+        + """
+
+def block(norm):
+    layers = nn.Sequential(nn.Conv2d(1, 8, 3), norm(8), nn.ReLU())
+    for parameter in layers[1].parameters():
+        parameter.requires_grad = False
+    return layers
+
+
+def groups(channels):
+    return nn.GroupNorm(4, channels)
+
+
+net = nn.Sequential(block(FACT), nn.Flatten(), nn.Linear(8 * 36, 4))
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD([q for q in net.parameters() if q.requires_grad], lr=0.1),
+    data_loader=DataLoader(TensorDataset(torch.randn(64, 1, 8, 8), torch.zeros(64).long()), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+        + LOOP,
+        "nn.BatchNorm2d",
+        "groups",
+    ),
 )

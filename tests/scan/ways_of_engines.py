@@ -216,4 +216,108 @@ for x, y in loader:
         "True",
         "False",
     ),
+    Pair(
+        "DPM406",
+        "entry-taken-out-of-the-options",
+        HEAD
+        + """
+options = {"noise_multiplier": 1.0, "max_grad_norm": 1.0, "secure_mode": False}
+engine = PrivacyEngine(secure_mode=options.FACT("secure_mode"))
+net = nn.Linear(16, 8)
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    **options,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "get",
+        "pop",
+    ),
+    Pair(
+        "DPM304",
+        "stages-over-a-model-that-is-handed-in",
+        HEAD
+        + """
+
+def stages(net, loader, number):
+    kept = PrivacyEngine()
+    for stage in range(number):
+        engine = FACT
+        private, optimizer, batches = engine.make_private(
+            module=net,
+            optimizer=torch.optim.SGD(net.parameters(), lr=0.1 / (stage + 1)),
+            data_loader=loader,
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+        for x, y in batches:
+            optimizer.zero_grad()
+            F.cross_entropy(private(x), y).backward()
+            optimizer.step()
+        print(stage, engine.get_epsilon(1e-6))
+        private.remove_hooks()
+""",
+        "PrivacyEngine()",
+        "kept",
+    ),
+    Pair(
+        "DPM304",
+        "model-of-a-trial-or-of-all",
+        HEAD
+        + """
+import copy
+
+
+def stages(start, loader, number):
+    for stage in range(number):
+        net = FACT
+        engine = PrivacyEngine()
+        private, optimizer, batches = engine.make_private(
+            module=net,
+            optimizer=torch.optim.SGD(net.parameters(), lr=0.1 / (stage + 1)),
+            data_loader=loader,
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+        for x, y in batches:
+            optimizer.zero_grad()
+            F.cross_entropy(private(x), y).backward()
+            optimizer.step()
+        print(stage, engine.get_epsilon(1e-6))
+        private.remove_hooks()
+""",
+        "start",
+        "copy.deepcopy(start)",
+    ),
+    Pair(
+        "DPM414",
+        "layer-by-the-name-of-an-option",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--activation", default="ReLU")
+activation = getattr(nn, parser.parse_args().activation)
+net = nn.Sequential(nn.Linear(16, 8), activation(inplace=FACT), nn.Linear(8, 4))
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "True",
+        "False",
+    ),
 )

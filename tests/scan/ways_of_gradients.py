@@ -137,4 +137,87 @@ for x, y in loader:
         'optimizers["0"].step()',
         'print(optimizers["0"])',
     ),
+    Pair(
+        "DPM104",
+        "criterion-of-a-table-that-a-decorator-fills",
+        HEAD
+        + """
+LOSSES = {"ce": nn.CrossEntropyLoss}
+
+
+def register(name):
+    def put(cls):
+        LOSSES[name] = cls
+        return cls
+
+    return put
+
+
+@register("focal")
+class Focal(nn.Module):
+    def forward(self, logits, y):
+        losses = F.cross_entropy(logits, y, reduction="none")
+        return ((1 - torch.exp(-losses)) ** 2 * losses).mean()
+
+
+net = nn.Linear(16, 4)
+"""
+        + GHOST.replace("nn.CrossEntropyLoss()", 'LOSSES["FACT"]()')
+        + """
+for x, y in loader:
+    criterion(net(x), y).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+""",
+        "focal",
+        "ce",
+    ),
+    Pair(
+        "DPM114",
+        "adaptive-hooks",
+        HEAD
+        + """
+from contextlib import nullcontext
+
+options = dict(target_unclipped_quantile=0.5, clipbound_learning_rate=0.2)
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    clipping="adaptive",
+    unclipped_num_std=6.4,
+    max_clipbound=10.0,
+    min_clipbound=0.1,
+    **options,
+)
+with FACT as batches:
+    for x, y in batches:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        "BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer)",
+        "nullcontext(loader)",
+    ),
+    Pair(
+        "DPM103",
+        "gradients-asked-for-and-written-down",
+        HEAD
+        + "\nnet = nn.Linear(16, 4)\n"
+        + GHOST
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    criterion(net(x), y).backward()
+    gradients = torch.autograd.grad(F.cross_entropy(net(x), y), list(net.parameters()))
+    for parameter, gradient in zip(net.parameters(), gradients):
+        FACT
+    optimizer.step()
+""",
+        "parameter.grad = gradient",
+        "print(gradient.norm())",
+    ),
 )

@@ -132,4 +132,33 @@ for epoch in range(3):
         "torch.set_rng_state(state)",
         "print(state)",
     ),
+    Pair(
+        "DPM205",
+        "seed-handed-on-through-functions",
+        HEAD
+        + HOOKS
+        + """
+import json
+import random
+
+
+def seed_all(number):
+    random.seed(number)
+    torch.manual_seed(number)
+
+
+def epoch(seed):
+    seed_all(seed)
+"""
+        + LOOP.replace("\n", "\n    ")
+        + """
+
+settings = json.load(open("settings.json"))
+seed = settings["seed"]
+for turn in range(5):
+    epoch(FACT)
+""",
+        "seed",
+        "seed + turn",
+    ),
 )
