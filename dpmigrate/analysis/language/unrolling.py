@@ -24,9 +24,11 @@ def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:
 
 def turns_that_make_layers(ip: Interpreter, loop: cst.For, given: Value) -> Sequence[Value] | None:
     """The numbers that a loop goes over which adds a layer for each: one by one they are known in order."""
-    if not any(
-        _makes_a_layer(ip, node) for added in every(loop.body) if _adds(added) for node in every(added)
-    ):
+    key = "calls in what a loop adds", id(loop)  # trees do not change while they are interpreted
+    if key not in ip.notes:
+        added = (node for node in every(loop.body) if _adds(node))
+        ip.notes[key] = [call for node in added for call in every(node) if type(call) is cst.Call]
+    if not any(_makes_a_layer(ip, call) for call in ip.notes[key]):
         return None
     items = exact_items(ip, given) or _counted(ip, loop.iter)
     return items if items is not None and 0 < len(items) <= MAX_UNROLL else None

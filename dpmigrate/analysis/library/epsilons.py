@@ -148,10 +148,11 @@ def _is_a_share(ip: Interpreter, division: cst.CSTNode) -> bool:
     if isinstance(name, cst.Name) and _AN_AMOUNT.fullmatch(name.value):
         return True
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
-    told = (
-        node for node in every(around) if isinstance(node, (cst.FormattedStringExpression, cst.DictElement))
-    )
-    return any(_is_itself(node, division.left) for node in told)
+    key = "told in", id(around)  # trees do not change while they are interpreted
+    if key not in ip.notes:
+        kinds = (cst.FormattedStringExpression, cst.DictElement)
+        ip.notes[key] = [node for node in every(around) if type(node) in kinds]
+    return any(_is_itself(node, division.left) for node in ip.notes[key])
 
 
 def _is_itself(told: cst.FormattedStringExpression | cst.DictElement, total: cst.BaseExpression) -> bool:

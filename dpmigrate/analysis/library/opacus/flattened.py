@@ -97,7 +97,12 @@ def classes_before_tokens(ip: Interpreter, call: cst.CSTNode) -> bool:
 
 def _text_before(ip: Interpreter, call: cst.Call) -> _Text:
     function = ip.frame.function
-    return _Text(function.node if function is not None else ip.module.tree, call)
+    around = function.node if function is not None else ip.module.tree
+    key = "text before", id(around), id(call)  # trees do not change while they are interpreted
+    if key not in ip.notes:
+        ip.notes[key] = _Text(around, call)
+    text: _Text = ip.notes[key]
+    return text
 
 
 class _Text:
