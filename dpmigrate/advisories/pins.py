@@ -90,7 +90,7 @@ def _affected(advisory: Advisory, run: PrivateRun, versions: Versions, declared:
 def _disagreeing(
     advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared, what: str
 ) -> Iterator[Match]:
-    """DPM902: the pins of a run, where they admit no release on which its code, or its mode alone, can run."""
+    """DPM902: the pins of a run that admit no release on which its code, or its mode alone, can run."""
     if not _written_for_later_releases(versions):
         return
     wanted = versions.evidence & everything()

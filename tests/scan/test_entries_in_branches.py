@@ -80,6 +80,8 @@ def test_so_do_copies(tmp_path: Path, copied: str) -> None:
     assert alarms(tmp_path, "args.ghost", FILLED["by items"], '"criterion" in options', copied) == set()
 
 
-@pytest.mark.parametrize("test", ['"criterion" not in options', 'options.get("criterion") is None', "not args.ghost"])
+@pytest.mark.parametrize(
+    "test", ['"criterion" not in options', 'options.get("criterion") is None', "not args.ghost"]
+)
 def test_the_wrong_way_round_is_told(tmp_path: Path, test: str) -> None:
     assert "DPM403" in alarms(tmp_path, "args.ghost", FILLED["by items"], test)

@@ -41,7 +41,7 @@ def narrow(ip: Interpreter, test: cst.BaseExpression) -> Outcome:
     if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         return _narrow_comparison(ip, test)
     if isinstance(test, cst.Call):
-        special = _narrow_call(ip, test)
+        special = narrow_call(ip, test)
         if special is not None:
             return special
     if isinstance(test, cst.NamedExpr):
@@ -313,8 +313,10 @@ def _split_choices(member: Value, choices: list[object]) -> tuple[Value, Value]:
     return Value(tuple(yes)), Value(tuple(no))
 
 
-def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
-    """``x.startswith("ghost")``, ``isinstance(x, C)``, ``hasattr``, ``callable``."""
+def narrow_call(ip: Interpreter, test: cst.CSTNode) -> Outcome | None:
+    """``x.startswith("ghost")``, ``isinstance(x, C)``, ``hasattr``; None where it is no such call."""
+    if not isinstance(test, cst.Call):
+        return None
     if (
         isinstance(test.func, cst.Attribute)
         and test.func.attr.value in ("startswith", "endswith")
