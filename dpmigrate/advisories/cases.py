@@ -10,7 +10,7 @@ The table is one case, or holds several (``[[match.case]]``). A case has
 - ``versions``: whose Opacus must be affected, what the pins have "declared", or that "together" with
   what the code's API proves; "any" (the default) asks nothing;
 - ``affected`` (default: the rule's own) and ``faulty-git`` (the commits of the faulty window as well);
-- ``severity`` (default: the rule's own);
+- ``severity`` and ``impact`` (default: the rule's own);
 - ``selected``: reported only where the rule was asked for by name.
 
 Beside the cases may stand ``only-ghost-unless-selected``. A table with ``about`` ("pins", "files",
@@ -45,7 +45,7 @@ from dpmigrate.advisories.facts import (
 )
 from dpmigrate.advisories.facts.general import FACTS, LEFT_WORDS, OF_EVENT
 from dpmigrate.advisories.subjects import SUBJECTS
-from dpmigrate.model import Severity
+from dpmigrate.model import Impact, Severity
 from dpmigrate.versions.releases import FAULTY_GIT, VersionSet, everything
 from dpmigrate.versions.specifiers import parse_specifier
 
@@ -69,7 +69,7 @@ REGISTERED = (
 )
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""
 
-_KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity", "selected")
+_KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity", "impact", "selected")
 _BESIDE = ("case", "only-ghost-unless-selected")
 _VERSIONS = ("any", "declared", "together")
 
@@ -84,6 +84,7 @@ class Case:
     versions: str
     affected: VersionSet
     severity: Severity | None
+    impact: Impact | None
     selected: bool
     """Whether it is reported only where its rule was asked for by name."""
 
@@ -127,6 +128,9 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
     severity: Severity | None = table.get("severity")
     if severity is not None:
         _known(get_args(Severity), [severity], "severity")
+    impact: Impact | None = table.get("impact")
+    if impact is not None:
+        _known(get_args(Impact), [impact], "impact")
     return Case(
         table["subject"],
         table["when"],
@@ -134,6 +138,7 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
         versions,
         affected_versions(advisory, table),
         severity,
+        impact,
         bool(table.get("selected")),
     )
 

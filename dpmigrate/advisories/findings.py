@@ -150,7 +150,7 @@ def _finding(project: Project, match: Match, run: int | None) -> Finding:
         advisory.name,
         span,
         match.severity or advisory.severity,
-        advisory.impact,
+        match.impact or advisory.impact,
         match.certainty,
         match.message,
         match.because,

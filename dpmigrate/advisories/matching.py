@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import libcst as cst
+
 from dpmigrate.advisories import conditions
 from dpmigrate.advisories.cases import Case, cases_of
 from dpmigrate.advisories.catalogue import Advisory
@@ -15,7 +17,7 @@ from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, version
 from dpmigrate.advisories.facts.general import answer
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
-from dpmigrate.model import Certainty, Finding, NotAnalysed, Place, Severity, Span, Tri, both
+from dpmigrate.model import Certainty, Finding, Impact, NotAnalysed, Place, Severity, Span, Tri, both
 from dpmigrate.versions.decoding import NAMES_CSPRNG
 from dpmigrate.versions.releases import FAULTY_GIT, UNKNOWN_GIT, everything, nothing
 from dpmigrate.workspace.errors import own_error
@@ -48,7 +50,8 @@ class Match:
     """Where in the code; None where it is about a pin."""
     pin: Pin | None = None
     severity: Severity | None = None
-    """Instead of the advisory's own."""
+    impact: Impact | None = None
+    """Both instead of the advisory's own."""
     fixable: bool = True
     """Whether the advisory's fix, if it has one, is on offer here."""
     by_hand: str | None = None
@@ -144,6 +147,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         (*_because(case, subject), *(() if sure else only_possible(case, subject, by_version, of_the_mode))),
         subject.origin,
         severity=case.severity,
+        impact=case.impact,
         by_hand=filled_in(advisory.fix.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.condition_holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
@@ -179,6 +183,8 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
         places.extend(p.place for p in subject.versions.proofs if case.versions != "declared")
     if subject.origin.node is not run.origin.node:
         places.append(run.module.place(run.origin.node, made_by(run, "the private run")))
+    places.extend(origin.module.place(origin.node, origin.text) for origin in subject.shown)
+    places.extend(_switched_off(switch) for switch in run.turned)
     here = subject.module.place(subject.origin.node)
     for place in places:
         if place in seen or (
@@ -187,6 +193,14 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
             continue
         seen.add(place)
         yield place
+
+
+def _switched_off(switch: Origin) -> Place:
+    """A literal that somebody has to turn round before the run takes place."""
+    other = {"True": "False", "False": "True"}[cst.ensure_type(switch.node, cst.Name).value]
+    return switch.module.place(
+        switch.node, f"switched off as the code stands: the run takes place once this is {other}"
+    )
 
 
 def _speaks_of_the_mode(case: Case) -> bool:

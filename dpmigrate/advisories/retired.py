@@ -69,7 +69,7 @@ def _because(call: RetiredCall) -> tuple[Place, ...]:
     made = call.engine_made
     if made is not None and made.node is not call.origin.node:
         attached.append(made.module.place(made.node, "the engine"))
-    return tuple(attached)
+    return tuple(dict.fromkeys(attached))
 
 
 def _names(

@@ -44,6 +44,8 @@ class Subject:
     """Words for the message, left by the facts."""
     doubts: list[str] = field(default_factory=list)
     """Why facts about it are not certain."""
+    shown: list[Origin] = field(default_factory=list)
+    """Where else the facts point, with a word on what is there."""
 
     def unsure(self, why: str) -> Tri:
         """The answer of a fact that is not certain, which says why."""

@@ -119,6 +119,8 @@ class Interpreter:
         """Where the program first asks what an assumption is about."""
         self.switches: frozenset[int] = frozenset()
         """Literals (by identity) that whoever runs the program may turn round, see ``switches``."""
+        self.turnable: dict[Hashable, Origin] = {}
+        """Those that were met, by the symbol that stands for them in assumptions."""
         self.seeds: list[Any] = []
         self.plain_passes: dict[tuple[ModuleInfo, cst.CSTNode, int], None] = {}
         """Backward passes, by context, over losses of a known kind that no private run has to do with."""

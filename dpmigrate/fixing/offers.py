@@ -73,5 +73,7 @@ def _told(finding: Finding, made: Applicability | None, reason: str | None) -> F
         return finding
     if made is not None:
         return finding._replace(fix=FixOffer(made, finding.fix.summary))
-    words = [finding.by_hand or finding.fix.summary, f"(not by dpmigrate fix: {reason})" if reason else ""]
-    return finding._replace(fix=None, by_hand=" ".join(filter(None, words)))
+    by_hand = finding.by_hand or finding.fix.summary
+    if reason and not reason.endswith(finding.message):  # What is wrong need not be said twice.
+        by_hand += f" (not by dpmigrate fix: {reason})"
+    return finding._replace(fix=None, by_hand=by_hand)

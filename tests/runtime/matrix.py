@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.opacus_releases import CHECKOUT, KNOWN, environment
-from tests.verify import planted
+from tests.verify import planted, planting
 
 PARTS = ("right", "hazards")
 
@@ -100,7 +100,7 @@ def _planted() -> list[str]:
                 cells.append("")
                 continue
             with tempfile.TemporaryDirectory() as folder:
-                done = planted.run(plant, version, Path(folder))
+                done = planting.run(plant, version, Path(folder))
             rules = ",".join(sorted(rule for _, rule in done.failing if rule)) or "caught"
             cells.append({0: "passed", 1: f"**{rules}**"}.get(done.status, "no verdict"))
         lines.append(f"| {plant.name} | " + " | ".join(cells) + " |")

@@ -162,3 +162,39 @@ def test_what_a_fact_is_not_certain_of_is_said(tmp_path: Path, rule: str, why: s
     assert finding.certainty == "possible"
     (doubts,) = [place.text for place in finding.because if place.text.startswith("only possible: ")]
     assert why in doubts
+
+
+IN_ROUNDS = """\
+import torch
+from opacus import PrivacyEngine
+
+
+def private(net, loader):
+    engine = PrivacyEngine()
+    return engine, *engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=loader,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+
+
+def main(net, loader):
+    for _ in range(10):
+        engine, model, optimizer, drawn = private(net, loader)
+        for x, y in drawn:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        print(engine.get_epsilon(1e-5))
+        net = model._module
+"""
+
+
+def test_an_engine_of_each_turn_names_the_loop(tmp_path: Path) -> None:
+    """The loop may stand in another function, or file, than the call that the finding is about."""
+    result = api.scan(cwd=lay_out(tmp_path, train=IN_ROUNDS))
+    (found,) = [finding for finding in result.findings if finding.rule == "DPM304"]
+    assert "in every turn of the loop in line 17," in found.message
+    assert ("the loop that makes it anew", 17) in {(place.text, place.line) for place in found.because}

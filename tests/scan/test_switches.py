@@ -86,3 +86,22 @@ def test_a_switch_is_the_same_wherever_it_is_asked(tmp_path: Path) -> None:
     result = api.scan(cwd=lay_out(tmp_path, train=text))
     assert [run.loss for run in result.runs] == ["returned-criterion"]
     assert [f for f in result.findings if f.severity != "info"] == []
+
+
+@pytest.mark.parametrize(
+    "words", [{"above": "USE_DP = False", "test": "USE_DP"}, {"above": "PLAIN = True", "test": "not PLAIN"}]
+)
+def test_a_finding_says_which_switch_its_run_waits_for(tmp_path: Path, words: dict[str, str]) -> None:
+    text = _program(**words).replace("noise_multiplier=1.0", "noise_multiplier=0")
+    (finding,) = (f for f in api.scan(cwd=lay_out(tmp_path, train=text)).findings if f.rule == "DPM208")
+    (said,) = (place for place in finding.because if "switched off" in place.text)
+    assert (tmp_path / "train.py").read_text().splitlines()[said.line - 1] == words["above"]
+
+
+def test_what_is_on_as_it_is_written_waits_for_nothing(tmp_path: Path) -> None:
+    text = _program(above="USE_DP = True", test="USE_DP").replace(
+        "noise_multiplier=1.0", "noise_multiplier=0"
+    )
+    findings = api.scan(cwd=lay_out(tmp_path, train=text)).findings
+    assert "DPM208" in {f.rule for f in findings}
+    assert not [place for f in findings for place in f.because if "switched off" in place.text]

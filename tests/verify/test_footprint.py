@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,50 @@ def test_files_are_put_back_and_new_ones_are_gone(
     told = capsys.readouterr().err
     assert "checkpoint.pt, which was put back" in told
     assert f"new files were removed (1; --in-place keeps them): {Path('runs', '1', 'log.txt')}" in told
+
+
+def test_what_others_write_meanwhile_is_left(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = (
+        "echo more >> shared.log; echo new > theirs.txt; mkdir sub; echo new > sub/theirs.txt; "
+        "mkdir -p runs; echo new > runs/theirs.txt"
+    )
+    (tmp_path / "shared.log").write_text("of yesterday\n")
+    (tmp_path / "runs").mkdir()
+    link = tmp_path.with_name("link")
+    link.symlink_to(tmp_path)
+    with taken_back(tmp_path, tmp_path_factory.mktemp("call") / KEPT):
+        subprocess.run(others, shell=True, cwd=tmp_path, check=True)
+        (link / "runs").mkdir(exist_ok=True)
+        (link / "out" / "deep").mkdir(parents=True)
+        subprocess.run("echo of a library > out/deep/weights.bin", shell=True, cwd=tmp_path, check=True)
+        (link / "runs" / "mine.txt").write_text("the script's")
+    left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert left == ["runs/theirs.txt", "shared.log", "sub/theirs.txt", "theirs.txt"]
+    assert (tmp_path / "shared.log").read_text() == "of yesterday\nmore\n"
+    assert not (tmp_path / "out").exists()
+    told = capsys.readouterr().err
+    assert "new files were removed (2; --in-place keeps them): out/deep/weights.bin, runs/mine.txt" in told
+    assert "new files were left (3; the script was not seen to write them): runs/theirs.txt, sub/" in told
+    former = Path(told.partition("as it was: ")[2].split()[0])
+    assert former.read_text() == "of yesterday\n"
+    former.unlink()
+    former.parent.rmdir()
+
+
+def test_what_a_script_removes_with_its_folder_comes_back(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "model.bin").write_text("mine")
+    (tmp_path / "first.txt").write_text("mine")
+    with taken_back(tmp_path, tmp_path_factory.mktemp("call") / KEPT):
+        shutil.rmtree(tmp_path / "old")
+        (tmp_path / "first.txt").rename(tmp_path / "second.txt")
+    assert (tmp_path / "old" / "model.bin").read_text() == "mine"
+    assert (tmp_path / "first.txt").read_text() == "mine"
+    assert not (tmp_path / "second.txt").exists()
 
 
 def test_what_the_call_itself_prints_to_is_left_alone(

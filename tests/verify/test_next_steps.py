@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dpmigrate.report.verification.text import failures, next_steps
+from dpmigrate.report.style import Style
+from dpmigrate.report.verification.text import failures, next_steps, render_text
 
 
 def report(*rules: str | None, target: str = "train.py") -> dict[str, Any]:
@@ -31,7 +32,7 @@ def test_faults_are_counted_not_the_checks_that_show_them() -> None:
         failures(report("DPM101", "DPM101"))
         == "1 fault (DPM101 ghost-batch-memory-manager), seen by 2 checks"
     )
-    said = "2 faults (DPM301 private-loader-unused, no rule), seen by 2 checks"
+    said = "2 faults (DPM301 private-loader-unused, without a rule of its own), seen by 2 checks"
     assert failures(report("DPM301", None)) == said
 
 
@@ -48,3 +49,21 @@ def test_nothing_is_said_where_no_rule_was_named(rules: tuple[str | None, ...]) 
 
 def test_what_is_no_file_is_not_to_be_fixed() -> None:
     assert next_steps(report("DPM101", target="package.module")) == ["next: dpmigrate explain DPM101"]
+
+
+def test_on_a_narrow_screen_the_words_stand_below_the_figures() -> None:
+    one = {"path": "train.py", "line": 3, "mode": "ghost", "max_grad_norm": 1.0, "noise_multiplier": 2.0}
+    engines = [one, one | {"last": {"noise_multiplier": 0.5}, "loader": "DPDataLoader", "population": 96}]
+    check = {"name": "accounting", "passed": False, "value": 10, "limit": 40, "rule": "DPM307", "engine": 1}
+    told = {"opacus": "1.6.0", "torch": "2.13.0", "dtype": "float32", "logical_steps": 3, "passed": False}
+    told |= {"physical_batches": [1], "engines": engines, "checks": [check | {"detail": "lost " * 20}]}
+    lines = render_text(told, Style(width=60)).splitlines()
+    assert max(len(line) for line in lines if "next:" not in line) <= 60
+    place = lines.index("  FAIL  accounting          10 of 40")
+    assert lines[place + 1].startswith("        DPM307 lost lost")
+    assert lines[place + 2].startswith("        lost")
+    assert lines[place - 2 : place] == [
+        "run 2: train.py:3 (ghost): C 1, sigma 2, sigma 0.5 at the",
+        "  end, DPDataLoader of 96 records",
+    ]
+    assert "  FAIL  accounting          10 of 40              DPM307 lost" in render_text(told)

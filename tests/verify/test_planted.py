@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.planted import PLANTS, TWINS, Plant, problem, run
+from tests.verify.planted import PLANTS, TWINS
+from tests.verify.planting import Plant, problem, run
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 

@@ -36,7 +36,7 @@ FACTS: dict[str, Fact] = {}
 LEFT_WORDS = (
     *("maker", "step", "criterion", "consequence", "optimizer"),
     *("loader", "sampler", "delta", "keyword", "meant"),
-    *("framework", "change", "combined", "told", "added"),
+    *("framework", "change", "combined", "told", "added", "loop"),
 )
 """Words that some facts leave in ``subject.notes`` for the message."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import libcst as cst
@@ -21,6 +22,7 @@ from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.model import Tri
 
 _COUNTING = frozenset(["range", "trange", "count"])
+_BEGINNING = re.compile(r"copy|clone|apply|reset|init|fresh|restore|load_state|build|create", re.IGNORECASE)
 _READING = ("load", "read", "open", "fetch")
 
 
@@ -32,20 +34,26 @@ def _engine_of_each_turn(s: Subject) -> Tri:
     """
     run = s.run
     engines = [engine for engine in (run.engine, *run.other_engines) if engine is not None]
-    remade = [_made_in_each_turn(run, engine) for engine in engines]
-    if None in remade:
-        s.unsure("what is looked up by the number of a turn may be records of that turn alone")
-    if not any(each is not False for each in remade):
+    turns = [turn for engine in engines for turn in _making_it_in_each_turn(run, engine)]
+    if not turns:
         return False
+    own = [turn for turn in turns if not _records_by_its_number(turn)]
+    if not own:
+        s.unsure("what is looked up by the number of a turn may be records of that turn alone")
+    loop = (own or turns)[0].loop
+    s.shown.append(loop._replace(text="the loop that makes it anew"))
+    s.notes["loop"] = loop.module.place(loop.node).seen_from(s.module.place(s.origin.node))
     if len(engines) > 1:
         return s.unsure("it is one of several engines that the run may have")
-    return True if any(remade) else None
+    if _handed_in(run):
+        return s.unsure("the model is handed in, and may be made anew by what cannot be followed")
+    return True if own else None
 
 
-def _made_in_each_turn(run: PrivateRun, engine: Engine) -> Tri:
-    """None where each turn may have records of its own."""
+def _making_it_in_each_turn(run: PrivateRun, engine: Engine) -> list[Turn]:
+    """The loops that make an engine in each turn, and train with it on weights that go on."""
     if engine.made is None or engine.accountant is None:
-        return False
+        return []
     around = [turn for turn in engine.made.loops if turn in run.loops]
     rounds = [
         turn
@@ -55,10 +63,7 @@ def _made_in_each_turn(run: PrivateRun, engine: Engine) -> Tri:
         or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(run, turn))
     ]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
-    going_on = [turn for turn in inside if _weights_go_on(run, turn)]
-    if not going_on:
-        return False
-    return None if all(_records_by_its_number(turn) for turn in going_on) else True
+    return [turn for turn in inside if _weights_go_on(run, turn)]
 
 
 @fact
@@ -188,4 +193,19 @@ def _weights_go_on(run: PrivateRun, turn: Turn) -> bool:
     if any(e.changing for e in loads):
         return True
     made = [model.made for model in run.models]
-    return bool(made) and not loads and all(at is not None and turn not in at.loops for at in made)
+    if not made:
+        return not loads and _handed_in(run) and not _speaks_of_a_beginning(turn)
+    return not loads and all(at is not None and turn not in at.loops for at in made)
+
+
+def _handed_in(run: PrivateRun) -> bool:
+    """Whether the model comes from whoever calls the function that has the loop."""
+    module = run.argument("module").each
+    return not run.models and bool(module) and all(_was_there(what, ()) for what in module)
+
+
+def _speaks_of_a_beginning(turn: Turn) -> bool:
+    """Whether a loop calls something that may give a model its first weights again: a copy, a reset."""
+    calls = (node.func for node in every(turn.loop.node) if isinstance(node, cst.Call))
+    names = (func.attr if isinstance(func, cst.Attribute) else func for func in calls)
+    return any(isinstance(name, cst.Name) and _BEGINNING.search(name.value) for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -14,6 +15,7 @@ from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Partial, Seq, Value
+from dpmigrate.analysis.guards import Guard, Literal
 from dpmigrate.analysis.language.classes import is_record
 from dpmigrate.analysis.ledger import (
     NOT_GIVEN,
@@ -106,8 +108,16 @@ class Closing:
             seeded=run.seeded,
             patched=bool(self.ip.notes.get("patched")),
             events=run.settled(),
+            turned=tuple(self._turned(run.guard)),
             questions=self.ip.questions,
         )
+
+    def _turned(self, guard: Guard) -> Iterator[Origin]:
+        """The switches that an assumption has the other way than the code has them."""
+        for symbol, switch in self.ip.turnable.items():
+            on = cst.ensure_type(switch.node, cst.Name).value == "True"
+            if Literal(symbol, ("eq", True), not on) in guard:
+                yield switch
 
     # -- arguments --------------------------------------------------------------------------
 

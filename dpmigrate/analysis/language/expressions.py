@@ -66,7 +66,9 @@ def _name(ip: Interpreter, node: cst.Name) -> Value:
     if node.value in _SINGLETONS:
         value = const(_SINGLETONS[node.value], ip.origin(node, "literal"))
         if id(node) in ip.switches:
-            return open_value(ip, ("switch", id(node)), value, [True, False], ip.origin(node, "a switch"))
+            symbol, switch = ("switch", id(node)), ip.origin(node, "a switch")
+            ip.turnable[symbol] = switch
+            return open_value(ip, symbol, value, [True, False], switch)
         return value
     return lookup(ip, node.value, node)
 

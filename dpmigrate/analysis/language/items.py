@@ -172,7 +172,7 @@ def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[Hashable, Value], bool]
             continue
         name = slot[1] if isinstance(slot, tuple) else slot
         value = ip.read(atom, slot)
-        if value:
+        if value and any(a != ABSENT.only for a in value.atoms):  # taken out again by ``pop`` or ``del``
             by_key[name] = value
     return by_key, ip.read(atom, "rest") is not None
 

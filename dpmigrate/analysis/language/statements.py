@@ -180,18 +180,24 @@ def _read_annotation(ip: Interpreter, annotation: cst.Annotation | None) -> None
 
 def _wrap(ip: Interpreter, fn: Function, decorators: Sequence[tuple[cst.CSTNode, Value]]) -> None:
     """Find the functions that the project's own decorators put around one."""
-    around: list[Function] = []
-    for node, value in reversed(decorators):
-        if not isinstance(value.only, Function):
-            continue
-        made_before = len(ip.made)
-        outer = enter_function(ip, value.only, CallInfo(node, [of(fn)])).only
-        # It runs where the function is called, and is no place to begin by itself.
-        del ip.made[made_before:]
-        if isinstance(outer, Function) and outer.node is not fn.node:
-            around.append(outer)
+    results = (result.only for result in _entered_with(ip, fn, decorators))
+    around = [outer for outer in results if isinstance(outer, Function) and outer.node is not fn.node]
     if around:
         decorated.put_around(ip, fn, around)
+
+
+def _entered_with(
+    ip: Interpreter, what: Function | Class, decorators: Sequence[tuple[cst.CSTNode, Value]]
+) -> list[Value]:
+    """What the project's own decorators of a function or class return, the nearest one's first."""
+    results: list[Value] = []
+    for node, value in reversed(decorators):
+        if isinstance(value.only, Function):
+            made_before = len(ip.made)
+            results.append(enter_function(ip, value.only, CallInfo(node, [of(what)])))
+            # It runs where what is decorated is called, and is no place to begin by itself.
+            del ip.made[made_before:]
+    return results
 
 
 @statement(cst.ClassDef)
@@ -200,8 +206,7 @@ def _class(ip: Interpreter, node: cst.ClassDef) -> bool:
     bases = tuple(ip.evaluate(arg.value) for arg in node.bases)
     key = (id(node), ip.frame.owner)
     fields = _fields(node)
-    for decorator in node.decorators:
-        ip.evaluate(decorator.decorator)
+    decorators = [(decorator.decorator, ip.evaluate(decorator.decorator)) for decorator in node.decorators]
     cls = Class(ip.module, node, key, bases, tuple(fields), fields, decorator_names(node.decorators))
     ip.classes.append(cls)
     frame = Frame(
@@ -219,6 +224,7 @@ def _class(ip: Interpreter, node: cst.ClassDef) -> bool:
         ip.execute(node.body)
     finally:
         ip.frames.pop()
+    _entered_with(ip, cls, decorators)  # ``@register("focal")`` puts it into a table
     assign_name(ip, node.name.value, of(cls))
     return True
 

@@ -19,7 +19,7 @@ def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> Value | None
     divisor = _divisor(test) or _count_to(test, loop)
     if divisor is not None:
         return ip.evaluate(divisor)
-    given = _argument_for(ip, test)
+    given = argument_for(ip, test)
     if given is None:
         return None
     inner = ip.frames.pop()
@@ -29,7 +29,7 @@ def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> Value | None
         ip.frames.append(inner)
 
 
-def _argument_for(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:
+def argument_for(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:
     """What the call of this function gives for a parameter, which a test is, or is ``not``."""
     name = test.expression if isinstance(test, cst.UnaryOperation) else test
     function, call = ip.frame.function, ip.frame.call

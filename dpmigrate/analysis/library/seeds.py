@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
@@ -16,6 +17,7 @@ from dpmigrate.analysis.domain.values import NONE, Function, Value, of
 from dpmigrate.analysis.language.choices import SET_BY_THE_USER
 from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances, Seeded
+from dpmigrate.analysis.library.counters import argument_for
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.mentions import Mentions
 from dpmigrate.analysis.source.tree import assigned_in, every
@@ -207,9 +209,35 @@ def _worked_out_of(ip: Interpreter, call: cst.CSTNode) -> tuple[Value, ...]:
 def _of_a_variable_left_alone(ip: Interpreter, node: cst.CSTNode) -> bool:
     """Whether a call in a loop takes its one argument from a variable that the loop does not assign to."""
     args = node.args if isinstance(node, cst.Call) else ()
-    if not ip.frame.loops or len(args) != 1 or not isinstance(args[0].value, cst.Name):
+    return len(args) == 1 and isinstance(args[0].value, cst.Name) and _left_alone(ip, args[0].value)
+
+
+def _left_alone(ip: Interpreter, name: cst.BaseExpression) -> bool:
+    """Whether the innermost loop leaves a variable or attribute alone, as do functions that hand it on."""
+    written = get_full_name_for_node(name) if isinstance(name, (cst.Name, cst.Attribute)) else None
+    if written is None:
         return False
-    return args[0].value.value not in set(assigned_in(ip.loops[-1].loop.node))
+    if ip.frame.loops:
+        changed = set(assigned_in(ip.loops[-1].loop.node))
+        if isinstance(
+            name, cst.Attribute
+        ):  # a method that the loop calls may count it up, or a property does
+            last = name.attr.value
+            changed |= {other for other in assigned_in(ip.module.tree) if other.endswith(f".{last}")}
+            if any(isinstance(f, cst.FunctionDef) and f.name.value == last for f in every(ip.module.tree)):
+                return False
+        return not any(written == other or written.startswith(f"{other}.") for other in changed)
+    function = ip.frame.function
+    if function is None or written in set(assigned_in(function.node.body)):
+        return False
+    given = argument_for(ip, name)
+    if given is None:
+        return False
+    inner = ip.frames.pop()
+    try:
+        return _left_alone(ip, given)
+    finally:
+        ip.frames.append(inner)
 
 
 def _same_each_time(seed: Value) -> bool:

@@ -33,7 +33,13 @@ from dpmigrate.analysis.roots.leading import (
     modules_leading_to_runs,
 )
 from dpmigrate.analysis.roots.left_out import left_out, making_calls_in, only_new_places
-from dpmigrate.analysis.roots.members import methods_of, mixins_last, names_a_ghost_mode
+from dpmigrate.analysis.roots.members import (
+    fills_in,
+    makes_runs,
+    methods_of,
+    mixins_last,
+    names_a_ghost_mode,
+)
 from dpmigrate.analysis.roots.testing import argument_rows, of_a_fixture
 from dpmigrate.analysis.source.tree import MAKING_CALLS
 
@@ -228,12 +234,14 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
     again = cls.key in ip.notes.setdefault("entered classes", set())
     keeps_run = not leading and any(holds_run(ip, i) for i in entered.get(cls.key, ()))
     inherited = not again and names_a_ghost_mode(cls)
+    private = makes_runs(ip, cls)
     with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
 
     def fresh(method: Function) -> bool:
         if method.name in ip.notes["mentioned"] or _is_overload(method):
             return False
-        anew = inherited and method.owner is not cls and (method.key, cls.key) not in ip.entered_of
+        anew = method.owner is not cls and (method.key, cls.key) not in ip.entered_of
+        anew = anew and (inherited or (private and fills_in(ip, cls, method)))
         done = method.key in ip.entered and not anew
         if done and (not keeps_run or (cls.key, method.key) in with_run):
             return False

@@ -7,6 +7,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.values import Class, Function
 from dpmigrate.analysis.language.classes import external_base, linear
+from dpmigrate.analysis.roots.leading import MAKERS, mentions_of_all
 
 
 def mixins_last(ip: Interpreter) -> list[Class]:
@@ -40,3 +41,30 @@ def methods_of(ip: Interpreter, cls: Class) -> list[Function]:
                 ):
                     methods.setdefault(slot, atom)
     return list(methods.values())
+
+
+def makes_runs(ip: Interpreter, cls: Class) -> bool:
+    """Whether a class of the project, or one that it descends from, makes private runs itself."""
+    return any(mentions_of_all(ip).of(each.node) & MAKERS for each in linear(cls))
+
+
+def fills_in(ip: Interpreter, cls: Class, method: Function) -> bool:
+    """Whether a class has anew what a method that it inherits calls on itself, through others or not.
+
+    What such a method was seen to do for the class that defines it is not what it does for this one.
+    """
+    if method.owner is None or method.owner == cls:
+        return False
+    here = {each.name: each for each in methods_of(ip, cls)}
+    there = {each.name: each for each in methods_of(ip, method.owner)}
+    anew = {name for name, each in here.items() if there.get(name) != each} - {"__init__"}
+    mentions = mentions_of_all(ip)
+    reached = {method.name}
+    waiting = [method]
+    while waiting:
+        called = (mentions.of(waiting.pop().node) & here.keys()) - reached
+        if called & anew:
+            return True
+        reached |= called
+        waiting.extend(here[name] for name in called)
+    return False

@@ -24,6 +24,9 @@ AUDITED = (
     "steps are for the other checks."
 )
 
+NARROW = 45
+"""Columns for the words of a check; where there are fewer, they stand below its figures."""
+
 _VERDICT = {True: ("pass", "green"), False: ("FAIL", "red"), None: ("n/a", "dim")}
 
 
@@ -31,11 +34,12 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
     """The report as text; ``style`` says whether colour may be used and how wide a line may be."""
     style = style or Style()
     width = min(style.width or 110, 120)
-    lines = [_head(report), ""]
+    lines = [*textwrap.wrap(_head(report), width), ""]
     if report.get("evidence", {}).get("nothing_private"):
         lines.insert(0, style.paint("Nothing is private: noise multiplier 0.", "red"))
     for index, engine in enumerate(report["engines"]):
-        lines.append(style.paint(_engine(engine), "bold"))
+        head = textwrap.wrap(numbered(report, index) + _engine(engine), width, subsequent_indent="  ")
+        lines += [style.paint(line, "bold") for line in head]
         checks = checks_of(report, index)
         if not checks:
             lines.append("  no logical step was seen" if engine.get("path") else "  not judged")
@@ -84,6 +88,11 @@ def _head(report: dict[str, Any]) -> str:
     )
 
 
+def numbered(report: dict[str, Any], index: int) -> str:
+    """``run 2: `` before what is said of a private run, where there are several."""
+    return f"run {index + 1}: " if len(report["engines"]) > 1 else ""
+
+
 def _engine(engine: dict[str, Any]) -> str:
     if engine.get("path") is None:
         return f"{engine['mode']}"
@@ -95,6 +104,7 @@ def parameters(engine: dict[str, Any]) -> str:
     """What a reviewer asks first: C, sigma, rate, epsilon, loader and steps, where they are known."""
     names = {"max_grad_norm": "C", "noise_multiplier": "sigma", "sample_rate": "rate"}
     said = [f"{word} {engine[key]:g}" for key, word in names.items() if engine.get(key) is not None]
+    said += [f"{names[key]} {value:g} at the end" for key, value in engine.get("last", {}).items()]
     if engine.get("epsilon") is not None:
         said.append(f"epsilon {engine['epsilon']:.3g} at delta {engine['delta']:g}")
     if engine.get("loader"):
@@ -191,7 +201,9 @@ def shown_check(
     detail = "as above" if repeats else check["detail"]
     head = f"  {style.paint(f'{word:4}', colour)}  {check['name']:18}  {figure:20}  "
     indent = len(f"  {word:4}  {check['name']:18}  {figure:20}  ")
-    body = textwrap.wrap(rule + detail, max(30, width - indent)) or [""]
+    if width - indent < NARROW:
+        return [head.rstrip(), *textwrap.indent(textwrap.fill(rule + detail, width - 8), " " * 8).split("\n")]
+    body = textwrap.wrap(rule + detail, width - indent) or [""]
     return [(head + body[0]).rstrip(), *(" " * indent + line for line in body[1:])]
 
 
@@ -237,7 +249,9 @@ def what_holds(report: dict[str, Any]) -> str:
 def failures(report: dict[str, Any]) -> str:
     """The faults in a phrase: how many, the rules that they have, and how many checks show them."""
     names = {advisory.id: f"{advisory.id} {advisory.name}" for advisory in broken(report)}
-    rules = [names.get(c["rule"], "no rule") for c in report["checks"] if c["passed"] is False]
+    rules = [
+        names.get(c["rule"], "without a rule of its own") for c in report["checks"] if c["passed"] is False
+    ]
     faults = sorted(set(rules))
     return (
         f"{len(faults)} fault{'s' * (len(faults) != 1)} ({', '.join(faults)}), seen by {len(rules)} "

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dpmigrate.runtime.run.patching import family, wrap_method
+from dpmigrate.runtime.run.private import write_whole
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.engines import LiveEngine
@@ -41,9 +41,7 @@ class AccountantWatcher:
         key = zlib.crc32(repr((args, sorted(kwargs.items()))).encode())
         path = self.watch.folder / f"multiplier-{key:08x}"
         if not path.exists():
-            partial = path.with_suffix(f".{os.getpid()}")
-            partial.write_text(repr(float(original(*args, **kwargs))), encoding="utf-8")
-            partial.replace(path)
+            write_whole(path, repr(float(original(*args, **kwargs))))
         return float(path.read_text(encoding="utf-8"))
 
     def _created(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> None:

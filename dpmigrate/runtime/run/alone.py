@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dpmigrate.runtime.batches import tensors_in
+from dpmigrate.runtime.batches import map_tensors, tensors_in
 from dpmigrate.runtime.oracle import gradients
 from dpmigrate.runtime.run.losses import Used
 
@@ -117,16 +117,12 @@ def _gradient(
     return gradients(list(outputs), params, keep=False, seeds=seeds)
 
 
-def _example(value: Any, index: int, count: int, dimension: int) -> Any:
+def _example(inputs: Any, index: int, count: int, dimension: int) -> Any:
     """One example of nested arguments: every tensor is cut along the batch dimension."""
-    if isinstance(value, Tensor):
-        if value.dim() <= dimension or value.shape[dimension] != count:
+
+    def cut(t: Tensor) -> Tensor:
+        if t.dim() <= dimension or t.shape[dimension] != count:
             raise NotAloneError("an argument has no dimension of the batch's size")
-        return value.detach().narrow(dimension, index, 1)
-    if isinstance(value, Mapping):
-        return {k: _example(v, index, count, dimension) for k, v in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_example(v, index, count, dimension) for v in value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise NotAloneError(f"an argument is a {type(value).__name__}")
+        return t.detach().narrow(dimension, index, 1)
+
+    return map_tensors(inputs, cut)

@@ -89,11 +89,14 @@ class BackwardWatcher:
         watched = [e for e in watch.engines.values() if self._concerns(e)]
         lightly = [(e, _norm_samples(e)) for e in watch.engines.values() if self._only_watched(e)]
         second = [e for e in watch.engines.values() if self._second_due(e)]
-        if watch.busy or not (watched or second or lightly):
+        closing = [e for e in watch.engines.values() if self._closes(e)]
+        if watch.busy or not (watched or second or lightly or closing):
             return original(tensors, *args, **kwargs)
         if not (watched or second):
             result = original(tensors, *args, **kwargs)
             self._note_passes(lightly)
+            for engine in closing:
+                engine.backwards[-1].after = engine.some_gradients()
             return result
         losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         kwargs |= dict(zip(_POSITIONS, args, strict=False))
@@ -140,6 +143,12 @@ class BackwardWatcher:
         if not self.watch.settings.oracle or engine.module is None or not engine.module.ghost:
             return False
         return engine.module.hooks_on and not self.watch.judges(engine) and engine.record.mode != swap.SWAPPED
+
+    def _closes(self, engine: LiveEngine) -> bool:
+        """Whether a pass now is the second of two in such a run."""
+        if engine.module is None or engine.module.hooks_on or self.watch.judges(engine):
+            return False
+        return self.watch.settings.oracle and bool(engine.backwards) and engine.backwards[-1].coefficient
 
     @staticmethod
     def _note_passes(lightly: list[tuple[LiveEngine, list[Any]]]) -> None:

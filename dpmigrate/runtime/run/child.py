@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
     _own_package_importable()
     from dpmigrate.runtime.run.footprint import KEPT, taken_back
     from dpmigrate.runtime.run.lifeline import follow_parent, interrupt
+    from dpmigrate.runtime.run.private import write_whole
     from dpmigrate.runtime.run.request import Request
 
     request_path, result_path, parent = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
@@ -48,9 +49,7 @@ def main(arguments: list[str]) -> int:
             # Nobody else is left to remove what the parent made for this process.
             shutil.rmtree(request_path.parent, ignore_errors=True)
         return 130
-    partial = result_path.with_suffix(".partial")
-    partial.write_text(json.dumps(result), encoding="utf-8")
-    partial.replace(result_path)
+    write_whole(result_path, json.dumps(result))
     return 0
 
 

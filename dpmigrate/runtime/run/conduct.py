@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from dpmigrate.runtime.report_types import Check
-from dpmigrate.runtime.run.naming import UNWRAPPED, late, step_error
+from dpmigrate.runtime.run.naming import CHANGED, UNWRAPPED, late, run_named, step_error
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal
 
@@ -41,6 +41,11 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
     if loose:
         detail = f"{UNWRAPPED} ({_steps(loose)})"
         faults.append(Check("parity-clipped-sum", False, None, None, "DPM103", index, detail))
+    for rule, what in CHANGED.items():
+        changed = [i for i, r in enumerate(releases, 1) if r.changed == rule]
+        if changed:
+            detail = f"{what} ({_steps(changed)})"
+            faults.append(Check("parity-clipped-sum", False, None, None, rule, index, detail))
     moved = [i for i, r in enumerate(releases, 1) if _other_norm(engine, r.module_norm, r.max_grad_norm)]
     if moved:
         last = releases[moved[-1] - 1]
@@ -86,40 +91,31 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
     total = sum(fed.values())
 
     def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
-        wrong = total - fed["private"] if total else None
-        return Check("private-loader", passed, wrong, 0 if total else None, rule, index, detail)
+        # A sampler that is not used is no batch that could be counted.
+        counted = total and rule != "DPM303"
+        value, limit = (total - fed["private"], 0) if counted else (None, None)
+        return Check("private-loader", passed, value, limit, rule, index, detail)
 
     if engine.dropped_sampler:
-        return check(
-            False,
-            f"sampler-replaced: Poisson sampling draws from all {engine.population} records of the data set; "
-            f"the {engine.dropped_sampler} of the loader that make_private was given has no effect",
-            "DPM303",
-        )
+        said = f"Poisson sampling draws from all {engine.population} records of the data set"
+        said += f"; the {engine.dropped_sampler} of the loader that make_private was given has no effect"
+        return check(False, f"sampler-replaced: {said}", "DPM303")
     if not engine.loader:
         return check(None, "no private loader: the DP optimizer was made by hand")
     if not total:
         return check(None, "no call of the model in a step was seen")
     if fed["other"]:
-        return check(
-            False,
-            f"private-loader-unused: {fed['other']} of {total} batches came from another loader than the one "
-            f"that make_private returned, iterated at {engine.other_place}",
-            "DPM301",
-        )
+        said = f"{fed['other']} of {total} batches came from another loader than the one that make_private "
+        said += f"returned, iterated at {engine.other_place}"
+        return check(False, f"private-loader-unused: {said}", "DPM301")
     if fed["none"] > REUSED * total:
-        if not fed["private"]:
-            return check(
-                False,
-                "the batches come from no loader: they are not drawn as the accountant believes",
-                "DPM308",
+        said = "the batches come from no loader: they are not drawn as the accountant believes"
+        if fed["private"]:
+            said = (
+                f"{fed['none']} of {total} batches were trained on again, without being drawn afresh: each "
             )
-        return check(
-            False,
-            f"{fed['none']} of {total} batches were trained on again, without being drawn afresh: each "
-            "counts as a new sample in epsilon",
-            "DPM308",
-        )
+            said += "counts as a new sample in epsilon"
+        return check(False, said, "DPM308")
     return check(True, f"{total} batches of the loader that make_private returned")
 
 
@@ -157,7 +153,7 @@ def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
     if (removal.written or 0.0) > UNWRITTEN:
         detail = (
             "the parameters are written between steps by what depends on the batch, without clipping and "
-            "noise: " + seen.format("them")
+            "noise (write them by what private steps have made, or not at all): " + seen.format("them")
         )
         found.append(Check("private-step", False, removal.written, UNWRITTEN, None, index, detail))
     if (removal.beside or 0.0) > UNWRITTEN:
@@ -177,7 +173,7 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
 
     def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
         counted = rule not in ("DPM304", "DPM310")
-        value, limit = (most, steps) if counted else (None, None)
+        value, limit = (max(0, most - engine.forgotten), steps) if counted else (None, None)
         return Check("accounting", passed, value, limit, rule, index, detail)
 
     if not run.accountants:
@@ -186,42 +182,32 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
         earlier, rule = engine.resumed
         other = run.engines[earlier]
         name = "accountant-not-resumed" if rule == "DPM310" else "engine-remade-in-loop"
-        return check(
-            False,
-            f"{name}: its weights go on from those that the run of {other.path}:{other.line} has trained in "
-            f"{len(other.releases)} steps, and its accountant knows nothing of them: epsilon starts at zero",
-            rule,
+        said = f"its weights go on from those that {run_named(run, earlier)} has trained in "
+        said += (
+            f"{len(other.releases)} steps, and its accountant knows nothing of them: epsilon starts at zero"
         )
+        return check(False, f"{name}: {said}", rule)
     if not steps:
         return check(None, "no private step")
     if most < steps - 1:
-        heard_of = f"{most} of {steps}" if most else f"none of {steps}"
-        return check(
-            False, f"accounting-not-attached: an accountant heard of {heard_of} private steps", "DPM315"
-        )
+        said = f"an accountant heard of {most or 'none'} of {steps} private steps"
+        return check(False, f"accounting-not-attached: {said}", "DPM315")
     if most > steps + 1:
         return check(False, f"{steps} private steps are accounted {most} times: epsilon is larger than it is")
     if engine.forgotten:
-        lost = (
+        said = (
             f"the accountant has lost {engine.forgotten} steps that it had counted: epsilon is that of a part"
         )
-        return check(False, f"epsilon-misreported: {lost}", "DPM307")
+        return check(False, f"epsilon-misreported: {said}", "DPM307")
     told = [(m, r.multiplier) for r in engine.releases for _, m, _ in r.accounted]
     asked = engine.asked_multiplier
     if engine.adaptive and asked is not None and any(m > asked * (1 + 1e-6) for m, _ in told):
-        return check(
-            False,
-            "adaptive-accounting: the accountant is told a larger noise multiplier than was asked for",
-            "DPM305",
-        )
+        said = "the accountant is told a larger noise multiplier than was asked for"
+        return check(False, f"adaptive-accounting: {said}", "DPM305")
     more = [(m, used) for m, used in told if m > used * (1 + 1e-6)]
     if more and not engine.adaptive:
-        return check(
-            False,
-            f"epsilon-misreported: the accountant is told noise multiplier {more[0][0]:g}, and "
-            f"{more[0][1]:g} is used",
-            "DPM307",
-        )
+        said = f"the accountant is told noise multiplier {more[0][0]:g}, and {more[0][1]:g} is used"
+        return check(False, f"epsilon-misreported: {said}", "DPM307")
     return check(True, f"each of {steps} private steps is accounted once")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dpmigrate.runtime.run.feed import Feed
@@ -129,6 +130,10 @@ class LiveEngine:
     def some_weights(self) -> Tensor:
         """Evenly spaced entries of the trained parameters, float64 on the CPU."""
         return some_entries(self.params)
+
+    def some_gradients(self) -> Tensor:
+        """The same entries of their gradients; zeros for what has none."""
+        return some_entries([p.grad if p.grad is not None else torch.zeros_like(p) for p in self.params])
 
     def flat_parameters(self) -> Tensor:
         """All trained parameters as one float64 vector."""

@@ -68,11 +68,7 @@ def excused(script_run: RunRecord, checks: Sequence[Check]) -> list[Check]:
     """The checks, those against the textbook sum left out where another rule of clipping holds its bound."""
     bounded = {c.engine for c in checks if c.name == "sensitivity" and c.passed}
     return [
-        replace(
-            check,
-            passed=None,
-            detail=_why(script_run.engines[check.engine]),
-        )
+        replace(check, passed=None, detail=_why(script_run.engines[check.engine]))
         if check.engine in bounded and _by_rule_of_its_own(script_run, check)
         else check
         for check in checks

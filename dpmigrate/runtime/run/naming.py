@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.oracle import clipping_factor
-from dpmigrate.runtime.run.records import BackwardPass, EngineRecord, LogicalStep, PhysicalBatch
+from dpmigrate.runtime.run.places import shown_place
+from dpmigrate.runtime.run.records import BackwardPass, EngineRecord, LogicalStep, PhysicalBatch, RunRecord
 
 FIT = 1e-3
 """Relative L2 distance below which a fault explains what was observed."""
@@ -18,6 +19,17 @@ UNWRAPPED = (
     "unwrapped-loss: the loss that went backward was not made by the criterion that make_private returned, "
     "so nothing was clipped"
 )
+
+CHANGED = {
+    "DPM108": (
+        "zero-grad-before-step: the gradients were cleared between backward() and step(): noise is all that "
+        "is left"
+    ),
+    "DPM109": (
+        "gradient-changed-before-step: p.grad was changed between backward() and step(), after clipping"
+    ),
+}
+"""What a ghost step may do to the gradients that it steps by."""
 
 OWN_GRADIENTS = (
     "the script makes its per-sample gradients itself, not by a backward pass of the private model"
@@ -125,15 +137,23 @@ def _late(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
     return ("DPM119", late(engine)) if engine.late else None
 
 
+def run_named(run: RunRecord, index: int) -> str:
+    """A private run, as the words of another one name it."""
+    engine = run.engines[index]
+    return f"run {index + 1} ({shown_place(engine.path, engine.line)})"
+
+
 def late(engine: EngineRecord) -> str:
     """What has begun, or ceased, to train after make_private, and what that does."""
+    names = engine.late or engine.frozen
+    were, now = ("were", "train") if len(names) > 1 else ("was", "trains")
     what = (
-        "was frozen when make_private was called and trains now: no hook measures its gradient, which enters "
-        "unclipped"
+        f"{were} frozen when make_private was called and {now} now: no hook measures the gradient, which "
+        "enters unclipped"
         if engine.late
-        else "was frozen after make_private: norms of an earlier batch still count for it"
+        else f"{were} frozen after make_private: norms of an earlier batch still count"
     )
-    return f"frozen-or-unfrozen-late: {', '.join((engine.late or engine.frozen)[:4])} {what}"
+    return f"frozen-or-unfrozen-late: {', '.join(names[:4])}{', ...' * (len(names) > 4)} {what}"
 
 
 def _padding(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
@@ -211,16 +231,10 @@ def _passes(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
             if batch.received is None or backward.after is None or backward.expected is None:
                 continue
             if not bool(batch.received.any()) and bool(backward.after.any()):
-                return "DPM108", (
-                    "zero-grad-before-step: the gradients were cleared between backward() and step(): noise "
-                    "is all that is left"
-                )
+                return "DPM108", CHANGED["DPM108"]
             right = relative(backward.after, backward.expected) <= limit
             if right and relative(batch.received, backward.after) > limit:
-                return "DPM109", (
-                    "gradient-changed-before-step: p.grad was changed between backward() and step(), after "
-                    "clipping"
-                )
+                return "DPM109", CHANGED["DPM109"]
     return None
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dpmigrate.runtime.report_types import Check
+from dpmigrate.runtime.run.naming import run_named
 from dpmigrate.runtime.run.records import EngineRecord, Release, RunRecord
 
 ALIKE = 1e-4
@@ -81,12 +82,12 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
             "subtracts it"
         )
         return [Check("noise-fresh", False, None, None, "DPM205", index, detail)]
-    beside = (e for e in run.engines[:index] if _trains_beside(e, engine))
-    twin = next((e for e in beside if _alike(e.releases[0], engine.releases[0])), None)
+    beside = (i for i, e in enumerate(run.engines[:index]) if _trains_beside(e, engine))
+    twin = next((i for i in beside if _alike(run.engines[i].releases[0], engine.releases[0])), None)
     if twin is not None:
         detail = (
-            f"reseeded-in-loop: it adds the noise of the run of {twin.path}:{twin.line}, which goes on "
-            "beside it: both draw from one seed, and whoever sees both subtracts it"
+            f"reseeded-in-loop: it adds the noise of {run_named(run, twin)}, which goes on beside it: both "
+            "draw from one seed, and whoever sees both subtracts it"
         )
         return [Check("noise-fresh", False, None, None, "DPM205", index, detail)]
     within = f"no two of {len(drawn)} steps add the same noise"

@@ -13,14 +13,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from dpmigrate.runtime.features import wraps_criterion
 from dpmigrate.runtime.oracle import clip
 from dpmigrate.runtime.run import accounting, foreign, skips, swap, warm_up
-from dpmigrate.runtime.run.engines import (
-    LINEAR_OPTIMIZERS,
-    LiveEngine,
-    names_of,
-    some_entries,
-)
+from dpmigrate.runtime.run.engines import LINEAR_OPTIMIZERS, LiveEngine, names_of, some_entries
 from dpmigrate.runtime.run.generators import generator_kind, generator_state
 from dpmigrate.runtime.run.graph import flat_gradients, flatten
+from dpmigrate.runtime.run.naming import FIT, relative
 from dpmigrate.runtime.run.patching import wrap_method
 from dpmigrate.runtime.run.places import being_probed, place_of_frame, user_frame, user_place
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch, Release
@@ -111,18 +107,23 @@ class OptimizerWatcher:
         engine = self.watch.engines.get(id(optimizer))
         if engine is not None and engine.open is None:
             self._follow_replaced(optimizer)
-            engine.look_for_changes()
-            engine.open = PhysicalBatch(
-                [b for b in engine.backwards if not b.cleared],
-                fed=engine.feed.taken(),
-                hooks_off=engine.module is not None and not engine.module.hooks_on,
-            )
-            engine.backwards = []
-            engine.physical.append(engine.open)
-            skips.taken(engine)
-            if self.watch.holds_to_oracle(engine) and len(engine.open.backwards) == 1:
-                engine.open.backwards[0].note_rows([getattr(p, "grad_sample", None) for p in engine.params])
+            engine.open = self._physical_batch(engine)
         return original(optimizer, *args, **kwargs)
+
+    def _physical_batch(self, engine: LiveEngine) -> PhysicalBatch:
+        """What went backward since the last one."""
+        engine.look_for_changes()
+        batch = PhysicalBatch(
+            [b for b in engine.backwards if not b.cleared],
+            fed=engine.feed.taken(),
+            hooks_off=engine.module is not None and not engine.module.hooks_on,
+        )
+        engine.backwards = []
+        engine.physical.append(batch)
+        skips.taken(engine)
+        if self.watch.holds_to_oracle(engine) and len(batch.backwards) == 1:
+            batch.backwards[0].note_rows([getattr(p, "grad_sample", None) for p in engine.params])
+        return batch
 
     def _follow_replaced(self, optimizer: Any) -> None:
         """Stand around an ``add_noise`` that the script has put in the place of the optimizer's."""
@@ -137,8 +138,13 @@ class OptimizerWatcher:
     def accumulate(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Around ghost mode's ``accumulate``: ``p.grad`` as it is received."""
         engine = self.watch.engines.get(id(optimizer))
-        if engine is not None and engine.open is not None and self.watch.holds_to_oracle(engine):
-            engine.open.received = flat_gradients(engine.params)
+        batch = None if engine is None else engine.open
+        if engine is not None and batch is not None:
+            left = batch.backwards[-1].after if batch.backwards else None
+            if self.watch.holds_to_oracle(engine):
+                batch.received = flat_gradients(engine.params)
+            elif left is not None and relative(received := engine.some_gradients(), left) > FIT:
+                batch.changed = "DPM109" if bool(received.any()) else "DPM108"
         return original(optimizer, *args, **kwargs)
 
     def add_noise(self, original: Any, optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -148,14 +154,19 @@ class OptimizerWatcher:
             return original(optimizer, *args, **kwargs)
         if self.watch.before_noise is not None and self.watch.judges(engine):
             self.watch.before_noise(engine, lambda: original(optimizer, *args, **kwargs))
+        if not engine.physical and engine.backwards:
+            # The script clips and adds noise by calls of its own.
+            self._physical_batch(engine)
         release = self._release(engine)
         engine.current = self._logical_step(engine, release)
         engine.physical = []
         engine.noise = []
-        sums = [getattr(p, "summed_grad", None) for p in engine.params]
-        before = some_entries([s for s in sums if s is not None])
+        # What was frozen since is not released, and keeps an old sum.
+        trained = {id(p) for p in optimizer.params}
+        sums = [(p, getattr(p, "summed_grad", None)) for p in engine.params if id(p) in trained]
+        noised = [(p, s) for p, s in sums if s is not None]
+        before = some_entries([s for _, s in noised])
         result = original(optimizer, *args, **kwargs)
-        noised = [(p, s) for p, s in zip(engine.params, sums, strict=True) if s is not None]
         if engine.record.own_clipping:
             noise = torch.cat([some_entries([n]) for n in engine.noise] or [before[:0]])
         else:
@@ -221,6 +232,7 @@ class OptimizerWatcher:
             examples=examples,
             accounted=told,
             unclipped=ghost and any(not b.coefficient for b in backwards),
+            changed=next((batch.changed for batch in engine.physical if batch.changed), ""),
             order=(os.getpid(), sum(len(e.releases) for e in self.watch.record.engines)),
         )
 

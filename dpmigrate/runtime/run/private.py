@@ -1,4 +1,4 @@
-"""Folders among the temporary files of all users that this one made and nobody else can reach into."""
+"""What processes of one user hand each other: folders that nobody else can reach into, and whole files."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def is_private(folder: Path) -> bool:
     if not stat.S_ISDIR(status.st_mode) or not hasattr(os, "getuid"):
         return stat.S_ISDIR(status.st_mode)
     return status.st_uid == os.getuid() and not status.st_mode & 0o077
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all, whoever else writes it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

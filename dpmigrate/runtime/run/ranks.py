@@ -20,7 +20,7 @@ from pickle import UnpicklingError
 
 from dpmigrate.runtime.report_types import Check
 from dpmigrate.runtime.run.noise_verdicts import FEW
-from dpmigrate.runtime.run.private import is_private
+from dpmigrate.runtime.run.private import is_private, write_whole
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.verdicts import against_oracle
@@ -54,9 +54,7 @@ def shared_folder(request: Request) -> Path:
     session = _session(request)
     if rank() == 0:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        partial = folder / f"{SESSION}.partial"
-        partial.write_text(f"{session} {os.getpid()}", encoding="utf-8")
-        partial.replace(folder / SESSION)
+        write_whole(folder / SESSION, f"{session} {os.getpid()}")
         return folder
     deadline = time.monotonic() + min(PATIENCE, request.timeout)
     while time.monotonic() < deadline:
@@ -108,17 +106,13 @@ def rendezvous(folder: Path, run: int, timeout: float) -> dict[str, str]:
     if rank() == 0:
         with socket.socket() as free:
             free.bind(("", 0))
-            port = free.getsockname()[1]
-        partial = path.with_suffix(".partial")
-        partial.write_text(str(port), encoding="ascii")
-        partial.replace(path)
+            write_whole(path, str(free.getsockname()[1]))
     deadline = time.monotonic() + timeout
     while not path.exists():
         if time.monotonic() > deadline:
             return {}
         time.sleep(0.01)
-    port_text = path.read_text(encoding="ascii")
-    return {"MASTER_PORT": port_text, "TORCHELASTIC_USE_AGENT_STORE": "False"}
+    return {"MASTER_PORT": path.read_text(encoding="utf-8"), "TORCHELASTIC_USE_AGENT_STORE": "False"}
 
 
 def peers(folder: Path, run: int, timeout: float, count: int) -> list[RunRecord]:

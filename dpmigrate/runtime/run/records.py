@@ -26,7 +26,8 @@ class BackwardPass:
     latter alone). ``rows``: per-example gradients, kept only until the step where C may still move.
     ``direct``: size of the part of the gradient that does not pass through the model's output, relative
     to the whole.
-    ``after [P]``: ``p.grad`` right after the second of the two passes; ``weights [B]``: what that pass
+    ``after [P]``: ``p.grad`` right after the second of the two passes, some of it behind the steps that are
+    judged; ``weights [B]``: what that pass
     multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
     both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.
     ``rounding``: relative distance of the examples' gradients, added up, from the batch's.
@@ -65,12 +66,14 @@ class BackwardPass:
 class PhysicalBatch:
     """What happened up to one ``optimizer.step()`` call; ``received [P]`` is ``p.grad`` as the
     optimizer accumulates it (None in hooks mode), ``fed`` as :class:`Release` has it,
-    ``hooks_off``: Opacus's hooks were disabled then."""
+    ``hooks_off``: Opacus's hooks were disabled then; ``changed``: the rule that is broken where what was
+    received is not what the second of the two passes has left."""
 
     backwards: list[BackwardPass] = field(default_factory=list)
     received: Tensor | None = None
     fed: str = ""
     hooks_off: bool = False
+    changed: str = ""
 
 
 @dataclass(eq=False)
@@ -108,7 +111,8 @@ class Release:
     ``fed``: for each physical batch "private", "other" (another loader's), "none" (a batch used before, or
     of no loader) or "" (the model was not called). ``examples`` came from the private loader.
     ``accounted``: (accountant, noise multiplier, sample rate) of what accountants were told in this step.
-    ``unclipped``: a ghost loss went backward and no clipping coefficient was asked for.
+    ``unclipped``: a ghost loss went backward and no clipping coefficient was asked for; ``changed`` is that
+    of its physical batches.
     ``order``: the process, and how many steps of any run it had made before.
     """
 
@@ -125,6 +129,7 @@ class Release:
     examples: int = 0
     accounted: list[tuple[int, float, float]] = field(default_factory=list)
     unclipped: bool = False
+    changed: str = ""
     order: tuple[int, int] = (0, 0)
 
 

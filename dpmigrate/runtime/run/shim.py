@@ -7,6 +7,7 @@ features, never for version strings: the commit before the upstream fix calls it
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -80,6 +81,7 @@ class Shim:
         if torch.distributed.is_available():
             wrap_method(torch.nn.parallel.DistributedDataParallel, "__init__", self._parallel)
         wrap_method(torch, "load", self._load)
+        wrap_method(torch, "save", _save)
         wrap_method(torch.nn.functional, "cross_entropy", self._weighted_mean)
         wrap_method(torch.nn.functional, "nll_loss", self._weighted_mean)
         swap.install_swap(self.watch)
@@ -212,6 +214,13 @@ class Shim:
     def _zero_grad_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
         gradients_cleared(self.watch.engine_of(self.watch.modules.get(id(wrapper))))
         return original(wrapper, *args, **kwargs)
+
+
+def _save(original: Any, written: Any, file: Any, /, *args: Any, **kwargs: Any) -> None:
+    """Around ``torch.save``, which opens its file unheard."""
+    if isinstance(file, (str, os.PathLike)):
+        sys.audit("open", os.fspath(file), "wb", os.O_WRONLY)
+    original(written, file, *args, **kwargs)
 
 
 def low_precision(outputs: list[torch.Tensor]) -> str:

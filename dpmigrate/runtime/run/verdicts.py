@@ -136,10 +136,7 @@ def against_other_mode(
     steps = max(_step_distance(engine, a, b) for a, b in pairs)
     kind = "parameter change" if engine.linear_optimizer else "gradient handed to the optimizer"
     checks = []
-    for name, value, what in (
-        ("parity-clipped-sum", sums, "clipped sum"),
-        ("parity-step", steps, kind),
-    ):
+    for name, value, what in (("parity-clipped-sum", sums, "clipped sum"), ("parity-step", steps, kind)):
         passed: bool | None = value <= limit
         detail = f"{names}: {what} over {len(pairs)} logical step{'s' * (len(pairs) > 1)}"
         if not passed and own_is_right is not False:
@@ -250,11 +247,11 @@ def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
     """A batch whose parts do not add up: who else is in it changes what an example contributes."""
     limit = max(COUPLED, 20 * limit_for(engine))
     rule, cause = "DPM124", "examples-coupled"
-    value, how = removal.coupling, "changing one half of a batch changes what the other half contributes"
+    value, changes = removal.coupling, "changing one half of a batch changes what the other half contributes"
     if (value or 0.0) <= limit:
         cause += ": what an example contributes depends on how many are in its batch (is the loss scaled by "
         cause += "their number, or reduced otherwise than loss_reduction says?)"
-        value, how = removal.counted, "leaving out a third of a batch changes what the others contribute"
+        value, changes = removal.counted, "leaving out a third of a batch changes what the others contribute"
     elif engine.weighted:
         rule, cause = "DPM121", "class-weights: the loss divides by the sum of the class weights of the batch"
     elif engine.batch_norms:
@@ -264,10 +261,11 @@ def _coupled(engine: EngineRecord, removal: Removal, index: int) -> Check:
         cause += ": the shape of an example depends on the batch (padding to its longest)"
     elif removal.replaced:
         cause += ": the loop draws random numbers, perhaps to mix the examples by them (mixup?)"
+    detail = f"{cause}: {changes} by this many C"
     if removal.moves:
         place, worst = removal.worst
-        how += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"
-    return Check("sensitivity", False, value, limit, rule, index, f"{cause}: {how} (in C)")
+        detail += f"; leaving out example {place} alone moves the sum by {worst:.4g} C"
+    return Check("sensitivity", False, value, limit, rule, index, detail)
 
 
 def measurements(record: RunRecord) -> list[Measurement]:

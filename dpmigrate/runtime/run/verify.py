@@ -297,7 +297,10 @@ def clipping_report(request: Request, own: RunRecord, checks: list[Check]) -> Cl
 def _parameters(record: EngineRecord) -> dict[str, Any]:
     """What a reviewer asks of a private run first."""
     first = record.releases[0] if record.releases else None
+    norms = {"max_grad_norm": [r.max_grad_norm for r in record.releases]}
+    moving = norms | {"noise_multiplier": [r.multiplier for r in record.releases]}
     return {
+        "last": {name: values[-1] for name, values in moving.items() if values and values[0] != values[-1]},
         "watched_steps": len(record.releases),
         "max_grad_norm": first.max_grad_norm if first else None,
         "noise_multiplier": first.multiplier if first else None,

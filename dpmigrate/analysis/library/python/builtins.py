@@ -41,10 +41,11 @@ def _getattr(ip: Interpreter, info: CallInfo) -> Value:
     text = name.only
     if not (isinstance(text, Const) and isinstance(text.value, str)):
         names = [e for e in name.entries if isinstance(e.atom, Const) and isinstance(e.atom.value, str)]
-        if len(names) == len(name.entries) > 1:
-            each = [replace(info, positional=[owner, Value((e,)), *info.positional[2:]]) for e in names]
-            return join_all(_getattr(ip, one).guarded(e.guard) for one, e in zip(each, names, strict=True))
-        return join_all([ip.unknown(info.node, "getattr"), default])
+        each = [replace(info, positional=[owner, Value((e,)), *info.positional[2:]]) for e in names]
+        known = [_getattr(ip, one).guarded(e.guard) for one, e in zip(each, names, strict=True)]
+        open_ways = [e.guard for e in name.entries if e not in names] if known else [ALWAYS]
+        other = join_all([ip.unknown(info.node, "getattr"), default])  # ``getattr(models, args.model)``
+        return join_all([*known, *(other.guarded(guard) for guard in open_ways)])
     attribute = get_attribute(ip, owner, text.value, info.node)
     unknown = attribute.only
     if default and isinstance(unknown, Unknown):

@@ -32,6 +32,7 @@ _OF_TORCHVISION = (
 )
 """Models of torchvision that normalise by BatchNorm unless they are told another ``norm_layer``."""
 _OTHER_NORMS = (b"GroupNorm", b"InstanceNorm", b"FrozenBatchNorm", b"LayerNorm")
+_REPLACING = (b"setattr", b"_modules", b"convert", b"replace")
 _EVALUATED = "parts in evaluation mode"
 
 
@@ -55,10 +56,11 @@ def _tell_of(ip: Interpreter, run: TrainingRun, model: Obj, layer: Obj) -> None:
         or model in frozen
         or any(holds_part(ip, f, layer) for f in frozen if isinstance(f, Obj))
     )
-    replaced = any(
-        norm in module.source.data for module in (run.module, layer.module) if module for norm in _OTHER_NORMS
-    )
-    if kept and not replaced and layer.module is not None and layer.node is not None:
+    texts = [module.source.data for module in (run.module, layer.module) if module]
+    others = any(norm in text for text in texts for norm in _OTHER_NORMS)
+    # A layer of the program's own stays where it is, unless something goes through the model for others.
+    replacing = layer.data not in _LAYERS or any(word in text for text in texts for word in _REPLACING)
+    if kept and not (others and replacing) and layer.module is not None and layer.node is not None:
         name = str(layer.data).rpartition(".")[2]
         there = Circumstances(Origin(layer.module, layer.node), ip.path)
         ip.happen(run, BatchNormKept(there, name, bare or layer.data in _LAYERS))

@@ -15,7 +15,7 @@ from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger.models import ExamplesCoupled
 from dpmigrate.analysis.library.torch.models import torch_operation
-from dpmigrate.analysis.library.torch.oversampled import views_together
+from dpmigrate.analysis.library.torch.oversampled import chosen_again, views_together
 from dpmigrate.analysis.library.torch.repeated import rows_repeated
 from dpmigrate.analysis.library.torch.tensors import tensor_method
 from dpmigrate.analysis.registry import CallInfo, function, method
@@ -59,7 +59,7 @@ def _joined(ip: Interpreter, info: CallInfo) -> Value:
                 for run in list(ip.runs.values()):
                     ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=False, sure=True))
                 break
-    made = rows_repeated(ip, info, torch_operation(ip, info))
+    made = chosen_again(ip, info, rows_repeated(ip, info, torch_operation(ip, info)))
     return views_together(ip, info, made) if info.name != "torch.where" else made
 
 

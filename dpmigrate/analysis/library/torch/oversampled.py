@@ -5,13 +5,24 @@ What comes out is marked as batches are, so that whatever is computed of it tell
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import libcst as cst
 
 from dpmigrate.analysis.batches import batches_of, marked, taken
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Batch, Const, External, Obj
+from dpmigrate.analysis.domain.atoms import (
+    SOME,
+    Atom,
+    Batch,
+    Const,
+    External,
+    Obj,
+    Unknown,
+    deeper,
+    is_one_of_several,
+)
+from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, of
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Circumstances, Origin
@@ -61,6 +72,23 @@ def _tiled(ip: Interpreter, info: CallInfo) -> Value:
     rows = times.items[0].only if isinstance(times, Seq) and times.items and len(times.items) > 1 else None
     often = isinstance(rows, Const) and isinstance(rows.value, int) and rows.value > 1
     return _mark(ip, made, info.node, _AGAIN) if often else made
+
+
+@function("pandas.concat")
+def _frames_together(ip: Interpreter, info: CallInfo) -> Value:
+    """``pd.concat([frame, frame[frame.label == 1]])``."""
+    return chosen_again(ip, info, unknown_call(ip, External(info.name), info))
+
+
+def chosen_again(ip: Interpreter, info: CallInfo, made: Value) -> Value:
+    """``torch.cat([x, x[y == 3]])``: the rows that are chosen are there twice."""
+    joined, over = info.argument(0, "tensors").only, info.argument(1, "dim") or info.argument(None, "axis")
+    if not isinstance(joined, Seq) or (over and over.only != Const(0)):
+        return made
+    members = [item.only for item in joined.items or ()]
+    symbols = {m.symbol for m in members if isinstance(m, Unknown) and not is_one_of_several(m.symbol)}
+    again = any(isinstance(m, Unknown) and m.symbol in {deeper(s, SOME) for s in symbols} for m in members)
+    return _mark(ip, made, info.node, _AGAIN) if again else made
 
 
 def views_together(ip: Interpreter, info: CallInfo, made: Value) -> Value:
@@ -142,7 +170,7 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
         run: TrainingRun = private.data
         for loader in run.raw_loaders:
             for e in (ip.read(loader, "dataset") or NOTHING).entries:
-                for batch in _marks(ip, e.atom):
+                for batch in _first(_marks(ip, e.atom)):
                     source = batch.loader
                     if isinstance(source, Obj) and source.node is not None and source.module is not None:
                         there = Circumstances(
@@ -152,6 +180,12 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
                         mixed = source.data == _OF_OTHERS
                         ip.happen(run, RecordsRepeated(there, text, 0, sure=False, of_others=mixed))
     return NOTHING
+
+
+def _first(marks: Iterable[Batch]) -> list[Batch]:
+    """Of the marks one: records and labels have theirs by calls of their own, ``cat([x, ...])`` and so on."""
+    by_source = {mark.loader: mark for mark in marks if isinstance(mark.loader, Obj)}
+    return [by_source[first] for first in in_order(by_source.keys())[:1]]
 
 
 def _marks(ip: Interpreter, dataset: Atom) -> Iterator[Batch]:

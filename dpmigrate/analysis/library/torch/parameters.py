@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
 import libcst as cst
@@ -15,7 +15,7 @@ from dpmigrate.analysis.language.holding import parameter_of, runs_of_model, who
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
 from dpmigrate.analysis.library import pending, rounds
-from dpmigrate.analysis.library.gradients import runs_of_raw, touch
+from dpmigrate.analysis.library.gradients import record_backward, runs_of_raw, touch
 from dpmigrate.analysis.library.torch.models import torch_operation
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
@@ -38,6 +38,8 @@ _WRITING = (
     "masked_fill",
 )
 """What a tensor's methods do in place, by their names without the last underscore."""
+
+_GRADIENTS_OF = "the losses of which gradients were made"
 
 
 @method(("model", "dp-model"), "parameters", "trainable_parameters")
@@ -163,12 +165,37 @@ def _assign_gradient(ip: Interpreter, info: CallInfo) -> Value:
     for atom in params.atoms:
         if isinstance(atom, Params):
             _touch_models(ip, atom, info.node, how)
-            if how == "unknown":
+            losses = _losses_of(ip, new.only)
+            if losses is not None:
+                record_backward(ip, losses, info.node, via="torch.autograd.grad")
+            elif how == "unknown":
                 _change_gradients(ip, atom.models, info.node, "written")
         whole = whole_of(atom) if isinstance(atom, Unknown) and how == "unknown" else None
         for run in runs_of_model(ip, whole) if whole is not None else ():
             pending.change(ip, run, info.node, "written")
     return NONE
+
+
+@function("torch.autograd.grad")
+def _gradients(ip: Interpreter, info: CallInfo) -> Value:
+    """``torch.autograd.grad(loss, parameters)``: a backward pass, once they are written to ``.grad``."""
+    graph = info.argument(None, "create_graph")
+    if graph.only not in (None, Const(False)) or not models_in(ip, info.argument(1, "inputs")):
+        return torch_operation(ip, info)
+    made = ip.unknown(info.node, "gradients")
+    for atom in made.atoms:
+        if isinstance(atom, Unknown):
+            ip.notes[_GRADIENTS_OF, atom.symbol] = info.argument(0, "outputs")
+    return made
+
+
+def _losses_of(ip: Interpreter, gradient: Atom | None) -> Value | None:
+    """The losses of which ``torch.autograd.grad`` made a gradient; None for anything else."""
+    symbol: Hashable = gradient.symbol if isinstance(gradient, Unknown) else None
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    losses: Value | None = ip.notes.get((_GRADIENTS_OF, symbol))
+    return losses
 
 
 @function("<assign params.grad_sample>")

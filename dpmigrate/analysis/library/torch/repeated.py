@@ -12,6 +12,7 @@ from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import RecordsRepeated
 from dpmigrate.analysis.library.torch.data import GIVEN, PART_OF
+from dpmigrate.analysis.library.torch.oversampled import chosen_again
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.source.tree import in_a_line
 from dpmigrate.analysis.training import TrainingRun
@@ -148,7 +149,7 @@ def rows_repeated(ip: Interpreter, info: CallInfo, made: Value) -> Value:
 
 @function("numpy.concatenate", "numpy.vstack")
 def _concatenated(ip: Interpreter, info: CallInfo) -> Value:
-    return rows_repeated(ip, info, unknown_call(ip, External(info.name), info))
+    return chosen_again(ip, info, rows_repeated(ip, info, unknown_call(ip, External(info.name), info)))
 
 
 @function("numpy.repeat")

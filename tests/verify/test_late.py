@@ -1,0 +1,48 @@
+"""What changes behind the steps that are judged in full, and steps that a script puts together itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.verify.test_conduct import CALL, STEP, WATCHED, planted
+
+pytestmark = [pytest.mark.opacus, pytest.mark.slow]
+
+HOOKS = (CALL, 'train(model, "hooks")\n')
+IN_LAST_EPOCH = "            if epoch: {}\n"
+BY_PARTS = (
+    "            optimizer.clip_and_accumulate(); optimizer.add_noise(); optimizer.scale_grad()\n"
+    "{}            optimizer.original_optimizer.step()\n"
+)
+TOLD = "            engine.accountant.step(noise_multiplier=1.0, sample_rate=0.1)\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [("[p.grad.mul_(3) for p in model.parameters()]", "DPM109"), ("optimizer.zero_grad()", "DPM108")],
+)
+def test_gradients_of_later_steps_are_those_that_were_clipped(
+    tmp_path: Path, changed: str, rule: str
+) -> None:
+    done = planted(tmp_path, (STEP, IN_LAST_EPOCH.format(changed) + STEP), checks="parity,noise-std")
+    assert done.failing == {("parity-clipped-sum", rule)}, done.stderr[-2000:]
+    assert any("10 steps, the first is step 11" in check["detail"] for check in done.report["checks"])
+
+
+def test_a_layer_that_is_frozen_later_needs_no_noise(tmp_path: Path) -> None:
+    frozen = "    for epoch in range(epochs):\n        private._module[0].requires_grad_(not epoch)\n"
+    done = planted(tmp_path, HOOKS, ("    for epoch in range(epochs):\n", frozen), checks="noise-std")
+    assert (done.status, done.failing) == (0, set()), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("told", "failing"), [(TOLD, set()), ("", {("accounting", "DPM315")})])
+def test_a_step_may_be_made_of_its_parts(
+    tmp_path: Path, told: str, failing: set[tuple[str, str | None]]
+) -> None:
+    silent = ("    print(engine.get_epsilon(1e-5))\n", "")
+    done = planted(tmp_path, HOOKS, silent, (STEP, BY_PARTS.format(told)), checks=WATCHED)
+    assert done.failing == failing, done.stderr[-2000:]
+    assert done.check("parity-clipped-sum")["passed"] is True
+    assert done.check("private-loader")["passed"] is True
