@@ -14,13 +14,12 @@ from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.optimizing import (
-    AccountantAsked,
     AccountantMade,
     AccountantTold,
     NoiseAdded,
     NoiseRead,
 )
-from dpmigrate.analysis.library.opacus.making import tell_of_delta
+from dpmigrate.analysis.library.opacus.making import asked_by_hand
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.training import TrainingRun
@@ -100,10 +99,7 @@ def _perhaps_told(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("accountant", "get_epsilon", "get_privacy_spent")
 def _asked(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    for run in list(ip.runs.values()):
-        if run.manual:
-            ip.happen(run, AccountantAsked(ip.at(info.node)))
-            tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
+    asked_by_hand(ip, info)
     return ip.unknown(info.node, "an epsilon")
 
 
