@@ -142,6 +142,8 @@ def _of_lengths(
         over = frozenset(replace(p, over_one=True) for p in _lengths(b) if _about_one(a.value, p))
         one_over = ip.unknown(node, "one over a length", over) if over else None
         return one_over and one_over.because(ip.origin(node, "one over a length"))
+    if name == "Power" and isinstance(b, Const) and b.value == -1:
+        return _of_lengths(ip, "Divide", Const(1), a, node)
     if name == "Multiply":
         factor, length = (a, b) if isinstance(a, Const) else (b, a)
         times = factor.value if isinstance(factor, Const) and _is_number(factor.value) else 0

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
-from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Function, Value, of
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantMade,
     AccountantTold,
+    HookReplaced,
     NoiseAdded,
     NoiseRead,
 )
@@ -112,15 +115,27 @@ def _noise_multiplier(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 
 @method("dp-optimizer", "attach_step_hook")
 def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+    _attached(ip, info, e, info.argument(0, "fn"))
     return of(e.atom, *e.because)
 
 
 @function("<assign dp-optimizer.step_hook>")
 def _attach_by_assignment(ip: Interpreter, info: CallInfo) -> Value:
     for e in info.positional[0].entries:
-        ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+        _attached(ip, info, e, info.positional[1])
     return NONE
+
+
+_OF_ACCOUNTING = re.compile(rb"accountant|step_hook|hook_fn|history|privacy|get_optimizer")
+
+
+def _attached(ip: Interpreter, info: CallInfo, e: Entry, hook: Value) -> None:
+    """An optimizer has one hook: another takes the place of that by which the engine's accountant hears."""
+    run, there = run_of(e), ip.at(info.node, e.guard)
+    functions = [a for a in hook.atoms if isinstance(a, Function)]
+    texts = [f.module.tree.code_for_node(f.node).encode() for f in functions]
+    own = len(functions) == len(hook.atoms) > 0 and not any(map(_OF_ACCOUNTING.search, texts))
+    ip.happen(run, HookReplaced(there) if own and not run.manual else AccountantTold(there, "hook"))
 
 
 @method("dp-optimizer", "step_hook")
