@@ -251,8 +251,7 @@ def test_batches_of_another_optimizer_are_none_of_the_private_steps(tmp_path: Pa
     assert done.failing == {("private-step", "DPM123")}
 
 
-def test_a_sampler_of_the_project_is_blamed_for_its_norms(tmp_path: Path) -> None:
-    scale = """
+SCALE = """
 from opacus.grad_sample import register_grad_sampler, register_norm_sampler
 class Scale(nn.Module):
     def __init__(self):
@@ -261,13 +260,28 @@ class Scale(nn.Module):
     def forward(self, x): return x * self.w
 @register_grad_sampler(Scale)
 def gradients(layer, activations, backprops): return {layer.w: activations[0] * backprops}
+"""
+WRONG_NORMS = """
 @register_norm_sampler(Scale)
 def norms(layer, activations, backprops): return {layer.w: 2 * (activations[0] * backprops).norm(dim=1)}
 """
+
+
+@pytest.mark.parametrize(
+    ("norms", "failing"),
+    [
+        (WRONG_NORMS, {("parity-norms", None)}),
+        pytest.param("", set(), id="without one, Opacus takes the norms of its gradients"),
+    ],
+)
+def test_a_sampler_of_the_project_is_blamed_for_its_norms(
+    tmp_path: Path, norms: str, failing: set[tuple[str, str | None]]
+) -> None:
     layer = ("nn.ReLU(), nn", "Scale(), nn.ReLU(), nn")
-    done = planted(tmp_path, ("torch.set_num_threads(1)\n", scale), layer, checks="parity-norms")
-    assert done.failing == {("parity-norms", None)}
-    assert "sampler, which the project has registered" in done.check("parity-norms")["detail"]
+    done = planted(tmp_path, ("torch.set_num_threads(1)\n", SCALE + norms), layer, checks="parity-norms")
+    assert (done.status, done.failing) == (int(bool(failing)), failing), done.stderr[-2000:]
+    said = "sampler, which the project has registered" in done.check("parity-norms")["detail"]
+    assert said == bool(failing)
 
 
 def test_layers_that_begin_to_train_late_move_the_sum(tmp_path: Path) -> None:

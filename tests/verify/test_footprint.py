@@ -150,6 +150,18 @@ def test_stand_in_for_a_missing_module(tmp_path: Path) -> None:
     assert (tmp_path / "seen.txt").read_text() == "3"
 
 
+@pytest.mark.opacus
+@pytest.mark.slow
+def test_what_torch_saves_is_taken_back(tmp_path: Path) -> None:
+    saved = "import torch\ntorch.save({}, 'mine.pt')\ntorch.save(obj={}, f='new.pt')\n"
+    (tmp_path / "train.py").write_text(saved + (HERE / "train_hooks.py").read_text(encoding="utf-8"))
+    (tmp_path / "mine.pt").write_text("mine")
+    done = verify("1.6.0", "--checks", "noise-std", "train.py", cwd=tmp_path)
+    assert done.status == 0, done.stderr[-2000:]
+    assert (tmp_path / "mine.pt").read_text() == "mine"
+    assert not (tmp_path / "new.pt").exists()
+
+
 def _opens_to_all(call: Path) -> None:
     call.chmod(0o777)
 

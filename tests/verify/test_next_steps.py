@@ -67,3 +67,4 @@ def test_on_a_narrow_screen_the_words_stand_below_the_figures() -> None:
         "  end, DPDataLoader of 96 records",
     ]
     assert "  FAIL  accounting          10 of 40              DPM307 lost" in render_text(told)
+    assert "(DPM307 epsilon-misreported), seen by 1 check in run 2" in render_text(told)

@@ -249,11 +249,11 @@ def what_holds(report: dict[str, Any]) -> str:
 def failures(report: dict[str, Any]) -> str:
     """The faults in a phrase: how many, the rules that they have, and how many checks show them."""
     names = {advisory.id: f"{advisory.id} {advisory.name}" for advisory in broken(report)}
-    rules = [
-        names.get(c["rule"], "without a rule of its own") for c in report["checks"] if c["passed"] is False
-    ]
-    faults = sorted(set(rules))
+    failing = [c for c in report["checks"] if c["passed"] is False]
+    rules = [names.get(c["rule"], "without a rule of its own") for c in failing]
+    faults, runs = sorted(set(rules)), sorted({str(c.get("engine", 0) + 1) for c in failing})
     return (
         f"{len(faults)} fault{'s' * (len(faults) != 1)} ({', '.join(faults)}), seen by {len(rules)} "
         f"check{'s' * (len(rules) != 1)}"
+        + (f" in run {', '.join(runs)}" if len(report.get("engines", ())) > 1 else "")
     )

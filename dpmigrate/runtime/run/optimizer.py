@@ -108,6 +108,7 @@ class OptimizerWatcher:
         if engine is not None and engine.open is None:
             self._follow_replaced(optimizer)
             engine.open = self._physical_batch(engine)
+            skips.taken(engine)
         return original(optimizer, *args, **kwargs)
 
     def _physical_batch(self, engine: LiveEngine) -> PhysicalBatch:
@@ -120,7 +121,6 @@ class OptimizerWatcher:
         )
         engine.backwards = []
         engine.physical.append(batch)
-        skips.taken(engine)
         if self.watch.holds_to_oracle(engine) and len(batch.backwards) == 1:
             batch.backwards[0].note_rows([getattr(p, "grad_sample", None) for p in engine.params])
         return batch

@@ -216,11 +216,12 @@ class Shim:
         return original(wrapper, *args, **kwargs)
 
 
-def _save(original: Any, written: Any, file: Any, /, *args: Any, **kwargs: Any) -> None:
+def _save(original: Any, /, *args: Any, **kwargs: Any) -> None:
     """Around ``torch.save``, which opens its file unheard."""
+    file = kwargs.get("f", args[1] if len(args) > 1 else None)
     if isinstance(file, (str, os.PathLike)):
         sys.audit("open", os.fspath(file), "wb", os.O_WRONLY)
-    original(written, file, *args, **kwargs)
+    original(*args, **kwargs)
 
 
 def low_precision(outputs: list[torch.Tensor]) -> str:
