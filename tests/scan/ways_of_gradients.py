@@ -222,7 +222,7 @@ for x, y in loader:
     ),
     Pair(
         "DPM122",
-        "penalty-by-a-method-of-the-model",
+        "penalty-of-layers-in-a-list-by-a-method",
         HEAD
         + """
 
