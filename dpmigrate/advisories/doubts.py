@@ -38,7 +38,7 @@ def only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bo
     if subject.guard or (subject.event is not None and subject.event.guard):
         doubts.append(_under_a_condition(subject))
     if run.cut_short:
-        doubts.append("the analysis of this run was cut short")
+        doubts.append("the program is long, and this run was followed only in part")
     doubts += subject.doubts
     if not doubts:
         doubts.append("not everything that it depends on can be read from the text")

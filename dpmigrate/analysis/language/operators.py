@@ -237,7 +237,7 @@ def is_penalty(atom: Atom) -> bool:
 @expression(cst.UnaryOperation)
 def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
     if isinstance(node.operator, cst.Not):
-        return _truth_value(ip, node)
+        return truth_value(ip, node, narrowing.narrow(ip, node))
     value = ip.evaluate(node.expression)
     atom = value.only
     if (
@@ -254,16 +254,15 @@ def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
 @expression(cst.Comparison)
 def _comparison(ip: Interpreter, node: cst.Comparison) -> Value:
     if len(node.comparisons) == 1:
-        return _truth_value(ip, node)
+        return truth_value(ip, node, narrowing.narrow(ip, node))
     ip.evaluate(node.left)
     for part in node.comparisons:
         ip.evaluate(part.comparator)
     return ip.unknown(node, "a chained comparison")
 
 
-def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:
+def truth_value(ip: Interpreter, node: cst.CSTNode, outcome: outcomes.Outcome) -> Value:
     """A test used as a value: True and False, each under what it takes."""
-    outcome = narrowing.narrow(ip, node)
     parts = []
     for branch, truth in ((outcome.true, True), (outcome.false, False)):
         if branch.possible:

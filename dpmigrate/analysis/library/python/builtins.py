@@ -248,10 +248,9 @@ def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
 
 
 @function(
-    "builtins.len", "builtins.range", "builtins.print", "builtins.isinstance", "builtins.type", "builtins.id"
+    "builtins.len", "builtins.range", "builtins.print", "builtins.type", "builtins.id", "builtins.callable"
 )
 @function("builtins.min", "builtins.max", "builtins.abs", "builtins.round", "builtins.repr", "builtins.open")
-@function("builtins.hasattr", "builtins.callable", "builtins.any", "builtins.all")
 def _plain(ip: Interpreter, info: CallInfo) -> Value:
     if info.name == "builtins.len":
         only = info.argument(0, "obj").only
