@@ -187,6 +187,12 @@ def _accountant_told(s: Subject) -> Tri:
 
 
 @fact
+def _takes_the_accountants_place(s: Subject) -> Tri:
+    """Whether a hook that is put in the place of the accountant's own says nothing of steps to anybody."""
+    return s.unsure("what the hook calls may tell the accountant")
+
+
+@fact
 def _told_of_more_noise(s: Subject) -> Tri:
     """Whether an accountant of the program's own is told of a larger noise multiplier than the run has."""
     if not isinstance(s.event, AccountantTold):
