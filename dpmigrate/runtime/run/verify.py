@@ -14,7 +14,7 @@ from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
 from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, verdicts
 from dpmigrate.runtime.run.audit import Auditor
 from dpmigrate.runtime.run.pins import other_than_pinned
-from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
+from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path, shown_place
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal, Remover
@@ -111,7 +111,8 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     if not record.engines:
         raise NoVerdict(NO_RUN)
     first = record.engines[0]
-    raise NoVerdict(f"the script ended without one private step (engine made at {first.path}:{first.line})")
+    where = f"engine made at {shown_place(first.path, first.line)}"
+    raise NoVerdict(f"the script ended without one private step ({where}): what it printed may say why")
 
 
 def _at_the_median(runner: Runner, script_run: RunRecord, checks: list[Check], engines: int) -> list[Check]:
