@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dpmigrate.report.verification.text import render_text
 from tests.verify.test_conduct import CALL, STEP, WATCHED, planted
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
@@ -29,6 +30,18 @@ def test_gradients_of_later_steps_are_those_that_were_clipped(
     done = planted(tmp_path, (STEP, IN_LAST_EPOCH.format(changed) + STEP), checks="parity,noise-std")
     assert done.failing == {("parity-clipped-sum", rule)}, done.stderr[-2000:]
     assert any("10 steps, the first is step 11" in check["detail"] for check in done.report["checks"])
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_a_loss_that_is_made_in_another_way_later_is_said(tmp_path: Path, mixed: bool) -> None:
+    first = "epoch < 1" if mixed else "number % 2"
+    loss = f"({first} and criterion(private(a), b) or 0.5 * criterion(private(a), b.flip(0)))"
+    edit = ("            criterion(private(a), b)", f"            {loss}")
+    done = planted(tmp_path, HOOKS, edit, checks="private-step")
+    assert done.status == 0, done.stderr[-2000:]
+    assert done.report["engines"][0]["other_loss_from"] == (11 if mixed else None)
+    said = "from step 11 on the loss is made in another way (--steps 11 judges it)"
+    assert (said in " ".join(render_text(done.report).split())) == mixed
 
 
 def test_a_layer_that_is_frozen_later_needs_no_noise(tmp_path: Path) -> None:

@@ -167,7 +167,8 @@ class EngineRecord:
     how often parameters changed between steps by none. ``weighted``: the loss has class weights.
     ``resumed``: (engine, rule) of an earlier run whose weights go on in this one. ``forgotten``: steps that
     an accountant had counted and no longer has. ``epsilon``: what the script was told last, and at which
-    delta.
+    delta. ``otherwise``: the first step whose loss was made in another way than those of the steps that are
+    judged, 0 where there is none.
     """
 
     path: str
@@ -217,6 +218,7 @@ class EngineRecord:
     weighted: bool = False
     resumed: tuple[int, str] | None = None
     forgotten: int = 0
+    otherwise: int = 0
     steps: list[LogicalStep] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
 
