@@ -44,6 +44,15 @@ def test_a_loss_that_is_made_in_another_way_later_is_said(tmp_path: Path, mixed:
     assert (said in " ".join(render_text(done.report).split())) == mixed
 
 
+def test_seeds_that_move_from_epoch_to_epoch_are_the_scripts_own(tmp_path: Path) -> None:
+    seeded = "    for epoch in range(epochs):\n        torch.manual_seed(1000 + epoch)\n"
+    done = planted(
+        tmp_path, HOOKS, ("    for epoch in range(epochs):\n", seeded), checks="noise-fresh,noise-std"
+    )
+    assert (done.status, done.failing) == (0, set()), done.stderr[-2000:]
+    assert "the script seeds the global generator" in done.check("noise-fresh")["detail"]
+
+
 def test_a_layer_that_is_frozen_later_needs_no_noise(tmp_path: Path) -> None:
     frozen = "    for epoch in range(epochs):\n        private._module[0].requires_grad_(not epoch)\n"
     done = planted(tmp_path, HOOKS, ("    for epoch in range(epochs):\n", frozen), checks="noise-std")

@@ -113,7 +113,8 @@ class Release:
     ``accounted``: (accountant, noise multiplier, sample rate) of what accountants were told in this step.
     ``unclipped``: a ghost loss went backward and no clipping coefficient was asked for; ``changed`` is that
     of its physical batches.
-    ``order``: the process, and how many steps of any run it had made before.
+    ``order``: the process, and how many steps of any run it had made before. ``seed``: what the global
+    generator was seeded with last.
     """
 
     max_grad_norm: float | None
@@ -131,6 +132,7 @@ class Release:
     unclipped: bool = False
     changed: str = ""
     order: tuple[int, int] = (0, 0)
+    seed: int = 0
 
 
 @dataclass(eq=False)
@@ -231,9 +233,8 @@ class EngineRecord:
 @dataclass(eq=False)
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
-    ``accountants``: the mechanism of each that the process made.
-    ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
-    Opacus that the script imports. ``sharded``: parameters are spread over processes.
+    ``accountants``: the mechanism of each that the process made. ``elsewhere``: the folder of another Opacus
+    that the script imports. ``sharded``: parameters are spread over processes.
     ``advice``: what to do about ``error``, where that is known."""
 
     outcome: str = "ended"
@@ -242,7 +243,6 @@ class RunRecord:
     exit_code: int = 0
     engines: list[EngineRecord] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
-    initial_seed: int = 0
     positions: list[list[int]] = field(default_factory=list)
     rank: int = 0
     world: int = 1
