@@ -108,10 +108,8 @@ def fix(
         _tell_fixed(result)
     left = sum(finding.severity != "info" for finding, _ in result.unmade)
     if left and not quiet:
-        what = "fix on offer was" if left == 1 else "fixes on offer were"
-        click.echo(
-            f"{left:,} {what} not made, for the reasons above; another run would say the same.", err=True
-        )
+        what = "finding was" if left == 1 else "findings were"
+        click.echo(f"{left:,} {what} left, for the reasons above; another run would say the same.", err=True)
     if proof is not None and proving:
         return _verified(result, *proof)
     if result.contents and result.verify_hint:
@@ -120,15 +118,15 @@ def fix(
 
 
 def _sum_up(result: FixResult, apply: bool) -> None:
-    """A line for each file that changes, and how many fixes on offer are not among them."""
+    """A line for each file that changes, and how many findings that have a recipe are left as they are."""
     for path in sorted(result.contents) if not apply else ():
         rules = sorted({finding.rule for finding in result.mended if finding.span.path == path})
         click.echo(f"would fix {clean(path)}: {', '.join(rules) or 'along with the others'}", err=True)
     waiting = len(result.waiting)
     refused = sum(f.severity != "info" for f, why in result.unmade if not why.startswith("needs --unsafe"))
-    said = [f"{waiting:,} more with --unsafe"] * bool(waiting) + [f"{refused:,} refused"] * bool(refused)
+    said = [f"{waiting:,} that --unsafe makes"] * bool(waiting) + [f"{refused:,} refused"] * bool(refused)
     if result.contents and said:
-        click.echo(f"Of the fixes on offer: {', '.join(said)}, for the reasons above.", err=True)
+        click.echo(f"Left as they are: {', '.join(said)}, for the reasons above.", err=True)
 
 
 def _written(result: FixResult) -> bool:

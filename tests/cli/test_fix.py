@@ -161,14 +161,14 @@ def test_each_file_has_a_line_and_what_is_not_made_is_counted(
     answer(Result(diff=DIFF, mended=(one,), contents=contents, unmade=unmade, waiting=(held,)))
     assert run("fix").err.endswith(
         "would fix requirements.txt: along with the others\nwould fix train.py: DPM101\n"
-        "Of the fixes on offer: 1 more with --unsafe, 1 refused, for the reasons above.\n"
+        "Left as they are: 1 that --unsafe makes, 1 refused, for the reasons above.\n"
         "Would fix 1 finding in 2 files; --apply writes it.\n"
     )
 
 
 def test_apply_sends_nobody_round_in_circles(run: Run, answer: Callable[[Result], Result]) -> None:
     answer(Result(unmade=((finding(), "read-only"), (finding("info"), "needs --unsafe"))))
-    said = "1 fix on offer was not made, for the reasons above; another run would say the same.\n"
+    said = "1 finding was left, for the reasons above; another run would say the same.\n"
     assert said not in run("fix").err
     assert run("fix", "--apply").err.endswith(said)
 

@@ -103,7 +103,9 @@ def test_the_forms_of_a_forward(tmp_path: Path, body: str, line: int) -> None:
 
 def test_torchvision_changes_in_place(tmp_path: Path) -> None:
     text = f"{HEAD}from torchvision.models import resnet18\nnet = resnet18()"
-    assert found(tmp_path, text) == [6]
+    fixed = "\nfrom opacus.validators import ModuleValidator\nnet = ModuleValidator.fix(net)"
+    assert found(tmp_path, text + fixed) == [6]
+    assert not found(tmp_path, text), "make_private refuses its BatchNorm on every release"
 
 
 CHOSEN = (

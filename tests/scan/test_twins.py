@@ -11,6 +11,7 @@ from tests.scan.programs import lay_out
 
 HEAD = """
 import flwr as fl
+import opacus
 import torch
 from opacus import PrivacyEngine
 from opacus.accountants import create_accountant
@@ -169,7 +170,7 @@ def block(self, x):
 
 def main(loader):
     {patch}
-    net = models.resnet18()
+    net = opacus.validators.ModuleValidator.fix(models.resnet18())
     for layer in net.modules():
         if isinstance(layer, torch.nn.ReLU):
             layer.inplace = False

@@ -192,4 +192,61 @@ for x, y in loader:
         "args.dp",
         "enabled",
     ),
+    Pair(
+        "DPM414",
+        "refused-before-it-comes-to-that",
+        HEAD
+        + """
+import torchvision
+import opacus
+
+net = torchvision.models.resnet18(num_classes=4)
+FACT
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "net = opacus.validators.ModuleValidator.fix(net)",
+        "print(net)",
+    ),
+    Pair(
+        "DPM414",
+        "a-norm-that-is-refused",
+        HEAD
+        + """
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 8, 3), FACT
+        self.act, self.head = nn.ReLU(inplace=True), nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.head(self.act(self.norm(self.conv(x))).mean(dim=(2, 3)))
+
+
+net = Net()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "nn.Identity()",
+        "nn.BatchNorm2d(8)",
+    ),
 )

@@ -12,7 +12,7 @@ from dpmigrate.advisories.facts.general import fact
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Event, PrivateRun, Unpack
 from dpmigrate.analysis.ledger.gradients import UsedAsTensor
-from dpmigrate.analysis.ledger.models import ChangedInPlace, OrdinaryOptimizer
+from dpmigrate.analysis.ledger.models import BatchNormRefused, ChangedInPlace, OrdinaryOptimizer
 from dpmigrate.analysis.source.tree import every
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
@@ -57,8 +57,12 @@ def _changed_in_place(s: Subject) -> Tri:
     models = {e.origin.node: e for e in s.run.happened(ChangedInPlace) if e.library} if event.library else {}
     if models and event.origin.node is not next(iter(models)):
         return False
+    if any(e.sure and not e.guard for e in s.run.happened(BatchNormRefused)):
+        return False  # it never comes to that: ``make_private`` raises, on every release
     more = f" (and {len(models) - 1} more of its models)" if len(models) > 1 else ""
     s.notes["change"] = event.text + more
+    if any(s.run.happened(BatchNormRefused)):
+        return s.unsure("make_private may refuse a BatchNorm of this model before it comes to that")
     return _happens(s.run, ChangedInPlace)
 
 

@@ -48,6 +48,16 @@ class BatchNormKept(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchNormRefused(Event):
+    """The model has a BatchNorm that is trained, and nothing replaces one: ``make_private`` only raises.
+
+    ``sure``: it is there in every execution.
+    """
+
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ParameterOutside(Event):
     """A parameter of a layer is used outside it, past its hooks: ``name``, as the model has it."""
 

@@ -110,6 +110,7 @@ class Handover:
                 continue
             met = meeting_place(facts, scope, wanted_in)
             if met is not None:
-                route_out(facts, self.edits, scope, met, name, self.routed, self.freed)
+                filled = self.result.records
+                route_out(facts, self.edits, scope, met, name, self.routed, self.freed, filled)
             if met is not wanted_in:
                 route(facts, self.edits, met or scope, wanted_in, name, self.routed, self.freed)

@@ -18,13 +18,16 @@ _SHOWS = frozenset(
 """What may be given the whole, and does nothing with its parts that another one would change."""
 
 
-def refuse_taken_whole(facts: Facts, value: cst.BaseExpression, name: str, kind: str) -> None:
+def refuse_taken_whole(
+    facts: Facts, value: cst.BaseExpression, name: str, kind: str, place: int | None = None
+) -> None:
     """Refuse one part more where all parts are taken: spread, gone through, or handed to other code.
 
-    ``value`` makes the whole, which ``kind`` names; ``name`` is the part. Raises `Withheld`.
+    ``value`` makes the whole, which ``kind`` names; ``name`` is the part, which comes at a ``place`` where
+    that is not behind all others. Raises `Withheld`.
     """
     for node in _holders(facts, value):
-        if _takes_all(facts, node):
+        if _takes_all(facts, node) or (place is not None and _by_number(facts.parent(node), node, place)):
             raise Withheld(
                 f"{name}, the wrapped criterion, has to come back in the {kind} that is made in line "
                 f"{facts.position(value)}, and all that is in it is taken here: take the others by name",
@@ -59,6 +62,15 @@ def _takes_all(facts: Facts, node: cst.Name | cst.Attribute) -> bool:
         return any(isinstance(t.target, (cst.Tuple, cst.List)) for t in around.targets)
     plain = (cst.AssignTarget, cst.AnnAssign, cst.NamedExpr, cst.Return, cst.Expr, cst.Param, cst.Comparison)
     return not isinstance(around, (*plain, cst.FormattedStringExpression, cst.If, cst.Call, cst.FunctionDef))
+
+
+def _by_number(around: cst.CSTNode | None, node: cst.CSTNode, place: int) -> bool:
+    """Whether a part is read by a number that stands for another one where a part is put in at a place."""
+    if not isinstance(around, cst.Subscript) or around.value is not node:
+        return False
+    index = around.slice[0].slice
+    number = index.value if isinstance(index, cst.Index) else None
+    return isinstance(number, cst.Integer) and number.evaluated_value >= place
 
 
 def _by_entry(node: cst.Subscript) -> bool:

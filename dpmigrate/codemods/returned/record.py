@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import ALWAYS, Thing
+from dpmigrate.analysis.ledger import ALWAYS, Thing, What
 from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
@@ -36,6 +36,9 @@ class Record:
     kind: str
     """What people call it."""
     declare: Callable[[ProjectEdits, str], None]
+    place: int
+    """Which of its fields the new one is, and below how many it had."""
+    size: int
     reading: str = "{}.{}"
 
     @classmethod
@@ -43,60 +46,81 @@ class Record:
         """The record that a call makes; None for anything else, and where other calls make it too."""
         if not call.args or any(a.star for a in call.args):
             return None
-        made = facts.called(call)
-        what = made[0] if len(made) == 1 else None
+        given = len(call.args)
+        what = _what(facts, call)
         if isinstance(what, Named) and what.name in _OPEN:
             by_keyword = all(a.keyword is not None for a in call.args)
             short = what.name.rpartition(".")[2]
-            return cls(facts, call, short, _nothing, _OPEN[what.name]) if by_keyword else None
+            return cls(facts, call, short, _nothing, given, given, _OPEN[what.name]) if by_keyword else None
         if isinstance(what, Thing) and what.kind == "record-type":
-            return cls._by_call(facts, call, what)
+            return cls._by_call(facts, call, what, given, given)
         definition = facts.record_made_only_by(call)
-        return cls._by_class(facts, call, definition) if definition is not None else None
+        if definition is None:
+            return None
+        needed = len([line for line in _fields(definition) if not _has_default(line)])
+        by_position = len([a for a in call.args if a.keyword is None])
+        # What has a default comes behind what has none: by position, nothing may stand there already.
+        return cls._by_class(facts, call, definition, needed) if by_position <= needed <= given else None
 
     @classmethod
-    def _by_class(cls, facts: Facts, call: cst.Call, definition: cst.ClassDef) -> Record | None:
-        if not isinstance(definition.body, cst.IndentedBlock):
+    def filled(cls, facts: Facts, call: cst.Call) -> Record | None:
+        """The record of three fields that ``State(*engine.make_private(...))`` makes, and no other call."""
+        if [a.star for a in call.args] != ["*"]:
             return None
-        fields = [line for line in definition.body.body if _is_field(line)]
-        if not fields or len(fields) != len(call.args):
+        what = _what(facts, call)
+        if isinstance(what, Thing) and what.kind == "record-type":
+            return cls._by_call(facts, call, what, 3, 2)
+        definition = facts.record_made_only_by(call)
+        if definition is None or any(_has_default(line) for line in _fields(definition)):
+            return None
+        made = cls._by_class(facts, call, definition, 2)
+        return made if made is not None and made.size == 3 else None
+
+    @classmethod
+    def _by_class(cls, facts: Facts, call: cst.Call, definition: cst.ClassDef, place: int) -> Record | None:
+        fields = _fields(definition)
+        if not 0 < place <= len(fields):
             return None
 
         def declare(edits: ProjectEdits, name: str) -> None:
             home = facts.module_of(definition)
-            edits.of(home).insert_after(fields[-1], f"{name}: {wrapped_type(edits, home)}")
+            edits.of(home).insert_after(fields[place - 1], f"{name}: {wrapped_type(edits, home)}")
 
-        return cls(facts, call, definition.name.value, declare)
+        return cls(facts, call, definition.name.value, declare, place, len(fields))
 
     @classmethod
-    def _by_call(cls, facts: Facts, call: cst.Call, what: Thing) -> Record | None:
+    def _by_call(cls, facts: Facts, call: cst.Call, what: Thing, size: int, place: int) -> Record | None:
         """``namedtuple("Setup", "model optimizer")``, whose fields are a string, or a list of them."""
         made = making_node(what)
         if not isinstance(made, cst.Call) or not facts.knows(made) or len(made.args) != 2:
             return None
         fields = made.args[1].value
-        if list(facts.calls_of(what, ALWAYS)) != [call] or _count(fields) != len(call.args):
+        if list(facts.calls_of(what, ALWAYS)) != [call] or _count(fields) != size:
             return None
 
         def declare(edits: ProjectEdits, name: str) -> None:
-            edits.of(facts.module_of(fields)).change(fields, lambda new: _with_field(new, name))
+            edits.of(facts.module_of(fields)).change(fields, lambda new: _with_field(new, place, name))
 
-        return cls(facts, call, name_of(call.func), declare)
+        return cls(facts, call, name_of(call.func), declare, place, size)
 
     def grow(self, edits: ProjectEdits, name: str, calls: Sequence[Call]) -> None:
         """One field more, given where the record is made and read by every caller. Raises `Withheld`."""
-        facts = self.facts
         self.declare(edits, name)
-        module, count = facts.module_of(self.made), len(self.made.args)
+        module = self.facts.module_of(self.made)
         if self.made.args[-1].keyword is not None:
             edits.of(module).change(self.made, lambda new: add_argument(new, name, name, ()))
         else:
             edits.of(module).change(self.made, lambda new: _with_last(new, name))
+        self.read(edits, name, calls)
+
+    def read(self, edits: ProjectEdits, name: str, calls: Sequence[Call]) -> None:
+        """The new field in a variable of every caller. Raises `Withheld`."""
+        facts = self.facts
         for call, where in calls:
             assign = facts.parent(call)
             target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
-            if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == count:
-                edits.of(where).change(target, lambda new: add_element(new, count, name))
+            if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == self.size:
+                edits.of(where).change(target, lambda new: add_element(new, self.place, name))
                 continue
             text = target_text(facts, assign) if isinstance(assign, Home) else ""
             if not text and (kept := put_on_a_line(facts, edits, where, call)):
@@ -114,17 +138,31 @@ class Record:
             edits.of(where).insert_after(facts.statement(call), f"{name} = {self.reading.format(text, name)}")
 
 
+def _what(facts: Facts, call: cst.Call) -> What | None:
+    """What a call calls, where that is one thing."""
+    made = facts.called(call)
+    return made[0] if len(made) == 1 else None
+
+
 def _nothing(edits: ProjectEdits, name: str) -> None:
     """What takes any keyword declares none."""
 
 
-def _is_field(line: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
-    return (
-        isinstance(line, cst.SimpleStatementLine)
+def _fields(definition: cst.ClassDef) -> list[cst.SimpleStatementLine]:
+    """The lines of a record's class that declare a field each."""
+    lines = definition.body.body if isinstance(definition.body, cst.IndentedBlock) else ()
+    return [
+        line
+        for line in lines
+        if isinstance(line, cst.SimpleStatementLine)
         and len(line.body) == 1
         and isinstance(line.body[0], cst.AnnAssign)
-        and line.body[0].value is None
-    )
+    ]
+
+
+def _has_default(field: cst.SimpleStatementLine) -> bool:
+    line = field.body[0]
+    return isinstance(line, cst.AnnAssign) and line.value is not None
 
 
 def _count(fields: cst.BaseExpression) -> int:
@@ -137,14 +175,16 @@ def _count(fields: cst.BaseExpression) -> int:
     return 0
 
 
-def _with_field(new: cst.CSTNode, name: str) -> cst.CSTNode:
+def _with_field(new: cst.CSTNode, place: int, name: str) -> cst.CSTNode:
     if isinstance(new, cst.SimpleString):
-        text, between = new.raw_value.rstrip(), ", " if "," in new.raw_value else " "
-        return new.with_changes(value=f"{new.prefix}{new.quote}{text}{between}{name}{new.quote}")
+        text, between = new.raw_value, ", " if "," in new.raw_value else " "
+        end = [word.end() for word in re.finditer(r"\w+", text)][place - 1]
+        grown = f"{text[:end]}{between}{name}{text[end:].rstrip()}"
+        return new.with_changes(value=f"{new.prefix}{new.quote}{grown}{new.quote}")
     assert isinstance(new, (cst.List, cst.Tuple))
     first = new.elements[0].value
     assert isinstance(first, cst.SimpleString)
-    return add_element(new, len(new.elements), f"{first.quote}{name}{first.quote}")
+    return add_element(new, place, f"{first.quote}{name}{first.quote}")
 
 
 def _with_last(new: cst.Call, value: str) -> cst.Call:

@@ -1,30 +1,66 @@
 """What ``make_private`` returns as the arguments of a call: ``train(*engine.make_private(...))``.
 
-The function that is called takes the wrapped criterion as one parameter more, behind model and optimizer.
+The function that is called takes the wrapped criterion as one parameter more, behind model and optimizer; a
+record (``State(*engine.make_private(...))``) has one field more there.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import libcst as cst
 
 from dpmigrate.analysis.ledger import HandedOnWhole
 from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.program.assignments import Home, target_text
 from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.codemods.program.ways import is_parameter
+from dpmigrate.codemods.returned.entries import refuse_taken_whole
+from dpmigrate.codemods.returned.record import Record
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 
 
-def receivers(upgrade: UpgradedCall) -> dict[cst.FunctionDef, int]:
+def filled_records(upgrade: UpgradedCall) -> dict[cst.Call, Record]:
+    """The records that the result of a call fills, by the calls that make them."""
+    found: dict[cst.Call, Record] = {}
+    for argument in {e.origin.node: e for e in upgrade.events if isinstance(e, HandedOnWhole)}:
+        call = upgrade.facts.parent(argument)
+        record = Record.filled(upgrade.facts, call) if isinstance(call, cst.Call) else None
+        if record is not None and not upgrade.mixed:
+            found[record.made] = record
+    return found
+
+
+def fill(upgrade: UpgradedCall, record: Record, target: str) -> None:
+    """Let a record have the wrapped criterion, and a variable read it where the record is kept.
+
+    A record that is returned at once is read by whoever calls the function. Raises `Withheld`.
+    """
+    facts, edits, call = upgrade.facts, upgrade.edits, record.made
+    field, module = target.rpartition(".")[2], facts.module_of(record.made)
+    refuse_taken_whole(facts, call, field, record.kind, record.place)
+    record.declare(edits, field)
+    home = facts.parent(call)
+    text = target_text(facts, home) if isinstance(home, Home) else ""
+    if text:
+        edits.of(module).insert_after(facts.statement(call), f"{target} = {text}.{field}")
+    elif not isinstance(home, cst.Return) or target != field:
+        raise _by_hand(facts, call)
+
+
+def receivers(upgrade: UpgradedCall, records: Collection[cst.Call]) -> dict[cst.FunctionDef, int]:
     """The functions that take the result of a call as their arguments, and which parameter comes third.
 
-    Raises `Withheld` where another call, a mode with three results, or what the function takes beside, would
-    meet the parameter that is put in.
+    ``records`` are the calls that make a record of it. Raises `Withheld` where another call, a mode with
+    three results, or what the function takes beside, would meet the parameter that is put in.
     """
     given: dict[cst.FunctionDef, list[cst.CSTNode]] = {}
     places: dict[cst.FunctionDef, int] = {}
     for argument in {e.origin.node: e for e in upgrade.events if isinstance(e, HandedOnWhole)}:
         call = upgrade.facts.parent(argument)
         assert isinstance(call, cst.Call)
+        if call in records:
+            continue
         entered = [what.node for what in upgrade.facts.functions_entered(call)]
         function = entered[0] if len(entered) == 1 else None
         place = _third_parameter(upgrade.facts, function, call)

@@ -26,7 +26,13 @@ from dpmigrate.codemods.editing.nodes import add_element, with_element
 from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.program.places import fresh_name
 from dpmigrate.codemods.returned.annotations import result_annotations
-from dpmigrate.codemods.returned.spread import receivers, third_parameter_free, with_parameter
+from dpmigrate.codemods.returned.spread import (
+    fill,
+    filled_records,
+    receivers,
+    third_parameter_free,
+    with_parameter,
+)
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 
 UNUSUAL = (
@@ -45,12 +51,15 @@ class ResultPlan:
         events = upgrade.events
         self.target: str | None = None
         """What the wrapped criterion is named where the result is taken apart."""
-        self.unpacks = _once(e for e in events if isinstance(e, Unpack))
-        self.receivers = receivers(upgrade)
+        self.records = filled_records(upgrade)
+        """Records whose fields the result is, by the calls that make them."""
+        self.receivers = receivers(upgrade, self.records)
         """Functions whose arguments the result is."""
+        unpacks = (e for e in events if isinstance(e, Unpack))
+        self.unpacks = _once(e for e in unpacks if self.facts.parent(e.origin.node) not in self.records)
         apart = (LengthAsked, HandedOnWhole)
         self.items = _once(e for e in events if isinstance(e, ResultUsed) and not isinstance(e, apart))
-        if not self.unpacks and not self.items and not self.receivers:
+        if not (self.unpacks or self.items or self.receivers or self.records):
             raise upgrade.withheld(
                 "what make_private returns here is taken apart nowhere that is seen: write model, "
                 "optimizer, criterion, loader = ... where it is"
@@ -106,8 +115,9 @@ class ResultPlan:
     @property
     def scopes(self) -> list[Scope]:
         """The scopes in which the result is taken apart."""
-        apart = [self.facts.scope(e.origin.node) for e in (*self.unpacks, *self.items)]
-        return list(dict.fromkeys([*apart, *self.receivers]))
+        apart = [e.origin.node for e in (*self.unpacks, *self.items)]
+        kept = [self.facts.scope(node) for node in (*apart, *self.records)]
+        return list(dict.fromkeys([*kept, *self.receivers]))
 
     @property
     def names_four(self) -> str | None:
@@ -172,6 +182,8 @@ class ResultPlan:
             third_parameter_free(self.facts, function, target)
             takes_it = partial(with_parameter, place=place, name=target)
             self.edits.of(self.facts.module_of(function)).change(function, takes_it)
+        for record in self.records.values():
+            fill(self.upgrade, record, target)
         self._items(target)
 
     def _items(self, target: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import libcst as cst
 
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
@@ -24,13 +26,15 @@ def route_out(
     name: str,
     routed: set[cst.CSTNode],
     freed: cst.CSTNode | None,
+    filled: Collection[cst.CSTNode] = (),
 ) -> None:
     """Make a function return one variable more, behind the optimizer, and its callers take it.
 
     Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
     tuple, a dataclass) that every caller keeps or hands on. ``routed`` and ``freed`` are those of `route`: a
     function that has the variable as a parameter may return several tuples, and one that takes the entries of
-    a dict as its parameters has it from then on. Raises `Withheld`.
+    a dict as its parameters has it from then on. ``filled`` are the calls that make a record which has it
+    already. Raises `Withheld`.
     """
     module = facts.module_of(inner)
     returned = [r.value for r in facts.own(inner, cst.Return) if r.value is not None]
@@ -38,7 +42,13 @@ def route_out(
     has_it = inner in routed or is_parameter(facts, name, inner)
     alike = len(tuples) == len(returned) and len({len(r.elements) for r in tuples}) == 1
     value = returned[0] if len(returned) == 1 or (has_it and alike) else None
-    record = Record.returned(facts, value) if isinstance(value, cst.Call) else None
+    in_variable = isinstance(value, cst.Name)
+    if isinstance(value, cst.Name):
+        value = _kept_whole(facts, inner, value)
+        tuples = [value] if isinstance(value, cst.Tuple) else []
+    has_field = value in filled
+    make = Record.filled if has_field else Record.returned
+    record = make(facts, value) if isinstance(value, cst.Call) else None
     if not isinstance(inner, cst.FunctionDef) or not (record or isinstance(value, (cst.Tuple, cst.Dict))):
         raise Withheld(
             f"{name}, which make_private wraps, has to come back from here to where losses are made: return "
@@ -56,8 +66,8 @@ def route_out(
                 call,
             )
     if record is not None:
-        refuse_taken_whole(facts, record.made, name, record.kind)
-        record.grow(edits, name, calls)
+        refuse_taken_whole(facts, record.made, name, record.kind, record.place)
+        (record.read if has_field else record.grow)(edits, name, calls)
         return
     assert isinstance(value, (cst.Tuple, cst.Dict))
     if isinstance(value, cst.Dict):
@@ -73,7 +83,7 @@ def route_out(
     count = len(value.elements)
     optimizers = {i for r in tuples for i, e in enumerate(r.elements) if facts.is_a(e.value, "dp-optimizer")}
     place = optimizers.pop() + 1 if len(optimizers) == 1 else min(2, count)
-    if not all(_is_taken_apart(facts, call, count) for call, _ in calls):
+    if in_variable or not all(_is_taken_apart(facts, call, count) for call, _ in calls):
         place = count  # a starred target, or numbers, mean the same as before
     for each in tuples:
         edits.of(module).change(each, lambda new: add_element(new, place, name))
@@ -94,6 +104,19 @@ def route_out(
                 where,
                 call,
             )
+
+
+def _kept_whole(facts: Facts, function: Scope, name: cst.Name) -> cst.BaseExpression | None:
+    """What a function keeps in a variable and returns; None where that is not seen to have private objects.
+
+    A dict or record that was made before ``make_private`` was called has no criterion to hold yet.
+    """
+    homes = [b for b in binders(facts, function) if name.value in bound_by(facts, b)]
+    home = facts.parent(homes[0]) if len(homes) == 1 and isinstance(homes[0], cst.AssignTarget) else None
+    value = home.value if isinstance(home, cst.Assign) and len(home.targets) == 1 else None
+    if value is None or not any(facts.is_a(node, "dp-optimizer") for node in facts.inside(value, cst.Name)):
+        return value if isinstance(value, cst.Call) and any(a.star for a in value.args) else None
+    return value
 
 
 def _target(facts: Facts, call: cst.CSTNode) -> cst.BaseExpression | None:

@@ -7,6 +7,7 @@ A model that ``make_private`` takes has no other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dpmigrate.analysis import registry
@@ -16,7 +17,7 @@ from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, of
 from dpmigrate.analysis.language.holding import holds_part, part_objects, whole_of
 from dpmigrate.analysis.ledger import Circumstances, Origin
-from dpmigrate.analysis.ledger.models import BatchNormKept, PartEvaluated
+from dpmigrate.analysis.ledger.models import BatchNormKept, BatchNormRefused, PartEvaluated
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.registry import CallInfo, function, method
@@ -34,6 +35,11 @@ _OF_TORCHVISION = (
 _OTHER_NORMS = (b"GroupNorm", b"InstanceNorm", b"FrozenBatchNorm", b"LayerNorm")
 _REPLACING = (b"setattr", b"_modules", b"convert", b"replace")
 _EVALUATED = "parts in evaluation mode"
+_MADE_OTHERWISE = re.compile(
+    rb"ModuleValidator|GroupNorm|InstanceNorm|FrozenBatchNorm|LayerNorm|convert_|requires_grad|norm_layer"
+    rb"|_modules\b|setattr|named_children|named_modules|\.apply\("
+)
+"""Words of programs that may put another layer in the place of a BatchNorm, or freeze it."""
 
 
 def tell_of_batch_norm(ip: Interpreter, run: TrainingRun) -> None:
@@ -64,6 +70,24 @@ def _tell_of(ip: Interpreter, run: TrainingRun, model: Obj, layer: Obj) -> None:
         name = str(layer.data).rpartition(".")[2]
         there = Circumstances(Origin(layer.module, layer.node), ip.path)
         ip.happen(run, BatchNormKept(there, name, bare or layer.data in _LAYERS))
+    if not kept and not run.manual and not ip.texts.hold(_MADE_OTHERWISE):
+        sure = len(run.raw_models) == 1 and _always_has(ip, model, layer, 5)
+        ip.happen(run, BatchNormRefused(ip.at(run.origin.node), sure))
+
+
+def _always_has(ip: Interpreter, owner: Obj, layer: Obj, depth: int) -> bool:
+    """Whether a layer is a model, or stands in it or in a part of it by attributes that hold nothing else."""
+    if owner == layer:
+        return True
+    held = (ip.store.get(owner, slot) for slot in ip.store.keys(owner)) if depth else ()
+    only = [value.entries[0] for value in held if value is not None and len(value.entries) == 1]
+    return any(
+        not e.guard
+        and isinstance(e.atom, Obj)
+        and e.atom != owner
+        and _always_has(ip, e.atom, layer, depth - 1)
+        for e in only
+    )
 
 
 def _batch_norms(layer: Obj, ip: Interpreter, depth: int) -> Iterator[Obj]:
