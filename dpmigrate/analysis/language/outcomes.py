@@ -183,7 +183,19 @@ def symbol_of(ip: Interpreter, node: cst.BaseExpression) -> Hashable:
             return ("tested", owner, node.attr.value, hash(as_written(ip, owner, node.attr.value)))
         if isinstance(owner, (Obj, Unknown)):
             return ("tested", owner, node.attr.value, hash(ip.evaluate(node)))
+    if isinstance(node, cst.Subscript) and _is_a_path(node.value):
+        match node.slice:
+            case [cst.SubscriptElement(cst.Index(cst.SimpleString() | cst.Integer() as key))]:
+                owners = ip.evaluate(node.value)
+                return ("tested", owners.only or hash(owners), key.value, hash(ip.evaluate(node)))
     return None
+
+
+def _is_a_path(node: cst.BaseExpression) -> bool:
+    """Whether it is a name, or an attribute of one: what calls nothing."""
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return isinstance(node, cst.Name)
 
 
 def told(ip: Interpreter, owner: Hashable, name: str, value: Value) -> None:
