@@ -71,6 +71,7 @@ class Prover:
             if problem is None:
                 sound.append(job)
             else:
+                self.failed[id(job)] = ProofProblem(*problem)
                 self.refuse(*problem, job.found)
         return self._settled(sound, ({}, [], None), None) if sound else ({}, [], None)
 

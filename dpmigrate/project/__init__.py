@@ -24,6 +24,17 @@ Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
 """Parsed modules by key and bytes (None: as they are on disk)."""
 
 
+class Stand(NamedTuple):
+    """A few groups, as they were interpreted, that stand for all others which share their pins."""
+
+    groups: Mapping[int, Group]
+    """By number among all groups of a scan."""
+    ready: Ready
+    known: Mapping[Group, InterpretedPart]
+    binding: bool
+    """Whether what they decide makes a difference to groups that have no say in it."""
+
+
 class Layout(NamedTuple):
     """The files of a project by name."""
 
@@ -80,12 +91,15 @@ class Project:
         """Groups of ``ready`` modules that were interpreted already."""
         self.kept = 0
         """The bytes of those modules."""
+        self.stands: dict[int, Stand] = {}
+        """By what stands for the pins that many groups share; replaced as they decide something else."""
 
     def afresh(self) -> Project:
         """The same surveyed project with nothing analysed, and without what could not be looked at."""
         other = Project(self.workspace, self.overlay)
         other.seen, other.seeds, other.layout = self.seen, self.seeds, self.layout
         other.share_dependencies(self)
+        other.stands = self.stands
         return other
 
     def share_dependencies(self, other: Project) -> None:
@@ -95,7 +109,7 @@ class Project:
 
     def __getstate__(self) -> dict[str, object]:
         """All but the modules and what they came to: another process is quicker to parse them again."""
-        return {**self.__dict__, "ready": {}, "known": {}}
+        return {**self.__dict__, "ready": {}, "known": {}, "stands": {}}
 
     @property
     def not_analysed(self) -> list[NotAnalysed]:

@@ -1,7 +1,9 @@
 """``dpmigrate scan``: a project surveyed, its groups of modules analysed and judged on every core.
 
 ``parts``        what is analysed by itself; ``shares`` one scan in several processes
-``offering``     the fixes that are on offer
+``judging``      some groups of modules analysed, and the advisories matched on them
+``offering``     the fixes that are on offer; ``pieces`` those of many groups under one pin, a few at a time,
+                 and ``settling`` what all of these decide together
 ``cache``, ``answers``, ``stored``, ``dependents``   what is kept from one scan to the next
 ``sifting``      what of the findings is reported; ``baseline`` what is known, ``changes`` what is new
 """
@@ -9,14 +11,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpmigrate.advisories.findings import check_rules, findings_of
-from dpmigrate.model import Certainty, Finding, NotAnalysed, ScanResult
+from dpmigrate.advisories.findings import check_rules
+from dpmigrate.model import Certainty, Finding, ScanResult
 from dpmigrate.project import Project
-from dpmigrate.project.opening import analyse_groups, groups, let_go, paused_collector, survey
-from dpmigrate.scanning.parts import Part, parts_of
+from dpmigrate.project.opening import groups, let_go, paused_collector, survey
+from dpmigrate.scanning.judging import share_of
+from dpmigrate.scanning.parts import TOGETHER, Part, parts_of
 from dpmigrate.scanning.shares import Share, Told, each, join, usable_cores
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from dpmigrate.scanning.answers import Answers
     from dpmigrate.scanning.baseline import BaselineEntry
     from dpmigrate.scanning.offering import Cluster, FindingPlace, Offer, Passes
+    from dpmigrate.scanning.settling import Piece
 
 
 KEPT = 400_000
@@ -92,6 +96,7 @@ def scan(
     result = result._replace(
         warnings=() if stdin is not None else workspace.warnings,
         empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
+        in_part=stdin is None and not all(map(workspace.is_target, workspace.files)),
         cwd=workspace.cwd.replace(os.sep, "/"),
     )
     if result.findings or result.suppressed or baseline or diff_base is not None:
@@ -107,9 +112,10 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
     early: dict[Group, Mapping[FindingPlace, Offer]] = {}
     made: dict[Cluster, tuple[Offer, ...]] = {}
     passes: dict[Cluster, Passes] = {}
+    pieces: list[Piece] = []
     chosen: Sequence[Group] = ()
     with paused_collector():
-        nothing = _share(project, ())
+        nothing = share_of(project, ())
         if project.seeds:
             chosen = groups(project)
             if answers is not None:
@@ -117,9 +123,11 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
             missing = [group for group in chosen if group not in of_groups]
             pending = parts_of(project, missing, chosen)
             for part, answer in each(project, pending, jobs, _of_part, told):
-                of_groups[part.group] = answer.share
+                of_groups.update(zip(part.groups, answer.shares, strict=True))
                 if answer.offers is not None:
-                    early[part.group] = answer.offers
+                    early[part.groups[0]] = answer.offers
+                if answer.piece is not None:
+                    pieces.append(answer.piece)
         found = join([nothing, *(of_groups[group] for group in chosen)])
         if "-" not in project.seeds and any(finding.fix is not None for finding in found.findings):
             from dpmigrate.scanning.offering import Asked, clusters, known_early, planned_offers
@@ -128,11 +136,17 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
             pending_clusters = clusters(project, shares, found.findings)
             made = {} if answers is None else answers.of_clusters(pending_clusters, of_groups)
             made.update(known_early(pending_clusters, early))
-            asked = [
-                Asked(cluster) if answers is None else answers.asked(cluster, of_groups)
-                for cluster in pending_clusters
-                if cluster not in made
-            ]
+            asked = []
+            for cluster in (cluster for cluster in pending_clusters if cluster not in made):
+                one = Asked(cluster) if answers is None else answers.asked(cluster, of_groups)
+                if one.earlier is None and len(cluster.groups) > TOGETHER:
+                    from dpmigrate.scanning.pieces import planned_in_pieces
+
+                    plan = planned_in_pieces(project, cluster, shares, pieces, jobs, told)
+                    if plan is not None:
+                        made[cluster], passes[cluster] = plan
+                        continue
+                asked.append(one)
             for one, plan in each(project, asked, jobs, planned_offers, told):
                 made[one.cluster] = plan.offers
                 passes[one.cluster] = plan.passes
@@ -157,17 +171,23 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
 class _Answer(NamedTuple):
     """What there is to say of a part, and what its findings have on offer where that is known already."""
 
-    share: Share
+    shares: tuple[Share, ...]
     offers: Mapping[FindingPlace, Offer] | None = None
+    piece: Piece | None = None
+    """What was planned of groups that share pins with many others."""
 
 
 def _of_part(project: Project, part: Part) -> _Answer:
-    """One group of modules, analysed and judged as if there were no other."""
-    group, alone = part.group, project.afresh()
-    share = _share(alone, (group,))
+    """Some groups of modules, each analysed and judged as if there were no other."""
+    if part.leader is not None:
+        from dpmigrate.scanning.pieces import of_many
+
+        return _Answer(*of_many(project, part))
+    (group,), alone = part.groups, project.afresh()
+    share = share_of(alone, (group,))
     if any(project.ready.get(at, info) is not info for at, info in alone.ready.items()):
         # Another group has read one of its files, too, and trees are told by what they are.
-        return _Answer(share)
+        return _Answer((share,))
     size = sum(len(info.source.data) for info in alone.ready.values())
     mended = [finding for finding in share.findings if finding.fix is not None]
     if share.private and part.alone and mended:
@@ -189,7 +209,7 @@ def _of_part(project: Project, part: Part) -> _Answer:
         project.kept += size
         if alone.program is not None:
             project.known[group] = alone.program.parts[0]
-    return _Answer(share, offered)
+    return _Answer((share,), offered)
 
 
 def _with_offers(
@@ -207,38 +227,3 @@ def _with_offers(
         else f._replace(fix=None)
         for f in findings
     )
-
-
-def _share(project: Project, chosen: Sequence[Group]) -> Share:
-    """Analyse some groups of modules of a surveyed project, and match every advisory on them."""
-    if chosen:
-        analyse_groups(project, chosen)
-    found = findings_of(project)
-    suppressed = sorted(found.suppressed, key=lambda s: s.finding.sort_key)
-    places = _places([*found.findings, *(s.finding for s in suppressed)], found.not_analysed)
-    return Share(
-        found.runs,
-        found.findings,
-        suppressed,
-        found.not_analysed,
-        frozenset(project.modules),
-        tuple(project.cut_short),
-        found.used_ignores,
-        found.unused_ignores,
-        project.asked,
-        project.program is not None and project.program.is_private,
-        {place: lines for place in places if (lines := project.lines(*place))},
-        {
-            (path, cell): numbers
-            for path, cell in places
-            if cell is not None and (numbers := project.file_lines(path, cell))
-        },
-    )
-
-
-def _places(findings: Iterable[Finding], broken: Iterable[NotAnalysed]) -> list[tuple[str, int | None]]:
-    """Every file or cell that a finding, a reason, or a fault of a file names."""
-    wanted = {(f.span.path, f.span.cell) for f in findings}
-    wanted |= {(place.path, place.cell) for f in findings for place in f.because}
-    wanted |= {(n.path, n.cell) for n in broken if n.cell is not None}
-    return sorted(wanted, key=lambda w: (w[0], -1 if w[1] is None else w[1]))

@@ -102,7 +102,7 @@ def planned_offers(project: Project, asked: Asked) -> ClusterPlan:
         plan = _of_changed(project, asked.cluster, asked.earlier, asked.changed)
         if plan is not None:
             return plan
-    return _planned(project, asked.cluster.groups, asked.cluster.findings)
+    return planned(project, asked.cluster.groups, asked.cluster.findings)
 
 
 def _of_changed(
@@ -119,12 +119,12 @@ def _of_changed(
         others = [number for number in shared.members if number not in changed]
         standing.update(others[:2], shared.refusing)
     chosen = changed | standing
-    numbers = _numbers(project, cluster.groups)
+    numbers = numbers_by_path(project, cluster.groups)
     before = {(rule, span): offer for rule, span, offer in earlier.offers}
     placed = [(finding, numbers.get(finding.span.path)) for finding in cluster.findings]
     findings = tuple(f for f, number in placed if number is None or number in chosen)
     groups = tuple(group for number, group in enumerate(cluster.groups) if number in chosen)
-    plan = _planned(project, groups, findings, len(earlier.passes))
+    plan = planned(project, groups, findings, len(earlier.passes))
     passes = _as_before(earlier.passes, plan.passes or (), sorted(chosen), changed)
     if passes is None:
         return None
@@ -161,7 +161,7 @@ def _as_before(
     return tuple(passes)
 
 
-def _numbers(project: Project, groups: Sequence[Group]) -> dict[str, int]:
+def numbers_by_path(project: Project, groups: Sequence[Group]) -> dict[str, int]:
     """The number of the group that each module is in, by the path that reports show."""
     from dpmigrate.project.texts import Texts
 
@@ -169,7 +169,7 @@ def _numbers(project: Project, groups: Sequence[Group]) -> dict[str, int]:
     return {display(absolute[key]): number for number, group in enumerate(groups) for key in group.members}
 
 
-def _planned(
+def planned(
     project: Project, groups: tuple[Group, ...], findings: tuple[Finding, ...], least_passes: int = 1
 ) -> ClusterPlan:
     """Plan and prove the fixes of some groups.

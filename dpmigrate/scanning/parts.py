@@ -12,17 +12,25 @@ if TYPE_CHECKING:
     from dpmigrate.project import Project
 
 
-class Part(NamedTuple):
-    """One group of modules."""
+TOGETHER = 24
+"""Groups that are analysed and planned at a time where more than these share a pin."""
 
-    group: Group
-    alone: bool
+
+class Part(NamedTuple):
+    """Groups of modules that are worked on at a time: one, or a few of many that share a pin."""
+
+    groups: tuple[Group, ...]
+    numbers: tuple[int, ...]
+    """Where each of them stands among all groups of the scan."""
+    alone: bool = False
     """Whether no pin governs both it and another group: its fixes have to do with it alone."""
+    leader: int | None = None
+    """What stands for all that share their pins, where these are many: their fixes are planned at once."""
 
     @property
     def size(self) -> int:
         """The number of its modules."""
-        return self.group.size
+        return sum(group.size for group in self.groups)
 
 
 def parts_of(project: Project, pending: Sequence[Group], groups: Sequence[Group]) -> list[Part]:
@@ -30,9 +38,19 @@ def parts_of(project: Project, pending: Sequence[Group], groups: Sequence[Group]
     if not pending:
         return []
     if len(groups) == 1:
-        return [Part(groups[0], True)]
+        return [Part((groups[0],), (0,), True)]
     leaders = SharedPins(project, groups)
-    return [Part(group, leaders.is_alone(group)) for group in pending]
+    wanted = frozenset(pending)
+    parts: list[Part] = []
+    for leader in leaders.all:
+        together = [number for number in leaders.numbers(leader) if groups[number] in wanted]
+        at_once = TOGETHER < len(together) == len(leaders.numbers(leader))
+        step = TOGETHER if at_once else 1
+        for start in range(0, len(together), step):
+            numbers = tuple(together[start : start + step])
+            chosen = tuple(groups[number] for number in numbers)
+            parts.append(Part(chosen, numbers, leaders.is_alone(chosen[0]), leader if at_once else None))
+    return sorted(parts, key=lambda part: part.numbers)
 
 
 class SharedPins:
@@ -59,10 +77,19 @@ class SharedPins:
                 for place in (path, *(pin.path for pin in declarations.declared_for(path).pins)):
                     other = self._first.setdefault(place, number)
                     self._leader[self._find(number)] = self._find(other)
-        self._together: dict[int, list[Group]] = {}
-        for number, group in enumerate(groups):
-            self._together.setdefault(self._find(number), []).append(group)
-        self._alone = {held[0] for held in self._together.values() if len(held) == 1}
+        self._together: dict[int, list[int]] = {}
+        for number in range(len(groups)):
+            self._together.setdefault(self._find(number), []).append(number)
+        self._alone = {groups[held[0]] for held in self._together.values() if len(held) == 1}
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """The numbers that stand for groups which share pins."""
+        return tuple(self._together)
+
+    def numbers(self, leader: int) -> tuple[int, ...]:
+        """The numbers of all groups that a leader stands for."""
+        return tuple(self._together[leader])
 
     def is_alone(self, group: Group) -> bool:
         """Whether a group shares no file with another, a dependency file that governs it included."""
@@ -75,7 +102,7 @@ class SharedPins:
 
     def together(self, leader: int) -> tuple[Group, ...]:
         """Every group that a leader stands for."""
-        return tuple(self._together[leader])
+        return tuple(self._groups[number] for number in self._together[leader])
 
     def _find(self, number: int) -> int:
         while self._leader[number] != number:

@@ -34,7 +34,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     analyse = scanning._of_part
 
     def noted(project: Project, part: Part) -> scanning._Answer:
-        entries.append(min(part.group.entries))
+        entries.append(min(part.groups[0].entries))
         return analyse(project, part)
 
     monkeypatch.setattr(scanning, "_of_part", noted)
