@@ -51,7 +51,6 @@ class Outcome:
         """Whether the test says anything at all about values or assumptions."""
         return any(not b.possible or b.guard or b.rebinds or b.ways for b in (self.true, self.false))
 
-
     def as_it_may_be(self, way: Branch, node: cst.CSTNode, context: Hashable) -> Branch:
         """A way into an expression of which the test says nothing: what happens in it only may happen."""
         if self.telling:
