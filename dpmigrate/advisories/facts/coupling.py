@@ -56,7 +56,19 @@ def _standardises_by_the_batch(s: Subject) -> Tri:
 @fact
 def _read_behind_padding(s: Subject) -> Tri:
     """Whether what is read lies behind the padding of the batch; whether lengths differ, the data decide."""
-    if not isinstance(s.event, PaddingRead) or s.run.argument("batch_first").equals(False) is not False:
+    return _changed_by_padding(s, averaged=False)
+
+
+@fact
+def _averaged_with_padding(s: Subject) -> Tri:
+    """Whether the padding of the batch is in a mean over the steps; where lengths differ, it is."""
+    return _changed_by_padding(s, averaged=True)
+
+
+def _changed_by_padding(s: Subject, averaged: bool) -> Tri:
+    if not isinstance(s.event, PaddingRead) or s.event.averaged != averaged:
+        return False
+    if s.run.argument("batch_first").equals(False) is not False:
         return False
     return s.unsure("all sequences of the data may have the same length")
 

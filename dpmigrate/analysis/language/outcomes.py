@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
@@ -13,7 +13,7 @@ from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Modul
 from dpmigrate.analysis.domain.store import Slot
 from dpmigrate.analysis.domain.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, of
 from dpmigrate.analysis.frames import Frame
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, together
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, doubt, together
 
 MAX_WAYS = 4
 """Ways into one branch that are told apart."""
@@ -50,6 +50,12 @@ class Outcome:
     def telling(self) -> bool:
         """Whether the test says anything at all about values or assumptions."""
         return any(not b.possible or b.guard or b.rebinds or b.ways for b in (self.true, self.false))
+
+    def as_it_may_be(self, way: Branch, node: cst.CSTNode, context: Hashable) -> Branch:
+        """A way into an expression of which the test says nothing: what happens in it only may happen."""
+        if self.telling:
+            return way
+        return replace(way, guard=frozenset({doubt(id(node), context, way is self.false)}))
 
 
 def undecided() -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ from dpmigrate.runtime.run.state import RunSettings, Watch
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
-LATEST = 200
-"""The last step that the script is run to once more, where its loss begins to be made in another way."""
+NEAR = 60.0
+"""Seconds for which the script is run once more to where its loss begins to be made in another way."""
 
 PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
 
@@ -212,18 +213,23 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     result = [verdicts.sensitivity(script_run, i, removals, checks) for i in trained]
     # A later step whose loss is made in another way may join the examples as none of the first does.
     right = {c.engine for c in result if c.passed} & set(proved)
-    later = {i: script_run.engines[i].otherwise for i in right}
-    for number in sorted({n for n in later.values() if 0 < n <= LATEST}):
-        there = removed(number, number)
-        for i in (i for i in right if later[i] == number):
-            check = verdicts.sensitivity(script_run, i, there, checks)
-            if check.passed is not None:
-                script_run.engines[i].otherwise = 0
-                where = f"(step {number}, whose loss is made in another way)"
-                result.append(replace(check, detail=f"{check.detail} {where}"))
+    later = {i: e.otherwise for i in right if _is_near(e := script_run.engines[i])}
+    for number in sorted(set(later.values())):
+        with suppress(NoVerdict):  # it takes too long
+            there = removed(number, number)
+            for i in (i for i in later if later[i] == number):
+                check = verdicts.sensitivity(script_run, i, there, checks)
+                if check.passed is not None:
+                    script_run.engines[i].otherwise = 0
+                    where = f"(step {number}, whose loss is made in another way)"
+                    result.append(replace(check, detail=f"{check.detail} {where}"))
     return result + [
         c for i in trained if i in removals for c in conduct.written(script_run.engines[i], removals[i], i)
     ]
+
+
+def _is_near(engine: EngineRecord) -> bool:
+    return 0 < engine.otherwise * min((s.seconds for s in engine.steps), default=NEAR) < NEAR
 
 
 def _audit(
