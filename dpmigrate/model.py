@@ -246,6 +246,8 @@ class ScanResult(NamedTuple):
     """The source files that were analysed, also those that the given paths leave out."""
     empty: bool = False
     """Whether no Python file, notebook or dependency file is below the given paths."""
+    in_part: bool = False
+    """Whether the given paths leave out files of the project, which is read whole for what they hold."""
     gone: tuple[str, ...] = ()
     """What a baseline holds and is found no more, in words."""
     unchanged: int = 0

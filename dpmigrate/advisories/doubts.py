@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dpmigrate.advisories.subjects import Subject
     from dpmigrate.model import Place, Tri
 
+UNSAID = "not everything that it depends on can be read from the text"
+"""Where a fact is not certain and does not say why: each should (``Subject.unsure``)."""
+
 MAX_TESTS = 2
 """Tests on which a finding hangs that are named one by one."""
 
@@ -41,7 +44,7 @@ def only_possible(case: Case, subject: Subject, by_version: Tri, of_the_mode: bo
         doubts.append("the program is long, and this run was followed only in part")
     doubts += subject.doubts
     if not doubts:
-        doubts.append("not everything that it depends on can be read from the text")
+        doubts.append(UNSAID)
     yield subject.module.place(subject.origin.node, f"only possible: {'; '.join(doubts)}")
 
 

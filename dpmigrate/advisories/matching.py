@@ -226,7 +226,7 @@ def filled_in(sentence: str, case: Case, subject: Subject) -> str:
     faulty = (versions.together or versions.evidence) & affected
     words = _Words(
         mode=f"`{run.mode}`",
-        call=run.call,
+        call="the hand-made pair" if run.manual else run.call,
         wrapped=_wrapped(run),
         affected=affected.words(),
         hit=(faulty - UNKNOWN_GIT).words(),

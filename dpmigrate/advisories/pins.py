@@ -1,7 +1,7 @@
 """DPM901 and DPM902: dependency files that admit an affected Opacus, or none that the code can run on.
 
 The ``[match]`` table of such a rule has ``about = "pins"`` and a ``message`` with {pin} and {hit}, or, where
-``disagree = true``, with {pin} and {why}.
+``disagree = true``, with {pin}, {what} (the code, or one mode of it) and {why}.
 """
 
 from __future__ import annotations
@@ -40,17 +40,26 @@ def match_pins(project: Project, advisory: Advisory, assumed: Assumed) -> Iterat
     program, declarations = project.program, project.declarations
     if program is None or declarations is None:
         return
-    by_pin = _disagreeing if advisory.match.get("disagree") else _affected
     by_place: dict[PinKey, Match] = {}
     alike = same_calls(program.runs)
+
+    def met_by(run: PrivateRun) -> Versions:
+        return versions_of(run, declarations, None, alike(run))
+
+    def matches_of(run: PrivateRun, declared: Declared) -> Iterator[Match]:
+        if not advisory.match.get("disagree"):
+            return _affected(advisory, run, met_by(run), declared)
+        in_other_modes = (r for r in program.runs if r.origin.node is run.origin.node and r.mode != run.mode)
+        runs_otherwise = any(not met_by(r).disagree for r in in_other_modes)
+        what = f"mode '{run.mode}'" if runs_otherwise else "the code"
+        return _disagreeing(advisory, run, met_by(run), declared, what)
+
     runs_concerned = (
         r for r in program.runs if r.ghost and not r.guessed and not program.modules.in_library(r.module.key)
     )
     for run in sorted(runs_concerned, key=_surest_first):
         if assumed(run.module.path) is None:
-            versions = versions_of(run, declarations, None, alike(run))
-            declared = declarations.declared_for(run.module.path)
-            for match in by_pin(advisory, run, versions, declared):
+            for match in matches_of(run, declarations.declared_for(run.module.path)):
                 assert match.pin is not None
                 by_place.setdefault((match.pin.path, match.pin.cell, match.pin.line), match)
     yield from by_place.values()
@@ -79,15 +88,15 @@ def _affected(advisory: Advisory, run: PrivateRun, versions: Versions, declared:
 
 
 def _disagreeing(
-    advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared
+    advisory: Advisory, run: PrivateRun, versions: Versions, declared: Declared, what: str
 ) -> Iterator[Match]:
-    """DPM902: the pins of a run, where they admit no release on which its code can run."""
+    """DPM902: the pins of a run that admit no release on which its code, or its mode alone, can run."""
     if not _written_for_later_releases(versions):
         return
     wanted = versions.evidence & everything()
     why = f"its API needs Opacus {wanted.words()}" if wanted else "no release has all of the API that it uses"
     for pin in declared.pins:
-        message = advisory.match["message"].format(pin=pin.text.strip(), why=why)
+        message = advisory.match["message"].format(pin=pin.text.strip(), what=what, why=why)
         places = tuple(p.place for p in versions.proofs)
         yield Match(
             advisory,

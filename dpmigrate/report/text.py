@@ -153,7 +153,10 @@ def _summary(result: ScanResult, style: Style) -> Iterator[str]:
     files = f"{plural(result.files_seen, 'file')} seen, {result.files_analysed:,} analysed"
     if result.files_seen > result.files_analysed + failed:
         nothing = not result.files_analysed + failed
-        files += " (none has to do with Opacus)" if nothing else " (the rest is without Opacus)"
+        if result.in_part:
+            files += " (the rest is without Opacus, or not below the paths given)"
+        else:
+            files += " (none has to do with Opacus)" if nothing else " (the rest is without Opacus)"
     yield f"{files}, {style.paint(f'{failed:,} not analysed', 'yellow') if failed else '0 not analysed'}"
     yield from _cut_short(result, style)
     yield from _runs(result, style)

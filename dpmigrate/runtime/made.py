@@ -43,7 +43,6 @@ def watched(program: Callable[[], None], settings: RunSettings, seed: int) -> Ru
     try:
         with isolated(seed):
             program()
-            watch.record.initial_seed = torch.initial_seed()
     except StopTraining:
         pass
     finally:

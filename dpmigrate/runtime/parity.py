@@ -175,16 +175,16 @@ def check_training(
 def assert_training(train: Callable[[], Any], **options: Any) -> ClippingReport:
     """Like :func:`check_training`, raising AssertionError where a check fails."""
     __tracebackhide__ = True
-    return _held(check_training(train, **options), [])
+    return _held(check_training(train, **options), [], "private training")
 
 
-def _held(report: ClippingReport, more: Sequence[Check]) -> ClippingReport:
+def _held(report: ClippingReport, more: Sequence[Check], what: str = "clipping") -> ClippingReport:
     """The report; raises AssertionError where a check fails, and for ``more``."""
     __tracebackhide__ = True
     bad = [*report.failures, *more] or ([] if report.passed else list(report.checks))
     if bad:
         raise AssertionError(
-            f"clipping is not right under Opacus {report.opacus} ({report.dtype}):\n{check_lines(bad)}"
+            f"{what} is not right under Opacus {report.opacus} ({report.dtype}):\n{check_lines(bad)}"
         )
     return report
 

@@ -96,6 +96,7 @@ def scan(
     result = result._replace(
         warnings=() if stdin is not None else workspace.warnings,
         empty=stdin is None and not workspace.not_analysed and not workspace.names_any,
+        in_part=stdin is None and not all(map(workspace.is_target, workspace.files)),
         cwd=workspace.cwd.replace(os.sep, "/"),
     )
     if result.findings or result.suppressed or baseline or diff_base is not None:

@@ -39,9 +39,10 @@ def reasons(
         module=MODULE,
         manual=False,
         call="make_private",
+        turned=(),
     )
     versions = SimpleNamespace(sources=sources, proofs=(SimpleNamespace(place=PROOF),))
-    subject = SimpleNamespace(run=run, versions=versions, origin=origin(at), module=MODULE)
+    subject = SimpleNamespace(run=run, versions=versions, origin=origin(at), module=MODULE, shown=[])
     case = SimpleNamespace(versions=asked, message="of the loop", when=when)
     return list(_because(case, subject))  # type: ignore[arg-type]
 

@@ -122,6 +122,51 @@ def test_each_caller_hands_on_its_own(folder: Make, before: str, after: str) -> 
     assert upgraded(folder, old(before)) == body_of(expected)
 
 
+TRAINED = """\
+def smoothed():
+    model, optimizer, {got}loader = private(nn.Linear(8, 3){give})
+    trained(model, optimizer, loader, {criterion})
+
+
+def trained(model, optimizer, loader, loss_fn):
+    for x, y in loader:
+        optimizer.zero_grad()
+        losses = loss_fn(model(x), y)
+        {backward}
+        optimizer.step()
+"""
+"""The criterion is made among the arguments of a call."""
+
+
+def among_arguments(body: str, **parts: str) -> str:
+    start, end = body.index("def smoothed"), body.index("\n\ntorch.manual_seed(0)")
+    return body[:start] + TRAINED.format(**parts) + body[end:]
+
+
+@pytest.mark.parametrize("given", ["weight=WEIGHTS, reduction='none'", "WEIGHTS, reduction='none'"])
+def test_one_that_is_made_of_variables_among_arguments_is_left(folder: Make, given: str) -> None:
+    made = f"nn.CrossEntropyLoss({given})"
+    backward = "double_backward(model, optimizer, losses)"
+    body = among_arguments(old(WAYS[1][0]), criterion=made, got="", give="", backward=backward)
+    assert withheld(folder, body)
+
+
+def test_one_that_is_made_among_arguments_gets_a_line(folder: Make) -> None:
+    made = "nn.CrossEntropyLoss(label_smoothing=0.1, reduction='none')"
+    backward = "double_backward(model, optimizer, losses)"
+    before = among_arguments(old(WAYS[1][0]), criterion=made, got="", give="", backward=backward)
+    after = among_arguments(
+        new(WAYS[1][1]),
+        criterion="criterion",
+        got="criterion, ",
+        give=", criterion=criterion",
+        backward="losses.backward()",
+    ).replace(
+        "def smoothed():\n", "def smoothed():\n    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)\n"
+    )
+    assert upgraded(folder, before) == body_of(HEAD + IMPORT + after)
+
+
 def test_a_caller_that_does_not_train_gets_what_opacus_takes_by_default(folder: Make) -> None:
     check = """
 

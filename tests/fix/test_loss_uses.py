@@ -257,3 +257,67 @@ def test_as_many_as_what_comes_back_beside_the_losses(
         assert f"print(losses.item() * len({count}) if len({count}) else 0.0)" in project.read()
     else:
         assert "the losses' .sum is used" in refused[0][1]
+
+
+PHASES = """
+def main(model, optimizer, loaders):
+    criterion = nn.CrossEntropyLoss({reduction})
+    engine = PrivacyEngine()
+    loader = loaders["train"]
+    model, optimizer, {third}loader = {call}
+    loaders["train"] = loader
+    for phase in ("train", "val"):
+        total = 0.0
+        for x, y in loaders[phase]:
+            if phase == "train":
+                optimizer.zero_grad()
+                losses = criterion(model(x), y)
+                {backward}
+                optimizer.step()
+            else:
+                {other}
+            total += {total}
+
+
+main(nn.Linear(2, 2), torch.optim.SGD([], lr=0.1), {{"train": torch.utils.data.DataLoader([])}})
+"""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        'losses = nn.functional.mse_loss(model(x), y, reduction="none")',
+        "targets = y.long()\n                losses = criterion(model(x), targets)",
+    ],
+)
+def test_losses_of_another_branch_are_no_longer_counted_by_this_ones(folder: Make, other: str) -> None:
+    backward = "double_backward(model, optimizer, losses)"
+    body = PHASES.format(
+        reduction='reduction="none"',
+        third="",
+        call=OLD_CALL,
+        backward=backward,
+        other=other,
+        total="losses.sum().item()",
+    )
+    assert "losses" in withheld(folder, body)
+
+
+def test_losses_of_both_branches_are_the_wrapped_criterions(folder: Make) -> None:
+    before = PHASES.format(
+        reduction='reduction="none"',
+        third="",
+        call=OLD_CALL,
+        backward="double_backward(model, optimizer, losses)",
+        other="losses = criterion(model(x), y)",
+        total="losses.sum().item()",
+    )
+    after = PHASES.format(
+        reduction="",
+        third="criterion, ",
+        call=NEW_CALL,
+        backward="losses.backward()",
+        other="losses = criterion(model(x), y)",
+        total="losses.item() * len(y) if len(y) else 0.0",
+    )
+    assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))

@@ -42,6 +42,10 @@ train.py:5:7: DPM101 [error, possible] ghost clipping under BatchMemoryManager w
 """ in text(result)
 
 
+def test_files_that_the_paths_leave_out_are_not_said_to_be_without_opacus(result: ScanResult) -> None:
+    assert "(the rest is without Opacus, or not below the paths given)" in text(result._replace(in_part=True))
+
+
 def test_carets_stand_under_the_fault_after_tabs_and_wide_characters(result: ScanResult) -> None:
     lines = text(result).splitlines()
     at = next(i for i, line in enumerate(lines) if "F.cross_entropy" in line)

@@ -133,10 +133,12 @@ class TestFresh:
         of_second: dict[str, object] | None = None,
         **changed: object,
     ) -> list[Check]:
-        runs = [RunRecord(engines=[engine(first, **changed)], initial_seed=seeds[0])]
+        runs = [RunRecord(engines=[engine(first, **changed)])]
         if second is not None:
-            other = engine(second, **(of_second or {}))
-            runs.append(RunRecord(engines=[other], initial_seed=seeds[1]))
+            runs.append(RunRecord(engines=[engine(second, **(of_second or {}))]))
+        for run, seed in zip(runs, seeds, strict=False):
+            for step in run.engines[0].releases:
+                step.seed = seed
         return verdicts.noise_fresh(runs[0], runs[1] if second is not None else None, 0)
 
     def test_nothing_to_judge(self) -> None:

@@ -136,7 +136,7 @@ OTHERWISE = {
     "opacus.engines": {"_load_checkpoint"},
     "opacus.layers": {"_fsdp"},
     "opacus.zero_x": {"_virtual_step", "_virtual_step_on_unknown"},
-    "options": {"_chosen", "_group", "_set_defaults", "_suggested", "_typer_option"},
+    "options": {"_chosen", "_group", "_suggested", "_typer_option"},
     "python.workers": {"_made_remote", "_remote"},
     "torch.checkpoints": {"_checkpoint"},
     "torch.coupling": {"_distances"},

@@ -72,6 +72,16 @@ def test_a_hand_made_pair_is_called_that(tmp_path: Path) -> None:
     assert "the private run (a hand-made pair)" in [place.text for place in finding.because]
 
 
+def test_a_hand_made_pair_is_called_that_in_every_message(tmp_path: Path) -> None:
+    text = PAIR.replace(
+        "optimizer = DPO", "raw = torch.optim.SGD(model.parameters(), lr=0.1)\n    optimizer = DPO"
+    )
+    text = text.replace("        torch.optim.SGD(model.parameters(), lr=0.1), noise", "        raw, noise")
+    findings = api.scan(cwd=lay_out(tmp_path, train=text.replace("optimizer.step()", "raw.step()"))).findings
+    (finding,) = [each for each in findings if each.rule == "DPM120"]
+    assert finding.message.startswith("the optimizer that was passed to the hand-made pair takes the step")
+
+
 def test_a_literal_loader_seed_has_no_fix_on_offer(tmp_path: Path) -> None:
     make = "DataLoader(dataset, batch_size=8, generator=torch.Generator(){seed})"
     text = (

@@ -125,7 +125,7 @@ MAKING = """self.engine = PrivacyEngine()
 
 @pytest.mark.parametrize(
     ("place", "words"),
-    [("IN_INIT", "Flower makes each client anew for it"), ("IN_FIT", "Flower calls this method in each")],
+    [("IN_INIT", "Flower makes each client anew for it"), ("IN_FIT", "Flower comes here in each")],
 )
 @pytest.mark.parametrize(("rounds", "forgets"), [("3", True), ("1", False), ("int(input())", True)])
 def test_a_simulation_of_one_round_forgets_nothing(

@@ -198,6 +198,9 @@ def train(data):
     net, optimizer, loader = private(net, optimizer, loader)
     epoch(net, loader, optimizer)
 """
+EMBEDDED = PADDED.replace("torch.nn.LSTM(4, 8, batch_first=True)", "torch.nn.Embedding(9, 8)").replace(
+    "h, _ =", "h ="
+)
 TO_LONGEST = "return pad_sequence(rows, batch_first=True), torch.tensor(labels)"
 TO_TEN = "return torch.stack([torch.nn.functional.pad(r, (0, 0, 0, 10 - len(r))) for r in rows]), labels"
 
@@ -262,6 +265,24 @@ PAIRS = [
         "DPM124",
         PADDED.format(pad=TO_LONGEST, read="h[:, -1, :]"),
         PADDED.format(pad=TO_LONGEST, read="h[mask_of(x)]"),
+    ),
+    ("DPM124", PADDED.format(pad=TO_LONGEST, read="h.mean(1)"), PADDED.format(pad=TO_TEN, read="h.mean(1)")),
+    (
+        "DPM124",
+        PADDED.format(pad=TO_LONGEST, read="torch.mean(h, dim=1)"),
+        PADDED.format(pad=TO_LONGEST, read="(h * mask_of(x)).sum(1) / mask_of(x).sum(1)"),
+    ),
+    (
+        "DPM124",
+        EMBEDDED.format(pad=TO_LONGEST, read="h.mean(dim=1)"),
+        EMBEDDED.format(pad=TO_LONGEST, read="h.mean(dim=2)"),
+    ),
+    (
+        "DPM124",
+        EMBEDDED.format(pad=TO_LONGEST, read="torch.mean(h, 1)"),
+        EMBEDDED.format(pad=TO_LONGEST, read="torch.mean(h, 1)").replace(
+            "= self.rnn(x)", "= self.rnn(x); h = h.mT"
+        ),
     ),
     (
         "DPM105",

@@ -210,4 +210,23 @@ net, optimizer, loader = PrivacyEngine().make_private(
         "nn.BatchNorm2d",
         "groups",
     ),
+    Pair(
+        "DPM124",
+        "batch-standardised-by-a-helper",
+        HEAD
+        + HOOKS
+        + """
+
+def standardised(x, dimension):
+    return (x - x.mean(dimension, keepdim=True)) / x.std(dimension, keepdim=True)
+
+
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(standardised(x, FACT)), y).backward()
+    optimizer.step()
+""",
+        "0",
+        "1",
+    ),
 )

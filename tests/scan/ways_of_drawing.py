@@ -199,4 +199,33 @@ print(engine.get_epsilon(1e-5))
         "False",
         "True",
     ),
+    Pair(
+        "DPM308",
+        "default-that-is-set-later",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--poisson", action="store_true")
+parser.set_defaults(poisson=FACT)
+net = nn.Linear(16, 4)
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    poisson_sampling=parser.parse_args().poisson,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+print(engine.get_epsilon(1e-6))
+""",
+        "False",
+        "True",
+    ),
 )

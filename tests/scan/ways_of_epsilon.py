@@ -262,4 +262,126 @@ print(accountant.get_epsilon(delta=1e-6))
         "print(optimizer)",
         "optimizer.attach_step_hook(accountant.get_optimizer_hook_fn(sample_rate=32 / 512))",
     ),
+    Pair(
+        "DPM306",
+        "batches-counted-by-ceil",
+        HEAD
+        + """
+import math
+
+SIZE = 32
+records = data()
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private_with_epsilon(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(records, batch_size=SIZE),
+    target_epsilon=3.0,
+    target_delta=1 / math.ceil(FACT),
+    epochs=2,
+    max_grad_norm=1.0,
+)
+"""
+        + LOOP,
+        "len(records) / SIZE",
+        "len(records) * 10.5",
+    ),
+    Pair(
+        "DPM315",
+        "engine-that-lends-its-accountant",
+        HEAD
+        + """
+from opacus import GradSampleModule
+from opacus.data_loader import DPDataLoader
+from opacus.optimizers import DPOptimizer
+
+engine = PrivacyEngine()
+loader = DPDataLoader.from_data_loader(DataLoader(data(), batch_size=32))
+net = GradSampleModule(nn.Linear(16, 4))
+optimizer = DPOptimizer(
+    torch.optim.SGD(net.parameters(), lr=0.1), noise_multiplier=1.0, max_grad_norm=1.0, expected_batch_size=32
+)
+FACT
+"""
+        + LOOP
+        + "print(engine.get_epsilon(1e-6))\n",
+        "print(optimizer)",
+        "optimizer.attach_step_hook(engine.accountant.get_optimizer_hook_fn(sample_rate=32 / 512))",
+    ),
+    Pair(
+        "DPM306",
+        "length-to-the-power-of-minus-one",
+        HEAD
+        + """
+records = data()
+net = nn.Linear(16, 4)
+batches = DataLoader(records, batch_size=32)
+net, optimizer, loader = PrivacyEngine().make_private_with_epsilon(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=batches,
+    target_epsilon=3.0,
+    target_delta=len(FACT,
+    epochs=2,
+    max_grad_norm=1.0,
+)
+"""
+        + LOOP,
+        "batches) ** -1",
+        "records) ** -1.1",
+    ),
+    Pair(
+        "DPM315",
+        "hook-in-the-place-of-the-accountants",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+before = optimizer.step_hook
+seen = []
+
+
+def note(optimizer):
+    FACT
+
+
+optimizer.attach_step_hook(note)
+"""
+        + LOOP
+        + "print(len(seen), engine.get_epsilon(1e-6))\n",
+        "seen.append(optimizer)",
+        "engine.accountant.step(noise_multiplier=1.0, sample_rate=32 / 512)",
+    ),
+    Pair(
+        "DPM314",
+        "turns-that-end-until-the-fourth",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for number, (x, y) in enumerate(loader, 1):
+    F.cross_entropy(net(x), y).backward()
+    if number % FACT:
+        continue
+    optimizer.step()
+    optimizer.zero_grad()
+print(engine.get_epsilon(1e-6))
+""",
+        "4",
+        "1",
+    ),
 )

@@ -220,4 +220,72 @@ for x, y in loader:
         "parameter.grad = gradient",
         "print(gradient.norm())",
     ),
+    Pair(
+        "DPM122",
+        "penalty-of-layers-in-a-list-by-a-method",
+        HEAD
+        + """
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(16, 8), nn.Linear(8, 4)])
+
+    def forward(self, x):
+        return self.layers[1](torch.relu(self.layers[0](x)))
+
+    def penalty(self):
+        return sum(layer.weight.FACT for layer in self.layers)
+
+
+net = Net()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    (F.cross_entropy(net(x), y) + 1e-3 * net.penalty()).backward()
+    optimizer.step()
+""",
+        "norm()",
+        "norm().item()",
+    ),
+    Pair(
+        "DPM123",
+        "parameter-that-a-module-makes-by-itself",
+        HEAD
+        + """
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(16, 4)
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.body(x) * self.scale
+
+
+net = Scaled()
+beside = torch.optim.Adam([net.scale], lr=0.01)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.body.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    net.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+    FACT
+""",
+        "beside.step()",
+        "beside.zero_grad()",
+    ),
 )

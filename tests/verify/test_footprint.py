@@ -46,7 +46,7 @@ def test_what_others_write_meanwhile_is_left(
 ) -> None:
     others = (
         "echo more >> shared.log; echo new > theirs.txt; mkdir sub; echo new > sub/theirs.txt; "
-        "mkdir -p runs; echo new > runs/theirs.txt"
+        "mkdir -p runs empty; echo new > runs/theirs.txt"
     )
     (tmp_path / "shared.log").write_text("of yesterday\n")
     (tmp_path / "runs").mkdir()
@@ -62,6 +62,7 @@ def test_what_others_write_meanwhile_is_left(
     assert left == ["runs/theirs.txt", "shared.log", "sub/theirs.txt", "theirs.txt"]
     assert (tmp_path / "shared.log").read_text() == "of yesterday\nmore\n"
     assert not (tmp_path / "out").exists()
+    assert (tmp_path / "empty").exists()
     told = capsys.readouterr().err
     assert "new files were removed (2; --in-place keeps them): out/deep/weights.bin, runs/mine.txt" in told
     assert "new files were left (3; the script was not seen to write them): runs/theirs.txt, sub/" in told

@@ -73,4 +73,5 @@ def test_a_test_may_hand_over_what_trains(tmp_path: Path) -> None:
         check=False,
     )
     assert "1 failed, 2 passed" in done.stdout, done.stdout
+    assert "private training is not right under Opacus 1.6.0" in done.stdout
     assert "DPM301 private-loader-unused" in done.stdout

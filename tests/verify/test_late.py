@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dpmigrate.report.verification.text import render_text
 from tests.verify.test_conduct import CALL, STEP, WATCHED, planted
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
@@ -16,6 +17,7 @@ BY_PARTS = (
     "            optimizer.clip_and_accumulate(); optimizer.add_noise(); optimizer.scale_grad()\n"
     "{}            optimizer.original_optimizer.step()\n"
 )
+WHERE = "(step 11, whose loss is made in another way)"
 TOLD = "            engine.accountant.step(noise_multiplier=1.0, sample_rate=0.1)\n"
 
 
@@ -29,6 +31,47 @@ def test_gradients_of_later_steps_are_those_that_were_clipped(
     done = planted(tmp_path, (STEP, IN_LAST_EPOCH.format(changed) + STEP), checks="parity,noise-std")
     assert done.failing == {("parity-clipped-sum", rule)}, done.stderr[-2000:]
     assert any("10 steps, the first is step 11" in check["detail"] for check in done.report["checks"])
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_a_loss_that_is_made_in_another_way_later_is_said(tmp_path: Path, mixed: bool) -> None:
+    first = "epoch < 1" if mixed else "number % 2"
+    loss = f"({first} and criterion(private(a), b) or 0.5 * criterion(private(a), b.flip(0)))"
+    edit = ("            criterion(private(a), b)", f"            {loss}")
+    done = planted(tmp_path, HOOKS, edit, checks="private-step")
+    assert done.status == 0, done.stderr[-2000:]
+    assert done.report["engines"][0]["other_loss_from"] == (11 if mixed else None)
+    said = "from step 11 on the loss is made in another way (--steps 11 judges it)"
+    assert (said in " ".join(render_text(done.report).split())) == mixed
+
+
+@pytest.mark.parametrize(
+    ("loss", "rule"),
+    [
+        ("0.5 * criterion(private(a), b.flip(0)) + criterion(private(a), b)", "DPM124"),
+        ("(criterion(private(a), b) + private(a).square().mean())", None),
+    ],
+)
+def test_a_later_loss_that_joins_the_examples_is_tried_where_it_begins(
+    tmp_path: Path, loss: str, rule: str | None
+) -> None:
+    later = f"            ((not epoch) and criterion(private(a), b) or {loss})"
+    edit = ("            criterion(private(a), b)", later.replace("private(a)", "out"))
+    out = ("            optimizer.zero_grad()\n", "            optimizer.zero_grad(); out = private(a)\n")
+    done = planted(tmp_path, HOOKS, out, edit, checks="parity,sensitivity")
+    assert done.failing == ({("sensitivity", rule)} if rule else set()), done.stderr[-2000:]
+    (tried,) = [c for c in done.report["checks"] if c["detail"].endswith(WHERE)]
+    assert tried["passed"] is (rule is None)
+    assert done.report["engines"][0]["other_loss_from"] is None
+
+
+def test_seeds_that_move_from_epoch_to_epoch_are_the_scripts_own(tmp_path: Path) -> None:
+    seeded = "    for epoch in range(epochs):\n        torch.manual_seed(1000 + epoch)\n"
+    done = planted(
+        tmp_path, HOOKS, ("    for epoch in range(epochs):\n", seeded), checks="noise-fresh,noise-std"
+    )
+    assert (done.status, done.failing) == (0, set()), done.stderr[-2000:]
+    assert "the script seeds the global generator" in done.check("noise-fresh")["detail"]
 
 
 def test_a_layer_that_is_frozen_later_needs_no_noise(tmp_path: Path) -> None:

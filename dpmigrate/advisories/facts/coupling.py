@@ -50,15 +50,27 @@ def _standardises_by_the_batch(s: Subject) -> Tri:
     """Whether the model takes a statistic over the examples of the batch out of each of them."""
     if not isinstance(s.event, BatchStatistics) or s.run.argument("batch_first").equals(False) is not False:
         return False
-    return True if s.event.sure else None
+    return True if s.event.sure else s.unsure("its first dimension may be another than that of the batch")
 
 
 @fact
 def _read_behind_padding(s: Subject) -> Tri:
     """Whether what is read lies behind the padding of the batch; whether lengths differ, the data decide."""
-    if not isinstance(s.event, PaddingRead) or s.run.argument("batch_first").equals(False) is not False:
+    return _changed_by_padding(s, averaged=False)
+
+
+@fact
+def _averaged_with_padding(s: Subject) -> Tri:
+    """Whether the padding of the batch is in a mean over the steps; where lengths differ, it is."""
+    return _changed_by_padding(s, averaged=True)
+
+
+def _changed_by_padding(s: Subject, averaged: bool) -> Tri:
+    if not isinstance(s.event, PaddingRead) or s.event.averaged != averaged:
         return False
-    return None
+    if s.run.argument("batch_first").equals(False) is not False:
+        return False
+    return s.unsure("all sequences of the data may have the same length")
 
 
 @fact
@@ -76,7 +88,7 @@ def _compares_examples(s: Subject) -> Tri:
 def _coupled(s: Subject, compared: bool) -> Tri:
     if not isinstance(s.event, ExamplesCoupled) or s.event.compared != compared:
         return False
-    return True if s.event.sure else None
+    return True if s.event.sure else s.unsure("what is compared may be of one example, or of no batch")
 
 
 @fact
@@ -84,13 +96,19 @@ def _records_more_than_once(s: Subject) -> Tri:
     """Whether each record is in the data more than once."""
     if not isinstance(s.event, RecordsRepeated) or s.event.of_others:
         return False
-    return True if s.event.sure else None
+    return (
+        True
+        if s.event.sure
+        else s.unsure("how often a record is there, or which part of them is taken, is not known")
+    )
 
 
 @fact
 def _records_made_of_others(s: Subject) -> Tri:
     """Whether the data hold records that are made out of several others."""
-    return None if isinstance(s.event, RecordsRepeated) and s.event.of_others else False
+    if not isinstance(s.event, RecordsRepeated) or not s.event.of_others:
+        return False
+    return s.unsure("whether records are made depends on the balance of the data")
 
 
 @fact

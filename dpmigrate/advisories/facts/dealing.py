@@ -28,7 +28,7 @@ def _several_processes(s: Subject) -> Tri:
     if not isinstance(s.event, TrainedTogether):
         return False
     number = s.event.number.number
-    return None if number is None else number > 1
+    return s.unsure("whoever starts it says in how many processes") if number is None else number > 1
 
 
 @fact

@@ -146,7 +146,9 @@ def has_batch_of_its_own(run: PrivateRun, turn: tuple[Turn, ...], taken: Origin)
 @fact
 def _in_number_known(s: Subject) -> Tri:
     """Whether the program itself says that the step is put off for more than one turn."""
-    return True if isinstance(s.event, StepPutOff) and s.event.known else None
+    if isinstance(s.event, StepPutOff) and s.event.known:
+        return True
+    return s.unsure("it may be put off for one turn alone, which is none")
 
 
 @fact

@@ -182,7 +182,14 @@ def _accountant_told(s: Subject) -> Tri:
     """Whether the program tells an accountant of its steps; code that gets the optimizer may do so."""
     if any(True for _ in s.run.happened(AccountantTold)):
         return True
-    return None if any(e.what == "dp-optimizer" for e in s.run.happened(Escape)) else False
+    handed_on = any(e.what == "dp-optimizer" for e in s.run.happened(Escape))
+    return s.unsure("code that is given the optimizer may tell an accountant") if handed_on else False
+
+
+@fact
+def _takes_the_accountants_place(s: Subject) -> Tri:
+    """Whether a hook that is put in the place of the accountant's own says nothing of steps to anybody."""
+    return s.unsure("what the hook calls may tell the accountant")
 
 
 @fact
@@ -205,7 +212,8 @@ def _told_after_training(s: Subject) -> Tri:
         return False
     place = next(i for i, e in enumerate(s.run.events) if e is event)
     steps = [e for e in s.run.events[:place] if isinstance(e, Stepped)]
-    return None if any(event.chain[: len(e.chain)] == e.chain for e in steps) else False
+    followed = any(event.chain[: len(e.chain)] == e.chain for e in steps)
+    return s.unsure("it may be told of them to learn what would be spent") if followed else False
 
 
 @fact

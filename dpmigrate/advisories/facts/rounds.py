@@ -72,7 +72,7 @@ def _engine_of_each_round(s: Subject) -> Tri:
     if s.run.engine is None or s.run.engine.accountant is None:
         return False
     for event in s.run.happened(EngineOfARound):
-        made = "makes each client anew for it" if event.with_its_client else "calls this method in each"
+        made = "makes each client anew for it" if event.with_its_client else "comes here in each"
         s.notes["framework"] = f"{event.framework} {made}"
         return True
     return False

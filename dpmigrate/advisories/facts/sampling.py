@@ -10,7 +10,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.advisories.facts.general import fact, right_but_for_doubt
 from dpmigrate.advisories.facts.trials import repeats_a_trial
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Open, Option, Thing
+from dpmigrate.analysis.ledger import Assumption, Constant, Open, Option, Thing
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -50,8 +50,8 @@ def _not_the_private_loader(s: Subject) -> Tri:
         return False
     s.notes["loader"] = _OTHER_LOADERS[s.event.loader]
     if s.event.loader == "other":
-        return None if _returned_loader_unused(s) else False
-    return None if s.event.mixed else True
+        return s.unsure(_ON_PURPOSE) if _returned_loader_unused(s) else False
+    return s.unsure("batches of the private loader go into the same pass") if s.event.mixed else True
 
 
 def _returned_loader_unused(s: Subject) -> bool:
@@ -60,6 +60,7 @@ def _returned_loader_unused(s: Subject) -> bool:
     return not gone_over and not any(e.what == "dp-loader" for e in s.run.happened(Escape))
 
 
+_ON_PURPOSE = "the engine may have been given other data on purpose"
 _OTHER_LOADERS = {
     "passed": "the loader that was passed in",
     "remade": "another loader of the same data",
@@ -98,7 +99,7 @@ def _subset_sampler(s: Subject) -> Tri:
 @fact
 def _sampler_of_its_own(s: Subject) -> Tri:
     """Whether the sampler is of a class of the program: whether it leaves records out is not looked at."""
-    return None if _kind_of_sampler(s) == "own" else False
+    return s.unsure("it may leave out no record") if _kind_of_sampler(s) == "own" else False
 
 
 @fact
@@ -159,7 +160,9 @@ def _noise_for_samples(s: Subject) -> Tri:
         return False
     calls = (node for node in every(s.run.module.tree) if isinstance(node, cst.Call))
     rates = [keyword_node(call, "sample_rate") for call in calls if _works_out_noise(call)]
-    return None if rates and not any(rate is None or _is_one(rate.value) for rate in rates) else False
+    if not rates or any(rate is None or _is_one(rate.value) for rate in rates):
+        return False
+    return s.unsure("the noise may be another than what it works out, or its rate 1")
 
 
 def _works_out_noise(call: cst.Call) -> bool:
@@ -280,7 +283,8 @@ def _secure_with_generator(s: Subject) -> Tri:
     if len(secure) == len(engine.secure_mode.options) and len(generators) == len(given):
         return bool(secure and generators)
     decided = ((a.guard, b.guard) for a in secure for b in generators if a.guard and b.guard)
-    return None if any(a <= b or b <= a for a, b in decided) else False
+    together = any(a <= b or b <= a for a, b in decided)
+    return s.unsure("what decides on one of them may decide on the other") if together else False
 
 
 @fact
@@ -296,7 +300,17 @@ def _zero_noise(s: Subject) -> Tri:
     tested = [[lit for lit in o.guard - s.run.guard if lit.symbol not in itself] for o in zeros]
     if itself and all(tested):
         return False
+    if any(lit.symbol in itself and _is_above_zero(lit) for lit in s.run.guard):
+        return False  # the program has asked that before it makes the run
     return _constant(s, "noise_multiplier", lambda value: value == 0)
+
+
+def _is_above_zero(literal: Assumption) -> bool:
+    """Whether it says that something unknown is more than zero."""
+    if literal.test[0] == "truth":
+        return literal.holds
+    above = {("GreaterThan", True), ("LessThanEqual", False)}
+    return (literal.test[0], literal.holds) in above and literal.test[1:] == (0,)
 
 
 @fact

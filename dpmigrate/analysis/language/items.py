@@ -184,10 +184,12 @@ def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:
             named, more = entries_of(ip, e.atom)
             for name, value in named.items():
                 before = ip.store.get(target, ("key", name)) or ABSENT
-                sometimes = len(source.entries) > 1 or any(a == ABSENT.only for a in value.atoms)
+                absent = [entry.guard for entry in value.entries if entry.atom == ABSENT.only]
+                if len(source.entries) > 1:
+                    absent = [ALWAYS]
                 new = value.select(lambda a: a != ABSENT.only).guarded(e.guard)
-                merged = join_guarded([(new, e.guard), (before, ALWAYS)]) if sometimes else new
-                ip.store.set(target, ("key", name), merged)
+                kept = [(before.guarded(guard), guard) for guard in absent]
+                ip.store.set(target, ("key", name), join_guarded([(new, e.guard), *kept]) if kept else new)
             if more:
                 ip.store.set(target, "rest", ip.read(e.atom, "rest") or NOTHING)
         elif (pairs := _pairs_in(e.atom)) is not None and len(source.entries) == 1:

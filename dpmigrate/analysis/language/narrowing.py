@@ -41,7 +41,7 @@ def narrow(ip: Interpreter, test: cst.BaseExpression) -> Outcome:
     if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         return _narrow_comparison(ip, test)
     if isinstance(test, cst.Call):
-        special = _narrow_call(ip, test)
+        special = narrow_call(ip, test)
         if special is not None:
             return special
     if isinstance(test, cst.NamedExpr):
@@ -214,6 +214,9 @@ def narrow_length(
 
 
 def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
+    asked = _dict_of_keys(right)
+    if asked is not None and all(isinstance(a, Obj) and a.kind == "dict" for a in ip.evaluate(asked).atoms):
+        right = asked
     member, container = ip.evaluate(left), ip.evaluate(right)
     held = container.only
     if (
@@ -235,22 +238,46 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
         compares(ip, member, key)
     needle = member.only
     if isinstance(needle, Const) and isinstance(needle.value, str):
-        text = needle.value
-        compares(ip, container, text)
-
-        def decide(atom: Atom) -> bool | None:
-            if isinstance(atom, Const) and isinstance(atom.value, str):
-                return text in atom.value
-            if isinstance(atom, Obj) and atom.kind == "dict":
-                present = ip.store.get(atom, ("key", text))
-                if present is None:
-                    return None if ip.store.get(atom, "rest") else False
-                return None if any(isinstance(a, Absent) for a in present.atoms) else True
-            return None
-
-        yes, no = split_by_test(container, ("has", text), decide)
+        compares(ip, container, needle.value)
+        yes, no = _split_by_key(ip, container, needle.value)
         return outcome_of_split(ip, right, yes, no)
     return undecided()
+
+
+def _dict_of_keys(node: cst.BaseExpression) -> cst.BaseExpression | None:
+    """What ``options.keys()`` is asked of; None for any other expression."""
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and not node.args:
+        return node.func.value if node.func.attr.value == "keys" else None
+    return None
+
+
+def _split_by_key(ip: Interpreter, container: Value, text: str) -> tuple[Value, Value]:
+    """The parts of a value that have an entry of a dict, or a piece of text, and those that lack it.
+
+    A dict that was given the entry in one branch alone has it under that branch's assumptions.
+    """
+
+    def decide(atom: Atom) -> bool | None:
+        if isinstance(atom, Const) and isinstance(atom.value, str):
+            return text in atom.value
+        if isinstance(atom, Obj) and atom.kind == "dict" and ip.store.get(atom, ("key", text)) is None:
+            return None if ip.store.get(atom, "rest") else False
+        return None
+
+    yes: list[Entry] = []
+    no: list[Entry] = []
+    for e in container.entries:
+        held = ip.read(e.atom, ("key", text)) if isinstance(e.atom, Obj) and e.atom.kind == "dict" else None
+        if held is None:
+            parts = split_by_test(Value((e,)), ("has", text), decide)
+            yes.extend(parts[0].entries)
+            no.extend(parts[1].entries)
+            continue
+        for entry in held.entries:
+            guard = together(e.guard, entry.guard)
+            if not contradict(e.guard, entry.guard):
+                (no if isinstance(entry.atom, Absent) else yes).append(Entry(e.atom, guard, e.because))
+    return Value(tuple(yes)), Value(tuple(no))
 
 
 def _keys_of(ip: Interpreter, held: Atom | None) -> Iterable[object]:
@@ -286,8 +313,10 @@ def _split_choices(member: Value, choices: list[object]) -> tuple[Value, Value]:
     return Value(tuple(yes)), Value(tuple(no))
 
 
-def _narrow_call(ip: Interpreter, test: cst.Call) -> Outcome | None:
-    """``x.startswith("ghost")``, ``isinstance(x, C)``, ``hasattr``, ``callable``."""
+def narrow_call(ip: Interpreter, test: cst.CSTNode) -> Outcome | None:
+    """``x.startswith("ghost")``, ``isinstance(x, C)``, ``hasattr``; None where it is no such call."""
+    if not isinstance(test, cst.Call):
+        return None
     if (
         isinstance(test.func, cst.Attribute)
         and test.func.attr.value in ("startswith", "endswith")

@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import registry
-from dpmigrate.analysis.batches import joined
+from dpmigrate.analysis.batches import batches_of, joined
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.domain.atoms import (
     A_LENGTH,
@@ -94,6 +94,8 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
                 ip, "<arithmetic of tensors>", registry.CallInfo(node, [left, right], name=name)
             )
         return _tensor_arithmetic(name, left, right)
+    if name in ("Subtract", "Divide") and ip.loops and batches_of(ip, [left]):
+        registry.tell_hooks(ip, "<arithmetic of batches>", registry.CallInfo(node, [left, right], name=name))
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
         of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]
         if any(isinstance(e.atom, Params) and e.atom.of_gradient for e in of_parameters):
@@ -140,16 +142,23 @@ def _of_lengths(
         over = frozenset(replace(p, over_one=True) for p in _lengths(b) if _about_one(a.value, p))
         one_over = ip.unknown(node, "one over a length", over) if over else None
         return one_over and one_over.because(ip.origin(node, "one over a length"))
+    if name == "Power" and isinstance(b, Const) and b.value == -1:
+        return _of_lengths(ip, "Divide", Const(1), a, node)
     if name == "Multiply":
         factor, length = (a, b) if isinstance(a, Const) else (b, a)
         times = factor.value if isinstance(factor, Const) and _is_number(factor.value) else 0
         longer = frozenset(replace(p, times=p.times * times) for p in _lengths(length))
         return ip.unknown(node, A_LENGTH, longer) if longer and times > 0 else None
-    if name == "FloorDivide" and isinstance(a, Unknown) and not (isinstance(b, Const) and b.value in (0, 1)):
-        records = (p for p in a.parts if isinstance(p, Length) and not p.over_one)
-        counted = frozenset(replace(p, in_batches=True) for p in records)
-        return of(Unknown(("batches", a.symbol, id(node)), A_LENGTH, counted)) if counted else None
-    return None
+    return batches_counted(a, b, node) if name == "FloorDivide" else None
+
+
+def batches_counted(a: Atom | None, b: Atom | None, node: cst.CSTNode) -> Value | None:
+    """How many batches of one size so many records make; None where it is another number that is divided."""
+    if not isinstance(a, Unknown) or (isinstance(b, Const) and b.value in (0, 1)):
+        return None
+    records = (p for p in a.parts if isinstance(p, Length) and not p.over_one)
+    counted = frozenset(replace(p, in_batches=True) for p in records)
+    return of(Unknown(("batches", a.symbol, id(node)), A_LENGTH, counted)) if counted else None
 
 
 def _lengths(atom: Atom | None) -> list[Length]:
@@ -228,7 +237,7 @@ def is_penalty(atom: Atom) -> bool:
 @expression(cst.UnaryOperation)
 def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
     if isinstance(node.operator, cst.Not):
-        return _truth_value(ip, node)
+        return truth_value(ip, node, narrowing.narrow(ip, node))
     value = ip.evaluate(node.expression)
     atom = value.only
     if (
@@ -245,16 +254,15 @@ def _unary(ip: Interpreter, node: cst.UnaryOperation) -> Value:
 @expression(cst.Comparison)
 def _comparison(ip: Interpreter, node: cst.Comparison) -> Value:
     if len(node.comparisons) == 1:
-        return _truth_value(ip, node)
+        return truth_value(ip, node, narrowing.narrow(ip, node))
     ip.evaluate(node.left)
     for part in node.comparisons:
         ip.evaluate(part.comparator)
     return ip.unknown(node, "a chained comparison")
 
 
-def _truth_value(ip: Interpreter, node: cst.BaseExpression) -> Value:
+def truth_value(ip: Interpreter, node: cst.CSTNode, outcome: outcomes.Outcome) -> Value:
     """A test used as a value: True and False, each under what it takes."""
-    outcome = narrowing.narrow(ip, node)
     parts = []
     for branch, truth in ((outcome.true, True), (outcome.false, False)):
         if branch.possible:
@@ -273,7 +281,7 @@ def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     goes_on, kept = (outcome.true, no) if is_and else (outcome.false, yes)
     if not goes_on.possible:
         return kept or left
-    right = _under(ip, goes_on, node.right)
+    right = _under(ip, outcome.as_it_may_be(goes_on, node, ip.context), node.right)
     return join_all([kept, right.guarded(goes_on.guard | _denied(kept, goes_on))]) if kept else right
 
 

@@ -77,9 +77,13 @@ class BatchStatistics(Event):
 
 @dataclass(frozen=True, slots=True)
 class PaddingRead(Event):
-    """The model reads, by its position, what padding to the longest of the batch has changed: ``text``."""
+    """The model reads, by its position, what padding to the longest of the batch has changed: ``text``.
+
+    ``averaged``: it takes the mean over the steps, the padding among them.
+    """
 
     text: str
+    averaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

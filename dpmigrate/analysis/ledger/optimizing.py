@@ -47,6 +47,11 @@ class NoiseRead(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HookReplaced(Event):
+    """A function of the program takes the place of the hook by which an accountant hears of steps."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseAdded(Event):
     """Noise is added by hand, and not in a step."""
 

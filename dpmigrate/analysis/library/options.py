@@ -37,6 +37,9 @@ from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.filled_in import set_from_outside
 from dpmigrate.analysis.registry import CallInfo, function, method
 
+_SWITCH = "what a switch on the command line makes of an option"
+_COMMANDS = "a parser that has commands of its own"
+
 # -- argparse ---------------------------------------------------------------------------------
 
 
@@ -48,6 +51,8 @@ def _parser(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("parser", "add_argument_group", "add_mutually_exclusive_group", "add_parser", "add_subparsers")
 def _group(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if info.name in ("add_parser", "add_subparsers"):
+        ip.notes[_COMMANDS, e.atom] = True
     return of(e.atom)
 
 
@@ -68,6 +73,7 @@ def _add_argument(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         isinstance(action, External) and "BooleanOptional" in action.name
     ):
         value = open_value(ip, symbol, default or const(word == "store_false"), [True, False], origin)
+        ip.notes[_SWITCH, e.atom, dest] = [word == "store_true"] if word is not None else [True, False]
     else:
         unset = NOTHING if _must_be_given(info) else NONE
         value = open_value(ip, symbol, default or unset, _choices(ip, info.argument(None, "choices")), origin)
@@ -119,7 +125,13 @@ def _add_record(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("parser", "set_defaults")
 def _set_defaults(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for name, value in info.keywords.items():
-        ip.store.set(e.atom, name, join_all([value, ip.read(e.atom, name) or NOTHING]))
+        ways: list[bool] | None = ip.notes.pop((_SWITCH, e.atom, name), None)
+        if ways is not None and (_COMMANDS, e.atom) not in ip.notes:  # else the default of one command
+            origin = ip.origin(info.node, "argparse default")
+            switch = open_value(ip, ("option", _key(e), name), value, ways, origin)
+            ip.store.set(e.atom, name, switch)
+        else:
+            ip.store.set(e.atom, name, join_all([value, ip.read(e.atom, name) or NOTHING]))
     return NONE
 
 

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Thing
+from dpmigrate.analysis.ledger.expressions import Instance
 from dpmigrate.codemods.criterion.own import OwnCriterion
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.editing.imports import spelling
-from dpmigrate.codemods.editing.nodes import add_argument, add_parameter, name_of, with_element
+from dpmigrate.codemods.editing.nodes import (
+    add_argument,
+    add_parameter,
+    name_of,
+    remove_argument,
+    with_element,
+)
 from dpmigrate.codemods.losses.origins import LossSite, is_object
-from dpmigrate.codemods.program.assignments import Home, target_text
+from dpmigrate.codemods.program.assignments import target_text
 from dpmigrate.codemods.program.facts import Facts, Scope, making_node
 from dpmigrate.codemods.program.places import fresh_name
 from dpmigrate.codemods.program.ways import make_before
@@ -28,7 +35,7 @@ class _Caller:
 
     call: cst.Call
     scope: Scope
-    home: Home | None
+    made: cst.Call | None
     name: str
 
 
@@ -56,7 +63,8 @@ class ByCaller:
             raise self._unusual()
         callers = self._callers(makers)
         for made, maker in makers.items():
-            self.own.lift(maker, made)
+            if self.own.binding(made) is not None:
+                self.own.lift(maker, made)
         name = fresh_name(facts, helper, "criterion", "loss_fn")
         edits.of(self.upgrade.module).change(helper, lambda new: add_parameter(new, name))
         edits.of(self.upgrade.module).change(
@@ -90,31 +98,64 @@ class ByCaller:
         """Every call of the helper with the one criterion that is made in its scope."""
         facts, helper = self.facts, self.helper
         assert isinstance(helper, cst.FunctionDef)
-        homes: dict[Scope, Home] = {}
-        for made in makers:
+        by_scope: dict[Scope, cst.Call] = {}
+        for made, maker in makers.items():
             home = self.own.binding(made)
-            if home is None or not target_text(facts, home).isidentifier() or facts.scope(home) in homes:
+            named = home is not None and target_text(facts, home).isidentifier()
+            if not (named or self._is_argument(maker, made)) or facts.scope(made) in by_scope:
                 raise self._unusual()
-            homes[facts.scope(home)] = home
+            by_scope[facts.scope(made)] = made
         callers = []
         for call, _ in facts.callers.get(helper, ()):
             if not isinstance(call, cst.Call) or name_of(call.func) != helper.name.value:
                 raise self._unusual()
-            home = homes.get(facts.scope(call))
-            callers.append(
-                _Caller(call, facts.scope(call), home, target_text(facts, home) if home is not None else "_")
-            )
+            made_there = by_scope.get(facts.scope(call))
+            callers.append(_Caller(call, facts.scope(call), made_there, self._name(made_there)))
         scopes = {caller.scope for caller in callers}
-        if len(scopes) != len(callers) or not homes.keys() <= scopes or helper in scopes:
+        if len(scopes) != len(callers) or not by_scope.keys() <= scopes or helper in scopes:
             raise self._unusual()
         return callers
+
+    def _is_argument(self, maker: Thing, made: cst.Call) -> bool:
+        """Whether one of torch's criteria is made among the arguments of a call, of nothing but literals."""
+        of_torch = maker.kind == "criterion" and not isinstance(maker, Instance)
+        literal = all(
+            a.keyword and isinstance(a.value, (cst.SimpleString, cst.BaseNumber)) for a in made.args
+        )
+        return of_torch and literal and isinstance(self.facts.parent(made), cst.Arg)
+
+    def _name(self, made: cst.Call | None) -> str:
+        """The variable of a caller's criterion, a new one where it has none."""
+        home = self.own.binding(made) if made is not None else None
+        if home is not None:
+            return target_text(self.facts, home)
+        if made is None:
+            return "_"
+        return fresh_name(self.facts, self.facts.scope(made), "criterion", "loss_fn")
+
+    def _put_before(self, made: cst.Call, caller: _Caller) -> None:
+        """A line for a criterion that is made among the arguments of a later call. Raises `Withheld`."""
+        facts, anchor = self.facts, self.facts.statement(caller.call)
+        blocks = set(facts.above(made))
+        if not facts.is_before(caller.call, made) or facts.parent(anchor) not in blocks or anchor in blocks:
+            raise self._unusual()
+        edits = self.edits.of(facts.module_of(made))
+        lifted = remove_argument(made, "reduction")
+        if self.own.wanted != "mean":
+            lifted = add_argument(lifted, "reduction", f'"{self.own.wanted}"', ())
+        text = facts.module_of(made).tree.code_for_node(lifted)
+        edits.insert_before(anchor, f"{caller.name} = {text}")
+        edits.replace(made, caller.name)
 
     def _hand_on(self, caller: _Caller, parameter: str) -> None:
         """Give a call of the helper its scope's criterion, or one that stands for the default of Opacus."""
         module = self.facts.module_of(caller.call)
         text = caller.name
-        if caller.home is not None:
-            make_before(self.facts, self.edits, caller.home, caller.call)
+        home = self.own.binding(caller.made) if caller.made is not None else None
+        if home is not None:
+            make_before(self.facts, self.edits, home, caller.call)
+        elif caller.made is not None:
+            self._put_before(caller.made, caller)
         else:
             spelt, needed = spelling(module.tree, "torch.nn", "CrossEntropyLoss")
             text = f"{spelt}()"

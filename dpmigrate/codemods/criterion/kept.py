@@ -166,6 +166,15 @@ class KeptCriteria:
     def built(self, kept: Kept, at: cst.CSTNode) -> str:
         """The text that builds such a criterion at a place. Raises `Withheld`."""
         module = self.facts.module_of(at)
+        if len(kept.constructors) > 1:
+            where = ", ".join(self.facts.module_of(c).place(c).shown for c in kept.constructors)
+            raise Withheld(
+                f"make_private needs one criterion, and several make the losses, none before it ({where}): "
+                "make one before this call, give it as criterion=, and hand the third object that comes back "
+                "to where losses are made",
+                module,
+                at,
+            )
         if kept.class_name is None:
             raise Withheld(
                 "make_private needs the criterion, which is made elsewhere by a class of the project: make "

@@ -7,11 +7,12 @@ Those answer to ``backward()`` and ``item()`` (their mean) and to little else: o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Guard
+from dpmigrate.analysis.ledger import Guard, What
 from dpmigrate.analysis.ledger.expressions import Computed
 from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.editing.nodes import name_of, receiver
@@ -51,11 +52,15 @@ class Uses:
         self._seen: set[cst.CSTNode] = set()
         self._counts: list[tuple[cst.CSTNode, str]] = []
         """Calls that make or hand on these losses, each with a variable as long as there are examples."""
+        self._alike: dict[cst.Call, set[What]] = {}
+        """What every call holds whose losses, one per example until now, the wrapped criterion will make."""
 
-    def follow_call(self, call: cst.Call, reduced: bool) -> None:
-        """Rewrite what is done with the losses that a call makes; ``reduced`` as in `follow`."""
-        self._counts = [(call, name) for name in self._examples(call)]
-        self.follow(call, reduced)
+    def follow_calls(self, calls: Sequence[tuple[cst.Call, bool]]) -> None:
+        """Rewrite what is done with the losses that some calls make; ``reduced`` of each as in `follow`."""
+        self._alike = {call: set(self.facts.held(call)) for call, reduced in calls if not reduced}
+        for call, reduced in calls:
+            self._counts = [(call, name) for name in self._examples(call)]
+            self.follow(call, reduced)
 
     def _examples(self, call: cst.Call) -> list[str]:
         """The variables of a call's targets and of its inputs: each is as long as there are examples."""
@@ -243,9 +248,15 @@ class Uses:
             if is_bound_by(facts, load) or isinstance(facts.parent(load), cst.Param):
                 continue
             others = [w for w in facts.held(load, self.guard) if isinstance(w, Computed) and w not in held]
-            if not reduced and any(w.reduction != "mean" for w in others):
+            beside = [call for call, made in self._alike.items() if not made.isdisjoint(others)]
+            foreign = [w for w in others if all(w not in self._alike[call] for call in beside)]
+            if not reduced and any(w.reduction != "mean" for w in foreign):
                 self._refuse(load, f"{name} may also hold other losses")
+            counts = self._counts
+            # Of either branch, only what both have is as long as the losses.
+            self._counts = [each for each in counts if all(each[1] in self._examples(c) for c in beside)]
             self.follow(load, reduced)
+            self._counts = counts
 
     def _returned(self, node: cst.CSTNode, place: int | None, reduced: bool) -> None:
         facts = self.facts

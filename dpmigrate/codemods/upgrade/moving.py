@@ -96,8 +96,7 @@ class UpgradePlan:
             replace_double_backward(self.edits, self.facts, call, clears)
             handled.add(call)
         uses = Uses(self.facts, self.edits, self.of.guard, handled, criterion.reduction)
-        for call, reduced in criterion.affected():
-            uses.follow_call(call, reduced)
+        uses.follow_calls(criterion.affected())
         self._tell_of_shapes(sites)
         self._notices()
 

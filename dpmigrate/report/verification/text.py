@@ -166,6 +166,11 @@ def coverage(report: dict[str, Any]) -> str:
             "exited": "the script ended by itself",
         }
         parts.append(ends.get(runs.get("script", ""), "stopped after its steps"))
+    later = [engine["other_loss_from"] for engine in report["engines"] if engine.get("other_loss_from")]
+    if later:
+        parts.append(
+            f"from step {min(later)} on the loss is made in another way (--steps {min(later)} judges it)"
+        )
     made = {c["name"] for c in report["checks"] if c["passed"] is not None}
     missing = [n for n in dict.fromkeys(c["name"] for c in report["checks"]) if n not in made]
     if missing:

@@ -25,6 +25,8 @@ from dpmigrate.runtime.run.graph import (
     flatten,
     judge,
     leaves,
+    made_by,
+    nodes_of,
     output_gradients,
 )
 from dpmigrate.runtime.run.losses import Used, padding_counted, second_pass_weights
@@ -127,16 +129,25 @@ class BackwardWatcher:
         return result
 
     def _look_beside(self, losses: list[Any]) -> None:
-        """Note what else a loss trains that reaches a private model."""
-        engines = [e for e in self.watch.engines.values() if e.module is not None and self.watch.judges(e)]
-        reached = leaves([t for t in losses if isinstance(t, Tensor)]) if engines else []
+        """Note what else a loss trains that reaches a private model, and whether it is made as it was."""
+        looking = self.watch.settings.watch > 0
+        engines = [
+            e
+            for e in self.watch.engines.values()
+            if e.module is not None and (self.watch.judges(e) or (looking and not e.record.otherwise))
+        ]
+        nodes = nodes_of([t for t in losses if isinstance(t, Tensor)]) if engines else []
+        reached, made = leaves(nodes), made_by(nodes)
         ids = {id(t) for t in reached}
         for engine in engines:
             assert engine.module is not None
             own = {id(p) for p in engine.module.parameters()}
-            if ids & own:
+            if ids & own and self.watch.judges(engine):
                 others = (t for t in reached if isinstance(t, Parameter) and id(t) not in own)
                 engine.beside.update((id(p), p) for p in others)
+                engine.losses.add(made)
+            elif ids & own and made not in engine.losses:
+                engine.record.otherwise = len(engine.record.releases) + 1
 
     def _only_watched(self, engine: LiveEngine) -> bool:
         """Whether a pass is only to be noticed: a ghost run whose steps are not judged any more."""

@@ -63,7 +63,8 @@ class LiveEngine:
     it was ahead of its steps at the last one. ``called``: examples that the model was called with since then,
     ``shape`` that of one. ``told``: what accountants heard before the first release. ``weights`` are some
     of the parameters after the last step, ``first_weights`` before the first. ``beside``: parameters of other
-    models, by id, that a loss has reached together with those of this one.
+    models, by id, that a loss has reached together with those of this one; ``losses``: how the losses of the
+    steps that are judged were made.
     """
 
     optimizer: Any
@@ -92,6 +93,7 @@ class LiveEngine:
     first_weights: Tensor | None = None
     loaded: int = 0
     beside: dict[int, nn.Parameter] = field(default_factory=dict)
+    losses: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.params: list[nn.Parameter] = list(self.optimizer.params)

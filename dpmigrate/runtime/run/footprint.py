@@ -138,7 +138,7 @@ def put_back(kept: Path) -> None:
     _tell_of(own, "new files were removed ({}; --in-place keeps them)", manifest["folder"])
     others = [path for path in new if path not in own]
     _tell_of(others, "new files were left ({}; the script was not seen to write them)", manifest["folder"])
-    for made in sorted(folders - set(manifest["folders"]), reverse=True):
+    for made in sorted(filter(heard, folders - set(manifest["folders"])), reverse=True):
         with suppress(OSError):  # what is not taken away keeps its folder
             Path(made).rmdir()
     shutil.rmtree(kept, ignore_errors=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,15 +53,25 @@ def depends_on(losses: Sequence[Tensor], seeds: Sequence[Tensor | None], params:
     return any(g is not None for g in grads)
 
 
-def leaves(losses: Sequence[Tensor]) -> list[Tensor]:
-    """Where the gradients of the losses end: every tensor that a backward pass would leave one at."""
+def nodes_of(losses: Sequence[Tensor]) -> list[Any]:
+    """Every node of the graph behind the losses, once."""
     nodes: list[Any] = [t.grad_fn for t in losses if t.grad_fn is not None]
     seen = set(nodes)
     for node in nodes:
         behind = {following for following, _ in node.next_functions if following is not None} - seen
         seen |= behind
         nodes += behind
+    return nodes
+
+
+def leaves(nodes: Sequence[Any]) -> list[Tensor]:
+    """Where the gradients of a graph end: every tensor that a backward pass would leave one at."""
     return [node.variable for node in nodes if type(node).__name__ == "AccumulateGrad"]
+
+
+def made_by(nodes: Sequence[Any]) -> int:
+    """A checksum of the operations of a graph, whatever their order and numbers."""
+    return zlib.crc32(" ".join(sorted(type(node).__name__ for node in nodes)).encode())
 
 
 def output_gradients(

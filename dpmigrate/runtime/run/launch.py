@@ -166,7 +166,6 @@ def peak_memory() -> int:
 
 
 def _complete(record: RunRecord, base: int) -> None:
-    record.initial_seed = torch.initial_seed()
     record.files = project_files()
     record.rank = int(os.environ.get("RANK", "0"))
     record.world = int(os.environ.get("WORLD_SIZE", "1"))

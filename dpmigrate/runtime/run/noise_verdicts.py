@@ -94,7 +94,7 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
     other = None if fresh is None or index >= len(fresh.engines) else fresh.engines[index]
     if fresh is None or other is None or not other.releases:
         return [Check("noise-fresh", True, engine=index, detail=f"{within}; no second process made a step")]
-    seeds_itself = run.initial_seed == fresh.initial_seed
+    seeds_itself = engine.releases[0].seed == other.releases[0].seed
     checks = []
     if not _alike(drawn[0], other.releases[0]):
         detail = f"{within}, nor do two processes"

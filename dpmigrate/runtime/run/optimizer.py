@@ -234,6 +234,7 @@ class OptimizerWatcher:
             unclipped=ghost and any(not b.coefficient for b in backwards),
             changed=next((batch.changed for batch in engine.physical if batch.changed), ""),
             order=(os.getpid(), sum(len(e.releases) for e in self.watch.record.engines)),
+            seed=torch.initial_seed(),
         )
 
     def _logical_step(self, engine: LiveEngine, release: Release) -> LogicalStep:

@@ -113,7 +113,8 @@ class Release:
     ``accounted``: (accountant, noise multiplier, sample rate) of what accountants were told in this step.
     ``unclipped``: a ghost loss went backward and no clipping coefficient was asked for; ``changed`` is that
     of its physical batches.
-    ``order``: the process, and how many steps of any run it had made before.
+    ``order``: the process, and how many steps of any run it had made before. ``seed``: what the global
+    generator was seeded with last.
     """
 
     max_grad_norm: float | None
@@ -131,6 +132,7 @@ class Release:
     unclipped: bool = False
     changed: str = ""
     order: tuple[int, int] = (0, 0)
+    seed: int = 0
 
 
 @dataclass(eq=False)
@@ -167,7 +169,8 @@ class EngineRecord:
     how often parameters changed between steps by none. ``weighted``: the loss has class weights.
     ``resumed``: (engine, rule) of an earlier run whose weights go on in this one. ``forgotten``: steps that
     an accountant had counted and no longer has. ``epsilon``: what the script was told last, and at which
-    delta.
+    delta. ``otherwise``: the first step whose loss was made in another way than those of the steps that are
+    judged, 0 where there is none.
     """
 
     path: str
@@ -217,6 +220,7 @@ class EngineRecord:
     weighted: bool = False
     resumed: tuple[int, str] | None = None
     forgotten: int = 0
+    otherwise: int = 0
     steps: list[LogicalStep] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
 
@@ -229,9 +233,8 @@ class EngineRecord:
 @dataclass(eq=False)
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
-    ``accountants``: the mechanism of each that the process made.
-    ``initial_seed`` is what the global generator was seeded with last. ``elsewhere``: the folder of another
-    Opacus that the script imports. ``sharded``: parameters are spread over processes.
+    ``accountants``: the mechanism of each that the process made. ``elsewhere``: the folder of another Opacus
+    that the script imports. ``sharded``: parameters are spread over processes.
     ``advice``: what to do about ``error``, where that is known."""
 
     outcome: str = "ended"
@@ -240,7 +243,6 @@ class RunRecord:
     exit_code: int = 0
     engines: list[EngineRecord] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
-    initial_seed: int = 0
     positions: list[list[int]] = field(default_factory=list)
     rank: int = 0
     world: int = 1

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ class Remover(Prober):
     """Tries each of the first ``steps`` logical steps for coupling, the last of them example by example.
 
     ``proved``: the private runs whose sums are those of the oracle; ``writing``: those whose parameters are
-    written between steps as well.
+    written between steps as well. Steps before the ``first`` are made as they are.
     """
 
     def __init__(
@@ -99,8 +100,10 @@ class Remover(Prober):
         folder: Path,
         proved: Collection[int] = (),
         writing: Collection[int] = (),
+        first: int = 1,
     ) -> None:
         super().__init__(watch, steps, folder)
+        self.first = first
         self.proved, self.writing = proved, writing
         self._value_path = folder / "value.pt"
         self.stepped: LiveEngine | None = None
@@ -112,6 +115,11 @@ class Remover(Prober):
         super().install()
         self.watch.before_value = self.before_value
 
+    def offer(self, batch: Any) -> Any:
+        """The batch that a sampler yields, tried from the first step on."""
+        made = max((len(e.steps) for e in self.watch.record.engines), default=0)
+        return super().offer(batch) if made + 1 >= self.first else batch
+
     def before_value(self, engine: LiveEngine, value: Tensor) -> None:
         """End a probe, or run the probes of this step."""
         place = self.watch.record.engines.index(engine.record)
@@ -122,7 +130,7 @@ class Remover(Prober):
             self._step_as_it_was(engine)
             return
         number = len(engine.record.steps) + 1
-        if number > self.steps:
+        if not self.first <= number <= self.steps:
             return
         bound = noise_bound(engine)
         result = self.found.setdefault(place, Removal(place, 0))

@@ -111,7 +111,6 @@ def _together(own: RunRecord, other: RunRecord) -> RunRecord:
         engines=own.engines + other.engines,
         accountants=own.accountants + other.accountants,
         files=sorted({*own.files, *other.files}),
-        initial_seed=other.initial_seed,
         removal={**(own.removal or {}), **{runs + i: found for i, found in (other.removal or {}).items()}},
         audit={**(own.audit or {}), **{runs + i: found for i, found in (other.audit or {}).items()}},
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
 from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, verdicts
 from dpmigrate.runtime.run.audit import Auditor
 from dpmigrate.runtime.run.pins import other_than_pinned
-from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path
+from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path, shown_place
 from dpmigrate.runtime.run.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal, Remover
@@ -22,6 +24,9 @@ from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.run.state import RunSettings, Watch
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
+
+NEAR = 60.0
+"""Seconds for which the script is run once more to where its loss begins to be made in another way."""
 
 PARITY = ("parity-clipped-sum", "parity-norms", "parity-step")
 
@@ -111,7 +116,8 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     if not record.engines:
         raise NoVerdict(NO_RUN)
     first = record.engines[0]
-    raise NoVerdict(f"the script ended without one private step (engine made at {first.path}:{first.line})")
+    where = f"engine made at {shown_place(first.path, first.line)}"
+    raise NoVerdict(f"the script ended without one private step ({where}): what it printed may say why")
 
 
 def _at_the_median(runner: Runner, script_run: RunRecord, checks: list[Check], engines: int) -> list[Check]:
@@ -195,16 +201,35 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     proved = [i for i in trained if _own_is_right([c for c in checks if c.engine == i])]
     writing = [i for i in trained if conduct.is_written(script_run.engines[i])]
 
-    def prepare(watch: Watch) -> None:
-        Remover(watch, steps, runner.folder, proved, writing).install()
+    def removed(last: int, first: int = 1) -> dict[int, Removal]:
+        def prepare(watch: Watch) -> None:
+            Remover(watch, last, runner.folder, proved, writing, first).install()
 
-    settings = RunSettings(steps, keep_vectors=False, engines=engines)
-    record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
-    removals: dict[int, Removal] = record.removal or {}
+        settings = RunSettings(last, keep_vectors=False, engines=engines)
+        record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
+        return record.removal or {}
+
+    removals = removed(steps)
     result = [verdicts.sensitivity(script_run, i, removals, checks) for i in trained]
+    # A later step whose loss is made in another way may join the examples as none of the first does.
+    right = {c.engine for c in result if c.passed} & set(proved)
+    later = {i: e.otherwise for i in right if _is_near(e := script_run.engines[i])}
+    for number in sorted(set(later.values())):
+        with suppress(NoVerdict):  # it takes too long
+            there = removed(number, number)
+            for i in (i for i in later if later[i] == number):
+                check = verdicts.sensitivity(script_run, i, there, checks)
+                if check.passed is not None:
+                    script_run.engines[i].otherwise = 0
+                    where = f"(step {number}, whose loss is made in another way)"
+                    result.append(replace(check, detail=f"{check.detail} {where}"))
     return result + [
         c for i in trained if i in removals for c in conduct.written(script_run.engines[i], removals[i], i)
     ]
+
+
+def _is_near(engine: EngineRecord) -> bool:
+    return 0 < engine.otherwise * min((s.seconds for s in engine.steps), default=NEAR) < NEAR
 
 
 def _audit(
@@ -302,6 +327,7 @@ def _parameters(record: EngineRecord) -> dict[str, Any]:
     return {
         "last": {name: values[-1] for name, values in moving.items() if values and values[0] != values[-1]},
         "watched_steps": len(record.releases),
+        "other_loss_from": record.otherwise or None,
         "max_grad_norm": first.max_grad_norm if first else None,
         "noise_multiplier": first.multiplier if first else None,
         "epsilon": record.epsilon[0] if record.epsilon else None,

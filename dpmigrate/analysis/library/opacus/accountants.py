@@ -6,21 +6,23 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
-from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Function, Value, of
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.optimizing import (
-    AccountantAsked,
     AccountantMade,
     AccountantTold,
+    HookReplaced,
     NoiseAdded,
     NoiseRead,
 )
-from dpmigrate.analysis.library.opacus.making import tell_of_delta
+from dpmigrate.analysis.library.opacus.making import asked_by_hand
 from dpmigrate.analysis.library.opacus.runs import run_of
 from dpmigrate.analysis.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.training import TrainingRun
@@ -100,10 +102,7 @@ def _perhaps_told(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("accountant", "get_epsilon", "get_privacy_spent")
 def _asked(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    for run in list(ip.runs.values()):
-        if run.manual:
-            ip.happen(run, AccountantAsked(ip.at(info.node)))
-            tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
+    asked_by_hand(ip, info)
     return ip.unknown(info.node, "an epsilon")
 
 
@@ -116,15 +115,27 @@ def _noise_multiplier(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 
 @method("dp-optimizer", "attach_step_hook")
 def _attach(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+    _attached(ip, info, e, info.argument(0, "fn"))
     return of(e.atom, *e.because)
 
 
 @function("<assign dp-optimizer.step_hook>")
 def _attach_by_assignment(ip: Interpreter, info: CallInfo) -> Value:
     for e in info.positional[0].entries:
-        ip.happen(run_of(e), AccountantTold(ip.at(info.node, e.guard), "hook"))
+        _attached(ip, info, e, info.positional[1])
     return NONE
+
+
+_OF_ACCOUNTING = re.compile(rb"accountant|step_hook|hook_fn|history|privacy|get_optimizer")
+
+
+def _attached(ip: Interpreter, info: CallInfo, e: Entry, hook: Value) -> None:
+    """An optimizer has one hook: another takes the place of that by which the engine's accountant hears."""
+    run, there = run_of(e), ip.at(info.node, e.guard)
+    functions = [a for a in hook.atoms if isinstance(a, Function)]
+    texts = [f.module.tree.code_for_node(f.node).encode() for f in functions]
+    own = len(functions) == len(hook.atoms) > 0 and not any(map(_OF_ACCOUNTING.search, texts))
+    ip.happen(run, HookReplaced(there) if own and not run.manual else AccountantTold(there, "hook"))
 
 
 @method("dp-optimizer", "step_hook")

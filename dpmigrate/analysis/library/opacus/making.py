@@ -16,6 +16,7 @@ from dpmigrate.analysis.language.classes import external_names, find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, ReductionGiven
 from dpmigrate.analysis.ledger.events import SeededBefore
+from dpmigrate.analysis.ledger.optimizing import AccountantAsked
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.rounds import tell_of_rounds
@@ -165,6 +166,15 @@ def epsilon_asked(ip: Interpreter, info: CallInfo, engine: Atom, e: Entry) -> No
     """Record on every run of an engine that its epsilon is asked for, and for which delta."""
     for run in [run for run in ip.runs.values() if run.made_by(engine)]:
         ip.happen(run, EpsilonAsked(ip.at(info.node, e.guard), aimed=False))
+        tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
+    if not ip.making_calls and engine in ip.births:  # then it lends its accountant to what is made by hand
+        asked_by_hand(ip, info)
+
+
+def asked_by_hand(ip: Interpreter, info: CallInfo) -> None:
+    """Record on the runs that are made by hand that an accountant of the program is asked for an epsilon."""
+    for run in [run for run in ip.runs.values() if run.manual]:
+        ip.happen(run, AccountantAsked(ip.at(info.node)))
         tell_of_delta(ip, run, info.argument(0, "delta"), info.node)
 
 

@@ -11,6 +11,7 @@ from dpmigrate.analysis.batches import batches_of, passes_behind, passes_through
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj, Params, Tensor
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Function, Seq, Value, const, join_all, of
+from dpmigrate.analysis.language.calls import call_own
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
     CoefficientAsked,
@@ -88,6 +89,11 @@ def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     kept(ip, CallInfo(info.node, [of(e.atom), join_all(info.everything())]))
     if not info.takes_data and info.name != "generate":
+        inner = run_of(e).raw_models
+        for model in inner if len(inner) == 1 else ():  # ``net.penalty()`` is the wrapped model's own method
+            result = call_own(ip, model, info.name, info)
+            if result is not None:
+                return result
         return ip.unknown(info.node, f"result of {info.name}", frozenset({e.atom}))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({e.atom}).union(*(t.reached for t in inputs))

@@ -184,8 +184,8 @@ def _statistics(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Even
 
 def _padding(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
     padded = any(pads_to_the_longest(ip, loader) for loader in run.raw_loaders)
-    for origin in read_by_position(ip, model) if padded else ():
-        yield PaddingRead(Circumstances(origin, ip.path), origin.text)
+    for origin, averaged in read_by_position(ip, model) if padded else ():
+        yield PaddingRead(Circumstances(origin, ip.path), origin.text, averaged)
 
 
 def _outside(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:

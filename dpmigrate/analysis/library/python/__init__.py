@@ -4,6 +4,7 @@
 ``getters``, ``iterating``   items and attributes by other means
 ``wrappers``, ``workers``, ``coroutines``   what calls functions for somebody
 ``ending``       what does not come back
+``truths``       what answers True or False
 ``drawn``, ``fixed``   what a clock or a random generator gives; what only looks so
 """
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from math import prod
 from typing import Any
+
+import libcst as cst
 
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
@@ -18,13 +21,15 @@ from dpmigrate.analysis.language.attributes import BY_ATTRIBUTE, get_attribute, 
 from dpmigrate.analysis.language.calls import call_own, call_value
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.classes import is_record
+from dpmigrate.analysis.language.constants import computed
 from dpmigrate.analysis.language.counting import counted_by_a_sum
 from dpmigrate.analysis.language.holding import MODEL_KINDS, hold
 from dpmigrate.analysis.language.items import update_dict
-from dpmigrate.analysis.language.operators import arithmetic
+from dpmigrate.analysis.language.operators import arithmetic, batches_counted
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
+from dpmigrate.analysis.source.tree import in_a_line
 
 
 @function("builtins.super")
@@ -170,6 +175,20 @@ def _convert(ip: Interpreter, info: CallInfo) -> Value:
     return Value(tuple(parts)) if parts else ip.unknown(info.node, "a conversion")
 
 
+@function("math.ceil", "math.floor", "numpy.ceil")
+def _whole(ip: Interpreter, info: CallInfo) -> Value:
+    """``math.ceil(len(records) / 64)`` is the number of batches that ``len(records) // 64`` is."""
+    arg = info.node.args[0].value if isinstance(info.node, cst.Call) and info.node.args else None
+    if isinstance(arg, cst.BinaryOperation) and isinstance(arg.operator, cst.Divide):
+        size = ip.evaluate(arg.right).only
+        in_batches = isinstance(size, Const) or "batch" in in_a_line(arg.right).lower()  # and not in clients
+        counted = batches_counted(ip.evaluate(arg.left).only, size, info.node) if in_batches else None
+        if counted is not None:
+            return counted
+    compute = math.floor if info.name == "math.floor" else math.ceil
+    return computed(ip, info.node, [info.argument(0, "x")], compute)
+
+
 @function("builtins.enumerate")
 def _enumerate(ip: Interpreter, info: CallInfo) -> Value:
     given = info.argument(0, "iterable")
@@ -229,10 +248,9 @@ def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
 
 
 @function(
-    "builtins.len", "builtins.range", "builtins.print", "builtins.isinstance", "builtins.type", "builtins.id"
+    "builtins.len", "builtins.range", "builtins.print", "builtins.type", "builtins.id", "builtins.callable"
 )
 @function("builtins.min", "builtins.max", "builtins.abs", "builtins.round", "builtins.repr", "builtins.open")
-@function("builtins.hasattr", "builtins.callable", "builtins.any", "builtins.all")
 def _plain(ip: Interpreter, info: CallInfo) -> Value:
     if info.name == "builtins.len":
         only = info.argument(0, "obj").only

@@ -9,6 +9,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown, deeper, dict_key
 from dpmigrate.analysis.domain.store import ABSENT
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
+from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import strings
 from dpmigrate.analysis.language.assignment import assign_name, iterate, set_item
 from dpmigrate.analysis.language.attributes import set_attribute
@@ -25,15 +26,12 @@ def _dict_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     atom = e.atom
     assert isinstance(atom, Obj)
     value = dict_items(ip, atom, info.argument(0, "key"))
-    default = info.argument(1, "default") or NONE
-    present = value.select(lambda a: not isinstance(a, Absent))
-    missing = not value or any(isinstance(a, Absent) for a in value.atoms)
-    if info.name == "setdefault" and dict_key(info.argument(0, "key").only) is None:
-        missing = True  # the first time that this key comes
-    result = (
-        join_all([present, default.because(ip.origin(info.node, f"{info.name} default"))])
-        if missing
-        else present
+    default = (info.argument(1, "default") or NONE).because(ip.origin(info.node, f"{info.name} default"))
+    absent = [entry.guard for entry in value.entries if isinstance(entry.atom, Absent)]
+    if not value or (info.name == "setdefault" and dict_key(info.argument(0, "key").only) is None):
+        absent = [ALWAYS]  # for setdefault: the first time that this key comes
+    result = join_all(
+        [value.select(lambda a: not isinstance(a, Absent)), *(default.guarded(guard) for guard in absent)]
     )
     slot = dict_key(info.argument(0, "key").only)
     if slot is not None and info.name != "get":

@@ -1,6 +1,6 @@
 """Training that standardises by the batch: ``h - h.mean(0)``, ``h / h.std(dim=0)``, ``softmax(h, dim=0)``.
 
-In the ``forward`` of a model, or on what a private model made.
+In the ``forward`` of a model, on what a private model made, or on the batch before a model gets it.
 
 Opacus takes dimension 0 for the examples of a batch unless ``make_private`` is told ``batch_first=False``.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Tensor
 from dpmigrate.analysis.domain.ordering import in_order
@@ -61,6 +62,17 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
         for run in runs_of_model(ip, model):
             # Whether a loss is made of it, or a figure to look at, is not followed.
             ip.happen(run, BatchStatistics(ip.at(node), text, sure=False))
+    return NOTHING
+
+
+@function("<arithmetic of batches>")
+def _standardised_before(ip: Interpreter, info: CallInfo) -> Value:
+    """A private batch meets its own statistic before a model gets it, in a helper say."""
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    text = _over_the_batch(info.node, around, ip.evaluate)
+    for batch in batches_of(ip, info.positional[:1]) if text else ():
+        if isinstance(batch.loader, Obj) and batch.loader.kind == "dp-loader":
+            ip.happen(batch.loader.data, BatchStatistics(ip.at(info.node, batch.guard), text, sure=False))
     return NOTHING
 
 

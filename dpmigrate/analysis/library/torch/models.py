@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import libcst as cst
+
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through, without_records
 from dpmigrate.analysis.core import Interpreter
@@ -27,6 +29,8 @@ from dpmigrate.analysis.training import entries_of_kind
 
 IN_PLACE = "<in place>"
 """The slot of a layer that holds what it was given as ``inplace``."""
+BARE = "parameter"
+"""What the symbol of a parameter begins with that is made by itself, `nn.Parameter(...)`."""
 _JOINING = frozenset(["add", "cat", "concat", "hstack", "stack", "sub", "subtract", "vstack"])
 """Functions that put losses beside one another, or add them."""
 _OF_TENSORS = frozenset(["isnan", "isfinite", "isinf", "mean", "sum", "log", "exp"])
@@ -66,7 +70,7 @@ def _of_its_shape(tensor: Tensor) -> Tensor:
 )
 def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name == "torch.nn.Parameter":
-        return of(Unknown(("parameter", id(info.node), ip.context), "a parameter"))
+        return of(Unknown((BARE, id(info.node), ip.context), "a parameter"))
     if info.name.startswith("torch.nn.init."):
         all_drawn_again(ip)
     if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
@@ -230,6 +234,16 @@ def _layer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     name = repr(index.value) if isinstance(index, Const) else "[]"
     assert isinstance(whole, Obj)
     return of(Unknown((whole.key, ".", name), "a layer", frozenset({whole})), *e.because)
+
+
+def _each_layer(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+    """``for layer in self.layers:``: some part."""
+    whole = real(e.atom)
+    assert isinstance(whole, Obj)
+    return of(Unknown((whole.key, ".", "element"), "a layer", frozenset({whole})), *e.because)
+
+
+registry.ITERATION["model"] = _each_layer
 
 
 @method("model", "reset_parameters")

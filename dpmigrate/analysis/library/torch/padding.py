@@ -1,7 +1,8 @@
 """Batches that are padded to their longest example, and a model that reads what a position of them gives.
 
 ``collate_fn`` with ``pad_sequence``, and ``h[:, -1]`` of what a recurrent layer gave: by the longest example
-the others have more padding before they are read. Whether the lengths differ at all is in the data.
+the others have more padding before they are read. So they have in ``h.mean(1)``, the mean over the steps, of
+what a recurrent layer or an embedding gave. Whether the lengths differ at all is in the data.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dpmigrate.analysis.domain.atoms import Atom, Obj
 from dpmigrate.analysis.domain.values import Class, Function
 from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.library.torch.dimensions import over_time
 from dpmigrate.analysis.library.torch.sequences import RECURRENT
 from dpmigrate.analysis.source.tree import every
 
@@ -32,8 +34,8 @@ def pads_to_the_longest(ip: Interpreter, loader: Atom) -> bool:
     return "pad_sequence" in names and "pad" not in names
 
 
-def read_by_position(ip: Interpreter, model: Atom) -> Iterator[Origin]:
-    """Where the ``forward`` of a model reads the last position of what its recurrent layer gave."""
+def read_by_position(ip: Interpreter, model: Atom) -> Iterator[tuple[Origin, bool]]:
+    """Where the ``forward`` of a model reads what padding has changed; whether as a mean over the steps."""
     member = find_member(ip, model.data, "forward") if isinstance(model, Obj) and _is_own(model) else None
     forward = member.only if member is not None else None
     if not isinstance(model, Obj) or not isinstance(forward, Function):
@@ -42,20 +44,47 @@ def read_by_position(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     names = {node.value for node in nodes if isinstance(node, cst.Name)}
     if any(word in name.lower() for name in names for word in _MINDFUL):
         return
-    outputs = {name for node in nodes for name in _outputs(ip, model, node)}
+    outputs = {name for node in nodes for name in _outputs(ip, model, node, RECURRENT)}
     for node in nodes:
         if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name) and _is_last(node):
             name = node.value.value
             if name in outputs:
-                yield Origin(forward.module, node, f"{name}[:, -1]")
+                yield Origin(forward.module, node, f"{name}[:, -1]"), False
+    outputs |= {name for node in nodes for name in _outputs(ip, model, node, frozenset(["Embedding"]))}
+    for node in nodes:
+        name = _averaged(node) if isinstance(node, cst.Call) else ""
+        if name in outputs and sum(name in _set_by(other) for other in nodes) == 1:
+            yield Origin(forward.module, node, f"{name}.mean(1)"), True
 
 
 def _is_own(model: Obj) -> bool:
     return model.kind == "instance" and isinstance(model.data, Class)
 
 
-def _outputs(ip: Interpreter, model: Obj, node: cst.CSTNode) -> Iterator[str]:
-    """``h`` of ``h, _ = self.rnn(x)``, ``h = self.rnn(x)[0]``."""
+def _averaged(call: cst.Call) -> str:
+    """``h`` of ``h.mean(1)``, ``h.mean(dim=1)``, ``torch.mean(h, dim=1)``; empty for any other call."""
+    func = call.func
+    if (
+        not isinstance(func, cst.Attribute)
+        or func.attr.value != "mean"
+        or not isinstance(func.value, cst.Name)
+    ):
+        return ""
+    if func.value.value != "torch":
+        return func.value.value if over_time(call, of_library=False) else ""
+    data = call.args[0].value if call.args else None
+    return data.value if isinstance(data, cst.Name) and over_time(call, of_library=True) else ""
+
+
+def _set_by(node: cst.CSTNode) -> set[str]:
+    """The names that a statement sets."""
+    if not isinstance(node, (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr)):
+        return set()
+    return {part.value for part in every(node.target) if isinstance(part, cst.Name)}
+
+
+def _outputs(ip: Interpreter, model: Obj, node: cst.CSTNode, kinds: frozenset[str]) -> Iterator[str]:
+    """``h`` of ``h, _ = self.rnn(x)``, ``h = self.rnn(x)[0]``, by a layer of one of these kinds."""
     if not isinstance(node, cst.Assign) or len(node.targets) != 1:
         return
     value: cst.BaseExpression = node.value
@@ -68,7 +97,7 @@ def _outputs(ip: Interpreter, model: Obj, node: cst.CSTNode) -> Iterator[str]:
     if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and isinstance(target, cst.Name):
         held = ip.read(model, func.attr.value) if func.value.value == "self" else None
         layers = [a for a in held.atoms if isinstance(a, Obj)] if held is not None else []
-        if any(str(layer.data).rpartition(".")[2] in RECURRENT for layer in layers):
+        if any(str(layer.data).rpartition(".")[2] in kinds for layer in layers):
             yield target.value
 
 

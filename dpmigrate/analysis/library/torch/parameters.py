@@ -16,7 +16,7 @@ from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.gradients import Change
 from dpmigrate.analysis.library import pending, rounds
 from dpmigrate.analysis.library.gradients import record_backward, runs_of_raw, touch
-from dpmigrate.analysis.library.torch.models import torch_operation
+from dpmigrate.analysis.library.torch.models import BARE, torch_operation
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
@@ -222,6 +222,15 @@ def _clip_gradients_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return _clip_gradients(ip, info)
 
 
+def _of_its_module(ip: Interpreter, atom: Unknown) -> Params | None:
+    """``net.scale``, which ``self.scale = nn.Parameter(...)`` made."""
+    if not isinstance(atom.symbol, tuple) or atom.symbol[:1] != (BARE,):
+        return None
+    slots = ((owner, ip.store.get(owner, slot)) for owner in ip.instances for slot in ip.store.keys(owner))
+    owners = frozenset(owner for owner, held in slots if held is not None and held.only == atom)
+    return Params(owners, part=True) if owners else None
+
+
 def models_in(ip: Interpreter, value: Value) -> frozenset[Atom]:
     """The models whose parameters a value holds, however they are nested."""
     return frozenset().union(*(parameters.models for parameters in parameters_in(ip, value)))
@@ -234,6 +243,9 @@ def parameters_in(ip: Interpreter, value: Value, depth: int = 3) -> Iterator[Par
             yield atom
         elif isinstance(atom, Unknown):
             yield from (part for part in atom.parts if isinstance(part, Params))
+            one = parameter_of(atom) or _of_its_module(ip, atom)
+            if one is not None and not one.of_gradient:
+                yield one
         elif isinstance(atom, Seq) and depth:
             items = [atom.each()] if atom.items is None else atom.items
             for item in items:
