@@ -14,6 +14,9 @@ from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.ledger import Step
 from dpmigrate.analysis.source.modules import ModuleInfo
 
+CONTINUED = "the tests by which a turn of a loop ends before its end"
+"""What the notes on ``if i % 4: continue`` are known by, beside the loop."""
+
 
 class ExhaustedError(Exception):
     """A root used up its budget."""

@@ -197,7 +197,8 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
     for reason in dict.fromkeys((*paths, *by_reason)):
         if reason in in_short:
             continue
-        named = [path for path in paths.get(reason, ()) if not reason.startswith(f"{path}:")]
+        concerned = paths.get(reason) or sorted({f.span.path for f in by_reason[reason] if _placed(reason)})
+        named = [path for path in concerned if not reason.startswith(f"{path}:")]
         place = f"{clean(', '.join(named))}: " if named else ""
         click.echo(f"{style.paint('not fixed', 'yellow')}: {place}{clean(reason)}", err=True)
         _list(by_reason.get(reason, ()), style)
@@ -212,6 +213,11 @@ def say(result: FixResult, style: Style, selected: bool = False) -> None:
         more = f" and {len(of_reason) - 1:,} more" if len(of_reason) > 1 else ""
         what = reason.words if isinstance(reason, Reason) else reason
         click.echo(f"{rules} [info], {first}{more}: {clean(what)}", err=True)
+
+
+def _placed(reason: str) -> bool:
+    """Whether a reason names a line, and not yet the file."""
+    return isinstance(reason, Reason) and bool(reason.place)
 
 
 def _list(findings: Iterable[Finding], style: Style) -> None:

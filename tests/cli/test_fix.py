@@ -126,6 +126,11 @@ def test_mere_information_says_its_own_place_alone(
     assert run("fix").err == "DPM203 [info], train.py:1:1: line 7: has no seed\n"
 
 
+def test_a_line_is_said_with_its_file(run: Run, answer: Callable[[Result], Result]) -> None:
+    answer(Result(unmade=((finding(), Reason("no way", "line 7: ")),)))
+    assert run("fix").err.startswith("not fixed: train.py: line 7: no way\n")
+
+
 def test_a_reason_in_another_file_is_said_once(run: Run, answer: Callable[[Result], Result]) -> None:
     pin = finding(rule="DPM901")
     pin = pin._replace(span=pin.span._replace(path="requirements.txt"))

@@ -4,6 +4,32 @@ from __future__ import annotations
 
 from tests.scan.ways_of_writing import HEAD, Pair
 
+ITEM = (
+    HEAD
+    + """
+def main(given):
+    net, loader, settings = nn.Linear(16, 4), DataLoader(data(), batch_size=32), {"noise": 0.0}
+    try:
+        settings["noise"] = given[0]
+        print(given[1])
+    except ValueError:
+        print("as it was")
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    if settings["noise"] TEST 0.0:
+        net, optimizer, FACT = PrivacyEngine().make_private(
+            module=net,
+            optimizer=optimizer,
+            data_loader=loader,
+            noise_multiplier=settings["noise"],
+            max_grad_norm=1.0,
+        )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+"""
+)
+
 LEFT_OVER = (
     Pair(
         "DPM304",
@@ -248,5 +274,13 @@ for x, y in loader:
 """,
         "nn.Identity()",
         "nn.BatchNorm2d(8)",
+    ),
+    Pair("DPM301", "an-item-that-was-tested", ITEM.replace("TEST", ">"), "drawn", "loader"),
+    Pair(
+        "DPM208",
+        "an-item-that-is-above-zero",
+        ITEM.replace("FACT", "loader").replace("TEST", "FACT"),
+        ">=",
+        ">",
     ),
 )

@@ -359,4 +359,29 @@ optimizer.attach_step_hook(note)
         "seen.append(optimizer)",
         "engine.accountant.step(noise_multiplier=1.0, sample_rate=32 / 512)",
     ),
+    Pair(
+        "DPM314",
+        "turns-that-end-until-the-fourth",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for number, (x, y) in enumerate(loader, 1):
+    F.cross_entropy(net(x), y).backward()
+    if number % FACT:
+        continue
+    optimizer.step()
+    optimizer.zero_grad()
+print(engine.get_epsilon(1e-6))
+""",
+        "4",
+        "1",
+    ),
 )

@@ -10,7 +10,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.advisories.facts.general import fact, right_but_for_doubt
 from dpmigrate.advisories.facts.trials import repeats_a_trial
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Constant, Open, Option, Thing
+from dpmigrate.analysis.ledger import Assumption, Constant, Open, Option, Thing
 from dpmigrate.analysis.ledger.accounting import (
     DeltaGiven,
     EpsilonAsked,
@@ -300,7 +300,17 @@ def _zero_noise(s: Subject) -> Tri:
     tested = [[lit for lit in o.guard - s.run.guard if lit.symbol not in itself] for o in zeros]
     if itself and all(tested):
         return False
+    if any(lit.symbol in itself and _is_above_zero(lit) for lit in s.run.guard):
+        return False  # the program has asked that before it makes the run
     return _constant(s, "noise_multiplier", lambda value: value == 0)
+
+
+def _is_above_zero(literal: Assumption) -> bool:
+    """Whether it says that something unknown is more than zero."""
+    if literal.test[0] == "truth":
+        return literal.holds
+    above = {("GreaterThan", True), ("LessThanEqual", False)}
+    return (literal.test[0], literal.holds) in above and literal.test[1:] == (0,)
 
 
 @fact

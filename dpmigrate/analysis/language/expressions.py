@@ -138,7 +138,7 @@ def _conditional(ip: Interpreter, node: cst.IfExp) -> Value:
     for branch, part in ((outcome.true, node.body), (outcome.false, node.orelse)):
         for way in branch.each() if branch.possible else ():
             ip.asks(node.test, way.guard)
-            value = _evaluate_keeping_effects(ip, way, part)
+            value = _evaluate_keeping_effects(ip, outcome.as_it_may_be(way, node, ip.context), part)
             if value:
                 parts.append((value, way.guard))
     if len(parts) == 1:

@@ -281,7 +281,7 @@ def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     goes_on, kept = (outcome.true, no) if is_and else (outcome.false, yes)
     if not goes_on.possible:
         return kept or left
-    right = _under(ip, goes_on, node.right)
+    right = _under(ip, outcome.as_it_may_be(goes_on, node, ip.context), node.right)
     return join_all([kept, right.guarded(goes_on.guard | _denied(kept, goes_on))]) if kept else right
 
 

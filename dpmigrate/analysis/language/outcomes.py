@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
@@ -13,7 +13,7 @@ from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Modul
 from dpmigrate.analysis.domain.store import Slot
 from dpmigrate.analysis.domain.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, of
 from dpmigrate.analysis.frames import Frame
-from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, together
+from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, Test, clash, contradict, doubt, together
 
 MAX_WAYS = 4
 """Ways into one branch that are told apart."""
@@ -50,6 +50,12 @@ class Outcome:
     def telling(self) -> bool:
         """Whether the test says anything at all about values or assumptions."""
         return any(not b.possible or b.guard or b.rebinds or b.ways for b in (self.true, self.false))
+
+    def as_it_may_be(self, way: Branch, node: cst.CSTNode, context: Hashable) -> Branch:
+        """A way into an expression of which the test says nothing: what happens in it only may happen."""
+        if self.telling:
+            return way
+        return replace(way, guard=frozenset({doubt(id(node), context, way is self.false)}))
 
 
 def undecided() -> Outcome:
@@ -183,7 +189,19 @@ def symbol_of(ip: Interpreter, node: cst.BaseExpression) -> Hashable:
             return ("tested", owner, node.attr.value, hash(as_written(ip, owner, node.attr.value)))
         if isinstance(owner, (Obj, Unknown)):
             return ("tested", owner, node.attr.value, hash(ip.evaluate(node)))
+    if isinstance(node, cst.Subscript) and _is_a_path(node.value):
+        match node.slice:
+            case [cst.SubscriptElement(cst.Index(cst.SimpleString() | cst.Integer() as key))]:
+                owners = ip.evaluate(node.value)
+                return ("tested", owners.only or hash(owners), key.value, hash(ip.evaluate(node)))
     return None
+
+
+def _is_a_path(node: cst.BaseExpression) -> bool:
+    """Whether it is a name, or an attribute of one: what calls nothing."""
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return isinstance(node, cst.Name)
 
 
 def told(ip: Interpreter, owner: Hashable, name: str, value: Value) -> None:

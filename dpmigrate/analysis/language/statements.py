@@ -11,7 +11,7 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.domain.atoms import NO_WAY_ON, External, Imported, Obj, Unknown, dict_key
 from dpmigrate.analysis.domain.values import NONE, Class, Function, Value, of
-from dpmigrate.analysis.frames import Frame
+from dpmigrate.analysis.frames import CONTINUED, Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import decorated, narrowing
 from dpmigrate.analysis.language.assignment import assign_name, assign_target
@@ -116,6 +116,9 @@ def _continue(ip: Interpreter, node: cst.Continue) -> bool:
     if ip.frame.loops:
         control = ip.frame.loops[-1]
         control.continues.append((ip.store.snapshot(control.depth), ALWAYS))
+        tests = [asked for asked in ip.tests if asked[1] == len(ip.loops)]
+        if len(tests) == 1:
+            ip.notes.setdefault((CONTINUED, ip.loops[-1].loop.node), {})[tests[0][0]] = tests[0][2]
     return False
 
 

@@ -14,6 +14,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, const, join_all, of
+from dpmigrate.analysis.frames import CONTINUED
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances
@@ -162,7 +163,21 @@ def by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circ
         turns = comes_round_after(ip, test) if depth == len(ip.loops) else None
         if turns is not None:
             return replace(ip.at(node, guard), guard=guard | around), turns
+    loop = ip.loops[-1].loop.node if ip.loops else None
+    passed: dict[cst.BaseExpression, Guard] = ip.notes.get((CONTINUED, loop), {})
+    for test, around in passed.items():
+        turns = comes_round_after(ip, test) if _goes_on_before(ip, test, node) else None
+        if turns is not None:
+            return replace(ip.at(node, guard), guard=around), turns
     return None
+
+
+def _goes_on_before(ip: Interpreter, test: cst.BaseExpression, node: cst.CSTNode) -> bool:
+    """Whether a turn ends above a node unless a counter has come round: ``if i % 4: continue``."""
+    signs = [part.operator for part in test.comparisons] if isinstance(test, cst.Comparison) else []
+    if any(isinstance(sign, cst.Equal) for sign in signs) or test not in ip.module.nesting:
+        return False
+    return node in ip.module.nesting and ip.module.line(test) < ip.module.line(node)
 
 
 def _several(turns: Value) -> bool:

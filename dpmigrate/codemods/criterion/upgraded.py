@@ -196,8 +196,11 @@ class CriterionPlan:
 
         A function may also read a module's variable unasked: then only the module's own may be bound anew.
         """
-        if not isinstance(kept_in, (cst.FunctionDef, cst.Module)) or not calls_lead(
-            self.facts, kept_in, self.scope
+        called_by_python = isinstance(self.scope, cst.FunctionDef) and _is_special(self.scope.name.value)
+        if (
+            called_by_python
+            or not isinstance(kept_in, (cst.FunctionDef, cst.Module))
+            or not calls_lead(self.facts, kept_in, self.scope)
         ):
             return False
         if isinstance(kept_in, cst.FunctionDef) or all(scope is kept_in for scope in self.result.scopes):
@@ -322,6 +325,11 @@ class CriterionPlan:
                 self.edits.of(event.origin.module).insert_after(
                     self.facts.statement(event.origin.node), f'{name}.criterion.reduction = "none"'
                 )
+
+
+def _is_special(name: str) -> bool:
+    """Whether Python calls a method by itself, with arguments of its own: ``__enter__``."""
+    return name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__")
 
 
 def _key(facts: Facts, site: LossSite) -> object:

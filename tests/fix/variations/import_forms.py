@@ -206,8 +206,11 @@ def imports_in_functions(module: cst.Module) -> cst.Module:
     lines = [s for s in module.body if _imports_opacus(s) and isinstance(s, cst.SimpleStatementLine)]
     elsewhere: set[str] = set()
     for statement in module.body:
-        if statement not in lines and not isinstance(statement, cst.FunctionDef):
-            elsewhere |= {n.value for n in m.findall(statement, m.Name()) if isinstance(n, cst.Name)}
+        # A function's head is evaluated where the function is defined.
+        inside = statement.body if isinstance(statement, cst.FunctionDef) else None
+        head = statement if inside is None else statement.with_deep_changes(inside, body=())
+        if statement not in lines:
+            elsewhere |= {n.value for n in m.findall(head, m.Name()) if isinstance(n, cst.Name)}
     moved = [line for line in lines if not bound_by(line) & elsewhere]
     if not moved:
         return module
