@@ -128,9 +128,7 @@ def put_back(kept: Path) -> None:
         else:
             former = Path(tempfile.mkdtemp(prefix="dpmigrate-former-"), Path(path).name)
             shutil.copy2(kept / str(number), former)
-            _tell(
-                f"{path} was changed meanwhile, perhaps not by the script, and is left; as it was: {former}"
-            )
+            _tell(f"{path} was changed, perhaps not by the script, and is left; as it was: {former}")
     new = sorted(p for p in after if p not in before and after[p][0] <= LARGEST and not p.endswith(SOURCES))
     own = list(filter(heard, new))
     for path in own:
