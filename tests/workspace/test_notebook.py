@@ -236,7 +236,8 @@ def test_what_stands_around_cells_moves_neither_their_text_nor_their_lines(bom: 
 def test_what_no_reader_of_json_takes_is_no_notebook(broken: bytes) -> None:
     with pytest.raises(Unreadable, match="invalid JSON") as told:
         read(broken)
-    assert told.value.line == 3
+    # Python names the line of a comma too many from 3.13 on, and the one behind it before.
+    assert told.value.line in (2, 3)
 
 
 @pytest.mark.parametrize("space", [b"", b" ", b"\n  "])
