@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate import api
-from tests.scan.ways_of_writing import HEAD
+from tests.scan.ways.programs import HEAD
 
 ROUNDS = (
     HEAD

@@ -14,8 +14,8 @@ import pytest
 from dpmigrate import api
 from dpmigrate.analysis import library, registry
 from tests.fixtures_support import FIXTURES, fixtures
-from tests.scan.every_way import PAIRS
-from tests.scan.ways_of_writing import HEAD
+from tests.scan.ways import PAIRS
+from tests.scan.ways.programs import HEAD
 
 PROGRAM = (
     HEAD

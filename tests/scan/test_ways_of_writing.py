@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
 from dpmigrate import api
 from dpmigrate.advisories.doubts import UNSAID
 from dpmigrate.model import Finding
-from tests.scan.every_way import PAIRS
-from tests.scan.ways_of_writing import Pair
+from tests.scan import ways
+from tests.scan.ways import PAIRS
+from tests.scan.ways.programs import Pair
 
 
 def findings_of(folder: Path, pair: Pair, fact: str) -> list[Finding]:
@@ -35,3 +38,9 @@ def test_nothing_of_it_where_it_is_right(pair: Pair, tmp_path: Path) -> None:
 def test_the_halves_of_a_pair_differ() -> None:
     assert all(pair.wrong != pair.right and "FACT" in pair.program for pair in PAIRS)
     assert len({str(pair) for pair in PAIRS}) == len(PAIRS)
+
+
+@pytest.mark.parametrize("module", [found.name for found in iter_modules(ways.__path__)])
+def test_a_pair_stands_in_the_module_of_its_rule(module: str) -> None:
+    pairs = getattr(import_module(f"{ways.__name__}.{module}"), "PAIRS", ())
+    assert {pair.rule.lower() for pair in pairs} == ({module.partition("_")[0]} if pairs else set())

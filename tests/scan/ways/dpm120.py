@@ -1,8 +1,8 @@
-"""Small programs in pairs that differ in one fact: weights of files, and training before a run is made."""
+"""DPM120, raw-optimizer-stepped: small programs in pairs that differ in one fact."""
 
 from __future__ import annotations
 
-from tests.scan.ways_of_writing import HEAD, Pair
+from tests.scan.ways.programs import HEAD, HOOKS, STEP, Pair
 
 BEFORE = """
 import copy
@@ -36,60 +36,39 @@ for x, y in loader:
     optimizer.step()
 """
 
-BEGUN = (
+PAIRS = (
     Pair(
-        "DPM310",
-        "file-by-an-option-with-a-default",
+        "DPM120",
+        "scaler-of-the-optimizer-that-was-passed-in",
         HEAD
         + """
-import argparse
-
-parser = argparse.ArgumentParser()
-parser.add_argument("--resume", action="store_true")
-parser.add_argument("--out", default="last.pt")
-args = parser.parse_args()
-net = nn.Linear(16, 4)
-if args.resume:
-    net.load_state_dict(torch.load(FACT))
-private, optimizer, loader = PrivacyEngine().make_private(
+net = nn.Linear(16, 8)
+passed_in = torch.optim.SGD(net.parameters(), lr=0.1)
+net, optimizer, loader = PrivacyEngine().make_private(
     module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    optimizer=passed_in,
     data_loader=DataLoader(data(), batch_size=32),
     noise_multiplier=1.0,
     max_grad_norm=1.0,
 )
+scaler = torch.amp.GradScaler(enabled=False)
 for x, y in loader:
     optimizer.zero_grad()
-    F.cross_entropy(private(x), y).backward()
-    optimizer.step()
-torch.save(private._module.state_dict(), args.out)
+    scaler.scale(F.cross_entropy(net(x), y)).backward()
+    scaler.step(FACT)
 """,
-        "args.out",
-        '"public.pt"',
+        "passed_in",
+        "optimizer",
     ),
-    Pair(
-        "DPM310",
-        "whole-model-of-a-file",
-        HEAD
-        + """
-import os
-
-net = torch.load(FACT, weights_only=False) if os.path.exists("net.pt") else nn.Linear(16, 4)
-private, optimizer, loader = PrivacyEngine().make_private(
-    module=net,
-    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
-    data_loader=DataLoader(data(), batch_size=32),
-    noise_multiplier=1.0,
-    max_grad_norm=1.0,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(private(x), y).backward()
-    optimizer.step()
-torch.save(private._module, "net.pt")
-""",
-        '"net.pt"',
-        '"public.pt"',
+    *(
+        Pair(
+            "DPM120",
+            f"step-of-the-class-{name}",
+            HEAD + HOOKS + STEP.replace("optimizer.step()", "FACT"),
+            f"torch.optim.{name}.step(optimizer.original_optimizer)",
+            "optimizer.step()",
+        )
+        for name in ("SGD", "Optimizer")
     ),
     *(
         Pair("DPM120", f"trained-before-{name}", HEAD + BEFORE, wrong, right)

@@ -1,0 +1,28 @@
+"""DPM106, accumulation-without-memory-manager: small programs in pairs that differ in one fact."""
+
+from __future__ import annotations
+
+from tests.scan.ways.programs import GHOST_GIVEN, HEAD, Pair
+
+PAIRS = (
+    Pair(
+        "DPM106",
+        "parts-that-a-generator-hands-on",
+        HEAD
+        + "\nnet = nn.Linear(16, 4)\n"
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+def parts(x, y):
+    yield from FACT
+
+
+for x, y in loader:
+    optimizer.zero_grad()
+    for some, wanted in parts(x, y):
+        criterion(net(some), wanted).backward()
+    optimizer.step()
+""",
+        "zip(x.chunk(4), y.chunk(4))",
+        "[(x, y)]",
+    ),
+)

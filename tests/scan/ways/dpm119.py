@@ -1,0 +1,36 @@
+"""DPM119, frozen-or-unfrozen-late: small programs in pairs that differ in one fact."""
+
+from __future__ import annotations
+
+from tests.scan.ways.programs import HEAD, Pair
+
+PAIRS = (
+    Pair(
+        "DPM119",
+        "one-parameter-by-its-place",
+        HEAD
+        + """
+net = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+net[0].weight.requires_grad = False
+FACT
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+private, optimizer, criterion, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=optimizer,
+    criterion=nn.CrossEntropyLoss(),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    grad_sample_mode="ghost",
+)
+for epoch in range(3):
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(private(x), y).backward()
+        optimizer.step()
+    net[0].weight.requires_grad = True
+""",
+        "pass",
+        "net[0].weight.requires_grad = True",
+    ),
+)

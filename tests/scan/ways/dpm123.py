@@ -1,0 +1,132 @@
+"""DPM123, second-optimizer: small programs in pairs that differ in one fact."""
+
+from __future__ import annotations
+
+from tests.scan.ways.programs import HEAD, HOOKS, Pair
+
+PAIRS = (
+    Pair(
+        "DPM123",
+        "optimizers-in-a-list",
+        HEAD
+        + """
+body, head = nn.Linear(16, 8), nn.Linear(8, 4)
+optimizers = [torch.optim.Adam(body.parameters()), torch.optim.SGD(head.parameters(), lr=0.1)]
+net, optimizers[1], loader = PrivacyEngine().make_private(
+    module=nn.Sequential(body, head),
+    optimizer=optimizers[1],
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    F.cross_entropy(net(x), y).backward()
+    for each in FACT:
+        each.step()
+        each.zero_grad()
+""",
+        "optimizers",
+        "optimizers[1:]",
+    ),
+    Pair(
+        "DPM123",
+        "step-of-another-before-the-private-one",
+        HEAD
+        + HOOKS
+        + """
+another = torch.optim.Adam(net.parameters())
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    for each in FACT:
+        each.step()
+""",
+        "(another, optimizer)",
+        "(optimizer, another)",
+    ),
+    Pair(
+        "DPM123",
+        "what-came-back-is-thrown-away",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+loader = DataLoader(data(), batch_size=32)
+stepped = torch.optim.SGD(net.parameters(), lr=0.1)
+engine = PrivacyEngine()
+FACTengine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=loader,
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    stepped.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    stepped.step()
+""",
+        "",
+        "net, stepped, loader = ",
+    ),
+    Pair(
+        "DPM123",
+        "optimizers-under-computed-keys",
+        HEAD
+        + """
+net = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+groups = {}
+for name, parameter in net.named_parameters():
+    groups.setdefault(name.split(".")[0], []).append(parameter)
+optimizers = {part: torch.optim.SGD(group, lr=0.1) for part, group in groups.items()}
+net, private, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=optimizers["2"],
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    private.zero_grad()
+    optimizers["0"].zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    private.step()
+    FACT
+""",
+        'optimizers["0"].step()',
+        'print(optimizers["0"])',
+    ),
+    Pair(
+        "DPM123",
+        "parameter-that-a-module-makes-by-itself",
+        HEAD
+        + """
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(16, 4)
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.body(x) * self.scale
+
+
+net = Scaled()
+beside = torch.optim.Adam([net.scale], lr=0.01)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.body.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    net.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+    FACT
+""",
+        "beside.step()",
+        "beside.zero_grad()",
+    ),
+)

@@ -1,0 +1,101 @@
+"""DPM302, empty-batch-skipped: small programs in pairs that differ in one fact."""
+
+from __future__ import annotations
+
+from tests.scan.ways.programs import HEAD, HOOKS, Pair
+
+MANAGED = """
+def handed_on(batches):
+    for x, y in batches:
+        FACT
+
+
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+    for x, y in handed_on(batches):
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+"""
+
+PAIRS = (
+    *(
+        Pair("DPM302", f"left-out-by-a-generator-{name}", HEAD + HOOKS + MANAGED, wrong, right)
+        for name, wrong, right in (
+            ("that-tests", "if len(x):\n            yield x, y", "print(len(x))\n        yield x, y"),
+            (
+                "that-goes-on",
+                "if x.shape[0] == 0:\n            continue\n        yield x, y",
+                "if x.shape[0] == 0:\n            print('empty')\n        yield x, y",
+            ),
+        )
+    ),
+    Pair(
+        "DPM302",
+        "step-left-out-for-a-loss",
+        HEAD
+        + HOOKS
+        + """
+for epoch in range(3):
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for x, y in batches:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            if not torch.isfinite(loss):
+                FACT
+            loss.backward()
+            optimizer.step()
+""",
+        "continue",
+        "print(loss)",
+    ),
+    Pair(
+        "DPM302",
+        "loop-left-in-each-epoch-or-for-good",
+        HEAD
+        + HOOKS
+        + """
+for epoch in range(3):
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for number, (x, y) in enumerate(batches):
+            if number == 20:
+                break
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+    FACT
+""",
+        "print(epoch)",
+        "break",
+    ),
+    *(
+        Pair(
+            "DPM302",
+            f"loop-left-behind-the-step-{name}",
+            HEAD
+            + HOOKS
+            + f"""
+for epoch in range(3):
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for number, (x, y) in enumerate(batches):
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+            if {test}:
+                break
+    {end}
+""",
+            wrong,
+            right,
+        )
+        for name, test, end, wrong, right in (
+            ("in-each-epoch-or-for-good", "number == 20", "FACT", "print(epoch)", "break"),
+            (
+                "anywhere-or-where-it-was-one",
+                "FACT",
+                "pass",
+                "number > 20",
+                "not optimizer._is_last_step_skipped",
+            ),
+        )
+    ),
+)

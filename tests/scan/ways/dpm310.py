@@ -1,0 +1,150 @@
+"""DPM310, accountant-not-resumed: small programs in pairs that differ in one fact."""
+
+from __future__ import annotations
+
+from tests.scan.ways.programs import HEAD, STEP, Pair
+
+STAGES = (
+    HEAD
+    + """
+def stage(build, records, begin, end):
+    net = build()
+    if begin:
+        net.load_state_dict(torch.load(begin))
+    engine = PrivacyEngine()
+    private, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=records,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(private(x), y).backward()
+        optimizer.step()
+    torch.save(net.state_dict(), end)
+    return engine.get_epsilon(1e-5)
+
+
+def main(build, records):
+    print(stage(build, records, None, "one.pt"))
+    print(stage(build, records, FACT, "two.pt"))
+"""
+)
+
+PAIRS = (
+    Pair(
+        "DPM310",
+        "accountant-saved-and-not-loaded",
+        HEAD
+        + """
+from pathlib import Path
+
+CHECKPOINT = Path("runs") / "last.pt"
+engine = PrivacyEngine()
+net = nn.Linear(16, 4)
+if CHECKPOINT.exists():
+    state = torch.load(CHECKPOINT, map_location="cpu")
+    FACT
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=64),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for epoch in range(3):
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    kept = {"net": net._module.state_dict(), "accountant": engine.accountant.state_dict()}
+    torch.save(kept, CHECKPOINT)
+print(engine.get_epsilon(1e-5))
+""",
+        'net.load_state_dict(state["net"])',
+        'net.load_state_dict(state["net"]); engine.accountant.load_state_dict(state["accountant"])',
+    ),
+    Pair("DPM310", "one-stage-after-another", STAGES, '"one.pt"', '"public.pt"'),
+    Pair(
+        "DPM310",
+        "file-by-an-option-with-a-default",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--resume", action="store_true")
+parser.add_argument("--out", default="last.pt")
+args = parser.parse_args()
+net = nn.Linear(16, 4)
+if args.resume:
+    net.load_state_dict(torch.load(FACT))
+private, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(private(x), y).backward()
+    optimizer.step()
+torch.save(private._module.state_dict(), args.out)
+""",
+        "args.out",
+        '"public.pt"',
+    ),
+    Pair(
+        "DPM310",
+        "whole-model-of-a-file",
+        HEAD
+        + """
+import os
+
+net = torch.load(FACT, weights_only=False) if os.path.exists("net.pt") else nn.Linear(16, 4)
+private, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(private(x), y).backward()
+    optimizer.step()
+torch.save(private._module, "net.pt")
+""",
+        '"net.pt"',
+        '"public.pt"',
+    ),
+    Pair(
+        "DPM310",
+        "parts-of-a-checkpoint-one-by-one",
+        HEAD
+        + """
+engine, net = PrivacyEngine(), nn.Linear(16, 4)
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+parts = {"net": net, "optimizer": optimizer}
+FACT
+kept = torch.load("last.pt")
+for name, part in parts.items():
+    part.load_state_dict(kept[name])
+"""
+        + STEP
+        + """
+torch.save({name: part.state_dict() for name, part in parts.items()}, "last.pt")
+""",
+        "print(parts)",
+        'parts["accountant"] = engine.accountant',
+    ),
+)
