@@ -96,11 +96,9 @@ def _records_more_than_once(s: Subject) -> Tri:
     """Whether each record is in the data more than once."""
     if not isinstance(s.event, RecordsRepeated) or s.event.of_others:
         return False
-    return (
-        True
-        if s.event.sure
-        else s.unsure("how often a record is there, or which part of them is taken, is not known")
-    )
+    if s.event.sure:
+        return True
+    return s.unsure("how often a record is there, or which part of them is taken, is not known")
 
 
 @fact

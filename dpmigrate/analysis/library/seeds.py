@@ -219,9 +219,8 @@ def _left_alone(ip: Interpreter, name: cst.BaseExpression) -> bool:
         return False
     if ip.frame.loops:
         changed = set(assigned_in(ip.loops[-1].loop.node))
-        if isinstance(
-            name, cst.Attribute
-        ):  # a method that the loop calls may count it up, or a property does
+        if isinstance(name, cst.Attribute):
+            # A method that the loop calls may count it up, or a property does.
             last = name.attr.value
             changed |= {other for other in assigned_in(ip.module.tree) if other.endswith(f".{last}")}
             if any(isinstance(f, cst.FunctionDef) and f.name.value == last for f in every(ip.module.tree)):

@@ -33,12 +33,8 @@ def _asked_of_items(ip: Interpreter, info: CallInfo) -> Value:
     for item in items:
         yes, no = split_by_test(item, ("truth",), truth_of)
         stopping, going_on = (yes, no) if stops_at else (no, yes)
-        for way in ways:
-            answers += (
-                Value(tuple(Entry(Const(stops_at), e.guard, because) for e in stopping.entries))
-                .guarded(way)
-                .entries
-            )
+        decided = Value(tuple(Entry(Const(stops_at), e.guard, because) for e in stopping.entries))
+        answers += [entry for way in ways for entry in decided.guarded(way).entries]
         ways = [
             together(way, e.guard) for way in ways for e in going_on.entries if not contradict(way, e.guard)
         ]
