@@ -41,19 +41,19 @@ class OwnCriterion:
 
     def reduction_of(self, maker: Thing, constructor: cst.Call) -> object:
         """The reduction that the criterion is made with in ghost mode. Raises `Withheld`."""
+        given = _given_reduction(maker, constructor)
+        if isinstance(given, cst.SimpleString):
+            return given.evaluated_value
+        if given is not None:
+            if _alternatives(given) == {"none", self.wanted}:
+                return "none"
+            raise Withheld(
+                "reduction= of this criterion is no literal: leave it out, as the wrapped criterion "
+                "takes care of one loss per example by itself",
+                self.facts.module_of(constructor),
+                constructor,
+            )
         for arg in constructor.args:
-            if arg.keyword is not None and arg.keyword.value == "reduction":
-                value = arg.value
-                if isinstance(value, cst.SimpleString):
-                    return value.evaluated_value
-                if _alternatives(value) == {"none", self.wanted}:
-                    return "none"
-                raise Withheld(
-                    "reduction= of this criterion is no literal: leave it out, as the wrapped criterion "
-                    "takes care of one loss per example by itself",
-                    self.facts.module_of(constructor),
-                    constructor,
-                )
             if arg.keyword is not None and arg.keyword.value in ("reduce", "size_average"):
                 raise Withheld(
                     f"{arg.keyword.value}= of this criterion is deprecated in torch: leave it out, or write "
@@ -79,19 +79,17 @@ class OwnCriterion:
         module_edits = self.edits.of(self.facts.module_of(constructor))
         of = _own_class(maker)
         default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
-        literal = next(
-            (a.value for a in constructor.args if a.keyword and a.keyword.value == "reduction"), None
-        )
-        if isinstance(literal, cst.IfExp):
+        given = _given_reduction(maker, constructor)
+        by_keyword = any(arg.value is given and arg.keyword is not None for arg in constructor.args)
+        if isinstance(given, cst.SimpleString) and given.evaluated_value == wanted:
+            return
+        if given is not None and by_keyword and (wanted == default or isinstance(given, cst.IfExp)):
             module_edits.change(constructor, lambda new: remove_argument(new, "reduction"))
-        elif isinstance(literal, cst.SimpleString):
-            if literal.evaluated_value == wanted:
-                return
-            if wanted == default:
-                module_edits.change(constructor, lambda new: remove_argument(new, "reduction"))
-            else:
-                quote = literal.quote
-                module_edits.change(literal, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
+        elif isinstance(given, cst.SimpleString):
+            quote = given.quote
+            module_edits.change(given, lambda new: new.with_changes(value=f"{quote}{wanted}{quote}"))
+        elif given is not None:
+            module_edits.replace(given, f'"{wanted}"')
         elif default != wanted:
             module_edits.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
 
@@ -164,6 +162,34 @@ def _maker(what: What) -> cst.CSTNode | None:
 def _own_class(maker: Thing) -> Defined | None:
     """The project's class that a criterion is of; None for one of torch, and what descends from one."""
     return maker.of if isinstance(maker, Instance) and maker.kind == "instance" else None
+
+
+def _given_reduction(maker: Thing, constructor: cst.Call) -> cst.BaseExpression | None:
+    """What the call that makes a criterion gives for ``reduction``, by keyword or at its place.
+
+    What is unpacked there (``*options``) may hold it.
+    """
+    for arg in constructor.args:
+        if arg.keyword is not None and arg.keyword.value == "reduction":
+            return arg.value
+    of = _own_class(maker)
+    names = _parameters(of.node) if of is not None else []
+    place = names.index("reduction") if "reduction" in names else len(constructor.args)
+    before = constructor.args[: place + 1]
+    if any(arg.star == "*" for arg in before):
+        return next(arg.value for arg in before if arg.star == "*")
+    last = before[place] if len(before) > place else None
+    return last.value if last is not None and last.keyword is None and not last.star else None
+
+
+def _parameters(of: cst.CSTNode) -> list[str]:
+    """The names that the ``__init__`` of a class itself takes by place, ``self`` left out."""
+    body = of.body.body if isinstance(of, cst.ClassDef) else ()
+    for statement in body:
+        if isinstance(statement, cst.FunctionDef) and statement.name.value == "__init__":
+            taken = (*statement.params.posonly_params, *statement.params.params)
+            return [parameter.name.value for parameter in taken[1:]]
+    return []
 
 
 def _alternatives(value: cst.BaseExpression) -> set[object]:
