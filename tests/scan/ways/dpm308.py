@@ -108,4 +108,31 @@ print(engine.get_epsilon(1e-6))
         "False",
         "True",
     ),
+    Pair(
+        "DPM308",
+        "as-the-loader-that-is-handed-in",
+        HEAD
+        + """
+from opacus.data_loader import DPDataLoader
+
+
+def main(given):
+    engine, net = PrivacyEngine(), nn.Linear(16, 4)
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=given,
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        poisson_sampling=FACT,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    print(engine.get_epsilon(1e-5))
+""",
+        "False",
+        "isinstance(given, DPDataLoader)",
+    ),
 )

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Const
+from dpmigrate.analysis.domain.atoms import Const, Unknown
 from dpmigrate.analysis.domain.values import Entry, Value, merge_entries
 from dpmigrate.analysis.guards import ALWAYS, contradict, together
 from dpmigrate.analysis.language.narrowing import narrow_call
 from dpmigrate.analysis.language.operators import truth_value
 from dpmigrate.analysis.language.outcomes import MAX_WAYS, split_by_test, truth_of
 from dpmigrate.analysis.language.unrolling import exact_items
-from dpmigrate.analysis.registry import CallInfo, function
+from dpmigrate.analysis.registry import CallInfo, data_of, function
 
 
 @function("builtins.isinstance", "builtins.hasattr")
 def _asked_of_an_object(ip: Interpreter, info: CallInfo) -> Value:
-    """``private = isinstance(model, GradSampleModule)``, to be tested later."""
-    outcome = narrow_call(ip, info.node)
+    """``private = isinstance(model, GradSampleModule)``, to be tested later.
+
+    Of what is unknown it may be either, which is no evidence that the program means to have both.
+    """
+    unknown = any(isinstance(data_of(atom), Unknown) for atom in info.argument(0, "obj").atoms)
+    outcome = narrow_call(ip, info.node) if not unknown else None
     return truth_value(ip, info.node, outcome) if outcome is not None else ip.unknown(info.node, "a test")
 
 
