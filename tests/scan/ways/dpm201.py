@@ -66,12 +66,8 @@ net, optimizer, loader = PrivacyEngine().make_private(
     noise_multiplier=1.0,
     max_grad_norm=1.0,
     noise_generator=made(FACT),
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "None",
         "secrets.randbits(63)",
     ),

@@ -79,12 +79,8 @@ net, optimizer, loader = PrivacyEngine().make_private(
     data_loader=DataLoader(records, batch_sampler=batches),
     noise_multiplier=1.0,
     max_grad_norm=1.0,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "SubsetRandomSampler(range(100))",
         "RandomSampler(records)",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, Pair
+from tests.scan.ways.programs import HEAD, STEP, Pair
 
 PAIRS = (
     Pair(
@@ -46,12 +46,8 @@ net, optimizer, loader = PrivacyEngine().make_private(
     noise_multiplier=noise,
     max_grad_norm=1.0,
     poisson_sampling=False,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "sample_rate=32 / 512",
         "sample_rate=1.0",
     ),

@@ -112,12 +112,8 @@ loader = DataLoader(data(), batch_size=32)
 if PrivacyEngine is not None:
     net, optimizer, loader = PrivacyEngine().make_private(
         module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
-    )
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+    )"""
+        + STEP,
         "PrivacyEngine = None",
         "raise",
     ),

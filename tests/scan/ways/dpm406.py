@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, Pair
+from tests.scan.ways.programs import HEAD, STEP, Pair
 
 PAIRS = (
     Pair(
@@ -18,12 +18,8 @@ net, optimizer, loader = engine.make_private(
     optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
     data_loader=DataLoader(data(), batch_size=32),
     **options,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "get",
         "pop",
     ),

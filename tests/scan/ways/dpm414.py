@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, Pair
+from tests.scan.ways.programs import HEAD, STEP, Pair
 
 PAIRS = (
     Pair(
@@ -21,12 +21,8 @@ net, optimizer, loader = PrivacyEngine().make_private(
     data_loader=DataLoader(data(), batch_size=32),
     noise_multiplier=1.0,
     max_grad_norm=1.0,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "net = opacus.validators.ModuleValidator.fix(net)",
         "print(net)",
     ),
@@ -53,12 +49,8 @@ net, optimizer, loader = PrivacyEngine().make_private(
     data_loader=DataLoader(data(), batch_size=32),
     noise_multiplier=1.0,
     max_grad_norm=1.0,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "nn.Identity()",
         "nn.BatchNorm2d(8)",
     ),
@@ -78,12 +70,8 @@ net, optimizer, loader = PrivacyEngine().make_private(
     data_loader=DataLoader(data(), batch_size=32),
     noise_multiplier=1.0,
     max_grad_norm=1.0,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "True",
         "False",
     ),
@@ -104,12 +92,8 @@ net, optimizer, loader = PrivacyEngine().make_private(
     data_loader=DataLoader(data(), batch_size=32),
     noise_multiplier=1.0,
     max_grad_norm=1.0,
-)
-for x, y in loader:
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-""",
+)"""
+        + STEP,
         "True",
         "False",
     ),
