@@ -121,7 +121,8 @@ class Interpreter:
         """Literals (by identity) that whoever runs the program may turn round, see ``switches``."""
         self.turnable: dict[Hashable, Origin] = {}
         """Those that were met, by the symbol that stands for them in assumptions."""
-        self.seeds: list[Any] = []
+        self.seeds: dict[tuple[Origin, tuple[Turn, ...], bool, bool], None] = {}
+        """Where, and in which loops, a global seed was set; whether to a constant, and to just one value."""
         self.plain_passes: dict[tuple[ModuleInfo, cst.CSTNode, int], None] = {}
         """Backward passes, by context, over losses of a known kind that no private run has to do with."""
         self.observations = Observations()

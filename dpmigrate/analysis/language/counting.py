@@ -9,16 +9,23 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, Length, Obj, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Value, of
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import assigned_in, every
 
 
 def counts_begun(ip: Interpreter, loop: cst.For) -> list[str]:
     """The variables to which a loop adds one in each of its turns, beginning at zero."""
+    names = read_once(ip.notes, _counted_in, loop)
+    return [n for n in names if ip.evaluate(cst.Name(n)).only == Const(0)]
+
+
+def _counted_in(loop: cst.For) -> list[str]:
+    """The variables to which a loop adds one in each of its turns, and which it sets nowhere else."""
     names = list(_added_to(loop))
     if not names or any(isinstance(node, (cst.Break, cst.Continue)) for node in every(loop.body)):
         return []
     assigned = [*assigned_in(loop.body)]
-    return [n for n in names if assigned.count(n) == 1 and ip.evaluate(cst.Name(n)).only == Const(0)]
+    return [n for n in names if assigned.count(n) == 1]
 
 
 def _added_to(loop: cst.For) -> Iterator[str]:

@@ -110,7 +110,8 @@ def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     if by_record is not None:
         by_record.append(SeedOfRecord(ip.at(info.node), seed, _worked_out_of(ip, info.node)))
         return NONE
-    ip.seeds.append((ip.origin(info.node, info.name), tuple(ip.loops), seed, ip.path, ip.conditional))
+    literal = any(isinstance(a, Const) for a in seed.atoms)
+    ip.seeds[ip.origin(info.node, info.name), tuple(ip.loops), literal, len(seed.atoms) == 1] = None
     ip.store.set("<global>", "seed", of(Const(True), ip.origin(info.node, info.name)))
     noise_seeded(ip, info.node, seed, runs_of_the_global(ip))
     return NONE

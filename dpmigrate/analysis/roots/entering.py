@@ -46,6 +46,9 @@ from dpmigrate.analysis.source.tree import MAKING_CALLS
 MAX_INSTANCES = 3
 """How many instances of a class the methods that nothing calls are entered on."""
 
+MAX_HEIRS = 6
+"""Classes that fill in what a method of one calls which makes runs, for each of which it is entered anew."""
+
 MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
 
@@ -241,7 +244,9 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
         if method.name in ip.notes["mentioned"] or _is_overload(method):
             return False
         anew = method.owner is not cls and (method.key, cls.key) not in ip.entered_of
-        anew = anew and (inherited or (private and fills_in(ip, cls, method)))
+        heirs = ip.notes.setdefault(("entered for heirs", method.key), set())
+        few = cls.key in heirs or len(heirs) < MAX_HEIRS
+        anew = anew and (inherited or (private and few and fills_in(ip, cls, method)))
         done = method.key in ip.entered and not anew
         if done and (not keeps_run or (cls.key, method.key) in with_run):
             return False
@@ -263,6 +268,8 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
             name = f"{cls.node.name.value}.{method.name}"
             seed = ip.instances.get(instance)
             unset = _unset_slots(ip, instance)
+            if method.owner is not cls:
+                ip.notes["entered for heirs", method.key].add(cls.key)
             enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
             in_rounds = method.name == "fit" and calls_in_rounds(cls) and not made_for_a_round(ip, instance)
             if in_rounds and unset - _unset_slots(ip, instance):

@@ -83,10 +83,9 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     if run not in ip.remade:
         tell_of_training_before(ip, run)
     tell_of_processes(ip, run, info)
-    for origin, loops, seed, _, _ in ip.seeds:
-        there = replace(ip.at(info.node), origin=origin, loops=loops)
-        constants = [a for a in seed.atoms if isinstance(a, Const)]
-        ip.happen(run, SeededBefore(there, literal=bool(constants), sure=len(seed.atoms) == 1))
+    here = ip.at(info.node)
+    for origin, loops, literal, sure in ip.seeds:
+        ip.happen(run, SeededBefore(replace(here, origin=origin, loops=loops), literal=literal, sure=sure))
     if run.call == "make_private_with_epsilon":
         ip.happen(run, EpsilonAsked(ip.at(info.node), aimed=True))
         tell_of_delta(ip, run, info.argument(None, "target_delta"), info.node)

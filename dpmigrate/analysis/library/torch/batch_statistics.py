@@ -21,6 +21,7 @@ from dpmigrate.analysis.language.holding import part_objects, runs_of_model
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import BatchStatistics
 from dpmigrate.analysis.registry import CallInfo, function
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every
 
 _STATISTICS = frozenset(["mean", "std", "var", "std_mean", "var_mean"])
@@ -37,9 +38,9 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
     member = find_member(ip, model.data, "forward") if isinstance(model.data, Class) else None
     forward = member.only if member is not None else None
     if isinstance(forward, Function):
-        sure = not _turns(forward.node)
+        sure = not read_once(ip.notes, _turns, forward.node)
         told: set[int] = set()
-        for node in every(forward.node):
+        for node in read_once(ip.notes, _computing, forward.node):
             text = _over_the_batch(node, forward.node, lambda at: _value_in(ip, model, at))
             if text:
                 told.update(id(part) for part in every(node))
@@ -80,6 +81,10 @@ def _private(ip: Interpreter, value: Value) -> list[Atom]:
     """The models whose output a value is, before anything has turned it round."""
     made = [a for a in value.atoms if isinstance(a, Tensor) and not _TURNED & set(a.steps)]
     return list(dict.fromkeys(source for tensor in made for source in tensor.sources))
+
+
+def _computing(root: cst.CSTNode) -> list[cst.CSTNode]:
+    return [node for node in every(root) if isinstance(node, (cst.BinaryOperation, cst.Call))]
 
 
 def _turns(root: cst.CSTNode) -> bool:

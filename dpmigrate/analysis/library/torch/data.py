@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import libcst as cst
 
@@ -64,7 +64,7 @@ def kinds_of_loader(ip: Interpreter, run: TrainingRun, loader: Atom) -> Iterator
         yield "passed"
     elif loader in _records_of(ip, run):
         yield "records"
-    elif loader in _columns_of(ip, run):
+    elif loader in _columns_of(ip, _records_of(ip, run)):
         yield "columns"
     if not is_loader:
         return
@@ -162,19 +162,23 @@ _MAX_PARTS = 6
 def _iterate_unknown(ip: Interpreter, info: CallInfo) -> Value:
     """Something that came in from outside, or records, gives a batch: the loader passed in, where an engine
     was given it, or what a loader was made of."""
-    runs = list(ip.runs.values())
-    return join_all(
-        of(taken(ip, e.atom, info.node))
-        for e in info.positional[0].entries
-        if not _some_entry(e.atom) and any(e.atom in given for run in runs for given in _all_of(ip, run))
-    )
+    wanted = [e.atom for e in info.positional[0].entries if not _some_entry(e.atom)]
+    given = _given_to_runs(ip, wanted)
+    return join_all(of(taken(ip, atom, info.node)) for atom in wanted if atom in given)
 
 
-def _all_of(ip: Interpreter, run: TrainingRun) -> Iterator[Iterable[Atom]]:
-    """What a run's batches come from: its loader, the records, and the tensors that they are rows of."""
-    yield run.argument("data_loader").atoms
-    yield _records_of(ip, run)
-    yield _columns_of(ip, run)
+def _given_to_runs(ip: Interpreter, wanted: Sequence[Atom]) -> set[Atom]:
+    """Of some things those that batches of a run come from: its loader, the records, or the tensors that they
+    are rows of."""
+    rest, given = set(wanted), set[Atom]()
+    for run in ip.runs.values():
+        if not rest:
+            break
+        records = list(_records_of(ip, run))
+        come_from = (*run.argument("data_loader").atoms, *records, *_columns_of(ip, records))
+        given |= rest.intersection(come_from)
+        rest -= given
+    return given
 
 
 def _some_entry(atom: Atom) -> bool:
@@ -191,10 +195,12 @@ def _records_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
             yield held.only
 
 
-def _columns_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
-    """The tensors that the records of a run are the rows of."""
-    for records in _records_of(ip, run):
-        yield from (a for a in (ip.read(records, COLUMNS) or NOTHING).atoms if _one_data_set(a))
+def _columns_of(ip: Interpreter, data_sets: Iterable[Atom]) -> Iterator[Atom]:
+    """The tensors that the records of some data sets are the rows of."""
+    for records in data_sets:
+        columns = ip.read(records, COLUMNS)
+        if columns is not None:
+            yield from filter(_one_data_set, columns.atoms)
 
 
 def _iterate_dataset(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:

@@ -7,6 +7,7 @@ gradient past every hook (opacus, ``grad_sample/``, 1.0 to 1.6.0).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -16,6 +17,7 @@ from dpmigrate.analysis.domain.values import Class, Function
 from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every
 
 _LAYERS = frozenset(
@@ -58,7 +60,7 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     """Where the methods of a model compute with a trained parameter of one of its layers."""
     if not isinstance(model, Obj) or model.kind != "instance" or not isinstance(model.data, Class):
         return
-    if _switches_gradients_off(model.data.node):
+    if read_once(ip.notes, _switches_gradients_off, model.data.node):
         return
     layers = dict(_layers_of(ip, model))
     frozen = frozen_so_far(ip)
@@ -66,15 +68,28 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
         return
     forward = find_member(ip, model.data, "forward")
     method = forward.only if forward is not None else None
-    computing = set(every(method.node)) if isinstance(method, Function) else set()
-    held = _held_by_variables(model.data.node)
-    for node in every(model.data.node):
-        names = [_parameter_of(operand, held) for operand in _operands(node, node in computing)]
-        if node not in computing and all(names):  # of parameters alone: a penalty, or a figure
-            continue
-        for name in names:
-            if name and name.partition(".")[0] in layers and layers[name.partition(".")[0]] not in frozen:
-                yield Origin(model.data.module, node, f"self.{name}")
+    function = method.node if isinstance(method, Function) else None
+    for node, name in read_once(ip.notes, _Uses(function), model.data.node):
+        layer = layers.get(name.partition(".")[0])
+        if layer is not None and layer not in frozen:
+            yield Origin(model.data.module, node, f"self.{name}")
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """Looks for what a class computes with parameters that it holds, ``forward`` being the one given."""
+
+    forward: cst.CSTNode | None
+
+    def __call__(self, cls: cst.CSTNode) -> list[tuple[cst.CSTNode, str]]:
+        computing = set(every(self.forward)) if self.forward is not None else set()
+        held = _held_by_variables(cls)
+        uses: list[tuple[cst.CSTNode, str]] = []
+        for node in every(cls):
+            names = [_parameter_of(operand, held) for operand in _operands(node, node in computing)]
+            if node in computing or not all(names):  # of parameters alone: a penalty, or a figure
+                uses += [(node, name) for name in names if name]
+        return uses
 
 
 def _held_by_variables(cls: cst.CSTNode) -> dict[cst.CSTNode, str]:
