@@ -203,6 +203,10 @@ Measured on 19 public trees with Opacus, in shares of the time that the interpre
 - **Compiling with mypyc**: five modules of values, guards and store gained 1 % on the file of 5,000 lines
   and 12 % on a fork of Opacus. With fourteen more, which read syntax nodes, the fork takes 1.7 times as
   long, as compiled code asks LibCST's abstract base classes at every step.
+- **Entering every class that fills in what it inherits**: of 505 roots of Opacus's own tree 229 are such,
+  66,000 of 197,000 statements, and with what each run costs those after it 8 of 27 s of CPU: 17 classes with
+  16 methods each, and no other finding. Six are entered, and all that take part in training themselves.
+- **The collector**, which runs between parts of a scan: 1.7 of 31 s there.
 - **Files without Opacus**: of 0.20 s of CPU 0.04 are start-up, 0.04 opening and reading, 0.02 the walk, and
   0.09 the search of 113 MB for two words, which `bytes` cannot do faster.
 """

@@ -47,7 +47,8 @@ MAX_INSTANCES = 3
 """How many instances of a class the methods that nothing calls are entered on."""
 
 MAX_HEIRS = 6
-"""Classes that fill in what a method of one calls which makes runs, for each of which it is entered anew."""
+"""Classes that fill in what a method calls which they inherit, for which it is entered anew whatever they do
+there. Of further ones those alone that take a part in training themselves."""
 
 MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
@@ -238,6 +239,7 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
     keeps_run = not leading and any(holds_run(ip, i) for i in entered.get(cls.key, ()))
     inherited = not again and names_a_ghost_mode(cls)
     private = makes_runs(ip, cls)
+    trains = bool(mentions_of_all(ip).of(cls.node) & TRAINING)
     with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
 
     def fresh(method: Function) -> bool:
@@ -245,7 +247,7 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
             return False
         anew = method.owner is not cls and (method.key, cls.key) not in ip.entered_of
         heirs = ip.notes.setdefault(("entered for heirs", method.key), set())
-        few = cls.key in heirs or len(heirs) < MAX_HEIRS
+        few = cls.key in heirs or len(heirs) < MAX_HEIRS or trains
         anew = anew and (inherited or (private and few and fills_in(ip, cls, method)))
         done = method.key in ip.entered and not anew
         if done and (not keeps_run or (cls.key, method.key) in with_run):
