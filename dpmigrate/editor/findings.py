@@ -48,7 +48,7 @@ def settings_of_file(path: Path) -> Settings:
 
 
 def diagnostics(file: Opened, result: ScanResult) -> dict[str, list[lsp.Diagnostic]]:
-    """By document, the worst last: the findings in a file, and for each private run where it can be proved."""
+    """By document, the worst last: the findings in a file, and where each private run can be proved."""
     shown: dict[str, list[lsp.Diagnostic]] = {uri: [] for uri in file.uris}
     for finding in result.findings:
         document = file.part(finding.span.cell) if finding.span.path == file.path.name else None
