@@ -109,14 +109,13 @@ def with_variable(name: str, value: str) -> Callable[[cst.ClassDef], cst.ClassDe
 
     def change(new: cst.ClassDef) -> cst.ClassDef:
         place = 1 if new.get_docstring() is not None else 0
-        line = cst.parse_statement(f"{name} = {value}")
         first, *rest = new.body.body[place:]
-        if first.deep_equals(line.with_changes(leading_lines=first.leading_lines)):
+        if cst.Module([]).code_for_node(first).strip() == f"{name} = {value}":
             return new
-        line = line.with_changes(leading_lines=[cst.EmptyLine(indent=False)] if place else [])
-        apart = isinstance(first, cst.FunctionDef) and not first.leading_lines
-        if apart:
-            first = first.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+        blank = [cst.EmptyLine(indent=False)]
+        line = cst.parse_statement(f"{name} = {value}").with_changes(leading_lines=blank * place)
+        if isinstance(first, cst.FunctionDef) and not first.leading_lines:
+            first = first.with_changes(leading_lines=blank)
         body = [*new.body.body[:place], line, first, *rest]
         return new.with_changes(body=new.body.with_changes(body=body))
 
