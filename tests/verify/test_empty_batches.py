@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.opacus, pytest.mark.slow]
         ("1.6.0", ("some", "ghost")),
         ("1.6.0", ("ahead some",)),
         ("1.6.0", ("break",)),
+        ("1.6.0", ("cut",)),
     ],
 )
 def test_skipped_batch_is_named(version: str, arguments: tuple[str, ...]) -> None:

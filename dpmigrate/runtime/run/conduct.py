@@ -196,10 +196,8 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
     if most > steps + 1:
         return check(False, f"{steps} private steps are accounted {most} times: epsilon is larger than it is")
     if engine.forgotten:
-        said = (
-            f"the accountant has lost {engine.forgotten} steps that it had counted: epsilon is that of a part"
-        )
-        return check(False, f"epsilon-misreported: {said}", "DPM307")
+        said = f"the accountant has lost {engine.forgotten} steps that it had counted"
+        return check(False, f"epsilon-misreported: {said}: epsilon is that of a part", "DPM307")
     told = [(m, r.multiplier) for r in engine.releases for _, m, _ in r.accounted]
     asked = engine.asked_multiplier
     if engine.adaptive and asked is not None and any(m > asked * (1 + 1e-6) for m, _ in told):
@@ -215,9 +213,9 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
 def _logical_batches(engine: EngineRecord, index: int) -> Check:
     if engine.shifted:
         detail = (
-            f"empty-batch-skipped: {engine.left_out} batches of the memory manager got no step (empty ones, "
-            "`continue`, `break`), and the next took their places in the skip queue: since then "
-            f"logical batches have begun and ended in the wrong places ({engine.shifted} calls of step())"
+            f"empty-batch-skipped: {engine.left_out} batches of the memory manager got no step, or none that "
+            "ended their logical batch (empty ones, `continue`, `break`), and the next took their places: "
+            f"logical batches begin and end in the wrong places since then ({engine.shifted} calls of step())"
         )
         return Check("logical-batches", False, float(engine.shifted), 0.0, "DPM302", index, detail)
     rated = [(r.examples, r.accounted[0][2]) for r in engine.releases if r.accounted and r.fed]

@@ -163,10 +163,10 @@ class EngineRecord:
     where there is none, with ``loader_generator`` of the kind of ``generator``, ``population`` records,
     ``poisson`` where each batch is a Poisson sample of them, and those that it has ``first_drawn``;
     ``dropped_sampler``: the class of the sampler that it does not draw with; ``other_place``: where another
-    loader is iterated. ``raw`` are steps of the wrapped optimizer, ``other`` of another one on this model,
-    ``beside`` of one on parameters of other models that a loss reaches together with this one, ``before``
-    those on the same data set before it was private; ``moved``: how often parameters changed between steps
-    by none. ``weighted``: the loss has class weights.
+    loader is iterated, ``backward`` where a loss first goes backward. ``raw`` are steps of the wrapped
+    optimizer, ``other`` of another one on this model, ``beside`` of one on parameters of other models that a
+    loss reaches together with this one, ``before`` those on the same data set before it was private;
+    ``moved``: how often parameters changed between steps by none. ``weighted``: the loss has class weights.
     ``resumed``: (engine, rule) of an earlier run whose weights go on in this one. ``forgotten``: steps that
     an accountant had counted and no longer has. ``epsilon``: what the script was told last, and at which
     delta. ``otherwise``: the first step whose loss was made in another way than those of the steps that are
@@ -203,6 +203,7 @@ class EngineRecord:
     loader_generator: str = ""
     first_drawn: list[int] = field(default_factory=list)
     dropped_sampler: str = ""
+    backward: str = ""
     poisson: bool = True
     population: int | None = None
     asked_multiplier: float | None = None

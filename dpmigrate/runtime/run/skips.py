@@ -39,9 +39,9 @@ class SkipWatcher:
     def _drawn(self, original: Any, sampler: Any, /) -> Iterator[Any]:
         engine = self.watch.engines.get(id(sampler.optimizer))
         if engine is not None:
-            # What an earlier epoch has drawn and not delivered never will be; its flags stay in the queue.
+            # What an earlier epoch has drawn and not delivered never will be; its flags and sums stay.
             engine.delivered, engine.ahead, engine.waited = len(engine.flags), None, 0
-            _left_out(engine, len(engine.flags) - engine.taken)
+            _left_out(engine, len(engine.flags) - engine.taken + len(engine.physical))
         for batch in original(sampler):
             if engine is not None and engine.flags:
                 engine.flags[-1] = len(batch)
