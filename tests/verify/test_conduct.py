@@ -249,6 +249,21 @@ def test_harm_fails_by_name(tmp_path: Path, edits: tuple[str, str], check: str, 
     assert {r for _, r in done.failing} == {rule}
 
 
+def test_outputs_in_an_object_of_any_class_are_followed(tmp_path: Path) -> None:
+    named = (
+        "def train(",
+        "from types import SimpleNamespace\n"
+        "class Named(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.inner = model\n"
+        "    def forward(self, x): return SimpleNamespace(logits=self.inner(x), kind='logits')\n"
+        "def train(",
+    )
+    loss = ("criterion(private(a), b)", "criterion(private(a).logits, b)")
+    done = planted(tmp_path, named, loss, (CALL, 'train(Named(), "hooks")\n'), checks="parity")
+    assert done.status == 0, (done.failing, done.stderr[-2000:])
+    assert all(c["passed"] for c in done.report["checks"]), done.report["checks"]
+
+
 def test_batches_of_a_fixed_size_are_no_fault_where_no_epsilon_is_asked_for(tmp_path: Path) -> None:
     fixed = ("noise_multiplier=sigma,", "noise_multiplier=sigma, poisson_sampling=False,")
     done = planted(tmp_path, fixed, ("    print(engine.get_epsilon(1e-5))\n", ""), checks="private-loader")

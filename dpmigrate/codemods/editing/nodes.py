@@ -176,8 +176,8 @@ def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
     )
 
 
-def add_name(statement: cst.Global, name: str) -> cst.Global:
-    """The ``global`` statement with one more name."""
+def add_name(statement: cst.Global | cst.Nonlocal, name: str) -> cst.Global | cst.Nonlocal:
+    """The ``global`` or ``nonlocal`` statement with one more name."""
     names = list(statement.names)
     names[-1] = names[-1].with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")))
     return statement.with_changes(names=[*names, cst.NameItem(cst.Name(name))])

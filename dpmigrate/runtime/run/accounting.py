@@ -135,5 +135,5 @@ def _made_of(weights: Tensor, begun: Tensor, ended: Tensor) -> int | None:
         return used[-1]
     along = moves @ torch.linalg.lstsq(moves, gone.unsqueeze(1), driver="gelsd").solution
     near = 0 < gone.norm() < 0.5 * begun[:, -1].norm()
-    chance = moves.shape[1] / moves.shape[0]
-    return moves.shape[1] - 1 if near and (along.norm() / gone.norm()) ** 2 > 0.5 + chance else None
+    runs = moves.shape[1]
+    return runs - 1 if near and (along.norm() / gone.norm()) ** 2 > 0.5 + runs / len(moves) else None

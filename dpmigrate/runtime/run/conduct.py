@@ -196,10 +196,8 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
     if most > steps + 1:
         return check(False, f"{steps} private steps are accounted {most} times: epsilon is larger than it is")
     if engine.forgotten:
-        said = (
-            f"the accountant has lost {engine.forgotten} steps that it had counted: epsilon is that of a part"
-        )
-        return check(False, f"epsilon-misreported: {said}", "DPM307")
+        said = f"the accountant has lost {engine.forgotten} steps that it had counted"
+        return check(False, f"epsilon-misreported: {said}: epsilon is that of a part", "DPM307")
     told = [(m, r.multiplier) for r in engine.releases for _, m, _ in r.accounted]
     asked = engine.asked_multiplier
     if engine.adaptive and asked is not None and any(m > asked * (1 + 1e-6) for m, _ in told):

@@ -17,7 +17,7 @@ ALIKE = 1e-4
 FEW = 4
 """Fewer records may be drawn alike by chance."""
 
-SEEDED = "seeds it on purpose: fit for experiments, and no privacy against anyone who knows the seed"
+SEEDED = "on purpose: fit for experiments, and no privacy against anyone who knows the seed"
 
 NOTHING_PRIVATE = "noise multiplier 0: no noise is added, and nothing is private"
 
@@ -37,10 +37,9 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
         if switched_off:
             detail = f"no-noise: the noise multiplier is 0 at {where}, and {promised:g} was asked for"
         return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
-    if not scaled:
-        return [Check("noise-std", None, engine=index, detail=NOTHING_PRIVATE)]
-    if not engine.adds_noise:
-        return [Check("noise-std", None, engine=index, detail="the first rank adds the noise for all")]
+    if not (scaled and engine.adds_noise):
+        why = "the first rank adds the noise for all" if scaled else NOTHING_PRIVATE
+        return [Check("noise-std", None, engine=index, detail=why)]
     total = sum(r.noise_count for r in scaled)
     square = sum((r.noise_std / r.sigma) ** 2 * r.noise_count for r in scaled) / total
     ratio, limit = math.sqrt(square), 5 / math.sqrt(2 * total)
@@ -103,7 +102,7 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
         detail += "anyone can subtract it"
     elif engine.generator != "none" or seeds_itself:
         whose = "its noise generator" if engine.generator != "none" else "the global generator"
-        passed, detail = None, f"{within}, but every run adds the same: the script seeds {whose}: {SEEDED}"
+        passed, detail = None, f"{within}, but every run adds the same: the script seeds {whose} {SEEDED}"
     rule = "DPM201" if bare and not passed else None
     check = Check("noise-fresh", passed, None, None, rule, index, detail)
     return [check, *_batches_fresh(engine, other, index, seeds_itself)]
@@ -115,7 +114,7 @@ def _batches_fresh(engine: EngineRecord, other: EngineRecord, index: int, seeds_
     both = min(len(engine.first_drawn), len(other.first_drawn))
     if both < FEW or engine.first_drawn[:both] != other.first_drawn[:both]:
         return []
-    detail = f"every run draws the same batches: the script gives the loader a generator and {SEEDED}"
+    detail = f"every run draws the same batches: the script seeds the loader's generator {SEEDED}"
     if engine.loader_generator != "bare":
         return [Check("noise-fresh", None, engine=index, detail=detail)]
     detail = "unseeded-loader-generator: a bare torch.Generator() draws the same batches in every process: "
