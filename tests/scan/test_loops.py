@@ -33,7 +33,7 @@ BOTH = {"ghost", "hooks"}
         ("for mode in ('hooks', 'ew'):\n    if x:\n        break\nelse:\n    mode = 'ghost'\n", BOTH),
         (
             "mode = 'ew'\nwhile fast:\n    fast = y\n    if z:\n        break\nelse:\n    mode = 'ghost'\n",
-            BOTH,
+            {"ew", "ghost"},
         ),
         ("for mode in ('hooks', 'ew'):\n    break\nelse:\n    mode = 'ghost'\n", {"hooks"}),
     ],
