@@ -25,4 +25,22 @@ for x, y in loader:
         "zip(x.chunk(4), y.chunk(4))",
         "[(x, y)]",
     ),
+    Pair(
+        "DPM106",
+        "every-turn-by-a-counter",
+        HEAD
+        + "net = nn.Linear(16, 4)"
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+K = FACT
+for i, (x, y) in enumerate(loader, start=1):
+    criterion(net(x), y).backward()
+    if i % K and i != len(loader):
+        continue
+    optimizer.step()
+    optimizer.zero_grad()
+""",
+        "4",
+        "1",
+    ),
 )

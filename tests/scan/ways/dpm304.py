@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, LEAVES, Pair
+from tests.scan.ways.programs import HEAD, LEAVES, STEP, Pair
 
 TRAIN = (
     HEAD
@@ -218,5 +218,32 @@ def stages(net, loader, number):
 """,
         "PrivacyEngine()",
         "kept",
+    ),
+    Pair(
+        "DPM304",
+        "copy-of-the-best-so-far",
+        HEAD
+        + """
+import copy
+
+best = nn.Linear(16, 4)
+for restart in range(4):
+    net = FACT
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+"""
+        + STEP.replace("\n", "\n    ").rstrip()
+        + """
+    best = copy.deepcopy(net._module)
+    print(engine.get_epsilon(1e-6))
+""",
+        "copy.deepcopy(best)",
+        "nn.Linear(16, 4)",
     ),
 )
