@@ -200,9 +200,10 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
 def _copied_from(ip: Interpreter, model: Atom) -> list[Atom]:
     """What a model is a copy of, and what that one is a copy of: ``best`` may hold it from turn to turn."""
     originals: list[Atom] = []
-    while (original := ip.notes.get((_COPIED, model))) not in (None, model, *originals):
+    original: Atom | None = ip.notes.get((_COPIED, model))
+    while original is not None and original not in (model, *originals):
         originals.append(original)
-        model = original
+        original = ip.notes.get((_COPIED, original))
     return originals
 
 

@@ -322,4 +322,34 @@ for x, y in loader:
             ),
         )
     ),
+    *(
+        Pair(
+            "DPM124",
+            f"standardised-over-everything-{name}",
+            HEAD
+            + HOOKS
+            + """
+for x, y in loader:
+    optimizer.zero_grad()
+    value = net(x)[:, 0]
+    advantage = FACT
+    (F.log_softmax(net(x), 1)[:, 1] * advantage).mean().backward()
+    optimizer.step()
+""",
+            wrong,
+            "(value - value.tanh()) / (value.abs() + 1e-8)",
+        )
+        for name, wrong in (
+            ("mean", "value - value.mean()"),
+            ("deviation", "value / (torch.std(value) + 1e-8)"),
+        )
+    ),
+    Pair(
+        "DPM124",
+        "standardised-over-everything-in-a-model",
+        HEAD + MODEL + STEP,
+        "h = self.value(x); h = h - h.mean()",
+        "h = self.value(x); w = self.gate.weight; w = w - w.mean()",
+        opacus="==1.6.0",
+    ),
 )
