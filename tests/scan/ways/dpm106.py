@@ -43,4 +43,20 @@ for i, (x, y) in enumerate(loader, start=1):
         "4",
         "1",
     ),
+    Pair(
+        "DPM106",
+        "one-piece-or-several",
+        HEAD
+        + "net = nn.Linear(16, 4)"
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    for some, wanted in zip(x.chunk(FACT), y.chunk(FACT)):
+        criterion(net(some), wanted).backward()
+    optimizer.step()
+""",
+        "2",
+        "1",
+    ),
 )

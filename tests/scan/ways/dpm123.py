@@ -129,4 +129,29 @@ for x, y in loader:
         "beside.step()",
         "beside.zero_grad()",
     ),
+    Pair(
+        "DPM123",
+        "asked-whether-it-is-the-private-one",
+        HEAD
+        + """
+net = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 4))
+head = torch.optim.Adam(net[1].parameters())
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    for each in (head, optimizer):
+        each.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    for each in (head, optimizer):
+        if FACT:
+            each.step()
+""",
+        "each is not None",
+        "each is optimizer",
+    ),
 )
