@@ -352,4 +352,19 @@ for x, y in loader:
         "h = self.value(x); w = self.gate.weight; w = w - w.mean()",
         opacus="==1.6.0",
     ),
+    Pair(
+        "DPM124",
+        "covariance-of-the-batch",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    z = net(x)
+    (F.cross_entropy(z, y) + 0.01 * FACT).backward()
+    optimizer.step()
+""",
+        "torch.cov(z.T).pow(2).sum()",
+        "z.pow(2).sum(1).mean()",
+    ),
 )
