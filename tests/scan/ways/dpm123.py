@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, HOOKS, Pair
+from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, Pair
 
 PAIRS = (
     Pair(
@@ -153,5 +153,27 @@ for x, y in loader:
 """,
         "each is not None",
         "each is optimizer",
+    ),
+    *(
+        Pair(
+            "DPM123",
+            f"moved-by-hand-{name}",
+            PRIVATE
+            + """
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    with torch.no_grad():
+        for w in net.parameters():
+            FACT
+    optimizer.step()
+""",
+            wrong,
+            right,
+        )
+        for name, wrong, right in (
+            ("operator", "w -= 0.1 * w.grad", "print(w.grad.norm())"),
+            ("method", "w.data.add_(w.grad, alpha=-0.1)", "w.data.clamp_(-5, 5)"),
+        )
     ),
 )
