@@ -127,7 +127,7 @@ def _inner_criteria(ip: Interpreter, instance: Obj, names: frozenset[str]) -> li
 
 
 def reduction_default(ip: Interpreter, cls: Class) -> str | None:
-    """The default that a project's criterion class gives ``reduction``; None where it has none."""
+    """The default of ``reduction`` where a criterion of the project is made; None where it takes none."""
     init = find_member(ip, cls, "__init__")
     for atom in init.atoms if init is not None else ():
         if isinstance(atom, Function) and isinstance(atom.node, cst.FunctionDef):
@@ -136,4 +136,5 @@ def reduction_default(ip: Interpreter, cls: Class) -> str | None:
                     value = param.default.evaluated_value
                     return value if isinstance(value, str) else None
             return None
-    return "mean"
+    from_library = set(external_names(cls)) - {"torch.nn.Module", "builtins.object"}
+    return "mean" if from_library else None

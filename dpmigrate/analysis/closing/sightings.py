@@ -62,7 +62,7 @@ class Sightings(Expressions):
         return isinstance(criterion.key, Class) and class_honours(self.ip, criterion.key) is True
 
     def reduction_default(self, criterion: Defined) -> str | None:
-        """The default that a class gives ``reduction``; None where it has none."""
+        """The default of ``reduction`` where an object of a class is made; None where it takes none."""
         return reduction_default(self.ip, criterion.key) if isinstance(criterion.key, Class) else None
 
     def _describe(self, atoms: Iterable[Atom]) -> list[What]:

@@ -105,10 +105,9 @@ def module_name(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode)
     value = ip.store.get(owner, name)
     if value is not None:
         return settle_imports(ip, ip.feasible(value), owner, name)
-    for starred in ip.notes.get(("star", info.key), ()):
-        starred_value = from_import(ip, starred, name, node)
-        if starred_value:
-            return starred_value
+    starred_value = _starred(ip, info, name, node)
+    if starred_value:
+        return starred_value
     if name in BUILTINS:
         return of(External(f"builtins.{name}"))
     if name == "__name__":
@@ -201,10 +200,9 @@ def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
             return settle_imports(ip, value, owner, name)
         finally:
             ip.resolving.discard((owner, name))
-    for starred in ip.notes.get(("star", info.key), ()):
-        starred_value = from_import(ip, starred, name, info.tree)
-        if starred_value:
-            return starred_value
+    starred_value = _starred(ip, info, name, info.tree)
+    if starred_value:
+        return starred_value
     if info.is_package:
         path = ip.modules.path_of(name, info.key, 1)
         inner = ip.modules.get(path) if path else None
@@ -212,4 +210,21 @@ def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
             if inner.library_path is not None:
                 return of(External(registry.canonical(inner.library_path)))
             return of(Module(inner))
+    return NOTHING
+
+
+def _starred(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode) -> Value:
+    """A name that a module has by ``from x import *``; empty where it has none so."""
+    asked = (("star", info.key), name)
+    # Modules that import all of one another, or of themselves, have no more than what they define.
+    if asked in ip.resolving:
+        return NOTHING
+    ip.resolving.add(asked)
+    try:
+        for starred in ip.notes.get(("star", info.key), ()):
+            value = from_import(ip, starred, name, node)
+            if value:
+                return value
+    finally:
+        ip.resolving.discard(asked)
     return NOTHING

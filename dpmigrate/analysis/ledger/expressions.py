@@ -95,4 +95,4 @@ class Expressions(Protocol):
         """Whether a class certainly gives one loss per example once ``reduction`` is "none"."""
 
     def reduction_default(self, criterion: Defined) -> str | None:
-        """The default that a class gives ``reduction``; None where it has none."""
+        """The default of ``reduction`` where an object of a class is made; None where it takes none."""

@@ -13,6 +13,30 @@ for x, y in loader:
     optimizer.step()
 """
 
+TWO_PASSES = """
+net = Net()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    grad_sample_mode="ghost",
+    clipping="ghost",
+    loss_reduction="TOLD",
+)
+for x, y in loader:
+    losses = F.cross_entropy(net(x), y, reduction="none")
+    FACT.backward(retain_graph=True)
+    optimizer.zero_grad()
+    factors = net.get_coeff()
+    net.disable_hooks()
+    (factors * losses).sum().backward()
+    net.enable_hooks()
+    optimizer.step()
+    optimizer.zero_grad()
+"""
+
 PAIRS = (
     Pair(
         "DPM115",
@@ -56,6 +80,20 @@ for x, y in loader:
 """,
         '"none"',
         '"mean"',
+    ),
+    *(
+        Pair(
+            "DPM115",
+            f"first-pass-{name}",
+            HEAD + TWO_PASSES.replace("TOLD", told),
+            wrong,
+            right,
+            "==1.5.2",
+        )
+        for name, told, wrong, right in (
+            ("divided-by-hand", "mean", "losses.sum()", "(losses.sum() / len(x))"),
+            ("multiplied-by-hand", "sum", "losses.mean()", "(losses.mean() * len(x))"),
+        )
     ),
     Pair(
         "DPM115",

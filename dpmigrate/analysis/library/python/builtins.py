@@ -22,7 +22,7 @@ from dpmigrate.analysis.language.calls import call_own, call_value
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.classes import is_record
 from dpmigrate.analysis.language.constants import computed
-from dpmigrate.analysis.language.counting import counted_by_a_sum
+from dpmigrate.analysis.language.counting import counted_by_a_sum, kept_above_zero
 from dpmigrate.analysis.language.holding import MODEL_KINDS, hold
 from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.operators import arithmetic, batches_counted
@@ -261,7 +261,8 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(only, Unknown):
             return ip.unknown(info.node, A_LENGTH, frozenset({Length(only)}))
     if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
-        return join_all([*info.positional, ip.unknown(info.node, "an extreme")])
+        length = kept_above_zero(info.positional) if info.name == "builtins.max" else NOTHING
+        return length or join_all([*info.positional, ip.unknown(info.node, "an extreme")])
     result = ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")
     if info.name == "builtins.round":
         return rounded(ip, info.argument(0, "number"), result)
