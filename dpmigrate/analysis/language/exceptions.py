@@ -202,9 +202,10 @@ def _try_and_handle(
             of_imports = catches(handler, "ImportError") and not catches(handler, "ValueError")
             there = ip.origin(handled_at or handler)
             ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)
-        if catches(handler, "Exception"):
+        wide = catches(handler, "Exception")
+        if wide:
             _made_instead(ip, in_body, made)
-            retried.tell_of_another_try(ip, node, handler, in_body)
+        retried.tell_of_another_try(ip, node, handler, in_body, wide)
         if delta is not None:
             survivors.append((delta, frozenset({raised})))
     in_handlers = [run for run in made_by.now() if run not in in_body]

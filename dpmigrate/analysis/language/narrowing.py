@@ -156,7 +156,25 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             kind = "eq" if registry.data_of(same) is same else "same"
             yes, no = split_by_test(value, (kind, same), partial(is_same, same))
             return outcome_of_split(ip, node, yes, no, (kind, same))
+        if isinstance(atom, Obj) and atom.kind in _THEMSELVES_ALONE:
+            yes, no = split_by_test(value, ("same", atom), partial(_is_this_very, ip, atom))
+            return outcome_of_split(ip, node, yes, no, ("same", atom))
     return undecided()
+
+
+_THEMSELVES_ALONE = frozenset(["optimizer", "dp-optimizer", "loader", "dp-loader"])
+"""Kinds of objects that equal themselves alone: ``each is optimizer``."""
+
+
+def _is_this_very(ip: Interpreter, other: Obj, atom: Atom) -> bool | None:
+    """Whether an atom is another one, which may stand for one object in each turn of a loop."""
+    if isinstance(atom, Unknown):
+        return None
+    if atom != other:
+        return False
+    made = other.data.loops if other.kind.startswith("dp-") else None
+    born = ip.births.get(other)
+    return True if (made == () or (born is not None and not born.loops)) else None
 
 
 def equals(constant: object, atom: Atom) -> bool | None:

@@ -126,4 +126,30 @@ for x, y in DataLoader(data(), batch_size=32):
         "mean",
         "==1.5.2",
     ),
+    Pair(
+        "DPM115",
+        "a-mean-whose-gradients-are-looked-at-and-cleared",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    loss_reduction="sum",
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y, reduction="sum").backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    FACT
+    optimizer.zero_grad()
+""",
+        "optimizer.step()",
+        "print([parameter.grad_sample.norm() for parameter in net.parameters()])",
+    ),
 )
