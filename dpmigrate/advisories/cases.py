@@ -69,7 +69,18 @@ REGISTERED = (
 )
 """Modules that add to `SUBJECTS` and `FACTS` when they are imported."""
 
-_KEYS = ("subject", "when", "message", "versions", "affected", "faulty-git", "severity", "impact", "selected")
+_KEYS = (
+    "subject",
+    "when",
+    "message",
+    "by-hand",
+    "versions",
+    "affected",
+    "faulty-git",
+    "severity",
+    "impact",
+    "selected",
+)
 _BESIDE = ("case", "only-ghost-unless-selected")
 _VERSIONS = ("any", "declared", "together")
 
@@ -81,6 +92,8 @@ class Case:
     subject: str
     when: str
     message: str
+    by_hand: str
+    """What to change where no fix is made: the case's own words, or its rule's."""
     versions: str
     affected: VersionSet
     severity: Severity | None
@@ -96,7 +109,6 @@ def cases_of(advisory: Advisory) -> tuple[Case, ...]:
     if not table or "about" in table:
         return ()
     try:
-        _known((*WORDS, *LEFT_WORDS), _fields(advisory.fix.by_hand), "word for messages")
         if advisory.fix.when:
             _known(FACTS, sorted(facts_named(advisory.fix.when)), "fact")
         if "case" not in table:
@@ -122,7 +134,11 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
     _known(SUBJECTS, [table["subject"]], "subject")
     _known((*FACTS, *fields_of_event(table["subject"])), sorted(facts_named(table["when"])), "fact")
     words = (*WORDS, *LEFT_WORDS, *fields_of_event(table["subject"], SPOKEN))
-    _known(words, _fields(table["message"]), "word for messages")
+    by_hand = table.get("by-hand", advisory.fix.by_hand)
+    if not isinstance(by_hand, str):
+        raise ValueError("'by-hand' must be a string")
+    for said in (table["message"], by_hand):
+        _known(words, _fields(said), "word for messages")
     versions = table.get("versions", "any")
     _known(_VERSIONS, [versions], "value of 'versions'")
     severity: Severity | None = table.get("severity")
@@ -135,6 +151,7 @@ def _case(advisory: Advisory, table: Mapping[str, Any]) -> Case:
         table["subject"],
         table["when"],
         table["message"],
+        by_hand,
         versions,
         affected_versions(advisory, table),
         severity,

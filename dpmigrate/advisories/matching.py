@@ -148,7 +148,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
         subject.origin,
         severity=case.severity,
         impact=case.impact,
-        by_hand=filled_in(advisory.fix.by_hand, case, subject) or None,
+        by_hand=filled_in(case.by_hand, case, subject) or None,
         fixable=not advisory.fix.when or conditions.condition_holds(advisory.fix.when, fact) is True,
         versions=subject.versions,
         subject=case.subject,

@@ -48,7 +48,7 @@ def settings_of_file(path: Path) -> Settings:
 
 
 def diagnostics(file: Opened, result: ScanResult) -> dict[str, list[lsp.Diagnostic]]:
-    """By document: the findings in a file, and for each private run where it can be proved."""
+    """By document, the worst last: the findings in a file, and where each private run can be proved."""
     shown: dict[str, list[lsp.Diagnostic]] = {uri: [] for uri in file.uris}
     for finding in result.findings:
         document = file.part(finding.span.cell) if finding.span.path == file.path.name else None
@@ -58,6 +58,9 @@ def diagnostics(file: Opened, result: ScanResult) -> dict[str, list[lsp.Diagnost
         document = file.part(run.cell) if run.path == file.path.name else None
         if document is not None:
             shown[document.uri].append(_hint(file, document, run))
+    for of_document in shown.values():
+        # An editor that has room for one of a line shows the last (Neovim): the worst comes last.
+        of_document.sort(key=lambda diagnostic: diagnostic.severity or 0, reverse=True)
     return shown
 
 

@@ -64,8 +64,9 @@ class Soundness:
             if lost or not any(count for (where, _), count in now.items() if where == path):
                 return f"{path} after the fix: in {mode!r} mode a loss would no longer be made"
         plain = _plain_passes(program)
+        private_now = {*privatized, *_trained_by(program, privatized)}
         for path, count in self.plain_passes.items():
-            if plain[path] < count and path not in privatized:
+            if plain[path] < count and path not in private_now:
                 return Shared(
                     f"{path} after the fix: a model that is not private would no longer be trained by "
                     "its own criterion (code or a variable serves both): give the private run one of its own"
@@ -118,6 +119,16 @@ def _passes(program: Program) -> Counter[tuple[str, str]]:
 def _plain_passes(program: Program) -> Counter[str]:
     """How many losses of a known kind go backward that no private run has to do with, by file."""
     return Counter(module.path for part in program.parts for module in part.plain_passes)
+
+
+def _trained_by(program: Program, paths: Collection[str]) -> Iterator[str]:
+    """The files in which losses of the runs go backward that some files make."""
+    return (
+        event.origin.module.path
+        for run in program.runs
+        if run.module.path in paths
+        for event in run.happened(Backward)
+    )
 
 
 def _of_run(facts: Facts, run: PrivateRun) -> str | None:

@@ -1,4 +1,4 @@
-"""Batches as trees: anything nested out of tensors, tuples, lists, mappings and dataclasses.
+"""Batches as trees: anything nested out of tensors, tuples, lists, mappings and dataclasses or the like.
 
 Every tensor with at least one dimension carries the examples in dimension 0; whatever is not a
 tensor (None, numbers, strings) is the same for all examples.
@@ -25,6 +25,8 @@ def tensors_in(tree: Any) -> list[Tensor]:
         parts = tree
     elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         parts = (getattr(tree, field.name, None) for field in dataclasses.fields(tree))
+    else:
+        parts = (value for value in getattr(tree, "__dict__", {}).values() if isinstance(value, Tensor))
     return [t for part in parts for t in tensors_in(part)]
 
 

@@ -75,13 +75,16 @@ class Declared:
     def admitting(self, affected: VersionSet) -> tuple[Pin, ...]:
         """The pins to change so that no environment admits an ``affected`` version, locks among them.
 
-        A pin that admits one is left out where another pin of its environment forbids it.
+        A pin that admits one is left out where another pin of its environment forbids it. One of an extra, a
+        group or a marker counts beside a plain pin where it admits nothing else: the raised plain pin would
+        leave it nothing to install.
         """
         by_place: dict[tuple[str, int | None, int, str], Pin] = {}
         for pins in self.environments:
             if environment_versions(pins) & affected:
                 plain = [pin for pin in pins if not pin.variant] or list(pins)
-                for pin in (*plain, *(pin for pin in pins if pin.kind == "lock")):
+                bound = [pin for pin in pins if pin.kind == "lock" or not pin.versions - affected]
+                for pin in (*plain, *bound):
                     if pin.versions & affected:
                         by_place[pin.path, pin.cell, pin.line, pin.text] = pin
         return tuple(sorted(by_place.values(), key=_order))

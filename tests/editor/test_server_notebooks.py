@@ -102,8 +102,8 @@ def test_findings_stand_in_their_cells_as_they_are_typed(path: Path) -> None:
         notebook.types(editor, training, "import os\n" + wrong())
         notebook.types(editor, training, "\n" + wrong())
         now = await shown(editor, 3)
-        assert codes(now[training]) == ["DPM103", "verify"]
-        found = now[training][0]
+        assert codes(now[training]) == ["verify", "DPM103"]
+        found = now[training][-1]
         line = ("\n" + wrong()).splitlines()[found.range.start.line]
         assert line[found.range.start.character : found.range.end.character].startswith("loss.backward")
         assert {r.location.uri for r in found.related_information or ()} <= {install, training}
@@ -111,7 +111,7 @@ def test_findings_stand_in_their_cells_as_they_are_typed(path: Path) -> None:
         now = await shown(editor, 3)
         assert codes(now[install]) == ["DPM902"]
         hover = await editor.text_document_hover_async(
-            lsp.HoverParams(lsp.TextDocumentIdentifier(install), now[install][0].range.start)
+            lsp.HoverParams(lsp.TextDocumentIdentifier(install), now[install][-1].range.start)
         )
         assert hover is not None and isinstance(hover.contents, lsp.MarkupContent)
         assert hover.contents.value.startswith("# DPM902")
@@ -159,14 +159,14 @@ def test_cells_come_and_go(path: Path) -> None:
     async def talk(editor: Editor) -> None:
         notebook.opens(editor)
         install, training = notebook.uris
-        assert codes((await shown(editor, 2))[training]) == ["DPM103", "verify"]
+        assert codes((await shown(editor, 2))[training]) == ["verify", "DPM103"]
         notebook.version += 1
         array = lsp.NotebookCellArrayChange(start=0, delete_count=1)
         gone = [lsp.TextDocumentIdentifier(install)]
         structure = lsp.NotebookDocumentCellChangeStructure(array, did_close=gone)
         notebook.changes(editor, lsp.NotebookDocumentCellChanges(structure=structure))
         assert await shown(editor, 1) == {install: []}
-        assert codes((await shown(editor, 1))[training]) == ["DPM103", "verify"]
+        assert codes((await shown(editor, 1))[training]) == ["verify", "DPM103"]
         notebook.types(editor, training, "%%bash\necho make_private opacus\n")
         assert codes((await shown(editor, 1))[training]) == []
 

@@ -321,3 +321,118 @@ def test_losses_of_both_branches_are_the_wrapped_criterions(folder: Make) -> Non
         total="losses.item() * len(y) if len(y) else 0.0",
     )
     assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))
+
+
+BY_HAND = """
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    {before}model, optimizer, {third}loader = engine.make_private(
+        module=model, optimizer=optimizer, {given}data_loader=loader, noise_multiplier=1.0,
+        max_grad_norm=1.0, grad_sample_mode="ghost"{clipping},
+    )
+    for x, y in loader:
+        losses = {losses}
+        {passes}
+        optimizer.step()
+        optimizer.zero_grad()
+        print({logged})
+"""
+
+
+@pytest.mark.parametrize(
+    ("mean", "first", "logged"),
+    [
+        ("losses.sum() / len(y)", "(losses.sum() / len(y))", "losses.item()"),
+        ("loss = losses.sum() / x.size(0)", "loss", "loss.item()"),
+        ("n = len(losses)\n        loss = torch.sum(losses) / n", "loss", "loss.item()"),
+    ],
+)
+def test_a_sum_over_the_number_of_examples_is_their_mean(
+    folder: Make, mean: str, first: str, logged: str
+) -> None:
+    kept = f"{mean}\n        " if "=" in mean else ""
+    passes = f"""{kept}{first}.backward(retain_graph=True)
+        optimizer.zero_grad()
+        factors = model.get_coeff()
+        model.disable_hooks()
+        (factors * losses).sum().backward()
+        model.enable_hooks()"""
+    old = BY_HAND.format(
+        before="",
+        third="",
+        given="",
+        clipping=', clipping="ghost"',
+        losses='F.cross_entropy(model(x), y, reduction="none")',
+        passes=passes,
+        logged=logged.replace("losses.item()", "losses.mean().item()"),
+    )
+    before = mean.partition("loss = ")[0].replace("len(losses)", "len(y)")
+    new = BY_HAND.format(
+        before="criterion = nn.CrossEntropyLoss()\n    ",
+        third="criterion, ",
+        given="criterion=criterion, ",
+        clipping="",
+        losses="criterion(model(x), y)",
+        passes=f"{before}loss = losses\n        loss.backward()" if kept else "losses.backward()",
+        logged=logged,
+    )
+    assert upgraded(folder, old) == body_of("\n\n" + new.lstrip("\n"))
+
+
+@pytest.mark.parametrize("number", ["32", "len(loader)", "len(model(x)[0])"])
+def test_a_sum_over_another_number_is_left(folder: Make, number: str) -> None:
+    passes = f"""(losses.sum() / {number}).backward(retain_graph=True)
+        optimizer.zero_grad()
+        factors = model.get_coeff()
+        (factors * losses).sum().backward()"""
+    old = BY_HAND.format(
+        before="",
+        third="",
+        given="",
+        clipping=', clipping="ghost"',
+        losses='F.cross_entropy(model(x), y, reduction="none")',
+        passes=passes,
+        logged="0",
+    )
+    assert "the losses are scaled before they go backward" in withheld(folder, old)
+
+
+CHOSEN = """
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    ce = nn.CrossEntropyLoss({none})
+    {margin}model, optimizer, {third}loader = engine.make_private(
+        module=model, optimizer=optimizer, {given}data_loader=loader, noise_multiplier=1.0,
+        max_grad_norm=1.0, grad_sample_mode="ghost"{clipping},
+    )
+    for i, (x, y) in enumerate(loader):
+        optimizer.zero_grad()
+        losses = ce(model(x), y) if i % 2 else {other}(model(x.flip(1)), y)
+        {step}
+        optimizer.step()
+"""
+CHOSEN_OLD = {
+    "none": 'reduction="none"',
+    "third": "",
+    "given": "",
+    "clipping": ', clipping="ghost"',
+    "step": "double_backward(model, optimizer, losses)",
+}
+
+
+def test_losses_of_either_side_of_an_expression_are_followed(folder: Make) -> None:
+    new = {
+        "none": "",
+        "third": "ce, ",
+        "given": "criterion=ce, ",
+        "clipping": "",
+        "step": "losses.backward()",
+    }
+    after = CHOSEN.format(**new, margin="", other="ce")
+    assert upgraded(folder, CHOSEN.format(**CHOSEN_OLD, margin="", other="ce")) == after.lstrip("\n")
+
+
+def test_an_expression_that_chooses_between_criteria_is_left_with_both(folder: Make) -> None:
+    margin = 'margin = nn.MultiMarginLoss(reduction="none")\n    '
+    reason = withheld(folder, CHOSEN.format(**CHOSEN_OLD, margin=margin, other="margin"))
+    assert "the losses of this run are made by several criteria" in reason

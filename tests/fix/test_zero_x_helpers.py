@@ -65,6 +65,24 @@ def test_a_helper_that_attaches_takes_the_loader_and_returns_the_three(
     assert made.fix(unsafe=True).diff == ""
 
 
+def test_helper_and_loop_may_stand_in_files_of_their_own(folder: Make) -> None:
+    helper = "from opacus import PrivacyEngine\n\n\ndef attach(net, opt):\n"
+    inside = "".join(f"    {line}\n" for line in LOOP.splitlines())
+    made = folder(
+        {
+            "private.py": f"{helper}    {ENGINE}    {ATTACH}",
+            "loop.py": f"from torch import nn\n\n\ndef epoch(net, loader, opt):\n{inside}",
+            "train.py": HEAD.replace("from opacus import PrivacyEngine", "from loop import epoch")
+            + "from private import attach\n\nattach(net, opt)\nepoch(net, loader, opt)\n",
+            "requirements.txt": "opacus==0.15.0\n",
+        }
+    )
+    result = made.fix(unsafe=True)
+    assert (result.refused, made.read("loop.py").count("nn.")) == ((), 1)
+    assert "net, opt, loader = attach(net, opt, loader=loader)\n" in made.read("train.py")
+    assert "opacus==1.5.4" in made.read("requirements.txt")
+
+
 def test_a_helper_with_several_callers_is_left(folder: Make) -> None:
     loop = "".join(f"    {line}\n" for line in LOOP.replace("loader", "data").splitlines())
     text = CALLED.format(engine=ENGINE, attach=ATTACH, end="", call="attach(net, opt, 4)", loop=loop)

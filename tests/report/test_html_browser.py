@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dpmigrate.advisories.catalogue import advisories
 from dpmigrate.model import MemoryManagerUse, Run, ScanResult
 from dpmigrate.report import inventory, render
 from dpmigrate.report.style import Style
@@ -64,6 +65,18 @@ def test_nothing_sticks_out_and_text_stands_off_the_page(
         ratios = page.run(CONTRASTS)
         assert ratios
         assert min(ratios) >= 4.5
+
+
+def test_the_longest_name_of_a_rule_fits_a_phone(page: Page, result: ScanResult, tmp_path: Path) -> None:
+    (first, *_) = result.findings
+    every = result._replace(
+        findings=tuple(
+            first._replace(rule=advisory.id, severity="warning", name=advisory.name)
+            for advisory in advisories()
+        )
+    )
+    show(page, render("html", every, Style()), tmp_path, 360)
+    assert page.run("document.documentElement.scrollWidth") <= 360
 
 
 CONTRASTS = """

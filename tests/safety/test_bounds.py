@@ -44,6 +44,7 @@ ODD = {
     "a power": "n = 10 ** 10 ** 9\nm = 1 << 10 ** 9",
     "a repetition": "n = 'a' * 10 ** 9\nm = [0] * 10 ** 9",
     "widths": "n = '%*d' % (10 ** 9, 1)\nm = '{:>999999999}'.format(1)\nk = 'a'.ljust(10 ** 9)",
+    "a template of what is not there": "n = '{0.x}'.format(1)\nm = '{0[x]}'.format('a')\nk = '%q' % 1",
     "an annotation that is too deep": f"def f(x: '{'(' * 3000}{')' * 3000}'): pass",
 }
 

@@ -200,6 +200,20 @@ def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
         ((STEP, "            optimizer.step_hook = None\n" + STEP), "accounting", "DPM315"),
         ((LOOP, "        engine.accountant.history = []\n" + LOOP), "accounting", "DPM307"),
         (
+            (
+                LOOP,
+                "        engine.accountant = type(engine.accountant)()\n"
+                "        optimizer.attach_step_hook(engine.accountant.get_optimizer_hook_fn(0.1))\n" + LOOP,
+            ),
+            "accounting",
+            "DPM307",
+        ),
+        (
+            ("noise_multiplier=sigma,", "noise_multiplier=sigma, poisson_sampling=False,"),
+            "private-loader",
+            "DPM308",
+        ),
+        (
             (STEP, "            optimizer.max_grad_norm = 0.5 if epoch else 1.0\n" + STEP),
             "parity-clipped-sum",
             "DPM116",
@@ -233,6 +247,65 @@ def test_harm_fails_by_name(tmp_path: Path, edits: tuple[str, str], check: str, 
     assert done.status == 1, done.stderr[-2000:]
     assert (check, rule) in done.failing
     assert {r for _, r in done.failing} == {rule}
+
+
+def test_outputs_in_an_object_of_any_class_are_followed(tmp_path: Path) -> None:
+    named = (
+        "def train(",
+        "from types import SimpleNamespace\n"
+        "class Named(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.inner = model\n"
+        "    def forward(self, x): return SimpleNamespace(logits=self.inner(x), kind='logits')\n"
+        "def train(",
+    )
+    loss = ("criterion(private(a), b)", "criterion(private(a).logits, b)")
+    done = planted(tmp_path, named, loss, (CALL, 'train(Named(), "hooks")\n'), checks="parity")
+    assert done.status == 0, (done.failing, done.stderr[-2000:])
+    assert all(c["passed"] for c in done.report["checks"]), done.report["checks"]
+
+
+def test_batches_of_a_fixed_size_are_no_fault_where_no_epsilon_is_asked_for(tmp_path: Path) -> None:
+    fixed = ("noise_multiplier=sigma,", "noise_multiplier=sigma, poisson_sampling=False,")
+    done = planted(tmp_path, fixed, ("    print(engine.get_epsilon(1e-5))\n", ""), checks="private-loader")
+    assert (done.status, done.check("private-loader")["passed"]) == (0, True)
+
+
+def test_a_forward_pass_without_hooks_is_named_though_the_criterion_switches_them_on(tmp_path: Path) -> None:
+    off = STEP + "            if number == 0:\n                private.disable_hooks()\n"
+    fixed = ("noise_multiplier=sigma,", "noise_multiplier=sigma, poisson_sampling=False,")
+    done = planted(tmp_path, (STEP, off), fixed, checks="parity")
+    assert {rule for _, rule in done.failing} == {"DPM118"}, (done.report, done.stderr[-2000:])
+
+
+BY_HAND = """
+import torch
+from opacus import GradSampleModule
+from opacus.accountants import RDPAccountant
+from opacus.data_loader import DPDataLoader
+from opacus.optimizers import DPOptimizer
+from torch import nn
+from torch.utils.data import TensorDataset
+data = TensorDataset(torch.randn(120, 5), torch.randint(0, 2, (120,)))
+model = GradSampleModule(nn.Linear(5, 2))
+raw = torch.optim.SGD(model.parameters(), lr=0.1)
+optimizer = DPOptimizer(raw, noise_multiplier=1.0, max_grad_norm=1.0, expected_batch_size=12)
+optimizer.attach_step_hook(RDPAccountant().get_optimizer_hook_fn(0.1))
+for x, y in DPDataLoader(data, sample_rate=RATE):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(("rate", "failing"), [("0.1", set()), ("0.4", {("logical-batches", "DPM314")})])
+def test_the_rate_of_a_loader_made_by_hand_is_held_to_what_is_accounted(
+    tmp_path: Path, rate: str, failing: set[tuple[str, str | None]]
+) -> None:
+    (tmp_path / "train.py").write_text(BY_HAND.replace("RATE", rate), encoding="utf-8")
+    done = verify("1.6.0", "--checks", "logical-batches", "train.py", cwd=tmp_path)
+    assert done.failing == failing and done.check("logical-batches")["passed"] is not None, done.stderr[
+        -2000:
+    ]
 
 
 def test_a_penalty_that_hooks_leave_out_fails(tmp_path: Path) -> None:

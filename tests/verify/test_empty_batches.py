@@ -1,4 +1,4 @@
-"""An empty batch that gets no step shifts the memory manager's queue; one that gets its step does not."""
+"""A batch that gets no step, an empty one say, shifts the memory manager's queue; others do not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
 @pytest.mark.parametrize(
     ("version", "arguments"),
-    [("1.6.0", ("skip", "ghost")), ("1.6.0", ("skip", "workers")), ("1.5.2", ("skip",))],
+    [
+        ("1.6.0", ("skip", "ghost")),
+        ("1.6.0", ("skip", "workers")),
+        ("1.5.2", ("skip",)),
+        ("1.6.0", ("some", "ghost")),
+        ("1.6.0", ("ahead some",)),
+        ("1.6.0", ("break",)),
+        ("1.6.0", ("cut",)),
+    ],
 )
-def test_skipped_empty_batch_is_named(version: str, arguments: tuple[str, ...]) -> None:
+def test_skipped_batch_is_named(version: str, arguments: tuple[str, ...]) -> None:
     done = verify(version, "--steps", "14", "--checks", "logical-batches", "train_empty.py", "--", *arguments)
     assert done.status == 1, done.stderr[-2000:]
     assert "skipped" in done.stderr
@@ -23,7 +31,8 @@ def test_skipped_empty_batch_is_named(version: str, arguments: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [("process",), ("process", "ghost", "workers"), ("replace",), ("ahead", "ghost")]
+    "arguments",
+    [("process",), ("process", "ghost", "workers"), ("replace",), ("ahead", "ghost"), ("enough",)],
 )
 def test_empty_batches_with_steps_of_their_own_raise_no_alarm(arguments: tuple[str, ...]) -> None:
     done = verify("1.6.0", "--steps", "24", "--checks", "logical-batches", "train_empty.py", "--", *arguments)

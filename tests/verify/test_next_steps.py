@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dpmigrate.report.style import Style
-from dpmigrate.report.verification.text import failures, next_steps, render_text
+from dpmigrate.report.verification.text import failures, meaning, next_steps, render_text
 
 
 def report(*rules: str | None, target: str = "train.py") -> dict[str, Any]:
@@ -42,7 +42,35 @@ def test_an_unsafe_fix_is_asked_for_as_such() -> None:
     )
 
 
-@pytest.mark.parametrize("rules", [(), (None,), ("DPM999",)])
+def test_what_a_fault_leads_to_is_said_in_plain_words() -> None:
+    told = report("DPM103", "DPM301", "DPM122") | {"engines": [{"epsilon": 8.85}, {"epsilon": None}]}
+    assert meaning(told) == [
+        "so what: one example can show more than epsilon 8.85 says; the model does not learn what the script "
+        "asks for"
+    ]
+    assert meaning(report(None)) == ["so what: the steps are not those that epsilon counts on"]
+    assert next_steps(report(None))[0].startswith("next: no rule has a name for it: look at what is done")
+    assert meaning(report()) == []
+
+
+def test_of_many_runs_those_without_a_fault_are_told_in_short() -> None:
+    one = {"path": "train.py", "line": 3, "mode": "hooks", "backward": "train.py:9"}
+    told = {"opacus": "1.6.0", "torch": "2.13.0", "dtype": "float32", "logical_steps": 3, "passed": False}
+    checks = [
+        {"name": name, "passed": passed, "value": None, "limit": None, "rule": rule, "engine": engine}
+        | {"detail": f"words of {name}"}
+        for engine, rule in enumerate((None, None, "DPM304"))
+        for name, passed in (("accounting", rule is None), ("noise-fresh", None))
+    ]
+    text = render_text(told | {"physical_batches": [1], "engines": [one] * 3, "checks": checks})
+    assert (
+        "run 2: train.py:3 (hooks): backward() at train.py:9\n  pass  accounting\n  n/a   noise-fresh\n"
+        in text
+    )
+    assert text.count("words of accounting") == 2 and "DPM304 words of accounting" in text
+
+
+@pytest.mark.parametrize("rules", [(), ("DPM999",)])
 def test_nothing_is_said_where_no_rule_was_named(rules: tuple[str | None, ...]) -> None:
     assert next_steps(report(*rules)) == []
 

@@ -116,6 +116,36 @@ def test_a_script_for_a_launcher_is_sent_there(tmp_path: Path, line: str) -> Non
     assert "torchrun --nproc_per_node 2 -m dpmigrate verify" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("does", ["evaluates", "trains"])
+def test_a_process_forked_behind_the_training_tells_of_its_own_steps_alone(tmp_path: Path, does: str) -> None:
+    more = """
+def again():
+    model.eval()
+    print(model(data.dataset[0][0]))
+    if what == "trains":
+        fit()
+def fit():
+    model.train()
+    for a, b in data:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(a), b).backward()
+        optimizer.step()
+what = "WHAT"
+x = torch.randn(64, 4)
+model = torch.nn.Linear(4, 2)
+model, optimizer, data = PrivacyEngine(accountant="rdp").make_private(
+    module=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), noise_multiplier=1.0,
+    max_grad_norm=1.0, data_loader=DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=16))
+fit()
+start(mp.get_context("fork").Process(target=again))
+""".replace("WHAT", does)
+    text = PROGRAM[: PROGRAM.index("if __name__")] + more
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    done = verify("1.6.0", "--checks", "noise-fresh,accounting", "train.py", cwd=tmp_path)
+    assert (done.status, done.failing) == (0, set()), (done.report, done.stderr[-2000:])
+    assert [e["watched_steps"] for e in done.report["engines"]] == [4, 4][: 1 + (does == "trains")]
+
+
 def test_what_processes_have_shown_counts_where_the_script_leaves_no_word(tmp_path: Path) -> None:
     done = verified(tmp_path, "start(Spawned(target=train, args=(False,)))", "os.kill(os.getpid(), 9)")
     assert done.status == 0, done.stderr[-2000:]

@@ -39,8 +39,14 @@ def ahead(batches):
 
 for _epoch in range(3):
     with BatchMemoryManager(data_loader=loader, max_physical_batch_size=2, optimizer=optimizer) as physical:
-        for x, y in ahead(physical) if what == "ahead" else physical:
+        for number, (x, y) in enumerate(ahead(physical) if what.startswith("ahead") else physical):
             optimizer.zero_grad()
+            if what.endswith("some") and number % 9 == 4:
+                print("skipped")
+                continue
+            if what == "break" and number == 6:
+                print("skipped")
+                break
             if len(x) == 0 and what == "skip":
                 print("skipped")
                 continue
@@ -51,3 +57,6 @@ for _epoch in range(3):
             else:
                 criterion(model(x), y).backward()
             optimizer.step()
+            if what == ("cut" if optimizer._is_last_step_skipped else "enough") and number >= 4:
+                print("skipped")
+                break

@@ -217,3 +217,16 @@ def test_a_repository_called_like_a_folder_of_pins_governs_itself(tmp_path: Path
         [("environment.yml", b"dependencies:\n  - opacus=1.5.2\n")], folder=folder.as_posix()
     )
     assert declarations.declared_for("train.py").versions.spec() == "==1.5.2"
+
+
+def test_a_variant_that_admits_nothing_else_is_raised_with_the_plain_pin() -> None:
+    affected = parse_specifier("<1.5.4")
+    plain = '[project]\ndependencies = ["opacus>=1.5"]\n[project.optional-dependencies]\n'
+
+    def raised(extras: str) -> list[str]:
+        declared = load({"pyproject.toml": plain + extras}).declared_for("a.py")
+        return [pin.specifier for pin in declared.admitting(affected)]
+
+    assert raised('a = ["opacus==1.5.2"]\n') == [">=1.5", "==1.5.2"]
+    assert raised('a = ["opacus>=1.4"]\n') == [">=1.5"]
+    assert raised('a = ["opacus==1.5.4"]\n') == [">=1.5"]

@@ -9,6 +9,9 @@ from dpmigrate.analysis.ledger.accounting import ReductionGiven
 from dpmigrate.analysis.ledger.gradients import TokensIgnored
 from dpmigrate.model import Tri
 
+_FACTORS = ("div", "mul", "scaled")
+"""Steps on losses that scale them."""
+
 
 @fact
 def _target_by_keyword(s: Subject) -> Tri:
@@ -65,12 +68,22 @@ def _first_of_two_passes(s: Subject) -> Tri:
 
 @fact
 def _mean_goes_backward(s: Subject) -> Tri:
-    return isinstance(s.event, Backward) and s.event.reduction == "mean"
+    return _goes_backward(s, "mean")
 
 
 @fact
 def _sum_goes_backward(s: Subject) -> Tri:
-    return isinstance(s.event, Backward) and s.event.reduction == "sum"
+    return _goes_backward(s, "sum")
+
+
+def _goes_backward(s: Subject, reduction: str) -> Tri:
+    """Whether losses reduced so go backward: not where a factor came behind, which may be their number."""
+    event = s.event
+    if not isinstance(event, Backward) or event.reduction != reduction:
+        return False
+    steps = list(event.steps)
+    behind = steps[len(steps) - steps[::-1].index(reduction) :] if reduction in steps else steps
+    return not any(step.startswith(_FACTORS) for step in behind)
 
 
 @fact
@@ -78,7 +91,7 @@ def _sum_left_as_it_is(s: Subject) -> Tri:
     """Whether a sum over the batch goes backward, and was neither divided nor multiplied before."""
     if not isinstance(s.event, Backward) or s.event.reduction != "sum":
         return False
-    return not any(step.startswith(("div", "mul", "scaled")) for step in s.event.steps)
+    return not any(step.startswith(_FACTORS) for step in s.event.steps)
 
 
 @fact

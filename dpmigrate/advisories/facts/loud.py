@@ -60,7 +60,7 @@ def _changed_in_place(s: Subject) -> Tri:
     if any(e.sure and not e.guard for e in s.run.happened(BatchNormRefused)):
         return False  # it never comes to that: ``make_private`` raises, on every release
     more = f" (and {len(models) - 1} more of its models)" if len(models) > 1 else ""
-    s.notes["change"] = event.text + more
+    s.notes["change"] = f"{event.text}{more} changes outputs in place" if event.library else event.text
     if any(s.run.happened(BatchNormRefused)):
         return s.unsure("make_private may refuse a BatchNorm of this model before it comes to that")
     return _happens(s.run, ChangedInPlace)

@@ -98,7 +98,7 @@ def _asks_for_none(node: cst.CSTNode) -> bool:
     return False
 
 
-def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> Tri:
+def class_honours(ip: Interpreter, cls: Class, instance: Obj) -> Tri:
     """Whether the result of a project class's forward, or of its call, follows ``self.reduction``."""
     forward = find_member(ip, cls, "forward") or find_member(ip, cls, "__call__")
     method = forward.only if forward is not None else None
@@ -112,7 +112,7 @@ def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> T
         return False  # also of what the library's ``super().forward(...)`` gives for each example
     if "super" in names and from_library:
         return True
-    inner = _inner_criteria(ip, instance, names) if instance is not None else []
+    inner = _inner_criteria(ip, instance, names)
     if inner:
         return all(reduction == "none" for reduction in inner)
     if names & LOSS_FUNCTIONS:
@@ -127,7 +127,7 @@ def _inner_criteria(ip: Interpreter, instance: Obj, names: frozenset[str]) -> li
 
 
 def reduction_default(ip: Interpreter, cls: Class) -> str | None:
-    """The default that a project's criterion class gives ``reduction``; None where it has none."""
+    """The default of ``reduction`` where a criterion of the project is made; None where it takes none."""
     init = find_member(ip, cls, "__init__")
     for atom in init.atoms if init is not None else ():
         if isinstance(atom, Function) and isinstance(atom.node, cst.FunctionDef):
@@ -136,4 +136,5 @@ def reduction_default(ip: Interpreter, cls: Class) -> str | None:
                     value = param.default.evaluated_value
                     return value if isinstance(value, str) else None
             return None
-    return "mean"
+    from_library = set(external_names(cls)) - {"torch.nn.Module", "builtins.object"}
+    return "mean" if from_library else None

@@ -69,7 +69,7 @@ def computed(
                     raise ValueError("too large a value")
                 because = tuple(dict.fromkeys(o for e in entries for o in e.because))[-3:]
                 entries_made.append(Entry(Const(result), guard, (*because, origin)))
-            except (TypeError, ValueError, ArithmeticError, LookupError):
+            except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError):
                 entries_made += opaque(ip, node, [Value((e,)) for e in entries]).guarded(guard).entries
     return merge_entries(entries_made)
 

@@ -1,8 +1,8 @@
-"""What is counted one by one: ``for _ in loader: n += 1``, ``sum(1 for _ in loader)``."""
+"""Lengths: counted one by one, ``sum(1 for _ in loader)``, and kept above zero, ``max(len(data), 1)``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
@@ -55,3 +55,24 @@ def counted_by_a_sum(ip: Interpreter, call: cst.CSTNode) -> Value:
     if each.elt.evaluated_value != 1 or clause.ifs or clause.inner_for_in is not None:
         return NOTHING
     return number_of_turns(ip, call, ip.evaluate(clause.iter))
+
+
+def kept_above_zero(values: Sequence[Value]) -> Value:
+    """What is counted in ``max(len(data), 1)`` and ``max(1, steps)``; empty for anything else.
+
+    Nothing is trained on no records, so that what stands for a count of zero is never one of a run.
+    """
+    counted = [v for v in values if v.entries and all(isinstance(e.atom, Unknown) for e in v.entries)]
+    others = [v for v in values if v not in counted]
+    return counted[0] if len(counted) == 1 and others and all(map(_at_most_one, others)) else NOTHING
+
+
+def length_or_one(left: Value, right: Value) -> Value:
+    """The length in ``len(data) or 1``; empty for anything else."""
+    is_length = all(isinstance(e.atom, Unknown) and e.atom.reason == A_LENGTH for e in left.entries)
+    return kept_above_zero([left, right]) if is_length else NOTHING
+
+
+def _at_most_one(value: Value) -> bool:
+    constants = [e.atom.value if isinstance(e.atom, Const) else None for e in value.entries]
+    return bool(constants) and all(isinstance(c, (int, float)) and 0 < c <= 1 for c in constants)

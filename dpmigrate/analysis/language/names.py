@@ -105,10 +105,9 @@ def module_name(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode)
     value = ip.store.get(owner, name)
     if value is not None:
         return settle_imports(ip, ip.feasible(value), owner, name)
-    for starred in ip.notes.get(("star", info.key), ()):
-        starred_value = from_import(ip, starred, name, node)
-        if starred_value:
-            return starred_value
+    starred_value = _starred(ip, info, name, node)
+    if starred_value:
+        return starred_value
     if name in BUILTINS:
         return of(External(f"builtins.{name}"))
     if name == "__name__":
@@ -192,7 +191,12 @@ def from_import(ip: Interpreter, source: Imported, name: str, node: cst.CSTNode 
 
 def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
     """A name of another module of the project, which is executed first; empty if there is none."""
-    owner = ip.run_module(info)
+    # What is looked up while it runs are questions of their own.
+    outer, ip.starred = ip.starred, {}
+    try:
+        owner = ip.run_module(info)
+    finally:
+        ip.starred = outer
     value = ip.store.get(owner, name)
     # A package that says "from package import module" in its own __init__ means the module.
     if value is not None and (owner, name) not in ip.resolving:
@@ -201,10 +205,9 @@ def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
             return settle_imports(ip, value, owner, name)
         finally:
             ip.resolving.discard((owner, name))
-    for starred in ip.notes.get(("star", info.key), ()):
-        starred_value = from_import(ip, starred, name, info.tree)
-        if starred_value:
-            return starred_value
+    starred_value = _starred(ip, info, name, info.tree)
+    if starred_value:
+        return starred_value
     if info.is_package:
         path = ip.modules.path_of(name, info.key, 1)
         inner = ip.modules.get(path) if path else None
@@ -212,4 +215,23 @@ def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
             if inner.library_path is not None:
                 return of(External(registry.canonical(inner.library_path)))
             return of(Module(inner))
+    return NOTHING
+
+
+def _starred(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode) -> Value:
+    """A name that a module has by ``from x import *``; empty where it has none so."""
+    # Modules that import all of one another are asked once each, however many ways lead to them.
+    asked = ip.starred.setdefault(name, set())
+    if info.key in asked:
+        return NOTHING
+    outermost = not asked
+    asked.add(info.key)
+    try:
+        for starred in ip.notes.get(("star", info.key), ()):
+            value = from_import(ip, starred, name, node)
+            if value:
+                return value
+    finally:
+        if outermost:
+            ip.starred.pop(name, None)
     return NOTHING

@@ -39,6 +39,7 @@ from dpmigrate.analysis.guards import ALWAYS, Guard, contradict, denial
 from dpmigrate.analysis.language import narrowing, outcomes
 from dpmigrate.analysis.language.assignment import parts_in_order
 from dpmigrate.analysis.language.constants import computed, opaque
+from dpmigrate.analysis.language.counting import length_or_one
 from dpmigrate.analysis.language.effects import effects_kept
 from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.strings import formatted
@@ -128,7 +129,7 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
     if measured is not None:
         return measured
     result = computed(ip, node, [left, right], compute)
-    if name in ("Add", "Multiply", "Divide"):
+    if name in ("Add", "Multiply", "Divide", "Modulo"):
         given = registry.CallInfo(node, [left, right, result], name=name)
         return registry.tell_hooks(ip, "<arithmetic>", given) or result
     return result
@@ -282,7 +283,10 @@ def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     if not goes_on.possible:
         return kept or left
     right = _under(ip, outcome.as_it_may_be(goes_on, node, ip.context), node.right)
-    return join_all([kept, right.guarded(goes_on.guard | _denied(kept, goes_on))]) if kept else right
+    length = NOTHING if is_and else length_or_one(left, right)
+    if length or not kept:
+        return length or right
+    return join_all([kept, right.guarded(goes_on.guard | _denied(kept, goes_on))])
 
 
 def _denied(kept: Value, goes_on: outcomes.Branch) -> Guard:

@@ -12,7 +12,13 @@ from dpmigrate.codemods.editing.nodes import add_argument, with_statement
 from dpmigrate.codemods.losses.origins import LossSite
 from dpmigrate.codemods.program.facts import Scope
 from dpmigrate.codemods.program.places import fresh_name, route, variables_in
-from dpmigrate.codemods.program.ways import calls_lead, declared_global, is_parameter, same_class
+from dpmigrate.codemods.program.ways import (
+    calls_lead,
+    declared_global,
+    declared_nonlocal,
+    is_parameter,
+    same_class,
+)
 from dpmigrate.codemods.returned.unpack import ResultPlan
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 from dpmigrate.codemods.returned.ways_out import meeting_place, route_out
@@ -107,6 +113,8 @@ class Handover:
             ):
                 continue
             if declared_global(facts, scope) and wanted_in is facts.module_of(scope).tree:
+                continue
+            if declared_nonlocal(facts, scope) and wanted_in is facts.scope(scope):
                 continue
             met = meeting_place(facts, scope, wanted_in)
             if met is not None:

@@ -9,7 +9,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Constant, Thing, What
 from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.editing.edits import Withheld
-from dpmigrate.codemods.editing.nodes import add_argument, remove_argument
+from dpmigrate.codemods.editing.nodes import add_argument, remove_argument, with_variable
 from dpmigrate.codemods.program.assignments import Home
 from dpmigrate.codemods.program.facts import Facts, making_node
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
@@ -30,7 +30,9 @@ class OwnCriterion:
     def check(self, maker: Thing) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
         of = _own_class(maker)
-        if of is not None and not self.facts.expressions.honours_reduction(of):
+        if of is None or not isinstance(maker, Instance):
+            return
+        if not self.facts.expressions.honours_reduction(maker):
             raise Withheld(
                 f'{of.name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 '
                 "would then clip nothing and say nothing): let it keep a self.reduction and honour it as the "
@@ -62,7 +64,28 @@ class OwnCriterion:
                     constructor,
                 )
         of = _own_class(maker)
-        return self.facts.expressions.reduction_default(of) if of is not None else "mean"
+        if of is None:
+            return "mean"
+        if self.lacks_reduction(constructor):
+            return "none"
+        default = self.facts.expressions.reduction_default(of)
+        if default is None and not self._says(constructor, self.wanted):
+            raise Withheld(
+                f'{of.name} sets its reduction itself, and make_private expects "{self.wanted}" of it: '
+                f'let its __init__ take reduction="{self.wanted}" and keep that as self.reduction',
+                of.module,
+                of.node,
+            )
+        return default
+
+    def lacks_reduction(self, constructor: cst.Call) -> bool:
+        """Whether the objects of a project's class, which `check` let pass, have no ``reduction``."""
+        return not self.facts.expressions.members(constructor, "reduction")
+
+    def _says(self, constructor: cst.Call, reduction: str) -> bool:
+        """Whether nothing but this was seen to be the ``reduction`` of the objects that a call makes."""
+        held = self.facts.expressions.members(constructor, "reduction")
+        return all(isinstance(what, Constant) and what.value == reduction for what in held)
 
     @property
     def wanted(self) -> str:
@@ -78,6 +101,9 @@ class OwnCriterion:
         wanted = self.wanted
         module_edits = self.edits.of(self.facts.module_of(constructor))
         of = _own_class(maker)
+        if of is not None and self.lacks_reduction(constructor):
+            self._name_reduction(of, wanted)
+            return
         default = (self.facts.expressions.reduction_default(of) if of is not None else None) or "mean"
         given = _given_reduction(maker, constructor)
         by_keyword = any(arg.value is given and arg.keyword is not None for arg in constructor.args)
@@ -92,6 +118,18 @@ class OwnCriterion:
             module_edits.replace(given, f'"{wanted}"')
         elif default != wanted:
             module_edits.change(constructor, lambda new: add_argument(new, "reduction", f'"{wanted}"', ()))
+
+    def _name_reduction(self, of: Defined, wanted: str) -> None:
+        """Let a class of losses per example say a reduction, which Opacus 1.5.3 and 1.5.4 ask for."""
+        body = of.node.body
+        if not isinstance(body, cst.IndentedBlock):
+            raise Withheld(
+                f"{of.name} has no reduction, which Opacus 1.5.3 and 1.5.4 ask the criterion for: write "
+                f'reduction = "{wanted}" on a line of its own in the class',
+                of.module,
+                of.node,
+            )
+        self.edits.of(of.module).change(of.node, with_variable("reduction", f'"{wanted}"'))
 
     def binding(self, constructor: cst.Call) -> Home | None:
         """The assignment that keeps the criterion, through ``.to(device)`` and the like."""

@@ -30,6 +30,7 @@ from dpmigrate.codemods.program.places import route
 from dpmigrate.codemods.program.ways import (
     calls_lead,
     declared_global,
+    declared_nonlocal,
     is_parameter,
     leading_calls,
     make_before,
@@ -139,6 +140,10 @@ class CriterionPlan:
         return kept.constructors[0], kept.name
 
     def _own_object(self, kept: Kept) -> None:
+        taken = self._taken_as(kept)
+        if taken:
+            self._hold(kept, taken)
+            return
         line = own_line(self.upgrade, kept)
         kept_in = line.scope if line is not None else self.kept.scope(kept)
         kept.name = line.name if line is not None else kept.name
@@ -168,6 +173,9 @@ class CriterionPlan:
                     self.facts.module_of(kept.homes[0]),
                     kept.homes[0],
                 )
+        elif self._binds_around(kept, kept_in):
+            for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
+                make_before(self.facts, self.edits, home, call)
         elif self._hands_on(kept, kept_in):
             for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
                 make_before(self.facts, self.edits, home, call)
@@ -185,11 +193,22 @@ class CriterionPlan:
         self.handover.receive(kept.name, kept_in)
 
     def _hold(self, kept: Kept, name: str) -> None:
-        """Take the member of an object that holds it, and put what comes back into its place."""
+        """Take the member or parameter that holds it, and put what comes back into its place."""
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self.handover.give(name)
         self.result.give_criterion_once(name)
+
+    def _taken_as(self, kept: Kept) -> str:
+        """The parameter of ``fit(model, optimizer, Loss())``, which makes run and losses; else empty."""
+        facts, scope = self.facts, self.scope
+        names = {facts.code(call.func).strip() for call in kept.calls}
+        name = names.pop() if len(names) == 1 and not kept.name else ""
+        bound = [b for b in binders(facts, scope) if name in bound_by(facts, b)]
+        only = len(bound) == 1 and isinstance(bound[0], cst.Param) and is_parameter(facts, name, scope)
+        inside = all(facts.scope(call) is scope for call in kept.calls)
+        given = all(isinstance(facts.parent(made), cst.Arg) for made in kept.constructors)
+        return name if only and inside and given and self.result.scopes == [scope] else ""
 
     def _hands_on(self, kept: Kept, kept_in: Scope) -> bool:
         """Whether the variable can be handed from its scope to the call, and what comes back to it.
@@ -218,6 +237,21 @@ class CriterionPlan:
         names = {n.value for s in statements for n in facts.inside(s, cst.Name)}
         if kept.name not in names:
             self.edits.of(self.module).change(statements[0], lambda new: add_name(new, kept.name))
+        return True
+
+    def _binds_around(self, kept: Kept, kept_in: Scope) -> bool:
+        """Whether the call's function sets variables of the one around it: the criterion is then one more."""
+        facts = self.facts
+        statements = declared_nonlocal(facts, self.scope)
+        if facts.scope(self.scope) is not kept_in or self.result.scopes != [self.scope] or not statements:
+            return False
+        if any(
+            kept.name in bound_by(facts, b)
+            for s in self._readers(kept) - {kept_in}
+            for b in binders(facts, s)
+        ):
+            return False
+        self.edits.of(self.module).change(statements[0], lambda new: add_name(new, kept.name))
         return True
 
     def _readers(self, kept: Kept) -> set[Scope]:

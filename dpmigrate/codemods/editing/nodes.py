@@ -104,6 +104,24 @@ def with_statement(place: int, code: str) -> Callable[[cst.SimpleStatementSuite]
     return lambda suite: suite.with_changes(body=[*suite.body[:place], new, *suite.body[place:]])
 
 
+def with_variable(name: str, value: str) -> Callable[[cst.ClassDef], cst.ClassDef]:
+    """A class with one variable more, ahead of all but its docstring, unless it is there already."""
+
+    def change(new: cst.ClassDef) -> cst.ClassDef:
+        place = 1 if new.get_docstring() is not None else 0
+        first, *rest = new.body.body[place:]
+        if cst.Module([]).code_for_node(first).strip() == f"{name} = {value}":
+            return new
+        blank = [cst.EmptyLine(indent=False)]
+        line = cst.parse_statement(f"{name} = {value}").with_changes(leading_lines=blank * place)
+        if isinstance(first, cst.FunctionDef) and not first.leading_lines:
+            first = first.with_changes(leading_lines=blank)
+        body = [*new.body.body[:place], line, first, *rest]
+        return new.with_changes(body=new.body.with_changes(body=body))
+
+    return change
+
+
 def with_element(place: int, value: str) -> Callable[[cst.Tuple | cst.List], cst.Tuple | cst.List]:
     """The change that gives a tuple or list one more element at a place."""
     return lambda new: add_element(new, place, value)
@@ -158,8 +176,8 @@ def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
     )
 
 
-def add_name(statement: cst.Global, name: str) -> cst.Global:
-    """The ``global`` statement with one more name."""
+def add_name(statement: cst.Global | cst.Nonlocal, name: str) -> cst.Global | cst.Nonlocal:
+    """The ``global`` or ``nonlocal`` statement with one more name."""
     names = list(statement.names)
     names[-1] = names[-1].with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")))
     return statement.with_changes(names=[*names, cst.NameItem(cst.Name(name))])

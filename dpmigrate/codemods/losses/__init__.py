@@ -4,6 +4,7 @@
 ``homes``        the variable by which a criterion is called, followed back
 ``functional``   calls of functional losses
 ``uses``         what is done with losses, rewritten for those of the returned criterion
+``counted``      a mean that is written as a sum over the number of examples
 ``floats``       numbers where there were tensors of one number
 ``added_terms``  arithmetic on losses, and what to write instead
 """

@@ -12,6 +12,7 @@ from dpmigrate.analysis.ledger.expressions import Defined, Named, WithArguments
 from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.losses.added_terms import reason_of_arithmetic
+from dpmigrate.codemods.losses.counted import mean_by_hand
 from dpmigrate.codemods.program.assignments import homes_in, targets_of
 from dpmigrate.codemods.program.facts import Facts
 
@@ -58,6 +59,12 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
             yield from _trace(facts, value, guard, depth - 1)
     elif isinstance(node, cst.NamedExpr):
         yield from _trace(facts, node.value, guard, depth - 1)
+    elif isinstance(node, cst.IfExp):
+        for branch in (node.body, node.orelse):
+            if facts.reached(branch, guard):
+                yield from _trace(facts, branch, guard, depth - 1)
+    elif (losses := mean_by_hand(facts, node)) is not None:
+        yield from _trace(facts, losses, guard, depth - 1)
     elif isinstance(node, cst.BinaryOperation):
         raise Withheld(reason_of_arithmetic(facts, node), module, node)
     else:

@@ -16,6 +16,7 @@ from dpmigrate.analysis.ledger import Guard, What
 from dpmigrate.analysis.ledger.expressions import Computed
 from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.editing.nodes import name_of, receiver
+from dpmigrate.codemods.losses.counted import mean_by_hand
 from dpmigrate.codemods.losses.floats import Floats, UseWithheld
 from dpmigrate.codemods.losses.origins import argument_for
 from dpmigrate.codemods.program.assignments import is_bound_by
@@ -116,6 +117,8 @@ class Uses:
         elif isinstance(parent, cst.NamedExpr):
             self._target(parent.target, node, reduced)
             self.follow(parent, reduced)
+        elif isinstance(parent, cst.IfExp) and parent.test is not node:
+            self.follow(parent, reduced)
         elif isinstance(parent, cst.Return):
             self._returned(node, None, reduced)
         elif isinstance(parent, cst.Element):
@@ -141,6 +144,10 @@ class Uses:
             self._becomes_item(whole)
             return
         if name in _REDUCTIONS and not (isinstance(whole, cst.Call) and whole.args):
+            if not reduced and self._is_mean_by_hand(whole, node):
+                if live:
+                    self._drop_mean_by_hand(whole)
+                return
             if not reduced and name != self.reduction:
                 if live:
                     self._scale(whole, node, name)
@@ -152,6 +159,27 @@ class Uses:
             return
         self._drop(whole)
         self.follow(whole, reduced)
+
+    def _is_mean_by_hand(self, total: cst.CSTNode, node: cst.CSTNode) -> bool:
+        """Whether a sum of losses is divided by their number, where the wrapped losses have a mean."""
+        around = self.facts.parent(total)
+        return self.reduction == "mean" and around is not None and mean_by_hand(self.facts, around) is node
+
+    def _drop_mean_by_hand(self, total: cst.CSTNode) -> None:
+        """``losses.sum() / len(x)`` becomes ``losses``."""
+        mean = self.facts.parent(total)
+        assert isinstance(mean, cst.BinaryOperation)
+
+        def change(new: cst.CSTNode) -> cst.BaseExpression:
+            assert isinstance(new, cst.BinaryOperation)
+            return (
+                receiver(new.left)
+                if isinstance(total, cst.Call) and not total.args
+                else _argument_of(new.left)
+            )
+
+        self.edits.of(self.facts.module_of(mean)).change(mean, change)
+        self.follow(mean, True)
 
     def _counted(self, attribute: cst.Attribute) -> cst.CSTNode | None:
         """``losses.shape[0]`` and ``losses.size(0)``: as many as there are examples."""
@@ -329,7 +357,10 @@ class Uses:
                 self._count_examples(call, node, "number")
             return
         if name in _REDUCTIONS and len(call.args) == 1 and self._is_of_arrays(call.func):
-            if not reduced and name != self.reduction:
+            if not reduced and self._is_mean_by_hand(call, node):
+                if live:
+                    self._drop_mean_by_hand(call)
+            elif not reduced and name != self.reduction:
                 if live:
                     self._scale(call, node, name)
             elif live:

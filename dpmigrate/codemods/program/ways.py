@@ -44,6 +44,11 @@ def declared_global(facts: Facts, scope: Scope) -> list[cst.Global]:
     return list(facts.own(scope, cst.Global)) if isinstance(scope, cst.FunctionDef) else []
 
 
+def declared_nonlocal(facts: Facts, scope: Scope) -> list[cst.Nonlocal]:
+    """The ``nonlocal`` statements of a function."""
+    return list(facts.own(scope, cst.Nonlocal)) if isinstance(scope, cst.FunctionDef) else []
+
+
 def same_class(facts: Facts, a: Scope, b: Scope) -> bool:
     """Whether two scopes are methods of one class, or of two of which one descends from the other."""
     one = facts.class_of(a) if isinstance(a, cst.FunctionDef) else None

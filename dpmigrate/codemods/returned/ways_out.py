@@ -37,7 +37,7 @@ def route_out(
     already. Raises `Withheld`.
     """
     module = facts.module_of(inner)
-    returned = [r.value for r in facts.own(inner, cst.Return) if r.value is not None]
+    returned = _given_back(facts, inner)
     tuples = [r for r in returned if isinstance(r, cst.Tuple)]
     has_it = inner in routed or is_parameter(facts, name, inner)
     alike = len(tuples) == len(returned) and len({len(r.elements) for r in tuples}) == 1
@@ -119,9 +119,23 @@ def _kept_whole(facts: Facts, function: Scope, name: cst.Name) -> cst.BaseExpres
     return value
 
 
+def _given_back(facts: Facts, function: Scope) -> list[cst.BaseExpression]:
+    """What a function returns, or yields to the ``with`` statements that enter it."""
+    entered = [
+        call for call, _ in facts.callers.get(function, ()) if isinstance(facts.parent(call), cst.WithItem)
+    ]
+    yielded = [y.value for y in facts.own(function, cst.Yield) if isinstance(y.value, cst.BaseExpression)]
+    returned = [r.value for r in facts.own(function, cst.Return) if r.value is not None]
+    return yielded if entered else returned
+
+
 def _target(facts: Facts, call: cst.CSTNode) -> cst.BaseExpression | None:
     """What takes the result of a call, alone."""
     assign = facts.parent(call)
+    while isinstance(assign, cst.Await):
+        assign = facts.parent(assign)
+    if isinstance(assign, cst.WithItem):
+        return assign.asname.name if assign.asname is not None else None
     alone = isinstance(assign, cst.Assign) and len(assign.targets) == 1
     return assign.targets[0].target if isinstance(assign, cst.Assign) and alone else None
 

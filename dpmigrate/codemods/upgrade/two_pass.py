@@ -14,6 +14,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Event, HooksSwitched, ZeroGrad
 from dpmigrate.analysis.ledger.expressions import Computed
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.losses.counted import mean_by_hand
 from dpmigrate.codemods.program.assignments import homes_in, is_bound_by, target_text
 from dpmigrate.codemods.program.facts import Facts
 
@@ -121,6 +122,7 @@ class TwoPassBlock:
         return self._unreduced(self.first.func.value)
 
     def _unreduced(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        node = mean_by_hand(self.facts, node) or node
         while (
             isinstance(node, cst.Call)
             and isinstance(node.func, cst.Attribute)

@@ -18,6 +18,7 @@ from dpmigrate.report.verification.text import (
     coverage,
     failures,
     legend,
+    meaning,
     next_steps,
     parameters,
     short_figure,
@@ -115,7 +116,7 @@ def _advised(report: dict[str, Any]) -> str:
         + "</p>"
         for a in broken(report)
     ]
-    rows += [f"<p>{escape(line)}</p>" for line in next_steps(report)]
+    rows += [f"<p>{escape(line)}</p>" for line in (*meaning(report), *next_steps(report))]
     return "\n".join(rows)
 
 

@@ -11,9 +11,11 @@ from dpmigrate.model import CHECK_NAMES
 from dpmigrate.report.style import Style
 
 LEGEND = (
-    "C is the clipping norm, sigma the noise multiplier, rate the sampling rate that is accounted, epsilon "
-    "what the script's accountant said last. The oracle makes one autograd pass per example, without Opacus. "
-    "A figure stands before its limit; n/a: does not apply."
+    "Private training shortens the gradient of each example to the norm C (clips it), adds them up, and adds "
+    "noise of sigma times C: epsilon, which bounds what one example can show, counts on each of these. The "
+    "oracle makes the clipped sum by one autograd pass per example, without Opacus. rate: the sampling rate "
+    "that is accounted; epsilon: what the script's accountant said last. A figure stands before its limit; "
+    "n/a: does not apply."
 )
 
 FOLLOWS = "so: follows from the FAIL above."
@@ -23,6 +25,20 @@ AUDITED = (
     "them. It is a bound from below: that it holds is no proof, and how batches are drawn, seeds and later "
     "steps are for the other checks."
 )
+
+MEANS = {
+    "privacy": "one example can show more than {epsilon} says",
+    "utility": "the model does not learn what the script asks for",
+    "reproducibility": "the run cannot be made again",
+    "api": "the code does not do what it says",
+}
+"""What a fault leads to, by the impact of its rule."""
+
+UNNAMED = "the steps are not those that {epsilon} counts on"
+"""What a fault leads to that no rule has a name for."""
+
+MANY = 3
+"""From so many private runs on, those behind the first that have no fault are told in a line or two."""
 
 NARROW = 45
 """Columns for the words of a check; where there are fewer, they stand below its figures."""
@@ -43,6 +59,9 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
         checks = checks_of(report, index)
         if not checks:
             lines.append("  no logical step was seen" if engine.get("path") else "  not judged")
+        if index and len(report["engines"]) >= MANY and all(c["passed"] is not False for c in checks):
+            lines += _in_short(checks, style, width)
+            checks = []
         for check in checks:
             said = [c["detail"] for c in checks[: checks.index(check)] if c["passed"] is False]
             follows = consequence(check, checks)
@@ -54,7 +73,7 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
     if report.get("evidence", {}).get("pinned"):
         lines += textwrap.wrap(f"note: {report['evidence']['pinned']}", width)
     lines += textwrap.wrap(_verdict(report, style), width)
-    for line in next_steps(report):
+    for line in (*meaning(report), *next_steps(report)):
         # Commands are copied: they stay in one line.
         room = 10_000 if line.startswith("next") else width
         lines += textwrap.wrap(line, room, initial_indent="  ", subsequent_indent="    ")
@@ -109,6 +128,8 @@ def parameters(engine: dict[str, Any]) -> str:
         said.append(f"epsilon {engine['epsilon']:.3g} at delta {engine['delta']:g}")
     if engine.get("loader"):
         said.append(f"{engine['loader']} of {engine['population']} records")
+    if engine.get("backward"):
+        said.append(f"backward() at {engine['backward']}")
     if engine.get("watched_steps"):
         said.append(f"{engine['steps']} of {engine['watched_steps']} steps judged by the oracle")
     return ": " + ", ".join(said) if said else ""
@@ -134,11 +155,24 @@ def broken(report: dict[str, Any]) -> list[Advisory]:
     return [advisory for advisory in catalogue.advisories() if advisory.id in named]
 
 
+def meaning(report: dict[str, Any]) -> list[str]:
+    """What the faults lead to, for who has not heard of clipping."""
+    told = [e["epsilon"] for e in report.get("engines", ()) if e.get("epsilon") is not None]
+    epsilon = f"epsilon {max(told):.3g}" if told else "epsilon"
+    impacts = dict.fromkeys(MEANS.get(advisory.impact, "") for advisory in broken(report))
+    if any(c["passed"] is False and not c["rule"] for c in report["checks"]):
+        impacts[UNNAMED] = None
+    said = "; ".join(words.format(epsilon=epsilon) for words in impacts if words)
+    return [f"so what: {said}"] if said else []
+
+
 def next_steps(report: dict[str, Any]) -> list[str]:
     """What to do about the faults that were named."""
     advised = broken(report)
     if not advised:
-        return []
+        unnamed = any(c["passed"] is False and not c["rule"] for c in report["checks"])
+        own = "between backward() and step(), and in layers, losses and optimizers of the project's own"
+        return [f"next: no rule has a name for it: look at what is done {own}"] if unnamed else []
     target = report.get("evidence", {}).get("target", "")
     steps = [f"dpmigrate explain {advisory.id}" for advisory in advised]
     fixable = {advisory.fix.applicability for advisory in advised} - {"none"}
@@ -210,6 +244,21 @@ def shown_check(
         return [head.rstrip(), *textwrap.indent(textwrap.fill(rule + detail, width - 8), " " * 8).split("\n")]
     body = textwrap.wrap(rule + detail, width - indent) or [""]
     return [(head + body[0]).rstrip(), *(" " * indent + line for line in body[1:])]
+
+
+def _in_short(checks: list[dict[str, Any]], style: Style, width: int) -> list[str]:
+    """The checks of a run that has no fault, without their words and figures."""
+    lines = []
+    for passed in (True, None):
+        names = ", ".join(dict.fromkeys(c["name"] for c in checks if c["passed"] is passed))
+        word, colour = _VERDICT[passed]
+        body = textwrap.wrap(names, width - 8)
+        lines += (
+            [f"  {style.paint(f'{word:4}', colour)}  {body[0]}", *(" " * 8 + b for b in body[1:])]
+            if names
+            else []
+        )
+    return lines
 
 
 def _modes(rows: list[dict[str, Any]]) -> list[str]:

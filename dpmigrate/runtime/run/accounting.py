@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from dpmigrate.runtime.run.patching import family, wrap_method
 from dpmigrate.runtime.run.private import write_whole
@@ -101,33 +102,35 @@ def steps_of(accountant: Any) -> int:
 def goes_on(watch: Watch, engine: LiveEngine) -> None:
     """Note where the weights of this run, before its first step, are those of an earlier run.
 
-    They are where they lie nearer to a mix of earlier runs' last weights (an average over clients is
-    one) than those runs have moved. Nothing is noted where its accountant still holds their steps.
+    Nothing is noted where its accountant still holds their steps.
     """
     weights = engine.some_weights()
     earlier = [
-        (place, e)
+        (place, e, e.first_weights, e.weights)
         for place, e in enumerate(watch.engines.values())
-        if e is not engine
-        and e.record.releases
-        and e.weights is not None
-        and e.first_weights is not None
-        and e.weights.shape == weights.shape
-    ][-16:]
-    if not earlier or weights.numel() < 4 * len(earlier):
+        if e is not engine and e.record.releases and e.first_weights is not None and e.weights is not None
+    ]
+    earlier = [run for run in earlier if run[3].shape == weights.shape][-16:]
+    if not earlier or weights.numel() < 8 * len(earlier):
         return
-    ends = torch.stack([e.weights for _, e in earlier if e.weights is not None], dim=1)
-    mix = torch.linalg.lstsq(ends, weights.unsqueeze(1), driver="gelsd").solution
-    gap = float((ends @ mix - weights.unsqueeze(1)).norm())
-    used = [pair for pair, share in zip(earlier, mix.flatten().tolist(), strict=True) if abs(share) > 0.01]
-    if not used:
-        return
-    moved = min(float((e.weights - e.first_weights).norm()) for _, e in used)  # type: ignore[operator]
-    if moved == 0 or gap > 0.02 * moved:
-        return
-    place, last = used[-1]
-    spent = len(last.record.releases)
-    held = max((steps_of(a) for a in watch.accountants if a is engine.accountant), default=0)
-    if engine.accountant is not None and held >= spent:
-        return
-    engine.record.resumed = (place, "DPM310" if watch.loaded > last.loaded else "DPM304")
+    places, runs, begun, ended = zip(*earlier, strict=True)
+    used = _made_of(weights, torch.stack(begun, dim=1), torch.stack(ended, dim=1))
+    held = max((steps_of(a) for a in watch.accountants if a is engine.accountant), default=-1)
+    if used is not None and held < len(runs[used].record.releases):
+        engine.record.resumed = (places[used], "DPM310" if watch.loaded > runs[used].loaded else "DPM304")
+
+
+def _made_of(weights: Tensor, begun: Tensor, ended: Tensor) -> int | None:
+    """The last of the runs, a column each of first and last weights, that these weights go on from.
+
+    They do where they lie nearer to a mix of last and first weights than those runs have moved: an average
+    over clients is one, of which a server may go a part, or further by its momentum.
+    """
+    # Where others have begun at these very weights, that says nothing of where they come from.
+    others = begun[:, (begun != weights.unsqueeze(1)).any(dim=0)]
+    moves, basis = ended - begun, torch.cat([ended, others], dim=1)
+    mix = torch.linalg.lstsq(basis, weights.unsqueeze(1), driver="gelsd").solution
+    used = [run for run, share in enumerate(mix.flatten().tolist()[: moves.shape[1]]) if abs(share) > 0.01]
+    moved = float(moves[:, used].norm(dim=0).min()) if used else 0.0
+    near = float((basis @ mix - weights.unsqueeze(1)).norm()) <= 0.02 * moved
+    return used[-1] if moved and near else None

@@ -31,6 +31,7 @@ from dpmigrate.runtime.run.graph import (
 )
 from dpmigrate.runtime.run.losses import Used, padding_counted, second_pass_weights
 from dpmigrate.runtime.run.naming import OWN_GRADIENTS
+from dpmigrate.runtime.run.places import user_place
 from dpmigrate.runtime.run.records import BackwardPass
 from dpmigrate.runtime.run.state import Watch
 
@@ -222,6 +223,7 @@ class BackwardWatcher:
             except Exception as error:
                 # A graph that the oracle cannot follow is the oracle's trouble, not the script's.
                 entry = BackwardPass(_count(used, private), reason=error_line(error))
+        engine.record.backward = engine.record.backward or user_place()
         per_example = getattr(self.watch.wrapped_loss, "loss_per_sample", None)
         if isinstance(per_example, Tensor):
             entry.loss_shape = tuple(per_example.shape)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from dpmigrate.runtime.report_types import Check
-from dpmigrate.runtime.run.naming import CHANGED, UNWRAPPED, late, run_named, step_error
+from dpmigrate.runtime.run.naming import CHANGED, late, run_named, step_error
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.removal import Removal
 
@@ -37,10 +37,6 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
     """What the cheap watch sees of clipping at any step: the loss, the parameters, the clipping norm."""
     releases = engine.releases
     faults = []
-    loose = [i for i, r in enumerate(releases, 1) if r.unclipped]
-    if loose:
-        detail = f"{UNWRAPPED} ({_steps(loose)})"
-        faults.append(Check("parity-clipped-sum", False, None, None, "DPM103", index, detail))
     for rule, what in CHANGED.items():
         changed = [i for i, r in enumerate(releases, 1) if r.changed == rule]
         if changed:
@@ -91,8 +87,8 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
     total = sum(fed.values())
 
     def check(passed: bool | None, detail: str, rule: str | None = None) -> Check:
-        # A sampler that is not used is no batch that could be counted.
-        counted = total and rule != "DPM303"
+        # Neither a sampler that is not used nor one of another kind is a batch that could be counted.
+        counted = total and rule != "DPM303" and (passed or total > fed["private"])
         value, limit = (total - fed["private"], 0) if counted else (None, None)
         return Check("private-loader", passed, value, limit, rule, index, detail)
 
@@ -111,11 +107,14 @@ def _private_loader(engine: EngineRecord, index: int) -> Check:
     if fed["none"] > REUSED * total:
         said = "the batches come from no loader: they are not drawn as the accountant believes"
         if fed["private"]:
-            said = (
-                f"{fed['none']} of {total} batches were trained on again, without being drawn afresh: each "
-            )
-            said += "counts as a new sample in epsilon"
+            said = f"{fed['none']} of {total} batches were trained on again, without being drawn afresh: "
+            said += "each counts as a new sample in epsilon"
         return check(False, said, "DPM308")
+    rate = max((rate for r in engine.releases for _, _, rate in r.accounted), default=1.0)
+    if not engine.poisson and rate < 1 and (engine.epsilon or engine.asked_delta):
+        said = f"the loader draws no Poisson samples, as epsilon at a rate of {rate:.3g} takes for granted: "
+        said += "what is printed is smaller than what is proved (leave poisson_sampling at True)"
+        return check(False, f"poisson-sampling-off: {said}", "DPM308")
     return check(True, f"{total} batches of the loader that make_private returned")
 
 
@@ -149,21 +148,20 @@ def is_written(engine: EngineRecord) -> bool:
 def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
     """``private-step`` where an example is seen in parameters that no private step has written."""
     seen = "another example in a batch moves {} by this share, though the noisy step is the same"
-    found = []
-    if (removal.written or 0.0) > UNWRITTEN:
-        detail = (
-            "the parameters are written between steps by what depends on the batch, without clipping and "
-            "noise (write them by what private steps have made, or not at all): " + seen.format("them")
-        )
-        found.append(Check("private-step", False, removal.written, UNWRITTEN, None, index, detail))
-    if (removal.beside or 0.0) > UNWRITTEN:
-        detail = (
-            f"second-optimizer: {engine.beside.by}, stepped {engine.beside.count} times, trains what stands "
-            f"outside the private model, by a loss that both have a part in, without clipping and noise: "
-            + seen.format("it")
-        )
-        found.append(Check("private-step", False, removal.beside, UNWRITTEN, "DPM123", index, detail))
-    return found
+    written = (
+        "the parameters are written between steps by what depends on the batch, without clipping and noise "
+        "(write them by what private steps have made, or not at all): " + seen.format("them")
+    )
+    beside = (
+        f"second-optimizer: {engine.beside.by}, stepped {engine.beside.count} times, trains what stands "
+        "outside the private model, by a loss that both have a part in, without clipping and noise: "
+    ) + seen.format("it")
+    pairs = ((removal.written, None, written), (removal.beside, "DPM123", beside))
+    return [
+        Check("private-step", False, share, UNWRITTEN, rule, index, detail)
+        for share, rule, detail in pairs
+        if (share or 0.0) > UNWRITTEN
+    ]
 
 
 def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
@@ -189,16 +187,17 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
         return check(False, f"{name}: {said}", rule)
     if not steps:
         return check(None, "no private step")
+    if most < steps - 1 <= sum(heard.values()):
+        said = f"{len(heard)} accountants share {steps} private steps, and none counts more than {most}"
+        return check(False, f"epsilon-misreported: {said}: epsilon is that of a part", "DPM307")
     if most < steps - 1:
         said = f"an accountant heard of {most or 'none'} of {steps} private steps"
         return check(False, f"accounting-not-attached: {said}", "DPM315")
     if most > steps + 1:
         return check(False, f"{steps} private steps are accounted {most} times: epsilon is larger than it is")
     if engine.forgotten:
-        said = (
-            f"the accountant has lost {engine.forgotten} steps that it had counted: epsilon is that of a part"
-        )
-        return check(False, f"epsilon-misreported: {said}", "DPM307")
+        said = f"the accountant has lost {engine.forgotten} steps that it had counted"
+        return check(False, f"epsilon-misreported: {said}: epsilon is that of a part", "DPM307")
     told = [(m, r.multiplier) for r in engine.releases for _, m, _ in r.accounted]
     asked = engine.asked_multiplier
     if engine.adaptive and asked is not None and any(m > asked * (1 + 1e-6) for m, _ in told):
@@ -212,11 +211,11 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
 
 
 def _logical_batches(engine: EngineRecord, index: int) -> Check:
-    if engine.left_out:
+    if engine.shifted:
         detail = (
-            "empty-batch-skipped: the script made no step for an empty batch under the memory manager, and "
-            "the next batch took its place in the skip queue: since then logical batches have begun and "
-            f"ended in the wrong places ({engine.shifted} calls of step())"
+            f"empty-batch-skipped: {engine.left_out} batches of the memory manager got no step, or none that "
+            "ended their logical batch (empty ones, `continue`, `break`), and the next took their places: "
+            f"logical batches begin and end in the wrong places since then ({engine.shifted} calls of step())"
         )
         return Check("logical-batches", False, float(engine.shifted), 0.0, "DPM302", index, detail)
     rated = [(r.examples, r.accounted[0][2]) for r in engine.releases if r.accounted and r.fed]

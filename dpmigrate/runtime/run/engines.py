@@ -24,13 +24,15 @@ class PrivateModule:
     """A wrapped model: Opacus's wrapper or hooks object, and the calls seen since the last use.
 
     ``random_state``: torch's as the last call began, kept where the call has to be repeated
-    (:attr:`expanded`). ``trouble`` says why a call could not be watched.
+    (:attr:`expanded`). ``trouble`` says why a call could not be watched; ``unhooked``: one that trains had
+    the hooks off.
     """
 
     wrapper: Any
     forwards: list[ForwardCall] = field(default_factory=list)
     random_state: Tensor | None = None
     trouble: str = ""
+    unhooked: bool = False
 
     @property
     def expanded(self) -> bool:
@@ -60,8 +62,9 @@ class LiveEngine:
     ``first_pass`` the output gradients of the last backward pass with the hooks on. ``flags``: the number
     of examples behind each signal of the memory manager, in order (None for another's signal); ``taken``
     counts those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many
-    it was ahead of its steps at the last one. ``called``: examples that the model was called with since then,
-    ``shape`` that of one. ``told``: what accountants heard before the first release. ``weights`` are some
+    it was ahead of its steps at the last one, ``ahead`` at the first of this epoch, ``waited``: steps since
+    it was further. ``called``: examples that the model was called with since the last step, ``shape`` that
+    of one. ``told``: what accountants heard before the first release. ``weights`` are some
     of the parameters after the last step, ``first_weights`` before the first. ``beside``: parameters of other
     models, by id, that a loss has reached together with those of this one; ``losses``: how the losses of the
     steps that are judged were made.
@@ -84,6 +87,8 @@ class LiveEngine:
     taken: int = 0
     delivered: int = 0
     behind: int = 0
+    ahead: int | None = None
+    waited: int = 0
     called: int = 0
     shape: list[int] = field(default_factory=list)
     feed: Feed = field(default_factory=Feed)
@@ -102,12 +107,8 @@ class LiveEngine:
     @property
     def bounds(self) -> list[float]:
         """The max grad norms: one, or one a parameter where each is clipped by itself."""
-        optimizer = self.optimizer
-        return (
-            [float(c) for c in optimizer.max_grad_norms]
-            if self.record.per_layer
-            else [float(optimizer.max_grad_norm)]
-        )
+        each = self.record.per_layer
+        return [float(c) for c in (self.optimizer.max_grad_norms if each else [self.optimizer.max_grad_norm])]
 
     def look_for_changes(self) -> None:
         """Note what began and ceased to train since the optimizer was made.

@@ -59,10 +59,9 @@ class HeldDraws(TorchFunctionMode):
         rows = shape[dimension]
         parts = []
         for row in range(rows):
+            whole = _is_size(args, shape)
             cut = (
-                _row(args, row, dimension, shape)
-                if _is_size(args, shape)
-                else [_row(a, row, dimension, shape) for a in args]
+                _row(args, row, dimension, shape) if whole else [_row(a, row, dimension, shape) for a in args]
             )
             named = {key: _row(value, row, dimension, shape) for key, value in kwargs.items()}
             parts.append(self._seeded(1 + row, func, cut, named))

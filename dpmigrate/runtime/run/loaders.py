@@ -83,6 +83,8 @@ class LoaderWatcher:
             key = id(engine)
             if key not in kinds:
                 kinds[key] = _poisson(drawn_by) or _draws_with(drawn_by, feed.sampler)
+                if kinds[key] and engine.record.population is None:
+                    engine.record.population = len(iterator._dataset)
                 if not kinds[key]:
                     engine.record.other_place = engine.record.other_place or user_place()
             feed.delivered(kinds[key], size, tensors)
@@ -92,7 +94,7 @@ def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
     """Note the loader that ``make_private`` returned for the one that it was given."""
     record = engine.record
     engine.feed.sampler = _drawn_by(returned)
-    record.loader = type(returned).__name__
+    record.loader, record.poisson = type(returned).__name__, _poisson(engine.feed.sampler)
     with suppress(TypeError, AttributeError):
         record.population = len(returned.dataset)
     record.loader_generator = generator_kind(

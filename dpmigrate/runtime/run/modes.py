@@ -38,12 +38,9 @@ def compare_modes(request: Request, folder: Path) -> dict[str, Any]:
     first = script_run.engines[0]
     if not first.steps:
         raise NoVerdict("the first private run of the script made no logical step: nothing can be timed")
-    rows, checks = [], [c for i, e in enumerate(script_run.engines) for c in verdicts.against_oracle(e, i)]
-    for mode in request.compare:
-        row = _row(runner, script_run, mode, engines)
-        rows.append(row)
-        checks.append(_check(first, row))
-    body = report(request, script_run, checks)
+    rows = [_row(runner, script_run, mode, engines) for mode in request.compare]
+    checks = [c for i, e in enumerate(script_run.engines) for c in verdicts.against_oracle(e, i)]
+    body = report(request, script_run, [*checks, *(_check(first, row) for row in rows)])
     body["compare"] = rows
     return body
 

@@ -21,6 +21,7 @@ UNWRAPPED = (
 )
 
 CHANGED = {
+    "DPM103": UNWRAPPED,
     "DPM108": (
         "zero-grad-before-step: the gradients were cleared between backward() and step(): noise is all that "
         "is left"
@@ -29,7 +30,7 @@ CHANGED = {
         "gradient-changed-before-step: p.grad was changed between backward() and step(), after clipping"
     ),
 }
-"""What a ghost step may do to the gradients that it steps by."""
+"""What a ghost step may do to its loss, or to the gradients that it steps by."""
 
 OWN_GRADIENTS = (
     "the script makes its per-sample gradients itself, not by a backward pass of the private model"
@@ -252,10 +253,8 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
             biases = "ghost" in engine.mode and all(
                 len(engine.shapes[i]) == 1 and engine.names[i].endswith("bias") for i in wrong
             )
-            rule, hint = (
-                "DPM117" if not engine.padded else None,
-                "is it used outside the module that owns it?",
-            )
+            rule = None if engine.padded else "DPM117"
+            hint = "is it used outside the module that owns it?"
             if biases:
                 rule, hint = "DPM112", "before Opacus 1.5.4 so for the bias of a Linear on 3-d input"
             elif {engine.names[i].rpartition(".")[0] for i in wrong} <= set(engine.own_samplers):

@@ -17,7 +17,7 @@ ALIKE = 1e-4
 FEW = 4
 """Fewer records may be drawn alike by chance."""
 
-SEEDED = "seeds it on purpose: fit for experiments, and no privacy against anyone who knows the seed"
+SEEDED = "on purpose: fit for experiments, and no privacy against anyone who knows the seed"
 
 NOTHING_PRIVATE = "noise multiplier 0: no noise is added, and nothing is private"
 
@@ -37,10 +37,9 @@ def noise_std(engine: EngineRecord, index: int) -> list[Check]:
         if switched_off:
             detail = f"no-noise: the noise multiplier is 0 at {where}, and {promised:g} was asked for"
         return [Check("noise-std", False, 1.0, 0.0, "DPM208", index, detail)]
-    if not scaled:
-        return [Check("noise-std", None, engine=index, detail=NOTHING_PRIVATE)]
-    if not engine.adds_noise:
-        return [Check("noise-std", None, engine=index, detail="the first rank adds the noise for all")]
+    if not (scaled and engine.adds_noise):
+        why = "the first rank adds the noise for all" if scaled else NOTHING_PRIVATE
+        return [Check("noise-std", None, engine=index, detail=why)]
     total = sum(r.noise_count for r in scaled)
     square = sum((r.noise_std / r.sigma) ** 2 * r.noise_count for r in scaled) / total
     ratio, limit = math.sqrt(square), 5 / math.sqrt(2 * total)
@@ -66,53 +65,47 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
     engine = run.engines[index]
     if not engine.releases:
         return []
-    if not any(r.sigma > 0 for r in engine.releases):
-        return [Check("noise-fresh", None, engine=index, detail=NOTHING_PRIVATE)]
+    asked = any(r.sigma > 0 for r in engine.releases)
     drawn = [r for r in engine.releases if r.noise_std > 0]
-    if not drawn:
-        return [Check("noise-fresh", None, engine=index, detail="no noise is drawn")]
+    if not (asked and drawn):
+        why = "no noise is drawn" if asked else NOTHING_PRIVATE
+        return [Check("noise-fresh", None, engine=index, detail=why)]
     again = _repeated(drawn)
     if again is not None:
         first, second = (engine.releases.index(r) + 1 for r in again)
         why = "the noise is kept or seeded:"
         if again[0].generator_state == again[1].generator_state:
             why = "the generator is set back while training goes on, and"
-        detail = (
-            f"reseeded-in-loop: {why} step {second} adds the noise of step {first} again: whoever sees both "
-            "subtracts it"
-        )
+        detail = f"reseeded-in-loop: {why} step {second} adds the noise of step {first} again: whoever sees "
+        detail += "both subtracts it"
         return [Check("noise-fresh", False, None, None, "DPM205", index, detail)]
     beside = (i for i, e in enumerate(run.engines[:index]) if _trains_beside(e, engine))
     twin = next((i for i in beside if _alike(run.engines[i].releases[0], engine.releases[0])), None)
     if twin is not None:
-        detail = (
-            f"reseeded-in-loop: it adds the noise of {run_named(run, twin)}, which goes on beside it: both "
-            "draw from one seed, and whoever sees both subtracts it"
-        )
+        detail = f"reseeded-in-loop: it adds the noise of {run_named(run, twin)}, which goes on beside it: "
+        detail += "both draw from one seed, and whoever sees both subtracts it"
         return [Check("noise-fresh", False, None, None, "DPM205", index, detail)]
     within = f"no two of {len(drawn)} steps add the same noise"
     other = None if fresh is None or index >= len(fresh.engines) else fresh.engines[index]
     if fresh is None or other is None or not other.releases:
         return [Check("noise-fresh", True, engine=index, detail=f"{within}; no second process made a step")]
     seeds_itself = engine.releases[0].seed == other.releases[0].seed
-    checks = []
+    passed: bool | None = False
+    detail = "two processes draw the same noise"
+    bare = engine.generator == "bare"
     if not _alike(drawn[0], other.releases[0]):
-        detail = f"{within}, nor do two processes"
-        checks.append(Check("noise-fresh", True, engine=index, detail=detail))
-    elif engine.generator == "bare":
+        passed, detail = True, f"{within}, nor do two processes"
+    elif bare:
         detail = (
             "unseeded-noise-generator: a bare torch.Generator() draws the same, public noise in every run; "
-            "anyone can subtract it"
         )
-        checks.append(Check("noise-fresh", False, None, None, "DPM201", index, detail))
+        detail += "anyone can subtract it"
     elif engine.generator != "none" or seeds_itself:
         whose = "its noise generator" if engine.generator != "none" else "the global generator"
-        detail = f"{within}, but every run adds the same: the script seeds {whose}: {SEEDED}"
-        checks.append(Check("noise-fresh", None, engine=index, detail=detail))
-    else:
-        detail = "two processes draw the same noise"
-        checks.append(Check("noise-fresh", False, None, None, None, index, detail))
-    return checks + _batches_fresh(engine, other, index, seeds_itself)
+        passed, detail = None, f"{within}, but every run adds the same: the script seeds {whose} {SEEDED}"
+    rule = "DPM201" if bare and not passed else None
+    check = Check("noise-fresh", passed, None, None, rule, index, detail)
+    return [check, *_batches_fresh(engine, other, index, seeds_itself)]
 
 
 def _batches_fresh(engine: EngineRecord, other: EngineRecord, index: int, seeds_itself: bool) -> list[Check]:
@@ -121,14 +114,12 @@ def _batches_fresh(engine: EngineRecord, other: EngineRecord, index: int, seeds_
     both = min(len(engine.first_drawn), len(other.first_drawn))
     if both < FEW or engine.first_drawn[:both] != other.first_drawn[:both]:
         return []
-    if engine.loader_generator == "bare":
-        detail = (
-            "unseeded-loader-generator: a bare torch.Generator() draws the same batches in every process: "
-            "epsilon counts on batches that nobody can know"
-        )
-        return [Check("noise-fresh", False, None, None, "DPM202", index, detail)]
-    detail = f"every run draws the same batches: the script gives the loader a generator and {SEEDED}"
-    return [Check("noise-fresh", None, engine=index, detail=detail)]
+    detail = f"every run draws the same batches: the script seeds the loader's generator {SEEDED}"
+    if engine.loader_generator != "bare":
+        return [Check("noise-fresh", None, engine=index, detail=detail)]
+    detail = "unseeded-loader-generator: a bare torch.Generator() draws the same batches in every process: "
+    detail += "epsilon counts on batches that nobody can know"
+    return [Check("noise-fresh", False, None, None, "DPM202", index, detail)]
 
 
 def reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) -> list[Check]:
@@ -143,11 +134,7 @@ def reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) ->
         return no("the second run with this seed made no step of it: the script takes entropy of its own")
     pairs = list(zip(engine.steps, twin.steps, strict=False))
     first, second = pairs[0]
-    if (
-        first.before is not None
-        and second.before is not None
-        and not torch.equal(first.before, second.before)
-    ):
+    if _apart(first.before, second.before):
         return no("the script takes entropy of its own: two runs with one seed begin with other parameters")
     if any(a.batch_digest != b.batch_digest for a, b in pairs):
         return no("the script takes entropy of its own: two runs with one seed train on other batches")
@@ -156,19 +143,15 @@ def reproducible(engine: EngineRecord, twin: EngineRecord | None, index: int) ->
         return no(
             "the noise generator takes entropy of its own, as production privacy wants; batches are equal"
         )
-    moves = [
-        float((a.after - b.after).abs().max())
-        for a, b in pairs
-        if a.after is not None and b.after is not None
-    ]
-    worst = max(moves, default=math.nan)
-    how = (
-        "are bit-equal"
-        if worst == 0
-        else "draw the same batches and the same noise, and differ in parameters"
-    )
+    worst = max(_apart(a.after, b.after) for a, b in pairs)
+    how = "draw the same batches and the same noise, and differ in parameters" if worst else "are bit-equal"
     detail = f"two runs with one seed {how}"
     return [Check("reproducible", worst == 0, worst, 0.0, None, index, detail)]
+
+
+def _apart(one: Tensor | None, other: Tensor | None) -> float:
+    """The largest difference of any number of two vectors; 0 where one was not kept."""
+    return 0.0 if one is None or other is None else float((one - other).abs().max())
 
 
 def _repeated(releases: list[Release]) -> tuple[Release, Release] | None:

@@ -114,11 +114,10 @@ class OptimizerWatcher:
     def _physical_batch(self, engine: LiveEngine) -> PhysicalBatch:
         """What went backward since the last one."""
         engine.look_for_changes()
-        batch = PhysicalBatch(
-            [b for b in engine.backwards if not b.cleared],
-            fed=engine.feed.taken(),
-            hooks_off=engine.module is not None and not engine.module.hooks_on,
-        )
+        batch = PhysicalBatch([b for b in engine.backwards if not b.cleared], fed=engine.feed.taken())
+        if engine.module is not None:
+            batch.hooks_off = engine.module.unhooked or not engine.module.hooks_on
+            engine.module.unhooked = False
         engine.backwards = []
         engine.physical.append(batch)
         if self.watch.holds_to_oracle(engine) and len(batch.backwards) == 1:
@@ -213,8 +212,8 @@ class OptimizerWatcher:
         record.adds_noise = getattr(optimizer, "rank", 0) == 0
         record.processes = getattr(optimizer, "world_size", 1)
         engine.loaded = self.watch.loaded
-        ghost = "ghost" in record.mode
         backwards = [b for batch in engine.physical for b in batch.backwards]
+        loose = "ghost" in record.mode and any(not b.coefficient for b in backwards)
         told, engine.told = engine.told, []
         feed = engine.feed
         examples, feed.examples = feed.examples, 0
@@ -231,8 +230,7 @@ class OptimizerWatcher:
             fed=[batch.fed for batch in engine.physical],
             examples=examples,
             accounted=told,
-            unclipped=ghost and any(not b.coefficient for b in backwards),
-            changed=next((batch.changed for batch in engine.physical if batch.changed), ""),
+            changed="DPM103" if loose else next((b.changed for b in engine.physical if b.changed), ""),
             order=(os.getpid(), sum(len(e.releases) for e in self.watch.record.engines)),
             seed=torch.initial_seed(),
         )

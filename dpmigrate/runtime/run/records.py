@@ -66,8 +66,8 @@ class BackwardPass:
 class PhysicalBatch:
     """What happened up to one ``optimizer.step()`` call; ``received [P]`` is ``p.grad`` as the
     optimizer accumulates it (None in hooks mode), ``fed`` as :class:`Release` has it,
-    ``hooks_off``: Opacus's hooks were disabled then; ``changed``: the rule that is broken where what was
-    received is not what the second of the two passes has left."""
+    ``hooks_off``: Opacus's hooks were disabled then, or as the model was called; ``changed``: the rule that
+    is broken where what was received is not what the second of the two passes has left."""
 
     backwards: list[BackwardPass] = field(default_factory=list)
     received: Tensor | None = None
@@ -111,8 +111,8 @@ class Release:
     ``fed``: for each physical batch "private", "other" (another loader's), "none" (a batch used before, or
     of no loader) or "" (the model was not called). ``examples`` came from the private loader.
     ``accounted``: (accountant, noise multiplier, sample rate) of what accountants were told in this step.
-    ``unclipped``: a ghost loss went backward and no clipping coefficient was asked for; ``changed`` is that
-    of its physical batches.
+    ``changed`` is that of its physical batches, DPM103 where a ghost loss went backward and no clipping
+    coefficient was asked for.
     ``order``: the process, and how many steps of any run it had made before. ``seed``: what the global
     generator was seeded with last.
     """
@@ -129,7 +129,6 @@ class Release:
     fed: list[str] = field(default_factory=list)
     examples: int = 0
     accounted: list[tuple[int, float, float]] = field(default_factory=list)
-    unclipped: bool = False
     changed: str = ""
     order: tuple[int, int] = (0, 0)
     seed: int = 0
@@ -153,7 +152,7 @@ class EngineRecord:
     """One private training run of the script: where it was made, how, and its logical steps.
 
     ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
-    ``left_out``: empty batches that got no step under the memory manager, ``shifted``: the steps since.
+    ``left_out``: batches that got no step under the memory manager, ``shifted``: the steps since.
     ``own_clipping``: the optimizer's class where the project has written its clipping, else empty;
     ``own_samplers``: layers whose gradients or norms it computes itself. ``processes`` train it together;
     ``wrapped_after``: where torch's DistributedDataParallel was put around it.
@@ -161,12 +160,13 @@ class EngineRecord:
     ``late`` and ``frozen``: parameters that began or ceased to train after the DP optimizer was made.
     ``precision`` is the dtype of the arithmetic (autocast's where it is on); ``padded``: embeddings with a
     ``padding_idx``, ``batch_norms``: layers that normalise by the batch. ``loader``: the private loader, ""
-    where there is none, with ``loader_generator`` of the kind of ``generator``, ``population`` records, and
-    those that it has ``first_drawn``; ``dropped_sampler``: the class of the sampler that it does not draw
-    with; ``other_place``: where another loader is iterated. ``raw`` are steps of the wrapped optimizer,
-    ``other`` of another one on this model, ``beside`` of one on parameters of other models that a loss
-    reaches together with this one, ``before`` those on the same data set before it was private; ``moved``:
-    how often parameters changed between steps by none. ``weighted``: the loss has class weights.
+    where there is none, with ``loader_generator`` of the kind of ``generator``, ``population`` records,
+    ``poisson`` where each batch is a Poisson sample of them, and those that it has ``first_drawn``;
+    ``dropped_sampler``: the class of the sampler that it does not draw with; ``other_place``: where another
+    loader is iterated, ``backward`` where a loss first goes backward. ``raw`` are steps of the wrapped
+    optimizer, ``other`` of another one on this model, ``beside`` of one on parameters of other models that a
+    loss reaches together with this one, ``before`` those on the same data set before it was private;
+    ``moved``: how often parameters changed between steps by none. ``weighted``: the loss has class weights.
     ``resumed``: (engine, rule) of an earlier run whose weights go on in this one. ``forgotten``: steps that
     an accountant had counted and no longer has. ``epsilon``: what the script was told last, and at which
     delta. ``otherwise``: the first step whose loss was made in another way than those of the steps that are
@@ -203,6 +203,8 @@ class EngineRecord:
     loader_generator: str = ""
     first_drawn: list[int] = field(default_factory=list)
     dropped_sampler: str = ""
+    backward: str = ""
+    poisson: bool = True
     population: int | None = None
     asked_multiplier: float | None = None
     asked_delta: float | None = None

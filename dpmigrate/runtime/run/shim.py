@@ -156,6 +156,7 @@ class Shim:
             if engine is not None:
                 engine.feed.looked_at()
             return
+        private.unhooked |= not private.hooks_on
         given = tensors_in(inputs)
         dimension = 0 if getattr(private.wrapper, "batch_first", True) else 1
         sizes = [t.shape[dimension] for t in given if t.dim() > dimension]

@@ -39,12 +39,16 @@ class SkipWatcher:
     def _drawn(self, original: Any, sampler: Any, /) -> Iterator[Any]:
         engine = self.watch.engines.get(id(sampler.optimizer))
         if engine is not None:
-            # What an earlier epoch has drawn and not delivered never will be.
-            engine.delivered = len(engine.flags)
+            # What an earlier epoch has drawn and not delivered never will be; its flags and sums stay.
+            engine.delivered, engine.ahead, engine.waited = len(engine.flags), None, 0
+            _left_out(engine, len(engine.flags) - engine.taken + len(engine.physical))
         for batch in original(sampler):
             if engine is not None and engine.flags:
                 engine.flags[-1] = len(batch)
             yield batch
+        if engine is not None and (left := engine.delivered - engine.taken - (engine.ahead or 0)) > 0:
+            engine.record.shifted += engine.waited
+            _left_out(engine, left)
 
 
 def delivered(watch: Watch, sampler: Any) -> None:
@@ -54,18 +58,27 @@ def delivered(watch: Watch, sampler: Any) -> None:
         engine.delivered += 1
 
 
+def _left_out(engine: LiveEngine, count: int) -> None:
+    engine.record.left_out = max(engine.record.left_out, count)
+
+
 def taken(engine: LiveEngine) -> None:
     """A step takes the oldest flag: note where that of an empty batch goes to another one.
 
     Batches may be fetched ahead, and an empty one may be replaced by something of the script's own:
-    only where the steps fall behind the batches at that very flag was the empty batch left out.
+    only where the steps fall behind the batches at that very flag was the empty batch left out. One that
+    is not empty is missed at the end of an epoch, where no more are behind than at its first step otherwise.
     """
     if engine.open is None or engine.taken >= len(engine.flags):
         return
     behind = engine.delivered - 1 - engine.taken
     if engine.flags[engine.taken] == 0 and engine.called > 0 and behind > engine.behind:
         engine.record.left_out += 1
+    if engine.ahead is None:
+        engine.ahead = behind
     if engine.record.left_out:
         engine.record.shifted += 1
+    elif behind > engine.ahead:
+        engine.waited += 1
     engine.behind, engine.called = behind, 0
     engine.taken += 1

@@ -195,11 +195,8 @@ class Prober:
         """The value of the batch as it is, run again, and whether the loop drew random numbers; a
         sentence where it cannot be had, or is not ``value``."""
         if snapshot is None:
-            return (
-                "the batch of that step is empty"
-                if self.empty
-                else "its batches do not come from a torch DataLoader"
-            )
+            said = "its batches do not come from a torch DataLoader"
+            return "the batch of that step is empty" if self.empty else said
         base = self.probe(snapshot, BatchChange(WHOLE))
         if base is None:
             return "the loop could not be run again from where its batch was drawn"

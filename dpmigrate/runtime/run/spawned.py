@@ -36,10 +36,14 @@ def install_spawn(watch: Watch, out: Path, complete: Callable[[RunRecord], None]
         return original(started, *args, **kwargs)
 
     def be(run: Callable[[], None], number: int) -> None:
-        record = watch.record
+        record, inherited = watch.record, [e.steps_without_noise for e in watch.record.engines]
+        for engine in record.engines:
+            # Its process tells of these itself.
+            engine.releases, engine.steps = [], []
 
         def save(done: RunRecord) -> None:
-            if done.engines or done.outcome == "raised":
+            bare = [e.steps_without_noise for e in done.engines]
+            if bare != inherited or any(e.releases for e in done.engines) or done.outcome == "raised":
                 complete(done)
                 done.save(out.with_name(f"{out.name}.process-{number}"))
 

@@ -86,10 +86,8 @@ class Watch:
 
     def engine_of(self, private: PrivateModule | None) -> LiveEngine | None:
         """The engine that trains this wrapped model."""
-        for engine in self.engines.values():
-            if private is not None and engine.module is private:
-                return engine
-        return None
+        mine = (e for e in self.engines.values() if private is not None and e.module is private)
+        return next(mine, None)
 
     def judges(self, engine: LiveEngine) -> bool:
         """Whether the step at hand is one of those that are recorded in full."""

@@ -327,6 +327,7 @@ def _parameters(record: EngineRecord) -> dict[str, Any]:
     return {
         "last": {name: values[-1] for name, values in moving.items() if values and values[0] != values[-1]},
         "watched_steps": len(record.releases),
+        "backward": record.backward or None,
         "other_loss_from": record.otherwise or None,
         "max_grad_norm": first.max_grad_norm if first else None,
         "noise_multiplier": first.multiplier if first else None,

@@ -83,4 +83,43 @@ for x, y in loader:
         "parameter.grad = gradient",
         "print(gradient.norm())",
     ),
+    Pair(
+        "DPM103",
+        "three-targets-in-a-method-that-is-entered-several-ways",
+        HEAD
+        + """
+class Trainer:
+    def __init__(self, model: nn.Module, loader: DataLoader, private: bool = True, ghost: bool = True):
+        self.model = model
+        self.loader = loader
+        self.ghost = ghost
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        self.engine = None
+        if private:
+            self.set_up()
+
+    def set_up(self):
+        self.engine = PrivacyEngine()
+        given = dict(module=self.model, optimizer=self.optimizer, data_loader=self.loader)
+        given.update(noise_multiplier=1.0, max_grad_norm=1.0)
+        try:
+            if self.ghost:
+                FACT = self.engine.make_private(grad_sample_mode="ghost", **given)
+            else:
+                self.model, self.optimizer, self.loader = self.engine.make_private(**given)
+        except ValueError:
+            self.model, self.optimizer, self.loader = self.engine.make_private(**given)
+
+    def train(self):
+        for x, y in self.loader:
+            self.step(x, y)
+
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        F.cross_entropy(self.model(x), y).backward()
+        self.optimizer.step()
+""",
+        "self.model, self.optimizer, self.criterion, self.loader",
+        "self.model, self.optimizer, self.loader",
+    ),
 )

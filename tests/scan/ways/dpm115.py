@@ -13,6 +13,30 @@ for x, y in loader:
     optimizer.step()
 """
 
+TWO_PASSES = """
+net = Net()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    grad_sample_mode="ghost",
+    clipping="ghost",
+    loss_reduction="TOLD",
+)
+for x, y in loader:
+    losses = F.cross_entropy(net(x), y, reduction="none")
+    FACT.backward(retain_graph=True)
+    optimizer.zero_grad()
+    factors = net.get_coeff()
+    net.disable_hooks()
+    (factors * losses).sum().backward()
+    net.enable_hooks()
+    optimizer.step()
+    optimizer.zero_grad()
+"""
+
 PAIRS = (
     Pair(
         "DPM115",
@@ -57,6 +81,20 @@ for x, y in loader:
         '"none"',
         '"mean"',
     ),
+    *(
+        Pair(
+            "DPM115",
+            f"first-pass-{name}",
+            HEAD + TWO_PASSES.replace("TOLD", told),
+            wrong,
+            right,
+            "==1.5.2",
+        )
+        for name, told, wrong, right in (
+            ("divided-by-hand", "mean", "losses.sum()", "(losses.sum() / len(x))"),
+            ("multiplied-by-hand", "sum", "losses.mean()", "(losses.mean() * len(x))"),
+        )
+    ),
     Pair(
         "DPM115",
         "told-to-the-wrapped-module",
@@ -87,5 +125,31 @@ for x, y in DataLoader(data(), batch_size=32):
         "sum",
         "mean",
         "==1.5.2",
+    ),
+    Pair(
+        "DPM115",
+        "a-mean-whose-gradients-are-looked-at-and-cleared",
+        HEAD
+        + """
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    loss_reduction="sum",
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y, reduction="sum").backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    FACT
+    optimizer.zero_grad()
+""",
+        "optimizer.step()",
+        "print([parameter.grad_sample.norm() for parameter in net.parameters()])",
     ),
 )

@@ -44,6 +44,20 @@ net, optimizer, loader = engine.make_private(
             ("of-a-library", "pass", 'easydict.EasyDict({"lr": 0.1, "delta": FACT})'),
         )
     ),
+    *(
+        Pair(
+            "DPM306",
+            f"a-length-kept-above-zero-{name}",
+            PRIVATE + STEP + f"\nrecords = data()\nprint(engine.get_epsilon(delta=1 / ({kept})))\n",
+            "len(loader)",
+            "20 * len(records)",
+        )
+        for name, kept in (
+            ("by-max", "max(FACT, 1)"),
+            ("by-a-float", "max(1.0, FACT)"),
+            ("by-or", "FACT or 1"),
+        )
+    ),
     Pair(
         "DPM306",
         "batches-counted-by-division",

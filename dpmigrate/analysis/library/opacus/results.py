@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libcst as cst
 
 from dpmigrate.analysis import registry
@@ -10,6 +12,7 @@ from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
 from dpmigrate.analysis.domain.values import NONE, Class, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.language.classes import find_member, is_record, record_fields
 from dpmigrate.analysis.ledger import HandedOnWhole, ItemTaken, Unpack
+from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.library.opacus.runs import criterion_of, part, result_parts
 from dpmigrate.analysis.registry import CallInfo, method
 from dpmigrate.analysis.training import TrainingRun
@@ -20,7 +23,7 @@ def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     assert isinstance(e.atom, Obj)
     run: TrainingRun = e.atom.data
     count, star = info.positional[0].constant, info.positional[1].constant
-    ip.happen(run, Unpack(ip.at(info.node, e.guard), count, star))
+    ip.happen(run, Unpack(_where_taken_apart(ip, info, e, run), count, star))
     if star is None:
         if count == 4:
             ip.names_ghost(run)
@@ -34,6 +37,14 @@ def _unpack(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     values = [of(a) for a in whole]
     middle = of(Seq(tuple(values[star : len(values) - tail]), None, True))
     return of(Seq((*values[:star], middle, *(values[len(values) - tail :] if tail else ()))))
+
+
+def _where_taken_apart(ip: Interpreter, info: CallInfo, e: Entry, run: TrainingRun) -> Circumstances:
+    """The place of it: a statement that makes the call itself takes its result apart whenever it is made."""
+    at = ip.at(info.node, e.guard)
+    statement = next((n for n in ip.module.nesting.above(info.node) if isinstance(n, cst.Assign)), None)
+    made_here = statement is not None and statement.value is run.origin.node
+    return replace(at, guard=run.guard) if made_here else at
 
 
 @method("private-result", "<spread>")

@@ -15,14 +15,14 @@ import libcst as cst
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
-from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.guards import ALWAYS, denial, doubt
 from dpmigrate.analysis.language.assignment import iterate, parts_in_order
 from dpmigrate.analysis.language.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.language.calls import call_own, call_value
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.classes import is_record
 from dpmigrate.analysis.language.constants import computed
-from dpmigrate.analysis.language.counting import counted_by_a_sum
+from dpmigrate.analysis.language.counting import counted_by_a_sum, kept_above_zero
 from dpmigrate.analysis.language.holding import MODEL_KINDS, hold
 from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.operators import arithmetic, batches_counted
@@ -243,8 +243,18 @@ def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
     given = info.argument(1 if last == "filter" else 0, "iterable")
     if last == "next":
         following = call_own(ip, given.only, "__next__", CallInfo(info.node, name="__next__"))
-        return following if following is not None else iterate(ip, given, info.node)
+        taken = following if following is not None else iterate(ip, given, info.node)
+        return join_all([taken, _instead_of(ip, info, taken)])
     return given or ip.unknown(info.node, last)
+
+
+def _instead_of(ip: Interpreter, info: CallInfo, taken: Value) -> Value:
+    """The default of ``next(items, default)``: it is given where nothing of the items is there."""
+    default = info.positional[1] if len(info.positional) > 1 else NOTHING
+    none_there = [denial(e.guard - ip.path) for e in taken.entries]
+    if not default or None in none_there:
+        return default.guarded(frozenset({doubt("next", id(info.node), ip.context)}))
+    return default.guarded(ALWAYS.union(*filter(None, none_there)))
 
 
 @function(
@@ -261,7 +271,8 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
         if isinstance(only, Unknown):
             return ip.unknown(info.node, A_LENGTH, frozenset({Length(only)}))
     if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
-        return join_all([*info.positional, ip.unknown(info.node, "an extreme")])
+        length = kept_above_zero(info.positional) if info.name == "builtins.max" else NOTHING
+        return length or join_all([*info.positional, ip.unknown(info.node, "an extreme")])
     result = ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")
     if info.name == "builtins.round":
         return rounded(ip, info.argument(0, "number"), result)
