@@ -71,3 +71,36 @@ def test_one_that_says_none_of_itself_is_left_alone(folder: Make, said: dict[str
     assert reason.startswith(
         'line 7: Margin sets its reduction itself, and make_private expects "mean" of it'
     )
+
+
+HOLDING = """\
+class Weighted(nn.Module):
+{variable}    def __init__(self):
+        super().__init__()
+        self.inner = nn.CrossEntropyLoss(reduction="{inner}")
+
+    def forward(self, scores, target):
+        return self.inner(scores, target) * 2.0
+
+
+def train(model, optimizer, loader):
+    torch.manual_seed(1)
+    engine = PrivacyEngine()
+    criterion = Weighted()
+    {result} = {call}
+    for x, y in loader:
+        optimizer.zero_grad()
+        {backward}
+        optimizer.step()
+"""
+
+
+def test_one_that_holds_a_criterion_of_losses_per_example_is_of_them_too(folder: Make) -> None:
+    after = HOLDING.format(**NEW | {"variable": '    reduction = "mean"\n\n'}, inner="none")
+    assert upgraded(folder, HOLDING.format(**OLD, inner="none")) == after
+
+
+def test_one_that_holds_a_mean_is_left_alone(folder: Make) -> None:
+    assert "Weighted does not give one loss per example" in withheld(
+        folder, HOLDING.format(**OLD, inner="mean")
+    )

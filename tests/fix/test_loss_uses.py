@@ -395,3 +395,44 @@ def test_a_sum_over_another_number_is_left(folder: Make, number: str) -> None:
         logged="0",
     )
     assert "the losses are scaled before they go backward" in withheld(folder, old)
+
+
+CHOSEN = """
+def main(model, optimizer, loader):
+    engine = PrivacyEngine()
+    ce = nn.CrossEntropyLoss({none})
+    {margin}model, optimizer, {third}loader = engine.make_private(
+        module=model, optimizer=optimizer, {given}data_loader=loader, noise_multiplier=1.0,
+        max_grad_norm=1.0, grad_sample_mode="ghost"{clipping},
+    )
+    for i, (x, y) in enumerate(loader):
+        optimizer.zero_grad()
+        losses = ce(model(x), y) if i % 2 else {other}(model(x.flip(1)), y)
+        {step}
+        optimizer.step()
+"""
+CHOSEN_OLD = {
+    "none": 'reduction="none"',
+    "third": "",
+    "given": "",
+    "clipping": ', clipping="ghost"',
+    "step": "double_backward(model, optimizer, losses)",
+}
+
+
+def test_losses_of_either_side_of_an_expression_are_followed(folder: Make) -> None:
+    new = {
+        "none": "",
+        "third": "ce, ",
+        "given": "criterion=ce, ",
+        "clipping": "",
+        "step": "losses.backward()",
+    }
+    after = CHOSEN.format(**new, margin="", other="ce")
+    assert upgraded(folder, CHOSEN.format(**CHOSEN_OLD, margin="", other="ce")) == after.lstrip("\n")
+
+
+def test_an_expression_that_chooses_between_criteria_is_left_with_both(folder: Make) -> None:
+    margin = 'margin = nn.MultiMarginLoss(reduction="none")\n    '
+    reason = withheld(folder, CHOSEN.format(**CHOSEN_OLD, margin=margin, other="margin"))
+    assert "the losses of this run are made by several criteria" in reason

@@ -45,6 +45,7 @@ def test_one_that_a_reader_binds_itself_is_left_alone(folder: Make) -> None:
 
 
 ENTERED = """\
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 
@@ -65,10 +66,45 @@ def main(model, optimizer, loader):
 """
 
 
-def test_what_a_context_manager_yields_has_the_criterion_too(folder: Make) -> None:
-    before = ENTERED.format(**OLD, parameter="", returns="", step=OLD_STEP)
-    after = ENTERED.format(**NEW, parameter=", criterion", returns="", step=NEW_STEP)
-    assert upgraded(folder, before) == after
+@pytest.mark.parametrize(
+    ("returns", "lengthened"),
+    [
+        ("", ""),
+        (" -> Iterator[tuple]", " -> Iterator[tuple]"),
+        (
+            " -> Iterator[tuple[Module, Optimizer, DataLoader]]",
+            " -> Iterator[tuple[Module, Optimizer, DPLossFastGradientClipping, DataLoader]]",
+        ),
+    ],
+)
+def test_what_a_context_manager_yields_has_the_criterion_too(
+    folder: Make, returns: str, lengthened: str
+) -> None:
+    before = ENTERED.format(**OLD, parameter="", returns=returns, step=OLD_STEP)
+    after = ENTERED.format(**NEW, parameter=", criterion", returns=lengthened, step=NEW_STEP)
+    assert upgraded(folder, before).endswith(after)
+
+
+AWAITED = """\
+async def prepare(engine, model, optimizer, loader{parameter}):
+    model, optimizer, {third}loader = {call}
+    return model, optimizer, {third}loader
+
+
+async def main(model, optimizer, loader):
+    torch.manual_seed(1)
+    criterion = nn.CrossEntropyLoss({none})
+    model, optimizer, {third}loader = await prepare(PrivacyEngine(), model, optimizer, loader{given})
+    for x, y in loader:
+        optimizer.zero_grad()
+        {step}
+        optimizer.step()
+"""
+
+
+def test_what_is_awaited_has_the_criterion_too(folder: Make) -> None:
+    before = AWAITED.format(**OLD, parameter="", step=OLD_STEP)
+    assert upgraded(folder, before) == AWAITED.format(**NEW, parameter=", criterion", step=NEW_STEP)
 
 
 AMONG_ARGUMENTS = """\

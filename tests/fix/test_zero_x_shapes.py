@@ -52,6 +52,13 @@ def indented(text: str, by: str = "    ") -> str:
             f"{HEAD}if input():\n    {ENGINE}    net = nn.Linear(2, 2)\nelse:\n    {ENGINE}{ATTACH}{LOOP}",
             "another branch makes another engine",
         ),
+        (
+            HEAD
+            + ENGINE
+            + ATTACH
+            + LOOP.replace("for x, y in loader:", "for step in range(9):\n    x, y = next(iter(loader))"),
+            "needs the loader that is trained on (next(iter(loader)) in line 12)",
+        ),
     ],
 )
 def test_what_is_left_with_the_reason(folder: Make, text: str, said: str) -> None:

@@ -31,35 +31,25 @@ def test_a_noise_multiplier_is_looked_for_once_for_all_runs(tmp_path: Path, shar
     assert len(asked) == (2 if shared else 3)
 
 
-def clients(start, seed: int = 1):  # type: ignore[no-untyped-def]
-    """Four clients' first and last weights: they move along what they share, and by noise of their own."""
-    g = torch.Generator().manual_seed(seed)
-    shared = torch.randn(len(start), generator=g)
-    moves = 0.04 * shared.unsqueeze(1) + 0.03 * torch.randn(len(start), 4, generator=g)
-    begun = start.unsqueeze(1).expand(-1, 4)
-    return begun, begun + moves.to(begun)
-
-
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     ("server", "goes_on"),
     [
-        (lambda start, mean, g: mean, True),
-        (lambda start, mean, g: mean + 0.02 * torch.randn(len(start), generator=g), True),  # steps of its own
-        (lambda start, mean, g: start + 0.01 * (mean - start).sign(), True),  # FedAdam's first step
-        (lambda start, mean, g: start + 1.7 * (mean - start), True),  # momentum
-        (lambda start, mean, g: start, False),  # the same beginning once more
-        (lambda start, mean, g: torch.randn(len(start), generator=g), False),  # a fresh model
-        (
-            lambda start, mean, g: start + 0.05 * torch.randn(len(start), generator=g),
-            False,
-        ),  # tuned elsewhere
-        (lambda start, mean, g: 0.9 * torch.randn(len(start), generator=g) - 0.1 * start, False),
+        (lambda start, mean, shared, own: mean, True),
+        pytest.param(lambda start, mean, shared, own: start + 0.3 * (mean - start), True, id="a part"),
+        pytest.param(lambda start, mean, shared, own: start + 1.7 * (mean - start), True, id="momentum"),
+        pytest.param(lambda start, mean, shared, own: start, False, id="the same beginning"),
+        pytest.param(lambda start, mean, shared, own: own, False, id="a fresh model"),
+        pytest.param(lambda start, mean, shared, own: 0.9 * own - 0.1 * start, False, id="weight decay"),
+        pytest.param(lambda start, mean, shared, own: start + 0.05 * own, False, id="tuned elsewhere"),
+        pytest.param(lambda start, mean, shared, own: start + 0.05 * shared, False, id="tuned likewise"),
     ],
 )
-def test_weights_go_on_though_a_server_adds_its_own(seed: int, server, goes_on: bool) -> None:  # type: ignore[no-untyped-def]
+def test_weights_go_on_though_a_server_goes_a_part_or_further(seed: int, server, goes_on: bool) -> None:  # type: ignore[no-untyped-def]
+    """Four clients move along what they share, and by noise of their own."""
     g = torch.Generator().manual_seed(seed)
-    start = 0.5 * torch.randn(300, generator=g, dtype=torch.float64)
-    begun, ended = clients(start, seed)
-    now = server(start, ended.mean(dim=1), g).double()
-    assert (_made_of(now, begun, ended) is not None) is goes_on
+    start, shared, own = torch.randn(3, 300, generator=g, dtype=torch.float64)
+    begun = 0.5 * start.unsqueeze(1).expand(-1, 4)
+    moves = 0.02 * shared.unsqueeze(1) + 0.08 * torch.randn(300, 4, generator=g, dtype=torch.float64)
+    now = server(0.5 * start, (begun + moves).mean(dim=1), shared, own)
+    assert (_made_of(now, begun, begun + moves) is not None) is goes_on

@@ -98,7 +98,7 @@ def _asks_for_none(node: cst.CSTNode) -> bool:
     return False
 
 
-def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> Tri:
+def class_honours(ip: Interpreter, cls: Class, instance: Obj) -> Tri:
     """Whether the result of a project class's forward, or of its call, follows ``self.reduction``."""
     forward = find_member(ip, cls, "forward") or find_member(ip, cls, "__call__")
     method = forward.only if forward is not None else None
@@ -112,7 +112,7 @@ def class_honours(ip: Interpreter, cls: Class, instance: Obj | None = None) -> T
         return False  # also of what the library's ``super().forward(...)`` gives for each example
     if "super" in names and from_library:
         return True
-    inner = _inner_criteria(ip, instance, names) if instance is not None else []
+    inner = _inner_criteria(ip, instance, names)
     if inner:
         return all(reduction == "none" for reduction in inner)
     if names & LOSS_FUNCTIONS:

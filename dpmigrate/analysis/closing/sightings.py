@@ -6,14 +6,14 @@ from collections.abc import Hashable, Iterable
 
 import libcst as cst
 
-from dpmigrate.analysis.closing.per_example import class_honours, reduction_default
+from dpmigrate.analysis.closing.per_example import honours_reduction, reduction_default
 from dpmigrate.analysis.closing.records import Closing
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, External, Module, Obj, Unknown
 from dpmigrate.analysis.domain.values import Class, Function
 from dpmigrate.analysis.language.classes import linear
 from dpmigrate.analysis.ledger import ALWAYS, Constant, Guard, Open, What, contradict
-from dpmigrate.analysis.ledger.expressions import Defined, Expressions
+from dpmigrate.analysis.ledger.expressions import Defined, Expressions, Instance
 from dpmigrate.analysis.registry import canonical
 
 
@@ -57,9 +57,9 @@ class Sightings(Expressions):
         """All that enters a function of the project."""
         return self.ip.callees
 
-    def honours_reduction(self, criterion: Defined) -> bool:
-        """Whether a class certainly gives one loss per example once ``reduction`` is "none"."""
-        return isinstance(criterion.key, Class) and class_honours(self.ip, criterion.key) is True
+    def honours_reduction(self, criterion: Instance) -> bool:
+        """Whether an object certainly gives one loss per example once its ``reduction`` is "none"."""
+        return isinstance(criterion.key, Obj) and honours_reduction(self.ip, criterion.key) is True
 
     def reduction_default(self, criterion: Defined) -> str | None:
         """The default of ``reduction`` where an object of a class is made; None where it takes none."""

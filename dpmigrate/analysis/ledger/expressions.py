@@ -91,8 +91,8 @@ class Expressions(Protocol):
     def calls(self) -> Iterable[cst.CSTNode]:
         """All that enters a function of the project."""
 
-    def honours_reduction(self, criterion: Defined) -> bool:
-        """Whether a class certainly gives one loss per example once ``reduction`` is "none"."""
+    def honours_reduction(self, criterion: Instance) -> bool:
+        """Whether an object certainly gives one loss per example once its ``reduction`` is "none"."""
 
     def reduction_default(self, criterion: Defined) -> str | None:
         """The default of ``reduction`` where an object of a class is made; None where it takes none."""

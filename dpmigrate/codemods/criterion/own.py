@@ -30,7 +30,9 @@ class OwnCriterion:
     def check(self, maker: Thing) -> None:
         """Raise `Withheld` for one of the project's classes that would not give one loss per example."""
         of = _own_class(maker)
-        if of is not None and not self.facts.expressions.honours_reduction(of):
+        if of is None or not isinstance(maker, Instance):
+            return
+        if not self.facts.expressions.honours_reduction(maker):
             raise Withheld(
                 f'{of.name} does not give one loss per example when its reduction is "none" (Opacus 1.6.0 '
                 "would then clip nothing and say nothing): let it keep a self.reduction and honour it as the "

@@ -59,6 +59,10 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
             yield from _trace(facts, value, guard, depth - 1)
     elif isinstance(node, cst.NamedExpr):
         yield from _trace(facts, node.value, guard, depth - 1)
+    elif isinstance(node, cst.IfExp):
+        for branch in (node.body, node.orelse):
+            if facts.reached(branch, guard):
+                yield from _trace(facts, branch, guard, depth - 1)
     elif (losses := mean_by_hand(facts, node)) is not None:
         yield from _trace(facts, losses, guard, depth - 1)
     elif isinstance(node, cst.BinaryOperation):

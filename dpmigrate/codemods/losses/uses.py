@@ -117,6 +117,8 @@ class Uses:
         elif isinstance(parent, cst.NamedExpr):
             self._target(parent.target, node, reduced)
             self.follow(parent, reduced)
+        elif isinstance(parent, cst.IfExp) and parent.test is not node:
+            self.follow(parent, reduced)
         elif isinstance(parent, cst.Return):
             self._returned(node, None, reduced)
         elif isinstance(parent, cst.Element):

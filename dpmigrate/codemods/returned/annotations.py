@@ -15,6 +15,8 @@ from dpmigrate.codemods.program.facts import Facts
 _WRAPPED = ("opacus.utils.fast_gradient_clipping_utils", "DPLossFastGradientClipping")
 """The class of the criterion that ghost ``make_private`` returns."""
 
+_OF_GENERATORS = ("Iterator", "Iterable", "Generator")
+
 
 def result_annotations(facts: Facts, edits: ProjectEdits, call: cst.Call) -> None:
     """Make three four wherever a function returns, takes or keeps the result of a call as it came."""
@@ -47,7 +49,7 @@ def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
 
 def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, count: int, place: int) -> None:
     """Put the class of the wrapped criterion into an annotation of a tuple of ``count`` types."""
-    outer = _behind_a_name(facts, annotation)
+    outer = _yielded(_behind_a_name(facts, annotation))
     if not isinstance(outer, cst.Subscript) or name_of(outer.value) not in ("Tuple", "tuple"):
         return
     if len(outer.slice) != count or any(
@@ -57,6 +59,14 @@ def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, coun
     module = facts.module_of(annotation)
     text = wrapped_type(edits, module)
     edits.of(module).change(outer, lambda new: _with_type(new, count, place, text))
+
+
+def _yielded(said: cst.BaseExpression) -> cst.BaseExpression:
+    """``T`` of ``Iterator[T]``, which a context manager's function is said to return."""
+    if isinstance(said, cst.Subscript) and name_of(said.value) in _OF_GENERATORS:
+        first = said.slice[0].slice
+        return first.value if isinstance(first, cst.Index) else said
+    return said
 
 
 def _behind_a_name(facts: Facts, annotation: cst.Annotation) -> cst.BaseExpression:

@@ -132,6 +132,8 @@ def _given_back(facts: Facts, function: Scope) -> list[cst.BaseExpression]:
 def _target(facts: Facts, call: cst.CSTNode) -> cst.BaseExpression | None:
     """What takes the result of a call, alone."""
     assign = facts.parent(call)
+    while isinstance(assign, cst.Await):
+        assign = facts.parent(assign)
     if isinstance(assign, cst.WithItem):
         return assign.asname.name if assign.asname is not None else None
     alone = isinstance(assign, cst.Assign) and len(assign.targets) == 1

@@ -10,6 +10,7 @@ import libcst as cst
 from dpmigrate.analysis.ledger.retired import RetiredCall
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.editing.imports import spelling
+from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.losses.homes import same_variables
 from dpmigrate.codemods.program.assignments import Home, target_text
 from dpmigrate.codemods.program.binders import binders, bound_by
@@ -340,11 +341,19 @@ class AttachedEngine:
         said = []
         for loop in dict.fromkeys(loop for each in loops.values() for loop in each):
             module = self.facts.module_of(loop)
-            read = self.facts.code(read_by(loop) or loop.iter).strip()
-            place = module.place(loop)
+            drawn = self._drawn_in(loop)
+            read = self.facts.code(drawn or read_by(loop) or loop.iter).strip()
+            place = module.place(drawn or loop)
             where = f"line {place.line}" if module is self.module else place.shown
             said.append(f"{read} in {where}")
         return " and ".join(said) or "no loop is seen that steps its optimizer"
+
+    def _drawn_in(self, loop: cst.For) -> cst.Call | None:
+        """``next(iter(loader))`` in a loop over anything else than a loader."""
+        head = read_by(loop)
+        if head is not None and self.facts.made_at(head, "loader") is not None:
+            return None
+        return next((c for c in self.facts.inside(loop, cst.Call) if name_of(c.func) == "next"), None)
 
     def _refuse_steps_elsewhere(self, helper: Helper | None) -> None:
         """Whoever steps has to get what make_private returns. Raises `Withheld`."""

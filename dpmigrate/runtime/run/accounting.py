@@ -111,7 +111,7 @@ def goes_on(watch: Watch, engine: LiveEngine) -> None:
         if e is not engine and e.record.releases and e.first_weights is not None and e.weights is not None
     ]
     earlier = [run for run in earlier if run[3].shape == weights.shape][-16:]
-    if not earlier or weights.numel() < 4 * len(earlier):
+    if not earlier or weights.numel() < 8 * len(earlier):
         return
     places, runs, begun, ended = zip(*earlier, strict=True)
     used = _made_of(weights, torch.stack(begun, dim=1), torch.stack(ended, dim=1))
@@ -123,17 +123,14 @@ def goes_on(watch: Watch, engine: LiveEngine) -> None:
 def _made_of(weights: Tensor, begun: Tensor, ended: Tensor) -> int | None:
     """The last of the runs, a column each of first and last weights, that these weights go on from.
 
-    They do where they lie nearer to a mix of last weights (an average over clients is one) than those runs
-    have moved. A server may add what is its own: then they lie off the last beginning, not far, in the main
-    in the directions in which runs have moved.
+    They do where they lie nearer to a mix of last and first weights than those runs have moved: an average
+    over clients is one, of which a server may go a part, or further by its momentum.
     """
-    moves, gone = ended - begun, weights - begun[:, -1]
-    mix = torch.linalg.lstsq(ended, weights.unsqueeze(1), driver="gelsd").solution
-    used = [run for run, share in enumerate(mix.flatten().tolist()) if abs(share) > 0.01]
+    # Where others have begun at these very weights, that says nothing of where they come from.
+    others = begun[:, (begun != weights.unsqueeze(1)).any(dim=0)]
+    moves, basis = ended - begun, torch.cat([ended, others], dim=1)
+    mix = torch.linalg.lstsq(basis, weights.unsqueeze(1), driver="gelsd").solution
+    used = [run for run, share in enumerate(mix.flatten().tolist()[: moves.shape[1]]) if abs(share) > 0.01]
     moved = float(moves[:, used].norm(dim=0).min()) if used else 0.0
-    if moved and float((ended @ mix - weights.unsqueeze(1)).norm()) <= 0.02 * moved:
-        return used[-1]
-    along = moves @ torch.linalg.lstsq(moves, gone.unsqueeze(1), driver="gelsd").solution
-    near = 0 < gone.norm() < 0.5 * begun[:, -1].norm()
-    runs = moves.shape[1]
-    return runs - 1 if near and (along.norm() / gone.norm()) ** 2 > 0.5 + runs / len(moves) else None
+    near = float((basis @ mix - weights.unsqueeze(1)).norm()) <= 0.02 * moved
+    return used[-1] if moved and near else None
