@@ -98,6 +98,8 @@ class Interpreter:
         """Those of the executed modules."""
         self.resolving: set[tuple[Hashable, str]] = set()
         """Names of modules that are being settled, each of which may mean itself."""
+        self.starred: dict[str, set[str]] = {}
+        """By name that is being looked up: the modules asked for it among what they import by a star."""
         self.replaced: set[tuple[Atom, str]] = set()
         """Methods of objects that the program replaced, of which the new one is being called."""
         self.entered: set[Hashable] = set()

@@ -29,6 +29,10 @@ class LoopControl:
     depth: int
     breaks: list[tuple[Delta, Guard]] = field(default_factory=list)
     continues: list[tuple[Delta, Guard]] = field(default_factory=list)
+    ends: bool = True
+    """Whether it may come to its end without ``break``."""
+    goes_on: bool = True
+    """Whether anything behind it is done."""
 
 
 @dataclass(slots=True)

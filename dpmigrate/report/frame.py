@@ -15,6 +15,8 @@ BEFORE = 2
 """Lines shown above the fault."""
 MOST = 4
 """Lines of the fault itself that are shown; a longer one is cut."""
+LONGEST = 400
+"""Columns of a line that are shown where no terminal says how many there are."""
 
 
 def frame(span: Span, lines: Lines, style: Style, paint: str) -> list[str]:
@@ -30,15 +32,11 @@ def frame(span: Span, lines: Lines, style: Style, paint: str) -> list[str]:
     for number in range(first, last + 1):
         text, begins = expand(source[number - 1].rstrip("\r\n"))
         marks = _marks(span, number, text, begins) if number >= span.line else None
-        room = None if style.width is None else max(20, style.width - digits - 4)
-        shift = 0
-        if room is not None:
-            text, shift = window(text, marks[0] if marks else 0, room)
+        room = LONGEST if style.width is None else max(20, style.width - digits - 4)
+        text, shift = window(text, marks[0] if marks else 0, room)
         out.append((style.paint(f" {number:>{digits}} |", "blue") + (f" {text}" if text else "")).rstrip())
         if marks is not None:
-            start, stop = marks[0] - shift, marks[1] - shift
-            if room is not None:
-                stop = min(stop, room)
+            start, stop = marks[0] - shift, min(marks[1] - shift, room)
             carets = "^" * max(1, stop - start)
             out.append(style.paint(f" {gutter} |", "blue") + " " * (start + 1) + style.paint(carets, paint))
     if span.end_line > last and last < len(source):
@@ -62,7 +60,7 @@ def source_line(path: str, cell: int | None, line: int, lines: Lines) -> str | N
     source = lines.get((path, cell), ())
     if not 1 <= line <= len(source):
         return None
-    return expand(source[line - 1].strip())[0]
+    return window(expand(source[line - 1].strip())[0], 0, LONGEST)[0]
 
 
 def _marks(span: Span, number: int, text: str, begins: list[int]) -> tuple[int, int] | None:

@@ -127,11 +127,14 @@ def test_no_line_is_wider_than_the_terminal_where_words_allow(result: ScanResult
     assert max(width_of(line) for line in frames) <= width
 
 
-def test_a_long_line_is_cut_around_the_fault() -> None:
-    code = "x = 1; " * 60 + "bad()" + "; y = 2" * 60
+@pytest.mark.parametrize(("width", "longest"), [(60, 60), (None, 420)])
+def test_a_long_line_is_cut_around_the_fault(width: int | None, longest: int) -> None:
+    code = "x = 1; " * 60 + "bad()" + "; y = 2" * 60_000
     span = Span("long.py", 1, 421, 1, 426)
     finding = Finding("DPM103", "unwrapped-loss", span, "error", "privacy", "definite", "here")
-    shown = text(ScanResult(".", 1, 1, findings=(finding,), lines={("long.py", None): (code,)}), width=60)
+    lines = {("long.py", None): (code,)}
+    shown = text(ScanResult(".", 1, 1, findings=(finding,), lines=lines), width=width)
+    assert max(map(len, shown.splitlines())) <= longest
     code_line, carets = shown.splitlines()[2:4]
     at = carets.index("^")
     assert code_line[at : at + 5] == "bad()"

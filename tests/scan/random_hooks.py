@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from tests.scan.random_flags import KEEPING, kept_answer
+
 HEAD = """import argparse
-from contextlib import nullcontext
+import functools
+from contextlib import nullcontext, suppress
 
 import torch
 from opacus import PrivacyEngine
@@ -34,6 +37,14 @@ def clip(model, limit=1.0):
 def optional(work, wanted):
     if wanted:
         work()
+
+
+def chosen(yes, no, wanted):
+    return yes if wanted else no
+
+
+def starred(*_, on=False, **more):
+    return on
 
 
 """
@@ -66,25 +77,16 @@ def hooks_programs(draw: st.DrawFn) -> str:
 
 @st.composite
 def _test(draw: st.DrawFn, fault: str, setup: list[str]) -> str:
-    """A test for one fault, with what it needs before: always, an option, or a flag that goes by one."""
-    name = f"wanted_{fault[3:]}"
+    """A test for one fault, with what it needs before: always, an option, or its answer that is kept."""
     test = draw(st.sampled_from(TESTS))
-    how = draw(st.sampled_from(["always", "option", "flag", "word", "table", "kept"]))
+    how = draw(st.sampled_from(["always", "option", *KEEPING]))
     if how == "always":
         return "True"
     if how == "option":
         return test
-    if how == "flag":
-        setup += [f"{name} = False", f"if {test}:", f"    {name} = True"]
-        return name
-    if how == "word":
-        setup += [f"{name} = 'yes' if {test} else 'no'"]
-        return f"{name} == 'yes'"
-    if how == "table":
-        setup += [f"{name} = {{'yes': True, 'no': False}}['yes' if {test} else 'no']"]
-        return name
-    setup += [f"{name} = dict(on={test})"]
-    return f"{name}['on']"
+    lines, asked = kept_answer(how, f"wanted_{fault[3:]}", test)
+    setup += lines
+    return asked
 
 
 @st.composite

@@ -248,6 +248,46 @@ def test_what_one_test_tells_is_forgotten_behind_it(tmp_path: Path, first: str, 
     assert set(run.mode) == modes
 
 
+@pytest.mark.parametrize(
+    ("value", "first", "second"),
+    [
+        ("2", "value > 1", "value > 2"),
+        ("'gx'", "value.startswith('g')", "value.startswith('gx')"),
+        ("'gx'", "value in ('ga', 'gx')", "value in ('gx', 'gy')"),
+        ("'gx'", "'g' in value", "'x' in value"),
+        ("[1]", "len(value) > 0", "len(value) > 1"),
+        ("Trainer()", "isinstance(value, (Trainer, str))", "isinstance(value, Trainer)"),
+    ],
+)
+def test_two_tests_of_one_variable_are_two(tmp_path: Path, value: str, first: str, second: str) -> None:
+    lines = ["try:", "    value = option.get()", "except KeyError:", f"    value = {value}"]
+    lines += [f"one = {first}", f"two = {second}", "if one and not two:", "    mode = 'ghost'"]
+    (tmp_path / "train.py").write_text(PROGRAM.format(code="\n    ".join(lines)), encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert set(run.mode) == OPEN
+
+
+@pytest.mark.parametrize("method", ["__bool__", "__len__"])
+@pytest.mark.parametrize("kind", ["Own", "Heir"])
+def test_an_object_may_say_that_it_is_false(tmp_path: Path, method: str, kind: str) -> None:
+    lines = ["class Own:", f"    def {method}(self): return option", "class Heir(Own): pass"]
+    lines += [f"if {kind}():", "    mode = 'ghost'"]
+    (tmp_path / "train.py").write_text(PROGRAM.format(code="\n    ".join(lines)), encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert set(run.mode) == OPEN
+
+
+@pytest.mark.parametrize("made", ["[0 for each in NAMES if {}]", "any(0 for each in NAMES if {})"])
+@pytest.mark.parametrize(
+    "test", ["kind == 'a' or other", "kind == 'a' and other", "kind == 'a'", "not other"]
+)
+def test_what_a_comprehension_asks_is_forgotten_behind_it(tmp_path: Path, made: str, test: str) -> None:
+    lines = ["kind = A", made.format(test), "if kind == 'b' and other:", "    mode = 'ghost'"]
+    (tmp_path / "train.py").write_text(PROGRAM.format(code="\n    ".join(lines)), encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert set(run.mode) == OPEN
+
+
 @pytest.mark.parametrize("test", TESTS)
 def test_nothing_is_told_that_python_does_not_do(test: str) -> None:
     """The table itself, by Python."""

@@ -119,7 +119,7 @@ def test_one_finding_tells_of_all_library_models_of_a_run(tmp_path: Path) -> Non
     two = f"{HEAD}{CHOSEN}{CALL}net = models.alexnet()"
     (tmp_path / "train.py").write_text(two + CALL, encoding="utf-8")
     said = [f for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM414"]
-    assert [(f.span.line, "resnet18 (and 2 more of its models) right" in f.message) for f in said] == [
+    assert [(f.span.line, "resnet18 (and 2 more of its models) changes" in f.message) for f in said] == [
         (8, True),
         (15, False),
     ]

@@ -10,23 +10,32 @@ from dpmigrate import api
 from tests.scan.programs import lay_out, right
 from tests.scan.test_strings import modes
 
+BOTH = {"ghost", "hooks"}
+
 
 @pytest.mark.parametrize(
     ("before", "wanted"),
     [
-        ("i = 0\nwhile i < 5:\n    i += 1\nmode = 'ghost' if i == 5 else 'hooks'\n", {"ghost", "hooks"}),
+        ("i = 0\nwhile i < 5:\n    i += 1\nmode = 'ghost' if i == 5 else 'hooks'\n", BOTH),
         (
             "n = 1\nfor _ in input():\n    n = n * 2\nmode = 'ghost' if n > 7 else 'hooks'\n",
-            {"ghost", "hooks"},
+            BOTH,
         ),
         ("mode = 'g'\nfor _ in input():\n    mode = mode + 'h'\n", {"?"}),
         (
             "on = True\nfor _ in input():\n    on = not on\nmode = 'ghost' if on else 'hooks'\n",
-            {"ghost", "hooks"},
+            BOTH,
         ),
         ("mode = 'hooks'\nfor _ in input():\n    mode = 'ghost'\n", {"ghost"}),
         ("mode = 'g'\nfor _ in range(3):\n    mode += 'h'\n", {"?"}),
-        ("mode = 'g'\nfor end in ('ho', 'st'):\n    mode += end\n", {"ghost"}),
+        ("m = ['hooks']\nfor _ in input():\n    m = (m[1:] or ['ghost']) + ['hooks']\nmode = m[0]\n", BOTH),
+        ("m, n = ['hooks'], ['ghost']\nfor _ in input():\n    m, n = n, m\nmode = m[0]\n", BOTH),
+        ("for mode in ('hooks', 'ew'):\n    if x:\n        break\nelse:\n    mode = 'ghost'\n", BOTH),
+        (
+            "mode = 'ew'\nwhile fast:\n    fast = y\n    if z:\n        break\nelse:\n    mode = 'ghost'\n",
+            {"ew", "ghost"},
+        ),
+        ("for mode in ('hooks', 'ew'):\n    break\nelse:\n    mode = 'ghost'\n", {"hooks"}),
     ],
 )
 def test_modes_that_depend_on_what_a_loop_changes(tmp_path: Path, before: str, wanted: set[str]) -> None:

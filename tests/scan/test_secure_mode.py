@@ -54,7 +54,9 @@ def test_an_option_or_no_secure_mode_is_no_finding(tmp_path: Path, secure: str) 
     assert said(tmp_path, {}, secure) == []
 
 
-@pytest.mark.parametrize("caught", ["ImportError", "(OSError, ImportError)", "Exception"])
+@pytest.mark.parametrize(
+    "caught", ["ImportError", "(OSError, ImportError)", "Exception", "builtins.ImportError"]
+)
 def test_a_program_that_goes_on_without_it_is_not_told(tmp_path: Path, caught: str) -> None:
     tried = TRAIN.replace(
         "    engine = PrivacyEngine(secure_mode=SECURE)\n",

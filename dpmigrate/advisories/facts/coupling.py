@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger.models import (
     ParameterOutside,
     PartEvaluated,
     RecordsRepeated,
+    WholeInTrainMode,
 )
 from dpmigrate.model import Tri
 
@@ -24,10 +25,20 @@ from dpmigrate.model import Tri
 @fact
 def _normalises_by_the_batch(s: Subject) -> Tri:
     """Whether a BatchNorm that is not trained stays in train mode."""
-    if not isinstance(s.event, BatchNormKept) or any(True for _ in s.run.happened(PartEvaluated)):
+    if not isinstance(s.event, BatchNormKept):
+        return False
+    switched = [e for e in s.run.events if isinstance(e, PartEvaluated | WholeInTrainMode)]
+    if any(isinstance(e, PartEvaluated) for e in switched) and not _switched_on_again(switched):
         return False
     s.notes["change"] = f"`{s.event.name}`"
     return True if s.event.sure else s.unsure("whether its parameters are frozen cannot be told")
+
+
+def _switched_on_again(switched: list[PartEvaluated | WholeInTrainMode]) -> bool:
+    """Whether all that told a part to evaluate came before ``train()`` told the whole model to train."""
+    last = switched[-1]
+    parts = [e for e in switched if isinstance(e, PartEvaluated)]
+    return isinstance(last, WholeInTrainMode) and not last.guard and not any(e.loops for e in parts)
 
 
 @fact
@@ -50,6 +61,8 @@ def _standardises_by_the_batch(s: Subject) -> Tri:
     """Whether the model takes a statistic over the examples of the batch out of each of them."""
     if not isinstance(s.event, BatchStatistics) or s.run.argument("batch_first").equals(False) is not False:
         return False
+    if not s.event.sure and s.event.text.endswith("()"):
+        return s.unsure("it may be a figure to look at, of which no loss is made")
     return True if s.event.sure else s.unsure("its first dimension may be another than that of the batch")
 
 

@@ -261,4 +261,7 @@ def _accountant_carried(s: Subject) -> Tri:
     """Whether the accountant's state is taken from where it was; None where it is only saved."""
     if s.run.engine is None or s.run.engine.accountant is None:
         return None if s.run.engine is None else True
-    return None if any(True for _ in s.run.happened(AccountantCarried)) else False
+    saved = any(True for _ in s.run.happened(AccountantCarried))
+    return (
+        s.unsure("the accountant's state is saved, and may be taken from there elsewhere") if saved else False
+    )

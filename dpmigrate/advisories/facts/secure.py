@@ -6,9 +6,8 @@ import libcst as cst
 
 from dpmigrate.advisories.facts.general import fact
 from dpmigrate.advisories.subjects import Subject
+from dpmigrate.analysis.source.tree import catches
 from dpmigrate.model import Tri
-
-_CATCHES = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
 
 
 @fact
@@ -22,15 +21,8 @@ def _import_error_caught(s: Subject) -> Tri:
     """Whether the program goes on where this cannot be made for want of a package."""
     nesting, inner = s.module.nesting, s.origin.node
     for around in nesting.above(inner):
-        if isinstance(around, cst.Try) and around.body is inner and any(map(_catches, around.handlers)):
+        handlers = around.handlers if isinstance(around, cst.Try) and around.body is inner else ()
+        if any(catches(handler, "ImportError", "ModuleNotFoundError") for handler in handlers):
             return True
         inner = around
     return False
-
-
-def _catches(handler: cst.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
-    parts = handler.type.elements if isinstance(handler.type, cst.Tuple) else ()
-    names = [part.value for part in parts] or [handler.type]
-    return any(isinstance(name, cst.Name) and name.value in _CATCHES for name in names)

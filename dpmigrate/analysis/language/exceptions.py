@@ -18,9 +18,8 @@ from dpmigrate.analysis.language import narrowing, retried
 from dpmigrate.analysis.language.assignment import assign_target
 from dpmigrate.analysis.language.outcomes import Branch
 from dpmigrate.analysis.ledger.accounting import MadeInstead
+from dpmigrate.analysis.source.tree import catches
 from dpmigrate.analysis.training import Fallback, TrainingRun
-
-ExceptClause = cst.ExceptHandler | cst.ExceptStarHandler
 
 OPACUS_MISSING = "where importing Opacus raises"
 """The note of a handler that goes on without Opacus, by the literal of its exception."""
@@ -103,7 +102,7 @@ class _Unpacking:
     def execute(self, ip: Interpreter) -> bool:
         """Unpack where the number fits, and go to the handler where it does not."""
         outcome = narrowing.narrow_length(ip, self.value, ("len", self.count), self.count.__eq__)
-        bodies = [self.node.body, *(h.body for h in self.node.handlers if _catches(h, "ValueError"))][:2]
+        bodies = [self.node.body, *(h.body for h in self.node.handlers if catches(h, "ValueError"))][:2]
         branches: list[tuple[Guard, Callable[[], bool]]] = []
         for branch, body in zip((outcome.true, outcome.false), bodies, strict=False):
             if branch.possible:
@@ -132,16 +131,6 @@ def _unpacking(node: cst.Try | cst.TryStar) -> _Unpacking | None:
 
 def _entered(ip: Interpreter, branch: Branch, body: cst.BaseSuite) -> bool:
     return narrowing.enter(ip, branch) and ip.execute(body)
-
-
-def _catches(handler: ExceptClause, name: str) -> bool:
-    """Whether a handler is for an exception, as far as its text tells."""
-    if handler.type is None:
-        return True
-    kinds = (
-        [e.value for e in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
-    )
-    return any(get_full_name_for_node(kind) in (name, "Exception", "BaseException") for kind in kinds)
 
 
 class _Making:
@@ -210,12 +199,13 @@ def _try_and_handle(
         if without:
             ip.notes[OPACUS_MISSING, raised] = ip.origin(handled_at or handler)
         if in_body:
-            of_imports = _catches(handler, "ImportError") and not _catches(handler, "ValueError")
+            of_imports = catches(handler, "ImportError") and not catches(handler, "ValueError")
             there = ip.origin(handled_at or handler)
             ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)
-        if _catches(handler, "Exception"):
+        wide = catches(handler, "Exception")
+        if wide:
             _made_instead(ip, in_body, made)
-            retried.tell_of_another_try(ip, node, handler, in_body)
+        retried.tell_of_another_try(ip, node, handler, in_body, wide)
         if delta is not None:
             survivors.append((delta, frozenset({raised})))
     in_handlers = [run for run in made_by.now() if run not in in_body]
@@ -256,9 +246,7 @@ def _goes_on_without_opacus(node: cst.Try | cst.TryStar) -> bool:
         )
     )
     return any(name.partition(".")[0] == "opacus" for name in imported) and any(
-        _catches(handler, name)
-        for handler in node.handlers
-        for name in ("ImportError", "ModuleNotFoundError")
+        catches(handler, name) for handler in node.handlers for name in ("ImportError", "ModuleNotFoundError")
     )
 
 

@@ -23,7 +23,7 @@ from dpmigrate.analysis.domain.values import (
     join_guarded,
     of,
 )
-from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.language import narrowing, outcomes
 from dpmigrate.analysis.language.assignment import assign_target, iterate, parts_in_order, subscript_key
 from dpmigrate.analysis.language.attributes import get_attribute
@@ -175,7 +175,10 @@ def _yield(ip: Interpreter, node: cst.Yield) -> Value:
         ip.frame.yields.extend([iterate(ip, given, node)] if items is None else items)
         ip.frame.yields_more |= items is None
     else:
-        ip.frame.yields.append(ip.evaluate(node.value) if node.value is not None else NONE)
+        value = ip.evaluate(node.value) if node.value is not None else NONE
+        # What another turn of a loop yields may have been what this one does not.
+        assumed = ALWAYS if ip.frame.loops else ip.path - ip.frame.entry_path
+        ip.frame.yields.append(value.guarded(assumed))
     return ip.unknown(node, "what is sent to a generator")
 
 
@@ -270,9 +273,9 @@ def _where(ip: Interpreter, tests: Sequence[cst.CompIf], body: Callable[[], Valu
         return body()
     saved, parts = ip.path, []
     for way in narrowing.narrow(ip, tests[0].test).true.each():
-        if narrowing.enter(ip, way):
-            parts.append(_where(ip, tests[1:], body).guarded(ip.path - saved))
-        ip.path = saved
+        with effects_kept(ip, way.guard):  # what a way told of variables does not hold on the next
+            if narrowing.enter(ip, way):
+                parts.append(_where(ip, tests[1:], body).guarded(ip.path - saved))
     made = join_all(parts)
     test = tests[0].test
     whole = isinstance(test, cst.Attribute) and test.attr.value == "requires_grad"

@@ -12,7 +12,7 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.domain.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.domain.store import Delta, Slot
-from dpmigrate.analysis.domain.values import NONE, NOTHING, Value, join_all, of
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Function, Seq, Value, join_all, of
 from dpmigrate.analysis.frames import LoopControl
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.language import narrowing, outcomes
@@ -107,17 +107,15 @@ def _for(ip: Interpreter, node: cst.For) -> bool:
     element = iterate(ip, sequence, node.iter)
     registry.tell_hooks(ip, "<a turn for each>", registry.CallInfo(node, [element]))
     counts = counts_begun(ip, node)
-    alive = _loop(ip, node, node.body, lambda: assign_target(ip, node.target, element))
+    alive = _loop(ip, node, lambda: assign_target(ip, node.target, element))
     turns = number_of_turns(ip, node, sequence) if counts else NOTHING
     for name in counts if turns else ():
         assign_target(ip, cst.Name(name), turns)
-    if alive and node.orelse is not None:
-        return ip.execute(node.orelse.body)
     return alive
 
 
 def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:
-    with _leaving(ip) as control:
+    with _leaving(ip, node.orelse) as control:
         for index, item in enumerate(items):
             with ip.inside(node, index):
                 turn = Turn(ip.origin(node), index)
@@ -125,18 +123,19 @@ def _unrolled(ip: Interpreter, node: cst.For, items: Sequence[Value]) -> bool:
             if ends:
                 ip.store.join(ends)
             else:
+                control.ends = False
                 break
-    return True
+    return control.goes_on
 
 
-def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callable[[], object]) -> bool:
+def _loop(ip: Interpreter, node: cst.For | cst.While, bind: Callable[[], object]) -> bool:
     """Execute a loop body until nothing changes (at most three times), at least once.
 
     Constants that it goes on changing are not the ones of the second time: they are given up.
     """
-    with _leaving(ip) as control:
+    with _leaving(ip, node.orelse) as control:
         for last in (False, True, True):
-            ends = _once(ip, control, Turn(ip.origin(node)), body, bind)
+            ends = _once(ip, control, Turn(ip.origin(node)), node.body, bind)
             before = {slot: ip.store.get(*slot) for delta, _ in ends for slot in delta}
             told_of = outcomes.told_in_a_loop(ip, before)
             if not ends or not ip.store.join(ends):
@@ -146,22 +145,30 @@ def _loop(ip: Interpreter, node: cst.CSTNode, body: cst.BaseSuite, bind: Callabl
             _give_up(ip, node, before, last)
             if last and not _grew(ip, before):
                 break
-    return True
+    return control.goes_on
 
 
 @contextmanager
-def _leaving(ip: Interpreter) -> Iterator[LoopControl]:
-    """A loop in a layer of its own: each ``break`` leaves with what the loop had done by then."""
+def _leaving(ip: Interpreter, otherwise: cst.Else | None) -> Iterator[LoopControl]:
+    """A loop in a layer of its own: each ``break`` leaves with what the loop had done by then.
+
+    What stands in its ``else`` is done where it ends without one.
+    """
     ip.store.push()
     control = LoopControl(ip.store.depth - 1)
     ended = False
     try:
         yield control
+        if otherwise is not None and control.ends:
+            control.ends = ip.execute(otherwise.body)
         ended = True
     finally:
         delta = ip.store.pop()
         if ended:
-            ip.store.join([(delta, ALWAYS), *control.breaks])
+            left = [(delta, ALWAYS)] if control.ends or otherwise is None else []
+            control.goes_on = bool(left or control.breaks)
+            if control.goes_on:
+                ip.store.join([*left, *control.breaks])
 
 
 def _once(
@@ -192,7 +199,8 @@ def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | N
     """Make what a loop counts or puts together unknown, once its body changed it.
 
     A number that changed the first time goes on changing; any other constant, flags apart, may
-    have been set for good, and is given up when it changes a second time.
+    have been set for good, and is given up when it changes a second time. The loop may end after any
+    of its turns, so that what another one left in a variable is as good as what the last one did.
     """
     for slot, old in before.items():
         new = ip.store.get(*slot)
@@ -204,6 +212,13 @@ def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | N
             unknown = NOTHING if flags else of(Unknown(("loop", id(node), slot), "changed in a loop"))
             parts = [new, old] if last else [new.select(lambda a: not _is_number(a))]
             ip.store.set(*slot, join_all([*parts, unknown]))
+        elif last and any(_is_one_of_several(atom) and atom not in new.atoms for atom in old.atoms):
+            ip.store.set(*slot, join_all([new, old]))
+
+
+def _is_one_of_several(atom: Atom) -> bool:
+    """Whether a variable that holds it may hold another one after the next turn of a loop."""
+    return isinstance(atom, (Seq, Obj, Function, Class))
 
 
 def _grew(ip: Interpreter, before: Mapping[Slot, Value | None]) -> bool:
@@ -227,7 +242,7 @@ def _while(ip: Interpreter, node: cst.While) -> bool:
     def bind() -> bool:
         return narrowing.enter(ip, narrowing.narrow(ip, node.test).true)
 
-    return _loop(ip, node, node.body, bind)
+    return _loop(ip, node, bind)
 
 
 @statement(cst.With)

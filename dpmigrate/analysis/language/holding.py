@@ -132,6 +132,6 @@ def parameter_of(atom: Unknown) -> Params | None:
         names.append(symbol[2])
         symbol = symbol[0]
     of_gradient = names[:1] == ["grad"] or names[:2] == ["data", "grad"]
-    named = names[names.index("grad") + 1 :] if of_gradient else names
+    named = names[names.index("grad") + 1 :] if of_gradient else names[names[:1] == ["data"] :]
     whole = whole_of(atom) if named and named[0] in ("weight", "bias") else None
     return Params(frozenset({whole}), part=True, of_gradient=of_gradient) if whole is not None else None

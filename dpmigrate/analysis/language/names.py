@@ -191,7 +191,12 @@ def from_import(ip: Interpreter, source: Imported, name: str, node: cst.CSTNode 
 
 def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
     """A name of another module of the project, which is executed first; empty if there is none."""
-    owner = ip.run_module(info)
+    # What is looked up while it runs are questions of their own.
+    outer, ip.starred = ip.starred, {}
+    try:
+        owner = ip.run_module(info)
+    finally:
+        ip.starred = outer
     value = ip.store.get(owner, name)
     # A package that says "from package import module" in its own __init__ means the module.
     if value is not None and (owner, name) not in ip.resolving:
@@ -215,16 +220,18 @@ def member_of_module(ip: Interpreter, info: ModuleInfo, name: str) -> Value:
 
 def _starred(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode) -> Value:
     """A name that a module has by ``from x import *``; empty where it has none so."""
-    asked = (("star", info.key), name)
-    # Modules that import all of one another, or of themselves, have no more than what they define.
-    if asked in ip.resolving:
+    # Modules that import all of one another are asked once each, however many ways lead to them.
+    asked = ip.starred.setdefault(name, set())
+    if info.key in asked:
         return NOTHING
-    ip.resolving.add(asked)
+    outermost = not asked
+    asked.add(info.key)
     try:
         for starred in ip.notes.get(("star", info.key), ()):
             value = from_import(ip, starred, name, node)
             if value:
                 return value
     finally:
-        ip.resolving.discard(asked)
+        if outermost:
+            ip.starred.pop(name, None)
     return NOTHING

@@ -131,7 +131,7 @@ def _narrow_order(
         return None
 
     yes, no = split_by_test(a, test, decide)
-    return outcome_of_split(ip, left, yes, no)
+    return outcome_of_split(ip, left, yes, no, test)
 
 
 def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
@@ -155,8 +155,26 @@ def _narrow_equality(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseE
             # What a package holds may be equal to something that it is not.
             kind = "eq" if registry.data_of(same) is same else "same"
             yes, no = split_by_test(value, (kind, same), partial(is_same, same))
-            return outcome_of_split(ip, node, yes, no)
+            return outcome_of_split(ip, node, yes, no, (kind, same))
+        if isinstance(atom, Obj) and atom.kind in _THEMSELVES_ALONE:
+            yes, no = split_by_test(value, ("same", atom), partial(_is_this_very, ip, atom))
+            return outcome_of_split(ip, node, yes, no, ("same", atom))
     return undecided()
+
+
+_THEMSELVES_ALONE = frozenset(["optimizer", "dp-optimizer", "loader", "dp-loader"])
+"""Kinds of objects that equal themselves alone: ``each is optimizer``."""
+
+
+def _is_this_very(ip: Interpreter, other: Obj, atom: Atom) -> bool | None:
+    """Whether an atom is another one, which may stand for one object in each turn of a loop."""
+    if isinstance(atom, Unknown):
+        return None
+    if atom != other:
+        return False
+    made = other.data.loops if other.kind.startswith("dp-") else None
+    born = ip.births.get(other)
+    return True if (made == () or (born is not None and not born.loops)) else None
 
 
 def equals(constant: object, atom: Atom) -> bool | None:
@@ -210,7 +228,7 @@ def narrow_length(
         return None
 
     yes, no = split_by_test(value, test, decide)
-    return outcome_of_split(ip, node, yes, no)
+    return outcome_of_split(ip, node, yes, no, test)
 
 
 def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.BaseExpression) -> Outcome:
@@ -230,9 +248,9 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
         if len(choices) == 1:
             only = choices[0]
             yes, no = split_by_test(member, ("eq", only), partial(equals, only))
-        else:
-            yes, no = _split_choices(member, choices)
-        return outcome_of_split(ip, left, yes, no)
+            return outcome_of_split(ip, left, yes, no, ("eq", only))
+        yes, no = _split_choices(member, choices)
+        return outcome_of_split(ip, left, yes, no, ("in", tuple(choices)))
     keys = _keys_of(ip, held)
     for key in keys:
         compares(ip, member, key)
@@ -240,7 +258,7 @@ def _narrow_membership(ip: Interpreter, left: cst.BaseExpression, right: cst.Bas
     if isinstance(needle, Const) and isinstance(needle.value, str):
         compares(ip, container, needle.value)
         yes, no = _split_by_key(ip, container, needle.value)
-        return outcome_of_split(ip, right, yes, no)
+        return outcome_of_split(ip, right, yes, no, ("has", needle.value))
     return undecided()
 
 
@@ -327,29 +345,30 @@ def narrow_call(ip: Interpreter, test: cst.CSTNode) -> Outcome | None:
         if isinstance(atom, Const) and isinstance(atom.value, str):
             text, method = atom.value, test.func.attr.value
             compares(ip, value, text)
+            asked_of_text = (method, text)
             yes, no = split_by_test(
                 value,
-                (method, text),
+                asked_of_text,
                 lambda x: (
                     bool(getattr(x.value, method)(text))
                     if isinstance(x, Const) and isinstance(x.value, str)
                     else None
                 ),
             )
-            return outcome_of_split(ip, test.func.value, yes, no)
+            return outcome_of_split(ip, test.func.value, yes, no, asked_of_text)
     if isinstance(test.func, cst.Name) and test.func.value == "isinstance" and len(test.args) == 2:
         value, kind = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value)
         names = type_names(kind)
         if names is not None:
-            yes, no = split_by_test(
-                value, ("isinstance", tuple(sorted(names))), lambda x: is_instance(x, names)
-            )
-            return outcome_of_split(ip, test.args[0].value, yes, no)
+            of_kind = ("isinstance", tuple(sorted(names)))
+            yes, no = split_by_test(value, of_kind, lambda x: is_instance(x, names))
+            return outcome_of_split(ip, test.args[0].value, yes, no, of_kind)
     if isinstance(test.func, cst.Name) and test.func.value == "hasattr" and len(test.args) == 2:
         value, asked = ip.evaluate(test.args[0].value), ip.evaluate(test.args[1].value).only
         if isinstance(asked, Const) and asked.value in ATTRIBUTES_OF_OPACUS:
-            yes, no = split_by_test(value, ("hasattr", asked.value), partial(has_attribute, asked.value))
-            return outcome_of_split(ip, test.args[0].value, yes, no)
+            has_it = ("hasattr", asked.value)
+            yes, no = split_by_test(value, has_it, partial(has_attribute, asked.value))
+            return outcome_of_split(ip, test.args[0].value, yes, no, has_it)
     return None
 
 

@@ -16,19 +16,30 @@ from dpmigrate.analysis.training import TrainingRun
 
 
 def tell_of_another_try(
-    ip: Interpreter, node: cst.Try | cst.TryStar, handler: cst.CSTNode, tried: list[TrainingRun]
+    ip: Interpreter,
+    node: cst.Try | cst.TryStar,
+    handler: cst.CSTNode,
+    tried: list[TrainingRun],
+    wide: bool,
 ) -> None:
-    """Record on runs that where making them fails, a loop makes them again, of the same model."""
-    if ip.frame.function is not None:
+    """Record on runs that where making them fails, a loop makes them again, of the same model.
+
+    A handler that sets a weaker target itself promises less, whatever it catches and of which model it is.
+    """
+    if ip.frame.function is not None and wide:
         _tell_of_a_call_of_itself(ip, handler, ip.frame.function.name, tried)
     if not ip.frame.loops or not ip.loops or not _leaves_the_loop(node) or _leaves(handler, cst.Raise):
         return
     turn = ip.loops[-1]
     for run in tried:
-        if turn in run.loops and not any(_made_in(ip, model, turn) for model in run.raw_models):
-            weaker = _is_changed(turn.loop.node, keyword_node(run.origin.node, "target_epsilon"))
+        if turn not in run.loops:
+            continue
+        target = keyword_node(run.origin.node, "target_epsilon")
+        again = wide and not any(_made_in(ip, model, turn) for model in run.raw_models)
+        weaker = _is_changed(handler, target) or (again and _is_changed(turn.loop.node, target))
+        if again or weaker:
             there = replace(ip.at(run.origin.node), origin=run.origin)
-            ip.happen(run, MadeInstead(there, again=True, weaker=weaker))
+            ip.happen(run, MadeInstead(there, again=again, weaker=weaker))
 
 
 def _tell_of_a_call_of_itself(

@@ -116,6 +116,11 @@ class PartEvaluated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WholeInTrainMode(Event):
+    """``train()`` is called on the private model: on its parts as well that were told ``eval()``."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrdinaryOptimizer(Event):
     """A ghost module that is wrapped by hand gets the optimizer of standard clipping."""
 

@@ -37,6 +37,11 @@ class SteppedBeside(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MovedByHand(Event):
+    """Weights of the private model are moved along gradients that the private step has not come to."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedPlainly(Event):
     """Before the run was made, torch's own optimizer trained its model on the same records."""
 

@@ -7,7 +7,7 @@
 ``gradients``, ``pending``, ``unused``   gradients on their way to the step, or to none
 ``feeding``      which loaders fed a step
 ``seeds``        whatever seeds torch's default generator
-``epsilons``     epsilons that a program works with
+``epsilons``, ``records``   epsilons that a program works with; which records a run trains on
 ``rounds``, ``counters``, ``first_time``, ``passed``, ``trained_before``   what comes again, and what is
                  done once
 ``trained_plainly``   training without privacy before a run is made

@@ -5,7 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.values import Value
+from dpmigrate.analysis.domain.atoms import Const
+from dpmigrate.analysis.domain.values import NOTHING, Value, const
+from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import every
 
 
@@ -77,3 +79,29 @@ def _count_to(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.BaseExp
             back = node.value.evaluated_value == 0 and len(node.targets) == 1
             set_back = set_back or (back and count.deep_equals(node.targets[0].target))
     return test.comparisons[0].comparator if added and set_back else None
+
+
+def counters_of(loop: cst.For) -> set[str]:
+    """What a loop counts: ``for i in range(...)``, ``for i, batch in enumerate(...)``."""
+    func = loop.iter.func if isinstance(loop.iter, cst.Call) else None
+    called = func.value if isinstance(func, cst.Name) else ""
+    target: cst.CSTNode = loop.target
+    if called == "enumerate" and isinstance(target, cst.Tuple):
+        target = target.elements[0].value
+    return {target.value} if called in ("range", "enumerate") and isinstance(target, cst.Name) else set()
+
+
+@function("<arithmetic>")
+def _of_every_turn(ip: Interpreter, info: CallInfo) -> Value:
+    """``i % 1`` of what a loop counts is 0 in every turn."""
+    node = info.node
+    if (
+        info.name != "Modulo"
+        or info.positional[1].only != Const(1)
+        or not isinstance(node, cst.BinaryOperation)
+    ):
+        return NOTHING
+    loops = [turn.loop.node for turn in ip.loops]
+    counted = {name for loop in loops if isinstance(loop, cst.For) for name in counters_of(loop)}
+    names = {part.value for part in every(node.left) if isinstance(part, cst.Name)}
+    return const(0) if names and names <= counted else NOTHING

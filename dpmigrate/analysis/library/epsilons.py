@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown, deeper
+from dpmigrate.analysis.domain.atoms import Const, External, Obj, Unknown, deeper
 from dpmigrate.analysis.domain.values import NOTHING, Bound, Entry, Function, Partial, Seq, Value
 from dpmigrate.analysis.language.calls import call_method, call_value
 from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsAdded, EpsilonsCombined
+from dpmigrate.analysis.library.records import records_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.source.tree import every
-from dpmigrate.analysis.training import TrainingRun
 
 _SPENT = "epsilons"
 _ARRAYS = "arrays of epsilons"
@@ -303,17 +303,12 @@ def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) 
         ip.notes.setdefault(_REPORTED, {})[node, ip.context] = (ip.at(node), how)
         _tell_of_reports(ip)
     runs = [run for run in ip.runs.values() if run.engine in engines]
-    records = [dataset_of(ip, run) for run in runs]
-    apart = len(runs) > 1 and None not in records and len(set(records)) == len(runs)
+    records = {records_of(ip, run) for run in runs}
+    # Two loaders that come in from outside may hold the same.
+    open_ones = {None, *(run.argument("data_loader").only for run in runs)}
+    apart = len(runs) > 1 and len(records - open_ones) == len(runs)
     for run in runs:
         ip.happen(run, EpsilonsCombined(ip.at(node), how, series, apart))
-
-
-def dataset_of(ip: Interpreter, run: TrainingRun) -> Atom | None:
-    """The data set that a run trains on; None where it may be one of several."""
-    loader = run.argument("data_loader").only
-    held = ip.store.get(loader, "dataset") if loader is not None else None
-    return held.only if held is not None else None
 
 
 def _tell_of_reports(ip: Interpreter) -> None:

@@ -166,8 +166,7 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
             if not run.excludes(weights.at.guard):
                 there = replace(weights.at, guard=here.guard)
                 ip.happen(run, WeightsLoaded(there, weights.changing))
-        original = ip.notes.get((_COPIED, model))
-        if original != model and _was_trained_here(ip, run, original):
+        if any(_was_trained_here(ip, run, original) for original in _copied_from(ip, model)):
             ip.happen(run, WeightsLoaded(here, changing=True))
     if _goes_on_with_its_own(run):
         ip.happen(run, WeightsLoaded(here, changing=True))
@@ -198,9 +197,19 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
         ip.happen(run, EngineOfARound(here, framework))
 
 
-def _was_trained_here(ip: Interpreter, run: TrainingRun, model: Atom | None) -> bool:
+def _copied_from(ip: Interpreter, model: Atom) -> list[Atom]:
+    """What a model is a copy of, and what that one is a copy of: ``best`` may hold it from turn to turn."""
+    originals: list[Atom] = []
+    original: Atom | None = ip.notes.get((_COPIED, model))
+    while original is not None and original not in (model, *originals):
+        originals.append(original)
+        original = ip.notes.get((_COPIED, original))
+    return originals
+
+
+def _was_trained_here(ip: Interpreter, run: TrainingRun, model: Atom) -> bool:
     """Whether a run of the same call, in the turn before, trained a model."""
-    return model is not None and any(
+    return any(
         model in other.raw_models and other.origin.node is run.origin.node for other in ip.runs.values()
     )
 

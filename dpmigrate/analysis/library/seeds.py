@@ -17,7 +17,7 @@ from dpmigrate.analysis.domain.values import NONE, Function, Value, of
 from dpmigrate.analysis.language.choices import SET_BY_THE_USER
 from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances, Seeded
-from dpmigrate.analysis.library.counters import argument_for
+from dpmigrate.analysis.library.counters import argument_for, counters_of
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.mentions import Mentions
 from dpmigrate.analysis.source.tree import assigned_in, every
@@ -167,7 +167,7 @@ def _counted_anew(ip: Interpreter, node: cst.CSTNode) -> bool:
     inner, outer = ip.loops[-1].loop.node, ip.loops[-2].loop.node
     if not isinstance(inner, cst.For) or not isinstance(outer, (cst.For, cst.While)):
         return False
-    counters = _counters(inner)
+    counters = counters_of(inner)
     used = _names(args[0])
     within = set(assigned_in(outer)) - counters
     first = 0 if isinstance(inner.target, cst.Name) else 1  # what ``enumerate`` goes over may be any loader
@@ -178,16 +178,6 @@ def _counted_anew(ip: Interpreter, node: cst.CSTNode) -> bool:
 
 def _names(node: cst.CSTNode) -> set[str]:
     return {part.value for part in every(node) if isinstance(part, cst.Name)}
-
-
-def _counters(loop: cst.For) -> set[str]:
-    """What a loop counts: ``for i in range(...)``, ``for i, batch in enumerate(...)``."""
-    func = loop.iter.func if isinstance(loop.iter, cst.Call) else None
-    called = func.value if isinstance(func, cst.Name) else ""
-    target: cst.CSTNode = loop.target
-    if called == "enumerate" and isinstance(target, cst.Tuple):
-        target = target.elements[0].value
-    return {target.value} if called in ("range", "enumerate") and isinstance(target, cst.Name) else set()
 
 
 def _worked_out_of(ip: Interpreter, call: cst.CSTNode) -> tuple[Value, ...]:

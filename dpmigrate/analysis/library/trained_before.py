@@ -11,12 +11,13 @@ from collections.abc import Hashable, Iterator
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Obj
 from dpmigrate.analysis.domain.values import NOTHING, Function, Value, of
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.accounting import TrainedBefore
 from dpmigrate.analysis.library import trained_plainly
 from dpmigrate.analysis.library.first_time import in_one_round
+from dpmigrate.analysis.library.records import records_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
@@ -71,19 +72,8 @@ def _entered(run: TrainingRun) -> tuple[cst.CSTNode, Hashable] | None:
 
 def same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
     """Whether two runs are given the very same loader, or loaders of the very same data set."""
-    first, second = _records(ip, one), _records(ip, other)
+    first, second = records_of(ip, one), records_of(ip, other)
     return first is not None and second is not None and first == second
-
-
-def _records(ip: Interpreter, run: TrainingRun) -> Atom | None:
-    """The data set of a run, or its loader where that came in from outside; None where it may be several."""
-    loader = run.argument("data_loader").only
-    if isinstance(loader, Unknown):
-        return loader
-    if isinstance(loader, Obj) and loader.kind == "dp-loader":
-        return _records(ip, loader.data) if loader.data is not run else None
-    held = ip.store.get(real(loader), "dataset") if loader is not None else None
-    return held.only if held is not None else None
 
 
 @function("<called again within itself>")
@@ -102,6 +92,6 @@ def _calls_itself(ip: Interpreter, info: CallInfo) -> Value:
         if not around or made is None or made.chain[: len(around[-1])] != around[-1]:
             continue
         trained = any(other is run for model in handed_on for other, _ in _trainers(ip, model))
-        if trained and _records(ip, run) in handed_on:
+        if trained and records_of(ip, run) in handed_on:
             ip.happen(run, TrainedBefore(ip.at(info.node), again=True))
     return NOTHING

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from dpmigrate.analysis.source.tree import children
+from dpmigrate.analysis.source.tree import catches, children
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.source.modules import ModuleInfo
@@ -18,9 +18,7 @@ def is_tolerated(module: ModuleInfo, node: cst.CSTNode) -> bool:
     return node in module.nesting and any(map(_provides_for_others, module.nesting.above(node)))
 
 
-_CATCHING = frozenset(
-    ["ImportError", "ModuleNotFoundError", "AttributeError", "TypeError", "Exception", "BaseException"]
-)
+_FAILURES = ("ImportError", "ModuleNotFoundError", "AttributeError", "TypeError")
 _ASKING = frozenset(["hasattr", "find_spec"])
 
 
@@ -28,10 +26,7 @@ def _provides_for_others(above: cst.CSTNode) -> bool:
     if isinstance(above, (cst.If, cst.IfExp)):
         return any(word in _ASKING or "version" in word.lower() for word in _names_in(above.test))
     if isinstance(above, (cst.Try, cst.TryStar)):
-        return any(
-            (h.type is None or bool(_CATCHING & set(_names_in(h.type)))) and not _gives_up(h.body)
-            for h in above.handlers
-        )
+        return any(catches(h, *_FAILURES) and not _gives_up(h.body) for h in above.handlers)
     return False
 
 

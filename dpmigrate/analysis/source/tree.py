@@ -216,3 +216,14 @@ def assigned_to(root: cst.CSTNode, target: cst.CSTNode) -> cst.BaseExpression | 
         if isinstance(node, cst.Assign) and any(each.target is target for each in node.targets):
             return node.value
     return None
+
+
+def catches(handler: cst.ExceptHandler | cst.ExceptStarHandler, *names: str) -> bool:
+    """Whether a handler is for any of some exceptions, as far as its text tells."""
+    if handler.type is None:
+        return True
+    kinds = (
+        [e.value for e in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
+    )
+    told = {(get_full_name_for_node(kind) or "").removeprefix("builtins.") for kind in kinds}
+    return not told.isdisjoint((*names, "Exception", "BaseException"))

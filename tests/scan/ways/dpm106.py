@@ -25,4 +25,38 @@ for x, y in loader:
         "zip(x.chunk(4), y.chunk(4))",
         "[(x, y)]",
     ),
+    Pair(
+        "DPM106",
+        "every-turn-by-a-counter",
+        HEAD
+        + "net = nn.Linear(16, 4)"
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+K = FACT
+for i, (x, y) in enumerate(loader, start=1):
+    criterion(net(x), y).backward()
+    if i % K and i != len(loader):
+        continue
+    optimizer.step()
+    optimizer.zero_grad()
+""",
+        "4",
+        "1",
+    ),
+    Pair(
+        "DPM106",
+        "one-piece-or-several",
+        HEAD
+        + "net = nn.Linear(16, 4)"
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    for some, wanted in zip(x.chunk(FACT), y.chunk(FACT)):
+        criterion(net(some), wanted).backward()
+    optimizer.step()
+""",
+        "2",
+        "1",
+    ),
 )

@@ -12,4 +12,14 @@ PAIRS = (
         "self.inner(x) * self.norm.weight",
         "self.norm(self.inner(x))",
     ),
+    Pair(
+        "DPM117",
+        "normalised-weight-of-a-cosine-classifier",
+        ghost_run(
+            "h = self.body(x)\nreturn FACT",
+            "self.body = nn.Linear(16, 8)\nself.out = nn.Linear(8, 4, bias=False)",
+        ),
+        "F.normalize(h, dim=1) @ F.normalize(self.out.weight, dim=1).T",
+        "self.out(F.normalize(h, dim=1))",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, Pair
+from tests.scan.ways.programs import GHOST_GIVEN, HEAD, Pair
 
 PAIRS = (
     Pair(
@@ -32,5 +32,31 @@ for epoch in range(3):
 """,
         "pass",
         "net[0].weight.requires_grad = True",
+    ),
+    Pair(
+        "DPM119",
+        "layers-chosen-by-a-number-that-grows",
+        HEAD
+        + """
+def unfreeze_to(net, depth):
+    for i, layer in enumerate(reversed(list(net.children()))):
+        for parameter in layer.parameters():
+            parameter.requires_grad = i <= depth
+
+
+net = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 8), nn.Linear(8, 4))
+unfreeze_to(net, 0)
+"""
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+for epoch in range(3):
+    unfreeze_to(net, FACT)
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(net(x), y).backward()
+        optimizer.step()
+""",
+        "epoch",
+        "0",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, HOOKS, STEP, Pair
+from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, STEP, Pair
 
 BEFORE = """
 import copy
@@ -115,5 +115,24 @@ for private in (False, True):
 """,
         "pass",
         "net = nn.Linear(16, 4)",
+    ),
+    *(
+        Pair(
+            "DPM120",
+            f"moved-by-hand-{name}",
+            PRIVATE
+            + """
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    FACT
+""",
+            wrong,
+            right,
+        )
+        for name, wrong, right in (
+            ("operator", "net._module.weight -= 0.1 * net._module.weight.grad", "optimizer.step()"),
+            ("method", "[w.data.sub_(0.1 * w.grad) for w in net.parameters()]", "optimizer.step()"),
+        )
     ),
 )

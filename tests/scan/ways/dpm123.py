@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, HOOKS, Pair
+from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, Pair
 
 PAIRS = (
     Pair(
@@ -128,5 +128,52 @@ for x, y in loader:
 """,
         "beside.step()",
         "beside.zero_grad()",
+    ),
+    Pair(
+        "DPM123",
+        "asked-whether-it-is-the-private-one",
+        HEAD
+        + """
+net = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 4))
+head = torch.optim.Adam(net[1].parameters())
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    for each in (head, optimizer):
+        each.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    for each in (head, optimizer):
+        if FACT:
+            each.step()
+""",
+        "each is not None",
+        "each is optimizer",
+    ),
+    *(
+        Pair(
+            "DPM123",
+            f"moved-by-hand-{name}",
+            PRIVATE
+            + """
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    with torch.no_grad():
+        for w in net.parameters():
+            FACT
+    optimizer.step()
+""",
+            wrong,
+            right,
+        )
+        for name, wrong, right in (
+            ("operator", "w -= 0.1 * w.grad", "print(w.grad.norm())"),
+            ("method", "w.data.add_(w.grad, alpha=-0.1)", "w.data.clamp_(-5, 5)"),
+        )
     ),
 )

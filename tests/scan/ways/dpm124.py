@@ -40,6 +40,45 @@ net, optimizer, loader = PrivacyEngine().make_private(
 )
 """
 
+OWN = "h[torch.arange(len(x)), lengths - 1]"
+BY_HAND = """
+from opacus.layers import DPLSTM
+
+
+def collate(batch):
+    rows, labels = zip(*batch)
+    lengths = torch.tensor([len(row) for row in rows])
+    longest = max(len(row) for row in rows)
+    return torch.tensor(FILLED), lengths, torch.tensor(labels)
+
+
+class Reader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 16, padding_idx=0)
+        self.rnn = DPLSTM(16, 8, batch_first=True)
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, x, lengths):
+        h, _ = self.rnn(self.embedding(x))
+        return self.out(LAST)
+
+
+net = Reader()
+rows = [([1 + i % 19] * (3 + i % 20), i % 2) for i in range(256)]
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(rows, batch_size=32, collate_fn=collate),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, lengths, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x, lengths), y).backward()
+    optimizer.step()
+"""
+
 PAIRS = (
     Pair(
         "DPM124",
@@ -262,5 +301,70 @@ for x, y in loader:
 """,
         "0",
         "1",
+    ),
+    *(
+        Pair(
+            "DPM124",
+            f"padded-by-hand-{name}",
+            HEAD + BY_HAND.replace("FILLED", filled).replace("LAST", last),
+            wrong,
+            right,
+        )
+        for name, filled, last, wrong, right in (
+            ("lists", "[row + [0] * (longest - len(row)) for row in rows]", "FACT", "h[:, -1]", OWN),
+            ("fixed", "[row + [0] * (FACT - len(row)) for row in rows]", "h[:, -1]", "longest", "32"),
+            (
+                "zeros",
+                "[row + [0] * (FACT - len(row)) for row in rows]",
+                "h[:, -1]",
+                "max(map(len, rows))",
+                "32",
+            ),
+        )
+    ),
+    *(
+        Pair(
+            "DPM124",
+            f"standardised-over-everything-{name}",
+            HEAD
+            + HOOKS
+            + """
+for x, y in loader:
+    optimizer.zero_grad()
+    value = net(x)[:, 0]
+    advantage = FACT
+    (F.log_softmax(net(x), 1)[:, 1] * advantage).mean().backward()
+    optimizer.step()
+""",
+            wrong,
+            "(value - value.tanh()) / (value.abs() + 1e-8)",
+        )
+        for name, wrong in (
+            ("mean", "value - value.mean()"),
+            ("deviation", "value / (torch.std(value) + 1e-8)"),
+        )
+    ),
+    Pair(
+        "DPM124",
+        "standardised-over-everything-in-a-model",
+        HEAD + MODEL + STEP,
+        "h = self.value(x); h = h - h.mean()",
+        "h = self.value(x); w = self.gate.weight; w = w - w.mean()",
+        opacus="==1.6.0",
+    ),
+    Pair(
+        "DPM124",
+        "covariance-of-the-batch",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    z = net(x)
+    (F.cross_entropy(z, y) + 0.01 * FACT).backward()
+    optimizer.step()
+""",
+        "torch.cov(z.T).pow(2).sum()",
+        "z.pow(2).sum(1).mean()",
     ),
 )

@@ -98,4 +98,22 @@ for epoch in range(3):
             ),
         )
     ),
+    Pair(
+        "DPM302",
+        "asked-for-none",
+        HEAD
+        + HOOKS
+        + """
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as parts:
+    for batch in parts:
+        x, y = batch[0], batch[1]
+        if FACT:
+            continue
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        "y.max() > 3",
+        "y is None",
+    ),
 )

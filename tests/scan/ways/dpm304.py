@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, LEAVES, Pair
+from tests.scan.ways.programs import HEAD, LEAVES, STEP, Pair
 
 TRAIN = (
     HEAD
@@ -218,5 +218,97 @@ def stages(net, loader, number):
 """,
         "PrivacyEngine()",
         "kept",
+    ),
+    Pair(
+        "DPM304",
+        "copy-of-the-best-so-far",
+        HEAD
+        + """
+import copy
+
+best = nn.Linear(16, 4)
+for restart in range(4):
+    net = FACT
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+"""
+        + STEP.replace("\n", "\n    ").rstrip()
+        + """
+    best = copy.deepcopy(net._module)
+    print(engine.get_epsilon(1e-6))
+""",
+        "copy.deepcopy(best)",
+        "nn.Linear(16, 4)",
+    ),
+    Pair(
+        "DPM304",
+        "begins-with-the-average-of-the-weights",
+        HEAD
+        + """
+
+def move(average, net):
+    with torch.no_grad():
+        for a, w in zip(average.parameters(), net.parameters()):
+            a.mul_(0.9).add_(w, alpha=0.1)
+
+
+average = nn.Linear(16, 4)
+for cycle in range(3):
+    net = nn.Linear(16, 4)
+    FACT
+    engine = PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+        move(average, net._module)
+    print(engine.get_epsilon(1e-6))
+""",
+        "net.load_state_dict(average.state_dict())",
+        "average.load_state_dict(net.state_dict())",
+    ),
+    Pair(
+        "DPM304",
+        "a-message-of-each-round-that-tells-its-number",
+        HEAD
+        + """
+import messages
+
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader(data(), batch_size=32)
+while messages.running():
+    message = messages.receive()
+    net.load_state_dict(message.weights)
+    if FACT:
+        engine = PrivacyEngine()
+        net, optimizer, loader = engine.make_private(
+            module=net,
+            optimizer=optimizer,
+            data_loader=loader,
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    messages.send(net.state_dict(), engine.get_epsilon(1e-5))
+""",
+        "message.round >= 0",
+        "message.round == 0",
     ),
 )

@@ -52,4 +52,29 @@ def make(net, optimizer, loader, target):
         "raise SystemExit(str(error))",
     ),
     Pair("DPM309", "model-from-outside", TRIED, "pass", "net, optimizer = fresh()"),
+    Pair(
+        "DPM309",
+        "handler-that-doubles-the-target",
+        HEAD
+        + """
+target = 0.01
+while True:
+    net = nn.Linear(16, 4)
+    try:
+        net, optimizer, loader = PrivacyEngine().make_private_with_epsilon(
+            module=net,
+            optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+            data_loader=DataLoader(data(), batch_size=32),
+            target_epsilon=target,
+            target_delta=1e-6,
+            epochs=1,
+            max_grad_norm=1.0,
+        )
+        break
+    except ValueError as error:
+        FACT
+""",
+        "target *= 2",
+        "raise SystemExit(str(error))",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, STEP, Pair
+from tests.scan.ways.programs import HEAD, PRIVATE, STEP, Pair
 
 STAGES = (
     HEAD
@@ -146,5 +146,20 @@ torch.save({name: part.state_dict() for name, part in parts.items()}, "last.pt")
 """,
         "print(parts)",
         'parts["accountant"] = engine.accountant',
+    ),
+    Pair(
+        "DPM310",
+        "weights-of-a-checkpoint-of-the-engine",
+        PRIVATE
+        + """
+FACT
+"""
+        + STEP
+        + """
+engine.save_checkpoint(path="last.ckpt", module=net, optimizer=optimizer)
+print(engine.get_epsilon(1e-6))
+""",
+        'net.load_state_dict(torch.load("last.ckpt")["module_state_dict"])',
+        'engine.load_checkpoint(path="last.ckpt", module=net, optimizer=optimizer)',
     ),
 )

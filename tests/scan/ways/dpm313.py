@@ -101,4 +101,36 @@ net, optimizer, loader = PrivacyEngine().make_private(
         "nn.BatchNorm2d",
         "groups",
     ),
+    Pair(
+        "DPM313",
+        "train-mode-comes-back",
+        HEAD
+        + """
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.out = nn.BatchNorm1d(16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.out(self.norm(x))
+
+
+net = Net()
+net.norm.requires_grad_(False)
+net.norm.eval()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+net.train()
+FACT
+"""
+        + STEP,
+        "pass",
+        "net._module.norm.eval()",
+    ),
 )

@@ -77,12 +77,25 @@ def _steps_left_out(loop: cst.For) -> Iterator[Skip]:
     for statement in loop.body.body:
         if isinstance(statement, cst.If) and not _takes(statement):
             last = _last(statement.body)
-            if isinstance(last, (cst.Continue, cst.Break)):
+            if isinstance(last, (cst.Continue, cst.Break)) and not _asks_for_none(statement.test, loop):
                 how: Literal["continue", "break"] = "continue" if isinstance(last, cst.Continue) else "break"
                 before.append(Skip(statement, how, empty=False))
         elif _takes(statement):
             yield from before
             return
+
+
+def _asks_for_none(test: cst.BaseExpression, loop: cst.For) -> bool:
+    """Whether a test asks for a part of the batch that is None, which no private loader gives."""
+    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
+        return False
+    target = test.comparisons[0]
+    none = isinstance(target.comparator, cst.Name) and target.comparator.value == "None"
+    batch = _names(loop.target)
+    for assign in (a for statement in loop.body.body for a in _assignments(statement)):
+        if any(isinstance(part, cst.Name) and part.value in batch for part in every(assign.value)):
+            batch |= _names(assign.targets[0].target)
+    return none and _root(test.left) in batch
 
 
 def skips_of_an_empty_batch(function: cst.FunctionDef, module: cst.CSTNode) -> Iterator[Skip]:

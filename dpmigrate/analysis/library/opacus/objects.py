@@ -34,6 +34,7 @@ from dpmigrate.analysis.library.opacus.flattened import (
 )
 from dpmigrate.analysis.library.opacus.memory import guard_of_tests, loop_over
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
+from dpmigrate.analysis.library.torch.batch_norm import whole_in_train_mode
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of, gives_classes_before_tokens
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
@@ -42,7 +43,13 @@ from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.training import TrainingRun
 
 
-@method("dp-model", "to", "cuda", "cpu", "train", "eval", "float", "double", "half", "apply")
+@method("dp-model", "train")
+def _train(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    whole_in_train_mode(ip, run_of(e), info, e.guard)
+    return of(e.atom, *e.because)
+
+
+@method("dp-model", "to", "cuda", "cpu", "eval", "float", "double", "half", "apply")
 @method("dp-optimizer", "expected_batch_size")
 def _same(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(e.atom, *e.because)

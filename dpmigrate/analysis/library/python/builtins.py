@@ -15,7 +15,7 @@ import libcst as cst
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
-from dpmigrate.analysis.guards import ALWAYS
+from dpmigrate.analysis.guards import ALWAYS, denial, doubt
 from dpmigrate.analysis.language.assignment import iterate, parts_in_order
 from dpmigrate.analysis.language.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.language.calls import call_own, call_value
@@ -243,8 +243,18 @@ def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
     given = info.argument(1 if last == "filter" else 0, "iterable")
     if last == "next":
         following = call_own(ip, given.only, "__next__", CallInfo(info.node, name="__next__"))
-        return following if following is not None else iterate(ip, given, info.node)
+        taken = following if following is not None else iterate(ip, given, info.node)
+        return join_all([taken, _instead_of(ip, info, taken)])
     return given or ip.unknown(info.node, last)
+
+
+def _instead_of(ip: Interpreter, info: CallInfo, taken: Value) -> Value:
+    """The default of ``next(items, default)``: it is given where nothing of the items is there."""
+    default = info.positional[1] if len(info.positional) > 1 else NOTHING
+    none_there = [denial(e.guard - ip.path) for e in taken.entries]
+    if not default or None in none_there:
+        return default.guarded(frozenset({doubt("next", id(info.node), ip.context)}))
+    return default.guarded(ALWAYS.union(*filter(None, none_there)))
 
 
 @function(

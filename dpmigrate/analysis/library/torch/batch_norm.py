@@ -14,10 +14,17 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
-from dpmigrate.analysis.domain.values import NOTHING, Entry, Value, of
+from dpmigrate.analysis.domain.values import NOTHING, Class, Entry, Value, const, of
+from dpmigrate.analysis.guards import Guard
+from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.holding import holds_part, part_objects, whole_of
 from dpmigrate.analysis.ledger import Circumstances, Origin
-from dpmigrate.analysis.ledger.models import BatchNormKept, BatchNormRefused, PartEvaluated
+from dpmigrate.analysis.ledger.models import (
+    BatchNormKept,
+    BatchNormRefused,
+    PartEvaluated,
+    WholeInTrainMode,
+)
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.registry import CallInfo, function, method
@@ -122,6 +129,14 @@ def _evaluate(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if not any(model in run.raw_models for run in ip.runs.values()):
         _part_evaluated(ip, info)
     return of(model, *e.because)
+
+
+def whole_in_train_mode(ip: Interpreter, run: TrainingRun, info: CallInfo, guard: Guard) -> None:
+    """``train()`` of the private model goes to all of its parts; a model's own may leave some out."""
+    by_class = [a.data for a in run.raw_models if isinstance(a, Obj) and isinstance(a.data, Class)]
+    own = any(find_member(ip, cls, "train") for cls in by_class)
+    if not own and (info.argument(0, "mode") or const(True)).only == Const(True):
+        ip.happen(run, WholeInTrainMode(ip.at(info.node, guard)))
 
 
 @function("<unknown call>")

@@ -41,6 +41,7 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
         told: set[int] = set()
         for node in every(forward.node):
             text = _over_the_batch(node, forward.node, lambda at: _value_in(ip, model, at))
+            text = text or _over_everything(node, forward.node)
             if text:
                 told.update(id(part) for part in every(node))
                 yield Origin(forward.module, node, text), sure
@@ -58,6 +59,8 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
     behind = _private(ip, info.positional[0]) if ip.loops and isinstance(node, cst.BinaryOperation) else ()
     text = _over_the_batch(node, around, ip.evaluate) if behind else ""
+    if behind and not text and not ip.gradients_off:
+        text = _of_all(node, around)
     for model in behind if text else ():
         for run in runs_of_model(ip, model):
             # Whether a loss is made of it, or a figure to look at, is not followed.
@@ -98,12 +101,42 @@ def _over_the_batch(
     node: cst.CSTNode, around: cst.CSTNode, value_of: Callable[[cst.BaseExpression], Value]
 ) -> str:
     """``h.mean(0)`` where a tensor meets its own statistic over dimension 0; empty for anything else."""
-    if not isinstance(node, cst.BinaryOperation) or not isinstance(node.operator, (cst.Subtract, cst.Divide)):
+    for tensor, name, dimension in _own_statistics(node, around):
+        told = isinstance(dimension, (cst.Integer, cst.Name, cst.Attribute))
+        if told and dimension is not None and value_of(dimension).only == Const(0):
+            return f"{tensor.value}.{name}(0)"
+    return ""
+
+
+def _over_everything(node: cst.CSTNode, forward: cst.CSTNode) -> str:
+    """``h - h.mean()`` of what a layer made or ``forward`` was given; empty for anything else."""
+    left = node.left if isinstance(node, cst.BinaryOperation) else None
+    if left is None or not (_is_input(left, forward) or any(map(_calls_a_layer, _meant_by(left, forward)))):
         return ""
+    return _of_all(node, forward)
+
+
+def _of_all(node: cst.CSTNode, around: cst.CSTNode) -> str:
+    """``h.mean()`` where a tensor meets its own statistic over all that it has; empty for anything else.
+
+    Of one that a loop takes out of a batch, that is its own: ``for image in images``.
+    """
+    for tensor, name, dimension in _own_statistics(node, around):
+        if dimension is None and not _one_by_one(tensor, around):
+            return f"{tensor.value}.{name}()"
+    return ""
+
+
+def _own_statistics(
+    node: cst.CSTNode, around: cst.CSTNode
+) -> Iterator[tuple[cst.Name, str, cst.BaseExpression | None]]:
+    """The statistics of itself that a tensor meets: the tensor, which one, and over which dimension."""
+    if not isinstance(node, cst.BinaryOperation) or not isinstance(node.operator, (cst.Subtract, cst.Divide)):
+        return
     left = node.left
     if not isinstance(left, cst.Name):
         # (h - h.mean(0)) / h.std(0): the difference is found by itself.
-        return ""
+        return
     for call in (inner for part in _meant_by(node.right, around) for inner in every(part)):
         if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
             continue
@@ -113,13 +146,14 @@ def _over_the_batch(
         given = [arg.value for arg in call.args if arg.keyword is None]
         tensor = given.pop(0) if owner.value == "torch" and given else owner
         named = (a.value for a in call.args if a.keyword and a.keyword.value in ("dim", "axis"))
-        dimension = next(named, None) or (given[0] if given else None)
-        zero = isinstance(dimension, (cst.Integer, cst.Name, cst.Attribute)) and value_of(
-            dimension
-        ).only == Const(0)
-        if zero and isinstance(tensor, cst.Name) and tensor.value == left.value:
-            return f"{left.value}.{name}(0)"
-    return ""
+        if isinstance(tensor, cst.Name) and tensor.value == left.value:
+            yield left, name, next(named, None) or (given[0] if given else None)
+
+
+def _one_by_one(name: cst.Name, around: cst.CSTNode) -> bool:
+    """Whether a loop sets a variable."""
+    loops = (n for n in every(around) if isinstance(n, (cst.For, cst.CompFor)))
+    return any(name.deep_equals(part) for loop in loops for part in every(loop.target))
 
 
 _SHARES = frozenset(["softmax", "log_softmax"])

@@ -210,6 +210,10 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
 @method(ENGINES, "save_checkpoint")
 def _checkpoint(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     _carried(ip, real(e.atom), info)
+    path, keys = _path(info.argument(None, "path")), frozenset(["module_state_dict"])
+    for atom in info.argument(None, "module").atoms:
+        for run in runs_of_model(ip, atom) if path is not None else ():
+            ip.happen(run, WeightsSaved(ip.at(info.node), path, keys))
     return ip.unknown(info.node, "a checkpoint")
 
 

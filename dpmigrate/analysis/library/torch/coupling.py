@@ -184,6 +184,14 @@ def _accumulate(ip: Interpreter, info: CallInfo, what: Value, over: Value) -> No
         _compared(ip, info.node, what, what, same=False)
 
 
+@function("torch.cov", "torch.corrcoef")
+def _covaried(ip: Interpreter, info: CallInfo) -> Value:
+    """``torch.cov(z.T)``: how the features go together over the examples."""
+    given = info.argument(0, "input")
+    _compared(ip, info.node, given, given, same=True)
+    return torch_operation(ip, info)
+
+
 @function("<given to a module>")
 def _given_to_a_criterion(ip: Interpreter, info: CallInfo) -> Value:
     """A criterion of the program is entered where it has products or distances, for what it compares."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import libcst as cst
+
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import joined, passes_behind
 from dpmigrate.analysis.core import Interpreter
@@ -18,12 +20,24 @@ from dpmigrate.analysis.domain.atoms import (
     Unknown,
     behind,
 )
-from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, const, join_all, of
-from dpmigrate.analysis.language.classes import BASE_KINDS
+from dpmigrate.analysis.domain.values import (
+    NONE,
+    NOTHING,
+    Class,
+    Entry,
+    Function,
+    Value,
+    const,
+    join_all,
+    of,
+)
+from dpmigrate.analysis.language.calls import call_method
+from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.language.constants import opaque, params_in_value
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.loss_functions import LOSS_FUNCTIONS
-from dpmigrate.analysis.registry import CallInfo, method
+from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.source.tree import every, keyword_node
 
 for _loss in [
     "CrossEntropyLoss",
@@ -143,6 +157,25 @@ def _given_weights(atom: Atom, alone: bool) -> bool:
     if isinstance(symbol, tuple) and symbol[:1] == ("param",):
         return alone and not entry
     return atom != Const(None)
+
+
+@function("<given to a module>")
+def _weighs_by_itself(ip: Interpreter, info: CallInfo) -> Value:
+    """A criterion of the program that weighs the classes: ``F.cross_entropy(out, y, weight=self.w)``."""
+    module = info.positional[0].only
+    if not isinstance(module, Obj) or not isinstance(module.data, Class):
+        return NOTHING
+    member = find_member(ip, module.data, "forward")
+    forward = member.only if member is not None else None
+    if not isinstance(forward, Function) or not any(map(_is_given_weights, every(forward.node))):
+        return NOTHING
+    return call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
+
+
+def _is_given_weights(node: cst.CSTNode) -> bool:
+    name = node.func.attr if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
+    weighing = name is not None and name.value in ("cross_entropy", "nll_loss")
+    return weighing and isinstance(node, cst.Call) and keyword_node(node, "weight") is not None
 
 
 def _loss_function(ip: Interpreter, info: CallInfo) -> Value:

@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through, without_records
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.atoms import WEIGHTED_MEAN, Absent, Atom, Const, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.guards import together
 from dpmigrate.analysis.language.assignment import iterate
@@ -145,12 +145,16 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     registry.tell_hooks(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
+    reduction = None
     if inputs:
         given = CallInfo(info.node, [of(real(e.atom)), *info.positional], info.keywords)
-        registry.tell_hooks(ip, "<given to a module>", given)
+        told = registry.tell_hooks(ip, "<given to a module>", given).only
+        weighed = isinstance(told, Tensor) and told.reduction == WEIGHTED_MEAN
+        reduction = WEIGHTED_MEAN if weighed else None
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
-    return of(Tensor(sources, real(e.atom), passes=passes_through(ip, real(e.atom), info)))
+    passes = passes_through(ip, real(e.atom), info)
+    return of(Tensor(sources, real(e.atom), passes=passes, reduction=reduction))
 
 
 @function("<part of a model>")

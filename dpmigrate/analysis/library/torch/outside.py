@@ -52,6 +52,10 @@ _COMPUTING = frozenset(
 _SAME_NUMBERS = frozenset(
     ["t", "T", "transpose", "permute", "contiguous", "view", "reshape", "unsqueeze", "mT"]
 )
+_OTHER_NUMBERS = frozenset(
+    ["normalize", "softmax", "sigmoid", "tanh", "softplus", "relu", "abs", "exp", "clamp", "dropout"]
+)
+"""What makes other numbers of a parameter, through which the gradient goes."""
 
 
 def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
@@ -139,6 +143,9 @@ def _parameter_of(node: cst.BaseExpression, held: Mapping[cst.CSTNode, str] | No
     while True:
         if isinstance(node, cst.Name):
             return (held or {}).get(node, "")
+        if isinstance(node, cst.Call) and (inner := _made_into_others(node)) is not None:
+            node = inner
+            continue
         if isinstance(node, cst.Call):
             node = node.func
         if not isinstance(node, cst.Attribute):
@@ -151,3 +158,12 @@ def _parameter_of(node: cst.BaseExpression, held: Mapping[cst.CSTNode, str] | No
         return ""
     on_self = isinstance(layer.value, cst.Name) and layer.value.value == "self"
     return f"{layer.attr.value}.{node.attr.value}" if on_self else ""
+
+
+def _made_into_others(call: cst.Call) -> cst.BaseExpression | None:
+    """``w`` of ``F.normalize(w, dim=1)`` and ``w.tanh()``; None for any other call."""
+    func = call.func
+    if not isinstance(func, cst.Attribute) or func.attr.value not in _OTHER_NUMBERS:
+        return None
+    of_library = isinstance(func.value, cst.Name) and func.value.value in ("F", "torch")
+    return call.args[0].value if of_library and call.args else func.value

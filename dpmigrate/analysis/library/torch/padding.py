@@ -31,7 +31,67 @@ def pads_to_the_longest(ip: Interpreter, loader: Atom) -> bool:
     if not isinstance(collate, Function):
         return False
     names = {node.value for node in every(collate.node) if isinstance(node, cst.Name)}
-    return "pad_sequence" in names and "pad" not in names
+    return ("pad_sequence" in names and "pad" not in names) or _pads_by_hand(collate.node)
+
+
+_FILLED = frozenset(
+    ["zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty", "pad"]
+)
+"""What is told how long the rows of a batch are to be."""
+
+
+def _pads_by_hand(collate: cst.CSTNode) -> bool:
+    """``longest = max(len(row) for row in rows)``, and rows that are filled up to that.
+
+    ``[0] * (longest - len(row))``, ``F.pad(row, (0, longest - len(row)))``, ``torch.zeros(n, longest)``.
+    """
+    assigned = [node for node in every(collate) if isinstance(node, cst.Assign)]
+    longest = {name for node in assigned if _is_longest(node.value) for name in _set_by(node.targets[0])}
+    again = [name for node in every(collate) for name in _set_by(node) if name in longest]
+    longest -= {name for name in longest if again.count(name) > 1}
+    return any(_tells_it(part, longest) for node in every(collate) for part in _lengths_told(node))
+
+
+def _is_longest(node: cst.BaseExpression) -> bool:
+    """Whether something is the largest of several lengths: ``max(map(len, rows))``, ``lengths.max()``."""
+    if not isinstance(node, cst.Call):
+        return False
+    if isinstance(node.func, cst.Name):
+        if node.func.value == "int" and len(node.args) == 1:
+            return _is_longest(node.args[0].value)
+        of = node.args if node.func.value == "max" and len(node.args) == 1 else ()
+        return any(_speaks_of_lengths(arg) for arg in of)
+    if not isinstance(node.func, cst.Attribute):
+        return False
+    inner = node.func.value
+    if node.func.attr.value == "item":
+        return _is_longest(inner)
+    largest = node.func.attr.value == "max"
+    return largest and any(_speaks_of_lengths(part) for part in (inner, *node.args))
+
+
+def _speaks_of_lengths(node: cst.CSTNode) -> bool:
+    words = {part.value for part in every(node) if isinstance(part, cst.Name)}
+    return any("len" in word.lower() or word in ("shape", "size", "sizes") for word in words)
+
+
+def _lengths_told(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """What says how long a row, or a batch of rows, is to be."""
+    if isinstance(node, cst.Call):
+        name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
+        if isinstance(name, cst.Name) and name.value in _FILLED:
+            yield from node.args
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.left, cst.List):
+        yield node.right
+
+
+def _tells_it(node: cst.CSTNode, longest: set[str]) -> bool:
+    """Whether the length of the longest row stands in a length."""
+    return any(
+        (isinstance(part, cst.Name) and part.value in longest)
+        or (isinstance(part, cst.Call) and _is_longest(part))
+        for part in every(node)
+    )
 
 
 def read_by_position(ip: Interpreter, model: Atom) -> Iterator[tuple[Origin, bool]]:
@@ -40,7 +100,7 @@ def read_by_position(ip: Interpreter, model: Atom) -> Iterator[tuple[Origin, boo
     forward = member.only if member is not None else None
     if not isinstance(model, Obj) or not isinstance(forward, Function):
         return
-    nodes = list(every(forward.node))
+    nodes = list(every(forward.node.body))
     names = {node.value for node in nodes if isinstance(node, cst.Name)}
     if any(word in name.lower() for name in names for word in _MINDFUL):
         return

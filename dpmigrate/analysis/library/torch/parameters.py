@@ -18,6 +18,7 @@ from dpmigrate.analysis.library import pending, rounds
 from dpmigrate.analysis.library.gradients import record_backward, runs_of_raw, touch
 from dpmigrate.analysis.library.torch.models import BARE, torch_operation
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.stepping import moved_along
 from dpmigrate.analysis.library.torch.trainable import set_trainable
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import TrainingRun
@@ -96,14 +97,27 @@ def _on_parameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if not parameters.of_gradient and info.name == "detach":
         return ip.unknown(info.node, "detached parameters", parameters.models)
     if not parameters.of_gradient:
-        if info.name == "copy_":
-            _load_into(ip, parameters, info, info.argument(0, "other"))
+        if info.name in _MOVING:
+            moved_along(ip, Value((e,)), info.node, info.node)
+        other = info.argument(0, "other") or info.argument(0, "end")
+        if info.name == "copy_" or (info.name in _MOVING and _of_a_run(ip, other)):
+            _load_into(ip, parameters, info, other)
         return Value((e,))
     if info.name.endswith("_"):
         _written_to(ip, parameters, info.node, info.name)
     elif info.name not in _SAME_NUMBERS:
         return ip.unknown(info.node, "made of gradients")
     return Value((e,))
+
+
+_MOVING = frozenset(["add_", "sub_", "lerp_"])
+"""What moves parameters towards others, as an average of weights does."""
+
+
+def _of_a_run(ip: Interpreter, value: Value) -> bool:
+    """Whether a value is made of the parameters of a private model."""
+    models = [m for a in value.atoms if isinstance(a, Params) and not a.of_gradient for m in a.models]
+    return any(runs_of_model(ip, model) for model in models)
 
 
 _SAME_NUMBERS = frozenset(["detach", "view", "view_as", "reshape", "flatten", "squeeze", "unsqueeze", "t"])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Obj, Params, Unknown
 from dpmigrate.analysis.domain.values import NONE, Value
 from dpmigrate.analysis.guards import Guard
-from dpmigrate.analysis.language.holding import runs_of_model
+from dpmigrate.analysis.language.holding import parameter_of, runs_of_model
 from dpmigrate.analysis.ledger import Stepped
-from dpmigrate.analysis.ledger.optimizing import SteppedBeside
+from dpmigrate.analysis.ledger.optimizing import MovedByHand, SteppedBeside
 from dpmigrate.analysis.library import feeding, pending, trained_plainly, unused
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.registry import CallInfo, function
+from dpmigrate.analysis.source.tree import every
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 
 _READ = (cst.Name, cst.Attribute, cst.Subscript)
@@ -69,3 +72,29 @@ def _one_of_each(ip: Interpreter, optimizer: Obj, run: TrainingRun) -> bool:
     """Whether the optimizer is made once for each run, and not in a loop that the run is outside of."""
     made = ip.births.get(optimizer)
     return made is not None and made.loops == run.loops[: len(made.loops)]
+
+
+@function("<changed by an operator>")
+def _changed_by_an_operator(ip: Interpreter, info: CallInfo) -> Value:
+    """``w -= rate * w.grad``."""
+    if isinstance(info.node, cst.AugAssign):
+        moved_along(ip, info.positional[0], info.node.value, info.node)
+    return NONE
+
+
+_OF_NOISE = re.compile(r"noise|rand|normal|gauss|laplace|grad_sample|summed", re.IGNORECASE)
+
+
+def moved_along(ip: Interpreter, weights: Value, by: cst.CSTNode, node: cst.CSTNode) -> None:
+    """Parameters are moved by something: along their gradients, where it reads those and nothing of noise."""
+    names = [part.value for part in every(by) if isinstance(part, cst.Name)]
+    if "grad" not in names or any(map(_OF_NOISE.search, names)):
+        return
+    there = runs_before(ip, node)
+    for e in weights.entries:
+        moved = parameter_of(e.atom) if isinstance(e.atom, Unknown) else e.atom
+        models = moved.models if isinstance(moved, Params) and not moved.of_gradient else ()
+        for run in dict.fromkeys(run for model in models for run in runs_of_model(ip, model)):
+            if run in there and pending.waits(ip, run):
+                unused.end(ip, run, used=True)
+                ip.happen(run, MovedByHand(ip.at(node, e.guard)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 
 import libcst as cst
 
@@ -14,12 +14,13 @@ from dpmigrate.analysis.language.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger.optimizing import TrainableSet
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.registry import CallInfo, function
-from dpmigrate.analysis.source.tree import assigned_to, every
+from dpmigrate.analysis.source.tree import assigned_to, contains, every
 from dpmigrate.analysis.training import TrainingRun
 
 _FROZEN = "frozen"
 _WHOLLY = "wholly frozen"
 _SOME = "some, by their names"
+_CHOSEN_BY = "what a choice among parameters was made of the first time"
 
 
 def set_trainable(
@@ -38,8 +39,8 @@ def set_trainable(
     there = runs_before(ip, node)
     wanted = given or const(True)
     if not isinstance(wanted.only, Const):
-        if _decided_one_by_one(ip, node):
-            _freeze_some(ip, [m for m in models if not any(run in there for run in runs_of_model(ip, m))])
+        if (value := _decided_one_by_one(ip, node)) is not None:
+            _choose_some(ip, frozenset(models), node, value, there, guard)
         return
     trainable = bool(wanted.only.value)
     for model in models:
@@ -63,15 +64,46 @@ def set_trainable(
             whole[model] = guard | ip.path
 
 
-def _decided_one_by_one(ip: Interpreter, target: cst.CSTNode) -> bool:
-    """``p.requires_grad = "fc" in name``, ``p.requires_grad_("fc" in name)``: a loop gives the names."""
-    loop = ip.loops[-1].loop.node if ip.loops else None
-    if not isinstance(loop, cst.For):
-        return False
-    given = {node.value for node in every(loop.target) if isinstance(node, cst.Name)}
+def _decided_one_by_one(ip: Interpreter, target: cst.CSTNode) -> cst.BaseExpression | None:
+    """``"fc" in name`` of ``p.requires_grad = "fc" in name``, where a loop gives the names or counts."""
+    loops = _loops_around(ip, target)
+    if not loops:
+        return None
     called_with = target.args[0].value if isinstance(target, cst.Call) and target.args else None
-    value = called_with or assigned_to(loop.body, target)
-    return value is not None and any(isinstance(n, cst.Name) and n.value in given for n in every(value))
+    value = called_with or assigned_to(loops[-1].body, target)
+    given = _names(*(loop.target for loop in loops))
+    return value if value is not None and not given.isdisjoint(_names(value)) else None
+
+
+def _loops_around(ip: Interpreter, node: cst.CSTNode) -> list[cst.For]:
+    """The ``for`` loops of the same function around a node, the outermost first."""
+    loops = [turn.loop.node for turn in ip.loops]
+    return [loop for loop in loops if isinstance(loop, cst.For) and contains(loop, node)]
+
+
+def _names(*nodes: cst.CSTNode) -> set[str]:
+    return {part.value for node in nodes for part in every(node) if isinstance(part, cst.Name)}
+
+
+def _choose_some(
+    ip: Interpreter,
+    models: frozenset[Atom],
+    node: cst.CSTNode,
+    value: cst.BaseExpression,
+    there: Collection[TrainingRun],
+    guard: Guard,
+) -> None:
+    """A choice is made among the parameters of some models: another than the last time, where it is made
+    of other values then."""
+    known = _names(value) - _names(*(loop.target for loop in _loops_around(ip, node)))
+    made_of = tuple(ip.store.get(ip.frame.owner, name) for name in sorted(known))
+    before: dict[Hashable, object] = ip.notes.setdefault(_CHOSEN_BY, {})
+    again = before.setdefault(node, made_of)
+    for model in models:
+        for run in runs_of_model(ip, model):
+            if run in there and made_of != again and _frozen_before(ip, run):
+                ip.happen(run, TrainableSet(ip.at(node, guard | {DOUBT}), True, before=True))
+    _freeze_some(ip, [m for m in models if not any(run in there for run in runs_of_model(ip, m))])
 
 
 def _freeze_some(ip: Interpreter, models: Iterable[Atom]) -> None:
