@@ -22,7 +22,7 @@ from dpmigrate.cli.progress import said
 from dpmigrate.cli.types import FILE
 from dpmigrate.report.inventory import FORMATS, render
 from dpmigrate.report.style import Style, style_for
-from dpmigrate.workspace.reading import read_named
+from dpmigrate.workspace.reading import read_named, reason_of
 
 if TYPE_CHECKING:
     from dpmigrate.model import ScanResult
@@ -107,7 +107,7 @@ def _compare(result: ScanResult, paths: Sequence[str], record: str, format_: str
     try:
         everything = recorded_runs(read_named(record).decode("utf-8"), result.root, result.cwd)
     except OSError as error:
-        raise WrongUsage(f"--check: {record} cannot be read: {error.strerror or error}.") from error
+        raise WrongUsage(f"--check: {record} {reason_of(error)}.") from error
     except UnicodeDecodeError as error:
         raise WrongUsage(f"--check: {record} is not UTF-8.") from error
     except RecordError as error:

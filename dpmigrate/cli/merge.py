@@ -15,7 +15,7 @@ from dpmigrate.cli.types import FILE
 from dpmigrate.model import ScanResult
 from dpmigrate.report import FORMATS, render
 from dpmigrate.report.style import Style, style_for
-from dpmigrate.workspace.reading import read_named
+from dpmigrate.workspace.reading import read_named, reason_of
 
 
 @click.command(
@@ -58,7 +58,7 @@ def _read(report: str) -> ScanResult:
     try:
         return read(read_named(report).decode("utf-8"))
     except OSError as error:
-        raise WrongUsage(f"{report} cannot be read: {error.strerror or error}.") from error
+        raise WrongUsage(f"{report} {reason_of(error)}.") from error
     except UnicodeDecodeError as error:
         raise WrongUsage(f"{report} is not UTF-8.") from error
     except ReportError as error:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args
 
 from dpmigrate.model import STRATEGIES, Certainty, Severity, Strategy
 from dpmigrate.workspace.errors import ConfigError
-from dpmigrate.workspace.reading import read_bytes
+from dpmigrate.workspace.reading import read_bytes, reason_of
 from dpmigrate.workspace.roots import Roots
 
 _CHOICES: dict[str, tuple[str, ...]] = {"min-certainty": get_args(Certainty), "strategy": STRATEGIES}
@@ -106,7 +106,7 @@ def _table(path: str, shown: str) -> dict[str, Any] | None:
     try:
         data = read_bytes(path)
     except OSError as error:
-        raise ConfigError(f"{shown}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise ConfigError(f"{shown}: {reason_of(error)}") from error
     if _WORD not in data:
         return None
     from dpmigrate.workspace.toml import parse_toml

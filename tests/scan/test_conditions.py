@@ -267,6 +267,16 @@ def test_two_tests_of_one_variable_are_two(tmp_path: Path, value: str, first: st
     assert set(run.mode) == OPEN
 
 
+@pytest.mark.parametrize("method", ["__bool__", "__len__"])
+@pytest.mark.parametrize("kind", ["Own", "Heir"])
+def test_an_object_may_say_that_it_is_false(tmp_path: Path, method: str, kind: str) -> None:
+    lines = ["class Own:", f"    def {method}(self): return option", "class Heir(Own): pass"]
+    lines += [f"if {kind}():", "    mode = 'ghost'"]
+    (tmp_path / "train.py").write_text(PROGRAM.format(code="\n    ".join(lines)), encoding="utf-8")
+    (run,) = api.scan(["."], cwd=tmp_path, jobs=1).runs
+    assert set(run.mode) == OPEN
+
+
 @pytest.mark.parametrize("made", ["[0 for each in NAMES if {}]", "any(0 for each in NAMES if {})"])
 @pytest.mark.parametrize(
     "test", ["kind == 'a' or other", "kind == 'a' and other", "kind == 'a'", "not other"]

@@ -63,7 +63,26 @@ def _making_it_in_each_turn(run: PrivateRun, engine: Engine) -> list[Turn]:
         or (_one_model_on_the_same_records(run, turn) and not _for_one_item_alone(run, turn))
     ]
     inside = [turn for turn in rounds if any(turn in e.loops for e in run.happened(Backward))]
-    return [turn for turn in inside if _weights_go_on(run, turn)]
+    return [turn for turn in inside if _weights_go_on(run, turn) and not _in_one_turn_alone(run, turn)]
+
+
+def _in_one_turn_alone(run: PrivateRun, turn: Turn) -> bool:
+    """Whether what a turn gets has to be one number: ``message = receive()``, ``if message.round == 0:``."""
+    within = {id(node) for node in every(turn.loop.node)}
+    return all(
+        any(
+            x.holds and x.test[0] == "eq" and type(x.test[1]) is int and _made_of(x.symbol, within)
+            for x in way
+        )
+        for way in run.ways
+    )
+
+
+def _made_of(symbol: object, nodes: set[int]) -> bool:
+    """Whether something unknown comes from one of some nodes."""
+    if isinstance(symbol, tuple):
+        return any(_made_of(part, nodes) for part in symbol)
+    return isinstance(symbol, int) and symbol in nodes
 
 
 @fact

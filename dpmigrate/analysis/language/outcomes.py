@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import libcst as cst
 
@@ -75,8 +76,18 @@ def truth_of(atom: Atom) -> bool | None:
     if isinstance(atom, Seq):
         return None if atom.items is None else bool(atom.items)
     if isinstance(atom, Obj):
-        return None if atom.kind in ("dict", "dataset") else True
+        asked = isinstance(atom.data, Class) and atom.kind == "instance" and _says_its_truth(atom.data)
+        return None if asked or atom.kind in ("dict", "dataset") else True
     return None
+
+
+@lru_cache(maxsize=1_000)
+def _says_its_truth(kind: Class) -> bool:
+    """Whether a class of the project has a method that Python asks for the truth of its objects."""
+    methods = [part.name.value for part in kind.node.body.body if isinstance(part, cst.FunctionDef)]
+    if "__bool__" in methods or "__len__" in methods:
+        return True
+    return any(isinstance(a, Class) and _says_its_truth(a) for base in kind.bases for a in base.atoms)
 
 
 def split_by_test(value: Value, test: Test, decide: Callable[[Atom], bool | None]) -> tuple[Value, Value]:

@@ -141,8 +141,11 @@ class CriterionPlan:
 
     def _own_object(self, kept: Kept) -> None:
         taken = self._taken_as(kept)
-        if taken:
-            self._hold(kept, taken)
+        if taken and not self.upgrade.apart:
+            self.kept.lift(kept)
+            self._affected = [(c, not kept.per_example) for c in kept.calls]
+            self.handover.give(taken)
+            self.handover.receive(taken, self.scope)
             return
         line = own_line(self.upgrade, kept)
         kept_in = line.scope if line is not None else self.kept.scope(kept)
@@ -193,7 +196,7 @@ class CriterionPlan:
         self.handover.receive(kept.name, kept_in)
 
     def _hold(self, kept: Kept, name: str) -> None:
-        """Take the member or parameter that holds it, and put what comes back into its place."""
+        """Take the member of an object that holds it, and put what comes back into its place."""
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self.handover.give(name)

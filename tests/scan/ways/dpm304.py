@@ -280,4 +280,35 @@ for cycle in range(3):
         "net.load_state_dict(average.state_dict())",
         "average.load_state_dict(net.state_dict())",
     ),
+    Pair(
+        "DPM304",
+        "a-message-of-each-round-that-tells-its-number",
+        HEAD
+        + """
+import messages
+
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader(data(), batch_size=32)
+while messages.running():
+    message = messages.receive()
+    net.load_state_dict(message.weights)
+    if FACT:
+        engine = PrivacyEngine()
+        net, optimizer, loader = engine.make_private(
+            module=net,
+            optimizer=optimizer,
+            data_loader=loader,
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    messages.send(net.state_dict(), engine.get_epsilon(1e-5))
+""",
+        "message.round >= 0",
+        "message.round == 0",
+    ),
 )

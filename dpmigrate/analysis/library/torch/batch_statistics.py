@@ -59,7 +59,9 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
     node = info.node
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
     behind = _private(ip, info.positional[0]) if ip.loops and isinstance(node, cst.BinaryOperation) else ()
-    text = (_over_the_batch(node, around, ip.evaluate) or _of_all(node, around)) if behind else ""
+    text = _over_the_batch(node, around, ip.evaluate) if behind else ""
+    if behind and not text and not ip.gradients_off:
+        text = _of_all(node, around)
     for model in behind if text else ():
         for run in runs_of_model(ip, model):
             # Whether a loss is made of it, or a figure to look at, is not followed.
