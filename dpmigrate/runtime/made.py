@@ -17,12 +17,19 @@ from dpmigrate.runtime.batches import batch_size, inputs_and_target, map_tensors
 from dpmigrate.runtime.messages import error_line, physical
 from dpmigrate.runtime.model_copy import copy_criterion, copy_generator, isolated, without_dropout
 from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
-from dpmigrate.runtime.run import conduct, noise_verdicts, verdicts
+from dpmigrate.runtime.run.experiments.removal import FEW_EXAMPLES, MOST_EXAMPLES, Removal, gap_of
+from dpmigrate.runtime.run.experiments.snapshots import (
+    ALL,
+    FEWER,
+    FIRST_HALF,
+    SECOND_HALF,
+    WITHOUT,
+    changed_batch,
+)
+from dpmigrate.runtime.run.judging import conduct, noise_verdicts, verdicts
 from dpmigrate.runtime.run.records import RunRecord
-from dpmigrate.runtime.run.removal import FEW_EXAMPLES, MOST_EXAMPLES, Removal, gap_of
-from dpmigrate.runtime.run.shim import Shim
-from dpmigrate.runtime.run.snapshots import ALL, FEWER, FIRST_HALF, SECOND_HALF, WITHOUT, changed_batch
-from dpmigrate.runtime.run.state import RunSettings, StopTraining, Watch
+from dpmigrate.runtime.run.watching.shim import Shim
+from dpmigrate.runtime.run.watching.state import RunSettings, StopTraining, Watch
 from dpmigrate.runtime.session import Recipe, Session
 
 FOREVER = 1e9

@@ -22,8 +22,8 @@ from dpmigrate.runtime.made import Made
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
 from dpmigrate.runtime.oracle import LossFunction, each_gradient, gradients, loss_per_example, trainable
 from dpmigrate.runtime.report_types import UNSUPPORTED, Check, ClippingReport, Engine, check_lines
+from dpmigrate.runtime.run.judging.verdicts import median_bound
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.verdicts import median_bound
 from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGradWay
 
 
@@ -158,7 +158,7 @@ def check_training(
     logical ones are judged in full. Raises NoVerdict, with one sentence, where there is none (no private
     step, no ``fork()``, CUDA in use here already), and ValueError for an unknown check.
     """
-    from dpmigrate.runtime.run.plan import Runner
+    from dpmigrate.runtime.run.processes.plan import Runner
     from dpmigrate.runtime.run.verify import clipping_report, make_runs
 
     names = tuple(_selected(checks)) if checks is not None else ()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-import dpmigrate.runtime.run.patching as patching
+import dpmigrate.runtime.run.watching.patching as patching
 
 STEPS = 20
 WARM_UP = 2
@@ -73,8 +73,8 @@ def shares(mode: str) -> list[tuple[float, float]]:
     """(the shim's own seconds, all seconds) of each step of a million-parameter network, batch of 64."""
     own = OwnTime()
     patching.wrap_method = own.wrap
-    from dpmigrate.runtime.run import shim
-    from dpmigrate.runtime.run.state import RunSettings, Watch
+    from dpmigrate.runtime.run.watching import shim
+    from dpmigrate.runtime.run.watching.state import RunSettings, Watch
 
     shim.wrap = own.wrap  # type: ignore[attr-defined]
     shim.Shim._forward = own.measured(shim.Shim._forward)  # type: ignore[method-assign]

@@ -10,8 +10,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from dpmigrate.runtime.run.accounting import AccountantWatcher, _made_of
-from dpmigrate.runtime.run.state import RunSettings, Watch
+from dpmigrate.runtime.run.watching.accounting import AccountantWatcher, _made_of
+from dpmigrate.runtime.run.watching.state import RunSettings, Watch
 
 
 @pytest.mark.parametrize("shared", [True, False])

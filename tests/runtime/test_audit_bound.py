@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from dpmigrate.runtime.run.audit_bound import (  # noqa: E402
+from dpmigrate.runtime.run.experiments.audit_bound import (  # noqa: E402
     Guesses,
     epsilon_shown,
     gap_shown,

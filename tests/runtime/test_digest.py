@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 
 def test_equal_values_have_equal_digests() -> None:
-    from dpmigrate.runtime.run.digest import tensor_digest
+    from dpmigrate.runtime.run.watching.digest import tensor_digest
 
     x = torch.arange(6.0).view(2, 3)
     assert tensor_digest([x]) == tensor_digest([x.clone()])
@@ -19,7 +19,7 @@ def test_equal_values_have_equal_digests() -> None:
 
 
 def test_no_kind_of_tensor_raises() -> None:
-    from dpmigrate.runtime.run.digest import tensor_digest
+    from dpmigrate.runtime.run.watching.digest import tensor_digest
 
     kinds = [
         torch.zeros(3, dtype=torch.bfloat16),
@@ -37,7 +37,7 @@ def test_no_kind_of_tensor_raises() -> None:
 
 
 def test_values_under_vmap_are_those_of_the_batch() -> None:
-    from dpmigrate.runtime.run.digest import tensor_digest, transformed
+    from dpmigrate.runtime.run.watching.digest import tensor_digest, transformed
 
     seen = []
 

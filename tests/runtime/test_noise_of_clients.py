@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from dpmigrate.runtime.run.noise_verdicts import noise_fresh  # noqa: E402
+from dpmigrate.runtime.run.judging.noise_verdicts import noise_fresh  # noqa: E402
 from dpmigrate.runtime.run.records import EngineRecord, Release, RunRecord  # noqa: E402
 
 

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from dpmigrate.runtime.report_types import Check  # noqa: E402
-from dpmigrate.runtime.run import noise_verdicts as verdicts  # noqa: E402
+from dpmigrate.runtime.run.judging import noise_verdicts as verdicts  # noqa: E402
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, Release, RunRecord  # noqa: E402
 
 WIDTH = 20

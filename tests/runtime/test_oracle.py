@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from dpmigrate.runtime import batches, oracle  # noqa: E402
-from dpmigrate.runtime.run.verdicts import median_bound  # noqa: E402
+from dpmigrate.runtime.run.judging.verdicts import median_bound  # noqa: E402
 from tests.runtime import models as m  # noqa: E402
 
 

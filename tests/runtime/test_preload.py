@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.preload import imports, preload
+from dpmigrate.runtime.run.processes.preload import imports, preload
 
 SCRIPT = (
     "import os, pandas\nimport pandas as pd\nfrom sklearn.svm import SVC\nimport ours\nfrom . import peft\n"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dpmigrate.runtime.run import ranks
+from dpmigrate.runtime.run.experiments.removal import Removal
+from dpmigrate.runtime.run.processes import ranks
 from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, PhysicalBatch, RunRecord
-from dpmigrate.runtime.run.removal import Removal
 from dpmigrate.runtime.run.request import Request
 
 REQUEST = Request("script", "train.py", session="4711")

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 
 from dpmigrate.runtime.limits import parity_limit  # noqa: E402
 from dpmigrate.runtime.report_types import Check  # noqa: E402
-from dpmigrate.runtime.run import verdicts  # noqa: E402
+from dpmigrate.runtime.run.experiments.removal import Removal  # noqa: E402
+from dpmigrate.runtime.run.judging import verdicts  # noqa: E402
 from dpmigrate.runtime.run.records import RunRecord  # noqa: E402
-from dpmigrate.runtime.run.removal import Removal  # noqa: E402
 from tests.runtime.made_records import LIMIT, engine, step  # noqa: E402
 
 

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from dpmigrate.runtime.run import ranks, spawned  # noqa: E402
+from dpmigrate.runtime.run.processes import ranks, spawned  # noqa: E402
 from dpmigrate.runtime.run.records import EngineRecord, Release, RunRecord  # noqa: E402
 
 

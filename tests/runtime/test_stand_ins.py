@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.stand_ins import put_in_place
+from dpmigrate.runtime.run.processes.stand_ins import put_in_place
 
 DRAWS = "class Figure:\n    def show(self):\n        return 'shown'\n\n\n"
 

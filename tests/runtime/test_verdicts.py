@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from dpmigrate.runtime.limits import parity_limit  # noqa: E402
 from dpmigrate.runtime.report_types import Check  # noqa: E402
-from dpmigrate.runtime.run import verdicts  # noqa: E402
+from dpmigrate.runtime.run.judging import verdicts  # noqa: E402
 from dpmigrate.runtime.run.records import BackwardPass, EngineRecord, PhysicalBatch, RunRecord  # noqa: E402
 from tests.runtime.made_records import LIMIT, SUM, engine, off_by, passed_back, step, vector  # noqa: E402
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from dpmigrate.runtime.features import wraps_criterion
-from dpmigrate.runtime.run.advice import for_error
+from dpmigrate.runtime.run.processes.advice import for_error
 
 warnings.filterwarnings("ignore")
 

@@ -9,7 +9,7 @@ from urllib.error import URLError
 
 import pytest
 
-from dpmigrate.runtime.run.advice import for_error
+from dpmigrate.runtime.run.processes.advice import for_error
 from tests.opacus_releases import environment
 from tests.verify.running import HERE
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dpmigrate.runtime.run.footprint import KEPT, MANIFEST, keep, left_behind, put_back, taken_back
+from dpmigrate.runtime.run.processes.footprint import KEPT, MANIFEST, keep, left_behind, put_back, taken_back
 from tests.verify.running import HERE
 from tests.verify.warm import verify
 
@@ -92,7 +92,7 @@ def test_what_the_call_itself_prints_to_is_left_alone(
     kept = tmp_path_factory.mktemp("call") / KEPT
     program = (
         "from pathlib import Path\n"
-        "from dpmigrate.runtime.run.footprint import taken_back\n"
+        "from dpmigrate.runtime.run.processes.footprint import taken_back\n"
         f"with taken_back(Path.cwd(), Path({str(kept)!r})):\n"
         "    print('printed', flush=True)\n"
         "    Path('tee.txt').write_text('teed')\n"
@@ -200,7 +200,7 @@ def test_a_pipe_that_another_user_planted_is_not_waited_for(
     os.mkfifo(tmp_path / "dpmigrate-pipe" / KEPT / MANIFEST)
     code = (
         "import sys, tempfile\nfrom pathlib import Path\n"
-        "from dpmigrate.runtime.run.footprint import left_behind\n"
+        "from dpmigrate.runtime.run.processes.footprint import left_behind\n"
         "tempfile.tempdir = sys.argv[1]\nprint(left_behind(Path.cwd()))"
     )
     done = subprocess.run(

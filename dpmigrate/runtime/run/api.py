@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dpmigrate.runtime.run import footprint
+from dpmigrate.runtime.run.processes import footprint
 from dpmigrate.runtime.run.request import Request
 
 

@@ -30,9 +30,9 @@ def main(arguments: list[str]) -> int:
     # Imports leave no garbage, and looking for some takes a fifth of their time. The runs switch it on again.
     gc.disable()
     _own_package_importable()
-    from dpmigrate.runtime.run.footprint import KEPT, taken_back
-    from dpmigrate.runtime.run.lifeline import follow_parent, interrupt
     from dpmigrate.runtime.run.private import write_whole
+    from dpmigrate.runtime.run.processes.footprint import KEPT, taken_back
+    from dpmigrate.runtime.run.processes.lifeline import follow_parent, interrupt
     from dpmigrate.runtime.run.request import Request
 
     request_path, result_path, parent = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
@@ -61,7 +61,7 @@ def _interrupt_once(_number: int, _frame: object) -> None:
 
 
 def _result(request: Request) -> dict[str, object]:
-    from dpmigrate.runtime.run.which_opacus import import_opacus
+    from dpmigrate.runtime.run.processes.which_opacus import import_opacus
 
     for module, package in (("torch", "torch"), ("opacus", "Opacus")):
         try:
@@ -76,8 +76,8 @@ def _result(request: Request) -> dict[str, object]:
             where = f"{package} is not installed in {sys.prefix}"
             way = "start dpmigrate in the environment that the script trains in, or pip install torch opacus"
             return {"no_verdict": f"{where}: {way}."}
-    from dpmigrate.runtime.run.plan import NoVerdict, Runner
-    from dpmigrate.runtime.run.ranks import rank, shared_folder, world
+    from dpmigrate.runtime.run.processes.plan import NoVerdict, Runner
+    from dpmigrate.runtime.run.processes.ranks import rank, shared_folder, world
 
     # No TemporaryDirectory: its finalizer would run in every forked run of the script as well.
     folder = shared_folder(request) if world() > 1 else Path(tempfile.mkdtemp(prefix="dpmigrate-"))
@@ -122,8 +122,8 @@ def _patient_threads(request: Request) -> Iterator[None]:
 
 def _peer(request: Request, folder: Path) -> dict[str, object]:
     """A rank above 0: make the same runs, leave the records, say nothing."""
-    from dpmigrate.runtime.run.plan import NoVerdict, Runner
-    from dpmigrate.runtime.run.ranks import await_verdict
+    from dpmigrate.runtime.run.processes.plan import NoVerdict, Runner
+    from dpmigrate.runtime.run.processes.ranks import await_verdict
     from dpmigrate.runtime.run.verify import make_runs
 
     try:
@@ -136,7 +136,7 @@ def _peer(request: Request, folder: Path) -> dict[str, object]:
 
 
 def _release_peers(folder: Path) -> None:
-    from dpmigrate.runtime.run.ranks import VERDICT, world
+    from dpmigrate.runtime.run.processes.ranks import VERDICT, world
 
     if world() > 1:
         (folder / VERDICT).touch()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dpmigrate.runtime.messages import error_line
-from dpmigrate.runtime.run import advice
-from dpmigrate.runtime.run.plan import NoVerdict, Runner
+from dpmigrate.runtime.run.processes import advice
+from dpmigrate.runtime.run.processes.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.request import Request
 
 

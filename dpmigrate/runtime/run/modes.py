@@ -7,13 +7,13 @@ from statistics import median
 from typing import Any
 
 from dpmigrate.runtime.report_types import Check
-from dpmigrate.runtime.run import verdicts
-from dpmigrate.runtime.run.naming import step_error
-from dpmigrate.runtime.run.plan import NoVerdict, Runner
+from dpmigrate.runtime.run.figures import step_error
+from dpmigrate.runtime.run.judging import verdicts
+from dpmigrate.runtime.run.processes.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.state import RunSettings
 from dpmigrate.runtime.run.verify import report, require_steps
+from dpmigrate.runtime.run.watching.state import RunSettings
 
 TIMED = 7
 """Logical steps that are timed at least, where the script makes so many."""

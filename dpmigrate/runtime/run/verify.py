@@ -13,15 +13,16 @@ import torch
 from dpmigrate.model import CHECK_NAMES
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
-from dpmigrate.runtime.run import audit_verdict, conduct, foreign, noise_verdicts, ranks, verdicts
-from dpmigrate.runtime.run.audit import Auditor
-from dpmigrate.runtime.run.pins import other_than_pinned
+from dpmigrate.runtime.run.experiments.audit import Auditor
+from dpmigrate.runtime.run.experiments.removal import Removal, Remover
+from dpmigrate.runtime.run.judging import audit_verdict, conduct, foreign, noise_verdicts, peers, verdicts
 from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path, shown_place
-from dpmigrate.runtime.run.plan import NoVerdict, Runner
+from dpmigrate.runtime.run.processes import ranks
+from dpmigrate.runtime.run.processes.pins import other_than_pinned
+from dpmigrate.runtime.run.processes.plan import NoVerdict, Runner
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
-from dpmigrate.runtime.run.removal import Removal, Remover
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.state import RunSettings, Watch
+from dpmigrate.runtime.run.watching.state import RunSettings, Watch
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
@@ -62,8 +63,8 @@ def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
         checks += [c for c in conduct.late_faults(engine, i) if c.rule not in named]
         checks += conduct.conduct(script_run, i)
         checks += noise_verdicts.noise_std(engine, i)
-    checks += ranks.peer_checks(others)
-    checks += ranks.sampling_check(script_run, others)
+    checks += peers.peer_checks(others)
+    checks += peers.sampling_check(script_run, others)
     if any(verdicts.nonfinite(e) for e in script_run.engines) or not any(e.steps for e in script_run.engines):
         return script_run, [c for c in checks if request.wants(c.name)]
     if request.wants(*PARITY):
